@@ -1,0 +1,41 @@
+# Nothing is needed on a fresh machine but Python 3.10+ and make.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+STAMP := $(VENV)/.installed
+
+.PHONY: audit test test-slow benchmark judged lint types contracts clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --quiet --upgrade pip
+	$(RUN) pip install --quiet --constraint constraints.txt --group dev --editable .
+	@touch $@
+
+audit: $(STAMP)        ## audit a release on scikit-learn's digits and write a report to .unlearn/report
+	$(RUN) pytest examples/digits_release_gate --unlearn-report
+
+test: $(STAMP)         ## everything that is not slow
+	$(RUN) pytest -n 2 -q
+
+test-slow: $(STAMP)
+	$(RUN) pytest -n 2 -q -m slow
+
+benchmark: $(STAMP)
+	$(RUN) pytest -q -m benchmark tests/benchmarks
+
+judged: $(STAMP)       ## every judged table, resumable, into docs/judged/
+	$(RUN) tests.judged
+
+lint: $(STAMP)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+types: $(STAMP)
+	$(RUN) mypy
+
+contracts: $(STAMP)
+	$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) .unlearn

@@ -1,0 +1,43 @@
+"""Reference residual: what is left of a model's statistic once the references' statistic is accounted for.
+
+A plain difference to the references can be hidden by rescaling logits. The residual cannot: both statistics are mapped
+to normal scores among the controls, a line is fitted on the controls, and the residual is what the line does not
+explain, so it is the same for every monotone change of the model's statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pytest_unlearn.attacks.setting import Pairing, Signal
+from pytest_unlearn.evidence import Answers, Scores
+from pytest_unlearn.statistics import residual
+
+
+def reference_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Is the forget set scored higher (or lower) than references and controls explain? AUC 0.5 if forgotten."""
+    forget, controls = signal(target.forget), signal(target.controls)
+    forget_residual, control_residual = residual(
+        forget,
+        controls,
+        np.mean([signal(reference.forget) for reference in references], axis=0),
+        np.mean([signal(reference.controls) for reference in references], axis=0),
+    )
+    return Scores(forget=forget_residual, controls=control_residual, tie_share=pairing.tie_share(forget, controls))
+
+
+def residual_deviation(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Is the forget set further from (or closer to) the controls' centre than controls are? AUC 0.5 if forgotten.
+
+    Finds what a signed score averages away: half of the forget set remembered and half over-forgotten, or a forget
+    set whose answers were copied from a reference.
+    """
+    signed = reference_residual(signal, target, references, pairing)
+    centre = np.median(signed.controls)
+    return Scores(
+        forget=np.abs(signed.forget - centre),
+        controls=np.abs(signed.controls - centre),
+        tie_share=signed.tie_share,
+    )

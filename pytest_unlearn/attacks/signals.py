@@ -1,0 +1,77 @@
+"""Per-example statistics of one model's logits, float64, oriented so that higher means more member-like."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pytest_unlearn.evidence import FloatArray, Outputs
+
+
+def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
+    """How confident the model is in the true label: z_y - logsumexp of the other logits.
+
+    Equal to log p_y - log(1 - p_y) without its saturation. Source: Carlini et al. 2022, "Membership inference attacks
+    from first principles", eq. 6.
+    """
+    rest = outputs.logits.copy()
+    rows = np.arange(len(rest))
+    own = rest[rows, outputs.labels]
+    rest[rows, outputs.labels] = -np.inf
+    return np.asarray(own - np.logaddexp.reduce(rest, axis=1))
+
+
+def hinge_margin(outputs: Outputs) -> FloatArray:
+    """How far the true label's logit is above the best other one: z_y - max of the other logits.
+
+    Unlike confidence it keeps the order of examples under any temperature. For two classes it equals
+    logit-scaled confidence. Source: Carlini et al. 2022, section VI.
+    """
+    rest = outputs.logits.copy()
+    rows = np.arange(len(rest))
+    own = rest[rows, outputs.labels]
+    rest[rows, outputs.labels] = -np.inf
+    return np.asarray(own - rest.max(axis=1))
+
+
+def negative_entropy(outputs: Outputs) -> FloatArray:
+    """How certain the model is, whatever the label: sum of p log p. Misses confidently wrong members.
+
+    Source: Salem et al. 2019, "ML-Leaks"; Song and Mittal 2021.
+    """
+    log_p = _log_probabilities(outputs)
+    return np.asarray((np.exp(log_p) * log_p).sum(axis=1))
+
+
+def negative_modified_entropy(outputs: Outputs) -> FloatArray:
+    """How certain and right the model is: (1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i).
+
+    0 exactly when p_y = 1. Source: Song and Mittal 2021, "Systematic evaluation of privacy risks of machine learning
+    models", eq. 8 (negated).
+    """
+    log_p = _log_probabilities(outputs)
+    log_rest = _log_complements(log_p)
+    rows = np.arange(len(log_p))
+    terms = np.exp(log_p) * log_rest
+    terms[rows, outputs.labels] = np.exp(log_rest[rows, outputs.labels]) * log_p[rows, outputs.labels]
+    return np.asarray(terms.sum(axis=1))
+
+
+def correctness(outputs: Outputs) -> FloatArray:
+    """1 where the largest logit is the true label's, else 0. Source: Yeom et al. 2018, the gap attack."""
+    return np.asarray(outputs.logits.argmax(axis=1) == outputs.labels, dtype=np.float64)
+
+
+def _log_probabilities(outputs: Outputs) -> FloatArray:
+    return np.asarray(outputs.logits - np.logaddexp.reduce(outputs.logits, axis=1, keepdims=True))
+
+
+def _log_complements(log_p: FloatArray) -> FloatArray:
+    """log(1 - p): for the largest p from the sum of the others, since 1 - p loses all digits when p is near 1."""
+    largest = log_p.argmax(axis=1)
+    rows = np.arange(len(log_p))
+    others = log_p.copy()
+    others[rows, largest] = -np.inf
+    p = np.exp(others)
+    result = np.log1p(-p)
+    result[rows, largest] = np.logaddexp.reduce(others, axis=1)
+    return np.asarray(result)

@@ -1,0 +1,85 @@
+"""The blind baseline: can forget examples be told from controls without any model?
+
+If they can, an attack's success says nothing about the model. Source: Das, Zhang and Tramer 2024, "Blind baselines beat
+membership inference attacks for foundation models".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pytest_unlearn.audits.case import Case
+from pytest_unlearn.evidence import FloatArray, IntArray
+from pytest_unlearn.statistics import Measure, auc_measure
+from pytest_unlearn.views import View
+
+FOLDS = 5
+MOST_CONTROLS = 2000
+MOST_FEATURES = 4096
+
+
+def blind_baseline(case: Case, seed: int = 0) -> Measure:
+    """AUC of a cross-fitted classifier on raw inputs and labels, forget against controls. Target: 0.5.
+
+    Inputs are flattened; a label counts both as it is and by how plausible a simple classifier of the same pooled data
+    finds it, so that mislabelled examples show. Out-of-fold scores are ranked within their fold before they are pooled.
+    """
+    controls = _subset(case.controls, MOST_CONTROLS, seed)
+    rows, labels = _features(case.forget, controls)
+    member = np.r_[np.ones(len(case.forget), dtype=int), np.zeros(len(controls), dtype=int)]
+    scores = _out_of_fold(np.column_stack([rows, _plausibility(rows, labels, seed)]), labels, member, seed)
+    forget, rest = scores[member == 1], scores[member == 0]
+    if case.pairing.forget_strata is None:
+        return auc_measure(forget, rest)
+    return auc_measure(forget, rest, forget_strata=case.forget.labels, control_strata=controls.labels)
+
+
+def _subset(view: View, most: int, seed: int) -> View:
+    if len(view) <= most:
+        return view
+    order = np.random.default_rng(seed).permutation(len(view))
+    first_of_class = np.unique(view.labels[order], return_index=True)[1]
+    chosen = np.unique(np.r_[order[:most], order[first_of_class]])
+    return View(view.name, view.examples, view.indices[chosen])
+
+
+def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
+    parts = [view.arrays() for view in (forget, controls)]
+    rows = np.concatenate([inputs.reshape(len(inputs), -1) for inputs, _ in parts]).astype(np.float64)
+    step = -(-rows.shape[1] // MOST_FEATURES)
+    return rows[:, ::step], np.concatenate([labels for _, labels in parts])
+
+
+def _plausibility(rows: FloatArray, labels: IntArray, seed: int) -> FloatArray:
+    """Out-of-fold probability of each example's own label under a simple classifier of the pooled data."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    result = np.zeros(len(labels))
+    for fitted, held in _folds(labels, seed):
+        model = RandomForestClassifier(50, min_samples_leaf=2, random_state=seed).fit(rows[fitted], labels[fitted])
+        columns = {label: column for column, label in enumerate(model.classes_)}
+        p = model.predict_proba(rows[held])
+        result[held] = [p[i, columns[label]] if label in columns else 0.0 for i, label in enumerate(labels[held])]
+    return result
+
+
+def _out_of_fold(rows: FloatArray, labels: IntArray, member: IntArray, seed: int) -> FloatArray:
+    from scipy.stats import rankdata
+    from sklearn.ensemble import RandomForestClassifier
+
+    table = np.column_stack([rows, labels])
+    scores = np.zeros(len(member))
+    for fitted, held in _folds(member, seed):
+        model = RandomForestClassifier(100, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+        probability = model.fit(table[fitted], member[fitted]).predict_proba(table[held])[:, -1]
+        scores[held] = rankdata(probability) / (len(held) + 1)
+    return scores
+
+
+def _folds(strata: IntArray, seed: int) -> list[tuple[IntArray, IntArray]]:
+    """Stratified folds that also accept classes smaller than the number of folds."""
+    order = np.random.default_rng(seed).permutation(len(strata))
+    order = order[np.argsort(strata[order], kind="stable")]
+    fold = np.empty(len(strata), dtype=np.int64)
+    fold[order] = np.arange(len(strata)) % min(FOLDS, len(strata))
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(fold.max() + 1)]

@@ -1,0 +1,139 @@
+"""What one audit compares: the views, the models that stand beside the audited one, and how examples are paired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from pytest_unlearn.attacks import Pairing
+from pytest_unlearn.evidence import Answers, IntArray
+from pytest_unlearn.outputs import Output, evaluate
+from pytest_unlearn.task import UnlearningTask, View
+from pytest_unlearn.views import as_view
+
+Inherit = Literal["inherit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Two sets of examples, the original and the references, and whether examples are compared class by class."""
+
+    forget: View
+    controls: View
+    classes: IntArray
+    pairing: Pairing
+    task: UnlearningTask | None
+    original: Any
+    references: tuple[Any, ...]
+    output: Output
+    device: str | None
+
+    def answers(self, model: Any) -> Answers:
+        """The audited model's outputs, computed afresh: they are never taken from a cache."""
+        forget, controls = (
+            evaluate(model, view, classes=self.classes, output=self.output, device=self.device)
+            for view in (self.forget, self.controls)
+        )
+        return Answers(forget=forget, controls=controls)
+
+    def known_answers(self, model: Any) -> Answers:
+        """Outputs of the original or a reference, computed once a task."""
+        if self.task is None:
+            return self.answers(model)
+        return Answers(
+            forget=self.task.outputs(model, self.forget, self.output),
+            controls=self.task.outputs(model, self.controls, self.output),
+        )
+
+
+def open_case(
+    forget: Any,
+    *,
+    nonmembers: Any,
+    baseline: Any,
+    references: Sequence[Any] | None,
+    match: str | None,
+    output: Output,
+    require_controls: bool,
+) -> Case:
+    """Find controls, original and references: through the view's task, or from the arguments for a bare dataset.
+
+    Raises:
+        ValueError: for a bare loader or dataset without `nonmembers=` or `baseline=`, for a view that is not the
+            forget view, and for controls that lack a class of the forget set.
+    """
+    view = as_view(forget, "forget")
+    task = view.task
+    if task is None:
+        _require(nonmembers, baseline, require_controls)
+        controls = as_view(nonmembers, "controls")
+        _check_disjoint(view, controls)
+        classes = np.union1d(view.labels, controls.labels)
+        match = "class" if match == "inherit" else match
+        controls = _matched(view, controls, match)
+    else:
+        if view.name != "forget":
+            raise ValueError(f"audit_forgotten judges the task's forget view, not its {view.name} view: pass task.forget.")
+        given = as_view(nonmembers, "controls") if nonmembers is not None else None
+        if given is not None and given.task is None:
+            _check_disjoint(View("train", task.split.train, np.arange(len(task.split.train))), given)
+        match = task.split.match if match == "inherit" else match
+        controls = _matched(view, given, match) if given is not None else task.controls
+        classes = np.union1d(task.split.classes, controls.labels)
+        if baseline is None and task.has_original:
+            baseline = task.original
+        if references is None:
+            references = task.retrained
+    if match not in ("class", None):
+        raise ValueError(f'match must be "class" or None, not {match!r}.')
+    groups = task.split.groups[view.indices] if task is not None and task.split.groups is not None else None
+    strata = (view.labels, controls.labels) if match == "class" else (None, None)
+    return Case(
+        forget=view,
+        controls=controls,
+        classes=classes,
+        pairing=Pairing(forget_strata=strata[0], control_strata=strata[1], forget_groups=groups),
+        task=task if nonmembers is None else None,
+        original=baseline,
+        references=tuple(references or ()),
+        output=output,
+        device=task.device if task is not None else None,
+    )
+
+
+def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
+    missing = "nonmembers=" if nonmembers is None else "baseline=" if baseline is None and require_controls else ""
+    if missing:
+        raise ValueError(
+            f"{missing} is missing. A bare DataLoader or dataset knows nothing of its task: pass nonmembers= (examples "
+            "no model was trained on) and baseline= (the original model), and references= (models retrained without the "
+            "forget set) if there are any; or build an UnlearningTask and pass task.forget, which knows them all. "
+            "require_controls=False does without baseline=, and the evidence says so."
+        )
+
+
+def _check_disjoint(trained: View, controls: View) -> None:
+    known = {trained.examples.contents[i] for i in trained.indices}
+    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in known]
+    if shared:
+        raise ValueError(
+            f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove them. "
+            "An example that was trained on cannot stand for one that was not."
+        )
+
+
+def _matched(forget: View, controls: View, match: str | None) -> View:
+    if match is None:
+        return controls
+    wanted = np.unique(forget.labels)
+    missing = np.setdiff1d(wanted, controls.labels)
+    if len(missing):
+        raise ValueError(
+            f"no nonmember for class {', '.join(map(str, missing))} of the forget set: pass some, or match=None to "
+            "compare across classes (which only the negative control can justify)."
+        )
+    kept = controls.indices[np.isin(controls.labels, wanted)]
+    return View(controls.name, controls.examples, kept, controls.task)

@@ -1,0 +1,147 @@
+"""Run every attack on one model, and judge the findings: the verdict rule of one model, before any control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_unlearn.attacks import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires
+from pytest_unlearn.evidence import Answers, Estimate, Outputs, Scores, Side, Verdict
+from pytest_unlearn.statistics import Measure, holm, p_value
+
+SPREAD_FLOOR = 1e-9
+MOSTLY_TIED = 0.5
+LABELS = {"high": "recognisable", "low": "over-forgotten"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One attack on one model: its scores, its measure, and why it cannot be interpreted, if it cannot."""
+
+    attack: Attack
+    deciding: bool
+    scores: Scores
+    measure: Measure
+    estimate: Estimate
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the findings alone say of one model."""
+
+    verdict: Verdict
+    finding: Finding
+    label: str
+    reason: str
+
+
+def examine(
+    target: Answers, references: Sequence[Answers], pairing: Pairing, confidence: float
+) -> tuple[Finding, ...]:
+    """Every attack's finding on the target. Label-only joins the deciding set when most pairs tie."""
+    columns = target.forget.logits.shape[1]
+    known = bool(references)
+    deciding = [
+        _find(attack, True, target, references, pairing, confidence)
+        for attack in deciding_set(references=known, classes=columns)
+    ]
+    coarse = max(finding.scores.tie_share for finding in deciding) > MOSTLY_TIED
+    others = [
+        _find(attack, coarse and attack is LABEL_ONLY, target, references, pairing, confidence)
+        for attack in tripwires(references=known, classes=columns)
+    ]
+    return (*deciding, *others)
+
+
+def labels_only(answers: Answers) -> Answers:
+    """What remains of a model's answers when only its labels are revealed."""
+    return Answers(forget=_one_hot(answers.forget), controls=_one_hot(answers.controls))
+
+
+def is_coarse(findings: Sequence[Finding]) -> bool:
+    """Whether so many pairs tie that label-only decides too."""
+    return any(finding.deciding and finding.attack is LABEL_ONLY for finding in findings)
+
+
+def judge(findings: Sequence[Finding], limit: float, confidence: float, can_certify: bool) -> Judgement:
+    """INVALID, then FAIL (Holm over attack x side), then PASS (every deciding bound within), else INCONCLUSIVE."""
+    deciding = [finding for finding in findings if finding.deciding]
+    for finding in deciding:
+        if finding.problem:
+            return Judgement(verdict=Verdict.INVALID, finding=finding, label="", reason=finding.problem)
+    rejected = _rejected(findings, limit, confidence)
+    if rejected:
+        finding, side = rejected
+        says = f"{finding.attack.name} is beyond the limit on the {side} side, with Holm's correction over all attacks"
+        return Judgement(verdict=Verdict.FAIL, finding=finding, label=_label(finding, side), reason=says)
+    worst = max(deciding, key=lambda finding: _excess(finding.estimate, limit))
+    if _excess(worst.estimate, limit) > 0:
+        says = f"the interval of {worst.attack.name} reaches beyond the limit, but not with certainty"
+        return Judgement(verdict=Verdict.INCONCLUSIVE, finding=worst, label="", reason=says)
+    if not can_certify:
+        says = "so few forget examples cannot certify this limit, whatever the model"
+        return Judgement(verdict=Verdict.INCONCLUSIVE, finding=worst, label="", reason=says)
+    return Judgement(verdict=Verdict.PASS, finding=worst, label="", reason="")
+
+
+def shows_power(findings: Sequence[Finding], limit: float) -> Finding | None:
+    """The deciding finding that recognises the forget set with certainty, if there is one; else None."""
+    strong = [f for f in findings if f.deciding and not f.problem and f.estimate.low > limit]
+    return max(strong, key=lambda finding: finding.estimate.low, default=None)
+
+
+def _find(
+    attack: Attack,
+    deciding: bool,
+    target: Answers,
+    references: Sequence[Answers],
+    pairing: Pairing,
+    confidence: float,
+) -> Finding:
+    scores = attack.score(target, references, pairing)
+    measure = attack.measure(scores, pairing)
+    return Finding(
+        attack=attack,
+        deciding=deciding,
+        scores=scores,
+        measure=measure,
+        estimate=measure.at(confidence),
+        problem=_problem(attack, scores),
+    )
+
+
+def _problem(attack: Attack, scores: Scores) -> str:
+    if attack is LABEL_ONLY:
+        return ""
+    if scores.tie_share >= 1:
+        return f"{attack.name}: every forget example ties with every control, so the scores tell nothing"
+    if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:
+        return f"{attack.name}: all scores are equal, so they tell nothing"
+    return ""
+
+
+def _rejected(findings: Sequence[Finding], limit: float, confidence: float) -> tuple[Finding, Side] | None:
+    sides: tuple[Side, Side] = ("high", "low")
+    tried = [(finding, side) for finding in findings if not finding.problem for side in sides]
+    p_values = [p_value(f.measure, limit if side == "high" else 1 - limit, side) for f, side in tried]
+    adjusted = holm(np.array(p_values))
+    beyond = [pair for pair, p in zip(tried, adjusted, strict=True) if p <= 1 - confidence]
+    signed = [pair for pair in beyond if pair[0].attack.signed] or beyond
+    return max(signed, key=lambda pair: (pair[0].deciding, abs(pair[0].estimate.value - 0.5)), default=None)
+
+
+def _label(finding: Finding, side: Side) -> str:
+    return LABELS[side] if finding.attack.signed or side == "low" else "conspicuous"
+
+
+def _excess(estimate: Estimate, limit: float) -> float:
+    return max(estimate.high - limit, (1 - limit) - estimate.low)
+
+
+def _one_hot(outputs: Outputs) -> Outputs:
+    logits = np.zeros_like(outputs.logits)
+    logits[np.arange(len(logits)), outputs.logits.argmax(axis=1)] = 1.0
+    return Outputs(logits=logits, labels=outputs.labels)

@@ -1,0 +1,50 @@
+"""What a run would need to be reproduced: digests of data and models, seeds, settings and versions. No time stamps."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib import metadata
+from typing import Any
+
+from pytest_unlearn.evidence import Answers, Outputs
+from pytest_unlearn.outputs import model_digest
+from pytest_unlearn.task import UnlearningTask
+from pytest_unlearn.views import View
+
+PACKAGES = ("pytest-unlearn", "torch", "scikit-learn", "numpy", "scipy")
+
+
+def provenance(model: Any, views: tuple[View, ...], task: UnlearningTask | None, **settings: Any) -> dict[str, Any]:
+    """Digests, seeds, settings and versions behind an audit of `model` on `views`."""
+    record: dict[str, Any] = {
+        "model": {"type": _type_name(model), "digest": model_digest(model)},
+        "data": {view.name: {"n": len(view), "digest": view.digest} for view in views},
+        "settings": settings,
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+    }
+    if task is not None:
+        record["task"] = {
+            "split": task.split.digest,
+            "seed": task.seed,
+            "references": [{"key": trained.key, "seed": trained.seed} for trained in task.trained_references],
+            "bootstrapped": task.bootstrapped,
+        }
+    return record
+
+
+def outputs_digest(answers: Answers | Outputs) -> str:
+    """A digest of what a model answered."""
+    parts = (answers,) if isinstance(answers, Outputs) else (answers.forget, answers.controls)
+    return hashlib.sha256(b"".join(part.logits.tobytes() for part in parts)).hexdigest()
+
+
+def _type_name(model: Any) -> str:
+    return f"{type(model).__module__}.{type(model).__qualname__}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

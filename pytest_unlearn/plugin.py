@@ -1,0 +1,130 @@
+"""pytest's hooks around each test: options and markers, the recorder, and evidence on its way into the report.
+
+Loaded in every pytest run of every project that has the package installed, so that nothing heavy is imported here.
+What concerns the session as a whole (ledger, gate, report) is in session.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_unlearn import gate, settings
+from pytest_unlearn.recording import Recorder, recording
+from pytest_unlearn.report import terminal
+from pytest_unlearn.session import CARRIED, LAYERS, RECORDED, Controller, Worker
+
+pytest_plugins = ("pytest_unlearn.fixtures",)
+
+RECORDER = pytest.StashKey[Recorder]()
+MARKER_ERROR = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Generate options and their ini twins from the table of settings."""
+    group = parser.getgroup("unlearn", "machine-unlearning audit")
+    for spec in settings.TABLE.values():
+        if spec.flag and spec.kind is bool:
+            group.addoption(spec.option, action="store_true", default=None, help=spec.help)
+        elif spec.flag:
+            text = f"{spec.help} (default: {spec.default})"
+            group.addoption(spec.option, type=settings.argument(spec), default=None, metavar="VALUE", help=text)
+        if spec.ini:
+            kind = "string" if spec.kind is str else spec.kind.__name__
+            parser.addini(spec.ini_name, f"{spec.help} (default: {spec.default})", type=kind, default=None)  # type: ignore[arg-type]
+    parser.addini(
+        "unlearn_require",
+        "claims that must be proven before --unlearn-gate releases",
+        type="linelist",
+        default=list(gate.DEFAULT_REQUIRED),
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, read every layer of settings once, and start the ledger."""
+    keywords = ", ".join(f"{spec.name}=..." for spec in settings.TABLE.values() if spec.marker)
+    config.addinivalue_line("markers", f"unlearn({keywords}): settings of the audits in this test")
+    config.stash[LAYERS] = {"command line": _command_line(config), "ini": _ini(config)}
+    config.stash[RECORDED] = []
+    role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
+    config.pluginmanager.register(role, "unlearn-session")
+
+
+def _command_line(config: pytest.Config) -> dict[str, Any]:
+    given = {spec.name: config.getoption(spec.ini_name) for spec in settings.TABLE.values() if spec.flag}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _ini(config: pytest.Config) -> dict[str, Any]:
+    found = {}
+    for spec in settings.TABLE.values():
+        try:
+            value = config.getini(spec.ini_name) if spec.ini else None
+            if value is not None:
+                found[spec.name] = spec.parse(value)
+        except (TypeError, ValueError) as error:
+            raise pytest.UsageError(f"ini option {spec.ini_name}: {error}") from error
+    return found
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """With -v, the settings that are not at their defaults and where they came from."""
+    if config.get_verbosity() < 1:
+        return None
+    chosen = [settings.resolve(name, None, config.stash[LAYERS]) for name in settings.TABLE]
+    texts = [f"{n}={s.value} ({s.source})" for n, s in zip(settings.TABLE, chosen, strict=True) if s.source != "default"]
+    return "unlearn: " + (", ".join(texts) or "every setting at its default")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Activate the test's recorder for setup, call and teardown."""
+    marker: dict[str, Any] = {}
+    try:
+        for mark in reversed(list(item.iter_markers("unlearn"))):  # the closest mark comes last and wins
+            marker |= settings.marker_settings(mark.args, mark.kwargs)
+    except ValueError as error:
+        item.stash[MARKER_ERROR] = str(error)  # raised in setup: an exception here would end the session
+    collapse = getattr(getattr(item, "obj", None), "is_hypothesis_test", False) is True
+    recorder = Recorder(item.nodeid, {"marker": marker, **item.config.stash[LAYERS]}, collapse)
+    item.stash[RECORDER] = recorder
+    with recording(recorder):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a marker with a typo before anything runs under the wrong settings."""
+    if MARKER_ERROR in item.stash:
+        pytest.fail(item.stash[MARKER_ERROR], pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the evidence of this phase ride on its report, which xdist carries and a killed worker cannot take back."""
+    report = yield
+    entries = item.stash[RECORDER].drain() if RECORDER in item.stash else []
+    if entries:
+        setattr(report, CARRIED, entries)
+        item.config.stash[RECORDED].append(len(entries))
+    if report.failed and call.excinfo is not None:
+        _excuse_inconclusive(report, getattr(call.excinfo.value, "evidence", None), entries)
+    if report.failed and entries:
+        rows = [{"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries]
+        report.sections.append(("unlearning audit", terminal.section(rows)))
+    return report
+
+
+def _excuse_inconclusive(report: pytest.TestReport, evidence: Any, entries: list[dict[str, Any]]) -> None:
+    if evidence is None or report.when == "teardown" or str(evidence.verdict) != "INCONCLUSIVE":
+        return
+    # Hypothesis may shrink a FAIL into an INCONCLUSIVE (one exception type is one bug): the worst example decides.
+    if any(entry["verdict"] in ("FAIL", "INVALID") for entry in entries):
+        return
+    if settings.resolve("inconclusive").value == "xfail":
+        report.outcome = "skipped"
+        report.wasxfail = f"reason: inconclusive, {evidence.claim}"

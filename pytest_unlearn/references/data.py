@@ -1,0 +1,56 @@
+"""Turn a map-style dataset of (x, y) into two arrays, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def stack(dataset: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """All of a dataset as `(X, y)`: rows of x along the first axis, and integer labels.
+
+    Args:
+        dataset: map-style, `len(dataset)` examples `(x, y)`; one with an `arrays()` method is asked for both at once.
+
+    Returns:
+        X with the dtype of the examples, and y as int64.
+
+    Raises:
+        ValueError: the dataset is empty, its examples differ in shape, or a label is not a whole number.
+    """
+    if callable(getattr(dataset, "arrays", None)):
+        X, labels = dataset.arrays()
+        X, y = _array(X), _array(labels)
+    else:
+        rows, labels = [], []
+        for index in range(len(dataset)):
+            x, label = dataset[index]
+            row = _array(x)
+            if rows and row.shape != rows[0].shape:
+                raise ValueError(
+                    f"example {index} has shape {row.shape}, the first one {rows[0].shape}: "
+                    "give every example the same shape, for instance by padding or resizing in the dataset"
+                )
+            rows.append(row)
+            labels.append(_array(label).item())
+        X, y = (np.stack(rows) if rows else np.empty(0)), np.asarray(labels)
+    if len(X) == 0:
+        raise ValueError("the dataset is empty: there is nothing to train on")
+    if len(X) != len(y):
+        raise ValueError(f"the dataset has {len(X)} examples and {len(y)} labels: give each example one label")
+    if y.ndim != 1:
+        raise ValueError(f"labels have shape {y.shape}: give each example one whole number, its class")
+    whole = y.astype(np.int64)
+    if not np.array_equal(whole, y):
+        raise ValueError("labels must be whole numbers: give each example the number of its class")
+    return X, whole
+
+
+def _array(value: Any) -> NDArray[Any]:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        # numpy has no bfloat16; float32 holds every value of it.
+        value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+    return np.asarray(value)

@@ -1,0 +1,79 @@
+"""A source file without its comments, docstrings and layout: what is left when only behaviour counts."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_Definition = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import statement: `from <level dots><module> import <names>`; a plain import has no names."""
+
+    level: int
+    module: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a source file says: its digest, the imports anywhere in it, and the digest of each function by position."""
+
+    digest: str
+    imports: tuple[Import, ...] = ()
+    functions: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+@functools.lru_cache(maxsize=512)
+def parse(source: bytes) -> Parsed:
+    """Digest a source file so that editing a comment, a docstring or the layout changes nothing.
+
+    Args:
+        source: the file's bytes. What does not parse is digested as it is.
+
+    Returns:
+        The digest, the imports, and for each function `(name, first line, decorators included)` its own digest.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return Parsed(hashlib.sha256(source).hexdigest())
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, (ast.Module, ast.ClassDef, *_Definition))
+            and ast.get_docstring(node, clean=False) is not None
+        ):
+            del node.body[0]
+    functions = {
+        (node.name, min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])): _digest(node)
+        for node in ast.walk(tree)
+        if isinstance(node, _Definition)
+    }
+    return Parsed(_digest(tree), tuple(_imports(tree)), functions)
+
+
+def _digest(node: ast.AST) -> str:
+    return hashlib.sha256(ast.dump(node).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _imports(tree: ast.AST) -> Iterator[Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(0, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            yield Import(node.level, node.module or "", tuple(alias.name for alias in node.names))
+        elif isinstance(node, ast.Call) and _named(node.func) in ("import_module", "__import__"):
+            # An import statement in disguise, as long as the name is written out.
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str) and not first.value.startswith("."):
+                yield Import(0, first.value)
+
+
+def _named(function: ast.expr) -> str | None:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)

@@ -1,0 +1,40 @@
+"""What a report says about its own making: tool, time, command and versions, without a path of this machine."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = ("pytest", "numpy", "scipy", "scikit-learn", "torch", "hypothesis")
+
+
+def facts(arguments: Sequence[str], root: Path) -> dict[str, Any]:
+    """Tool, creation time, command line and versions; versions are read from metadata, so nothing is imported."""
+    return {
+        "tool": {"name": "pytest-unlearn", "version": version("pytest-unlearn") or "0+unknown"},
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": ["pytest", *(relative(argument, root) for argument in arguments)],
+        "environment": {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            **{name: found for name in LIBRARIES if (found := version(name))},
+        },
+        "gate": None,
+    }
+
+
+def version(distribution: str) -> str | None:
+    """An installed distribution's version."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def relative(argument: str, root: Path) -> str:
+    """An argument with the root directory taken out of any path in it."""
+    return argument.replace(f"{root}/", "").replace(str(root), ".")

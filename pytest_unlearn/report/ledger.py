@@ -1,0 +1,90 @@
+"""The session's ledger: what every test claimed, found and ended as. Counts what was planned, not only what ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+WORDS = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive", "INVALID": "invalid"}
+
+# A test reports several times (setup, call, teardown, tries of a rerun, subtests): the latest in this order stands.
+OUTCOMES = ("passed", "xpassed", "skipped", "xfailed", "rerun", "failed", "error")
+
+
+@dataclass
+class Ledger:
+    """Collects what tests report; `freeze` turns it into the plain dictionary that gate and renderers read."""
+
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: dict[str, str] = field(default_factory=dict)
+    planned: set[str] = field(default_factory=set)
+    recorded: int = 0
+    deselected: int = 0
+    crashed_workers: int = 0
+    partial: list[str] = field(default_factory=list)
+
+    def plan(self, nodeids: Iterable[str]) -> None:
+        """Note the tests that are marked as audits and are about to run."""
+        self.planned.update(nodeids)
+
+    def add(self, nodeid: str, outcome: str | None, evidences: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Merge one report of a test: its outcome (None for a phase that decides nothing) and its evidence."""
+        if outcome is not None:
+            self.outcomes[nodeid] = max(self.outcomes.get(nodeid, outcome), outcome, key=OUTCOMES.index)
+        for evidence in evidences:
+            rest = {key: value for key, value in evidence.items() if key != "count"}
+            self.entries.append({"nodeid": nodeid, "count": evidence.get("count", 1), "evidence": rest})
+
+    def merge_worker(self, output: Mapping[str, Any]) -> None:
+        """Merge what a finished xdist worker says about itself; every worker collects, and so deselects, the same."""
+        self.plan(output["planned"])
+        self.recorded += output["recorded"]
+        self.deselected = max(self.deselected, output["deselected"])
+
+    def freeze(self) -> dict[str, Any]:
+        """The ledger as plain data, in an order that does not depend on how workers took turns."""
+        entries = [
+            {**entry, "outcome": self.outcomes.get(entry["nodeid"], "not finished")}
+            for entry in sorted(self.entries, key=lambda entry: str(entry["nodeid"]))
+        ]
+        seen = {entry["nodeid"] for entry in entries}
+        return {
+            "entries": entries,
+            "counts": count(entries),
+            "without_evidence": [
+                {"nodeid": nodeid, "outcome": self.outcomes.get(nodeid, "not run")}
+                for nodeid in sorted(self.planned - seen)
+            ],
+            "crashed_workers": self.crashed_workers,
+            "lost": max(0, self.recorded - len(entries)),
+            "partial": self._partial(),
+        }
+
+    def _partial(self) -> list[str]:
+        if not self.deselected:
+            return list(self.partial)
+        return [*self.partial, f"{self.deselected} test{'s were' if self.deselected > 1 else ' was'} deselected"]
+
+
+def count(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many claims there are, and how many of each verdict."""
+    counts = {"claims": 0, **dict.fromkeys(WORDS.values(), 0)}
+    for entry in entries:
+        counts["claims"] += 1
+        counts[WORDS[entry["evidence"]["verdict"]]] += 1
+    return counts
+
+
+def reconcile(ledger: Mapping[str, Any]) -> list[str]:
+    """What was planned or recorded and is missing here, a sentence each; empty when the ledger is complete."""
+    problems = [
+        f"{row['nodeid']} is marked as an audit but ended without any evidence ({row['outcome']})"
+        for row in ledger["without_evidence"]
+    ]
+    if ledger["crashed_workers"]:
+        workers = ledger["crashed_workers"]
+        problems.append(f"{workers} worker{'s' if workers > 1 else ''} crashed; evidence of the test it ran is lost")
+    if ledger["lost"]:
+        problems.append(f"{ledger['lost']} recorded evidence(s) never reached the report")
+    return problems

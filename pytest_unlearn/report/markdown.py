@@ -1,0 +1,71 @@
+"""The ledger as report.md: fit for a pull request, and careful about what it claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_unlearn.report.ledger import reconcile
+from pytest_unlearn.report.terminal import headline, observed
+
+THREAT_MODEL = (
+    "**What this report says.** Where every claim passed, no leakage was found through the tested channels: the "
+    "attacks listed above, against this model, at the stated confidence. It does not show that the data left no trace. "
+    "Attacks that were not run may succeed, and a provider who controls the model can defeat any test of the model "
+    "alone (Thudi et al. 2022; Zhang et al. 2024). The digests, seeds and settings in report.json let the run be "
+    "reproduced."
+)
+
+
+def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """The report as Markdown; it ends with what a report may and may not be read as."""
+    blocks = ["# Unlearning audit", headline(ledger["counts"]) + "."]
+    blocks += _gate(about.get("gate"))
+    blocks += _bullets("Incomplete", [*(f"partial run: {text}" for text in ledger["partial"]), *reconcile(ledger)])
+    if ledger["entries"]:
+        blocks += ["## Claims", _table(ledger["entries"])]
+    blocks += [_details(entry) for entry in ledger["entries"]]
+    blocks += [f"{about['tool']['name']} {about['tool']['version']}, {about['created']}.", THREAT_MODEL]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _gate(gate: Mapping[str, Any] | None) -> list[str]:
+    if gate is None:
+        return []
+    title = "Release gate: " + ("release" if gate["release"] else "**blocked**")
+    return [title, *(["\n".join(f"* {escape(reason)}" for reason in gate["reasons"])] if gate["reasons"] else [])]
+
+
+def _bullets(title: str, texts: list[str]) -> list[str]:
+    return [f"## {title}", "\n".join(f"* {escape(text)}" for text in texts)] if texts else []
+
+
+def _table(entries: list[Mapping[str, Any]]) -> str:
+    rows = ["| verdict | claim | test | outcome | estimate vs claim |", "|---|---|---|---|---|"]
+    for entry in entries:
+        evidence = entry["evidence"]
+        cells = (evidence["verdict"], evidence["claim"]["name"], entry["nodeid"], entry["outcome"], observed(entry))
+        rows.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def _details(entry: Mapping[str, Any]) -> str:
+    evidence = entry["evidence"]
+    estimate = evidence["estimate"]
+    facts = [
+        f"decided by {evidence['decided_by']} ({estimate['method']}, one-sided {estimate['confidence']:.0%}), "
+        f"{estimate['n_forget']} forget examples, {estimate['n_controls']} controls",
+        *(f"{name} from {source}" for name, source in sorted(evidence["claim"].get("sources", {}).items())),
+        *evidence.get("reasons", ()),
+        *evidence.get("advice", ()),
+    ]
+    exposed = [f"#{row['index']} ({row['percentile']:.2f})" for row in evidence.get("most_exposed", ())]
+    if exposed:
+        facts.append("most exposed, by index: " + ", ".join(exposed))
+    title = f"### {evidence['claim']['name']}: {evidence['verdict']} in {escape(entry['nodeid'])}"
+    return "\n".join([title, "", *(f"* {escape(fact)}" for fact in facts)])
+
+
+def escape(text: str) -> str:
+    """Text that neither ends a table cell nor opens an HTML tag (a test's parameters may hold anything)."""
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,62 @@
+"""Arrays in, estimates out: numpy and scipy only."""
+
+from pytest_unlearn.statistics.accuracy_gap import NewcombeMeasure, accuracy_gap
+from pytest_unlearn.statistics.auc import (
+    AucMeasure,
+    auc,
+    auc_measure,
+    delong_covariance,
+    delong_variance,
+    null_standard_error,
+    placements,
+    stratified_null_standard_error,
+)
+from pytest_unlearn.statistics.auc_difference import auc_difference
+from pytest_unlearn.statistics.difference import DifferenceMeasure
+from pytest_unlearn.statistics.measure import Measure, p_value
+from pytest_unlearn.statistics.multiplicity import holm
+from pytest_unlearn.statistics.paired import PairedMeasure, mcnemar, paired_difference, tango
+from pytest_unlearn.statistics.power import (
+    binormal_auc_variance,
+    certifiable_limit,
+    minimum_forget,
+    power_to_certify,
+    required_forget,
+)
+from pytest_unlearn.statistics.proportions import clopper_pearson, newcombe, wilson
+from pytest_unlearn.statistics.residual import normal_scores, residual, tie_share
+from pytest_unlearn.statistics.tpr import tpr_at_fpr
+
+__all__ = [
+    "AucMeasure",
+    "DifferenceMeasure",
+    "Measure",
+    "NewcombeMeasure",
+    "PairedMeasure",
+    "accuracy_gap",
+    "auc",
+    "auc_difference",
+    "auc_measure",
+    "binormal_auc_variance",
+    "certifiable_limit",
+    "clopper_pearson",
+    "delong_covariance",
+    "delong_variance",
+    "holm",
+    "mcnemar",
+    "minimum_forget",
+    "newcombe",
+    "normal_scores",
+    "null_standard_error",
+    "p_value",
+    "paired_difference",
+    "placements",
+    "power_to_certify",
+    "required_forget",
+    "residual",
+    "stratified_null_standard_error",
+    "tango",
+    "tie_share",
+    "tpr_at_fpr",
+    "wilson",
+]

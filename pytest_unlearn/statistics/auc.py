@@ -1,0 +1,156 @@
+"""The area under the ROC curve of forget against controls, with an interval that never collapses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from pytest_unlearn.evidence import Estimate
+from pytest_unlearn.statistics.intervals import FEW_UNITS, degrees_of_freedom, quantile
+from pytest_unlearn.statistics.placements import (
+    auc,
+    delong_covariance,
+    delong_variance,
+    placements,
+    stratified_placements,
+)
+from pytest_unlearn.statistics.strata import Layout, layout
+from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
+
+__all__ = [
+    "AucMeasure",
+    "auc",
+    "auc_measure",
+    "delong_covariance",
+    "delong_variance",
+    "null_standard_error",
+    "placements",
+    "stratified_null_standard_error",
+]
+
+_ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AucMeasure:
+    """An AUC with its DeLong variance in two parts, one for each side that was sampled.
+
+    `units` is the number of forget groups (examples when there are none), `pairs` the number of independent
+    forget-control pairs, `null_error` the standard error that exchangeable scores would have.
+    """
+
+    value: float
+    forget_variance: float
+    control_variance: float
+    n_forget: int
+    n_controls: int
+    units: int
+    pairs: int
+    null_error: float
+
+    @property
+    def variance(self) -> float:
+        """The DeLong variance; NaN when a side has a single unit."""
+        return self.forget_variance + self.control_variance
+
+    def at(self, confidence: float) -> Estimate:
+        """One-sided logit-DeLong bounds at `confidence`; exact or undefined ones where that interval has no width."""
+        alpha = 1.0 - check_confidence(confidence)
+        tied = self.forget_variance <= _ZERO, self.control_variance <= _ZERO
+        if min(self.units, self.n_controls) < 2:
+            low, high, method = 0.0, 1.0, "undefined: a single unit"
+        elif self.value == 1.0:
+            low, high, method = alpha ** (1.0 / self.pairs), 1.0, "exact pairs"
+        elif self.value == 0.0:
+            low, high, method = 0.0, 1.0 - alpha ** (1.0 / self.pairs), "exact pairs"
+        elif all(tied):
+            low, high, method = 0.0, 1.0, "undefined: all scores tie"
+        else:
+            low, high, method = self._logit(confidence)
+            if any(tied):
+                # One side is constant, which says nothing of the values it has not shown: up to 1 - alpha^(1/units)
+                # of them may lie at the far end (the exact bound for zero events).
+                seen = alpha ** (1.0 / (self.units if tied[0] else self.n_controls))
+                low, high, method = low * seen, 1.0 - (1.0 - high) * seen, f"{method}, one side tied"
+        return Estimate(
+            value=self.value,
+            low=float(low),
+            high=float(high),
+            confidence=confidence,
+            method=method,
+            n_forget=self.n_forget,
+            n_controls=self.n_controls,
+        )
+
+    def _logit(self, confidence: float) -> tuple[float, float, str]:
+        units = min(self.units, self.n_controls)
+        error = math.sqrt(self.variance) / (self.value * (1.0 - self.value))
+        method = "logit-DeLong"
+        if units < FEW_UNITS:
+            # A handful of examples can look alike by luck. 4 * null_error is the logit-scale error of exchangeable
+            # scores, and nearly that of equal-variance binormal scores at any AUC.
+            error, method = max(error, 4.0 * self.null_error), "logit-DeLong, t"
+        half = quantile(confidence, degrees_of_freedom(units)) * error
+        centre = special.logit(self.value)
+        return float(special.expit(centre - half)), float(special.expit(centre + half)), method
+
+
+def auc_measure(
+    forget: ArrayLike,
+    controls: ArrayLike,
+    *,
+    forget_strata: ArrayLike | None = None,
+    control_strata: ArrayLike | None = None,
+    forget_groups: ArrayLike | None = None,
+) -> AucMeasure:
+    """How well do the scores tell forget examples from controls of the same stratum?
+
+    `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like. `forget_strata` [m] and
+    `control_strata` [n] restrict comparisons to the same stratum (class): strata are weighted by their forget
+    examples, and controls of other strata are ignored. `forget_groups` [m] names the unit of deletion; examples of a
+    group are not independent. Returns a measure in [0, 1], 1/2 under perfect unlearning. Raises ValueError for empty or
+    non-finite scores, label arrays of the wrong length, and a forget stratum without a control. Sources: DeLong 1988;
+    logit interval, Pepe 2003 (5.2); clusters, Obuchowski 1997.
+    """
+    forget, controls = vector("forget", forget), vector("controls", controls)
+    design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups)
+    v10, v01 = stratified_placements(forget, controls[design.kept], design)
+    return AucMeasure(
+        value=float(v10.mean()),
+        forget_variance=design.forget_variance(v10),
+        control_variance=design.control_variance(v01),
+        n_forget=design.n_forget,
+        n_controls=design.n_controls,
+        units=design.units,
+        pairs=design.independent_pairs,
+        null_error=_null_error(design),
+    )
+
+
+def null_standard_error(n_forget: int, n_controls: int) -> float:
+    """How far does an AUC stray from 1/2 when forget and controls are exchangeable and untied?
+
+    Returns sqrt((m+n+1)/(12mn)); raises ValueError for counts below 1. Source: Mann & Whitney 1947.
+    """
+    m, n = check_count("n_forget", n_forget), check_count("n_controls", n_controls)
+    return math.sqrt((m + n + 1.0) / (12.0 * m * n))
+
+
+def stratified_null_standard_error(forget_strata: ArrayLike, control_strata: ArrayLike) -> float:
+    """The same for a stratified AUC: sqrt(sum w_c^2 (m_c+n_c+1)/(12 m_c n_c)), w_c the forget share of stratum c.
+
+    `forget_strata` [m], `control_strata` [n]; raises ValueError for a forget stratum without a control.
+    """
+    ours, theirs = np.asarray(forget_strata), np.asarray(control_strata)
+    if ours.size == 0 or theirs.size == 0:
+        raise ValueError("forget_strata and control_strata must each name at least one example's stratum")
+    return _null_error(layout(ours.size, theirs.size, ours, theirs))
+
+
+def _null_error(design: Layout) -> float:
+    m, n = design.unit_counts, design.control_counts
+    return float(np.sqrt(np.sum(design.weights**2 * (m + n + 1) / (12.0 * m * n))))

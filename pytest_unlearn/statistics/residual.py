@@ -1,0 +1,77 @@
+"""What the references cannot explain of a model's scores, whatever monotone disguise its outputs wear."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from pytest_unlearn.evidence import FloatArray
+from pytest_unlearn.statistics.strata import layout
+from pytest_unlearn.statistics.validation import vector
+
+
+def normal_scores(values: ArrayLike, controls: ArrayLike) -> FloatArray:
+    """Where does each value rank among the controls, on the normal scale?
+
+    `values` [m], `controls` [n]; returns Phi^-1((less + equal/2 + 1/2)/(n+1)) [m], counting the controls less than and
+    equal to each value; for a control itself that is midrank/(n+1). Raises ValueError for empty or non-finite values.
+    Source: van der Waerden 1952.
+    """
+    values, controls = vector("values", values), vector("controls", controls)
+    ordered = np.sort(controls)
+    left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
+    scores: FloatArray = special.ndtri((0.5 * (left + right) + 0.5) / (controls.size + 1.0))
+    return scores
+
+
+def residual(
+    forget: ArrayLike, controls: ArrayLike, reference_forget: ArrayLike, reference_controls: ArrayLike
+) -> tuple[FloatArray, FloatArray]:
+    """How much more member-like is each example to the model than the references' mean would predict?
+
+    `forget` [m] and `controls` [n] are the model's statistic, `reference_forget` [m] and `reference_controls` [n] the
+    mean of the same statistic over the references. All are mapped to normal scores among the controls, a line is fitted
+    by least squares on the controls, and what it leaves is returned, (forget residual [m], controls residual [n]):
+    alike in distribution under perfect unlearning. Ranks make it invariant to any increasing transformation of the model's
+    outputs (temperature, clipping to a scale), behind which a plain difference to the references can be hidden. Where
+    the references' scores do not vary, the slope is 0. Raises ValueError for non-finite values and unequal lengths.
+    """
+    forget, controls = vector("forget", forget), vector("controls", controls)
+    reference_forget = vector("reference_forget", reference_forget)
+    reference_controls = vector("reference_controls", reference_controls)
+    if (forget.size, controls.size) != (reference_forget.size, reference_controls.size):
+        raise ValueError(
+            f"the references' means are for {reference_forget.size} forget examples and {reference_controls.size} "
+            f"controls, the model's values for {forget.size} and {controls.size}; pass the same examples in one order"
+        )
+    y, x = normal_scores(controls, controls), normal_scores(reference_controls, reference_controls)
+    x_centred = x - x.mean()
+    spread = float(x_centred @ x_centred)
+    slope = float(x_centred @ (y - y.mean())) / spread if spread > 0.0 else 0.0
+    intercept = float(y.mean()) - slope * float(x.mean())
+    ours = normal_scores(forget, controls) - intercept - slope * normal_scores(reference_forget, reference_controls)
+    return ours, y - intercept - slope * x
+
+
+def tie_share(
+    forget: ArrayLike,
+    controls: ArrayLike,
+    *,
+    forget_strata: ArrayLike | None = None,
+    control_strata: ArrayLike | None = None,
+) -> float:
+    """What fraction of the forget-control pairs of the same stratum tie exactly?
+
+    `forget` [m], `controls` [n], strata as in `auc_measure`. Returns a number in [0, 1]; at 1 the statistic says
+    nothing. O((m+n) log n). Raises ValueError as `auc_measure` does.
+    """
+    forget, controls = vector("forget", forget), vector("controls", controls)
+    design = layout(forget.size, controls.size, forget_strata, control_strata)
+    # A pair ties when stratum and score agree, so number the scores and look for equal (stratum, score) cells.
+    numbered = np.unique(np.concatenate([forget, controls[design.kept]]), return_inverse=True)[1].reshape(-1)
+    cells = np.concatenate([design.forget, design.controls]) * (int(numbered.max()) + 1) + numbered
+    ordered = np.sort(cells[forget.size :])
+    left = np.searchsorted(ordered, cells[: forget.size], "left")
+    right = np.searchsorted(ordered, cells[: forget.size], "right")
+    return float(np.sum(right - left)) / float(design.forget_counts @ design.control_counts)

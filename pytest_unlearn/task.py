@@ -1,0 +1,194 @@
+"""UnlearningTask: what was trained, what must go, and the models an audit compares with, each trained once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.evidence import Outputs
+from pytest_unlearn.outputs import Output, evaluate, model_digest
+from pytest_unlearn.references import (
+    Job,
+    Progress,
+    Store,
+    Trained,
+    UnknownRecipe,
+    fingerprint,
+    reference_key,
+    report_progress,
+    train_all,
+)
+from pytest_unlearn.split import Split, reserve_controls
+from pytest_unlearn.views import View
+
+__all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
+
+FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
+
+
+class UnlearningTask:
+    """A deletion request, with the original model and the models retrained without the forget set.
+
+    Args:
+        split: what was trained on and what must go.
+        recipe: `recipe(dataset, *, seed) -> model`, how models are trained; not needed if all models are given.
+        original: the model that was trained on all of train; trained by the recipe if not given.
+        references: how many reference models to train on retain, or a list of models so trained.
+        seed: of the original; reference k has seed + 1000 + k.
+        cache_dir: where trained models are kept; `.unlearn/cache` by default. Nothing is created before it is needed.
+        device: where recipes that ask for it, and audits of torch models, run. The model's own device by default.
+        n_jobs: how many references to train at once.
+        fresh: train again, whatever the cache holds.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        recipe: Any = None,
+        *,
+        original: Any = None,
+        references: int | Sequence[Any] = 4,
+        seed: int = 0,
+        cache_dir: str | Path | None = None,
+        device: str | None = None,
+        n_jobs: int = 1,
+        fresh: bool = False,
+    ) -> None:
+        if not isinstance(split, Split):
+            raise TypeError(f"UnlearningTask needs a Split(train, forget=..., test=...), not {type(split).__name__}.")
+        if isinstance(references, int) and references < 0:
+            raise ValueError(f"references must be a number of models to train or a list of models, not {references}.")
+        self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs
+        self.references, self.fresh = references, fresh
+        self.progress: Progress = report_progress
+        self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
+        self._given_original = original
+        self._outputs: dict[tuple[int, str, str], Outputs] = {}
+        self._digests: dict[int, str] = {}
+        self.forget = View("forget", split.train, split.forget_indices, self)
+        self.retain = View("retain", split.train, split.retain_indices, self)
+        self.test = View("test", split.test, np.arange(len(split.test), dtype=np.int64), self)
+        self.controls = View("controls", split.held_out, split.control_indices, self)
+        for model in (original, *(references if not isinstance(references, int) else ())):
+            self.digest_of(model)
+
+    def __repr__(self) -> str:
+        return f"<UnlearningTask: forget {len(self.forget)} of {len(self.split.train)}, {len(self.controls)} controls>"
+
+    @property
+    def has_original(self) -> bool:
+        """Whether there is an original model, given or trainable."""
+        return self._given_original is not None or self.recipe is not None
+
+    @cached_property
+    def original(self) -> Any:
+        """The model that saw everything: the one given, or trained by the recipe on all of train."""
+        if self._given_original is not None:
+            return self._given_original
+        if self.recipe is None:
+            raise ValueError("this task has no original model: pass original=, or recipe= to train one.")
+        everything = View("train", self.split.train, np.arange(len(self.split.train), dtype=np.int64), self)
+        return self._train([(everything, self.seed)])[0].model
+
+    @property
+    def retrained(self) -> list[Any]:
+        """The reference models, trained on retain under distinct seeds (or on bootstraps of it: see `bootstrapped`)."""
+        if not isinstance(self.references, int):
+            return list(self.references)
+        return [trained.model for trained in self.trained_references]
+
+    @cached_property
+    def trained_references(self) -> list[Trained]:
+        """The references this task trained itself, with their keys, seeds and times."""
+        if not isinstance(self.references, int) or self.recipe is None or self.references == 0:
+            return []
+        seeds = [self.seed + FIRST_REFERENCE_SEED + k for k in range(self.references)]
+        first = self._train([(self.retain, seed) for seed in seeds[:2]])
+        if len(first) == 2 and self._equal(first[0].model, first[1].model):
+            return self._train([(self.retain.resampled(seed), seed) for seed in seeds])
+        return first + self._train([(self.retain, seed) for seed in seeds[2:]])
+
+    @property
+    def bootstrapped(self) -> bool:
+        """Whether two seeds gave equal models, so that references were trained on seeded bootstraps of retain."""
+        records = self.trained_references
+        return len(records) > 1 and records[0].key != self._key(self.retain, records[0].seed)
+
+    def unlearn(self, unlearner: Any, *, seed: int | None = None) -> Any:
+        """The model an unlearner makes of the original; kept in the cache, like a reference.
+
+        Args:
+            unlearner: `unlearner(model, retain, forget, *, seed) -> model`.
+            seed: of the unlearner; the task's by default.
+        """
+        seed = self.seed if seed is None else seed
+        original, digest = self.original, self.digest_of(self.original)
+        try:
+            recipe = f"{fingerprint(unlearner)} of {digest}" if digest else ""
+        except UnknownRecipe:
+            recipe = ""
+        if not recipe:  # nothing says when to run it again, so it runs each time
+            unlearned = unlearner(original, self.retain, self.forget, seed=seed)
+        else:
+            data = f"{self.retain.digest}{self.forget.digest}"
+            key = reference_key(recipe, data, self.forget.indices, seed, self.device)
+            unlearned = self._run([Job(Unlearning(unlearner, original, self.forget), self.retain, seed, key)])[0].model
+        self.digest_of(original)
+        return unlearned
+
+    def digest_of(self, model: Any) -> str:
+        """The digest of the original or a reference.
+
+        Raises:
+            ValueError: when the model was changed in place since this task first saw it.
+        """
+        digest = model_digest(model)
+        if self._digests.setdefault(id(model), digest) != digest:
+            raise ValueError(
+                "the original or a reference was changed in place since the task first saw it. An unlearner must leave "
+                "its input untouched: let it work on copy.deepcopy(model)."
+            )
+        return digest
+
+    def outputs(self, model: Any, view: View, output: Output = None) -> Outputs:
+        """Outputs of this task's own original or reference on a view of it, computed once."""
+        key = (id(model), view.name, f"{self.digest_of(model)}{output}")
+        if key not in self._outputs:
+            self._outputs[key] = evaluate(model, view, classes=self.split.classes, output=output, device=self.device)
+        return self._outputs[key]
+
+    def _key(self, dataset: View, seed: int) -> str:
+        return reference_key(fingerprint(self.recipe), dataset.digest, dataset.indices, seed, self.device)
+
+    def _train(self, wanted: list[tuple[View, int]]) -> list[Trained]:
+        return self._run([Job(self.recipe, dataset, seed, self._key(dataset, seed)) for dataset, seed in wanted])
+
+    def _run(self, jobs: list[Job]) -> list[Trained]:
+        done = train_all(jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress)
+        damaged = [trained.key[:12] for trained in done if "damaged" in trained.source]
+        if damaged:
+            warnings.warn(f"cached models {', '.join(damaged)} were damaged and have been trained again", stacklevel=2)
+        return done
+
+    def _equal(self, one: Any, other: Any) -> bool:
+        ours, theirs = (self.outputs(model, self.controls).logits for model in (one, other))
+        return ours.shape == theirs.shape and bool((ours == theirs).all())
+
+
+@dataclass(frozen=True)
+class Unlearning:
+    """An unlearner at work on one original and one request, in the shape of a recipe."""
+
+    unlearner: Any
+    original: Any
+    forget: View
+
+    def __call__(self, dataset: Any, *, seed: int) -> Any:
+        """Run it; `dataset` is the retain set."""
+        return self.unlearner(self.original, dataset, self.forget, seed=seed)

@@ -1,0 +1,70 @@
+"""The worlds that tests and judged tables share: real data, real networks, seeded."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from pytest_unlearn import Split, TorchRecipe
+
+ROOT = Path(__file__).parent.parent
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
+
+
+def digits_example() -> ModuleType:
+    """The main example's conftest, for its split and network."""
+    name = "digits_release_gate_conftest"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / "digits_release_gate" / "conftest.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@cache
+def fashion_mnist() -> tuple[Any, Any, Any, Any]:
+    """Train images and labels (60,000), test images and labels (10,000); pixels in [0, 1], flattened."""
+    parts: list[Any] = []
+    for kind in ("train", "t10k"):
+        images = gzip.decompress((FASHION_MNIST / f"{kind}-images-idx3-ubyte.gz").read_bytes())
+        labels = gzip.decompress((FASHION_MNIST / f"{kind}-labels-idx1-ubyte.gz").read_bytes())
+        parts.append(np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784).astype(np.float32) / 255)
+        parts.append(np.frombuffer(labels, np.uint8, offset=8).astype(np.int64))
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def fashion_split(draw: int, train: int = 2600, forget: int = 600) -> Split:
+    """A random deletion request; all 10,000 test images are controls."""
+    x, y, x_test, y_test = fashion_mnist()
+    rows = np.random.default_rng(draw).choice(len(y), size=train, replace=False)
+    return Split((x[rows], y[rows]), forget=np.arange(forget), test=(x_test, y_test))
+
+
+def fashion_class_split(draw: int, label: int = 6, train: int = 6000, controls: str = "matched") -> Split:
+    """A request to forget a whole class; controls are its test images, or (mismatched) those of other classes."""
+    x, y, x_test, y_test = fashion_mnist()
+    rows = np.random.default_rng(draw).choice(len(y), size=train, replace=False)
+    request = np.flatnonzero(y[rows] == label)
+    if controls == "matched":
+        return Split((x[rows], y[rows]), forget=request, test=(x_test, y_test))
+    others = y_test != label
+    held = (x_test[others], y_test[others])
+    return Split((x[rows], y[rows]), forget=request, test=(x_test, y_test), controls=held, match=None)
+
+
+def build_fashion_mlp() -> nn.Module:
+    """784-256-10."""
+    return nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
+
+
+FASHION_RECIPE = TorchRecipe(build_fashion_mlp, epochs=40, batch_size=64, learning_rate=1e-3)

@@ -1,0 +1,101 @@
+"""What keeps a method from leaving traces: private random states, an independent copy, its modes given back."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+
+class Unsupported(TypeError):  # noqa: N818 - it reads as what it says
+    """The method does not work on this kind of model."""
+
+
+class Examples(Protocol):
+    """A map-style dataset of (x, y): what torch's `Dataset` promises, plus a length."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+class Unlearner(Protocol):
+    """What every method here is, and what yours must be; a seed makes it reproducible."""
+
+    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any: ...
+
+
+@contextmanager
+def isolated(seed: int) -> Iterator[None]:
+    """Seed the global random states, record gradients, and give everything back at the end.
+
+    Dropout and user code draw from the global states, so a private generator alone would not be reproducible.
+    """
+    # Asking an idle CUDA for its state would start it on every device of the machine.
+    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = list(range(torch.cuda.device_count())) if started else []
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the legacy global state is what we guard
+    # Leaving inference mode also turns gradients on, inside `no_grad` as well.
+    with torch.random.fork_rng(devices=devices), torch.inference_mode(False):
+        # `torch.manual_seed` would also queue a seed for a CUDA that starts after we have left.
+        for generator in (torch.default_generator, *(torch.cuda.default_generators[i] for i in devices)):
+            generator.manual_seed(int(seed))
+        random.seed(int(seed))
+        np.random.seed(int(seed) % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
+
+
+def require_module(model: Any, method: str) -> None:
+    """Refuse, in one sentence, a model that has no gradients."""
+    if not isinstance(model, nn.Module):
+        raise Unsupported(
+            f"{method} trains by gradients and needs a torch.nn.Module, not {type(model).__name__}; "
+            "Retrain(recipe) works for any model."
+        )
+
+
+@contextmanager
+def working_copy(model: Any, seed: int, method: str) -> Iterator[nn.Module]:
+    """A deep copy of the model, ready to train in isolation; at the end it gets the input's train/eval flags."""
+    require_module(model, method)
+    with isolated(seed):
+        copy: nn.Module = deepcopy(model).train()
+        for module in copy.modules():
+            # A frozen layer's running statistics are frozen with it.
+            if isinstance(module, _NormBase) and not all(p.requires_grad for p in module.parameters()):
+                module.eval()
+        yield copy
+        hand_over(copy, like=model)
+
+
+def hand_over(model: nn.Module, *, like: nn.Module) -> None:
+    """Set each submodule's train/eval flag as in `like` and drop gradients, which remember the last batch."""
+    training = {name: module.training for name, module in like.named_modules()}
+    for name, module in model.named_modules():
+        module.training = training.get(name, module.training)
+    model.zero_grad(set_to_none=True)
+
+
+def with_running_statistics(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The model with BatchNorm as at inference: forget examples do not enter its buffers, and one is enough."""
+
+    def forward(x: Tensor) -> Tensor:
+        norms = [m for m in model.modules() if isinstance(m, _NormBase) and m.training]
+        for norm in norms:
+            norm.eval()
+        try:
+            logits: Tensor = model(x)
+        finally:
+            for norm in norms:
+                norm.train()
+        return logits
+
+    return forward

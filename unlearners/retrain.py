@@ -1,0 +1,23 @@
+"""Retraining from scratch: the gold standard."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from unlearners.isolation import Examples, isolated
+
+
+@dataclass(frozen=True)
+class Retrain:
+    """Train a new model on the retain set with the original recipe: exact by definition, and the cost to beat.
+
+    Cao and Yang 2015 name it the naive solution; Bourtoule et al. 2021 (SISA) define unlearning by it.
+
+    recipe: any callable `recipe(dataset, *, seed) -> model`, for whatever kind of model.
+    """
+
+    recipe: Callable[..., Any]
+
+    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any:  # noqa: ARG002
+        with isolated(seed):
+            return self.recipe(retain, seed=seed)

@@ -1,0 +1,121 @@
+"""The training loop that the gradient methods share."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from unlearners.isolation import Examples, Unsupported
+
+
+def stack(dataset: Examples, model: nn.Module) -> tuple[Tensor, Tensor]:
+    """All of (x, y) on the model's device, floating x in its parameters' dtype.
+
+    Each example is read once: a dataset that augments at random contributes one draw, not one per epoch.
+    """
+    if len(dataset) == 0:
+        raise ValueError("There is nothing to train on: the dataset is empty.")
+    weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    rows, labels = zip(*(dataset[i] for i in range(len(dataset))), strict=True)
+    # `torch.tensor` copies, so a read-only numpy row is no trouble.
+    x = torch.stack([row.detach() if isinstance(row, Tensor) else torch.tensor(row) for row in rows])
+    x = x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype)
+    return x, torch.tensor([int(label) for label in labels], device=weight.device)
+
+
+def seeded(seed: int) -> torch.Generator:
+    """A generator for the order of batches, apart from the one dropout draws from."""
+    return torch.Generator().manual_seed(int(seed))
+
+
+def loss_of(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy; a model with a single logit is binary."""
+    if logits.ndim == 1 or logits.shape[-1] == 1:
+        return binary_cross_entropy_with_logits(logits.reshape(len(y)), y.to(logits.dtype))
+    return cross_entropy(logits, y)
+
+
+def losses(
+    model: Callable[[Tensor], Tensor], data: tuple[Tensor, Tensor], batch_size: int, order: torch.Generator
+) -> Iterator[Tensor]:
+    """One shuffled epoch: the loss of each batch, computed when it is asked for, hence on the current weights."""
+    x, y = data
+    shuffled = torch.randperm(len(y), generator=order)
+    batches = [shuffled[i : i + batch_size] for i in range(0, len(y), batch_size)]
+    # BatchNorm cannot train on one example, so a last batch of one joins the batch before it.
+    if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    for batch in batches:
+        batch = batch.to(y.device)
+        yield loss_of(model(x[batch]), y[batch])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a gradient method trains; each method documents where its own defaults come from.
+
+    epochs, batch_size: passes over the data, and examples a step (128: the NeurIPS-2023 starting kit).
+    lr, momentum, weight_decay: of the optimizer; momentum is for "sgd" only.
+    optimizer: "sgd" or "adam".
+    schedule: "constant", or "cosine", which takes the learning rate to zero over the epochs.
+    """
+
+    epochs: int
+    lr: float
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    batch_size: int = 128
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    schedule: Literal["constant", "cosine"] = "constant"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.batch_size < 1 or not 0 <= self.lr < math.inf:
+            raise ValueError(f"epochs and lr must be finite and at least 0, batch_size at least 1: {self}")
+        if self.optimizer not in ("sgd", "adam") or self.schedule not in ("constant", "cosine"):
+            raise ValueError(f'optimizer is "sgd" or "adam", schedule "constant" or "cosine": {self}')
+
+    def minimise(self, model: nn.Module, epoch: Callable[[], Iterable[Tensor]]) -> None:
+        """Step on every loss that `epoch()` yields; on divergence, go back to the last weights that were finite."""
+        weights = [p for p in model.parameters() if p.requires_grad]
+        if not weights:
+            raise Unsupported("There is nothing to train: every parameter of the model is frozen.")
+        optimizer = self._optimizer(weights)
+        state = [*model.parameters(), *model.buffers()]
+        finite = _clone(state)
+        for i in range(self.epochs):
+            if self.schedule == "cosine":
+                optimizer.param_groups[0]["lr"] = self.lr * (1 + math.cos(math.pi * i / self.epochs)) / 2
+            for loss in epoch():
+                healthy = bool(loss.isfinite())
+                if healthy:
+                    finite = _clone(state)
+                    optimizer.zero_grad()
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    optimizer.step()
+                    # A finite loss can still have an infinite gradient.
+                    healthy = all(bool(w.isfinite().all()) for w in weights)
+                if not healthy:
+                    with torch.no_grad():
+                        for tensor, last in zip(state, finite, strict=True):
+                            tensor.copy_(last)
+                    warnings.warn(
+                        f"{type(self).__name__} diverged in epoch {i + 1} of {self.epochs} and was stopped; "
+                        "the last finite weights are kept. A smaller lr may help.",
+                        RuntimeWarning,
+                        stacklevel=3,
+                    )
+                    return
+
+    def _optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+        if self.optimizer == "adam":
+            return torch.optim.Adam(weights, lr=self.lr, weight_decay=self.weight_decay)
+        return torch.optim.SGD(weights, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+
+
+def _clone(tensors: list[Tensor]) -> list[Tensor]:
+    return [t.detach().clone() for t in tensors]
