@@ -17,8 +17,8 @@ class GradientAscent(Training):
     finite weights are kept. BatchNorm uses its running statistics: forget data must not be written into buffers, and
     a request may be a single example.
 
-    Defaults: 5 epochs of SGD with lr 1e-4 and momentum 0.9 are the gradient ascent of Jia et al. 2023 ("Model Sparsity
-    Can Simplify Machine Unlearning") and of SalUn (Fan et al. 2024). Unlike theirs, no weight decay: it is not ascent.
+    Defaults: 5 epochs of SGD with lr 1e-4 and momentum 0.9 are the gradient-ascent baseline in the code of SalUn
+    (Fan et al. 2024). Unlike there, no weight decay, which is not ascent; batches of 128, not 256.
     """
 
     epochs: int = 5

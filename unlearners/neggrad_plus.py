@@ -21,7 +21,7 @@ class NegGradPlus(Training):
     alpha: the weight of the retain set; 1 is fine-tuning.
 
     Defaults: alpha 0.95 and 10 epochs of SGD with lr 0.01 and no weight decay are the authors' small-scale CIFAR
-    notebook (they take alpha 0.99 or more at large scale); momentum 0.9 is the common choice of re-implementations.
+    notebook (they take alpha 0.99 or more at large scale); momentum 0.9 and batches of 128 are ours.
     """
 
     epochs: int = 10

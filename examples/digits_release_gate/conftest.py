@@ -8,17 +8,17 @@ from torch import nn
 from pytest_unlearn import Split, TorchRecipe
 from unlearners import Retrain
 
-FORGET, CONTROLS, TRAIN = 300, 300, 900
+FORGET, CONTROLS, TRAIN = 300, 300, 600
 NOISE = 0.2
 
 
 def build() -> nn.Module:
     """The network of this project."""
-    return nn.Sequential(nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 10))
+    return nn.Sequential(nn.Linear(64, 1024), nn.ReLU(), nn.Linear(1024, 10))
 
 
 def digits(seed: int) -> Split:
-    """900 training digits of which 300 must go, 300 controls from the same law, and 597 test digits.
+    """600 training digits of which 300 must go, 300 controls from the same law, and 897 test digits.
 
     A fifth of the labels of forget and control examples is wrong. It is planted before training, so that there is
     something to forget that generalisation cannot explain, and in the controls too, so that they match.
@@ -36,6 +36,9 @@ def digits(seed: int) -> Split:
     return Split(part["train"], forget=np.arange(FORGET), test=part["test"], controls=part["held"])
 
 
+RECIPE = TorchRecipe(build, epochs=100, batch_size=32, learning_rate=1e-3)
+
+
 @pytest.fixture(scope="session")
 def unlearn_split():
     """What was trained on and what must be forgotten."""
@@ -45,7 +48,7 @@ def unlearn_split():
 @pytest.fixture(scope="session")
 def unlearn_recipe():
     """How models are trained here."""
-    return TorchRecipe(build, epochs=60, batch_size=64, learning_rate=1e-3)
+    return RECIPE
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,9 @@ class NotDescribable(ValueError):  # noqa: N818 - it says what the module is
     def __str__(self) -> str:
         """The whole sentence."""
         where, what = self.args
-        return f"{where} is {what}: use TorchRecipe(build=...), or define the class at module level with plain attributes"
+        return (
+            f"{where} is {what}: use TorchRecipe(build=...), or define the class at module level with plain attributes"
+        )
 
 
 def describe(module: nn.Module) -> dict[str, Any]:
@@ -88,6 +90,8 @@ def _describe(module: nn.Module, path: str, seen: dict[int, str], tensors: dict[
         if name in fresh:
             if value != fresh[name]:
                 raise NotDescribable(where, "a hook")
+        elif callable(getattr(kind, name, None)):
+            raise NotDescribable(where, "an attribute in the place of a method")
         else:
             attributes[name] = _encode(value, where, kind, tensors)
     own = {**module._parameters, **module._buffers}
@@ -152,7 +156,9 @@ def _rebuild(
         module._modules[name] = None if child is None else _rebuild(child, prefix + name, tensors, modules, made)
     for name, value in node["attributes"].items():
         if name in vars(module) or callable(getattr(kind, name, None)):
-            raise NotDescribable(f"`{name}` of {_called(path, kind)}", "the name of a method or of a module's own state")
+            raise NotDescribable(
+                f"`{name}` of {_called(path, kind)}", "the name of a method or of a module's own state"
+            )
         vars(module)[name] = _decode(value, kind, made)
     module.training = bool(node["training"])
     return module
@@ -183,8 +189,6 @@ def _function(module: str, name: str, owner: type) -> Any:
 def _encode(value: Any, where: str, owner: type, tensors: dict[int, str]) -> Any:
     import torch
 
-    if callable(getattr(owner, where.split("`")[1], None)) and where.count("[") == 0:
-        raise NotDescribable(where, "an attribute in the place of a method")
     if type(value) in _SCALARS:
         return value
     if type(value) in (list, tuple, torch.Size):

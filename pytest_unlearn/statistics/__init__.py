@@ -12,7 +12,9 @@ from pytest_unlearn.statistics.auc import (
     stratified_null_standard_error,
 )
 from pytest_unlearn.statistics.auc_difference import auc_difference
+from pytest_unlearn.statistics.certify import can_certify
 from pytest_unlearn.statistics.difference import DifferenceMeasure
+from pytest_unlearn.statistics.intervals import normal_quantile
 from pytest_unlearn.statistics.measure import Measure, p_value
 from pytest_unlearn.statistics.multiplicity import holm
 from pytest_unlearn.statistics.paired import PairedMeasure, mcnemar, paired_difference, tango
@@ -38,6 +40,7 @@ __all__ = [
     "auc_difference",
     "auc_measure",
     "binormal_auc_variance",
+    "can_certify",
     "certifiable_limit",
     "clopper_pearson",
     "delong_covariance",
@@ -46,6 +49,7 @@ __all__ = [
     "mcnemar",
     "minimum_forget",
     "newcombe",
+    "normal_quantile",
     "normal_scores",
     "null_standard_error",
     "p_value",

@@ -18,6 +18,7 @@ from pytest_unlearn.statistics.placements import (
     placements,
     stratified_placements,
 )
+from pytest_unlearn.statistics.power import binormal_auc_variance
 from pytest_unlearn.statistics.strata import Layout, layout
 from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
 
@@ -91,9 +92,10 @@ class AucMeasure:
         error = math.sqrt(self.variance) / (self.value * (1.0 - self.value))
         method = "logit-DeLong"
         if units < FEW_UNITS:
-            # A handful of examples can look alike by luck. 4 * null_error is the logit-scale error of exchangeable
-            # scores, and nearly that of equal-variance binormal scores at any AUC.
-            error, method = max(error, 4.0 * self.null_error), "logit-DeLong, t"
+            # A handful of examples can look alike by luck: take no less than the error of equal-variance binormal
+            # scores with this AUC, which is that of exchangeable scores at 1/2.
+            floor = self.null_error * math.sqrt(12.0 * binormal_auc_variance(self.value, 1, math.inf))
+            error, method = max(error, floor / (self.value * (1.0 - self.value))), "logit-DeLong, t"
         half = quantile(confidence, degrees_of_freedom(units)) * error
         centre = special.logit(self.value)
         return float(special.expit(centre - half)), float(special.expit(centre + half)), method

@@ -28,9 +28,9 @@ def auc_difference(
     `forget` [m], `controls` [n] are the model's scores, `reference_forget` [K, m] and `reference_controls` [K, n]
     those of K references on the same examples; strata and groups as in `auc_measure`. Returns a measure of
     1/2 + AUC(model) - mean AUC(reference), clipped to [0, 1], 1/2 under perfect unlearning: paired DeLong through the
-    differences of placements, plus the references' own spread s^2/K. A side is never taken to be surer than z^2/(n+z^2), so that a
-    model equal to its references has an interval too. Raises ValueError as `auc_measure` does, and for references whose
-    examples do not match. Sources: DeLong 1988; MOVER, Zou & Donner 2008.
+    differences of placements, plus the references' own spread s^2/K. A side is never taken to be surer than
+    z^2/(n+z^2), so that a model equal to its references has an interval too. Raises ValueError as `auc_measure` does,
+    and for references whose examples do not match. Sources: DeLong 1988; MOVER, Zou & Donner 2008.
     """
     forget, controls = vector("forget", forget), vector("controls", controls)
     ours = matrix("reference_forget", reference_forget, forget.size)

@@ -21,7 +21,7 @@ def binormal_auc_variance(auc: float, n_forget: float, n_controls: float) -> flo
     """
     a = check_open_unit("auc", auc)
     m, n = check_count("n_forget", n_forget), check_count("n_controls", n_controls)
-    q = a - 2.0 * float(special.owens_t(special.ndtri(a), 1.0 / math.sqrt(3.0)))
+    q = a - 2.0 * float(special.owens_t(float(special.ndtri(a)), 1.0 / math.sqrt(3.0)))
     spread = q - a * a
     if math.isinf(n):
         return spread / m

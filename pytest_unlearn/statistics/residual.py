@@ -33,8 +33,8 @@ def residual(
     `forget` [m] and `controls` [n] are the model's statistic, `reference_forget` [m] and `reference_controls` [n] the
     mean of the same statistic over the references. All are mapped to normal scores among the controls, a line is fitted
     by least squares on the controls, and what it leaves is returned, (forget residual [m], controls residual [n]):
-    alike in distribution under perfect unlearning. Ranks make it invariant to any increasing transformation of the model's
-    outputs (temperature, clipping to a scale), behind which a plain difference to the references can be hidden. Where
+    alike in distribution under perfect unlearning. Ranks make it invariant to any increasing transformation of
+    the model's outputs (such as a temperature), behind which a plain difference to the references can be hidden. Where
     the references' scores do not vary, the slope is 0. Raises ValueError for non-finite values and unequal lengths.
     """
     forget, controls = vector("forget", forget), vector("controls", controls)

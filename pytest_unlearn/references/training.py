@@ -1,0 +1,233 @@
+"""Train reference models, each once: from the store where it is there, otherwise here or in worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import Any, Literal
+
+import numpy as np
+
+from pytest_unlearn.references.isolation import isolated
+from pytest_unlearn.references.progress import Progress, report_progress
+from pytest_unlearn.references.recipe import builder
+from pytest_unlearn.references.store import Store
+
+Source = Literal["store", "trained", "retrained: damaged cache"]
+_KEY_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to have: the recipe, what it trains on, its seed, and the key that `reference_key` gives."""
+
+    recipe: Any
+    dataset: Any
+    seed: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One model, how many seconds its training took (also when it was in an earlier run), and where it came from."""
+
+    model: Any
+    key: str
+    seed: int
+    seconds: float
+    source: Source
+
+
+def reference_key(recipe_fingerprint: str, data_digest: str, indices: Any, seed: int, device: str | None = None) -> str:
+    """The key of a model: it changes with anything that the trained weights depend on.
+
+    Args:
+        recipe_fingerprint: what `fingerprint` says of the recipe.
+        data_digest: a digest of the whole training set.
+        indices: the examples of it that are trained on, in order; None for all.
+        seed: of the training.
+        device: such as "cuda:1", of which only the type counts; None is the CPU.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    chosen = None if indices is None else np.ascontiguousarray(indices, dtype=np.int64)
+    facts = {
+        "schema": _KEY_SCHEMA,
+        "recipe": recipe_fingerprint,
+        "data": data_digest,
+        "indices": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
+        "seed": int(seed),
+        "device": str(device or "cpu").partition(":")[0],
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "versions": {name: _version(name) for name in ("torch", "numpy", "scikit-learn")},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def train_all(
+    jobs: Sequence[Job],
+    *,
+    store: Store | None,
+    n_jobs: int = 1,
+    fresh: bool = False,
+    progress: Progress = report_progress,
+) -> list[Trained]:
+    """Have every model: from the store if it is there, otherwise trained on one thread and stored.
+
+    Several processes may do this at once, on the same store: each model is trained by one of them.
+
+    Args:
+        jobs: the models to have.
+        store: where they are kept; None trains all of them, and keeps none.
+        n_jobs: how many worker processes train at the same time; 1 trains in this one, -1 uses every core.
+        fresh: whether to train what is in the store again.
+        progress: told of each model that is trained.
+
+    Returns:
+        A result for each job, in their order.
+
+    Raises:
+        TypeError: a recipe cannot be called with a dataset and a `seed`, or returns None.
+        Exception: what a recipe raises, with a note that names the seed.
+    """
+    if n_jobs == 0 or n_jobs < -1:
+        raise ValueError(f"n_jobs is {n_jobs}: use 1 to train in this process, more for workers, -1 for every core")
+    for job in jobs:
+        check_recipe(job.recipe)
+    results: dict[int, Trained] = {}
+    damaged: set[int] = set()
+    for index, job in enumerate(jobs):
+        found = _look_up(job, store) if store is not None and not fresh else "absent"
+        if isinstance(found, Trained):
+            results[index] = found
+        elif found == "damaged":
+            damaged.add(index)
+    waiting = [index for index in range(len(jobs)) if index not in results]
+    if n_jobs == 1 or len(waiting) < 2:
+        coming, order = _train_here(jobs, waiting, store, fresh), list[int]()
+    else:
+        from pytest_unlearn.references.workers import train_in_workers
+
+        coming, order = train_in_workers(jobs, waiting, store, fresh, n_jobs), []
+
+    def models() -> Iterator[Trained]:
+        for index, trained in coming:
+            order.append(index)
+            again = index in damaged and trained.source == "trained"
+            yield replace(trained, source="retrained: damaged cache") if again else trained
+
+    if waiting:
+        # Progress hands the items on in the order they come, which is the order noted above.
+        for trained in progress(models(), len(waiting), "reference"):
+            results[order[len(results) - (len(jobs) - len(waiting))]] = trained
+    return [results[index] for index in range(len(jobs))]
+
+
+def check_recipe(recipe: Any) -> None:
+    """Refuse, before anything is trained, what cannot be called as `recipe(dataset, seed=...)`.
+
+    Args:
+        recipe: what the user gave.
+
+    Raises:
+        TypeError: it cannot; the sentence says how it should look.
+    """
+    if not callable(recipe):
+        raise TypeError(f"the recipe is a {type(recipe).__name__}: it must be callable, `def train(dataset, *, seed)`")
+    try:
+        signature = inspect.signature(recipe)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(object(), seed=0)
+    except TypeError as error:
+        name = getattr(recipe, "__qualname__", type(recipe).__name__)
+        raise TypeError(
+            f"the recipe {name}{signature} cannot be called as {name}(dataset, seed=0) ({error}): write it as "
+            "`def train(dataset, *, seed)`, so that every reference model gets a seed of its own"
+        ) from None
+
+
+def train_one(job: Job, store: Store | None, fresh: bool) -> tuple[Trained, bool]:
+    """Train one model in this process, unless another has stored it meanwhile; also whether it is in the store."""
+    if store is None:
+        return _run(job), False
+    with store.lock(job.key):
+        if not fresh:
+            found = store.fetch(job.key, builder(job.recipe))
+            if found.model is not None:
+                return Trained(found.model, job.key, job.seed, _seconds(found.info), "store"), True
+        trained = _run(job)
+        return keep(trained, job, store)
+
+
+def keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
+    """Store a model and take it from there, so that the run that trains it sees exactly what later runs will see."""
+    info = {"seed": job.seed, "seconds": round(trained.seconds, 3)}
+    if not store.put(job.key, trained.model, info, builder(job.recipe)):
+        return trained, False
+    again = store.peek(job.key, builder(job.recipe)).model
+    return (trained, False) if again is None else (replace(trained, model=again), True)
+
+
+def _look_up(job: Job, store: Store) -> Trained | Literal["absent", "damaged"]:
+    build = builder(job.recipe)
+    found = store.peek(job.key, build)
+    if found.damage is not None:
+        # It may be half written by another process: only who holds the lock can tell that from damage.
+        with store.lock(job.key, wait=False) as ours:
+            found = store.fetch(job.key, build) if ours else found
+            if found.damage is not None:
+                return "damaged" if ours else "absent"
+    if found.model is None:
+        return "absent"
+    return Trained(found.model, job.key, job.seed, _seconds(found.info), "store")
+
+
+def _train_here(
+    jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool
+) -> Iterator[tuple[int, Trained]]:
+    """One after the other; what another process is training comes last, so that processes share the work."""
+    busy = []
+    for index in waiting:
+        if store is not None and not fresh:
+            with store.lock(jobs[index].key, wait=False) as ours:
+                if not ours:
+                    busy.append(index)
+                    continue
+        yield index, train_one(jobs[index], store, fresh)[0]
+    for index in busy:
+        yield index, train_one(jobs[index], store, fresh)[0]
+
+
+def _run(job: Job) -> Trained:
+    started = time.perf_counter()
+    try:
+        with isolated(job.seed):
+            model = job.recipe(job.dataset, seed=job.seed)
+        if model is None:
+            raise TypeError("the recipe returned None: it must return the trained model (is a `return` missing?)")
+    except Exception as error:
+        note = f"while training the reference model with seed {job.seed}"
+        # Exception.add_note came with Python 3.11.
+        error.__notes__ = [*getattr(error, "__notes__", []), note]  # type: ignore[attr-defined,unused-ignore]
+        raise
+    return Trained(model, job.key, job.seed, time.perf_counter() - started, "trained")
+
+
+def _seconds(info: Any) -> float:
+    return float((info or {}).get("seconds", 0.0))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "missing"
