@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 OURS = "pytest_unlearn.fixtures"
+NAMES = (
+    *("unlearn_split", "unlearn_recipe", "unlearner", "unlearning_task", "original_model", "unlearned_model"),
+    *("retrained_model", "retrained_models", "forget_loader", "retain_loader", "test_loader", "unlearn"),
+)
 Active = dict[str, "pytest.FixtureDef[Any]"]
 ACTIVE = pytest.StashKey[Active]()
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from pytest_unlearn import gate, settings
+from pytest_unlearn import gate, overrides, settings
 from pytest_unlearn.recording import Recorder, recording
 from pytest_unlearn.report import terminal
-from pytest_unlearn.session import CARRIED, LAYERS, RECORDED, Controller, Worker
+from pytest_unlearn.session import CARRIED, LAYERS, RECORDED, Controller, Recorded, Worker
 
-pytest_plugins = ("pytest_unlearn.fixtures",)
+pytest_plugins = (overrides.OURS,)
 
 RECORDER = pytest.StashKey[Recorder]()
 MARKER_ERROR = pytest.StashKey[str]()
@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     keywords = ", ".join(f"{spec.name}=..." for spec in settings.TABLE.values() if spec.marker)
     config.addinivalue_line("markers", f"unlearn({keywords}): settings of the audits in this test")
     config.stash[LAYERS] = {"command line": _command_line(config), "ini": _ini(config)}
-    config.stash[RECORDED] = []
+    config.stash[RECORDED] = Recorded()
     role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
     config.pluginmanager.register(role, "unlearn-session")
 
@@ -74,7 +74,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     if config.get_verbosity() < 1:
         return None
     chosen = [settings.resolve(name, None, config.stash[LAYERS]) for name in settings.TABLE]
-    texts = [f"{n}={s.value} ({s.source})" for n, s in zip(settings.TABLE, chosen, strict=True) if s.source != "default"]
+    texts = [
+        f"{n}={s.value} ({s.source})" for n, s in zip(settings.TABLE, chosen, strict=True) if s.source != "default"
+    ]
     return "unlearn: " + (", ".join(texts) or "every setting at its default")
 
 
@@ -88,7 +90,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     except ValueError as error:
         item.stash[MARKER_ERROR] = str(error)  # raised in setup: an exception here would end the session
     collapse = getattr(getattr(item, "obj", None), "is_hypothesis_test", False) is True
-    recorder = Recorder(item.nodeid, {"marker": marker, **item.config.stash[LAYERS]}, collapse)
+    layers = item.config.stash[LAYERS]
+    recorder = Recorder(item.nodeid, {"marker": marker, **layers}, collapse)
     item.stash[RECORDER] = recorder
     with recording(recorder):
         return (yield)
@@ -96,9 +99,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a marker with a typo before anything runs under the wrong settings."""
+    """Refuse a marker with a typo, and models made from another directory's inputs, before anything runs."""
     if MARKER_ERROR in item.stash:
         pytest.fail(item.stash[MARKER_ERROR], pytrace=False)
+    overrides.renew(item, overrides.NAMES)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -110,8 +114,8 @@ def pytest_runtest_makereport(
     entries = item.stash[RECORDER].drain() if RECORDER in item.stash else []
     if entries:
         setattr(report, CARRIED, entries)
-        item.config.stash[RECORDED].append(len(entries))
-    if report.failed and call.excinfo is not None:
+        item.config.stash[RECORDED].total += len(entries)
+    if report.failed and call.excinfo is not None and not item.config.getoption("runxfail", False):
         _excuse_inconclusive(report, getattr(call.excinfo.value, "evidence", None), entries)
     if report.failed and entries:
         rows = [{"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries]

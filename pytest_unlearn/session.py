@@ -6,6 +6,7 @@ A worker of xdist only counts, so that the controller can tell whether anything 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from pytest_unlearn.report.ledger import Ledger
 CARRIED = "_unlearn_evidence"  # private attribute of a TestReport: a list of evidence as JSON
 LAYERS = pytest.StashKey[dict[str, dict[str, Any]]]()
 LEDGER = pytest.StashKey[Ledger]()
-RECORDED = pytest.StashKey[list[int]]()  # how many evidences each report of this process took along
+RECORDED = pytest.StashKey["Recorded"]()
+
+
+@dataclass
+class Recorded:
+    """How many evidences left this process on reports, to be compared with how many arrived."""
+
+    total: int = 0
 
 
 class _Counting:
@@ -40,9 +48,12 @@ class Worker(_Counting):
 
     def pytest_sessionfinish(self) -> None:
         output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
-        recorded = sum(self.config.stash[RECORDED])
         planned, deselected = sorted(self.ledger.planned), self.ledger.deselected
-        output["unlearn"] = {"planned": planned, "deselected": deselected, "recorded": recorded}
+        output["unlearn"] = {
+            "planned": planned,
+            "deselected": deselected,
+            "recorded": self.config.stash[RECORDED].total,
+        }
 
 
 class Controller(_Counting):
@@ -77,7 +88,7 @@ class Controller(_Counting):
         return result
 
     def _close(self, session: pytest.Session) -> None:
-        self.ledger.recorded += sum(self.config.stash[RECORDED])
+        self.ledger.recorded += self.config.stash[RECORDED].total
         self.ledger.partial += _narrowed(self.config)
         ledger = self.ledger.freeze()
         if self._value("gate"):
@@ -126,7 +137,9 @@ class Controller(_Counting):
             terminalreporter.write_line(line, **({colour: True} if colour else {}))
         if self.decision is not None:
             release = self.decision.release
-            line = "release gate: " + ("release" if release else f"blocked, {len(self.decision.reasons)} reason(s) above")
+            line = "release gate: " + (
+                "release" if release else f"blocked, {len(self.decision.reasons)} reason(s) above"
+            )
             terminalreporter.write_line(line, **{"green" if release else "red": True})
         for path in self.written:
             terminalreporter.write_line(f"report: {path}")

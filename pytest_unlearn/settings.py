@@ -149,7 +149,7 @@ def resolve(name: str, call_value: Any = None, layers: Layers | None = None) -> 
     for source in ("marker", "command line", "ini"):
         value = layers.get(source, {}).get(name)
         if value is not None:
-            return Setting(spec.parse(value), cast(Source, source))
+            return Setting(spec.parse(value), source)
     return Setting(spec.default, "default")
 
 

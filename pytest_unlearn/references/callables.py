@@ -65,7 +65,7 @@ def describe(walk: Walk, value: Any, where: str) -> str:
         file = vars(value).get("__file__")
         return (
             combine("module", *walk.reached(Path(file)))
-            if is_project_file(file)
+            if file and is_project_file(file)
             else combine("module", *_foreign(value.__name__))
         )
     if isinstance(value, types.CodeType):
@@ -223,13 +223,14 @@ def _class_file(kind: type) -> Path | None:
         if own and is_project_file(member.__code__.co_filename):
             return Path(member.__code__.co_filename).resolve()
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return Path(file).resolve() if is_project_file(file) else None
+    return Path(file).resolve() if file and is_project_file(file) else None
 
 
 def _builtin(value: Any, where: str) -> str:
     from pytest_unlearn.references.values import UnknownRecipe, combine
 
-    name = getattr(value, "__qualname__", None) or value.__name__
+    short = str(value.__name__)
+    name = getattr(value, "__qualname__", None) or short
     for module in (
         getattr(value, "__module__", None),
         "builtins",
@@ -238,12 +239,12 @@ def _builtin(value: Any, where: str) -> str:
         "numpy",
         "scipy.special",
     ):
-        for candidate in (name, value.__name__):
+        for candidate in (name, short):
             if isinstance(module, str) and _same(module, candidate, value):
                 return combine("foreign", *_foreign(module), candidate)
     owner = getattr(value, "__objclass__", None)
-    if isinstance(owner, type) and getattr(owner, value.__name__, None) is value:
-        return combine("foreign", *_foreign(owner.__module__), owner.__qualname__, value.__name__)
+    if isinstance(owner, type) and getattr(owner, short, None) is value:
+        return combine("foreign", *_foreign(owner.__module__), owner.__qualname__, short)
     raise UnknownRecipe(where, f"a function written in C ({name}) that belongs to an object")
 
 

@@ -24,7 +24,8 @@ def stack(dataset: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
         X, labels = dataset.arrays()
         X, y = _array(X), _array(labels)
     else:
-        rows, labels = [], []
+        rows: list[NDArray[Any]] = []
+        labels = []
         for index in range(len(dataset)):
             x, label = dataset[index]
             row = _array(x)

@@ -62,7 +62,9 @@ def fit(recipe: TorchRecipe, X: NDArray[Any], y: NDArray[np.int64]) -> nn.Module
 
 
 def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
-    batches = list(order.split(size))
+    import torch
+
+    batches = list(torch.split(order, size))
     # BatchNorm cannot train on a single example, so a last one joins the batch before it.
     if len(batches) > 1 and size > 1 and len(batches[-1]) == 1:
         batches[-2:] = [order[(len(batches) - 2) * size :]]

@@ -20,12 +20,13 @@ def isolated(seed: int) -> Iterator[None]:
     """
     import numpy as np
     import torch
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one is what we guard
     torch_state = torch.random.get_rng_state()
     # Asking an uninitialised CUDA for its state would initialise it, in every process that only wants the CPU.
-    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    started: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    cuda_states = torch.cuda.get_rng_state_all() if started else None
     default_dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     with ExitStack() as stack:
         stack.enter_context(threadpool_limits(limits=1))

@@ -237,7 +237,7 @@ class Store:
                 _logger.debug("%s was not removed: %s", name, error)
 
 
-class _Absent(Exception):
+class _Absent(Exception):  # noqa: N818 - nothing went wrong
     """No file of this key is there."""
 
 

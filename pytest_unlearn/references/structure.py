@@ -79,7 +79,7 @@ def _describe(module: nn.Module, path: str, seen: dict[int, str], tensors: dict[
         return {"shared": seen[id(module)]}
     seen[id(module)] = path
     kind, fresh = type(module), vars(nn.Module())
-    found = _class(kind.__module__, kind.__qualname__, _called(path, kind))
+    found = _class(kind.__module__, kind.__qualname__, where=_called(path, kind))
     if found is not kind or not issubclass(kind, nn.Module):
         raise NotDescribable(_called(path, kind), f"of class {kind.__qualname__}, which cannot be found by its name")
     attributes = {}
@@ -136,21 +136,22 @@ def _rebuild(
 
     if "shared" in node:
         return modules[node["shared"]]
-    kind = _class(*node["class"], where=f"`{path}`")
+    kind = _class(node["class"][0], node["class"][1], where=f"`{path}`")
     module: nn.Module = kind.__new__(kind)
     nn.Module.__init__(module)
     modules[path] = module
     prefix = path + "." if path else ""
-    for slots, target in ((node["parameters"], module._parameters), (node["buffers"], module._buffers)):
-        for name, source, requires_grad in slots:
+    own: dict[str, dict[str, Any]] = {"parameters": module._parameters, "buffers": module._buffers}
+    for kind_of, target in own.items():
+        for name, source, requires_grad in node[kind_of]:
             if source is not None and source not in made:
                 tensor = tensors[source]
                 made[source] = (
                     nn.Parameter(tensor, requires_grad)
-                    if target is module._parameters
+                    if kind_of == "parameters"
                     else tensor.requires_grad_(requires_grad)
                 )
-            target[name] = None if source is None else made[source]  # type: ignore[index]
+            target[name] = None if source is None else made[source]
     module._non_persistent_buffers_set.update(node["unsaved"])
     for name, child in node["children"]:
         module._modules[name] = None if child is None else _rebuild(child, prefix + name, tensors, modules, made)
@@ -164,7 +165,7 @@ def _rebuild(
     return module
 
 
-def _class(module: str, qualname: str, where: str) -> Any:
+def _class(module: str, qualname: str, *, where: str) -> Any:
     """A module class by name, among those already imported: importing what a file names would run its code."""
     import importlib
 
@@ -204,7 +205,7 @@ def _encode(value: Any, where: str, owner: type, tensors: dict[int, str]) -> Any
         return {"weak": tensors[id(value())]}
     if isinstance(value, type) and issubclass(value, torch.nn.Module):
         near = value.__module__ == owner.__module__ or value.__module__.startswith("torch.nn.")
-        if near and _class(value.__module__, value.__qualname__, where) is value:
+        if near and _class(value.__module__, value.__qualname__, where=where) is value:
             return {"class": [value.__module__, value.__qualname__]}
     for module in (*_FUNCTIONS, owner.__module__):
         name = getattr(value, "__name__", "")
@@ -232,8 +233,8 @@ def _decode(value: Any, owner: type, made: dict[str, torch.Tensor]) -> Any:
     if kind == "weak":
         return weakref.ref(made[content])
     if kind == "class":
-        return _class(*content, where="an attribute")
-    found = _function(*content, owner) if kind == "function" else None
+        return _class(content[0], content[1], where="an attribute")
+    found = _function(content[0], content[1], owner) if kind == "function" else None
     if found is None:
         raise NotDescribable("an attribute", f"{content}, which may not be used here")
     return found

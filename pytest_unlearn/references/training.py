@@ -111,22 +111,21 @@ def train_all(
             damaged.add(index)
     waiting = [index for index in range(len(jobs)) if index not in results]
     if n_jobs == 1 or len(waiting) < 2:
-        coming, order = _train_here(jobs, waiting, store, fresh), list[int]()
+        coming = _train_here(jobs, waiting, store, fresh)
     else:
         from pytest_unlearn.references.workers import train_in_workers
 
-        coming, order = train_in_workers(jobs, waiting, store, fresh, n_jobs), []
+        coming = train_in_workers(jobs, waiting, store, fresh, n_jobs)
 
     def models() -> Iterator[Trained]:
         for index, trained in coming:
-            order.append(index)
             again = index in damaged and trained.source == "trained"
-            yield replace(trained, source="retrained: damaged cache") if again else trained
+            results[index] = replace(trained, source="retrained: damaged cache") if again else trained
+            yield results[index]
 
     if waiting:
-        # Progress hands the items on in the order they come, which is the order noted above.
-        for trained in progress(models(), len(waiting), "reference"):
-            results[order[len(results) - (len(jobs) - len(waiting))]] = trained
+        for _ in progress(models(), len(waiting), "reference"):
+            pass
     return [results[index] for index in range(len(jobs))]
 
 

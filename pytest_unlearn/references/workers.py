@@ -40,10 +40,12 @@ def train_in_workers(
 
     from pytest_unlearn.references.training import keep, train_one
 
+    # A worker that is used again may have been started in another folder.
+    shared = store and replace(store, directory=store.directory.absolute())
     with _sent_whole():
         # Arrays are sent as they are: a memory map would be read-only in the worker, unlike in this process.
         pool = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator_unordered", max_nbytes=None)
-        for index, trained, kept in pool(delayed(_work)(index, jobs[index], store, fresh) for index in waiting):
+        for index, trained, kept in pool(delayed(_work)(index, jobs[index], shared, fresh) for index in waiting):
             if kept and store is not None:
                 found = store.peek(jobs[index].key, builder(jobs[index].recipe)).model
                 if found is None:

@@ -12,10 +12,23 @@ from typing import Any
 LIBRARIES = ("pytest", "numpy", "scipy", "scikit-learn", "torch", "hypothesis")
 
 
+def version(distribution: str) -> str | None:
+    """An installed distribution's version."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def own_version() -> str:
+    """This package's version; a source tree on the path, not installed, has none."""
+    return version("pytest-unlearn") or "0+unknown"
+
+
 def facts(arguments: Sequence[str], root: Path) -> dict[str, Any]:
     """Tool, creation time, command line and versions; versions are read from metadata, so nothing is imported."""
     return {
-        "tool": {"name": "pytest-unlearn", "version": version("pytest-unlearn") or "0+unknown"},
+        "tool": {"name": "pytest-unlearn", "version": own_version()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": ["pytest", *(relative(argument, root) for argument in arguments)],
         "environment": {
@@ -25,14 +38,6 @@ def facts(arguments: Sequence[str], root: Path) -> dict[str, Any]:
         },
         "gate": None,
     }
-
-
-def version(distribution: str) -> str | None:
-    """An installed distribution's version."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def relative(argument: str, root: Path) -> str:

@@ -53,7 +53,7 @@ def _details(entry: Mapping[str, Any]) -> str:
     evidence = entry["evidence"]
     estimate = evidence["estimate"]
     facts = [
-        f"decided by {evidence['decided_by']} ({estimate['method']}, one-sided {estimate['confidence']:.0%}), "
+        f"decided by {evidence['decided_by']} ({estimate['method']}, one-sided {estimate['confidence']:.0%})",
         f"{estimate['n_forget']} forget examples, {estimate['n_controls']} controls",
         *(f"{name} from {source}" for name, source in sorted(evidence["claim"].get("sources", {}).items())),
         *evidence.get("reasons", ()),

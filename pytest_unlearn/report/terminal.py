@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytest_unlearn.report.ledger import reconcile
@@ -42,7 +42,7 @@ def observed(entry: Mapping[str, Any]) -> str:
     return f"{interval} vs {evidence['claim']['text']}{label}{times}"
 
 
-def section(entries: list[Mapping[str, Any]]) -> str:
+def section(entries: Iterable[Mapping[str, Any]]) -> str:
     """The text that goes with a failing test: what each of its audits saw, attack by attack."""
     paragraphs = []
     for entry in entries:

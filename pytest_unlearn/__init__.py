@@ -1,0 +1,82 @@
+"""Whether data that a model was asked to forget is still recognisable in it, as tests. Everything public is here.
+
+Names are loaded when first used (PEP 562): pytest imports this package in every run of every project that has it
+installed, and must not pay for torch each time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_unlearn.assertions import AuditFailure as AuditFailure
+    from pytest_unlearn.assertions import assert_forgotten as assert_forgotten
+    from pytest_unlearn.assertions import assert_matches_retrained as assert_matches_retrained
+    from pytest_unlearn.assertions import assert_utility as assert_utility
+    from pytest_unlearn.audits.forgotten import audit_forgotten as audit_forgotten
+    from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
+    from pytest_unlearn.audits.utility import audit_utility as audit_utility
+    from pytest_unlearn.evidence import Claim as Claim
+    from pytest_unlearn.evidence import Estimate as Estimate
+    from pytest_unlearn.evidence import Evidence as Evidence
+    from pytest_unlearn.evidence import Verdict as Verdict
+    from pytest_unlearn.outputs import SavedOutputs as SavedOutputs
+    from pytest_unlearn.references.recipe import EstimatorRecipe as EstimatorRecipe
+    from pytest_unlearn.references.recipe import Recipe as Recipe
+    from pytest_unlearn.references.recipe import TorchRecipe as TorchRecipe
+    from pytest_unlearn.task import Split as Split
+    from pytest_unlearn.task import UnlearningTask as UnlearningTask
+    from pytest_unlearn.task import reserve_controls as reserve_controls
+
+    __version__: str
+
+_HOMES = {
+    "assertions": ("AuditFailure", "assert_forgotten", "assert_matches_retrained", "assert_utility"),
+    "audits.forgotten": ("audit_forgotten",),
+    "audits.matches_retrained": ("audit_matches_retrained",),
+    "audits.utility": ("audit_utility",),
+    "evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
+    "outputs": ("SavedOutputs",),
+    "references.recipe": ("EstimatorRecipe", "Recipe", "TorchRecipe"),
+    "task": ("Split", "UnlearningTask", "reserve_controls"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AuditFailure",
+    "Claim",
+    "Estimate",
+    "EstimatorRecipe",
+    "Evidence",
+    "Recipe",
+    "SavedOutputs",
+    "Split",
+    "TorchRecipe",
+    "UnlearningTask",
+    "Verdict",
+    "__version__",
+    "assert_forgotten",
+    "assert_matches_retrained",
+    "assert_utility",
+    "audit_forgotten",
+    "audit_matches_retrained",
+    "audit_utility",
+    "reserve_controls",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from pytest_unlearn.report.about import own_version
+
+        return own_version()
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
