@@ -14,6 +14,7 @@ from pytest_unlearn import settings
 from pytest_unlearn.overrides import overridden
 from pytest_unlearn.session import LAYERS
 from pytest_unlearn.unlearned import Unlearn
+from pytest_unlearn.visible import show_training
 
 if TYPE_CHECKING:
     from pytest_unlearn.task import Split, UnlearningTask
@@ -137,21 +138,8 @@ def _task(config: pytest.Config, split: Split, recipe: Any, original: Any, refer
         n_jobs=value["jobs"],
         fresh=value["fresh"],
     )
-    task.progress = _visible(task.progress, config)
+    show_training(task, config)
     return task
-
-
-def _visible(progress: Callable[..., Any], config: pytest.Config) -> Callable[..., Any]:
-    # Training takes minutes during which pytest, which captures, would show nothing at all.
-    capture = config.pluginmanager.getplugin("capturemanager")
-    if capture is None or hasattr(config, "workerinput"):
-        return progress
-
-    def shown(*args: Any, **kwargs: Any) -> Any:
-        with capture.global_and_fixture_disabled():
-            return progress(*args, **kwargs)
-
-    return shown
 
 
 def _settings(config: pytest.Config) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pytest_unlearn.statistics import Measure, auc_measure
 from pytest_unlearn.views import View
 
 FOLDS = 5
+TREES = 30
 MOST_CONTROLS = 2000
 MOST_FEATURES = 4096
 
@@ -56,7 +57,7 @@ def _plausibility(rows: FloatArray, labels: IntArray, seed: int) -> FloatArray:
 
     result = np.zeros(len(labels))
     for fitted, held in _folds(labels, seed):
-        model = RandomForestClassifier(50, min_samples_leaf=2, random_state=seed).fit(rows[fitted], labels[fitted])
+        model = RandomForestClassifier(TREES, min_samples_leaf=2, random_state=seed).fit(rows[fitted], labels[fitted])
         columns = {label: column for column, label in enumerate(model.classes_)}
         p = model.predict_proba(rows[held])
         result[held] = [p[i, columns[label]] if label in columns else 0.0 for i, label in enumerate(labels[held])]
@@ -70,7 +71,7 @@ def _out_of_fold(rows: FloatArray, labels: IntArray, member: IntArray, seed: int
     table = np.column_stack([rows, labels])
     scores = np.zeros(len(member))
     for fitted, held in _folds(member, seed):
-        model = RandomForestClassifier(100, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+        model = RandomForestClassifier(2 * TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
         probability = model.fit(table[fitted], member[fitted]).predict_proba(table[held])[:, -1]
         scores[held] = rankdata(probability) / (len(held) + 1)
     return scores

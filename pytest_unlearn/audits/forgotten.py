@@ -209,12 +209,13 @@ def _invalid(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if judgement.verdict is Verdict.INVALID:
         return (judgement.reason,), (advice.SCORES_INVALID,)
-    failed = [control.says for control in controls.retrained if not control.holds]
+    failed = [control for control in controls.retrained if not control.holds]
     if failed:
+        worst = max(failed, key=lambda control: abs(control.estimate.value - 0.5))
         blind = _blind(case, limit, judgement.finding.estimate.confidence)
         right = [np.mean([correctness(getattr(a, side)).mean() for a in known]) for side in ("forget", "controls")]
         differ = f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls"
-        return (f"the negative control fails: {failed[0]}", blind.says, differ), (advice.CONTROLS_DIFFER,)
+        return (f"the negative control fails: {worst.says}", blind.says, differ), (advice.CONTROLS_DIFFER,)
     if controls.blind is not None and not controls.blind.holds:
         return (controls.blind.says,), (advice.CONTROLS_DIFFER, advice.NO_REFERENCES)
     return (), ()

@@ -65,8 +65,12 @@ def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, 
     from pytest_unlearn.references.training import train_one
 
     # The parent says what there is to say, once, and in the place where its user looks.
-    logging.getLogger("pytest_unlearn").disabled = True
-    trained, kept = train_one(job, store, fresh)
+    logger = logging.getLogger("pytest_unlearn")
+    logger.disabled = True
+    try:
+        trained, kept = train_one(job, store, fresh)
+    finally:
+        logger.disabled = False
     return index, replace(trained, model=None) if kept else trained, kept
 
 

@@ -1,0 +1,68 @@
+"""A mini-suite in which tests record evidence built by hand, and the session it runs in."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy  # noqa: F401 - imported here, it survives pytester's clean-up of sys.modules between runs
+import pytest
+
+import pytest_unlearn.evidence  # noqa: F401
+
+EVIDENCES = (Path(__file__).parent.parent / "evidences.py").read_text()
+HELPERS = """
+from unlearn_evidences import Leak, evidence
+from pytest_unlearn.recording import record
+
+def audit(verdict="PASS", *args, **kwargs):
+    found = evidence(verdict, *args, **kwargs)
+    record(found)
+    if verdict != "PASS":
+        raise Leak(found)
+"""
+
+
+class Suite:
+    """A pytester directory with helpers; `run` keeps a run free of this machine's own plugins and cache."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        pytester.makepyfile(unlearn_evidences=EVIDENCES, unlearn_helpers=HELPERS)
+        pytester.syspathinsert()
+
+    @property
+    def path(self) -> Path:
+        """The directory the suite lies in, its root directory."""
+        return self.pytester.path
+
+    def write(self, **files: str) -> None:
+        """Write test modules, with `audit`, `record` and `evidence` at hand."""
+        head = "import os, pytest\nfrom unlearn_helpers import *\n"
+        self.pytester.makepyfile(**{name: head + dedent(text) for name, text in files.items()})
+
+    def run(self, *arguments: str, **options: Any) -> pytest.RunResult:
+        """Run pytest in this process, or in its own when xdist is asked for."""
+        arguments = ("-p", "no:cacheprovider", *arguments)
+        if any(argument.startswith("-n") for argument in arguments) or options.pop("subprocess", False):
+            return self.pytester.runpytest_subprocess(*arguments)
+        return self.pytester.runpytest_inprocess(*arguments)
+
+    def report(self) -> dict[str, Any]:
+        """The written report.json."""
+        document: dict[str, Any] = json.loads((self.path / ".unlearn/report/report.json").read_text())
+        return document
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    """A mini-suite with hand-made evidence."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{pytester.path}")
+    for name in [name for name in sys.modules if name.startswith("unlearn_")]:
+        monkeypatch.delitem(sys.modules, name)
+    return Suite(pytester)
