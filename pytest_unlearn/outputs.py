@@ -130,7 +130,9 @@ def _is_module(model: Any) -> bool:
 
 
 def _is_estimator(model: Any) -> bool:
-    return not _is_module(model) and (hasattr(model, "predict_proba") or hasattr(model, "decision_function") or hasattr(model, "predict"))
+    return not _is_module(model) and (
+        hasattr(model, "predict_proba") or hasattr(model, "decision_function") or hasattr(model, "predict")
+    )
 
 
 def _bytes_type() -> Any:
@@ -246,7 +248,9 @@ def _from_estimator(model: Any, view: View, classes: IntArray, batch_size: int) 
         )
     seen = np.asarray(model.classes_)
     if seen.dtype.kind not in "iub":
-        raise ValueError(f"the classifier's classes are {seen.dtype}, the task's labels integers: train it on the same labels.")
+        raise ValueError(
+            f"the classifier's classes are {seen.dtype}, the task's labels integers: train it on the same labels."
+        )
     size = max(batch_size, 4096)
     raw = np.concatenate([np.asarray(ask(_rows(batch)), dtype=np.float64) for batch in view.batches(size)])
     if not np.isfinite(raw).all():

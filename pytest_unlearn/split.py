@@ -141,12 +141,16 @@ def _indices(forget: Any, n: int) -> IntArray:
     raw = np.asarray(to_numpy(forget) if hasattr(forget, "shape") else list(forget))
     if raw.dtype == bool:
         if raw.shape != (n,):
-            raise ValueError(f"a forget mask needs one value for each of the {n} training examples; got shape {raw.shape}.")
+            raise ValueError(
+                f"a forget mask needs one value for each of the {n} training examples; got shape {raw.shape}."
+            )
         raw = np.flatnonzero(raw)
     if raw.size == 0:
         raise ValueError("forget is empty: there is no request to audit.")
     if raw.ndim != 1 or raw.dtype.kind not in "iu":
-        raise ValueError(f"forget must be integer indices into train or a boolean mask; got {raw.dtype}, shape {raw.shape}.")
+        raise ValueError(
+            f"forget must be integer indices into train or a boolean mask; got {raw.dtype}, shape {raw.shape}."
+        )
     outside = raw[(raw < 0) | (raw >= n)]
     if len(outside):
         raise ValueError(f"forget indices {_some(outside.tolist())} are outside train, which has {n} examples.")

@@ -27,12 +27,23 @@ __all__ = ["LABEL_ONLY", "Attack", "Pairing", "deciding_set", "tripwires"]
 
 def _auc(scores: Scores, pairing: Pairing) -> Measure:
     """AUC of forget against controls; the paired difference to the references where their scores are kept."""
-    strata = {"forget_strata": pairing.forget_strata, "control_strata": pairing.control_strata}
-    groups = pairing.forget_groups
     if scores.reference_forget is None or scores.reference_controls is None:
-        return auc_measure(scores.forget, scores.controls, **strata, forget_groups=groups)
-    references = (scores.reference_forget, scores.reference_controls)
-    return auc_difference(scores.forget, scores.controls, *references, **strata, forget_groups=groups)
+        return auc_measure(
+            scores.forget,
+            scores.controls,
+            forget_strata=pairing.forget_strata,
+            control_strata=pairing.control_strata,
+            forget_groups=pairing.forget_groups,
+        )
+    return auc_difference(
+        scores.forget,
+        scores.controls,
+        scores.reference_forget,
+        scores.reference_controls,
+        forget_strata=pairing.forget_strata,
+        control_strata=pairing.control_strata,
+        forget_groups=pairing.forget_groups,
+    )
 
 
 def _gap(scores: Scores, pairing: Pairing) -> Measure:

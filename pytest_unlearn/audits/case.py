@@ -76,7 +76,9 @@ def open_case(
         controls = _matched(view, controls, match)
     else:
         if view.name != "forget":
-            raise ValueError(f"audit_forgotten judges the task's forget view, not its {view.name} view: pass task.forget.")
+            raise ValueError(
+                f"audit_forgotten judges the task's forget view, not its {view.name} view: pass task.forget."
+            )
         given = as_view(nonmembers, "controls") if nonmembers is not None else None
         if given is not None and given.task is None:
             _check_disjoint(View("train", task.split.train, np.arange(len(task.split.train))), given)

@@ -97,5 +97,3 @@ def same_answers(one: Answers, other: Answers) -> bool:
     """Whether two models answer exactly alike on both sets."""
     pairs = ((one.forget, other.forget), (one.controls, other.controls))
     return all(np.array_equal(a.logits, b.logits) for a, b in pairs)
-
-

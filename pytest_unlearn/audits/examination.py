@@ -38,9 +38,7 @@ class Judgement:
     reason: str
 
 
-def examine(
-    target: Answers, references: Sequence[Answers], pairing: Pairing, confidence: float
-) -> tuple[Finding, ...]:
+def examine(target: Answers, references: Sequence[Answers], pairing: Pairing, confidence: float) -> tuple[Finding, ...]:
     """Every attack's finding on the target. Label-only joins the deciding set when most pairs tie."""
     columns = target.forget.logits.shape[1]
     known = bool(references)

@@ -198,9 +198,7 @@ def _rule(
         return _Ruling(verdict=Verdict.INCONCLUSIVE, reasons=(*doubts, *notes), advice=tuple(todo))
     trained_on = controls_look_trained(target, known, judgement.finding.estimate.confidence) if known else ""
     if trained_on:
-        return _Ruling(
-            verdict=Verdict.INVALID, reasons=(trained_on, *notes), advice=(advice.CONTROLS_TRAINED,)
-        )
+        return _Ruling(verdict=Verdict.INVALID, reasons=(trained_on, *notes), advice=(advice.CONTROLS_TRAINED,))
     return _Ruling(verdict=Verdict.PASS, reasons=notes, advice=())
 
 
@@ -224,11 +222,17 @@ def _invalid(
 def _notes(case: Case, known: list[Answers], strict: bool) -> tuple[str, ...]:
     notes = []
     if not known:
-        notes.append("uncalibrated: no references, so examples are not compared with what a retrained model makes of them")
+        notes.append(
+            "uncalibrated: no references, so examples are not compared with what a retrained model makes of them"
+        )
     if len(known) < len(case.references):
-        notes.append(f"{len(case.references)} references give only {len(known)} different models; equal ones count once")
+        notes.append(
+            f"{len(case.references)} references give only {len(known)} different models; equal ones count once"
+        )
     if case.task is not None and case.task.bootstrapped and known:
-        notes.append("the recipe gives the same model for every seed, so references are trained on bootstraps of retain")
+        notes.append(
+            "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
+        )
     if not strict:
         notes.append("require_controls=False: missing controls were accepted by the caller")
     return tuple(notes)

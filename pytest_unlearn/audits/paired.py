@@ -136,7 +136,9 @@ def _accuracy(right: FloatArray, confidence: float) -> Estimate:
 
 def _advice(verdict: Verdict, needed: int | None) -> tuple[str, ...]:
     if verdict is Verdict.INCONCLUSIVE:
-        many = f"about {needed:,} examples would settle it" if needed is not None else "no number of examples settles it"
+        many = (
+            f"about {needed:,} examples would settle it" if needed is not None else "no number of examples settles it"
+        )
         return (f"{many}: test on more, or choose a limit that this many can certify",)
     if verdict is Verdict.FAIL:
         return ("repair the model on retain, or use a method that changes less",)

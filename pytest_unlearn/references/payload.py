@@ -147,10 +147,15 @@ def _looks(model: nn.Module) -> list[Any]:
     for name, tensor in tensors:
         first.setdefault(id(tensor), name)
     return [
-        [(name, type(part), part.training, _plain(part)) for name, part in model.named_modules()],
+        # By name, since a class that `build` defines within itself is another one each time.
+        [(name, *_class_name(part), part.training, _plain(part)) for name, part in model.named_modules()],
         [(name, first[id(tensor)], type(tensor), tensor.requires_grad, str(tensor.dtype)) for name, tensor in tensors],
         [(tuple(tensor.shape), _bytes(tensor)) for _, tensor in tensors],
     ]
+
+
+def _class_name(part: nn.Module) -> tuple[str, str]:
+    return type(part).__module__, type(part).__qualname__
 
 
 def _plain(module: nn.Module) -> dict[str, Any]:

@@ -138,8 +138,12 @@ def check_recipe(recipe: Any) -> None:
     Raises:
         TypeError: it cannot; the sentence says how it should look.
     """
-    if not callable(recipe):
-        raise TypeError(f"the recipe is a {type(recipe).__name__}: it must be callable, `def train(dataset, *, seed)`")
+    # A module can be called with anything, as far as its signature says, but it is a model and trains none.
+    if not callable(recipe) or hasattr(recipe, "state_dict"):
+        raise TypeError(
+            f"the recipe is a {type(recipe).__name__}: it must be a function that trains a model, "
+            "`def train(dataset, *, seed)`, or a TorchRecipe or EstimatorRecipe"
+        )
     try:
         signature = inspect.signature(recipe)
     except (TypeError, ValueError):

@@ -32,7 +32,10 @@ def explain(evidence: Mapping[str, Any]) -> str:
         shown = "  ".join(f"#{item['index']} {item['percentile']:.2f}" for item in evidence["most_exposed"])
         rows.append(("stand out", f"{shown}   (index in train, share of controls below it)"))
     needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
-    steps = [*([needed] if needed and not any(needed in step for step in evidence["advice"]) else []), *evidence["advice"]]
+    steps = [
+        *([needed] if needed and not any(needed in step for step in evidence["advice"]) else []),
+        *evidence["advice"],
+    ]
     rows += [("next" if not i else "", step) for i, step in enumerate(steps)]
     return "\n".join([f"{verdict}{label}: {headline}.", "", *(f"  {name:<11} {text}" for name, text in rows)])
 

@@ -47,6 +47,8 @@ class Layout:
     @property
     def unit_counts(self) -> IntArray:
         """The number of distinct units in each stratum."""
+        if not self.grouped:
+            return self.forget_counts
         strata = int(self.forget.max()) + 1
         cells = np.unique(self.groups * strata + self.forget)
         return np.bincount(cells % strata, minlength=strata).astype(np.int64)

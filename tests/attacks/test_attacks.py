@@ -99,10 +99,12 @@ def test_label_only_is_the_difference_in_differences_of_accuracies():
     rng = np.random.default_rng(0)
 
     def answers(p_forget, p_controls):
-        return Answers(**{
-            side: binary(np.where(rng.random(5000) < p, 1.0, -1.0))
-            for side, p in (("forget", p_forget), ("controls", p_controls))
-        })
+        return Answers(
+            **{
+                side: binary(np.where(rng.random(5000) < p, 1.0, -1.0))
+                for side, p in (("forget", p_forget), ("controls", p_controls))
+            }
+        )
 
     target, references = answers(0.95, 0.80), [answers(0.75, 0.80) for _ in range(3)]
     right = {s: (getattr(target, s).logits[:, 0] > 0).mean() for s in ("forget", "controls")}

@@ -43,7 +43,9 @@ class World:
 
     def task(self, references=4, boost=1.5, **kwargs):
         """A task whose original remembers the forget set by `boost`."""
-        return UnlearningTask(self.split, original=self.original(boost), references=self.references(references), **kwargs)
+        return UnlearningTask(
+            self.split, original=self.original(boost), references=self.references(references), **kwargs
+        )
 
     def original(self, boost):
         """A model of its own seed that remembers the forget set by `boost`."""

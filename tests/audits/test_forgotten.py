@@ -168,7 +168,9 @@ def test_sets_that_differ_without_any_model_are_invalid_when_there_are_no_refere
     rng = np.random.default_rng(0)
     y = np.arange(450) % CLASSES
     shifted = Split(
-        (rng.normal(size=(450, 3)), y), forget=np.arange(400), test=(rng.normal(1.0, 1, (1200, 3)), np.arange(1200) % CLASSES)
+        (rng.normal(size=(450, 3)), y),
+        forget=np.arange(400),
+        test=(rng.normal(1.0, 1, (1200, 3)), np.arange(1200) % CLASSES),
     )
     world = World(shifted, difficulty=0.1)
     evidence = audit_forgotten(world.model(), world.task(references=0, boost=3.0).forget, require_controls=False)
@@ -235,7 +237,11 @@ def test_a_bare_loader_needs_its_counterparts_and_the_error_says_so(world, task)
         return SavedOutputs(forget=saved.parts["forget"], controls=saved.parts["test"])
 
     found = audit_forgotten(
-        bare(model), loader, nonmembers=controls, baseline=bare(task.original), references=[bare(r) for r in task.retrained]
+        bare(model),
+        loader,
+        nonmembers=controls,
+        baseline=bare(task.original),
+        references=[bare(r) for r in task.retrained],
     )
     assert found.attacks == audit_forgotten(model, task.forget).attacks
     assert found.verdict is Verdict.PASS

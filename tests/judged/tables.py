@@ -161,7 +161,10 @@ def logistic_rule(rows: list[Row]) -> list[tuple[str, bool]]:
     power = sum(row["says no power"] for row in rows)
     bootstraps, wronged = sum(row["bootstraps"] for row in rows), count(rows, "retrain", "FAIL")
     return [
-        (f"without references the original is INCONCLUSIVE: {silent} of {n}, for lack of power {power}", silent == power == n),
+        (
+            f"without references the original is INCONCLUSIVE: {silent} of {n}, for lack of power {power}",
+            silent == power == n,
+        ),
         (f"references are bootstraps: {bootstraps} of {n}", bootstraps == n),
         (f"with references a retrain FAILs: {wronged} of {n} (never)", wronged == 0),
     ]
@@ -220,4 +223,3 @@ TABLES = (
     Table("logistic", logistic.__doc__ or "", range(20), logistic, logistic_rule),
     Table("class_forgetting", class_forgetting.__doc__ or "", range(10), class_forgetting, class_rule),
 )
-

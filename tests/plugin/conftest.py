@@ -27,7 +27,11 @@ def audit(verdict="PASS", *args, **kwargs):
 
 
 class Suite:
-    """A pytester directory with helpers; `run` keeps a run free of this machine's own plugins and cache."""
+    """A pytester directory with helpers; `run` loads only the plugins named here, whatever is installed."""
+
+    plugins: tuple[str, ...] = tuple(
+        f"-p{name}" for name in ("no:cacheprovider", "pytest_unlearn.plugin", "xdist", "_hypothesis_pytestplugin")
+    )
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
@@ -44,10 +48,10 @@ class Suite:
         head = "import os, pytest\nfrom unlearn_helpers import *\n"
         self.pytester.makepyfile(**{name: head + dedent(text) for name, text in files.items()})
 
-    def run(self, *arguments: str, **options: Any) -> pytest.RunResult:
+    def run(self, *arguments: str, subprocess: bool = False) -> pytest.RunResult:
         """Run pytest in this process, or in its own when xdist is asked for."""
-        arguments = ("-p", "no:cacheprovider", *arguments)
-        if any(argument.startswith("-n") for argument in arguments) or options.pop("subprocess", False):
+        arguments = (*self.plugins, *arguments)
+        if any(argument.startswith("-n") for argument in arguments) or subprocess:
             return self.pytester.runpytest_subprocess(*arguments)
         return self.pytester.runpytest_inprocess(*arguments)
 
@@ -61,6 +65,7 @@ class Suite:
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A mini-suite with hand-made evidence."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{pytester.path}")
     for name in [name for name in sys.modules if name.startswith("unlearn_")]:

@@ -40,7 +40,9 @@ def test_counts_and_one_line_a_claim(suite: Suite, arguments: tuple[str, ...]) -
 def test_the_failing_test_carries_the_detail(suite: Suite) -> None:
     suite.write(test_release=MIXED)
     result = suite.run("-k", "test_b")
-    result.stdout.fnmatch_lines(["*- unlearning audit -*", "forgotten: FAIL  0.620*", "  margin *deciding", "  entropy *tripwire"])
+    result.stdout.fnmatch_lines(
+        ["*- unlearning audit -*", "forgotten: FAIL  0.620*", "  margin *deciding", "  entropy *tripwire"]
+    )
 
 
 @pytest.mark.parametrize("arguments", [("-qq",), ("--collect-only",), ("-k", "test_plain")])

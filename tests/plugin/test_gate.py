@@ -59,7 +59,9 @@ def test_what_is_not_a_plain_pass_blocks(suite: Suite, body: str, reason: str) -
 
 
 @pytest.mark.parametrize("distribute", BOTH)
-@pytest.mark.parametrize("narrow", [("-k", "test_a"), ("-m", "not slow"), ("--deselect", "test_it.py::test_b"), ("test_it.py::test_a",)])
+@pytest.mark.parametrize(
+    "narrow", [("-k", "test_a"), ("-m", "not slow"), ("--deselect", "test_it.py::test_b"), ("test_it.py::test_a",)]
+)
 def test_a_partial_run_never_satisfies_it(suite: Suite, narrow: tuple[str, ...], distribute: tuple[str, ...]) -> None:
     suite.pytester.makeini("[pytest]\nmarkers = slow\n")
     suite.write(test_it="def test_a(): audit()\n@pytest.mark.slow\ndef test_b(): audit()")
@@ -70,9 +72,10 @@ def test_a_partial_run_never_satisfies_it(suite: Suite, narrow: tuple[str, ...],
 
 def test_last_failed_is_a_partial_run(suite: Suite) -> None:
     suite.write(test_it="def test_a(): audit()", test_other="def test_b(): assert 0")
-    suite.pytester.runpytest_inprocess()
+    suite.plugins = suite.plugins[1:]  # with the cache
+    suite.run()
     suite.write(test_other="def test_b(): audit()")
-    result = suite.pytester.runpytest_inprocess("--lf", "--unlearn-gate")
+    result = suite.run("--lf", "--unlearn-gate")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 

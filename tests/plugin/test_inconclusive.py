@@ -15,7 +15,9 @@ def test_it_fails_unless_asked_otherwise(suite: Suite, arguments: tuple[str, ...
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
 def test_xfail_mode(suite: Suite, arguments: tuple[str, ...]) -> None:
-    suite.write(test_it='def test_a(): audit("INCONCLUSIVE")\ndef test_b(): audit("FAIL")\ndef test_c(): audit("INVALID")')
+    suite.write(
+        test_it='def test_a(): audit("INCONCLUSIVE")\ndef test_b(): audit("FAIL")\ndef test_c(): audit("INVALID")'
+    )
     result = suite.run("--unlearn-inconclusive=xfail", "-rx", *arguments)
     result.assert_outcomes(xfailed=1, failed=2)
     result.stdout.fnmatch_lines(["XFAIL test_it.py::test_a - *inconclusive, membership AUC at most 0.55*"])

@@ -31,31 +31,32 @@ def test_every_public_name_can_be_had() -> None:
         _ = pytest_unlearn.nothing
 
 
-def _installed(suite: Suite) -> None:
-    # As installed: the entry point in a dist-info of its own, whatever this environment has.
+@pytest.fixture
+def installed(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> Suite:
+    """The plugin found by its entry point, in a dist-info of its own, whatever this environment has installed."""
     info = suite.path / "fake-0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 0\n")
     (info / "entry_points.txt").write_text("[pytest11]\nunlearn = pytest_unlearn.plugin\n")
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    suite.plugins = ()
+    return suite
 
 
-def test_it_loads_through_its_entry_point(suite: Suite) -> None:
-    _installed(suite)
-    suite.write(test_it="def test_a(): audit()")
-    suite.run(subprocess=True).stdout.fnmatch_lines(["1 claim: 1 passed*"])
+def test_it_loads_through_its_entry_point(installed: Suite) -> None:
+    installed.write(test_it="def test_a(): audit()")
+    installed.run(subprocess=True).stdout.fnmatch_lines(["1 claim: 1 passed*"])
 
 
-def test_it_can_be_switched_off(suite: Suite) -> None:
-    _installed(suite)
-    suite.write(test_it="def test_a(): audit()\ndef test_b(unlearn_split): pass")
-    result = suite.run("-p", "no:unlearn", subprocess=True)
+def test_it_can_be_switched_off(installed: Suite) -> None:
+    installed.write(test_it="def test_a(): audit()\ndef test_b(unlearn_split): pass")
+    result = installed.run("-p", "no:unlearn", subprocess=True)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*fixture 'unlearn_split' not found"])
     result.stdout.no_fnmatch_line("*unlearning audit*")
 
 
-def test_it_can_be_loaded_by_name_without_autoload(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+def test_it_can_be_loaded_by_name_without_autoload(suite: Suite) -> None:
+    suite.plugins = ("-ppytest_unlearn.plugin",)
     suite.write(test_it="def test_a(): audit()")
-    result = suite.run("-p", "pytest_unlearn.plugin", subprocess=True)
-    result.stdout.fnmatch_lines(["1 claim: 1 passed*"])
+    suite.run(subprocess=True).stdout.fnmatch_lines(["1 claim: 1 passed*"])

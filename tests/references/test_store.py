@@ -1,5 +1,6 @@
 """What is stored comes back bit for bit or not at all, and nothing in the folder is ever run."""
 
+import hashlib
 import json
 import logging
 import os
@@ -185,7 +186,7 @@ X, Y = load_digits(return_X_y=True)
     [
         LogisticRegression(max_iter=20),
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=20)),
-        SVC(probability=False),
+        SVC(),
         KNeighborsClassifier(),
         GaussianNB(),
     ],
@@ -196,7 +197,7 @@ def test_estimators_that_skops_vouches_for_predict_the_same(store, estimator):
     assert store.put(KEY, estimator, {})
     again = store.get(KEY)
     assert np.array_equal(again.predict(X), estimator.predict(X))
-    if hasattr(estimator, "predict_proba"):
+    if not isinstance(estimator, SVC):
         assert np.array_equal(again.predict_proba(X), estimator.predict_proba(X))
 
 
@@ -293,8 +294,6 @@ def plant(store, kind, data, structure):
     sidecar = json.loads(files(store)["json"].read_text())
     for path in store.directory.glob(f"{KEY}.*"):
         path.unlink()
-    import hashlib
-
     sidecar |= {"kind": kind, "sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
     sidecar["structure"] = sidecar["structure"] if structure is None else structure
     sidecar.pop("seal")
