@@ -166,7 +166,7 @@ class Evidence:
 
 
 def to_plain(value: Any) -> Any:
-    """Turn dataclasses, enums, numpy scalars and containers into what `json.dumps` accepts (non-finite becomes None)."""
+    """Turn dataclasses, enums, numpy scalars and containers into what `json.dumps` accepts; non-finite is None."""
     if isinstance(value, enum.Enum):
         return value.value
     if hasattr(value, "__dataclass_fields__"):

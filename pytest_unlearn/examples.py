@@ -17,8 +17,8 @@ REREAD = 256  # how many items of a dataset are read a second time to see whethe
 class Examples:
     """Labelled examples in a fixed order: map-style `(x, y)`, whatever they were handed over as.
 
-    `labels`, int64, shape (examples,). `contents` holds a digest of each input alone (same picture, same digest, float32 or
-    float64); `digests` one of the exact input with its label.
+    `labels`, int64, shape (examples,). `contents` holds a digest of each input alone (same picture, same digest,
+    float32 or float64); `digests` one of the exact input with its label.
     """
 
     def __init__(self, source: Any, name: str) -> None:

@@ -85,11 +85,9 @@ def retrained_model(retrained_models: list[Any]) -> Any:
 
 
 @pytest.fixture(scope="session")
-def unlearned_model(request: pytest.FixtureRequest, unlearning_task: UnlearningTask) -> Any:
+def unlearned_model(unlearning_task: UnlearningTask, unlearner: Any) -> Any:
     """The model to audit: `unlearner` run on the original. Override it if the method has already run."""
-    method = request.getfixturevalue("unlearner")
-    task = unlearning_task
-    return method(task.original, task.retain, task.forget, seed=_settings(request.config)["seed"])
+    return unlearning_task.unlearn(unlearner)
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +118,7 @@ def unlearn(request: pytest.FixtureRequest, unlearning_task: UnlearningTask, unl
         split = unlearning_task.split.with_forget(indices)
         return _task(request.config, split, recipe, unlearning_task.original)
 
-    return Unlearn(make_task, unlearner, _settings(request.config)["seed"])
+    return Unlearn(make_task, unlearner)
 
 
 def _task(config: pytest.Config, split: Split, recipe: Any, original: Any, references: Any = None) -> UnlearningTask:

@@ -49,7 +49,7 @@ class SavedOutputs:
                 return np.asarray(part[view.indices])
         raise ValueError(
             f"SavedOutputs has no rows for the {view.name} view of {len(view)} examples; it holds "
-            f"{ {name: part.shape for name, part in self.parts.items()} }. Save one row an example, in the view's order."
+            f"{ {name: part.shape for name, part in self.parts.items()} }. Save one row an example, in order."
         )
 
 
@@ -227,8 +227,8 @@ def _checked(logits: FloatArray, view: View, columns: IntArray) -> Outputs:
     broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(broken):
         raise ValueError(
-            f"the model gives non-finite logits (NaN or infinity) for {len(broken)} of {len(view)} {view.name} examples, "
-            f"the first at position {broken[0]}: such a model cannot be judged. Look for a diverged training."
+            f"the model gives non-finite logits (NaN or infinity) for {len(broken)} of {len(view)} {view.name} "
+            f"examples, the first at position {broken[0]}: such a model cannot be judged. Look for a diverged training."
         )
     outside = np.setdiff1d(view.labels, columns)
     if len(outside):

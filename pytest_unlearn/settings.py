@@ -78,7 +78,7 @@ class Spec:
             parsed = self._convert(value)
             if parsed is not None and self.valid(parsed):
                 return parsed
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
         rule = self.rule or {int: "a whole number", bool: "true or false"}.get(self.kind, f"a {self.kind.__name__}")
         raise ValueError(f"{self.name} must be {rule}, not {value!r}")

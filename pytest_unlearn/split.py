@@ -86,9 +86,9 @@ class Split:
             if shared:
                 of = "the forget set" if any(self.train.contents[j] in forgotten for _, j in shared) else "train"
                 raise ValueError(
-                    f"{part.name} overlaps train: {len(shared)} examples are exact copies of trained ones, some in {of} "
-                    f"({_some(f'{part.name}[{i}] = train[{j}]' for i, j in shared)}). Remove them from {part.name}: "
-                    "an example that was trained on cannot stand for one that was not."
+                    f"{part.name} overlaps train: {len(shared)} examples are exact copies of trained ones, some in "
+                    f"{of} ({_some(f'{part.name}[{i}] = train[{j}]' for i, j in shared)}). Remove them from "
+                    f"{part.name}: an example that was trained on cannot stand for one that was not."
                 )
         twins = [int(i) for i in self.retain_indices if self.train.contents[i] in forgotten]
         if twins:
@@ -106,9 +106,9 @@ class Split:
         missing = np.setdiff1d(wanted, self.held_out.labels)
         if len(missing):
             raise ValueError(
-                f"no control for class {_some(missing.tolist())} of the forget set in {self.held_out.name}: pass controls= "
-                "with never-trained examples of that class, or match=None to compare across classes (which only the "
-                "negative control can justify)."
+                f"no control for class {_some(missing.tolist())} of the forget set in {self.held_out.name}: pass "
+                "controls= with never-trained examples of that class, or match=None to compare across classes "
+                "(which only the negative control can justify)."
             )
         return everything[np.isin(self.held_out.labels, wanted)]
 

@@ -29,8 +29,8 @@ class UnlearnedRequest:
 class Unlearn:
     """Callable `unlearn(forget_indices) -> UnlearnedRequest`; the same request twice is answered once."""
 
-    def __init__(self, make_task: Callable[[tuple[int, ...]], UnlearningTask], unlearner: Any, seed: int) -> None:
-        self._make_task, self._unlearner, self._seed = make_task, unlearner, seed
+    def __init__(self, make_task: Callable[[tuple[int, ...]], UnlearningTask], unlearner: Any) -> None:
+        self._make_task, self._unlearner = make_task, unlearner
         self._answer = lru_cache(maxsize=KEPT_REQUESTS)(self._run)
 
     def __call__(self, forget_indices: Iterable[int]) -> UnlearnedRequest:
@@ -42,4 +42,4 @@ class Unlearn:
 
     def _run(self, indices: tuple[int, ...]) -> UnlearnedRequest:
         task = self._make_task(indices)
-        return UnlearnedRequest(self._unlearner(task.original, task.retain, task.forget, seed=self._seed), task)
+        return UnlearnedRequest(task.unlearn(self._unlearner), task)

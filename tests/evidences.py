@@ -37,7 +37,7 @@ def evidence(
     return Evidence(**{**fields, **rest})
 
 
-class Leak(AssertionError):
+class Leak(AssertionError):  # noqa: N818 - like AuditFailure
     """Stands for the exception of a failed assertion: it carries the evidence."""
 
     def __init__(self, found: Evidence) -> None:

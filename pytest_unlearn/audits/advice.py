@@ -30,9 +30,7 @@ def too_few(estimate: Estimate, limit: float, needed: int | None) -> list[str]:
     smallest = certifiable_limit(estimate.n_forget, estimate.n_controls, estimate.confidence)
     advice = []
     if needed is not None and needed > estimate.n_forget:
-        advice.append(
-            f"about {needed:,} forget examples would settle it: batch deletion requests until there are as many"
-        )
+        advice.append(f"about {needed:,} forget examples would settle it: batch requests until there are as many")
     if smallest > limit or needed is None:
         advice.append(f"with {estimate.n_forget} forget examples no limit below {smallest:.3f} can be certified")
     advice.append("or judge the method, not this request, on simulated requests of this size")
@@ -45,12 +43,14 @@ NO_POWER = (
     "or ask for more: examples that the model memorised (mislabelled, rare) are what an attack can see",
 )
 NO_ORIGINAL = "pass the original model (original= or a recipe): without it nothing shows that the attack works here"
-NO_REFERENCES = "give at least two references (a recipe, or retrained models): without them nothing shows that an honest model passes"
+NO_REFERENCES = (
+    "give at least two references (a recipe, or retrained models): without them nothing shows that honest models pass"
+)
 CONTROLS_DIFFER = "choose controls from the same population as the forget set, best by reserve_controls before training"
 CONTROLS_TRAINED = "use controls that neither the method nor its tuning has seen"
 LEAK = {
     "recognisable": "the forget set still looks like training data: unlearn longer or differently, or retrain",
-    "over-forgotten": "the model behaves conspicuously badly on the forget set, which gives it away too: repair on retain",
+    "over-forgotten": "behaving conspicuously badly on the forget set gives it away too: repair the model on retain",
     "conspicuous": "the model treats the forget set unlike unseen examples: part of it is remembered or masked",
 }
 SCORES_INVALID = (

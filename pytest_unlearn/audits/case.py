@@ -111,8 +111,8 @@ def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
     if missing:
         raise ValueError(
             f"{missing} is missing. A bare DataLoader or dataset knows nothing of its task: pass nonmembers= (examples "
-            "no model was trained on) and baseline= (the original model), and references= (models retrained without the "
-            "forget set) if there are any; or build an UnlearningTask and pass task.forget, which knows them all. "
+            "no model was trained on) and baseline= (the original model), and references= (models retrained without "
+            "the forget set) if there are any; or build an UnlearningTask and pass task.forget, which knows them all. "
             "require_controls=False does without baseline=, and the evidence says so."
         )
 
@@ -122,8 +122,8 @@ def _check_disjoint(trained: View, controls: View) -> None:
     shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in known]
     if shared:
         raise ValueError(
-            f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove them. "
-            "An example that was trained on cannot stand for one that was not."
+            f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove "
+            "them. An example that was trained on cannot stand for one that was not."
         )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pytest_unlearn.attacks import Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.audits.examination import examine, judge, labels_only, shows_power
-from pytest_unlearn.attacks import Pairing
 from pytest_unlearn.evidence import Answers, ControlResult, Verdict
 from pytest_unlearn.statistics import paired_difference
 

@@ -126,7 +126,7 @@ def audit_forgotten(
         reasons=ruling.reasons,
         advice=ruling.advice,
         needed=needed,
-        most_exposed=_most_exposed(case, judgement.finding),
+        most_exposed=_most_exposed(case, judgement if judgement.verdict is Verdict.FAIL else None, findings[0]),
         provenance=provenance(
             model,
             (case.forget, case.controls),
@@ -238,13 +238,14 @@ def _notes(case: Case, known: list[Answers], strict: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _most_exposed(case: Case, finding: Finding) -> tuple[Exposure, ...]:
-    """The forget examples that stand out most, and the share of controls that look less like a member than each."""
+def _most_exposed(case: Case, failure: Judgement | None, usual: Finding) -> tuple[Exposure, ...]:
+    """The forget examples that stand out most under the attack that failed, else under the first deciding one."""
+    finding = failure.finding if failure else usual
     below = np.zeros(len(case.forget))
     for label in np.unique(case.forget.labels) if case.pairing.forget_strata is not None else [None]:
         ours = slice(None) if label is None else case.forget.labels == label
         theirs = slice(None) if label is None else case.controls.labels == label
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
-    strangeness = below if finding.estimate.value >= 0.5 else 1 - below
+    strangeness = 1 - below if failure and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]
     return tuple(Exposure(index=int(case.forget.indices[i]), percentile=float(below[i])) for i in order)

@@ -96,7 +96,7 @@ def bytecode(walk: Walk, code: types.CodeType, where: str) -> str:
 def _function(walk: Walk, function: types.FunctionType, where: str) -> str:
     from pytest_unlearn.references.values import UnknownRecipe, combine
 
-    where = f"{where}, the function {function.__qualname__},"
+    where = f"{where} (the function {function.__qualname__})"
     if not is_project_file(function.__code__.co_filename) and _same(
         function.__module__, function.__qualname__, function
     ):
@@ -111,9 +111,7 @@ def _function(walk: Walk, function: types.FunctionType, where: str) -> str:
     elif Path(code.co_filename).exists():
         names = [*_foreign(function.__module__), bytecode(walk, code, where)]
     else:
-        raise UnknownRecipe(
-            where.rstrip(","), "code whose source cannot be found (made by exec, or typed in a session)"
-        )
+        raise UnknownRecipe(where, "code whose source cannot be found (made by exec, or typed in a session)")
     return combine("function", function.__qualname__, *names, *_carried(walk, function, where))
 
 
@@ -195,18 +193,19 @@ def ambient(walk: Walk, value: Any, where: str) -> str:
 def _class(walk: Walk, kind: type, where: str) -> str:
     from pytest_unlearn.references.values import UnknownRecipe, combine
 
-    where = f"{where}, the class {kind.__qualname__},"
+    where = f"{where} (the class {kind.__qualname__})"
     file = _class_file(kind)
     if file is None:
         if not _same(kind.__module__, kind.__qualname__, kind) or kind.__module__ == "__main__":
-            raise UnknownRecipe(where.rstrip(","), "a class whose source cannot be found (made at run time)")
+            raise UnknownRecipe(where, "a class whose source cannot be found (made at run time)")
         return combine("foreign", *_foreign(kind.__module__), kind.__qualname__)
     parts = [walk.digest(base, f"a base of {where}") for base in kind.__bases__]
     for name, member in vars(kind).items():
         inner = f"`{name}` of {where}"
-        if isinstance(member, types.FunctionType) and not Path(member.__code__.co_filename).exists():
+        plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
+        if isinstance(plain, types.FunctionType) and not Path(plain.__code__.co_filename).exists():
             # Methods that dataclasses, named tuples and the like generate have no source, but their code is at hand.
-            parts += [name, bytecode(walk, member.__code__, inner), *_carried(walk, member, inner)]
+            parts += [name, bytecode(walk, plain.__code__, inner), *_carried(walk, plain, inner)]
         elif isinstance(member, (types.FunctionType, staticmethod, classmethod, property)):
             parts += [name, walk.digest(member, inner)]
         elif name == "__dataclass_fields__":

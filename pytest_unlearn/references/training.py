@@ -18,6 +18,7 @@ from pytest_unlearn.references.isolation import isolated
 from pytest_unlearn.references.progress import Progress, report_progress
 from pytest_unlearn.references.recipe import builder
 from pytest_unlearn.references.store import Store
+from pytest_unlearn.references.values import is_a
 
 Source = Literal["store", "trained", "retrained: damaged cache"]
 _KEY_SCHEMA = 1
@@ -139,7 +140,7 @@ def check_recipe(recipe: Any) -> None:
         TypeError: it cannot; the sentence says how it should look.
     """
     # A module can be called with anything, as far as its signature says, but it is a model and trains none.
-    if not callable(recipe) or hasattr(recipe, "state_dict"):
+    if not callable(recipe) or is_a(recipe, "torch.nn", "Module"):
         raise TypeError(
             f"the recipe is a {type(recipe).__name__}: it must be a function that trains a model, "
             "`def train(dataset, *, seed)`, or a TorchRecipe or EstimatorRecipe"

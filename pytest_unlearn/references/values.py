@@ -94,11 +94,11 @@ class Walk:
             return callables.describe(self, value, where)
         if isinstance(value, (np.ndarray, np.generic, np.dtype)):
             return self._array(value, where)
-        if _is(value, "torch", "Tensor"):
+        if is_a(value, "torch", "Tensor"):
             return self._tensor(value, where)
         if isinstance(value, partial):
             return combine(
-                "partial", *self.all([value.func, value.args, value.keywords, vars(value)], f"{where}, a partial,")
+                "partial", *self.all([value.func, value.args, value.keywords, vars(value)], f"{where} (a partial)")
             )
         if type(value) in (list, tuple):
             return combine(
@@ -149,12 +149,15 @@ class Walk:
             return combine("torch", repr(value))
         if name == "torch._C.Generator":
             return combine("generator", str(value.device), self.digest(value.get_state(), where))
-        where = f"{where}, a {kind.__qualname__},"
-        state = self._fields(value, where)
-        if not (_pure(kind) or _is(value, "torch.nn", "Module") or _is(value, "sklearn.base", "BaseEstimator")):
-            state.append(self._reduced(value, where))
-        elif _is(value, "sklearn.base", "BaseEstimator"):
-            state.append(self.digest(value.get_params(deep=False), where))
+        where = f"{where} (a {kind.__qualname__})"
+        if is_a(value, "sklearn.base", "BaseEstimator"):
+            state = [self.digest(value.get_params(deep=False), where), *self._fields(value, where)]
+        elif is_a(value, "torch.nn", "Module") or _pure(kind):
+            state = self._fields(value, where)
+        else:
+            # A library's object says best what its state is; fields that a class of the project adds count as well.
+            own = any(is_project_file(_module_file(base)) for base in kind.__mro__)
+            state = [*(self._fields(value, where) if own else ()), self._reduced(value, where)]
         return combine("object", self.digest(kind, f"the class of {where}"), *state)
 
     def _fields(self, value: Any, where: str) -> list[str]:
@@ -173,7 +176,7 @@ class Walk:
             reducer: Callable[[Any], Any] | None = copyreg.dispatch_table.get(type(value))
             reduced = reducer(value) if reducer else value.__reduce_ex__(4)
         except Exception:
-            raise UnknownRecipe(where.rstrip(","), f"a {type(value).__name__} whose state cannot be read") from None
+            raise UnknownRecipe(where, "an object whose state cannot be read") from None
         if isinstance(reduced, str):
             return combine("global", reduced)
         parts = [list(part) if index >= 3 and part is not None else part for index, part in enumerate(reduced)]
@@ -196,7 +199,7 @@ def is_slot(base: type, name: str) -> bool:
     return name in ((slots,) if isinstance(slots, str) else tuple(slots))
 
 
-def _is(value: Any, module: str, name: str) -> bool:
+def is_a(value: Any, module: str, name: str) -> bool:
     """An isinstance check that does not import the library: before it is imported, nothing can be an instance."""
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(value, kind)
@@ -205,7 +208,10 @@ def _is(value: Any, module: str, name: str) -> bool:
 def _pure(kind: type) -> bool:
     """Whether fields are the whole state: every base is a class of the project, written in Python."""
     return all(
-        f"{base.__module__}.{base.__qualname__}" in _STATELESS_BASES
-        or is_project_file(getattr(sys.modules.get(base.__module__), "__file__", None))
+        f"{base.__module__}.{base.__qualname__}" in _STATELESS_BASES or is_project_file(_module_file(base))
         for base in kind.__mro__
     )
+
+
+def _module_file(kind: type) -> str | None:
+    return getattr(sys.modules.get(kind.__module__), "__file__", None)

@@ -11,7 +11,7 @@ LABELS = DATA.test.labels
 
 
 def right_on(share, seed=0):
-    """A model that is right on a share of the test set: the same first examples for every seed, plus noise in the rest."""
+    """A model that is right on the first examples of the test set, the same for every seed, and wrong in the rest."""
     rng = np.random.default_rng(seed)
     right = np.arange(len(LABELS)) < round(share * len(LABELS))
     predicted = np.where(right, LABELS, (LABELS + rng.integers(1, CLASSES, len(LABELS))) % CLASSES)

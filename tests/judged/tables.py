@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn import EstimatorRecipe, Evidence, Split, UnlearningTask, audit_forgotten
-from pytest_unlearn import audit_utility
+from pytest_unlearn import EstimatorRecipe, Evidence, Split, UnlearningTask, audit_forgotten, audit_utility
 from tests import worlds
 from tests.cheats import Clipped, ExactMask, LabelsOnly, Rounded, Temperature
 from unlearners import FineTune
@@ -50,7 +49,7 @@ def count(rows: list[Row], key: str, *verdicts: str) -> int:
     return sum(entry.split()[0] in verdicts for entry in entries)
 
 
-def fashion(draw: int) -> Row:
+def fashion(draw: int, retrains: int = 10) -> Row:
     """Fashion-MNIST, MLP 784-256-10, 2,600 train / 600 forget, 10,000 controls, 4 references, limit .55."""
     world = task(worlds.fashion_split(draw), worlds.FASHION_RECIPE)
     original = world.original
@@ -64,8 +63,8 @@ def fashion(draw: int) -> Row:
         "probabilities rounded to 2 digits": Rounded(original, 2),
     }
     row: Row = {name: shown(audit_forgotten(model, world.forget, max_mia_auc=0.55)) for name, model in models.items()}
-    retrains = [worlds.FASHION_RECIPE(world.retain, seed=seed) for seed in range(10)]
-    row["retrain"] = [shown(audit_forgotten(model, world.forget, max_mia_auc=0.55)) for model in retrains]
+    fresh = [worlds.FASHION_RECIPE(world.retain, seed=seed) for seed in range(retrains)]
+    row["retrain"] = [shown(audit_forgotten(model, world.forget, max_mia_auc=0.55)) for model in fresh]
     return row
 
 

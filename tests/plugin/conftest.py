@@ -8,10 +8,12 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import numpy  # noqa: F401 - imported here, it survives pytester's clean-up of sys.modules between runs
+import hypothesis  # noqa: F401 - what is imported here survives pytester's clean-up of sys.modules between runs
 import pytest
 
-import pytest_unlearn.evidence  # noqa: F401
+import pytest_unlearn.evidence
+import pytest_unlearn.fixtures
+import pytest_unlearn.plugin  # noqa: F401
 
 EVIDENCES = (Path(__file__).parent.parent / "evidences.py").read_text()
 HELPERS = """
@@ -29,9 +31,7 @@ def audit(verdict="PASS", *args, **kwargs):
 class Suite:
     """A pytester directory with helpers; `run` loads only the plugins named here, whatever is installed."""
 
-    plugins: tuple[str, ...] = tuple(
-        f"-p{name}" for name in ("no:cacheprovider", "pytest_unlearn.plugin", "xdist", "_hypothesis_pytestplugin")
-    )
+    plugins: tuple[str, ...] = tuple(f"-p{name}" for name in ("no:cacheprovider", "pytest_unlearn.plugin", "xdist"))
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester

@@ -68,7 +68,8 @@ def test_numpy_scalars_in_evidence_do_no_harm(suite: Suite, arguments: tuple[str
     suite.write(
         test_release="""
         import numpy as np
-        def test_a(): audit("PASS", np.float32(0.5), provenance={"n": np.int64(3), "a": np.arange(2), "bad": float("nan")})
+        FOUND = {"n": np.int64(3), "a": np.arange(2), "bad": float("nan")}
+        def test_a(): audit("PASS", np.float32(0.5), provenance=FOUND)
         """
     )
     result = suite.run("--unlearn-report", *arguments)

@@ -58,9 +58,11 @@ def test_what_is_not_a_plain_pass_blocks(suite: Suite, body: str, reason: str) -
     result.stdout.fnmatch_lines([f"  - {reason}"])
 
 
-@pytest.mark.parametrize("distribute", BOTH)
+NARROW = [("-k", "test_a"), ("-m", "not slow"), ("--deselect", "test_it.py::test_b"), ("test_it.py::test_a",)]
+
+
 @pytest.mark.parametrize(
-    "narrow", [("-k", "test_a"), ("-m", "not slow"), ("--deselect", "test_it.py::test_b"), ("test_it.py::test_a",)]
+    ("narrow", "distribute"), [*((one, ()) for one in NARROW), (NARROW[0], ("-n2",)), (NARROW[3], ("-n2",))]
 )
 def test_a_partial_run_never_satisfies_it(suite: Suite, narrow: tuple[str, ...], distribute: tuple[str, ...]) -> None:
     suite.pytester.makeini("[pytest]\nmarkers = slow\n")
@@ -92,12 +94,13 @@ def test_a_run_without_tests_blocks(suite: Suite) -> None:
 def test_a_claim_proven_only_on_a_rerun_blocks(suite: Suite) -> None:
     suite.pytester.makeconftest(
         """
-        import pytest
+        import copy, pytest
         @pytest.hookimpl(wrapper=True)
         def pytest_runtest_makereport(item, call):  # what pytest-rerunfailures does to a first try
             report = yield
             if call.when == "call":
-                first = pytest.TestReport(**{**report.__dict__, "outcome": "rerun"})
+                first = copy.copy(report)
+                first.outcome = "rerun"
                 item.ihook.pytest_runtest_logreport(report=first)
             return report
         """

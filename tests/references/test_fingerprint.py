@@ -1,14 +1,16 @@
 """A recipe's digest changes with everything that training depends on, and with nothing else."""
 
-# ruff: noqa: ARG002, ARG005 - recipes take what they are given, used or not
-
+import collections
 import functools
+import logging
 import os
+import re
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -159,6 +161,11 @@ class Slotted:
         return self.width
 
 
+class Pair(NamedTuple):
+    first: int
+    second: int
+
+
 def closing_over(value):
     return lambda dataset, *, seed: value
 
@@ -227,6 +234,11 @@ PAIRS = [
     (np.random.default_rng(0), np.random.default_rng(1)),
     (lambda: 1, lambda: 2),
     (Trainer, Slotted),
+    (Pair(1, 2), Pair(1, 3)),
+    (collections.deque([1]), collections.deque([2])),
+    (re.compile("a"), re.compile("b")),
+    (logging.getLogger("a"), logging.getLogger("b")),
+    (list[int], list[str]),
 ]
 
 

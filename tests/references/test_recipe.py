@@ -1,7 +1,5 @@
 """Recipes: reproducible under a seed, and without a trace in the process that calls them."""
 
-# ruff: noqa: ARG005 - recipes take what they are given, used or not
-
 import random
 
 import numpy as np

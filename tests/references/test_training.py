@@ -1,6 +1,6 @@
 """Models are trained once, by whichever process comes first, whatever happens to the others."""
 
-# ruff: noqa: ARG005, N818 - recipes take what they are given, used or not
+# ruff: noqa: N818 - recipes take what they are given, used or not
 
 import io
 import logging
