@@ -21,8 +21,13 @@ class Uncaptured:
             self._file.write(text)
             self._file.flush()
 
+    def isatty(self) -> bool:
+        """Whether there is a terminal behind the capture, which puts a plain file in its place."""
+        with self._capture.global_and_fixture_disabled():
+            return bool(self._file.isatty())
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)  # isatty, fileno, encoding, flush: as the terminal has them
+        return getattr(self._file, name)  # flush, encoding, fileno: as the terminal has them
 
 
 def show_training(task: Any, config: pytest.Config) -> None:

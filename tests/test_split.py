@@ -120,7 +120,7 @@ def test_a_forget_example_copied_in_retain_is_a_warning_that_names_it():
         ((TRAIN[0], TRAIN[1].astype(str)), "one integer an example"),
         ((TRAIN[0], TRAIN[1][:-1]), "30 inputs but 29 labels"),
         (TensorDataset(torch.tensor(TRAIN[0])), "labels are missing"),
-        ([x for x in TRAIN[0]], "labels are missing"),
+        (list(TRAIN[0]), "labels are missing"),
         ((np.where(np.arange(4) == 1, np.nan, TRAIN[0]), TRAIN[1]), "non-finite input"),
         ((TRAIN[0][:0], TRAIN[1][:0]), "train is empty"),
         (iter([]), "map-style"),

@@ -14,6 +14,7 @@ import numpy as np
 
 from pytest_unlearn import EstimatorRecipe, Evidence, Split, UnlearningTask, audit_forgotten, audit_utility
 from tests import worlds
+from tests.audits.fakes import World, split
 from tests.cheats import Clipped, ExactMask, LabelsOnly, Rounded, Temperature
 from unlearners import FineTune
 
@@ -214,8 +215,31 @@ def coverage_rule(rows: list[Row]) -> list[tuple[str, bool]]:
     return [(f"coverage from {min(values):.4f} to {max(values):.4f}", 0.943 <= min(values) <= max(values) <= 0.960)]
 
 
+def simulated(seed: int) -> Row:
+    """Simulated models of known leakage: 600 forget examples, 3,000 controls, 3 references, limit .55."""
+    world = World(split(seed=seed), seed=seed)
+    forget = world.task(references=3).forget
+    boosts = {"forgotten": 0.0, "just beyond the limit": 0.25, "leaking": 1.5}
+    return {name: shown(audit_forgotten(world.model(boost), forget)) for name, boost in boosts.items()}
+
+
+def simulated_rule(rows: list[Row]) -> list[tuple[str, bool]]:
+    n, ours = len(rows), [float(row["just beyond the limit"].split()[-3]) for row in rows]
+    right, wrong = count(rows, "forgotten", "PASS"), count(rows, "forgotten", "FAIL", "INVALID")
+    missed, caught = count(rows, "just beyond the limit", "PASS"), count(rows, "leaking", "FAIL")
+    return [
+        (
+            f"a forgotten model PASSes {right} of {n}, and is FAIL or INVALID {wrong} of {n} (at most 1%)",
+            wrong <= n / 100,
+        ),
+        (f"a leak of AUC {np.mean(ours):.3f} PASSes {missed} of {n} (at most 5%)", missed <= n / 20),
+        (f"a leaking model FAILs {caught} of {n}", caught == n),
+    ]
+
+
 TABLES = (
     Table("coverage", coverage.__doc__ or "", range(6), coverage, coverage_rule),
+    Table("simulated", simulated.__doc__ or "", range(200), simulated, simulated_rule),
     Table("digits", digits.__doc__ or "", range(8), digits, digits_rule),
     Table("fashion", fashion.__doc__ or "", range(4), fashion, fashion_rule),
     Table("forests", forests.__doc__ or "", range(20), forests, forests_rule),

@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import contextlib
-import io
-from collections.abc import Iterator
+import os
+import pty
+import subprocess
+import sys
 
+from tests.plugin.conftest import Suite
+
+SUITE = """
+import pytest
 from pytest_unlearn.visible import Uncaptured
 
+@pytest.fixture(scope="session")
+def stream(pytestconfig):
+    manager = pytestconfig.pluginmanager
+    return Uncaptured(manager.getplugin("terminalreporter"), manager.getplugin("capturemanager"))
 
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-class Reporter:
-    """pytest's terminal reporter, as far as it is used."""
-
-    def __init__(self) -> None:
-        self._tw = type("Writer", (), {"_file": Terminal()})()
-
-    def ensure_newline(self) -> None:
-        self._tw._file.write("|")
+def test_before(): pass
+def test_a(stream):
+    print("noise of the training")
+    stream.write(f"training 1/4, terminal: {stream.isatty()}\\n")
+"""
 
 
-class Capture:
-    """pytest's capture manager, as far as it is used."""
-
-    disabled = 0
-
-    @contextlib.contextmanager
-    def global_and_fixture_disabled(self) -> Iterator[None]:
-        self.disabled += 1
-        yield
+def test_it_passes_the_capture_on_a_line_of_its_own(suite: Suite) -> None:
+    suite.write(test_it=SUITE)
+    result = suite.run(subprocess=True)
+    result.stdout.fnmatch_lines(["test_it.py .", "training 1/4, terminal: False", "test_it.py .*"])
+    result.stdout.no_fnmatch_line("*noise*")
 
 
-def test_a_write_passes_the_capture_on_a_line_of_its_own() -> None:
-    reporter, capture = Reporter(), Capture()
-    stream = Uncaptured(reporter, capture)
-    stream.write("training 1/4")
-    assert (reporter._tw._file.getvalue(), capture.disabled) == ("|training 1/4", 1)
-    assert stream.isatty()
+def test_the_terminal_behind_the_capture_is_recognised(suite: Suite) -> None:
+    suite.write(test_it=SUITE)
+    command = (sys.executable, "-m", "pytest", *suite.plugins)
+    read, write = pty.openpty()
+    done = subprocess.run(command, stdout=write, stderr=write, cwd=suite.path, check=False)
+    os.close(write)
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal says that it was closed
+        while chunk := os.read(read, 65536):
+            shown += chunk
+    os.close(read)
+    assert done.returncode == 0
+    assert b"training 1/4, terminal: True" in shown
