@@ -132,6 +132,7 @@ class Controller(_Counting):
         audited = ledger["entries"] or ledger["without_evidence"] or self._value("gate") or self._value("report")
         if config.option.collectonly or config.get_verbosity() < -1 or not audited:
             return
+        terminalreporter.ensure_newline()
         terminalreporter.section("unlearning audit")
         for line, colour in terminal.lines(ledger, terminalreporter._tw.fullwidth):
             terminalreporter.write_line(line, **({colour: True} if colour else {}))

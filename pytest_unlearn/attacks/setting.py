@@ -29,8 +29,8 @@ class Attack:
     """A way of recognising the forget set, declared together with the statistic that says how well it did.
 
     `score(target, references, pairing)` returns Scores; `measure(scores, pairing)` puts them on the AUC scale, where
-    0.5 is the target under perfect unlearning. `two_sided_scores` is True where low scores mean over-forgetting, and
-    False where the score is a distance from the controls' centre.
+    0.5 is the target under perfect unlearning. `signed` is False where the score is a distance from the controls'
+    centre: PASS then asks for its upper bound alone.
     """
 
     name: str

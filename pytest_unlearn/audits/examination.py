@@ -75,8 +75,8 @@ def judge(findings: Sequence[Finding], limit: float, confidence: float, can_cert
         finding, side = rejected
         says = f"{finding.attack.name} is beyond the limit on the {side} side, with Holm's correction over all attacks"
         return Judgement(verdict=Verdict.FAIL, finding=finding, label=_label(finding, side), reason=says)
-    worst = max(deciding, key=lambda finding: _excess(finding.estimate, limit))
-    if _excess(worst.estimate, limit) > 0:
+    worst = max(deciding, key=lambda finding: _excess(finding, limit))
+    if _excess(worst, limit) > 0:
         says = f"the interval of {worst.attack.name} reaches beyond the limit, but not with certainty"
         return Judgement(verdict=Verdict.INCONCLUSIVE, finding=worst, label="", reason=says)
     if not can_certify:
@@ -135,8 +135,15 @@ def _label(finding: Finding, side: Side) -> str:
     return LABELS[side] if finding.attack.signed or side == "low" else "conspicuous"
 
 
-def _excess(estimate: Estimate, limit: float) -> float:
-    return max(estimate.high - limit, (1 - limit) - estimate.low)
+def _excess(finding: Finding, limit: float) -> float:
+    """How far beyond the limit the finding may lie; PASS needs it to be at most 0.
+
+    A deviation is one-sided: being nearer to the references than controls are is over-forgetting only if it is certain
+    (then it FAILs), but an estimate beyond the limit is enough to withhold PASS.
+    """
+    estimate = finding.estimate
+    lowest = estimate.low if finding.attack.signed else estimate.value
+    return max(estimate.high - limit, (1 - limit) - lowest)
 
 
 def _one_hot(outputs: Outputs) -> Outputs:

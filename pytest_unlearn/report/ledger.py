@@ -83,8 +83,9 @@ def reconcile(ledger: Mapping[str, Any]) -> list[str]:
         for row in ledger["without_evidence"]
     ]
     if ledger["crashed_workers"]:
-        workers = ledger["crashed_workers"]
-        problems.append(f"{workers} worker{'s' if workers > 1 else ''} crashed; evidence of the test it ran is lost")
+        many = ledger["crashed_workers"] > 1
+        who, what = ("workers", "the tests they") if many else ("worker", "the test it")
+        problems.append(f"{ledger['crashed_workers']} {who} crashed; evidence of {what} ran is lost")
     if ledger["lost"]:
         problems.append(f"{ledger['lost']} recorded evidence(s) never reached the report")
     return problems

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_unlearn.report.ledger import reconcile
-from pytest_unlearn.report.terminal import headline, observed
+from pytest_unlearn.report.terminal import attacks, headline, observed
 
 THREAT_MODEL = (
     "**What this report says.** Where every claim passed, no leakage was found through the tested channels: the "
@@ -54,7 +54,9 @@ def _details(entry: Mapping[str, Any]) -> str:
     estimate = evidence["estimate"]
     facts = [
         f"decided by {evidence['decided_by']} ({estimate['method']}, one-sided {estimate['confidence']:.0%})",
-        f"{estimate['n_forget']} forget examples, {estimate['n_controls']} controls",
+        _sizes(estimate),
+        *(f"{name}, {role}: {interval}" for name, role, interval in attacks(evidence)),
+        *(f"control: {control['says']}" for control in _controls(evidence["controls"])),
         *(f"{name} from {source}" for name, source in sorted(evidence["claim"].get("sources", {}).items())),
         *evidence.get("reasons", ()),
         *evidence.get("advice", ()),
@@ -64,6 +66,16 @@ def _details(entry: Mapping[str, Any]) -> str:
         facts.append("most exposed, by index: " + ", ".join(exposed))
     title = f"### {evidence['claim']['name']}: {evidence['verdict']} in {escape(entry['nodeid'])}"
     return "\n".join([title, "", *(f"* {escape(fact)}" for fact in facts)])
+
+
+def _sizes(estimate: Mapping[str, Any]) -> str:
+    if not estimate["n_controls"]:  # a paired claim over one set
+        return f"{estimate['n_forget']} examples"
+    return f"{estimate['n_forget']} forget examples, {estimate['n_controls']} controls"
+
+
+def _controls(controls: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
 
 
 def escape(text: str) -> str:

@@ -13,11 +13,17 @@ VERDICT_WIDTH = len("INCONCLUSIVE")
 
 def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
     """Lines no longer than `width`, each with the colour it is printed in ("" for none)."""
-    rows = [(entry["evidence"]["verdict"], _name(entry["nodeid"]), observed(entry)) for entry in ledger["entries"]]
-    column = max((len(name) for _, name, _ in rows), default=0)
-    # A long test name gives way first: the numbers are what the line is for.
-    column = min(column, max(20, width - VERDICT_WIDTH - 4 - max((len(text) for *_, text in rows), default=0)))
-    result = [(cut(line, width), "") for line in [headline(ledger["counts"])]]
+    names = max((len(_name(entry["nodeid"])) for entry in ledger["entries"]), default=0)
+    full, short = ([observed(entry, brief) for entry in ledger["entries"]] for brief in (False, True))
+    fits = VERDICT_WIDTH + names + 4 + max(map(len, full), default=0) <= width
+    texts = full if fits else short
+    # A long test name gives way before the numbers do: they are what the line is for.
+    column = min(names, max(20, width - VERDICT_WIDTH - 4 - max(map(len, texts), default=0)))
+    rows = [
+        (entry["evidence"]["verdict"], _name(entry["nodeid"]), text)
+        for entry, text in zip(ledger["entries"], texts, strict=True)
+    ]
+    result = [(cut(headline(ledger["counts"]), width), "")]
     for verdict, name, text in rows:
         line = f"{verdict:<{VERDICT_WIDTH}}  {cut(name, column):<{column}}  {text}"
         result.append((cut(line, width), COLOURS[verdict]))
@@ -32,14 +38,15 @@ def headline(counts: Mapping[str, int]) -> str:
     return f"{counts['claims']} claim{'' if counts['claims'] == 1 else 's'}: {verdicts}"
 
 
-def observed(entry: Mapping[str, Any]) -> str:
-    """One claim's estimate and interval against what was claimed."""
+def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
+    """One claim's estimate and interval against what was claimed; `brief` leaves the quantity's name out."""
     evidence = entry["evidence"]
-    estimate = evidence["estimate"]
-    interval = f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
     label = f" {evidence['label']}" if evidence.get("label") else ""
     times = f" (worst of {entry['count']})" if entry["count"] > 1 else ""
-    return f"{interval} vs {evidence['claim']['text']}{label}{times}"
+    text = evidence["claim"]["text"]
+    if brief:
+        text = text.removeprefix(evidence["claim"]["quantity"]).strip()
+    return f"{interval(evidence['estimate'])} vs {text}{label}{times}"
 
 
 def section(entries: Iterable[Mapping[str, Any]]) -> str:
@@ -48,13 +55,23 @@ def section(entries: Iterable[Mapping[str, Any]]) -> str:
     for entry in entries:
         evidence = entry["evidence"]
         rows = [f"{evidence['claim']['name']}: {evidence['verdict']}  {observed(entry)}"]
-        for name, estimate in evidence.get("attacks", {}).items():
-            role = "deciding" if name in evidence.get("deciding", ()) else "tripwire"
-            value, low, high = (number(estimate[key]) for key in ("value", "low", "high"))
-            rows.append(f"  {name:<24} {value} [{low}, {high}]  {role}")
+        rows += [f"  {name:<24} {seen}  {role}" for name, role, seen in attacks(evidence)]
         rows += [f"  {reason}" for reason in evidence.get("reasons", ())]
         paragraphs.append("\n".join(rows))
     return "\n\n".join(paragraphs)
+
+
+def attacks(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Each attack: its name, whether PASS depends on it, and its estimate."""
+    return [
+        (name, "deciding" if name in evidence["deciding"] else "tripwire", interval(estimate))
+        for name, estimate in evidence["attacks"].items()
+    ]
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """An estimate with its bounds."""
+    return f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
 
 
 def number(value: float | None) -> str:

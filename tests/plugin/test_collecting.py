@@ -60,7 +60,7 @@ def test_lines_respect_the_terminal_width(suite: Suite, monkeypatch: pytest.Monk
     result = suite.run()
     line = next(line for line in result.outlines if line.startswith("PASS  "))
     assert len(line) <= 90
-    assert "0.500 [0.470, 0.530] vs membership AUC at most 0.55" in line
+    assert line.endswith("0.500 [0.470, 0.530] vs at most 0.55")
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])

@@ -57,6 +57,7 @@ def test_a_bad_ini_value_is_a_usage_error(suite: Suite, name: str, value: str) -
     result.stderr.no_fnmatch_line("*Traceback*")
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="[tool.pytest] is new in pytest 9.0")
 def test_native_toml(suite: Suite) -> None:
     suite.write(test_it=SHOW + "def test_a(): show('max_drop'); show('report')")
     suite.pytester.makepyprojecttoml("[tool.pytest]\nunlearn_max_drop = 0.5\nunlearn_report = true\n")

@@ -70,7 +70,7 @@ def test_reconciling_names_what_is_missing() -> None:
     book.recorded, book.crashed_workers = 3, 2
     assert reconcile(book.freeze()) == [
         "test_it.py::test_9 is marked as an audit but ended without any evidence (not run)",
-        "2 workers crashed; evidence of the test it ran is lost",
+        "2 workers crashed; evidence of the tests they ran is lost",
         "2 recorded evidence(s) never reached the report",
     ]
 
@@ -107,6 +107,9 @@ def test_markdown_says_what_was_found_and_what_it_does_not_mean() -> None:
     assert "Release gate: **blocked**\n\n* a &lt; b\n" in text
     assert "| FAIL | forgotten | test_it.py::test_1 | passed | 0.500 [0.470, 0.530] vs membership AUC" in text
     assert "* max_mia_auc from default" in text
+    assert "* margin, deciding: 0.500 [0.470, 0.530]" in text
+    assert "* entropy, tripwire: 0.500" in text
+    assert "* control: recognised" in text
     assert "* most exposed, by index: #17 (0.99)" in text
     assert text.rstrip().splitlines()[-1] == markdown.THREAT_MODEL
     assert "no leakage was found through the tested channels" in markdown.THREAT_MODEL
