@@ -51,12 +51,23 @@ def fashion_split(draw: int, train: int = 2600, forget: int = 600) -> Split:
 
 
 def fashion_class_split(draw: int, label: int = 6, train: int = 6000, controls: str = "matched") -> Split:
-    """A request to forget a whole class; controls are its test images, or (mismatched) those of other classes."""
+    """A request to forget a whole class.
+
+    Controls are its test images ("matched"), these and every image of it that was not drawn for training ("all"), or
+    the test images of other classes ("mismatched").
+    """
     x, y, x_test, y_test = fashion_mnist()
     rows = np.random.default_rng(draw).choice(len(y), size=train, replace=False)
     request = np.flatnonzero(y[rows] == label)
     if controls == "matched":
         return Split((x[rows], y[rows]), forget=request, test=(x_test, y_test))
+    if controls == "all":
+        unused = np.setdiff1d(np.flatnonzero(y == label), rows)
+        held = (
+            np.concatenate([x_test[y_test == label], x[unused]]),
+            np.full(len(unused) + (y_test == label).sum(), label),
+        )
+        return Split((x[rows], y[rows]), forget=request, test=(x_test, y_test), controls=held)
     others = y_test != label
     held = (x_test[others], y_test[others])
     return Split((x[rows], y[rows]), forget=request, test=(x_test, y_test), controls=held, match=None)

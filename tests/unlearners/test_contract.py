@@ -120,7 +120,7 @@ def test_same_seed_same_weights_whatever_the_global_state(method: Any, blobs: Bl
     assert same(*results)
 
 
-@pytest.mark.parametrize("name", METHODS.keys() - {"no-op"})
+@pytest.mark.parametrize("name", sorted(METHODS.keys() - {"no-op"}))
 def test_another_seed_gives_other_weights(name: str, blobs: Blobs) -> None:
     retain, forget, model = blobs(30, 0), blobs(18, 1), network()
     assert not same(*(METHODS[name](model, retain, forget, seed=seed) for seed in (3, 4)))
@@ -232,7 +232,7 @@ def test_an_entirely_frozen_model_is_refused(method: Any, blobs: Blobs) -> None:
         method(network().requires_grad_(False), blobs(30, 0), blobs(9, 1), seed=3)
 
 
-@pytest.mark.parametrize("name", GRADIENT.keys() - {"gradient-ascent"})
+@pytest.mark.parametrize("name", sorted(GRADIENT.keys() - {"gradient-ascent"}))
 def test_an_empty_retain_set_is_an_error(name: str, blobs: Blobs) -> None:
     forget = blobs(9, 1)
     with pytest.raises(ValueError, match="the dataset is empty"):
