@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_unlearn.audits.case import Case
-from pytest_unlearn.evidence import FloatArray, IntArray
+from pytest_unlearn.evidence import ControlResult, FloatArray, IntArray
 from pytest_unlearn.statistics import Measure, auc_measure
 from pytest_unlearn.views import View
 
@@ -33,6 +33,21 @@ def blind_baseline(case: Case, seed: int = 0) -> Measure:
     if case.pairing.forget_strata is None:
         return auc_measure(forget, rest)
     return auc_measure(forget, rest, forget_strata=case.forget.labels, control_strata=controls.labels)
+
+
+def blind_control(case: Case, limit: float, confidence: float) -> ControlResult:
+    """The blind baseline as a control: it holds unless the two sets are told apart with certainty."""
+    estimate = blind_baseline(case).at(confidence)
+    holds = estimate.low <= limit
+    tells = "does not tell" if holds else "tells"
+    return ControlResult(
+        name="blind baseline",
+        holds=holds,
+        attack="blind classifier",
+        estimate=estimate,
+        says=f"a classifier that never saw a model {tells} the forget set from the controls "
+        f"(AUC {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}])",
+    )
 
 
 def _subset(view: View, most: int, seed: int) -> View:

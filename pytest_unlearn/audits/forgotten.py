@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.audits import advice
-from pytest_unlearn.audits.blind import blind_baseline
+from pytest_unlearn.audits.blind import blind_control
 from pytest_unlearn.audits.case import Case, open_case
 from pytest_unlearn.audits.controls import (
-    controls_look_trained,
     distinct,
     negative_controls,
     positive_control,
@@ -21,21 +19,13 @@ from pytest_unlearn.audits.controls import (
 )
 from pytest_unlearn.audits.examination import Finding, Judgement, examine, is_coarse, judge
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
-from pytest_unlearn.evidence import Answers, Claim, ControlResult, Controls, Evidence, Exposure, Verdict
+from pytest_unlearn.audits.ruling import rule
+from pytest_unlearn.evidence import Answers, Claim, Controls, Evidence, Exposure, Verdict
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.statistics import can_certify, placements
 
 MOST_EXPOSED = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ruling:
-    """The verdict once controls are taken into account, with what led to it."""
-
-    verdict: Verdict
-    reasons: tuple[str, ...]
-    advice: tuple[str, ...]
 
 
 def audit_forgotten(
@@ -101,7 +91,7 @@ def audit_forgotten(
     findings = examine(target, others, case.pairing, level.value)
     judgement = judge(findings, limit.value, level.value, certifiable)
     controls = _run_controls(case, known, findings, limit.value, level.value)
-    ruling = _rule(case, target, known, judgement, controls, limit.value, strict.value)
+    ruling = rule(case, target, known, judgement, controls, limit.value, strict.value)
     needed = None
     if ruling.verdict is Verdict.INCONCLUSIVE and judgement.verdict is Verdict.INCONCLUSIVE:
         needed = advice.needed_examples(judgement.finding.estimate, 1 - limit.value, limit.value)
@@ -149,93 +139,9 @@ def _run_controls(
         coarse = is_coarse(findings)
         original = positive_control(answers, known, case.pairing, limit, confidence, coarse=coarse)
     retrained = negative_controls(known, case.pairing, limit, confidence) if len(known) > 1 else ()
-    return Controls(original=original, retrained=retrained, blind=None if known else _blind(case, limit, confidence))
-
-
-def _blind(case: Case, limit: float, confidence: float) -> ControlResult:
-    estimate = blind_baseline(case).at(confidence)
-    holds = estimate.low <= limit
-    tells = "does not tell" if holds else "tells"
-    return ControlResult(
-        name="blind baseline",
-        holds=holds,
-        attack="blind classifier",
-        estimate=estimate,
-        says=f"a classifier that never saw a model {tells} the forget set from the controls "
-        f"(AUC {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}])",
+    return Controls(
+        original=original, retrained=retrained, blind=None if known else blind_control(case, limit, confidence)
     )
-
-
-def _rule(
-    case: Case,
-    target: Answers,
-    known: list[Answers],
-    judgement: Judgement,
-    controls: Controls,
-    limit: float,
-    strict: bool,
-) -> _Ruling:
-    """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
-    notes = _notes(case, known, strict)
-    invalid, what_then = _invalid(case, known, judgement, controls, limit)
-    if invalid:
-        return _Ruling(verdict=Verdict.INVALID, reasons=(*invalid, *notes), advice=what_then)
-    if judgement.verdict is Verdict.FAIL:
-        says = f"{judgement.label}: {judgement.reason}"
-        return _Ruling(verdict=Verdict.FAIL, reasons=(says, *notes), advice=(advice.LEAK[judgement.label],))
-    doubts: list[str] = [judgement.reason] if judgement.verdict is Verdict.INCONCLUSIVE else []
-    todo: list[str] = []
-    if controls.original is not None and not controls.original.holds:
-        doubts.append(f"no power: {controls.original.says}")
-        todo += advice.NO_POWER
-    if strict and controls.original is None:
-        doubts.append("no positive control: there is no original model")
-        todo.append(advice.NO_ORIGINAL)
-    if strict and len(known) < 2:
-        doubts.append(f"no negative control: {len(known)} distinct references, at least two are needed")
-        todo.append(advice.NO_REFERENCES)
-    if doubts:
-        return _Ruling(verdict=Verdict.INCONCLUSIVE, reasons=(*doubts, *notes), advice=tuple(todo))
-    trained_on = controls_look_trained(target, known, judgement.finding.estimate.confidence) if known else ""
-    if trained_on:
-        return _Ruling(verdict=Verdict.INVALID, reasons=(trained_on, *notes), advice=(advice.CONTROLS_TRAINED,))
-    return _Ruling(verdict=Verdict.PASS, reasons=notes, advice=())
-
-
-def _invalid(
-    case: Case, known: list[Answers], judgement: Judgement, controls: Controls, limit: float
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if judgement.verdict is Verdict.INVALID:
-        return (judgement.reason,), (advice.SCORES_INVALID,)
-    failed = [control for control in controls.retrained if not control.holds]
-    if failed:
-        worst = max(failed, key=lambda control: abs(control.estimate.value - 0.5))
-        blind = _blind(case, limit, judgement.finding.estimate.confidence)
-        right = [np.mean([correctness(getattr(a, side)).mean() for a in known]) for side in ("forget", "controls")]
-        differ = f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls"
-        return (f"the negative control fails: {worst.says}", blind.says, differ), (advice.CONTROLS_DIFFER,)
-    if controls.blind is not None and not controls.blind.holds:
-        return (controls.blind.says,), (advice.CONTROLS_DIFFER, advice.NO_REFERENCES)
-    return (), ()
-
-
-def _notes(case: Case, known: list[Answers], strict: bool) -> tuple[str, ...]:
-    notes = []
-    if not known:
-        notes.append(
-            "uncalibrated: no references, so examples are not compared with what a retrained model makes of them"
-        )
-    if len(known) < len(case.references):
-        notes.append(
-            f"{len(case.references)} references give only {len(known)} different models; equal ones count once"
-        )
-    if case.task is not None and case.task.bootstrapped and known:
-        notes.append(
-            "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
-        )
-    if not strict:
-        notes.append("require_controls=False: missing controls were accepted by the caller")
-    return tuple(notes)
 
 
 def _most_exposed(case: Case, failure: Judgement | None, usual: Finding) -> tuple[Exposure, ...]:
