@@ -41,7 +41,7 @@ def headline(counts: Mapping[str, int]) -> str:
 def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
     """One claim's estimate and interval against what was claimed; `brief` leaves the quantity's name out."""
     evidence = entry["evidence"]
-    label = f" {evidence['label']}" if evidence.get("label") else ""
+    label = f" ({evidence['label']})" if evidence.get("label") else ""
     times = f" (worst of {entry['count']})" if entry["count"] > 1 else ""
     text = evidence["claim"]["text"]
     if brief:
