@@ -133,7 +133,7 @@ def test_terminal_lines_fit(width: int) -> None:
 def test_a_count_and_a_label_are_said() -> None:
     book = Ledger()
     book.add("t", "passed", [{**evidence("FAIL", 0.3, label="over-forgotten").to_json(), "count": 12}])
-    assert terminal.lines(book.freeze(), 150)[1][0].endswith("over-forgotten (worst of 12)")
+    assert terminal.lines(book.freeze(), 150)[1][0].endswith("(over-forgotten) (worst of 12)")
 
 
 def test_a_path_of_this_machine_is_made_relative() -> None:
