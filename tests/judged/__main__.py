@@ -36,8 +36,11 @@ def rows_of(table: Table) -> list[Row]:
 
 
 def _measure(name: str, cell: int) -> Row:
+    import logging
+
     import torch
 
+    logging.getLogger("pytest_unlearn").setLevel(logging.ERROR)  # forests cannot be stored, and say so each time
     torch.set_num_threads(1)
     table = next(table for table in TABLES if table.name == name)
     return {"cell": cell, **table.measure(cell)}
