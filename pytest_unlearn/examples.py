@@ -60,6 +60,13 @@ class Examples:
     def _input(self, index: int) -> Any:
         return self._arrays[0][index] if self._arrays is not None else self._source[index][0]
 
+    def without_repeats(self, indices: IntArray) -> IntArray:
+        """The indices without those whose input an earlier one has already, in order."""
+        first: dict[bytes, int] = {}
+        for index in indices:
+            first.setdefault(self.contents[index], int(index))
+        return np.array(list(first.values()), dtype=np.int64)
+
     def _read(self, index: int) -> tuple[tuple[bytes, bytes], Any]:
         """One item, read once: the digests of its input (content, exact) and its label as given."""
         if self._arrays is not None:

@@ -99,7 +99,7 @@ class Split:
             )
 
     def _controls(self) -> IntArray:
-        everything: IntArray = np.arange(len(self.held_out), dtype=np.int64)
+        everything = self.held_out.without_repeats(np.arange(len(self.held_out), dtype=np.int64))
         if self.match is None:
             return everything
         wanted = np.unique(self.train.labels[self.forget_indices])

@@ -62,6 +62,8 @@ class UnlearningTask:
     ) -> None:
         if not isinstance(split, Split):
             raise TypeError(f"UnlearningTask needs a Split(train, forget=..., test=...), not {type(split).__name__}.")
+        if hasattr(references, "parameters") or not (isinstance(references, int) or hasattr(references, "__iter__")):
+            raise TypeError("references must be a number or a list of models; for one model write references=[model].")
         if isinstance(references, int) and references < 0:
             raise ValueError(f"references must be a number of models to train or a list of models, not {references}.")
         self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs

@@ -88,9 +88,18 @@ def as_view(forget: Any, name: str) -> View:
     if isinstance(forget, View):
         return forget
     dataset = getattr(forget, "dataset", None)
-    if isinstance(dataset, View):
-        return dataset
     if dataset is not None and hasattr(forget, "batch_size"):
-        forget = dataset
+        drawn, there = len(getattr(forget, "sampler", dataset)), len(dataset)
+        if drawn != there:
+            raise ValueError(
+                f"the loader's sampler draws {drawn} of its dataset's {there} examples: pass a dataset of exactly the "
+                "examples to audit, so that none is left out or counted twice."
+            )
+        return as_view(dataset, name)
+    if isinstance(dataset, View):
+        raise ValueError(
+            f"this is a part of the task's {dataset.name} view: audit the whole view, or build a task for that request "
+            "with split.with_forget(indices)."
+        )
     examples = Examples(forget, name)
     return View(name, examples, np.arange(len(examples), dtype=np.int64))

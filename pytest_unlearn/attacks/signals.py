@@ -62,7 +62,8 @@ def correctness(outputs: Outputs) -> FloatArray:
 
 
 def _log_probabilities(outputs: Outputs) -> FloatArray:
-    return np.asarray(outputs.logits - np.logaddexp.reduce(outputs.logits, axis=1, keepdims=True))
+    logits = outputs.logits - outputs.logits.max(axis=1, keepdims=True)  # keeps log of the sum exact at huge logits
+    return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
 
 
 def _log_complements(log_p: FloatArray) -> FloatArray:

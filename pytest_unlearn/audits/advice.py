@@ -47,6 +47,7 @@ NO_REFERENCES = (
     "give at least two references (a recipe, or retrained models): without them nothing shows that honest models pass"
 )
 CONTROLS_DIFFER = "choose controls from the same population as the forget set, best by reserve_controls before training"
+OUT_OF_ORDER = "check that logit columns are in the order of the labels, and saved rows in the order of the view"
 CONTROLS_TRAINED = "use controls that neither the method nor its tuning has seen"
 LEAK = {
     "recognisable": "the forget set still looks like training data: unlearn longer or differently, or retrain",

@@ -80,7 +80,7 @@ def open_case(
                 f"audit_forgotten judges the task's forget view, not its {view.name} view: pass task.forget."
             )
         given = as_view(nonmembers, "controls") if nonmembers is not None else None
-        if given is not None and given.task is None:
+        if given is not None:
             _check_disjoint(View("train", task.split.train, np.arange(len(task.split.train))), given)
         match = task.split.match if match == "inherit" else match
         controls = _matched(view, given, match) if given is not None else task.controls
@@ -91,13 +91,14 @@ def open_case(
             references = task.retrained
     if match not in ("class", None):
         raise ValueError(f'match must be "class" or None, not {match!r}.')
-    groups = task.split.groups[view.indices] if task is not None and task.split.groups is not None else None
+    if references is not None and (hasattr(references, "parameters") or not hasattr(references, "__iter__")):
+        raise TypeError("references must be a list of retrained models; for one model write references=[model].")
     strata = (view.labels, controls.labels) if match == "class" else (None, None)
     return Case(
         forget=view,
         controls=controls,
         classes=classes,
-        pairing=Pairing(forget_strata=strata[0], control_strata=strata[1], forget_groups=groups),
+        pairing=Pairing(forget_strata=strata[0], control_strata=strata[1], forget_groups=_units(view, task)),
         task=task if nonmembers is None else None,
         original=baseline,
         references=tuple(references or ()),
@@ -117,6 +118,15 @@ def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
         )
 
 
+def _units(forget: View, task: UnlearningTask | None) -> IntArray | None:
+    """The unit of deletion: the split's groups; else exact copies, which are no independent evidence, count as one."""
+    if task is not None and task.split.groups is not None:
+        return task.split.groups[forget.indices]
+    numbers: dict[bytes, int] = {}
+    units = [numbers.setdefault(forget.examples.contents[i], len(numbers)) for i in forget.indices]
+    return np.array(units) if len(numbers) < len(units) else None
+
+
 def _check_disjoint(trained: View, controls: View) -> None:
     known = {trained.examples.contents[i] for i in trained.indices}
     shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in known]
@@ -128,6 +138,9 @@ def _check_disjoint(trained: View, controls: View) -> None:
 
 
 def _matched(forget: View, controls: View, match: str | None) -> View:
+    controls = View(
+        controls.name, controls.examples, controls.examples.without_repeats(controls.indices), controls.task
+    )
     if match is None:
         return controls
     wanted = np.unique(forget.labels)

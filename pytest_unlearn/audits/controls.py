@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_unlearn.attacks import Pairing
-from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.attacks.signals import correctness, hinge_margin
 from pytest_unlearn.audits.examination import examine, judge, labels_only, shows_power
-from pytest_unlearn.evidence import Answers, ControlResult, Verdict
+from pytest_unlearn.evidence import Answers, ControlResult, FloatArray, Verdict
 from pytest_unlearn.statistics import paired_difference
 
 TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' errors on the controls has seen them
+DOUBTFUL_SHARE = 0.25  # one that undoes a quarter may have, or was given more data than the references
+FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each other
 
 
 def positive_control(
@@ -66,22 +68,58 @@ def negative_controls(
     return tuple(results)
 
 
-def controls_look_trained(target: Answers, references: Sequence[Answers], confidence: float) -> str:
-    """Why the controls seem to be part of the audited model's training data; empty if they do not.
+def controls_look_trained(target: Answers, references: Sequence[Answers], confidence: float) -> tuple[str, bool]:
+    """Why the controls seem to be part of the audited model's training data (empty if not), and whether that is sure.
 
     A model trained on its controls as well as on the forget set treats both alike and would pass. It gives itself away
-    by being right on controls where retrained models are wrong.
+    by being right on controls where retrained models are wrong. Accuracy is all that shows it: a model that was also
+    made worse, by noise, evades this check and is left to `assert_matches_retrained`.
     """
     ours = correctness(target.controls)
     theirs = np.array([correctness(reference.controls) for reference in references])
     gain = paired_difference(ours, theirs).at(confidence)
     errors = 1 - float(theirs.mean())
-    if gain.low <= TRAINED_SHARE * errors:
+    if gain.low <= DOUBTFUL_SHARE * errors:
+        return "", False
+    sure = gain.low > TRAINED_SHARE * errors
+    trained = "seems to have been trained on them" if sure else "may have been trained on them"
+    return (
+        f"the model is right on {ours.mean():.1%} of the controls, retrained models on {1 - errors:.1%}: it {trained}, "
+        "and then they cannot stand for examples it never saw"
+    ), sure
+
+
+def does_not_follow(target: Answers, known: Sequence[Answers]) -> str:
+    """Why the attack may have no power on this very model; empty if it has.
+
+    The positive control shows power on the original's outputs. A model whose outputs on the controls do not follow
+    those of comparable models (logit columns or saved rows out of order, outputs drowned in noise) would pass whatever
+    it remembers. `known` are the references, or the original where there are none.
+    """
+    margins = [hinge_margin(answers.controls) for answers in known]
+    if not margins:
+        return ""
+    usual = [
+        _rank_correlation(margin, np.mean(margins[:k] + margins[k + 1 :], axis=0))
+        for k, margin in enumerate(margins)
+        if len(margins) > 1
+    ]
+    ours = _rank_correlation(hinge_margin(target.controls), np.mean(margins, axis=0))
+    expected = float(np.median(usual)) if usual else 1.0
+    if ours >= FOLLOWING_SHARE * expected:
         return ""
     return (
-        f"the model is right on {ours.mean():.1%} of the controls, retrained models on {1 - errors:.1%}: it seems to "
-        "have been trained on the controls, so they cannot stand for examples it never saw"
+        f"no power on this model: on the controls its margins follow those of comparable models with a rank "
+        f"correlation of {ours:.2f}, where these have {expected:.2f} among themselves"
     )
+
+
+def _rank_correlation(one: FloatArray, other: FloatArray) -> float:
+    """Spearman's; 0 where one side is constant."""
+    from scipy.stats import rankdata
+
+    ranks = np.array([rankdata(one), rankdata(other)])
+    return 0.0 if (np.ptp(ranks, axis=1) == 0).any() else float(np.corrcoef(ranks)[0, 1])
 
 
 def distinct(answers: Sequence[Answers]) -> list[Answers]:
@@ -94,6 +132,8 @@ def distinct(answers: Sequence[Answers]) -> list[Answers]:
 
 
 def same_answers(one: Answers, other: Answers) -> bool:
-    """Whether two models answer exactly alike on both sets."""
-    pairs = ((one.forget, other.forget), (one.controls, other.controls))
-    return all(np.array_equal(a.logits, b.logits) for a, b in pairs)
+    """Whether two models order both sets exactly alike, as the same model under another scale does too."""
+    from scipy.stats import rankdata
+
+    margins = [np.r_[hinge_margin(answers.forget), hinge_margin(answers.controls)] for answers in (one, other)]
+    return bool(np.array_equal(*map(rankdata, margins)))

@@ -10,7 +10,7 @@ from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.audits import advice
 from pytest_unlearn.audits.blind import blind_control
 from pytest_unlearn.audits.case import Case
-from pytest_unlearn.audits.controls import controls_look_trained
+from pytest_unlearn.audits.controls import controls_look_trained, does_not_follow
 from pytest_unlearn.audits.examination import Judgement
 from pytest_unlearn.evidence import Answers, Controls, Verdict
 
@@ -52,11 +52,20 @@ def rule(
     if strict and len(known) < 2:
         doubts.append(f"no negative control: {len(known)} distinct references, at least two are needed")
         todo.append(advice.NO_REFERENCES)
+    comparable = known or ([case.known_answers(case.original)] if case.original is not None else [])
+    astray = does_not_follow(target, comparable)
+    if astray:
+        doubts.append(astray)
+        todo.append(advice.OUT_OF_ORDER)
+    confidence = judgement.finding.estimate.confidence
+    trained_on, sure = controls_look_trained(target, known, confidence) if known else ("", False)
+    if trained_on and sure and not doubts:
+        return Ruling(verdict=Verdict.INVALID, reasons=(trained_on, *notes), advice=(advice.CONTROLS_TRAINED,))
+    if trained_on:
+        doubts.append(trained_on)
+        todo.append(advice.CONTROLS_TRAINED)
     if doubts:
         return Ruling(verdict=Verdict.INCONCLUSIVE, reasons=(*doubts, *notes), advice=tuple(todo))
-    trained_on = controls_look_trained(target, known, judgement.finding.estimate.confidence) if known else ""
-    if trained_on:
-        return Ruling(verdict=Verdict.INVALID, reasons=(trained_on, *notes), advice=(advice.CONTROLS_TRAINED,))
     return Ruling(verdict=Verdict.PASS, reasons=notes, advice=())
 
 
