@@ -15,21 +15,23 @@ def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
     """Lines no longer than `width`, each with the colour it is printed in ("" for none)."""
     names = max((len(_name(entry["nodeid"])) for entry in ledger["entries"]), default=0)
     full, short = ([observed(entry, brief) for entry in ledger["entries"]] for brief in (False, True))
-    fits = VERDICT_WIDTH + names + 4 + max(map(len, full), default=0) <= width
-    texts = full if fits else short
-    # A long test name gives way before the numbers do: they are what the line is for.
-    column = min(names, max(20, width - VERDICT_WIDTH - 4 - max(map(len, texts), default=0)))
-    rows = [
-        (entry["evidence"]["verdict"], _name(entry["nodeid"]), text)
-        for entry, text in zip(ledger["entries"], texts, strict=True)
-    ]
+    texts = next((texts for texts in (full, short) if _room(names, texts) <= width), full)
     result = [(cut(headline(ledger["counts"]), width), "")]
-    for verdict, name, text in rows:
-        line = f"{verdict:<{VERDICT_WIDTH}}  {cut(name, column):<{column}}  {text}"
-        result.append((cut(line, width), COLOURS[verdict]))
+    for entry, text in zip(ledger["entries"], texts, strict=True):
+        verdict, name = entry["evidence"]["verdict"], _name(entry["nodeid"])
+        first, colour = f"{verdict:<{VERDICT_WIDTH}}  {name}", COLOURS[verdict]
+        if _room(names, texts) <= width:
+            result.append((f"{verdict:<{VERDICT_WIDTH}}  {name:<{names}}  {text}", colour))
+        else:  # a line each: neither the test's name nor the numbers give way
+            result += [(cut(first, width), colour), (cut(" " * (VERDICT_WIDTH + 2) + text, width), colour)]
     result += [(cut(f"partial run: {reason}", width), "yellow") for reason in ledger["partial"]]
     result += [(cut(problem, width), "red") for problem in reconcile(ledger)]
     return result
+
+
+def _room(names: int, texts: list[str]) -> int:
+    """How wide a line with verdict, name and text is."""
+    return VERDICT_WIDTH + names + 4 + max(map(len, texts), default=0)
 
 
 def headline(counts: Mapping[str, int]) -> str:

@@ -58,9 +58,9 @@ def test_lines_respect_the_terminal_width(suite: Suite, monkeypatch: pytest.Monk
     monkeypatch.setenv("COLUMNS", "90")
     suite.write(test_release=f"def test_{'very_' * 30}long(): audit()\n")
     result = suite.run()
-    line = next(line for line in result.outlines if line.startswith("PASS  "))
-    assert len(line) <= 90
-    assert line.endswith("0.500 [0.470, 0.530] vs at most 0.55")
+    at = next(number for number, line in enumerate(result.outlines) if line.startswith("PASS  "))
+    assert all(len(line) <= 90 for line in result.outlines[at : at + 2])
+    assert result.outlines[at + 1].strip() == "0.500 [0.470, 0.530] vs membership AUC at most 0.55"
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
