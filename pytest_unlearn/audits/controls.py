@@ -68,18 +68,21 @@ def negative_controls(
     return tuple(results)
 
 
-def controls_look_trained(target: Answers, references: Sequence[Answers], confidence: float) -> tuple[str, bool]:
+def controls_look_trained(
+    target: Answers, references: Sequence[Answers], confidence: float, *, weaker: bool
+) -> tuple[str, bool]:
     """Why the controls seem to be part of the audited model's training data (empty if not), and whether that is sure.
 
     A model trained on its controls as well as on the forget set treats both alike and would pass. It gives itself away
     by being right on controls where retrained models are wrong. Accuracy is all that shows it: a model that was also
-    made worse, by noise, evades this check and is left to `assert_matches_retrained`.
+    made worse, by noise, evades this check and is left to `assert_matches_retrained`. `weaker` references, trained on
+    bootstraps, are less accurate than an honest model, so that only a sure sign counts.
     """
     ours = correctness(target.controls)
     theirs = np.array([correctness(reference.controls) for reference in references])
     gain = paired_difference(ours, theirs).at(confidence)
     errors = 1 - float(theirs.mean())
-    if gain.low <= DOUBTFUL_SHARE * errors:
+    if gain.low <= (TRAINED_SHARE if weaker else DOUBTFUL_SHARE) * errors:
         return "", False
     sure = gain.low > TRAINED_SHARE * errors
     trained = "seems to have been trained on them" if sure else "may have been trained on them"

@@ -58,7 +58,8 @@ def rule(
         doubts.append(astray)
         todo.append(advice.OUT_OF_ORDER)
     confidence = judgement.finding.estimate.confidence
-    trained_on, sure = controls_look_trained(target, known, confidence) if known else ("", False)
+    weaker = case.task is not None and case.task.bootstrapped
+    trained_on, sure = controls_look_trained(target, known, confidence, weaker=weaker) if known else ("", False)
     if trained_on and sure and not doubts:
         return Ruling(verdict=Verdict.INVALID, reasons=(trained_on, *notes), advice=(advice.CONTROLS_TRAINED,))
     if trained_on:
