@@ -144,11 +144,13 @@ def model_digest(model: Any) -> str:
 
 
 def is_module(model: Any) -> bool:
+    """Whether this is a torch module, without importing torch for the question."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)
 
 
 def is_estimator(model: Any) -> bool:
+    """Whether this looks like a scikit-learn classifier."""
     return not is_module(model) and (
         hasattr(model, "predict_proba") or hasattr(model, "decision_function") or hasattr(model, "predict")
     )

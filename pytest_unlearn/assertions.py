@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import ParamSpec
 
 from pytest_unlearn.audits.forgotten import audit_forgotten
 from pytest_unlearn.audits.matches_retrained import audit_matches_retrained
 from pytest_unlearn.audits.utility import audit_utility
 from pytest_unlearn.evidence import Evidence, Verdict
-from pytest_unlearn.outputs import Output
 from pytest_unlearn.recording import record
 from pytest_unlearn.report.failure import explain
-from pytest_unlearn.settings import CONFIDENCE, MAX_DROP, MAX_GAP, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.settings import resolve
+
+Arguments = ParamSpec("Arguments")
 
 
 class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, not an error
@@ -28,20 +30,26 @@ class InconclusiveWarning(UserWarning):
     """A claim was neither proven nor refuted, and the settings let that pass."""
 
 
-def assert_forgotten(
-    model: Any,
-    forget: Any,
-    max_mia_auc: float = MAX_MIA_AUC,
-    *,
-    nonmembers: Any = None,
-    baseline: Any = None,
-    references: Sequence[Any] | None = None,
-    require_controls: bool = REQUIRE_CONTROLS,
-    confidence: float = CONFIDENCE,
-    match: str | None = "inherit",
-    output: Output = None,
-) -> Evidence:
-    """Assert that the forget set is no longer recognisable in this model. Arguments: see `audit_forgotten`.
+def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Arguments, Evidence]:
+    """The assertion that goes with an audit: same arguments, same signature."""
+
+    @functools.wraps(audit)
+    def assertion(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Evidence:
+        __tracebackhide__ = True
+        evidence = audit(*args, **kwargs)
+        record(evidence)
+        if evidence.verdict is Verdict.PASS:
+            return evidence
+        if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
+            warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=2)
+            return evidence
+        raise AuditFailure(evidence)
+
+    assertion.__name__ = assertion.__qualname__ = audit.__name__.replace("audit_", "assert_")
+    assertion.__module__ = __name__
+    assertion.__doc__ = f"""Assert that {states}.
+
+    Arguments: those of `{audit.__name__}`.
 
     Returns:
         The evidence, when its verdict is PASS.
@@ -49,73 +57,9 @@ def assert_forgotten(
     Raises:
         AuditFailure: on any other verdict; it carries `.evidence`.
     """
-    __tracebackhide__ = True
-    return _require(
-        audit_forgotten(
-            model,
-            forget,
-            max_mia_auc,
-            nonmembers=nonmembers,
-            baseline=baseline,
-            references=references,
-            require_controls=require_controls,
-            confidence=confidence,
-            match=match,
-            output=output,
-        )
-    )
+    return assertion
 
 
-def assert_utility(
-    model: Any,
-    test: Any,
-    max_drop: float = MAX_DROP,
-    *,
-    baseline: Any = "original",
-    confidence: float = CONFIDENCE,
-    output: Output = None,
-) -> Evidence:
-    """Assert that accuracy is at most `max_drop` below the baseline's. Arguments: see `audit_utility`.
-
-    Returns:
-        The evidence, when its verdict is PASS.
-
-    Raises:
-        AuditFailure: on any other verdict; it carries `.evidence`.
-    """
-    __tracebackhide__ = True
-    return _require(audit_utility(model, test, max_drop, baseline=baseline, confidence=confidence, output=output))
-
-
-def assert_matches_retrained(
-    model: Any,
-    view: Any,
-    max_gap: float = MAX_GAP,
-    *,
-    baseline: Any = "retrained",
-    confidence: float = CONFIDENCE,
-    output: Output = None,
-) -> Evidence:
-    """Assert that accuracy is within `max_gap` of the retrained references'. Arguments: see `audit_matches_retrained`.
-
-    Returns:
-        The evidence, when its verdict is PASS.
-
-    Raises:
-        AuditFailure: on any other verdict; it carries `.evidence`.
-    """
-    __tracebackhide__ = True
-    return _require(
-        audit_matches_retrained(model, view, max_gap, baseline=baseline, confidence=confidence, output=output)
-    )
-
-
-def _require(evidence: Evidence) -> Evidence:
-    __tracebackhide__ = True
-    record(evidence)
-    if evidence.verdict is Verdict.PASS:
-        return evidence
-    if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
-        warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=3)
-        return evidence
-    raise AuditFailure(evidence)
+assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
+assert_utility = _asserting(audit_utility, "accuracy is at most `max_drop` below the baseline's")
+assert_matches_retrained = _asserting(audit_matches_retrained, "accuracy is within `max_gap` of the references'")

@@ -15,7 +15,8 @@ def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
     """Lines no longer than `width`, each with the colour it is printed in ("" for none)."""
     names = max((len(_name(entry["nodeid"])) for entry in ledger["entries"]), default=0)
     full, short = ([observed(entry, brief) for entry in ledger["entries"]] for brief in (False, True))
-    texts = next((texts for texts in (full, short) if _room(names, texts) <= width), full)
+    stacked = full if VERDICT_WIDTH + 2 + max(map(len, full), default=0) <= width else short
+    texts = next((texts for texts in (full, short) if _room(names, texts) <= width), stacked)
     result = [(cut(headline(ledger["counts"]), width), "")]
     for entry, text in zip(ledger["entries"], texts, strict=True):
         verdict, name = entry["evidence"]["verdict"], _name(entry["nodeid"])
