@@ -334,6 +334,8 @@ def test_a_bare_loader_needs_its_counterparts_and_the_error_says_so(world, task)
 def test_nonmembers_that_were_trained_on_are_refused(world, task):
     with pytest.raises(ValueError, match="exact copies"):
         audit_forgotten(world.model(), task.forget, nonmembers=task.forget.arrays())
+    with pytest.raises(ValueError, match="exact copies"):
+        audit_forgotten(world.model(), task.forget.arrays(), nonmembers=task.forget.arrays(), require_controls=False)
 
 
 def test_only_the_forget_view_can_be_judged(world, task):
