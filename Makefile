@@ -16,10 +16,10 @@ audit: $(STAMP)        ## audit a release on scikit-learn's digits and write a r
 	$(RUN) pytest examples/digits_release_gate --unlearn-report
 
 test: $(STAMP)         ## everything that is not slow
-	$(RUN) pytest -n 2 -q
+	$(RUN) pytest -n 2 -q -p no:benchmark
 
 test-slow: $(STAMP)
-	$(RUN) pytest -n 2 -q -m slow
+	$(RUN) pytest -n 2 -q -p no:benchmark -m slow
 
 benchmark: $(STAMP)
 	$(RUN) pytest -q -m benchmark tests/benchmarks

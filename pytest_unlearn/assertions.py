@@ -36,14 +36,7 @@ def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Ar
     @functools.wraps(audit)
     def assertion(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Evidence:
         __tracebackhide__ = True
-        evidence = audit(*args, **kwargs)
-        record(evidence)
-        if evidence.verdict is Verdict.PASS:
-            return evidence
-        if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
-            warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=2)
-            return evidence
-        raise AuditFailure(evidence)
+        return _require(audit(*args, **kwargs))
 
     assertion.__name__ = assertion.__qualname__ = audit.__name__.replace("audit_", "assert_")
     assertion.__module__ = __name__
@@ -58,6 +51,17 @@ def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Ar
         AuditFailure: on any other verdict; it carries `.evidence`.
     """
     return assertion
+
+
+def _require(evidence: Evidence) -> Evidence:
+    __tracebackhide__ = True
+    record(evidence)
+    if evidence.verdict is Verdict.PASS:
+        return evidence
+    if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
+        warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=3)
+        return evidence
+    raise AuditFailure(evidence)
 
 
 assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
