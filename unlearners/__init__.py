@@ -7,28 +7,20 @@ method here is judged exactly as yours is. Names load on first use: importing `u
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from unlearners.table import HOMES, UNLEARNERS
+
 if TYPE_CHECKING:
     from unlearners.adapters import from_loaders
-    from unlearners.fine_tune import FineTune
-    from unlearners.gradient_ascent import GradientAscent
-    from unlearners.isolation import Unsupported
-    from unlearners.neggrad_plus import NegGradPlus
-    from unlearners.no_op import NoOp
-    from unlearners.random_labels import RandomLabels
-    from unlearners.retrain import Retrain
-    from unlearners.table import UNLEARNERS
+    from unlearners.approximate.fine_tune import FineTune
+    from unlearners.approximate.gradient_ascent import GradientAscent
+    from unlearners.approximate.neggrad_plus import NegGradPlus
+    from unlearners.approximate.random_labels import RandomLabels
+    from unlearners.common.isolation import Unsupported
+    from unlearners.decoys import NoOp
+    from unlearners.exact.retrain import Retrain
 
-_HOME = {
-    "UNLEARNERS": "table",
-    "FineTune": "fine_tune",
-    "GradientAscent": "gradient_ascent",
-    "NegGradPlus": "neggrad_plus",
-    "NoOp": "no_op",
-    "RandomLabels": "random_labels",
-    "Retrain": "retrain",
-    "Unsupported": "isolation",
-    "from_loaders": "adapters",
-}
+_HOMES = {home.rpartition(".")[2]: home.rpartition(".")[0] for home in HOMES.values()}
+_HOMES |= {"Unsupported": "common.isolation", "from_loaders": "adapters"}
 
 __all__ = [
     "UNLEARNERS",
@@ -44,9 +36,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from unlearners.isolation import Examples, Unlearner, Unsupported, hand_over, isolated, require_module
-from unlearners.training import seeded, stack
+from unlearners.common.isolation import Examples, Unlearner, Unsupported, hand_over, isolated, require_module
+from unlearners.common.training import seeded, stack
 
 
 def from_loaders(fn: Callable[..., Any], *, validation_fraction: float = 0.1, batch_size: int = 64) -> Unlearner:

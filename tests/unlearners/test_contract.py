@@ -232,10 +232,10 @@ def test_an_entirely_frozen_model_is_refused(method: Any, blobs: Blobs) -> None:
         method(network().requires_grad_(False), blobs(30, 0), blobs(9, 1), seed=3)
 
 
-@pytest.mark.parametrize("name", sorted(GRADIENT.keys() - {"gradient-ascent"}))
+@pytest.mark.parametrize("name", GRADIENT)
 def test_an_empty_retain_set_is_an_error(name: str, blobs: Blobs) -> None:
     forget = blobs(9, 1)
-    with pytest.raises(ValueError, match="the dataset is empty"):
+    with pytest.raises(ValueError, match="asked to forget the whole dataset"):
         GRADIENT[name](network(), Subset(forget, []), forget, seed=3)
 
 

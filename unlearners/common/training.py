@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from unlearners.isolation import Examples, Unsupported
+from unlearners.common.isolation import Examples, Unsupported
+
+Data = tuple[Tensor, Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def stack(dataset: Examples, model: nn.Module) -> tuple[Tensor, Tensor]:
+def stack(dataset: Examples, model: nn.Module) -> Data:
     """All of (x, y) on the model's device, floating x in its parameters' dtype.
 
     Each example is read once: a dataset that augments at random contributes one draw, not one per epoch.
@@ -40,19 +43,23 @@ def loss_of(logits: Tensor, y: Tensor) -> Tensor:
     return cross_entropy(logits, y)
 
 
-def losses(
-    model: Callable[[Tensor], Tensor], data: tuple[Tensor, Tensor], batch_size: int, order: torch.Generator
-) -> Iterator[Tensor]:
-    """One shuffled epoch: the loss of each batch, computed when it is asked for, hence on the current weights."""
+def batches(data: Data, batch_size: int, order: torch.Generator) -> Iterator[Data]:
+    """One shuffled epoch of (x, y)."""
     x, y = data
     shuffled = torch.randperm(len(y), generator=order)
-    batches = [shuffled[i : i + batch_size] for i in range(0, len(y), batch_size)]
+    parts = [shuffled[i : i + batch_size] for i in range(0, len(y), batch_size)]
     # BatchNorm cannot train on one example, so a last batch of one joins the batch before it.
-    if len(batches) > 1 and len(batches[-1]) == 1 < batch_size:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    for batch in batches:
-        batch = batch.to(y.device)
-        yield loss_of(model(x[batch]), y[batch])
+    if len(parts) > 1 and len(parts[-1]) == 1 < batch_size:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    for part in parts:
+        part = part.to(y.device)
+        yield x[part], y[part]
+
+
+def forever(data: Data, batch_size: int, order: torch.Generator) -> Iterator[Data]:
+    """Batches of one shuffled epoch after another, without end."""
+    while True:
+        yield from batches(data, batch_size, order)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +70,7 @@ class Training:
     lr, momentum, weight_decay: of the optimizer; momentum is for "sgd" only.
     optimizer: "sgd" or "adam".
     schedule: "constant", or "cosine", which takes the learning rate to zero over the epochs.
+    loss: mean loss of a batch, `loss(logits, y)`; by default cross-entropy, which with one logit is binary.
     """
 
     epochs: int
@@ -72,6 +80,7 @@ class Training:
     batch_size: int = 128
     optimizer: Literal["sgd", "adam"] = "sgd"
     schedule: Literal["constant", "cosine"] = "constant"
+    loss: Loss = loss_of
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.batch_size < 1 or not 0 <= self.lr < math.inf:
@@ -79,9 +88,26 @@ class Training:
         if self.optimizer not in ("sgd", "adam") or self.schedule not in ("constant", "cosine"):
             raise ValueError(f'optimizer is "sgd" or "adam", schedule "constant" or "cosine": {self}')
 
-    def minimise(self, model: nn.Module, epoch: Callable[[], Iterable[Tensor]]) -> None:
-        """Step on every loss that `epoch()` yields; on divergence, go back to the last weights that were finite."""
-        weights = [p for p in model.parameters() if p.requires_grad]
+    def losses(self, model: Callable[[Tensor], Tensor], data: Data, order: torch.Generator) -> Iterator[Tensor]:
+        """One shuffled epoch: the loss of each batch, computed when it is asked for, hence on the current weights."""
+        for x, y in batches(data, self.batch_size, order):
+            yield self.loss(model(x), y)
+
+    def minimise(
+        self,
+        model: nn.Module,
+        epoch: Callable[[], Iterable[Tensor]],
+        *,
+        only: Iterable[nn.Parameter] | None = None,
+        after_step: Callable[[], None] | None = None,
+    ) -> None:
+        """Step on every loss that `epoch()` yields; on divergence, go back to the last weights that were finite.
+
+        epoch: called at the start of each epoch; a generator resumes after the step on its loss was taken.
+        only: the parameters to train, where it is not all; frozen ones stay frozen.
+        after_step: called after each step, to put something back for instance.
+        """
+        weights = [p for p in (model.parameters() if only is None else only) if p.requires_grad]
         if not weights:
             raise Unsupported("There is nothing to train: every parameter of the model is frozen.")
         optimizer = self._optimizer(weights)
@@ -94,9 +120,11 @@ class Training:
                 healthy = bool(loss.isfinite())
                 if healthy:
                     finite = _clone(state)
-                    optimizer.zero_grad()
+                    model.zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
+                    if after_step is not None:
+                        after_step()
                     # A finite loss can still have an infinite gradient.
                     healthy = all(bool(w.isfinite().all()) for w in weights)
                 if not healthy:

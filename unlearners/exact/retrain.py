@@ -1,10 +1,11 @@
 """Retraining from scratch: the gold standard."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from unlearners.isolation import Examples, isolated
+from unlearners.common.isolation import Examples, isolated, require_retain
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,9 @@ class Retrain:
 
     recipe: Callable[..., Any]
 
-    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any:  # noqa: ARG002
+    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any:
+        require_retain(retain, "Retrain")
+        if len(forget) == 0:
+            return deepcopy(model)
         with isolated(seed):
             return self.recipe(retain, seed=seed)

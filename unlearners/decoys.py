@@ -4,7 +4,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TypeVar
 
-from unlearners.isolation import Examples
+from unlearners.common.isolation import Examples
 
 Model = TypeVar("Model")
 

@@ -62,6 +62,15 @@ def require_module(model: Any, method: str) -> None:
         )
 
 
+def require_retain(retain: Examples, method: str) -> None:
+    """Refuse a request to forget everything: nothing is left that a model could be kept for."""
+    if len(retain) == 0:
+        raise ValueError(
+            f"{method} was asked to forget the whole dataset: the retain set is empty. Delete the model, or train a "
+            "new one on other data."
+        )
+
+
 @contextmanager
 def working_copy(model: Any, seed: int, method: str) -> Iterator[nn.Module]:
     """A deep copy of the model, ready to train in isolation; at the end it gets the input's train/eval flags."""

@@ -1,16 +1,17 @@
 """Fine-tuning on the retain set, in the hope that the rest fades."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from torch import nn
+from torch import Generator, nn
 
-from unlearners.isolation import Examples, working_copy
-from unlearners.training import Training, losses, seeded, stack
+from unlearners.common.isolation import Examples
+from unlearners.common.method import NetworkMethod
+from unlearners.common.training import Training, stack
 
 
 @dataclass(frozen=True, kw_only=True)
-class FineTune(Training):
+class FineTune(NetworkMethod, Training):
     """Continue training on the retain set alone (catastrophic forgetting; Golatkar et al. 2020, "Eternal Sunshine").
 
     The forget set is never read, only its length. No guarantee: a well-fitted model has little reason to move.
@@ -24,9 +25,6 @@ class FineTune(Training):
     weight_decay: float = 5e-4
     schedule: Literal["constant", "cosine"] = "cosine"
 
-    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> nn.Module:
-        with working_copy(model, seed, "FineTune") as copy:
-            if len(forget):
-                data, order = stack(retain, copy), seeded(seed)
-                self.minimise(copy, lambda: losses(copy, data, self.batch_size, order))
-            return copy
+    def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:  # noqa: ARG002
+        data = stack(retain, model)
+        self.minimise(model, lambda: self.losses(model, data, order))

@@ -1,16 +1,16 @@
 """Gradient ascent on the forget set."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from torch import nn
+from torch import Generator, nn
 
-from unlearners.isolation import Examples, with_running_statistics, working_copy
-from unlearners.training import Training, losses, seeded, stack
+from unlearners.common.isolation import Examples, with_running_statistics
+from unlearners.common.method import NetworkMethod
+from unlearners.common.training import Training, stack
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientAscent(Training):
+class GradientAscent(NetworkMethod, Training):
     """Maximise the cross-entropy on the forget set (NegGrad: Golatkar et al. 2020; Thudi et al. 2022, "Unrolling SGD").
 
     The retain set is never read. Cross-entropy has no maximum, so training stops as soon as it diverges and the last
@@ -24,10 +24,6 @@ class GradientAscent(Training):
     epochs: int = 5
     lr: float = 1e-4
 
-    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> nn.Module:  # noqa: ARG002
-        with working_copy(model, seed, "GradientAscent") as copy:
-            if len(forget):
-                data, order = stack(forget, copy), seeded(seed)
-                forward = with_running_statistics(copy)
-                self.minimise(copy, lambda: (-loss for loss in losses(forward, data, self.batch_size, order)))
-            return copy
+    def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:  # noqa: ARG002
+        data, forward = stack(forget, model), with_running_statistics(model)
+        self.minimise(model, lambda: (-loss for loss in self.losses(forward, data, order)))

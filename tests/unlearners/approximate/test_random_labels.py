@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from unlearners import RandomLabels, training
-from unlearners.random_labels import wrong_labels
+from unlearners.approximate.random_labels import wrong_labels
 
 Blobs = Callable[..., TensorDataset]
 

@@ -1,0 +1,39 @@
+"""Random relabelling of the forget set."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from unlearners.common.isolation import Examples
+from unlearners.common.layers import count_classes
+from unlearners.common.method import NetworkMethod
+from unlearners.common.training import Training, stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomLabels(NetworkMethod, Training):
+    """Train on the retain set and on the forget set under wrong labels (Golatkar et al. 2020; Graves et al. 2021).
+
+    Each forget example gets one label, drawn once and uniformly from the classes that are not its own. With two
+    classes that is a label flip, which over-forgets.
+
+    Defaults: 3 epochs of Adam with lr 1e-4 and batches of 128 are the "amnesiac" baseline of Chundawat et al. 2023
+    (bad teacher) and of Foster et al. 2024 (SSD), which is this variant of Graves et al.
+    """
+
+    epochs: int = 3
+    lr: float = 1e-4
+    optimizer: Literal["sgd", "adam"] = "adam"
+
+    def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
+        (x, y), (gone, true) = stack(retain, model), stack(forget, model)
+        wrong = wrong_labels(true, max(2, count_classes(model, gone)), order)
+        data = torch.cat([x, gone]), torch.cat([y, wrong])
+        self.minimise(model, lambda: self.losses(model, data, order))
+
+
+def wrong_labels(y: Tensor, classes: int, generator: Generator) -> Tensor:
+    """A uniform draw from the other classes: a random, non-zero step around the circle of labels."""
+    return (y + torch.randint(1, classes, y.shape, generator=generator).to(y.device)) % classes

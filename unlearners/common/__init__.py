@@ -1,0 +1,1 @@
+"""What the methods share: isolation, training, the layers of a network, curvature."""

@@ -1,0 +1,84 @@
+"""Finding one's way in any network: its layers, its last layer, what goes into it, and making layers new."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unlearners.common.isolation import Unsupported
+
+
+def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The modules that own parameters themselves, by name, in the order of registration (input first, by habit)."""
+    return [(name, module) for name, module in model.named_modules() if list(module.parameters(recurse=False))]
+
+
+def probe(model: nn.Module, x: Tensor) -> Tensor:
+    """The logits of one example in eval mode, without a trace in the model."""
+    # A throw-away copy: the probe must not leave a mark in the model's buffers or modes.
+    with torch.no_grad():
+        logits: Tensor = deepcopy(model).eval()(x[:1])
+    return logits
+
+
+def count_classes(model: nn.Module, x: Tensor) -> int:
+    """The number of logits; 1 for a binary model."""
+    logits = probe(model, x)
+    return 1 if logits.ndim == 1 else logits.shape[-1]
+
+
+def require_classes(model: nn.Module, x: Tensor, method: str) -> int:
+    """The number of logits, at least two; a model with a single logit is refused."""
+    classes = count_classes(model, x)
+    if classes < 2:
+        raise Unsupported(f"{method} needs one logit a class; this model has a single logit.")
+    return classes
+
+
+def require_continuous(x: Tensor, method: str) -> None:
+    """Refuse inputs that cannot be moved a little, such as token numbers."""
+    if not x.is_floating_point():
+        raise Unsupported(f"{method} moves inputs by small steps and needs floating-point x, not {x.dtype}.")
+
+
+def last_linear(model: nn.Module, x: Tensor, method: str) -> tuple[str, nn.Linear]:
+    """Name and module of the `nn.Linear` whose output is the model's logits."""
+    copy = deepcopy(model).eval()
+    outputs: dict[str, Tensor] = {}
+    for name, module in copy.named_modules():
+        if isinstance(module, nn.Linear):
+            module.register_forward_hook(lambda _m, _i, output, name=name: outputs.__setitem__(name, output))
+    with torch.no_grad():
+        logits = copy(x[:1])
+    for name in reversed(outputs):
+        if outputs[name].shape == logits.shape and torch.equal(outputs[name], logits):
+            found = model.get_submodule(name)
+            assert isinstance(found, nn.Linear)
+            return name, found
+    raise Unsupported(f"{method} needs a network that ends in an nn.Linear giving the logits.")
+
+
+@contextmanager
+def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
+    """Collects what goes into a module at each forward pass; the gradient flows through."""
+    seen: list[Tensor] = []
+
+    def note(_: nn.Module, args: tuple[Any, ...]) -> None:
+        seen.append(args[0])
+
+    hook = module.register_forward_pre_hook(note)
+    try:
+        yield seen
+    finally:
+        hook.remove()
+
+
+def reset(module: nn.Module, method: str) -> None:
+    """Draw a layer's weights anew, as its constructor does (from the global random state)."""
+    draw = getattr(module, "reset_parameters", None)
+    if not callable(draw):
+        raise Unsupported(f"{method} cannot re-initialise {type(module).__name__}: it has no reset_parameters().")
+    draw()

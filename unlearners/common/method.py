@@ -1,0 +1,31 @@
+"""The rules that every method on a network keeps, in one place."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from unlearners.common.isolation import Examples, require_retain, working_copy
+from unlearners.common.training import seeded
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkMethod:
+    """A method that changes a copy of an `nn.Module`; a subclass says how in `change`.
+
+    An empty forget set gives an unchanged copy, an empty retain set (everything is to be forgotten) is an error, the
+    randomness is the seed's, and the copy is handed over with the train/eval flags of the input.
+    """
+
+    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> nn.Module:
+        name = type(self).__name__
+        require_retain(retain, name)
+        with working_copy(model, seed, name) as copy:
+            if len(forget):
+                self.change(copy, retain, forget, seeded(seed))
+            return copy
+
+    def change(self, model: nn.Module, retain: Examples, forget: Examples, order: torch.Generator) -> None:
+        """Unlearn in place; the model is in train mode, the forget set is not empty, `order` draws batches."""
+        raise NotImplementedError
