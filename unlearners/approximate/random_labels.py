@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from unlearners.common.isolation import Examples
 from unlearners.common.layers import count_classes
 from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, stack
+from unlearners.common.training import Data, Training, stack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +28,15 @@ class RandomLabels(NetworkMethod, Training):
     optimizer: Literal["sgd", "adam"] = "adam"
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
-        (x, y), (gone, true) = stack(retain, model), stack(forget, model)
-        wrong = wrong_labels(true, max(2, count_classes(model, gone)), order)
-        data = torch.cat([x, gone]), torch.cat([y, wrong])
+        data = relabelled(model, retain, forget, order)
         self.minimise(model, lambda: self.losses(model, data, order))
+
+
+def relabelled(model: nn.Module, retain: Examples, forget: Examples, generator: Generator) -> Data:
+    """The retain set, and the forget set under wrong labels."""
+    (x, y), (gone, true) = stack(retain, model), stack(forget, model)
+    wrong = wrong_labels(true, max(2, count_classes(model, gone)), generator)
+    return torch.cat([x, gone]), torch.cat([y, wrong])
 
 
 def wrong_labels(y: Tensor, classes: int, generator: Generator) -> Tensor:

@@ -1,14 +1,15 @@
 """Gradients and curvature of a loss at a network's weights, as flat vectors over its trainable parameters."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
 
+from unlearners.common.distillation import answers, log_probabilities
 from unlearners.common.isolation import Unsupported
-from unlearners.common.training import Data, Loss
-
-BATCH = 1024
+from unlearners.common.training import Data, Loss, chunks
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
@@ -19,32 +20,29 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
     return weights
 
 
-def chunks(data: Data, size: int = BATCH) -> Iterator[Data]:
-    """The data in order, some examples at a time."""
-    x, y = data
-    for start in range(0, len(y), size):
-        yield x[start : start + size], y[start : start + size]
-
-
-def flat(tensors: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+def flat(tensors: Sequence[Tensor]) -> Tensor:
     """One vector of all the elements."""
     return torch.cat([t.reshape(-1) for t in tensors])
+
+
+def unflatten(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """The parts of a flat vector, shaped like the given tensors."""
+    sizes = [t.numel() for t in like]
+    return [part.view_as(t) for part, t in zip(torch.split(vector, sizes), like, strict=True)]
 
 
 def add(weights: list[nn.Parameter], step: Tensor) -> None:
     """Add a flat vector to the weights, in place."""
     with torch.no_grad():
-        start = 0
-        for weight in weights:
-            weight.add_(step[start : start + weight.numel()].view_as(weight))
-            start += weight.numel()
+        for weight, part in zip(weights, unflatten(step, weights), strict=True):
+            weight.add_(part)
 
 
 def total_gradient(model: nn.Module, data: Data, loss: Loss) -> Tensor:
     """The gradient of the loss summed over the examples (loss is a mean), at the model's modes."""
     weights, total = trainable(model), torch.zeros(())
     for x, y in chunks(data):
-        total = total.to(y.device) + len(y) * _gradient(loss(model(x), y), weights)
+        total = total.to(y.device) + len(y) * gradient(loss(model(x), y), weights)
     return total.detach()
 
 
@@ -55,11 +53,31 @@ def hessian_times(model: nn.Module, data: Data, loss: Loss) -> Callable[[Tensor]
     def product(vector: Tensor) -> Tensor:
         total = torch.zeros_like(vector)
         for x, y in chunks(data):
-            slope = _gradient(loss(model(x), y), weights, create_graph=True)
-            total += len(y) * _gradient(slope @ vector, weights).detach()
+            slope = gradient(loss(model(x), y), weights, create_graph=True)
+            try:
+                total += len(y) * gradient(slope @ vector, weights).detach()
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                raise Unsupported(
+                    "Products with the Hessian need layers that can be differentiated twice, and this model has one "
+                    f"that cannot ({error}); a first-order method does without."
+                ) from error
         return total / len(data[1])
 
     return product
+
+
+@contextmanager
+def differentiable(model: nn.Module) -> Iterator[None]:
+    """Let recurrent layers be differentiated in eval mode, and twice, on any device: cuDNN's cannot be."""
+    cudnn = torch.backends.cudnn
+    if not any(isinstance(module, nn.RNNBase) for module in model.modules()):
+        yield
+        return
+    settings = {"benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
+    with cudnn.flags(enabled=False, **settings):  # type: ignore[no-untyped-call]
+        yield
 
 
 def conjugate_gradient(
@@ -91,14 +109,60 @@ def conjugate_gradient(
 
 
 def example_gradients(model: nn.Module, data: Data, loss: Loss) -> Iterator[list[Tensor]]:
-    """The gradient of each single example, a list of tensors shaped like the trainable parameters."""
-    weights = trainable(model)
-    for x, y in chunks(data, 1):
-        parts = torch.autograd.grad(loss(model(x), y), weights, allow_unused=True)
-        yield [torch.zeros_like(w) if p is None else p for w, p in zip(weights, parts, strict=True)]
+    """The gradients of single examples, some at a time: for each trainable parameter a tensor (examples, *shape)."""
+    weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    still = {name: t.detach() for name, t in (*model.named_parameters(), *model.named_buffers()) if name not in weights}
+
+    def of_one(values: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        return loss(functional_call(model, {**still, **values}, (x[None],)), y[None])
+
+    many = vmap(grad(of_one), in_dims=(None, 0, 0))
+    values = {name: p.detach() for name, p in weights.items()}
+    for x, y in chunks(data, max(1, 2**23 // sum(w.numel() for w in trainable(model)))):
+        try:
+            found = many(values, x, y)
+        except RuntimeError:  # not every layer can be batched over examples
+            singles = [_parts(loss(model(x[i : i + 1]), y[i : i + 1]), list(weights.values())) for i in range(len(y))]
+            yield [torch.stack(parts) for parts in zip(*singles, strict=True)]
+        else:
+            yield [found[name] for name in weights]
 
 
-def _gradient(value: Tensor, weights: list[nn.Parameter], *, create_graph: bool = False) -> Tensor:
+def mean_of(gradients: Iterator[list[Tensor]], transform: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """The mean over examples of a function of their gradients, for each parameter."""
+    total: list[Tensor] = []
+    n = 0
+    for parts in gradients:
+        sums = [transform(part).sum(0) for part in parts]
+        total = [t + s for t, s in zip(total, sums, strict=True)] if total else sums
+        n += len(parts[0])
+    return [t / n for t in total]
+
+
+def fisher_diagonal(model: nn.Module, x: Tensor) -> list[Tensor]:
+    """The diagonal of the Fisher information, for each parameter: mean over x of E_{y ~ p(y|x)} (d log p(y|x))^2."""
+    probabilities = log_probabilities(answers(model, x)).exp()
+
+    def score(logits: Tensor, y: Tensor) -> Tensor:
+        # The root of the probability goes into the gradient, whose square is summed.
+        label, weight = y[:, 0].long(), y[:, 1].sqrt()
+        return (weight * log_probabilities(logits).gather(1, label[:, None])[:, 0]).sum()
+
+    total: list[Tensor] = []
+    for label in range(probabilities.shape[1]):
+        weighted = torch.stack([torch.full_like(probabilities[:, label], label), probabilities[:, label]], 1)
+        part = mean_of(example_gradients(model, (x, weighted), score), torch.square)
+        total = [t + p for t, p in zip(total, part, strict=True)] if total else part
+    return total
+
+
+def _parts(value: Tensor, weights: list[nn.Parameter]) -> list[Tensor]:
+    parts = torch.autograd.grad(value, weights, allow_unused=True)
+    return [torch.zeros_like(w) if p is None else p for w, p in zip(weights, parts, strict=True)]
+
+
+def gradient(value: Tensor, weights: list[nn.Parameter], *, create_graph: bool = False) -> Tensor:
+    """The gradient of a number in the weights, as one vector; zero where it does not depend on them."""
     if not value.requires_grad:
         return torch.zeros(sum(w.numel() for w in weights), dtype=weights[0].dtype, device=weights[0].device)
     parts = torch.autograd.grad(value, weights, create_graph=create_graph, allow_unused=True)

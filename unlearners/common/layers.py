@@ -7,8 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from unlearners.common.isolation import Unsupported
+
+NORMALISATION = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -77,8 +80,33 @@ def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
 
 
 def reset(module: nn.Module, method: str) -> None:
-    """Draw a layer's weights anew, as its constructor does (from the global random state)."""
+    """Draw a layer's weights anew, as its constructor does (from the global random state); frozen ones stay."""
     draw = getattr(module, "reset_parameters", None)
     if not callable(draw):
         raise Unsupported(f"{method} cannot re-initialise {type(module).__name__}: it has no reset_parameters().")
+    frozen = [(p, p.detach().clone()) for p in module.parameters(recurse=False) if not p.requires_grad]
+    if len(frozen) == len(list(module.parameters(recurse=False))):
+        return
     draw()
+    with torch.no_grad():
+        for parameter, kept in frozen:
+            parameter.copy_(kept)
+
+
+def weight_layers(model: nn.Module) -> list[list[nn.Module]]:
+    """The layers with weights, input first, each with the normalisation layers that follow it."""
+    groups: list[list[nn.Module]] = []
+    for _, module in layers(model):
+        if isinstance(module, NORMALISATION) and groups:
+            groups[-1].append(module)
+        else:
+            groups.append([module])
+    return groups
+
+
+def keep_still(groups: list[list[nn.Module]]) -> None:
+    """Put normalisation in eval mode, so that layers that are not trained keep their running statistics too."""
+    for group in groups:
+        for module in group:
+            if isinstance(module, NORMALISATION):
+                module.eval()

@@ -43,6 +43,13 @@ def loss_of(logits: Tensor, y: Tensor) -> Tensor:
     return cross_entropy(logits, y)
 
 
+def chunks(data: Data, size: int = 1024) -> Iterator[Data]:
+    """The data in order, some examples at a time."""
+    x, y = data
+    for start in range(0, len(y), size):
+        yield x[start : start + size], y[start : start + size]
+
+
 def batches(data: Data, batch_size: int, order: torch.Generator) -> Iterator[Data]:
     """One shuffled epoch of (x, y)."""
     x, y = data
@@ -69,7 +76,8 @@ class Training:
     epochs, batch_size: passes over the data, and examples a step (128: the NeurIPS-2023 starting kit).
     lr, momentum, weight_decay: of the optimizer; momentum is for "sgd" only.
     optimizer: "sgd" or "adam".
-    schedule: "constant", or "cosine", which takes the learning rate to zero over the epochs.
+    schedule: "constant"; "cosine", which takes the learning rate to zero over the epochs; or "triangle", which takes it
+        linearly up to lr, half-way, and down again.
     loss: mean loss of a batch, `loss(logits, y)`; by default cross-entropy, which with one logit is binary.
     """
 
@@ -79,14 +87,16 @@ class Training:
     weight_decay: float = 0.0
     batch_size: int = 128
     optimizer: Literal["sgd", "adam"] = "sgd"
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "triangle"] = "constant"
     loss: Loss = loss_of
 
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.batch_size < 1 or not 0 <= self.lr < math.inf:
             raise ValueError(f"epochs and lr must be finite and at least 0, batch_size at least 1: {self}")
-        if self.optimizer not in ("sgd", "adam") or self.schedule not in ("constant", "cosine"):
-            raise ValueError(f'optimizer is "sgd" or "adam", schedule "constant" or "cosine": {self}')
+        if not 0 <= self.momentum < 1 or not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"momentum lies in [0, 1), and weight_decay is finite and at least 0: {self}")
+        if self.optimizer not in ("sgd", "adam") or self.schedule not in ("constant", "cosine", "triangle"):
+            raise ValueError(f'optimizer is "sgd" or "adam", schedule "constant", "cosine" or "triangle": {self}')
 
     def losses(self, model: Callable[[Tensor], Tensor], data: Data, order: torch.Generator) -> Iterator[Tensor]:
         """One shuffled epoch: the loss of each batch, computed when it is asked for, hence on the current weights."""
@@ -99,13 +109,13 @@ class Training:
         epoch: Callable[[], Iterable[Tensor]],
         *,
         only: Iterable[nn.Parameter] | None = None,
-        after_step: Callable[[], None] | None = None,
+        after_step: Callable[[float], None] | None = None,
     ) -> None:
         """Step on every loss that `epoch()` yields; on divergence, go back to the last weights that were finite.
 
         epoch: called at the start of each epoch; a generator resumes after the step on its loss was taken.
         only: the parameters to train, where it is not all; frozen ones stay frozen.
-        after_step: called after each step, to put something back for instance.
+        after_step: called with the learning rate after each step, to put something back for instance.
         """
         weights = [p for p in (model.parameters() if only is None else only) if p.requires_grad]
         if not weights:
@@ -114,17 +124,16 @@ class Training:
         state = [*model.parameters(), *model.buffers()]
         finite = _clone(state)
         for i in range(self.epochs):
-            if self.schedule == "cosine":
-                optimizer.param_groups[0]["lr"] = self.lr * (1 + math.cos(math.pi * i / self.epochs)) / 2
+            optimizer.param_groups[0]["lr"] = self.rate(i)
             for loss in epoch():
                 healthy = bool(loss.isfinite())
                 if healthy:
                     finite = _clone(state)
-                    model.zero_grad()
+                    optimizer.zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
                     if after_step is not None:
-                        after_step()
+                        after_step(optimizer.param_groups[0]["lr"])
                     # A finite loss can still have an infinite gradient.
                     healthy = all(bool(w.isfinite().all()) for w in weights)
                 if not healthy:
@@ -138,6 +147,15 @@ class Training:
                         stacklevel=3,
                     )
                     return
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from zero."""
+        if self.schedule == "cosine":
+            return self.lr * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+        if self.schedule == "triangle":
+            peak = (self.epochs + 1) // 2
+            return self.lr * min((epoch + 1) / peak, (self.epochs - epoch) / (self.epochs + 1 - peak))
+        return self.lr
 
     def _optimizer(self, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
         if self.optimizer == "adam":

@@ -1,18 +1,18 @@
 from collections.abc import Callable
 
-import pytest
 import torch
 from scipy.stats import chisquare
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
-from unlearners import RandomLabels, training
+from unlearners import RandomLabels
 from unlearners.approximate.random_labels import wrong_labels
+from unlearners.common.training import loss_of
 
 Blobs = Callable[..., TensorDataset]
 
 
-def test_forget_is_trained_on_wrong_labels_and_retain_on_its_own(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forget_is_trained_on_wrong_labels_and_retain_on_its_own(blobs: Blobs) -> None:
     """The loss sees every target there is; the first feature says which example it belongs to."""
     retain, forget = blobs(30, 0), blobs(9, 1)
     everything = torch.cat([retain.tensors[0], forget.tensors[0]])
@@ -21,15 +21,13 @@ def test_forget_is_trained_on_wrong_labels_and_retain_on_its_own(blobs: Blobs, m
     batch: list[Tensor] = []
     model = nn.Linear(4, 3)
     model.register_forward_pre_hook(lambda _, inputs: batch.append(inputs[0]))
-    loss_of = training.loss_of
 
     def recording(logits: Tensor, y: Tensor) -> Tensor:
         for row, label in zip(batch[-1], y.tolist(), strict=True):
             targets[int((everything == row).all(1).nonzero())].append(label)
         return loss_of(logits, y)
 
-    monkeypatch.setattr(training, "loss_of", recording)
-    RandomLabels(epochs=4, batch_size=8)(model, retain, forget, seed=3)
+    RandomLabels(epochs=4, batch_size=8, loss=recording)(model, retain, forget, seed=3)
 
     assert all(targets[i] == [int(truth[i])] * 4 for i in range(30))
     for i in range(30, 39):

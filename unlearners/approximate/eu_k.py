@@ -1,0 +1,37 @@
+"""Exact unlearning of the last k layers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Generator, nn
+
+from unlearners.approximate.cf_k import CFk
+from unlearners.common.isolation import Examples
+from unlearners.common.layers import reset, weight_layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class EUk(CFk):
+    """Re-initialise the last k layers and train them on the retain set, the rest frozen (EU-k: Goel et al. 2022,
+    "Towards adversarial evaluations for inexact machine unlearning").
+
+    Exact for the last k layers only: the frozen ones have seen the forget set. With k at least the number of layers
+    nothing of the original is left, and the method is retraining.
+
+    k: how many layers, at least 1, counted as in CFk.
+
+    Defaults: k 1 as in CFk; 10 epochs of SGD with lr 0.1 and a cosine schedule are ours, as new layers need longer than
+    fine-tuned ones.
+    """
+
+    epochs: int = 10
+    lr: float = 0.1
+    weight_decay: float = 5e-4
+    schedule: Literal["constant", "cosine"] = "cosine"
+    k: int = 1
+
+    def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
+        for group in weight_layers(model)[-self.k :]:
+            for layer in group:
+                reset(layer, "EUk")
+        super().change(model, retain, forget, order)

@@ -1,0 +1,34 @@
+"""Learning from another network's outputs."""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import kl_div, log_softmax
+
+from unlearners.common.training import chunks
+
+
+def log_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Log of the softmax of logits / temperature, shape (n, classes); a single logit z stands for (0, z)."""
+    if logits.ndim == 1 or logits.shape[-1] == 1:
+        logits = logits.reshape(-1, 1)
+        logits = torch.cat([torch.zeros_like(logits), logits], 1)
+    return log_softmax(logits / temperature, -1)
+
+
+def divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
+    """Mean over examples of temperature^2 * KL(teacher || student), from logits (Hinton et al. 2015)."""
+    target, own = log_probabilities(teacher, temperature), log_probabilities(student, temperature)
+    return temperature**2 * kl_div(own, target, reduction="batchmean", log_target=True)
+
+
+def frozen_copy(model: nn.Module) -> nn.Module:
+    """An independent copy that answers as at inference and is not trained: a teacher."""
+    return deepcopy(model).eval().requires_grad_(False)
+
+
+def answers(model: nn.Module, x: Tensor) -> Tensor:
+    """The logits of a model on x, without gradients."""
+    with torch.no_grad():
+        return torch.cat([model(part) for part, _ in chunks((x, x))])

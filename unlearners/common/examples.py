@@ -1,0 +1,18 @@
+"""Which examples are the same: digests of their contents."""
+
+import hashlib
+
+from torch import Tensor
+
+from unlearners.common.training import Data
+
+
+def digest(x: Tensor, y: Tensor) -> str:
+    """A name for one example's contents, equal for equal (x, y) of one dtype."""
+    row = x.detach().cpu().contiguous()
+    return hashlib.sha256(f"{row.dtype}{tuple(row.shape)}{y.item()}".encode() + row.numpy().tobytes()).hexdigest()
+
+
+def example_digests(data: Data) -> set[str]:
+    """The digests of all the examples."""
+    return {digest(x, y) for x, y in zip(*data, strict=True)}
