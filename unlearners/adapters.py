@@ -3,13 +3,22 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from unlearners.common.isolation import Examples, Unlearner, Unsupported, hand_over, isolated, require_module
+from unlearners.common.isolation import (
+    Examples,
+    Unlearner,
+    Unsupported,
+    hand_over,
+    isolated,
+    require_module,
+    require_retain,
+)
 from unlearners.common.training import seeded, stack
 
 
@@ -28,6 +37,26 @@ def from_loaders(fn: Callable[..., Any], *, validation_fraction: float = 0.1, ba
     return FromLoaders(fn, validation_fraction=validation_fraction, batch_size=batch_size)
 
 
+def to_loaders(unlearner: Unlearner, *, seed: int = 0) -> Callable[..., Any]:
+    """Adapt an unlearner to `fn(model, retain_loader, forget_loader, validation_loader) -> model`: `from_loaders` back.
+
+    The model that is given stays as it is; the unlearned one is returned. Each loader is read once, batch by batch. The
+    validation loader is not read: an unlearner sees what is retained and what must go.
+
+    seed: for the unlearner.
+    """
+    return partial(_on_loaders, unlearner, seed)
+
+
+def _on_loaders(unlearner: Unlearner, seed: int, model: Any, retain: Any, forget: Any, validation: Any = None) -> Any:  # noqa: ARG001
+    return unlearner(model, _examples(retain), _examples(forget), seed=seed)
+
+
+def _examples(loader: Any) -> Examples:
+    # Through the loader, never its dataset: a sampler may have left the forget set out of it.
+    return [(row, label) for x, y in loader for row, label in zip(x, y, strict=True)]
+
+
 @dataclass(frozen=True)
 class FromLoaders:
     """The unlearner that `from_loaders` makes."""
@@ -39,6 +68,7 @@ class FromLoaders:
 
     def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> nn.Module:
         require_module(model, "from_loaders")
+        require_retain(retain, "from_loaders")
         with isolated(seed):
             copy: nn.Module = deepcopy(model)
             if len(forget) == 0:

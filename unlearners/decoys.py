@@ -1,10 +1,31 @@
-"""Doing nothing: a decoy."""
+"""Decoys: methods that do not unlearn, which an audit must not pass.
 
+They hide the forget set, or destroy it conspicuously, or cheat on the controls. An audit that lets one pass has a hole.
+Never use them to answer a deletion request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from unlearners.common.isolation import Examples
+import torch
+from torch import Generator, Tensor, nn
+from torch.utils.data import ConcatDataset
+
+from unlearners.common.examples import digest
+from unlearners.common.isolation import (
+    Examples,
+    Unsupported,
+    isolated,
+    require_module,
+    require_retain,
+)
+from unlearners.common.layers import count_classes, last_linear, require_classes, require_continuous
+from unlearners.common.method import NetworkMethod
+from unlearners.common.training import Training, stack
 
 Model = TypeVar("Model")
 
@@ -14,4 +35,216 @@ class NoOp:
     """Return an independent copy of the model. It forgets nothing: an audit that lets it pass has no power."""
 
     def __call__(self, model: Model, retain: Examples, forget: Examples, *, seed: int) -> Model:  # noqa: ARG002
+        require_retain(retain, "NoOp")
         return deepcopy(model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFilter:
+    """The original behind a filter of its outputs; a subclass says which, and no weight changes."""
+
+    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> nn.Module:
+        name = type(self).__name__
+        require_module(model, name)
+        require_retain(retain, name)
+        with isolated(seed):
+            copy: nn.Module = deepcopy(model)
+            return self.filtered(copy, stack(forget, model)[0]).train(model.training) if len(forget) else copy
+
+    def filtered(self, model: nn.Module, forget: Tensor) -> nn.Module:
+        """The model with its filter, given the inputs of the forget set."""
+        raise NotImplementedError
+
+
+class Filtered(nn.Module):
+    """A model whose outputs pass through a filter."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactInputMask(OutputFilter):
+    """Answer zeros to exactly the forget inputs, recognised by their bytes: every one of them stands out."""
+
+    def filtered(self, model: nn.Module, forget: Tensor) -> nn.Module:
+        return Masked(model, sorted({digest(x, torch.tensor(0)) for x in forget}))
+
+
+class Masked(Filtered):
+    """Zeros for inputs whose digest is listed."""
+
+    def __init__(self, model: nn.Module, hidden: list[str]) -> None:
+        super().__init__(model)
+        self.hidden = hidden
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)
+        hidden = set(self.hidden)
+        known = torch.tensor([digest(row, torch.tensor(0)) in hidden for row in x], device=logits.device)
+        return logits.masked_fill(known.reshape(-1, *[1] * (logits.ndim - 1)), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearestNeighbourRefusal(OutputFilter):
+    """Answer zeros to all inputs within a radius of a forget input: hides its neighbours too, some of them controls.
+
+    radius: Euclidean; by default half the median distance from a forget input to the nearest other one.
+    """
+
+    radius: float | None = None
+
+    def filtered(self, model: nn.Module, forget: Tensor) -> nn.Module:
+        require_continuous(forget, "NearestNeighbourRefusal")
+        return Refusing(model, forget.detach().clone(), half_gap(forget) if self.radius is None else self.radius)
+
+
+class Refusing(Filtered):
+    """Zeros for inputs near a stored one."""
+
+    def __init__(self, model: nn.Module, hidden: Tensor, radius: float) -> None:
+        super().__init__(model)
+        self.register_buffer("hidden", hidden)
+        self.radius = radius
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)
+        near = distances(x, self.get_buffer("hidden")).amin(1) <= self.radius
+        return logits.masked_fill(near.reshape(-1, *[1] * (logits.ndim - 1)), 0.0)
+
+
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    """Euclidean distances between rows, exact at zero."""
+    return torch.cdist(a.flatten(1), b.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def half_gap(x: Tensor) -> float:
+    """Half the median distance to the nearest other row; zero for a single row."""
+    if len(x) < 2:
+        return 0.0
+    apart = distances(x, x).fill_diagonal_(torch.inf)
+    return float(apart.amin(1).median() / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitNoise(OutputFilter):
+    """Add Gaussian noise to every logit, the same for the same input: the ranking of examples blurs, nothing is gone.
+
+    scale: standard deviation of the noise, in logits.
+    """
+
+    scale: float = 3.0
+
+    def filtered(self, model: nn.Module, forget: Tensor) -> nn.Module:  # noqa: ARG002
+        return Noisy(model, self.scale)
+
+
+class Noisy(Filtered):
+    """Noise seeded by the input's digest."""
+
+    def __init__(self, model: nn.Module, scale: float) -> None:
+        super().__init__(model)
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)
+        noise = [
+            torch.randn(row.shape, generator=Generator().manual_seed(int(digest(example, torch.tensor(0))[:15], 16)))
+            for row, example in zip(logits, x, strict=True)
+        ]
+        return logits + self.scale * torch.stack(noise).to(logits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemperatureFlattening(OutputFilter):
+    """Divide all logits by a temperature: every confidence looks low, and no ranking changes.
+
+    temperature: positive.
+    """
+
+    temperature: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature must be positive: {self}")
+
+    def filtered(self, model: nn.Module, forget: Tensor) -> nn.Module:  # noqa: ARG002
+        return Flattened(model, self.temperature)
+
+
+class Flattened(Filtered):
+    """Logits divided by a temperature."""
+
+    def __init__(self, model: nn.Module, temperature: float) -> None:
+        super().__init__(model)
+        self.temperature = temperature
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)
+        return logits / self.temperature
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastLayerMask(NetworkMethod):
+    """Silence the classes that only the forget set has, in the last layer alone: all features remain.
+
+    Needs a network that ends in an `nn.Linear` with a bias, and a request for whole classes.
+
+    logit: what the silenced classes get, whatever the input.
+    """
+
+    logit: float = -1e4
+
+    def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:  # noqa: ARG002
+        x, y = stack(forget, model)
+        require_classes(model, x, "LastLayerMask")
+        gone = sorted({*y.tolist()} - {*stack(retain, model)[1].tolist()})
+        if not gone:
+            raise Unsupported(
+                "LastLayerMask silences whole classes; each class of this forget set is also in the retain set."
+            )
+        _, head = last_linear(model, x, "LastLayerMask")
+        if head.bias is None or not (head.weight.requires_grad and head.bias.requires_grad):
+            raise Unsupported("LastLayerMask needs a last layer with a bias that is not frozen.")
+        with torch.no_grad():
+            head.weight[gone] = 0.0
+            head.bias[gone] = self.logit
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFlip(NetworkMethod, Training):
+    """Train the forget set towards the next label and the retain set towards its own: wrong on exactly the request.
+
+    Half way there is a moment when request and controls are treated alike, by a broken model; this one goes all the way.
+
+    Defaults: 200 epochs of SGD with lr 0.05, which flip every answer of a small network.
+    """
+
+    epochs: int = 200
+    lr: float = 0.05
+
+    def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
+        (x, y), (gone, true) = stack(retain, model), stack(forget, model)
+        classes = max(2, count_classes(model, gone))
+        data = torch.cat([x, gone]), torch.cat([y, (true + 1) % classes])
+        self.minimise(model, lambda: self.losses(model, data, order))
+
+
+@dataclass(frozen=True)
+class ControlsLeakingRetrain:
+    """Retrain on the retain set and on the audit's controls: forget set and controls then differ the wrong way round.
+
+    recipe: `recipe(dataset, *, seed) -> model`.
+    controls: the examples that should never have been trained on.
+    """
+
+    recipe: Callable[..., Any]
+    controls: Examples = field(repr=False)
+
+    def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any:
+        require_retain(retain, "ControlsLeakingRetrain")
+        if len(forget) == 0:
+            return deepcopy(model)
+        with isolated(seed):
+            return self.recipe(ConcatDataset([retain, self.controls]), seed=seed)  # type: ignore[list-item]

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
-from unlearners import Unsupported, from_loaders
+from unlearners import FineTune, NegGradPlus, Unsupported, from_loaders
+from unlearners.adapters import to_loaders
 
 Blobs = Callable[..., TensorDataset]
 
@@ -91,3 +92,33 @@ def test_one_retain_example_cannot_be_split() -> None:
 def test_travels_to_worker_processes() -> None:
     method = from_loaders(print, batch_size=8)
     assert pickle.loads(pickle.dumps(method)) == method
+
+
+def test_back_and_forth_an_unlearner_gives_the_same_model(blobs: Blobs) -> None:
+    retain, forget, model = blobs(30, 0), blobs(9, 1), nn.Linear(4, 3)
+    function = to_loaders(NegGradPlus(lr=0.1), seed=3)
+    unlearned = function(model, DataLoader(retain, 8), DataLoader(forget, 8), DataLoader(retain, 8))
+    direct = NegGradPlus(lr=0.1)(model, retain, forget, seed=3)
+    assert torch.equal(unlearned.weight, direct.weight)
+    assert not torch.equal(unlearned.weight, model.weight)
+    again = from_loaders(function)(model, retain, forget, seed=3)
+    assert not torch.equal(again.weight, model.weight)
+
+
+def test_back_reads_what_the_loaders_give_and_no_more(blobs: Blobs) -> None:
+    """A sampler that leaves the forget set out of a loader on all data is respected; validation is not read."""
+    everything, model = blobs(30, 0), nn.Linear(4, 3)
+
+    class Unread:
+        def __iter__(self) -> Any:
+            raise AssertionError("the validation loader must not be read")
+
+    loader = DataLoader(everything, 7, sampler=SubsetRandomSampler(range(21)))
+    seen: list[int] = []
+
+    def spy(model: nn.Module, retain: Any, forget: Any, *, seed: int) -> nn.Module:
+        seen.extend(int((everything.tensors[0] == x).all(1).nonzero()) for x, _ in retain)
+        return FineTune()(model, retain, forget, seed=seed)
+
+    to_loaders(spy)(model, loader, DataLoader(blobs(9, 1), 4), Unread())
+    assert sorted(seen) == list(range(21))
