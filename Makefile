@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 
-.PHONY: audit test test-slow benchmark judged lint types contracts clean
+.PHONY: audit test test-slow benchmark judged leaderboard lint types contracts clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,9 @@ benchmark: $(STAMP)
 
 judged: $(STAMP)       ## every judged table, resumable, into docs/judged/
 	$(RUN) tests.judged
+
+leaderboard: $(STAMP)  ## every reference method on Fashion-MNIST, resumable, into docs/leaderboard.md
+	$(RUN) examples.neurips_leaderboard
 
 lint: $(STAMP)
 	$(RUN) ruff check .

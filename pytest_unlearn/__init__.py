@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from pytest_unlearn.audits.forgotten import audit_forgotten as audit_forgotten
     from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
     from pytest_unlearn.audits.utility import audit_utility as audit_utility
+    from pytest_unlearn.conformance.battery import unlearner_checks as unlearner_checks
+    from pytest_unlearn.conformance.case import Case as Case
+    from pytest_unlearn.conformance.case import Unsupported as Unsupported
+    from pytest_unlearn.conformance.decorator import parametrize_unlearners as parametrize_unlearners
+    from pytest_unlearn.conformance.report import check_unlearner as check_unlearner
     from pytest_unlearn.evidence import Claim as Claim
     from pytest_unlearn.evidence import Estimate as Estimate
     from pytest_unlearn.evidence import Evidence as Evidence
@@ -36,6 +41,7 @@ _HOMES = {
     "audits.forgotten": ("audit_forgotten",),
     "audits.matches_retrained": ("audit_matches_retrained",),
     "audits.utility": ("audit_utility",),
+    "conformance": ("Case", "Unsupported", "check_unlearner", "parametrize_unlearners", "unlearner_checks"),
     "evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "outputs": ("SavedOutputs",),
     "references.recipe": ("EstimatorRecipe", "Recipe", "TorchRecipe"),
@@ -45,6 +51,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AuditFailure",
+    "Case",
     "Claim",
     "Estimate",
     "EstimatorRecipe",
@@ -54,6 +61,7 @@ __all__ = [
     "Split",
     "TorchRecipe",
     "UnlearningTask",
+    "Unsupported",
     "Verdict",
     "__version__",
     "assert_forgotten",
@@ -62,7 +70,10 @@ __all__ = [
     "audit_forgotten",
     "audit_matches_retrained",
     "audit_utility",
+    "check_unlearner",
+    "parametrize_unlearners",
     "reserve_controls",
+    "unlearner_checks",
 ]
 
 

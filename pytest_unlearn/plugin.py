@@ -16,7 +16,7 @@ from pytest_unlearn.recording import Recorder, recording
 from pytest_unlearn.report import terminal
 from pytest_unlearn.session import CARRIED, LAYERS, RECORDED, Controller, Recorded, Worker
 
-pytest_plugins = (overrides.OURS,)
+pytest_plugins = (overrides.OURS, "pytest_unlearn.conformance.summary")
 
 RECORDER = pytest.StashKey[Recorder]()
 MARKER_ERROR = pytest.StashKey[str]()

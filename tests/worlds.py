@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import sys
 from functools import cache
@@ -13,10 +12,10 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from examples.fashion_mnist import fashion_mnist as images
 from pytest_unlearn import Split, TorchRecipe
 
 ROOT = Path(__file__).parent.parent
-FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
 
 def digits_example() -> ModuleType:
@@ -34,13 +33,8 @@ def digits_example() -> ModuleType:
 @cache
 def fashion_mnist() -> tuple[Any, Any, Any, Any]:
     """Train images and labels (60,000), test images and labels (10,000); pixels in [0, 1], flattened."""
-    parts: list[Any] = []
-    for kind in ("train", "t10k"):
-        images = gzip.decompress((FASHION_MNIST / f"{kind}-images-idx3-ubyte.gz").read_bytes())
-        labels = gzip.decompress((FASHION_MNIST / f"{kind}-labels-idx1-ubyte.gz").read_bytes())
-        parts.append(np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784).astype(np.float32) / 255)
-        parts.append(np.frombuffer(labels, np.uint8, offset=8).astype(np.int64))
-    return parts[0], parts[1], parts[2], parts[3]
+    x, y, x_test, y_test = images()
+    return x.reshape(-1, 784), y, x_test.reshape(-1, 784), y_test
 
 
 def fashion_split(draw: int, train: int = 2600, forget: int = 600) -> Split:

@@ -55,6 +55,7 @@ def hessian_times(model: nn.Module, data: Data, loss: Loss) -> Callable[[Tensor]
         for x, y in chunks(data):
             slope = gradient(loss(model(x), y), weights, create_graph=True)
             try:
+                _require_whole_graph(slope)
                 total += len(y) * gradient(slope @ vector, weights).detach()
             except torch.OutOfMemoryError:
                 raise
@@ -68,6 +69,19 @@ def hessian_times(model: nn.Module, data: Data, loss: Loss) -> Callable[[Tensor]
     return product
 
 
+def _require_whole_graph(value: Tensor) -> None:
+    """Autograd takes what lies behind a function that is differentiable once for a constant, and says nothing."""
+    seen, ahead = set(), [value.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        if node.name().endswith("Error"):
+            raise RuntimeError("a function is marked as differentiable once only")
+        seen.add(node)
+        ahead.extend(following for following, _ in node.next_functions)
+
+
 @contextmanager
 def differentiable(model: nn.Module) -> Iterator[None]:
     """Let recurrent layers be differentiated in eval mode, and twice, on any device: cuDNN's cannot be."""
@@ -76,7 +90,7 @@ def differentiable(model: nn.Module) -> Iterator[None]:
         yield
         return
     settings = {"benchmark": cudnn.benchmark, "deterministic": cudnn.deterministic}
-    with cudnn.flags(enabled=False, **settings):  # type: ignore[no-untyped-call]
+    with cudnn.flags(enabled=False, **settings):
         yield
 
 

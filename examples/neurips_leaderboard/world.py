@@ -1,0 +1,68 @@
+"""The world of the leaderboard: Fashion-MNIST, 2,600 training images of which 600 must go, and a small convolutional
+network.
+
+Two halves of the 60,000 training images keep tuning and judging apart: audited draws come from the first half and their
+controls are the 10,000 test images; the development draw comes from the second half, its controls included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from examples.fashion_mnist import fashion_mnist
+from pytest_unlearn import Split, TorchRecipe
+
+TRAIN, FORGET, UNSEEN, DEVELOPMENT_CONTROLS = 2600, 600, 1000, 5000
+HALF = 30_000
+EPOCHS = 30
+
+
+@dataclass(frozen=True)
+class World:
+    """A deletion request, and images that nobody trained on and no audit uses, for methods that need some."""
+
+    split: Split
+    unseen: list[tuple[Any, int]]
+
+
+def audited(draw: int, *, size: int = TRAIN, forget: int = FORGET) -> World:
+    """Draw 0, 1, 2, ...: trained on images of the first half, judged on the test images."""
+    x, y, x_test, y_test = fashion_mnist()
+    rows = np.random.default_rng(draw).permutation(HALF)
+    return _world(x, y, rows[:size], rows[size : size + UNSEEN], (x_test, y_test), forget)
+
+
+def development() -> World:
+    """The draw on which settings are chosen: all of it from the second half."""
+    x, y, _, _ = fashion_mnist()
+    rows = HALF + np.random.default_rng(1000).permutation(HALF)
+    held = rows[TRAIN + UNSEEN : TRAIN + UNSEEN + DEVELOPMENT_CONTROLS]
+    return _world(x, y, rows[:TRAIN], rows[TRAIN : TRAIN + UNSEEN], (x[held], y[held]), FORGET)
+
+
+def _world(x: Any, y: Any, train: Any, unseen: Any, test: Any, forget: int) -> World:
+    split = Split((x[train], y[train]), forget=np.arange(forget), test=test)
+    return World(split, [(x[i], int(y[i])) for i in unseen])
+
+
+def build() -> nn.Module:
+    """Two convolutions and two linear layers, with BatchNorm: 106,000 weights."""
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 3, stride=2, padding=1),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(32 * 7 * 7, 64),
+        nn.ReLU(),
+        nn.Linear(64, 10),
+    )
+
+
+RECIPE = TorchRecipe(build, epochs=EPOCHS, batch_size=64, learning_rate=1e-3)

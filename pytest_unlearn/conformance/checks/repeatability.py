@@ -1,0 +1,73 @@
+"""The seed, and nothing else, decides what is random."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from pickle import dumps, loads  # for bytes of the line before: nothing from outside is unpickled
+
+from pytest_unlearn.conformance.bench import Bench
+from pytest_unlearn.conformance.leaves import contents, differing
+from pytest_unlearn.conformance.surroundings import SETTINGS
+
+ALLOWED = 0.01  # probability that a method without randomness may move when sums are taken in another order
+MARGIN = 2.0  # times the largest distance between seeds: up to it, the order may pass for a random draw
+
+
+def same_seed_same_weights(bench: Bench) -> None:
+    """Two runs with one seed agree to the bit, whatever state the global generators are in."""
+    first, second = (bench.observe(replace(bench.home, ambient=ambient)).result for ambient in (1, 2))
+    changed = bench.listed(differing(contents(first), contents(second)))
+    bench.require(
+        not changed,
+        f"gave different models for one seed: {changed}. Take every random draw, dropout's and the loaders' too, from "
+        "the seed (seed the global generators inside torch.random.fork_rng).",
+    )
+
+
+def works_under_no_grad(bench: Bench) -> None:
+    """The caller may have switched gradients off: the result is the same, and they stay off."""
+    usual, seen = bench.observe(bench.home), bench.observe(replace(bench.home, gradients=False))
+    bench.require(
+        contents(usual.result) == contents(seen.result),
+        "gave another model under torch.no_grad(): train inside torch.enable_grad().",
+    )
+    changed = [name for name in seen.disturbed if name in SETTINGS and name not in usual.disturbed]
+    bench.require(not changed, f"left global settings changed: {', '.join(changed)}. Restore them when it returns.")
+
+
+def order_of_retain_set_is_noise(bench: Bench) -> None:
+    """Retain examples sorted by class give the same model, within what another seed changes."""
+    home = bench.home
+    usual = bench.observe(home).result
+    moved = max(
+        bench.distance(usual, bench.observe(replace(home, order=order)).result, home)
+        for order in ("by class", "by class, backwards")
+    )
+    # A method that takes its randomness from the process breaks another promise than this one.
+    seeds = [usual, *(bench.observe(replace(home, seed=seed, ambient=seed + 1)).result for seed in (1, 2))]
+    noise, allowed = _largest(bench, seeds), ALLOWED
+    if noise > 0:  # a method without randomness has no excuse
+        models = [bench.trained(replace(home, training_seed=seed)) for seed in (0, 1, 2)]
+        allowed = max(allowed, MARGIN * noise, _largest(bench, models))
+    bench.require(
+        moved <= allowed,
+        f"depends on the order of the retain set: sorted by class, {moved:.1%} of the outputs' probability moves; at "
+        f"most {allowed:.1%} may ({MARGIN:g} times the distance between its seeds, the distance between seeds of the "
+        f"training, or {ALLOWED:.0%}). Shuffle by the seed, and use all of the set.",
+    )
+
+
+def _largest(bench: Bench, models: list[object]) -> float:
+    return max(bench.distance(a, b, bench.home) for a, b in combinations(models, 2))
+
+
+def survives_pickling(bench: Bench) -> None:
+    """The method can be sent to another process, and does the same there."""
+    usual = bench.observe(bench.home)
+    try:
+        twin = loads(dumps(bench.case.unlearner))
+    except Exception as error:
+        bench.fail(f"cannot be pickled ({error}): keep lambdas, local functions and open files out of its attributes.")
+    same = contents(bench.run(bench.home, unlearner=twin).result) == contents(usual.result)
+    bench.require(same, "gives another model after a round trip through pickle: keep all its settings as attributes.")

@@ -1,0 +1,107 @@
+"""The suite's own models and data: small networks with everything that can go wrong, trained in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from pytest_unlearn.conformance import surroundings
+
+CLASSES, SIZE = 3, 200
+FEATURES, PIXELS, STEPS, CHANNELS, WORDS = 6, 8, 5, 4, 12
+EPOCHS, LEARNING_RATE = 30, 0.01
+Array = NDArray[Any]
+
+
+class Recurrent(nn.Module):
+    """An LSTM over a sequence, of which the last state is classified; `words` puts an embedding before it."""
+
+    def __init__(self, words: int = 0) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(words, CHANNELS) if words else nn.Identity()
+        self.lstm = nn.LSTM(CHANNELS, 8, batch_first=True)
+        self.output = nn.Linear(8, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (examples, classes)."""
+        logits: Tensor = self.output(self.lstm(self.embedding(x))[0][:, -1])
+        return logits
+
+
+def perceptron() -> nn.Module:
+    """Batch normalisation, dropout, and layers of several widths."""
+    return nn.Sequential(
+        *(nn.Linear(FEATURES, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2)),
+        *(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, CLASSES)),
+    )
+
+
+def convolutional(norm: Callable[[int], nn.Module]) -> nn.Module:
+    """Two convolutions, each with its normalisation."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3, padding=1), norm(4), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(4, 8, 3, padding=1), norm(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2)),
+        *(nn.Flatten(), nn.Linear(32, CLASSES)),
+    )
+
+
+def near_means(*shape: int) -> Callable[[Array, np.random.Generator], Array]:
+    """Inputs of a shape that scatter around their class's mean."""
+
+    def draw(y: Array, rng: np.random.Generator) -> Array:
+        means = rng.normal(size=(CLASSES, *shape))
+        return np.asarray(means[y] + rng.normal(size=(len(y), *shape)), dtype=np.float32)
+
+    return draw
+
+
+def sentences(y: Array, rng: np.random.Generator) -> Array:
+    """Sequences of word numbers, some words likelier in one class than in another."""
+    return (4 * y[:, None] + rng.integers(0, 7, size=(len(y), STEPS))) % WORDS
+
+
+class Network(NamedTuple):
+    """How to build an untrained network, and how to draw inputs for it."""
+
+    build: Callable[[], nn.Module]
+    draw: Callable[[Array, np.random.Generator], Array]
+
+
+NETWORKS = {
+    "mlp-with-batch-norm-and-dropout": Network(perceptron, near_means(FEATURES)),
+    "cnn-with-group-norm": Network(lambda: convolutional(lambda n: nn.GroupNorm(2, n)), near_means(1, PIXELS, PIXELS)),
+    "cnn-with-batch-norm": Network(lambda: convolutional(nn.BatchNorm2d), near_means(1, PIXELS, PIXELS)),
+    "lstm-on-sequences": Network(Recurrent, near_means(STEPS, CHANNELS)),
+    "lstm-on-tokens": Network(lambda: Recurrent(WORDS), sentences),
+    "linear-model": Network(lambda: nn.Linear(FEATURES, CLASSES), near_means(FEATURES)),
+}
+"""Name -> network, the one that most methods apply to first."""
+
+
+@cache
+def examples(name: str) -> tuple[Array, Array]:
+    """Inputs and labels for a network."""
+    y = np.arange(SIZE) % CLASSES
+    return NETWORKS[name].draw(y, np.random.default_rng(0)), y
+
+
+@lru_cache(maxsize=64)
+def trained(name: str, rows: tuple[int, ...], seed: int) -> nn.Module:
+    """The network trained on some of its examples, in eval mode. One object for all: copy it before use."""
+    x, y = (torch.as_tensor(part[list(rows)]) for part in examples(name))
+    with surroundings.restored(), torch.enable_grad():
+        surroundings.seed(seed)
+        model = NETWORKS[name].build().train()
+        for _ in range(EPOCHS):
+            slopes = torch.autograd.grad(cross_entropy(model(x), y), list(model.parameters()))
+            with torch.no_grad():
+                for weight, slope in zip(model.parameters(), slopes, strict=True):
+                    weight.sub_(LEARNING_RATE * slope.sign())  # suits every architecture, as Adam does
+    return model.eval()

@@ -1,0 +1,50 @@
+"""Linear models on rows of norm at most 1, for which deletion bounds are proven: their data and their logits."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from unlearners.common.isolation import Examples
+from unlearners.common.training import Data, stack
+
+# Rows that were scaled to norm 1 in single precision exceed it by rounding.
+TOLERANCE = 1e-6
+
+
+class LogisticModel(nn.Module):
+    """x -> W x, without an intercept (append a constant to x); a single row of weights gives the logits (0, w·x)."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, shape (examples, classes)."""
+        logits = x.flatten(1).to(self.weight.dtype) @ self.weight.T
+        return torch.cat([torch.zeros_like(logits), logits], 1) if len(self.weight) == 1 else logits
+
+
+def unit_rows(dataset: Examples, method: str, device: torch.device | None = None) -> Data:
+    """(x, y) with x as float64 rows; one that is longer than 1 is an error."""
+    x, y = stack(dataset, LogisticModel(torch.zeros(1, 1, dtype=torch.float64, device=device)))
+    rows = x.reshape(len(y), -1).double()
+    longest = float(rows.norm(dim=1).max())
+    if not longest <= 1 + TOLERANCE:
+        raise ValueError(
+            f"{method} is proven for rows of norm at most 1, and the longest here has {longest:.3g}: divide x by a "
+            "number that is larger than every norm, best one that does not depend on the data."
+        )
+    return rows, y
+
+
+def count_labels(y: Tensor, classes: int | None) -> int:
+    """The number of classes: what the labels show, unless it is said."""
+    low, high = int(y.min()), int(y.max())
+    if low < 0 or (classes is not None and high >= classes):
+        raise ValueError(f"labels are numbers from 0 to one less than the classes={classes}, not from {low} to {high}")
+    return classes or max(2, high + 1)
+
+
+def targets(y: Tensor, rows: int) -> Tensor:
+    """What each row of weights should say: 1 for an example of its class, else 0; a single row is for class 1."""
+    return (y[:, None] if rows == 1 else one_hot(y, rows)).double()
