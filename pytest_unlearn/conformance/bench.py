@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -21,7 +23,7 @@ from pytest_unlearn.outputs import evaluate
 from pytest_unlearn.references.data import stack
 from pytest_unlearn.views import View
 
-KEPT = 24  # observations kept for a method, each with three small models
+KEPT = 4  # observations kept for a method, each with three models; nearly every check looks at the one at home
 LISTED = 3  # names in a message
 
 
@@ -57,6 +59,14 @@ class Bench:
         """A promise is broken."""
         __tracebackhide__ = True
         raise ConformanceError(f"{self.case.label} {sentence}")
+
+    @contextmanager
+    def advising(self, advice: str) -> Iterator[None]:
+        """What to do about a promise that is broken in the block."""
+        try:
+            yield
+        except ConformanceError as error:
+            raise ConformanceError(f"{error} {advice}") from error.__cause__
 
     def require(self, kept: bool, sentence: str) -> None:
         """A promise, and what to say where it is broken."""
@@ -200,8 +210,8 @@ class Bench:
             if is_unsupported(error):
                 raise
             raise ConformanceError(
-                f"{self.case.label} crashed with {type(error).__name__} ({trial}): {error} "
-                "If it cannot work here by its nature, let it raise Unsupported and say why."
+                f"{self.case.label} crashed with {type(error).__name__} ({error}) on {trial}. Where it cannot work by "
+                "its nature, let it raise Unsupported and say why."
             ) from error
         self.require(result is not None, "returned None: return the unlearned model.")
         changed = [differing(old, contents(part)) for old, part in zip(before, sets, strict=True)]

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.conformance.battery import Check, checks_of, require_known
 from pytest_unlearn.conformance.case import Case, ConformanceError, as_case, is_unsupported
 
+if TYPE_CHECKING:
+    import pytest
 
-def parametrize_unlearners(unlearners: Iterable[Any], *, expected_failures: Mapping[str, str] | None = None) -> Any:
+
+def parametrize_unlearners(
+    unlearners: Iterable[Any], *, expected_failures: Mapping[str, str] | None = None
+) -> pytest.MarkDecorator:
     """Parametrise a test over every check of every unlearner, under ids such as `FineTune-same-seed-same-weights`.
 
         @parametrize_unlearners([MyMethod(), (Other(), recipe), Case(Third(), expected_failures={...})])

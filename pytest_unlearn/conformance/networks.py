@@ -97,6 +97,7 @@ def trained(name: str, rows: tuple[int, ...], seed: int) -> nn.Module:
     """The network trained on some of its examples, in eval mode. One object for all: copy it before use."""
     x, y = (torch.as_tensor(part[list(rows)]) for part in examples(name))
     with surroundings.restored(), torch.enable_grad():
+        torch.set_num_threads(1)
         surroundings.seed(seed)
         model = NETWORKS[name].build().train()
         for _ in range(EPOCHS):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from pytest_unlearn import check_unlearner, unlearner_checks
-from tests.conformance.broken import BROKEN, Careful, Then, moves_to_the_cpu
+from tests.conformance.broken import BROKEN, Careful, Then
+from tests.conformance.broken.result import moves_to_the_cpu
 
 
 def test_a_careful_method_passes_every_check() -> None:

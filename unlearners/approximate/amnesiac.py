@@ -109,10 +109,9 @@ class Amnesiac(NetworkMethod, Training):
         def note(_: float) -> None:
             nonlocal before
             after = parameters(network)
-            if bool(after.isfinite().all()):
-                updates.append(after - before)
-                members.append(sorted({positions[names[i]] for i in batch.tolist()}))
-                before = after
+            updates.append(after - before)
+            members.append(sorted({positions[names[i]] for i in batch.tolist()}))
+            before = after
 
         self.minimise(network, epoch, after_step=note)
         if updates and not torch.equal(parameters(network), before):

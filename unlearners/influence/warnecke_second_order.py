@@ -104,7 +104,7 @@ def lissa(
     current = best = v
     first = smallest = math.inf
     since = 0
-    for i in range(iterations if bool(v.any()) else 0):
+    for i in range(iterations):
         following = v + (1 - damping) * current - product(current) / scale
         update = float((following - current).norm())
         first = update if i == 0 else first

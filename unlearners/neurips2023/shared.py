@@ -44,8 +44,8 @@ def add_noise(weights: Iterable[Tensor], std: float) -> None:
 
 
 def frequency_weights(y: Tensor, power: float) -> Tensor:
-    """count ** -power for each class; power 1 balances the classes, 0 leaves them alone."""
-    return torch.bincount(y.cpu()).clamp(min=1).double() ** -power
+    """A weight for each class that occurs, count ** -power: power 1 balances the classes, 0 leaves them alone."""
+    return torch.bincount(y.cpu()).double() ** -power
 
 
 def class_weighted(loss: Loss, weights: Tensor) -> Loss:

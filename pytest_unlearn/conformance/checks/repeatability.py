@@ -27,11 +27,10 @@ def same_seed_same_weights(bench: Bench) -> None:
 
 def works_under_no_grad(bench: Bench) -> None:
     """The caller may have switched gradients off: the result is the same, and they stay off."""
-    usual, seen = bench.observe(bench.home), bench.observe(replace(bench.home, gradients=False))
-    bench.require(
-        contents(usual.result) == contents(seen.result),
-        "gave another model under torch.no_grad(): train inside torch.enable_grad().",
-    )
+    usual = bench.observe(bench.home)
+    with bench.advising("Train inside torch.enable_grad()."):
+        seen = bench.observe(replace(bench.home, gradients=False))
+        bench.require(contents(usual.result) == contents(seen.result), "gave another model under torch.no_grad().")
     changed = [name for name in seen.disturbed if name in SETTINGS and name not in usual.disturbed]
     bench.require(not changed, f"left global settings changed: {', '.join(changed)}. Restore them when it returns.")
 

@@ -11,12 +11,14 @@ from pytest_unlearn.conformance.case import ConformanceError, Unsupported, is_un
 from pytest_unlearn.conformance.leaves import contents, differing, shared, traits
 from pytest_unlearn.conformance.trial import Trial
 
+BATCH_OF_ONE = "If it is BatchNorm: merge or drop a last batch of one, and pass a single forget example in eval mode."
 ALLOWED = 1e-3  # probability that may move when the same examples come in another container
 
 
 def one_forget_example(bench: Bench) -> None:
     """The request of one person; a network with BatchNorm cannot train on a batch of one."""
-    bench.require_usable(bench.home.asking(bench.home.forget[:1]))
+    with bench.advising(BATCH_OF_ONE):
+        bench.require_usable(bench.home.asking(bench.home.forget[:1]))
 
 
 def forget_a_whole_class(bench: Bench) -> None:
@@ -56,13 +58,15 @@ def duplicate_examples(bench: Bench) -> None:
 
 def last_batch_of_one(bench: Bench) -> None:
     """Sets of 129 and 65 leave one example over for batches of 128, 64, 32, ...: BatchNorm cannot train on it."""
-    bench.require_usable(bench.larger_problem(retain=129, forget=65))
+    with bench.advising(BATCH_OF_ONE):
+        bench.require_usable(bench.larger_problem(retain=129, forget=65))
 
 
 def nothing_to_forget(bench: Bench) -> None:
     """An empty forget set gives an unchanged, independent copy."""
     trial = bench.home.asking([])
-    seen = bench.observe(trial)
+    with bench.advising("Return a deep copy before anything else when len(forget) is 0."):
+        seen = bench.observe(trial)
     before, after = ({**contents(model), **traits(model)} for model in (seen.given, seen.result))
     changed = bench.listed(differing(before, after))
     bench.require(not changed, f"changed the model where nothing was to be forgotten: {changed}. Return a deep copy.")

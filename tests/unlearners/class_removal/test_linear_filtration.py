@@ -72,6 +72,7 @@ def test_the_forgotten_class_is_never_predicted_and_kept_ones_as_before(seed: in
     _, model, retain, forget = problem(seed, blobs, {1})
     unlearned = LinearFiltration(mode=mode)(model, retain, forget, seed=seed)
     anything = 10 * torch.randn(500, 4, dtype=torch.float64)
+    assert torch.equal(unlearned(anything)[:, 1], torch.full((500,), -1e4).double())
     assert torch.equal(unlearned(anything).softmax(1)[:, 1], torch.zeros(500).double())
 
     def right(network: nn.Module) -> float:
@@ -129,6 +130,7 @@ def test_requests_can_follow_one_another(blobs: Blobs) -> None:
 
 def test_logits_that_sum_to_zero_are_filtered_up_to_a_shift(blobs: Blobs) -> None:
     """As for a last layer that started at zero: A is singular, and softmax does not notice."""
+    x, answers = 3 * torch.randn(100, 4), []
     for dtype in (torch.float32, torch.float64):
         data = blobs(80, 0, classes=4, dtype=dtype)
         model = trained(blobs(80, 0, classes=4, dtype=torch.float64), 0).to(dtype)
@@ -139,6 +141,11 @@ def test_logits_that_sum_to_zero_are_filtered_up_to_a_shift(blobs: Blobs) -> Non
         before, after = (mean_logits(m, data)[[0, 2, 3]] for m in (model, unlearned))
         close = 1e-4 if dtype == torch.float32 else 1e-9
         torch.testing.assert_close(after - after.mean(0), before - before.mean(0), rtol=0, atol=close)
+        answers.append(unlearned(x.to(dtype)).softmax(1))
+        with pytest.raises(Unsupported, match="linearly independent mean logits"):
+            LinearFiltration(mode="zero")(model, *by_class(data, {1}), seed=3)
+    # The rounding of single precision is not taken for a direction of the logits.
+    torch.testing.assert_close(answers[0].double(), answers[1], rtol=0, atol=1e-4)
 
 
 def test_classes_that_the_network_does_not_tell_apart_are_refused(blobs: Blobs) -> None:

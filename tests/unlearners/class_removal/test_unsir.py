@@ -65,6 +65,15 @@ def test_impairing_breaks_the_class_and_repairing_mends_the_others(seed: int) ->
     assert accuracy(repaired, retain) > 0.9
 
 
+def test_the_repair_has_its_own_learning_rate() -> None:
+    retain, forget = by_class(digits(), {3})
+    model = trained(digits(), 0)
+    unrepaired = UNSIR(lr=0.02, repair_epochs=0)(model, retain, forget, seed=3)
+    still, moved = (UNSIR(lr=0.02, repair_lr=lr)(model, retain, forget, seed=3) for lr in (0.0, 0.01))
+    assert all(map(torch.equal, still.parameters(), unrepaired.parameters()))
+    assert not torch.equal(moved[0].weight, unrepaired[0].weight)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_is_worse_than_chance_and_worse_with_every_step(seed: int) -> None:
     """The steps are seen through the draw, which is the same for any number of them."""

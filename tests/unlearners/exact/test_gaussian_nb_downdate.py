@@ -11,7 +11,7 @@ from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from unlearners import Unsupported
-from unlearners.exact.gaussian_nb_downdate import GaussianNBDowndate
+from unlearners.exact.gaussian_nb_downdate import GaussianNBDowndate, downdate
 
 LOADERS: dict[str, Callable[..., Any]] = {"breast_cancer": load_breast_cancer, "digits": load_digits, "wine": load_wine}
 
@@ -110,6 +110,13 @@ def test_down_to_one_example_of_a_class_and_with_duplicates() -> None:
     doubled = TensorDataset(*(torch.cat([t, t[:9]]) for t in whole.tensors))
     model = fit(doubled)
     assert_same(GaussianNBDowndate()(model, Counted(whole), Subset(doubled, range(9)), seed=0), fit(whole), model)
+
+
+def test_rounding_does_not_make_a_variance_negative() -> None:
+    mean = np.nextafter(np.full(3, 0.1), 1)
+    for gone in (1, 2, 99):
+        _, variance = downdate(100, mean, np.zeros(3), np.full((gone, 3), 0.1))
+        assert (variance == 0).all()
 
 
 def test_given_priors_stay_and_then_no_class_may_vanish() -> None:

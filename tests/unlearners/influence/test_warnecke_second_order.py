@@ -89,6 +89,14 @@ def test_lissa_stops_when_it_does_not_get_better_and_keeps_the_best() -> None:
     assert torch.equal(found, lissa(hessian.mv, v, damping=0.0, scale=4.0, iterations=9, patience=5)[0])
 
 
+def test_patience_counts_steps_in_a_row() -> None:
+    updates = iter([5.0, 4.0, 6.0, 3.0, 6.0, 2.0, 6.0, 6.0, 1.0])
+    v = torch.ones(1)
+    # Without damping and with scale 1, an update is v minus the product.
+    lissa(lambda u: v - next(updates), v, damping=0.0, scale=1.0, iterations=100, patience=2)
+    assert list(updates) == [1.0]
+
+
 @pytest.mark.parametrize("correction", [None, without_second_feature])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize("seed", range(3))
@@ -149,6 +157,14 @@ def test_a_correction_that_changes_nothing_changes_nothing(blobs: Blobs) -> None
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
     unlearned = WarneckeSecondOrder(correction=lambda x, y: (x, y))(model, blobs(30, 0), blobs(9, 1), seed=3)
     assert all(map(torch.equal, unlearned.state_dict().values(), model.state_dict().values()))
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(blobs: Blobs) -> None:
+    model = nn.Linear(4, 3)
+    forget = TensorDataset(torch.full((1, 4), torch.inf), torch.zeros(1, dtype=torch.long))
+    with pytest.warns(RuntimeWarning, match="does not converge"):
+        unlearned = WarneckeSecondOrder()(model, blobs(30, 0), forget, seed=3)
+    assert torch.equal(vector(unlearned), vector(model))
 
 
 def test_works_in_eval_mode_and_leaves_running_statistics(blobs: Blobs) -> None:

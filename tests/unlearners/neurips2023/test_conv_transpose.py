@@ -81,6 +81,9 @@ def test_a_network_without_square_kernels_is_refused(blobs: Blobs, unreadable: U
         Unsupported, match="needs convolutions with square kernels of at least 2x2; this model has none"
     ):
         ConvolutionTranspose()(nn.Linear(4, 3), blobs(30, 0), unreadable, seed=3)
+    pixelwise = nn.Sequential(nn.Conv2d(1, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+    with pytest.raises(Unsupported, match="this model has none"):
+        ConvolutionTranspose()(pixelwise, mislabelled(0)[1], unreadable, seed=3)
     model, retain, _ = mislabelled(0)
     frozen = deepcopy(model)
     frozen[0].requires_grad_(False)

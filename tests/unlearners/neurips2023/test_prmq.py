@@ -38,6 +38,12 @@ def test_all_but_the_largest_parameters_are_drawn_anew(seed: int, share: float) 
     assert changed(pruned, model) <= set(PRUNED)
 
 
+def test_the_method_prunes_99_percent(unreadable: Unread) -> None:
+    model, retain, _ = mislabelled(0)
+    kept = (flat(PRMQ(epochs=0)(model, retain, unreadable, seed=3)) == flat(model).half().float()).double().mean()
+    assert kept.item() == pytest.approx(0.01, abs=0.001)
+
+
 @seeds
 def test_new_weights_are_uniform_by_fan_in_and_new_biases_zero(seed: int) -> None:
     model = nn.Sequential(nn.Conv2d(3, 50, 5), nn.Flatten(), nn.Linear(50, 200))
