@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 MACHINERY = frozenset(vars(nn.Module()))  # torch's own attributes of a module; tensors and children are walked by name
+HOOKS_OF_TENSORS = ("_backward_hooks", "_post_accumulate_grad_hooks")  # properties, unlike those of a module
 PLAIN = (str, bytes, int, float, complex, type(None), np.generic, np.dtype, torch.dtype, torch.device, torch.Size)
 
 
@@ -105,8 +106,8 @@ def hooks(model: nn.Module) -> dict[str, int]:
 
 
 def _count_hooks(owner: Any) -> int:
-    names = {name for name in vars(owner) if name.endswith("_hooks")} | {"_backward_hooks"}
-    return sum(len(getattr(owner, name) or ()) for name in names)
+    names = {*HOOKS_OF_TENSORS, *(name for name in vars(owner) if name.endswith("_hooks"))}
+    return sum(len(getattr(owner, name, None) or ()) for name in names)
 
 
 def shared(a: Any, b: Any) -> list[str]:

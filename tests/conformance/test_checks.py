@@ -15,6 +15,15 @@ def test_a_careful_method_passes_every_check() -> None:
     assert [outcome.check for outcome in report.passed] == [check.name for check in unlearner_checks(Careful())]
 
 
+def test_data_come_in_the_precision_of_the_model() -> None:
+    assert check_unlearner(Careful(cast=False)).ok
+
+
+def test_a_method_of_large_steps_may_depend_on_the_order_as_much_as_on_the_seed() -> None:
+    report = check_unlearner(Careful(lr=1.0, batch_size=16), on_fail=None)
+    assert "order-of-retain-set-is-noise" in {outcome.check for outcome in report.passed}
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_promise_is_caught_by_its_checks_alone(name: str) -> None:
     unlearner, checks = BROKEN[name]

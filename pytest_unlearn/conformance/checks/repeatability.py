@@ -11,7 +11,7 @@ from pytest_unlearn.conformance.leaves import contents, differing
 from pytest_unlearn.conformance.surroundings import SETTINGS
 
 ALLOWED = 0.01  # probability that a method without randomness may move when sums are taken in another order
-MARGIN = 2.0  # times the largest distance between seeds: up to it, the order may pass for a random draw
+MARGIN = 3.0  # times the largest distance between seeds: up to it, the order may pass for a random draw
 
 
 def same_seed_same_weights(bench: Bench) -> None:

@@ -14,10 +14,10 @@ from torch.nn.functional import cross_entropy
 BROKEN: dict[str, tuple[Callable[..., Any], set[str]]] = {}
 
 
-def stack(dataset: Any, model: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+def stack(dataset: Any, model: nn.Module, cast: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
     weight = next(model.parameters())
     x = torch.stack([torch.as_tensor(dataset[i][0]) for i in range(len(dataset))])
-    x = x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype)
+    x = x.to(weight.device, weight.dtype if cast and x.is_floating_point() else x.dtype)
     return x, torch.tensor(labels(dataset), device=weight.device)
 
 
@@ -36,6 +36,7 @@ class Careful:
     share: float = 1.0
     seeded: bool = True
     enable_grad: bool = True
+    cast: bool = True
     respect_frozen: bool = True
     respect_frozen_statistics: bool = True
 
@@ -50,7 +51,7 @@ class Careful:
                 torch.manual_seed(seed)
             result = deepcopy(model)
             if len(forget):
-                self.change(result, *stack(retain, result))
+                self.change(result, *stack(retain, result, self.cast))
         for module, original in zip(result.modules(), model.modules(), strict=True):
             module.training = original.training
         result.zero_grad(set_to_none=True)

@@ -70,6 +70,7 @@ def test_training_reaches_the_minimum_and_says_how_closely() -> None:
         model = CertifiedNewton().train(rows, seed=0)
         left = gradient(model, rows).norm()
         assert left < 1e-12
+        assert model.certificate.spent > 0
         assert model.certificate.spent == pytest.approx(float(left), abs=1e-13)
         assert model.certificate.holds
 

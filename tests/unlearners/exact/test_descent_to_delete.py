@@ -198,6 +198,13 @@ def test_from_the_edge_of_the_bound_any_request_comes_back_within_it() -> None:
         assert 0 < distance(unlearned, optimum(rows[size:])) <= allowed
 
 
+def test_every_step_ends_in_the_ball() -> None:
+    rows, method = cancer(), DescentToDelete(iterations=1)
+    model = method.train(rows, seed=0)
+    model.state.fill_(1e3)
+    assert method(model, rows[1:], rows[:1], seed=0).state.norm() <= method.radius(2) * (1 + 1e-12)
+
+
 def test_a_request_of_k_takes_the_iterations_that_make_good_k_times_the_distance() -> None:
     for iterations in (1, 5, 50):
         method = DescentToDelete(iterations=iterations)
