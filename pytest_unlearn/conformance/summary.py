@@ -34,9 +34,9 @@ class Counting:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         unlearner = getattr(report, CHECK, None)
-        outcome = _outcome(report)
-        if unlearner is not None and outcome:
-            self.unlearners.add(unlearner)
+        outcome = "" if unlearner is None else _outcome(report)
+        if outcome:
+            self.unlearners.add(str(unlearner))
             self.counts[outcome] += 1
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
@@ -63,4 +63,5 @@ def _outcome(report: pytest.TestReport) -> str:
         return ""
     if hasattr(report, "wasxfail"):
         return "failed as expected" if report.skipped else "failed"
-    return {"passed": "passed", "failed": "failed", "skipped": "unsupported"}[report.outcome]
+    words = {"passed": "passed", "failed": "failed", "skipped": "unsupported"}
+    return words.get(report.outcome, "")  # "rerun" is no end

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from pytest_unlearn import parametrize_unlearners, unlearner_checks
+from pytest_unlearn.conformance.summary import Counting
 from tests.conformance.broken import Careful
 
 SUITE = """
 from pytest_unlearn import Case, parametrize_unlearners
+from pytest_unlearn.conformance.summary import Counting
 from tests.conformance.broken import BROKEN, Careful
 from tests.conformance.methods import Picky, Refit, bayes, continuous_only, never
 
@@ -156,6 +159,14 @@ def test_other_suites_see_no_count(run, pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("-ppytest_unlearn.plugin", "-pno:cacheprovider", "test_other.py")
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*unlearner conformance*")
+
+
+def test_a_check_that_is_run_again_counts_once() -> None:
+    counting = Counting()
+    for outcome in ("rerun", "passed"):
+        report = SimpleNamespace(when="call", outcome=outcome, failed=False, skipped=False, _unlearn_check="mine")
+        counting.pytest_runtest_logreport(report)
+    assert counting.counts == {"passed": 1}
 
 
 def test_methods_of_one_name_are_told_apart() -> None:
