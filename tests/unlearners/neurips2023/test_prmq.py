@@ -99,8 +99,10 @@ def test_the_result_fits_into_half_precision_and_keeps_its_dtype(seed: int, unre
 
 
 def test_what_half_cannot_hold_and_what_is_frozen_is_not_rounded() -> None:
-    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    model[1].requires_grad_(False)
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2), nn.BatchNorm1d(2))
+    for layer in model[1:]:
+        layer.requires_grad_(False).eval()
+    model[2].running_mean.fill_(0.1)
     with torch.no_grad():
         model[0].weight.copy_(torch.tensor([[1e6, -1e6], [0.1, 1.0]]))
     kept = model[1].weight.clone()
@@ -109,6 +111,7 @@ def test_what_half_cannot_hold_and_what_is_frozen_is_not_rounded() -> None:
     assert torch.equal(model[0].weight, torch.tensor([[1e6, -1e6], [rounded, 1.0]]))
     assert rounded != 0.1
     assert torch.equal(model[1].weight, kept)
+    assert torch.equal(model[2].running_mean, torch.full((2,), 0.1))
 
 
 def test_memorised_labels_are_forgotten_and_the_rest_is_kept() -> None:
