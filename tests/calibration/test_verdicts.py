@@ -10,22 +10,12 @@ from tests.judged import tables
 WORLDS = 24
 
 
-@pytest.fixture(scope="module")
-def worlds():
-    """Verdicts of a forgotten, a leaking-at-the-limit and a leaking model, one row a simulated world."""
-    return [tables.simulated(seed) for seed in range(WORLDS)]
-
-
-def test_a_forgotten_model_nearly_always_passes_and_never_fails(worlds):
+def test_simulated_worlds_get_the_verdict_they_deserve():
+    """In each of them one model has forgotten, one leaks, and one leaks just beyond the limit."""
+    worlds = [tables.simulated(seed) for seed in range(WORLDS)]
     assert tables.count(worlds, "forgotten", "PASS") >= 0.85 * WORLDS
     assert tables.count(worlds, "forgotten", "FAIL", "INVALID") == 0
-
-
-def test_a_leak_just_beyond_the_limit_hardly_ever_passes(worlds):
     assert tables.count(worlds, "just beyond the limit", "PASS") <= 1
-
-
-def test_a_leaking_model_always_fails(worlds):
     assert tables.count(worlds, "leaking", "FAIL") == WORLDS
 
 

@@ -55,7 +55,7 @@ def last_linear(model: nn.Module, x: Tensor, method: str) -> tuple[str, nn.Linea
         if isinstance(module, nn.Linear):
             module.register_forward_hook(lambda _m, _i, output, name=name: outputs.__setitem__(name, output))
     with torch.no_grad():
-        logits = copy(x[:1])
+        logits = copy(x[:16])
     for name in reversed(outputs):
         if outputs[name].shape == logits.shape and torch.equal(outputs[name], logits):
             found = model.get_submodule(name)
