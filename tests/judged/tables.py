@@ -15,8 +15,8 @@ import numpy as np
 from pytest_unlearn import EstimatorRecipe, Evidence, Split, UnlearningTask, audit_forgotten, audit_utility
 from tests import worlds
 from tests.audits.fakes import World, split
-from tests.cheats import Clipped, ExactMask, LabelsOnly, Rounded, Temperature
-from unlearners import FineTune
+from tests.cheats import Clipped, LabelsOnly, Rounded
+from unlearners import ExactInputMask, FineTune, TemperatureFlattening
 
 Row = dict[str, Any]
 
@@ -54,11 +54,12 @@ def fashion(draw: int, retrains: int = 10) -> Row:
     """Fashion-MNIST, MLP 784-256-10, 2,600 train / 600 forget, 10,000 controls, 4 references, limit .55."""
     world = task(worlds.fashion_split(draw), worlds.FASHION_RECIPE)
     original = world.original
+    mask, flattening = ExactInputMask(), TemperatureFlattening(temperature=20)
     models = {
         "original": original,
         "fine-tune 5 epochs": FineTune(epochs=5)(original, world.retain, world.forget, seed=0),
-        "exact-input mask": ExactMask(original, world.forget),
-        "logits / 20": Temperature(original),
+        "exact-input mask": mask(original, world.retain, world.forget, seed=0),
+        "logits / 20": flattening(original, world.retain, world.forget, seed=0),
         **{f"logits clipped at {bound:g}": Clipped(original, bound) for bound in (1, 3, 5, 10)},
         "labels only": LabelsOnly(original),
         "probabilities rounded to 2 digits": Rounded(original, 2),
