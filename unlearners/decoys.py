@@ -22,8 +22,9 @@ from unlearners.common.isolation import (
     isolated,
     require_module,
     require_retain,
+    with_running_statistics,
 )
-from unlearners.common.layers import count_classes, last_linear, require_classes, require_continuous
+from unlearners.common.layers import count_classes, last_linear, require_classes, require_continuous, require_untied
 from unlearners.common.method import NetworkMethod
 from unlearners.common.training import Training, stack
 
@@ -49,7 +50,11 @@ class OutputFilter:
         require_retain(retain, name)
         with isolated(seed):
             copy: nn.Module = deepcopy(model)
-            return self.filtered(copy, stack(forget, model)[0]).train(model.training) if len(forget) else copy
+            if len(forget) == 0:
+                return copy
+            filtered = self.filtered(copy, stack(forget, model)[0])
+            filtered.training = model.training
+            return filtered
 
     def filtered(self, model: nn.Module, forget: Tensor) -> nn.Module:
         """The model with its filter, given the inputs of the forget set."""
@@ -116,7 +121,7 @@ class Refusing(Filtered):
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
     """Euclidean distances between rows, exact at zero."""
-    return torch.cdist(a.flatten(1), b.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.cdist(a.flatten(1).float(), b.flatten(1).float(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def half_gap(x: Tensor) -> float:
@@ -158,7 +163,7 @@ class Noisy(Filtered):
 
 @dataclass(frozen=True, kw_only=True)
 class TemperatureFlattening(OutputFilter):
-    """Divide all logits by a temperature: every confidence looks low, and no ranking changes.
+    """Divide all logits by a temperature: every confidence looks low, and no prediction changes.
 
     temperature: positive.
     """
@@ -205,6 +210,7 @@ class LastLayerMask(NetworkMethod):
                 "LastLayerMask silences whole classes; each class of this forget set is also in the retain set."
             )
         _, head = last_linear(model, x, "LastLayerMask")
+        require_untied(model, head, "LastLayerMask")
         if head.bias is None or not (head.weight.requires_grad and head.bias.requires_grad):
             raise Unsupported("LastLayerMask needs a last layer with a bias that is not frozen.")
         with torch.no_grad():
@@ -216,7 +222,7 @@ class LastLayerMask(NetworkMethod):
 class LabelFlip(NetworkMethod, Training):
     """Train the forget set towards the next label and the retain set towards its own: wrong on exactly the request.
 
-    Half way there is a moment when request and controls are treated alike, by a broken model; this one goes all the way.
+    Half way there is a moment when request and controls are treated alike, by a broken model; this goes all the way.
 
     Defaults: 200 epochs of SGD with lr 0.05, which flip every answer of a small network.
     """
@@ -228,7 +234,8 @@ class LabelFlip(NetworkMethod, Training):
         (x, y), (gone, true) = stack(retain, model), stack(forget, model)
         classes = max(2, count_classes(model, gone))
         data = torch.cat([x, gone]), torch.cat([y, (true + 1) % classes])
-        self.minimise(model, lambda: self.losses(model, data, order))
+        forward = with_running_statistics(model)
+        self.minimise(model, lambda: self.losses(forward, data, order))
 
 
 @dataclass(frozen=True)

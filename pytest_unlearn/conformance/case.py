@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 
@@ -67,7 +68,15 @@ class Case:
     def training(self) -> Callable[..., Any] | None:
         """The recipe, given or the unlearner's own; None for the suite's networks."""
         own = getattr(self.unlearner, "train", None)
-        return self.recipe or (own if callable(own) else None)
+        return self.recipe or (own if callable(own) and _takes_a_seed(own) else None)
+
+
+def _takes_a_seed(function: Callable[..., Any]) -> bool:
+    """Whether it could be a recipe; the `train` of an `nn.Module` sets a mode."""
+    try:
+        return "seed" in signature(function).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def as_case(

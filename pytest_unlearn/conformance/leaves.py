@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 MACHINERY = frozenset(vars(nn.Module()))  # torch's own attributes of a module; tensors and children are walked by name
+TIMES = re.compile(r"(^|_)time_?$")
 HOOKS_OF_TENSORS = ("_backward_hooks", "_post_accumulate_grad_hooks")  # properties, unlike those of a module
 PLAIN = (str, bytes, int, float, complex, type(None), np.generic, np.dtype, torch.dtype, torch.device, torch.Size)
 
@@ -29,7 +31,7 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from (*value._parameters.items(), *value._buffers.items(), *value._modules.items())
         yield from ((name, part) for name, part in vars(value).items() if name not in MACHINERY)
     elif isinstance(value, Mapping):
-        yield from value.items()
+        yield from ((name, part) for name, part in value.items() if not TIMES.search(str(name)))
     elif isinstance(value, np.ndarray) and value.dtype.names:  # a record has padding, which holds anything
         yield from ((name, value[name]) for name in value.dtype.names)
     elif isinstance(value, (list, tuple, np.ndarray)):
@@ -39,7 +41,8 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
     elif hasattr(value, "__qualname__"):
         yield "name", value.__qualname__
     elif hasattr(value, "__dict__"):
-        yield from vars(value).items()
+        # A search remembers how long its fits took, and no two take as long.
+        yield from ((name, part) for name, part in vars(value).items() if not TIMES.search(str(name)))
     else:
         yield from enumerate(_reduced(value))
 

@@ -162,12 +162,65 @@ def test_frozen_layers_stay_frozen_with_their_statistics(method: Any, blobs: Blo
     assert not same(unlearned[5], model[5])
 
 
-@pytest.mark.parametrize("name", ["gradient-ascent", "neggrad-plus"])
+@pytest.mark.parametrize("name", ["gradient-ascent", "neggrad-plus", "random-labels", "salun", "scrub", "label-flip"])
 def test_forget_data_is_not_written_into_buffers(name: str, blobs: Blobs) -> None:
     model = nn.Sequential(nn.BatchNorm1d(4, momentum=1.0), nn.Linear(4, 3))
     retain = TensorDataset(torch.zeros(8, 4), torch.zeros(8, dtype=torch.long))
-    unlearned = GRADIENT[name](model, retain, blobs(9, 1), seed=3)
+    unlearned = UNLEARNERS[name](epochs=2, lr=0.05, batch_size=8)(model, retain, blobs(9, 1), seed=3)
     assert torch.equal(unlearned[0].running_mean, torch.zeros(4))
+    assert not same(unlearned, model)
+
+
+AGAINST_ONE_RETAINED = [
+    "fine-tune",
+    "l2-anchored-fine-tune",
+    "l1-sparse",
+    "neggrad-plus",
+    "scrub",
+    "fanchuan",
+    "msg",
+    "seif",
+    "prmq",
+    "kde",
+    "repeated-noise",
+    "cf-k",
+    "eu-k",
+    "random-labels",
+    "salun",
+    "incompetent-teacher",
+]
+
+
+@pytest.mark.parametrize("name", AGAINST_ONE_RETAINED)
+def test_one_retained_example_is_enough_for_batch_norm(name: str, blobs: Blobs) -> None:
+    unlearned = UNLEARNERS[name](epochs=1)(network(), blobs(1, 0), blobs(9, 1), seed=3)
+    assert all(bool(t.isfinite().all()) for t in weights(unlearned))
+
+
+@pytest.mark.parametrize("name", ["fine-tune", "random-labels", "ssd", "fisher-forgetting"])
+def test_a_model_that_squeezes_its_logit_survives_a_batch_of_one(name: str, blobs: Blobs) -> None:
+    class Squeezed(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).squeeze()
+
+    unlearned = UNLEARNERS[name]()(Squeezed(4, 1), blobs(8, 0, classes=2), blobs(1, 1, classes=2), seed=3)
+    assert bool(unlearned.weight.isfinite().all())
+
+
+def test_flipped_and_foreign_rows_are_read(blobs: Blobs) -> None:
+    x, y = blobs(30, 0).tensors
+    rows = [(row[::-1][::-1].astype(">f4")[::-1][::-1], int(label)) for row, label in zip(x.numpy(), y, strict=True)]
+    method, forget = GRADIENT["fine-tune"], blobs(9, 1)
+    assert same(method(network(), rows, forget, seed=3), method(network(), blobs(30, 0), forget, seed=3))
+
+
+def test_statistics_that_overflow_are_taken_back(blobs: Blobs) -> None:
+    """BatchNorm divides by what it has seen, so its outputs stay finite while its buffers do not."""
+    x, y = blobs(30, 0).tensors
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    with pytest.warns(RuntimeWarning, match="diverged"):
+        unlearned = UNLEARNERS["fine-tune"]()(model, TensorDataset(x * 1e20, y), blobs(9, 1), seed=3)
+    assert all(bool(t.isfinite().all()) for t in weights(unlearned))
 
 
 @gradient

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from unlearners.common.curvature import trainable
 from unlearners.common.isolation import Examples, with_running_statistics
 from unlearners.common.layers import inputs_of, last_linear, require_classes
 from unlearners.common.method import NetworkMethod
@@ -28,6 +29,7 @@ class BoundaryExpand(NetworkMethod, Training):
     batch_size: int = 64
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:  # noqa: ARG002
+        trainable(model)
         gone = stack(forget, model)
         classes = require_classes(model, gone[0], "BoundaryExpand")
         _, head = last_linear(model, gone[0], "BoundaryExpand")

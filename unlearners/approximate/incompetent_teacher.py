@@ -46,7 +46,7 @@ class IncompetentTeacher(NetworkMethod, Training):
         (x, _), (gone, _) = stack(retain, model), stack(forget, model)
         share = max(1, round(self.retain_share * len(x)))
         kept = x[torch.randperm(len(x), generator=order)[:share].to(x.device)]
-        bad = frozen_copy(self.teacher).to(x.device) if self.teacher is not None else untrained(model)
+        bad = frozen_copy(self.teacher).to(x) if self.teacher is not None else untrained(model)
         targets = torch.cat([answers(frozen_copy(model), kept), answers(bad, gone)])
         data: Data = torch.cat([kept, gone]), targets
         student = with_running_statistics(model)
@@ -62,5 +62,5 @@ def untrained(model: nn.Module) -> nn.Module:
     """A frozen copy of the model with every layer re-initialised."""
     copy = frozen_copy(model).requires_grad_(True)
     for _, layer in layers(copy):
-        reset(layer, "IncompetentTeacher")
+        reset(layer, "IncompetentTeacher without teacher=")
     return copy.requires_grad_(False)

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.isolation import Examples
+from unlearners.common.isolation import Examples, with_running_statistics
 from unlearners.common.layers import count_classes
 from unlearners.common.method import NetworkMethod
 from unlearners.common.training import Data, Training, stack
@@ -29,7 +29,8 @@ class RandomLabels(NetworkMethod, Training):
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
         data = relabelled(model, retain, forget, order)
-        self.minimise(model, lambda: self.losses(model, data, order))
+        forward = with_running_statistics(model)
+        self.minimise(model, lambda: self.losses(forward, data, order))
 
 
 def relabelled(model: nn.Module, retain: Examples, forget: Examples, generator: Generator) -> Data:

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from unlearners.approximate.random_labels import RandomLabels, relabelled
 from unlearners.common.curvature import total_gradient, trainable, unflatten
-from unlearners.common.isolation import Examples
+from unlearners.common.isolation import Examples, with_running_statistics
 from unlearners.common.training import stack
 
 
@@ -48,7 +48,8 @@ class SalUn(RandomLabels):
             for weight, mask, start in zip(weights, masks, original, strict=True):
                 weight.copy_(torch.where(mask, weight, start))
 
-        self.minimise(model, lambda: self.losses(model, data, order), after_step=restore)
+        forward = with_running_statistics(model)
+        self.minimise(model, lambda: self.losses(forward, data, order), after_step=restore)
 
     def salient(self, model: nn.Module, forget: Examples) -> list[Tensor]:
         """For each trainable weight, whether it is among the share with the largest absolute forget gradient."""

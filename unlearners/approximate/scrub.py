@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Generator, Tensor, nn
 
 from unlearners.common.distillation import divergence, frozen_copy
-from unlearners.common.isolation import Examples, with_running_statistics
+from unlearners.common.isolation import Examples, for_any_batch, with_running_statistics
 from unlearners.common.method import NetworkMethod
 from unlearners.common.training import Training, batches, stack
 
@@ -60,7 +60,7 @@ class SCRUB(NetworkMethod, Training):
         after_epoch: Callable[[], None],
     ) -> None:
         """The alternating training; `after_epoch` may look at the model."""
-        teacher, student = frozen_copy(model), with_running_statistics(model)
+        teacher, student, forward = frozen_copy(model), with_running_statistics(model), for_any_batch(model)
         kept, gone = stack(retain, model), stack(forget, model)
         forget_passes = iter([True] * self.forget_epochs)
 
@@ -69,7 +69,7 @@ class SCRUB(NetworkMethod, Training):
                 for x, _ in batches(gone, self.forget_batch_size, order):
                     yield -divergence(teacher(x), student(x), self.temperature)
             for x, y in batches(kept, self.batch_size, order):
-                logits = model(x)
+                logits = forward(x)
                 loss = self.gamma * self.loss(logits, y)
                 yield loss + self.alpha * divergence(teacher(x), logits, self.temperature) if self.alpha else loss
             after_epoch()

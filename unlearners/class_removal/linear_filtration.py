@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from unlearners.class_removal.whole_classes import whole_classes
 from unlearners.common.distillation import answers
 from unlearners.common.isolation import Examples, Unsupported
-from unlearners.common.layers import last_linear, require_classes
+from unlearners.common.layers import last_linear, require_classes, require_untied
 from unlearners.common.method import NetworkMethod
 from unlearners.common.training import stack
 
@@ -51,6 +51,7 @@ class LinearFiltration(NetworkMethod):
         (x, y), (gone, labels) = stack(retain, model), stack(forget, model)
         require_classes(model, x, "LinearFiltration")
         _, layer = last_linear(model, x, "LinearFiltration")
+        require_untied(model, layer, "LinearFiltration")
         if not all(p.requires_grad for p in layer.parameters()):
             raise Unsupported("LinearFiltration changes the last layer alone, and that layer is frozen.")
         removed = whole_classes(y.tolist(), labels.tolist(), "LinearFiltration")

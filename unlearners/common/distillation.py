@@ -11,7 +11,7 @@ from unlearners.common.training import chunks
 
 def log_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Log of the softmax of logits / temperature, shape (n, classes); a single logit z stands for (0, z)."""
-    if logits.ndim == 1 or logits.shape[-1] == 1:
+    if logits.ndim <= 1 or logits.shape[-1] == 1:
         logits = logits.reshape(-1, 1)
         logits = torch.cat([torch.zeros_like(logits), logits], 1)
     return log_softmax(logits / temperature, -1)

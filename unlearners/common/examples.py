@@ -2,6 +2,7 @@
 
 import hashlib
 
+import torch
 from torch import Tensor
 
 from unlearners.common.training import Data
@@ -10,7 +11,8 @@ from unlearners.common.training import Data
 def digest(x: Tensor, y: Tensor) -> str:
     """A name for one example's contents, equal for equal (x, y) of one dtype."""
     row = x.detach().cpu().contiguous()
-    return hashlib.sha256(f"{row.dtype}{tuple(row.shape)}{y.item()}".encode() + row.numpy().tobytes()).hexdigest()
+    raw = row.reshape(-1).view(torch.uint8).numpy().tobytes()  # numpy has no bfloat16
+    return hashlib.sha256(f"{row.dtype}{tuple(row.shape)}{y.item()}".encode() + raw).hexdigest()
 
 
 def example_digests(data: Data) -> set[str]:

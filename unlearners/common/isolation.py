@@ -93,6 +93,17 @@ def hand_over(model: nn.Module, *, like: nn.Module) -> None:
     model.zero_grad(set_to_none=True)
 
 
+def for_any_batch(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The model as it is, but for a batch of one, on which BatchNorm cannot train: its running statistics are used."""
+    alone = with_running_statistics(model)
+
+    def forward(x: Tensor) -> Tensor:
+        logits: Tensor = alone(x) if len(x) == 1 else model(x)
+        return logits
+
+    return forward
+
+
 def with_running_statistics(model: nn.Module) -> Callable[[Tensor], Tensor]:
     """The model with BatchNorm as at inference: forget examples do not enter its buffers, and one is enough."""
 

@@ -30,7 +30,7 @@ def probe(model: nn.Module, x: Tensor) -> Tensor:
 def count_classes(model: nn.Module, x: Tensor) -> int:
     """The number of logits; 1 for a binary model."""
     logits = probe(model, x)
-    return 1 if logits.ndim == 1 else logits.shape[-1]
+    return 1 if logits.ndim <= 1 else logits.shape[-1]
 
 
 def require_classes(model: nn.Module, x: Tensor, method: str) -> int:
@@ -62,6 +62,14 @@ def last_linear(model: nn.Module, x: Tensor, method: str) -> tuple[str, nn.Linea
             assert isinstance(found, nn.Linear)
             return name, found
     raise Unsupported(f"{method} needs a network that ends in an nn.Linear giving the logits.")
+
+
+def require_untied(model: nn.Module, layer: nn.Module, method: str) -> None:
+    """Refuse a layer that shares a parameter with another: changing it alone is not possible."""
+    own = {id(p) for p in layer.parameters()}
+    others = [m for m in model.modules() if m is not layer]
+    if any(id(p) in own for m in others for p in m._parameters.values() if p is not None):
+        raise Unsupported(f"{method} changes the last layer alone, and here another layer shares its weights.")
 
 
 @contextmanager

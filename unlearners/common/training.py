@@ -4,13 +4,14 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from unlearners.common.isolation import Examples, Unsupported
+from unlearners.common.isolation import Examples, Unsupported, for_any_batch
 
 Data = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -25,10 +26,19 @@ def stack(dataset: Examples, model: nn.Module) -> Data:
         raise ValueError("There is nothing to train on: the dataset is empty.")
     weight = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     rows, labels = zip(*(dataset[i] for i in range(len(dataset))), strict=True)
-    # `torch.tensor` copies, so a read-only numpy row is no trouble.
-    x = torch.stack([row.detach() if isinstance(row, Tensor) else torch.tensor(row) for row in rows])
+    x = torch.stack([row.detach() if isinstance(row, Tensor) else torch.tensor(_native(row)) for row in rows])
     x = x.to(weight.device, weight.dtype if x.is_floating_point() else x.dtype)
     return x, torch.tensor([int(label) for label in labels], device=weight.device)
+
+
+def noise_number(count: int, shape: torch.Size, order: torch.Generator) -> Tensor:
+    """The count-th (0, 1, ...) draw of standard normal numbers of a seed, float64; no two of them have numbers in common.
+
+    A call for each draw: one large call shares numbers with a larger one at other places, as the last block is redrawn.
+    """
+    for _ in range(count):
+        torch.randn(shape, generator=order, dtype=torch.float64)
+    return torch.randn(shape, generator=order, dtype=torch.float64)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -38,7 +48,7 @@ def seeded(seed: int) -> torch.Generator:
 
 def loss_of(logits: Tensor, y: Tensor) -> Tensor:
     """Mean cross-entropy; a model with a single logit is binary."""
-    if logits.ndim == 1 or logits.shape[-1] == 1:
+    if logits.ndim <= 1 or logits.shape[-1] == 1:
         return binary_cross_entropy_with_logits(logits.reshape(len(y)), y.to(logits.dtype))
     return cross_entropy(logits, y)
 
@@ -100,8 +110,9 @@ class Training:
 
     def losses(self, model: Callable[[Tensor], Tensor], data: Data, order: torch.Generator) -> Iterator[Tensor]:
         """One shuffled epoch: the loss of each batch, computed when it is asked for, hence on the current weights."""
+        forward = for_any_batch(model) if isinstance(model, nn.Module) else model
         for x, y in batches(data, self.batch_size, order):
-            yield self.loss(model(x), y)
+            yield self.loss(forward(x), y)
 
     def minimise(
         self,
@@ -134,8 +145,8 @@ class Training:
                     optimizer.step()
                     if after_step is not None:
                         after_step(optimizer.param_groups[0]["lr"])
-                    # A finite loss can still have an infinite gradient.
-                    healthy = all(bool(w.isfinite().all()) for w in weights)
+                    # A finite loss can still have an infinite gradient, and BatchNorm hides what it has seen.
+                    healthy = all(bool(t.isfinite().all()) for t in (*weights, *model.buffers()))
                 if not healthy:
                     with torch.no_grad():
                         for tensor, last in zip(state, finite, strict=True):
@@ -165,3 +176,10 @@ class Training:
 
 def _clone(tensors: list[Tensor]) -> list[Tensor]:
     return [t.detach().clone() for t in tensors]
+
+
+def _native(row: Any) -> Any:
+    """An array that torch can read, whatever its strides and byte order; torch copies it."""
+    if isinstance(row, np.ndarray):
+        return np.ascontiguousarray(row, dtype=row.dtype.newbyteorder("="))
+    return row

@@ -11,7 +11,7 @@ from torch.linalg import matrix_norm, solve
 from unlearners.common.curvature import trainable
 from unlearners.common.isolation import Examples, Unsupported, isolated
 from unlearners.common.method import NetworkMethod
-from unlearners.common.training import seeded
+from unlearners.common.training import noise_number, seeded
 from unlearners.exact.logistic import LogisticModel, count_labels, targets, unit_rows
 
 # The Lipschitz constant of the logistic loss's second derivative, as Guo et al. take it (the best is 1 / (6 √3)).
@@ -153,8 +153,7 @@ class CertifiedNewton(NetworkMethod):
 
     def _fit(self, model: CertifiedModel, problem: "Problem", order: Generator) -> None:
         # Not the draw of an earlier training with the same seed.
-        draws = torch.randn(model.retrainings + 1, *model.noise.shape, generator=order, dtype=torch.float64)
-        model.noise.copy_(self.noise * draws[-1])
+        model.noise.copy_(self.noise * noise_number(model.retrainings, model.noise.shape, order))
         weight, left = problem.minimise(model.noise)
         model.weight.copy_(weight)
         model.spent = left

@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 from unlearners.common.curvature import trainable
 from unlearners.common.isolation import Examples, Unsupported, isolated
 from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, seeded
+from unlearners.common.training import Data, noise_number, seeded
 from unlearners.exact.logistic import LogisticModel, count_labels, targets, unit_rows
 
 
@@ -168,6 +168,6 @@ class DescentToDelete(NetworkMethod):
 
     def _publish(self, model: SecretiveModel, order: Generator) -> None:
         # Every publication has a noise of its own, also where the seed is that of an earlier one.
-        draws = torch.randn(model.publications + 1, *model.state.shape, generator=order, dtype=torch.float64)
+        draw = noise_number(model.publications, model.state.shape, order)
         sigma = self.noise(model.size, max(2, len(model.weight)))
-        model.weight.copy_(model.state + (sigma * draws[-1]).to(model.state.device))
+        model.weight.copy_(model.state + (sigma * draw).to(model.state.device))

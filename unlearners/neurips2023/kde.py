@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 
 from unlearners.common.curvature import trainable
 from unlearners.common.distillation import answers, divergence, frozen_copy
-from unlearners.common.isolation import Examples, Unsupported
+from unlearners.common.isolation import Examples, Unsupported, for_any_batch
 from unlearners.common.layers import last_linear, reset
 from unlearners.common.method import NetworkMethod
 from unlearners.common.training import Training, batches, stack
@@ -64,14 +64,15 @@ class KnowledgeDistillationEntropy(NetworkMethod, Training):
         _, last = last_linear(model, x, "KnowledgeDistillationEntropy")
         for layer in dict.fromkeys((first_layer(model), last)):
             reset(layer, "KnowledgeDistillationEntropy")
+        forward = for_any_batch(model)
 
         def warm_up() -> Iterator[Tensor]:
             for part, _ in batches((x[own], y[own]), self.batch_size, order):
-                yield self.distance(answers(teacher, part), model(part))
+                yield self.distance(answers(teacher, part), forward(part))
 
         def epoch() -> Iterator[Tensor]:
             for part, labels in batches((x[rest], y[rest]), self.batch_size, order):
-                logits = model(part)
+                logits = forward(part)
                 yield self.loss(logits, labels) + 2 * self.distance(answers(teacher, part), logits)
 
         first = replace(self, epochs=self.warm_up_epochs, lr=self.warm_up_lr, schedule="constant")

@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from unlearners.common.curvature import flat, trainable, unflatten
 from unlearners.common.distillation import answers, frozen_copy, log_probabilities
-from unlearners.common.isolation import Examples, Unsupported
+from unlearners.common.isolation import Examples, Unsupported, for_any_batch
 from unlearners.common.method import NetworkMethod
 from unlearners.common.training import Training, batches, stack
 from unlearners.neurips2023.shared import CONVOLUTIONS, MATRICES, class_weighted, frequency_weights
@@ -49,10 +49,11 @@ class PRMQ(NetworkMethod, Training):
         original, data = frozen_copy(model), stack(retain, model)
         loss = class_weighted(self.loss, frequency_weights(data[1], self.class_power))
         prune_and_redraw(model, self.share)
+        forward = for_any_batch(model)
 
         def epoch() -> Iterator[Tensor]:
             for x, y in batches(data, self.batch_size, order):
-                logits = model(x)
+                logits = forward(x)
                 yield loss(logits, y) + mse_loss(entropy(logits), entropy(answers(original, x)))
 
         self.minimise(model, epoch)

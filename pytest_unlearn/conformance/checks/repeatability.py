@@ -7,7 +7,7 @@ from itertools import combinations
 from pickle import dumps, loads  # for bytes of the line before: nothing from outside is unpickled
 
 from pytest_unlearn.conformance.bench import Bench
-from pytest_unlearn.conformance.leaves import contents, differing
+from pytest_unlearn.conformance.leaves import contents, differing, shared
 from pytest_unlearn.conformance.surroundings import SETTINGS
 
 ALLOWED = 0.01  # probability that a method without randomness may move when sums are taken in another order
@@ -17,6 +17,8 @@ MARGIN = 3.0  # times the largest distance between seeds: up to it, the order ma
 def same_seed_same_weights(bench: Bench) -> None:
     """Two runs with one seed agree to the bit, whatever state the global generators are in."""
     first, second = (bench.observe(replace(bench.home, ambient=ambient)).result for ambient in (1, 2))
+    separate = first is not second and not shared(first, second)
+    bench.require(separate, "handed over the same object or memory twice: each call returns a model of its own.")
     changed = bench.listed(differing(contents(first), contents(second)))
     bench.require(
         not changed,

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 from pytest_unlearn.references.structure import describe, rebuild
+from unlearners.common.training import noise_number, seeded
 from unlearners.exact.certified_newton import CertifiedNewton
 from unlearners.exact.descent_to_delete import DescentToDelete
 from unlearners.exact.sisa import SISA
@@ -97,3 +98,11 @@ def test_data_follow_the_model_to_its_device(name: str, data: TensorDataset) -> 
     for name, tensor in moved.state_dict().items():
         assert tensor.is_cuda
         torch.testing.assert_close(tensor.cpu(), expected.state_dict()[name].cpu())
+
+
+@pytest.mark.parametrize("size", range(1, 65))
+def test_draws_of_one_seed_have_no_number_in_common(size: int) -> None:
+    """Published with reused noise, known differences would cancel it."""
+    draws = torch.cat([noise_number(i, torch.Size([1, size]), seeded(0)) for i in range(6)]).flatten()
+    assert len(draws.unique()) == 6 * size
+    assert torch.equal(noise_number(3, torch.Size([1, size]), seeded(0)), draws[3 * size : 4 * size][None])
