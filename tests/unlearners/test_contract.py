@@ -171,27 +171,13 @@ def test_forget_data_is_not_written_into_buffers(name: str, blobs: Blobs) -> Non
     assert not same(unlearned, model)
 
 
-AGAINST_ONE_RETAINED = [
-    "fine-tune",
-    "l2-anchored-fine-tune",
-    "l1-sparse",
-    "neggrad-plus",
-    "scrub",
-    "fanchuan",
-    "msg",
-    "seif",
-    "prmq",
-    "kde",
-    "repeated-noise",
-    "cf-k",
-    "eu-k",
-    "random-labels",
-    "salun",
-    "incompetent-teacher",
-]
+AGAINST_ONE_RETAINED = (
+    "fine-tune, l2-anchored-fine-tune, l1-sparse, neggrad-plus, scrub, fanchuan, msg, seif, prmq, kde, repeated-noise, "
+    "cf-k, eu-k, random-labels, salun, incompetent-teacher"
+)
 
 
-@pytest.mark.parametrize("name", AGAINST_ONE_RETAINED)
+@pytest.mark.parametrize("name", AGAINST_ONE_RETAINED.split(", "))
 def test_one_retained_example_is_enough_for_batch_norm(name: str, blobs: Blobs) -> None:
     unlearned = UNLEARNERS[name](epochs=1)(network(), blobs(1, 0), blobs(9, 1), seed=3)
     assert all(bool(t.isfinite().all()) for t in weights(unlearned))

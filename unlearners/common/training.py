@@ -32,7 +32,7 @@ def stack(dataset: Examples, model: nn.Module) -> Data:
 
 
 def noise_number(count: int, shape: torch.Size, order: torch.Generator) -> Tensor:
-    """The count-th (0, 1, ...) draw of standard normal numbers of a seed, float64; no two of them have numbers in common.
+    """The count-th (0, 1, ...) draw of standard normal numbers of a seed, float64; no two have numbers in common.
 
     A call for each draw: one large call shares numbers with a larger one at other places, as the last block is redrawn.
     """
@@ -139,7 +139,6 @@ class Training:
             for loss in epoch():
                 healthy = bool(loss.isfinite())
                 if healthy:
-                    finite = _clone(state)
                     optimizer.zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
@@ -147,7 +146,9 @@ class Training:
                         after_step(optimizer.param_groups[0]["lr"])
                     # A finite loss can still have an infinite gradient, and BatchNorm hides what it has seen.
                     healthy = all(bool(t.isfinite().all()) for t in (*weights, *model.buffers()))
-                if not healthy:
+                if healthy:
+                    finite = _clone(state)
+                else:
                     with torch.no_grad():
                         for tensor, last in zip(state, finite, strict=True):
                             tensor.copy_(last)
