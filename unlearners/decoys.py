@@ -22,7 +22,6 @@ from unlearners.common.isolation import (
     isolated,
     require_module,
     require_retain,
-    with_running_statistics,
 )
 from unlearners.common.layers import count_classes, last_linear, require_classes, require_continuous, require_untied
 from unlearners.common.method import NetworkMethod
@@ -231,11 +230,10 @@ class LabelFlip(NetworkMethod, Training):
     lr: float = 0.05
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
-        (x, y), (gone, true) = stack(retain, model), stack(forget, model)
+        kept, (gone, true) = stack(retain, model), stack(forget, model)
         classes = max(2, count_classes(model, gone))
-        data = torch.cat([x, gone]), torch.cat([y, (true + 1) % classes])
-        forward = with_running_statistics(model)
-        self.minimise(model, lambda: self.losses(forward, data, order))
+        flipped = gone, (true + 1) % classes
+        self.minimise(model, lambda: self.losses_together(model, kept, flipped, order))
 
 
 @dataclass(frozen=True)

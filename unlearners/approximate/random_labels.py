@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.isolation import Examples, with_running_statistics
+from unlearners.common.isolation import Examples
 from unlearners.common.layers import count_classes
 from unlearners.common.method import NetworkMethod
 from unlearners.common.training import Data, Training, stack
@@ -17,7 +17,8 @@ class RandomLabels(NetworkMethod, Training):
     """Train on the retain set and on the forget set under wrong labels (Golatkar et al. 2020; Graves et al. 2021).
 
     Each forget example gets one label, drawn once and uniformly from the classes that are not its own. With two
-    classes that is a label flip, which over-forgets.
+    classes that is a label flip, which over-forgets. Only retained examples update BatchNorm statistics, as forget data
+    must not be written into buffers.
 
     Defaults: 3 epochs of Adam with lr 1e-4 and batches of 128 are the "amnesiac" baseline of Chundawat et al. 2023
     (bad teacher) and of Foster et al. 2024 (SSD), which is this variant of Graves et al.
@@ -28,16 +29,14 @@ class RandomLabels(NetworkMethod, Training):
     optimizer: Literal["sgd", "adam"] = "adam"
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
-        data = relabelled(model, retain, forget, order)
-        forward = with_running_statistics(model)
-        self.minimise(model, lambda: self.losses(forward, data, order))
+        kept, gone = relabelled(model, retain, forget, order)
+        self.minimise(model, lambda: self.losses_together(model, kept, gone, order))
 
 
-def relabelled(model: nn.Module, retain: Examples, forget: Examples, generator: Generator) -> Data:
+def relabelled(model: nn.Module, retain: Examples, forget: Examples, generator: Generator) -> tuple[Data, Data]:
     """The retain set, and the forget set under wrong labels."""
-    (x, y), (gone, true) = stack(retain, model), stack(forget, model)
-    wrong = wrong_labels(true, max(2, count_classes(model, gone)), generator)
-    return torch.cat([x, gone]), torch.cat([y, wrong])
+    gone, true = stack(forget, model)
+    return stack(retain, model), (gone, wrong_labels(true, max(2, count_classes(model, gone)), generator))
 
 
 def wrong_labels(y: Tensor, classes: int, generator: Generator) -> Tensor:

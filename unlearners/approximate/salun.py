@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from unlearners.approximate.random_labels import RandomLabels, relabelled
 from unlearners.common.curvature import total_gradient, trainable, unflatten
-from unlearners.common.isolation import Examples, with_running_statistics
+from unlearners.common.isolation import Examples
 from unlearners.common.training import stack
 
 
@@ -41,15 +41,14 @@ class SalUn(RandomLabels):
         weights = trainable(model)
         masks = self.salient(model, forget)
         original = [w.detach().clone() for w in weights]
-        data = relabelled(model, retain, forget, order)
+        kept, gone = relabelled(model, retain, forget, order)
 
         @torch.no_grad()
         def restore(_: float) -> None:
             for weight, mask, start in zip(weights, masks, original, strict=True):
                 weight.copy_(torch.where(mask, weight, start))
 
-        forward = with_running_statistics(model)
-        self.minimise(model, lambda: self.losses(forward, data, order), after_step=restore)
+        self.minimise(model, lambda: self.losses_together(model, kept, gone, order), after_step=restore)
 
     def salient(self, model: nn.Module, forget: Examples) -> list[Tensor]:
         """For each trainable weight, whether it is among the share with the largest absolute forget gradient."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from unlearners.common.isolation import Examples, Unsupported, for_any_batch
+from unlearners.common.isolation import Examples, Unsupported, for_any_batch, with_running_statistics
 
 Data = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -159,6 +159,18 @@ class Training:
                         stacklevel=3,
                     )
                     return
+
+    def losses_together(self, model: nn.Module, kept: Data, gone: Data, order: torch.Generator) -> Iterator[Tensor]:
+        """One shuffled epoch over both sets mixed; only retained examples update BatchNorm statistics."""
+        (x, y), (x_gone, y_gone) = kept, gone
+        on_kept, on_gone = for_any_batch(model), with_running_statistics(model)
+        numbers = torch.arange(len(y) + len(y_gone), device=y.device)
+        for number, label in batches((numbers, torch.cat([y, y_gone])), self.batch_size, order):
+            own = number < len(y)
+            parts = [on_kept(x[number[own]])] if own.any() else []
+            parts += [on_gone(x_gone[number[~own] - len(y)])] if not own.all() else []
+            # A model that squeezes gives a bare number for one example.
+            yield self.loss(torch.cat([torch.atleast_1d(part) for part in parts]), torch.cat([label[own], label[~own]]))
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from zero."""
