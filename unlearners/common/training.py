@@ -170,7 +170,10 @@ class Training:
             parts = [on_kept(x[number[own]])] if own.any() else []
             parts += [on_gone(x_gone[number[~own] - len(y)])] if not own.all() else []
             # A model that squeezes gives a bare number for one example.
-            yield self.loss(torch.cat([torch.atleast_1d(part) for part in parts]), torch.cat([label[own], label[~own]]))
+            yield self.loss(
+                torch.cat([part.reshape(1) if part.ndim == 0 else part for part in parts]),
+                torch.cat([label[own], label[~own]]),
+            )
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from zero."""
