@@ -17,8 +17,8 @@ class RandomLabels(NetworkMethod, Training):
     """Train on the retain set and on the forget set under wrong labels (Golatkar et al. 2020; Graves et al. 2021).
 
     Each forget example gets one label, drawn once and uniformly from the classes that are not its own. With two
-    classes that is a label flip, which over-forgets. Only retained examples update BatchNorm statistics, as forget data
-    must not be written into buffers.
+    classes that is a label flip, which over-forgets. Batches mix both sets, but only retained examples update
+    BatchNorm's running statistics, as forget data must not be written into buffers.
 
     Defaults: 3 epochs of Adam with lr 1e-4 and batches of 128 are the "amnesiac" baseline of Chundawat et al. 2023
     (bad teacher) and of Foster et al. 2024 (SSD), which is this variant of Graves et al.

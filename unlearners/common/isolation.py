@@ -104,11 +104,33 @@ def for_any_batch(model: nn.Module) -> Callable[[Tensor], Tensor]:
     return forward
 
 
+def normalising(model: nn.Module) -> list[_NormBase]:
+    """The layers that normalise by the batch now, and remember its statistics."""
+    return [m for m in model.modules() if isinstance(m, _NormBase) and m.training]
+
+
+def without_remembering(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The model as it is, but BatchNorm keeps the running statistics that it has."""
+    anyway = for_any_batch(model)
+
+    def forward(x: Tensor) -> Tensor:
+        norms = [(norm, norm.momentum) for norm in normalising(model)]
+        for norm, _ in norms:
+            norm.momentum = 0.0
+        try:
+            return anyway(x)
+        finally:
+            for norm, momentum in norms:
+                norm.momentum = momentum
+
+    return forward
+
+
 def with_running_statistics(model: nn.Module) -> Callable[[Tensor], Tensor]:
     """The model with BatchNorm as at inference: forget examples do not enter its buffers, and one is enough."""
 
     def forward(x: Tensor) -> Tensor:
-        norms = [m for m in model.modules() if isinstance(m, _NormBase) and m.training]
+        norms = normalising(model)
         for norm in norms:
             norm.eval()
         try:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from unlearners.common.isolation import Examples, Unsupported, for_any_batch, with_running_statistics
+from unlearners.common.isolation import Examples, Unsupported, for_any_batch, normalising, without_remembering
 
 Data = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -161,19 +161,15 @@ class Training:
                     return
 
     def losses_together(self, model: nn.Module, kept: Data, gone: Data, order: torch.Generator) -> Iterator[Tensor]:
-        """One shuffled epoch over both sets mixed; only retained examples update BatchNorm statistics."""
-        (x, y), (x_gone, y_gone) = kept, gone
-        on_kept, on_gone = for_any_batch(model), with_running_statistics(model)
-        numbers = torch.arange(len(y) + len(y_gone), device=y.device)
-        for number, label in batches((numbers, torch.cat([y, y_gone])), self.batch_size, order):
-            own = number < len(y)
-            parts = [on_kept(x[number[own]])] if own.any() else []
-            parts += [on_gone(x_gone[number[~own] - len(y)])] if not own.all() else []
-            # A model that squeezes gives a bare number for one example.
-            yield self.loss(
-                torch.cat([part.reshape(1) if part.ndim == 0 else part for part in parts]),
-                torch.cat([label[own], label[~own]]),
-            )
+        """One shuffled epoch over both sets mixed; only retained examples update BatchNorm's running statistics."""
+        x, forward, last = torch.cat([kept[0], gone[0]]), without_remembering(model), len(kept[1])
+        numbers, labels = torch.arange(len(x), device=x.device), torch.cat([kept[1], gone[1]])
+        for chosen, y in batches((numbers, labels), self.batch_size, order):
+            own = chosen[chosen < last]
+            if len(own) > 1 and normalising(model):
+                with torch.no_grad():
+                    model(x[own])
+            yield self.loss(forward(x[chosen]), y)
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from zero."""
