@@ -19,12 +19,13 @@ def test_simulated_worlds_get_the_verdict_they_deserve():
     assert tables.count(worlds, "leaking", "FAIL") == WORLDS
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_digits_world_of_the_main_job(seed):
     row = tables.digits(seed)
     assert all(holds for _, holds in tables.digits_rule([row])), row
 
 
+@pytest.mark.slow
 def test_forests_whose_votes_tie():
     row = tables.forests(0)
     assert all(holds for _, holds in tables.forests_rule([row])), row
@@ -35,6 +36,7 @@ def test_logistic_regression_without_and_with_references():
     assert all(holds for _, holds in tables.logistic_rule([row])), row
 
 
+@pytest.mark.slow
 def test_fashion_mnist_against_every_output_filter():
     row = tables.fashion(0, retrains=2)
     row["cell"] = 0

@@ -30,7 +30,13 @@ def test_a_method_of_large_steps_may_depend_on_the_order_as_much_as_on_the_seed(
     assert "order-of-retain-set-is-noise" in {outcome.check for outcome in report.passed}
 
 
-@pytest.mark.parametrize("name", BROKEN)
+# One for each set of checks is enough for every day; the others are slow.
+DAILY = {frozenset(checks): name for name, (_, checks) in BROKEN.items()}.values()
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in DAILY else pytest.param(name, marks=pytest.mark.slow) for name in BROKEN]
+)
 def test_a_broken_promise_is_caught_by_its_checks_alone(name: str) -> None:
     unlearner, checks = BROKEN[name]
     failed = {outcome.check: outcome.reason for outcome in check_unlearner(unlearner, on_fail=None).failed}
