@@ -10,6 +10,8 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_unlearn.exhibits import Exhibit
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Side = Literal["high", "low"]
@@ -102,7 +104,10 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlResult:
-    """How one control (the original, or a retrained reference) fared under the audit's own rule."""
+    """How one control (the original, or a retrained reference) fared under the audit's own rule.
+
+    Its estimate is of the claim's own quantity, so that it can stand beside the audited model's.
+    """
 
     name: str
     holds: bool
@@ -125,10 +130,15 @@ class Controls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """One forget example, by index only, and the share of its controls that look less like a member than it does."""
+    """One forget example, by index only, and the share of its controls that look less like a member than it does.
+
+    `pixels`, nested lists of 0 to 255, are there only when thumbnails were asked for: reports must not republish what
+    was to be deleted.
+    """
 
     index: int
     percentile: float
+    pixels: tuple[Any, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +147,8 @@ class Evidence:
 
     `attacks` maps an attack's name to its estimate; `deciding` names those that PASS depends on; `decided_by` is the
     attack that settled the verdict, whose estimate is `estimate`. `label` names the kind of failure, such as
-    `over-forgotten`. `needed` is the number of forget examples that would settle an INCONCLUSIVE verdict.
+    `over-forgotten`. `needed` is the number of forget examples that would settle an INCONCLUSIVE verdict. `exhibits`
+    are what a report shows besides: curves, histograms and tables.
     """
 
     claim: Claim
@@ -153,6 +164,7 @@ class Evidence:
     needed: int | None = None
     most_exposed: tuple[Exposure, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    exhibits: tuple[Exhibit, ...] = ()
 
     def __bool__(self) -> NoReturn:
         raise TypeError("evidence is not a yes or no; ask for `.verdict`")

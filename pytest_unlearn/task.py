@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 import warnings
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +76,7 @@ class UnlearningTask:
         self._given_original = original
         self._outputs: dict[tuple[int, str, str], Outputs] = {}
         self._digests: dict[int, str] = {}
+        self._seconds: dict[int, tuple[Any, float]] = {}
         self.forget = View("forget", split.train, split.forget_indices, self)
         self.retain = View("retain", split.train, split.retain_indices, self)
         self.test = View("test", split.test, np.arange(len(split.test), dtype=np.int64), self)
@@ -136,13 +140,28 @@ class UnlearningTask:
         except UnknownRecipe:
             recipe = ""
         if not recipe:  # nothing says when to run it again, so it runs each time
+            started = time.perf_counter()
             unlearned = unlearner(original, self.retain, self.forget, seed=seed)
+            self._note_seconds(unlearned, time.perf_counter() - started)
         else:
             data = f"{self.retain.digest}{self.forget.digest}"
             key = reference_key(recipe, data, self.forget.indices, seed, self.device)
             unlearned = self._run([Job(Unlearning(unlearner, original, self.forget), self.retain, seed, key)])[0].model
         self.digest_of(original)
         return unlearned
+
+    def seconds_of(self, model: Any) -> float | None:
+        """How long a model took to make, in this run or the one that stored it; None if this task did not make it."""
+        made, seconds = self._seconds.get(id(model), (None, None))
+        return seconds if made is not None and made() is model else None
+
+    @property
+    def recipe_fingerprint(self) -> str | None:
+        """What identifies the recipe; None without one, or when nothing says what it depends on."""
+        try:
+            return fingerprint(self.recipe) if self.recipe is not None else None
+        except UnknownRecipe:
+            return None
 
     def digest_of(self, model: Any) -> str:
         """The digest of the original or a reference.
@@ -174,9 +193,15 @@ class UnlearningTask:
     def _run(self, jobs: list[Job]) -> list[Trained]:
         done = train_all(jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress)
         damaged = [trained.key[:12] for trained in done if "damaged" in trained.source]
+        for trained in done:
+            self._note_seconds(trained.model, trained.seconds)
         if damaged:
             warnings.warn(f"cached models {', '.join(damaged)} were damaged and have been trained again", stacklevel=2)
         return done
+
+    def _note_seconds(self, model: Any, seconds: float) -> None:
+        with contextlib.suppress(TypeError):  # plain containers take no weak reference, and nothing is said of them
+            self._seconds[id(model)] = weakref.ref(model), round(seconds, 3)
 
     def _equal(self, one: Any, other: Any) -> bool:
         ours, theirs = (self.outputs(model, self.controls).logits for model in (one, other))

@@ -17,10 +17,13 @@ from pytest_unlearn.audits.controls import (
     positive_control,
     same_answers,
 )
-from pytest_unlearn.audits.examination import Finding, Judgement, examine, is_coarse, judge
+from pytest_unlearn.audits.examination import Finding, Judgement, examine, is_coarse, judge, labels_only
+from pytest_unlearn.audits.exhibits import forgetting_exhibits, scores_by_model
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
 from pytest_unlearn.audits.ruling import rule
+from pytest_unlearn.audits.thumbnails import pixels
 from pytest_unlearn.evidence import Answers, Claim, Controls, Evidence, Exposure, Verdict
+from pytest_unlearn.exhibits import Exhibit
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.statistics import can_certify, placements
@@ -121,12 +124,15 @@ def audit_forgotten(
             model,
             (case.forget, case.controls),
             case.task,
+            original=baseline is None and case.original is not None,
+            retrained=references is None and bool(case.references),
             require_controls=strict.value,
             match="class" if case.pairing.forget_strata is not None else None,
             calibrated=bool(known),
             outputs=outputs_digest(target),
             references=len(known),
         ),
+        exhibits=_exhibits(case, target, others, known, findings, judgement.finding, level.value),
     )
 
 
@@ -144,6 +150,23 @@ def _run_controls(
     )
 
 
+def _exhibits(
+    case: Case,
+    target: Answers,
+    others: Sequence[Answers],
+    known: Sequence[Answers],
+    findings: Sequence[Finding],
+    shown: Finding,
+    confidence: float,
+) -> tuple[Exhibit, ...]:
+    original = case.known_answers(case.original) if case.original is not None else None
+    if original is not None and is_coarse(findings):
+        original = labels_only(original)
+    scores = scores_by_model(shown.attack, shown.scores, original, known, case.pairing)
+    labels = case.forget.labels, case.controls.labels
+    return forgetting_exhibits(shown.attack, scores, target, others, labels, case.pairing, confidence)
+
+
 def _most_exposed(case: Case, failure: Judgement | None, usual: Finding) -> tuple[Exposure, ...]:
     """The forget examples that stand out most under the attack that failed, else under the first deciding one."""
     finding = failure.finding if failure else usual
@@ -154,4 +177,12 @@ def _most_exposed(case: Case, failure: Judgement | None, usual: Finding) -> tupl
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
     strangeness = 1 - below if failure and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]
-    return tuple(Exposure(index=int(case.forget.indices[i]), percentile=float(below[i])) for i in order)
+    shown = resolve("report_thumbnails").value
+    return tuple(
+        Exposure(
+            index=int(case.forget.indices[i]),
+            percentile=float(below[i]),
+            pixels=pixels(case.forget[int(i)][0]) if shown else None,
+        )
+        for i in order
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +12,24 @@ from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.audits import advice
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
 from pytest_unlearn.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
+from pytest_unlearn.exhibits import Table
 from pytest_unlearn.outputs import Output, evaluate
 from pytest_unlearn.statistics import Measure, holm, p_value, paired_difference
 from pytest_unlearn.views import View, as_view
 
+MOST_CLASSES = 40
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A view, the models compared on it, and which of their answers were right (models, examples)."""
+    """A view, the models compared on it, and which of their answers were right (models, examples).
+
+    `named` says whether the baseline is the task's own.
+    """
 
     view: View
     name: str
+    named: bool
     ours: FloatArray
     theirs: FloatArray
     digest: str
@@ -46,6 +53,7 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     return Comparison(
         view=known,
         name=name,
+        named=isinstance(baseline, str),
         ours=correctness(ours),
         theirs=np.array([correctness(answer) for answer in answers]),
         digest=outputs_digest(ours),
@@ -56,16 +64,7 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
     """Judge the paired difference in accuracy (baseline minus model for a drop, else model minus baseline)."""
     theirs = comparison.theirs[0] if len(comparison.theirs) == 1 else comparison.theirs
     measure = paired_difference(comparison.ours, theirs)
-    estimate = measure.at(confidence)
-    if drop:
-        estimate = Estimate(
-            value=-estimate.value,
-            low=-estimate.high,
-            high=-estimate.low,
-            confidence=confidence,
-            method=estimate.method,
-            n_forget=estimate.n_forget,
-        )
+    estimate = _estimate(measure, confidence, drop=drop)
     verdict = _judge(measure, estimate, claim, confidence, drop=drop)
     accuracy = {"model": float(comparison.ours.mean()), comparison.name: float(comparison.theirs.mean())}
     shown = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
@@ -80,7 +79,7 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
         label="" if verdict is not Verdict.FAIL else "less accurate" if drop else "unlike the retrained models",
         attacks={"accuracy": estimate},
         deciding=("accuracy",),
-        controls=_shown(comparison, confidence),
+        controls=_baselines(comparison, confidence, drop=drop),
         reasons=(f"accuracy on {len(comparison.view)} {comparison.view.name} examples: {shown}",),
         advice=_advice(verdict, needed),
         needed=needed,
@@ -88,10 +87,13 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
             model,
             (comparison.view,),
             comparison.view.task,
+            original=comparison.named and comparison.name == "original",
+            retrained=comparison.named and comparison.name == "retrained",
             baseline=comparison.name,
             outputs=comparison.digest,
             references=len(comparison.theirs),
         ),
+        exhibits=(_classes(comparison),),
     )
 
 
@@ -108,29 +110,49 @@ def _judge(measure: Measure, estimate: Estimate, claim: Claim, confidence: float
     return Verdict.INCONCLUSIVE if too_high or too_low else Verdict.PASS
 
 
-def _shown(comparison: Comparison, confidence: float) -> Controls:
-    """The baselines' own accuracy, so that a reader sees what the model is compared with."""
-    everything = [
-        ControlResult(
-            name=comparison.name if len(comparison.theirs) == 1 else f"{comparison.name} {k}",
-            holds=True,
-            attack="accuracy",
-            estimate=_accuracy(right, confidence),
-            says=f"accuracy {right.mean():.1%}",
+def _estimate(measure: Measure, confidence: float, *, drop: bool) -> Estimate:
+    estimate = measure.at(confidence)
+    if not drop:
+        return estimate
+    return replace(estimate, value=-estimate.value, low=-estimate.high, high=-estimate.low)
+
+
+def _baselines(comparison: Comparison, confidence: float, *, drop: bool) -> Controls:
+    """Each baseline under the claim's own measure: a lone one is its own baseline, others are judged by the rest."""
+    rows = []
+    for k, right in enumerate(comparison.theirs):
+        rest = np.delete(comparison.theirs, k, axis=0)
+        others = right if not len(rest) else rest[0] if len(rest) == 1 else rest
+        estimate = _estimate(paired_difference(right, others), confidence, drop=drop)
+        if not len(rest):  # the difference of a model to itself is known without any sampling
+            estimate = replace(estimate, value=0.0, low=0.0, high=0.0, method="by definition")
+        rows.append(
+            ControlResult(
+                name=comparison.name if not len(rest) else f"{comparison.name} {k}",
+                holds=True,
+                attack="accuracy",
+                estimate=estimate,
+                says=f"accuracy {right.mean():.1%}",
+            )
         )
-        for k, right in enumerate(comparison.theirs)
-    ]
-    if comparison.name == "retrained":
-        return Controls(retrained=tuple(everything))
-    return Controls(original=everything[0])
+    return Controls(retrained=tuple(rows)) if comparison.name == "retrained" else Controls(original=rows[0])
 
 
-def _accuracy(right: FloatArray, confidence: float) -> Estimate:
-    from pytest_unlearn.statistics import wilson
-
-    low, high = wilson(int(right.sum()), len(right), 2 * confidence - 1)
-    return Estimate(
-        value=float(right.mean()), low=low, high=high, confidence=confidence, method="Wilson", n_forget=len(right)
+def _classes(comparison: Comparison) -> Table:
+    labels = comparison.view.labels
+    theirs = comparison.theirs.mean(axis=0)
+    rows = []
+    for label in np.unique(labels):
+        chosen = labels == label
+        ours, baseline = float(comparison.ours[chosen].mean()), float(theirs[chosen].mean())
+        rows.append((int(label), int(chosen.sum()), round(ours, 4), round(baseline, 4), round(ours - baseline, 4)))
+    kept = sorted(rows, key=lambda row: -abs(row[-1]))[:MOST_CLASSES]
+    left_out = f" The {len(rows) - len(kept)} classes that differ least are left out." if len(kept) < len(rows) else ""
+    return Table(
+        title="Class by class",
+        says=f"Accuracy within each class; single classes are not part of the claim.{left_out}",
+        columns=("class", "examples", "this model", comparison.name, "difference"),
+        rows=tuple(sorted(kept)),
     )
 
 

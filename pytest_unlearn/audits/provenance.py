@@ -15,8 +15,19 @@ from pytest_unlearn.views import View
 PACKAGES = ("pytest-unlearn", "torch", "scikit-learn", "numpy", "scipy")
 
 
-def provenance(model: Any, views: tuple[View, ...], task: UnlearningTask | None, **settings: Any) -> dict[str, Any]:
-    """Digests, seeds, settings and versions behind an audit of `model` on `views`."""
+def provenance(
+    model: Any,
+    views: tuple[View, ...],
+    task: UnlearningTask | None,
+    *,
+    original: bool,
+    retrained: bool,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Digests, seeds, settings and versions behind an audit of `model` on `views`, and what its models took to make.
+
+    `original` and `retrained` say whether the audit used the task's own: what it did not need is not trained for this.
+    """
     record: dict[str, Any] = {
         "model": {"type": _type_name(model), "digest": model_digest(model)},
         "data": {view.name: {"n": len(view), "digest": view.digest} for view in views},
@@ -27,9 +38,15 @@ def provenance(model: Any, views: tuple[View, ...], task: UnlearningTask | None,
         record["task"] = {
             "split": task.split.digest,
             "seed": task.seed,
-            "references": [{"key": trained.key, "seed": trained.seed} for trained in task.trained_references],
-            "bootstrapped": task.bootstrapped,
+            "recipe": task.recipe_fingerprint,
         }
+        record["seconds"] = {"unlearned": task.seconds_of(model)}
+        if original:
+            record["seconds"]["original"] = task.seconds_of(task.original)
+        if retrained:
+            references = [{"key": trained.key, "seed": trained.seed} for trained in task.trained_references]
+            record["task"] |= {"references": references, "bootstrapped": task.bootstrapped}
+            record["seconds"]["references"] = [task.seconds_of(reference) for reference in task.retrained]
     return record
 
 

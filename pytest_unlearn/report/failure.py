@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-HEADLINES = {
-    ("forgotten", "FAIL"): "the forget set can be told apart in this model",
-    ("forgotten", "INCONCLUSIVE"): "this audit cannot tell whether the forget set is still recognisable",
-    ("utility", "FAIL"): "the model lost more accuracy than allowed",
-    ("matches_retrained", "FAIL"): "the model's accuracy differs from the retrained models'",
-}
-DEFAULTS = {
-    "FAIL": "the claim is refuted",
-    "INCONCLUSIVE": "too few examples to prove or refute the claim",
-    "INVALID": "this audit cannot be interpreted",
-    "PASS": "no leakage was found through the tested channels",
-}
+from pytest_unlearn.report.words import headline_of, interval
 
 
 def explain(evidence: Mapping[str, Any]) -> str:
     """The failure text of one evidence (as JSON): forget examples by index only."""
     claim, verdict = evidence["claim"], evidence["verdict"]
-    headline = HEADLINES.get((claim["name"], verdict), DEFAULTS[verdict])
+    headline = headline_of(evidence)
     label = f" ({evidence['label']})" if evidence["label"] else ""
     rows = [("claim", _claim(claim, evidence["estimate"])), ("observed", _observed(evidence))]
     rows += _controls(evidence["controls"])
@@ -38,11 +27,6 @@ def explain(evidence: Mapping[str, Any]) -> str:
     ]
     rows += [("next" if not i else "", step) for i, step in enumerate(steps)]
     return "\n".join([f"{verdict}{label}: {headline}.", "", *(f"  {name:<11} {text}" for name, text in rows)])
-
-
-def interval(estimate: Mapping[str, Any]) -> str:
-    """`0.620 [0.580, 0.660]`."""
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 
 def _claim(claim: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:

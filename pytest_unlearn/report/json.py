@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_unlearn.report.words import gravest_first
+
 SCHEMA_VERSION = 1
+ALL_IN_FULL = 200  # as many claims always keep their whole evidence
+GRAVEST = 20  # of more, as many do; the others keep what a gate and a comparison need
+BRIEF = ("claim", "verdict", "estimate", "decided_by", "label")
+DIGITS = 6
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """The whole report as JSON text; `about` holds tool, created, command, environment and gate."""
+    entries = ledger["entries"]
+    order = gravest_first(entries)
+    full = set(order if len(order) <= ALL_IN_FULL else order[:GRAVEST])
     document = {
         "schema_version": SCHEMA_VERSION,
         **about,
@@ -20,6 +30,30 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
         "without_evidence": ledger["without_evidence"],
         "crashed_workers": ledger["crashed_workers"],
         "lost": ledger["lost"],
-        "claims": ledger["entries"],
+        "claims": [_entry(entry, position in full) for position, entry in enumerate(entries)],
     }
-    return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    spacing: dict[str, Any] = {"indent": 2} if len(full) == len(order) else {"separators": (",", ":")}
+    return json.dumps(document, allow_nan=False, ensure_ascii=False, **spacing) + "\n"
+
+
+def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
+    evidence = dict(entry["evidence"])
+    basis = _basis(evidence["provenance"])
+    if in_full:
+        # Pictures of what was to be deleted belong to the page that was asked to show them, and nowhere else.
+        exposed = [{name: row[name] for name in row if name != "pixels"} for row in evidence["most_exposed"]]
+        return {**entry, "basis": basis, "evidence": {**evidence, "most_exposed": exposed}}
+    kept = {name: evidence[name] for name in BRIEF}
+    return {**entry, "basis": basis, "brief": True, "evidence": {**kept, "estimate": _rounded(evidence["estimate"])}}
+
+
+def _basis(provenance: Mapping[str, Any]) -> str:
+    """A digest of what two reports must share to be compared: data, request and recipe; not the audited model."""
+    task = provenance.get("task") or {}
+    data = {name: part.get("digest") for name, part in sorted((provenance.get("data") or {}).items())}
+    facts = [data, task.get("split"), task.get("recipe"), [row["key"] for row in task.get("references", ())]]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _rounded(estimate: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in estimate.items()}

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_unlearn.report import words
 from pytest_unlearn.report.ledger import reconcile
 from pytest_unlearn.report.terminal import attacks, headline, observed
 
-THREAT_MODEL = (
-    "**What this report says.** Where every claim passed, no leakage was found through the tested channels: the "
-    "attacks listed above, against this model, at the stated confidence. It does not show that the data left no trace. "
-    "Attacks that were not run may succeed, and a provider who controls the model can defeat any test of the model "
-    "alone (Thudi et al. 2022; Zhang et al. 2024). The digests, seeds and settings in report.json let the run be "
-    "reproduced."
-)
+ROWS = 200  # a pull request shows no more than 65,536 characters
+DETAILED = 20
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """The report as Markdown; it ends with what a report may and may not be read as."""
-    blocks = ["# Unlearning audit", headline(ledger["counts"]) + "."]
+    entries = [ledger["entries"][position] for position in words.gravest_first(ledger["entries"])]
+    blocks = ["# Unlearning audit", f"**{words.conclusion(ledger, about.get('gate'))[1]}.**"]
+    blocks += [headline(ledger["counts"]) + "."]
     blocks += _gate(about.get("gate"))
     blocks += _bullets("Incomplete", [*(f"partial run: {text}" for text in ledger["partial"]), *reconcile(ledger)])
-    if ledger["entries"]:
-        blocks += ["## Claims", _table(ledger["entries"])]
-    blocks += [_details(entry) for entry in ledger["entries"]]
-    blocks += [f"{about['tool']['name']} {about['tool']['version']}, {about['created']}.", THREAT_MODEL]
+    if entries:
+        blocks += ["## Claims", _table(entries[:ROWS])]
+    if len(entries) > ROWS:
+        blocks += [f"{len(entries) - ROWS:,} more claims, none graver than these, are in index.html and report.json."]
+    blocks += [_details(entry) for entry in (entries if len(entries) <= ROWS else entries[:DETAILED])]
+    blocks += [f"{about['tool']['name']} {about['tool']['version']}, {about['created']}."]
+    blocks += [f"**What this report says.** {words.THREAT_MODEL}"]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -61,11 +62,11 @@ def _details(entry: Mapping[str, Any]) -> str:
         *evidence.get("reasons", ()),
         *evidence.get("advice", ()),
     ]
-    exposed = [f"#{row['index']} ({row['percentile']:.2f})" for row in evidence.get("most_exposed", ())]
+    exposed = [f"#{row['index']} ({words.number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
     if exposed:
         facts.append("most exposed, by index: " + ", ".join(exposed))
-    title = f"### {evidence['claim']['name']}: {evidence['verdict']} in {escape(entry['nodeid'])}"
-    return "\n".join([title, "", *(f"* {escape(fact)}" for fact in facts)])
+    title = f"### {escape(evidence['claim']['name'])}: {evidence['verdict']} in {escape(entry['nodeid'])}"
+    return "\n".join([title, "", escape(words.sentence(entry)), "", *(f"* {escape(fact)}" for fact in facts)])
 
 
 def _sizes(estimate: Mapping[str, Any]) -> str:

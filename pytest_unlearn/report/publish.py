@@ -1,43 +1,50 @@
-"""Write the rendered report: each file appears whole or not at all."""
+"""Write the rendered report: all of its files appear together and whole, or none does."""
 
 from __future__ import annotations
 
-import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.report import json, markdown
+from pytest_unlearn.report import attestation, html, json, markdown
 
-RENDERERS = {"report.json": json.render, "report.md": markdown.render}
+FILES = ("index.html", "report.json", "report.md", "attestation.json")
+STAGE = ".unlearn-report-"
+
+
+def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str]:
+    """The text of every file of the report, by name."""
+    report = json.render(ledger, about)
+    return {
+        "index.html": html.render(ledger, about),
+        "report.json": report,
+        "report.md": markdown.render(ledger, about),
+        "attestation.json": attestation.render(ledger, about, report),
+    }
 
 
 def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> list[Path]:
-    """Write every file of the report into `directory` and return the paths; an OSError says what went wrong."""
-    texts = {name: render(ledger, about) for name, render in RENDERERS.items()}
+    """Write the report into `directory` and return the paths; an OSError says what went wrong."""
+    texts = render(ledger, about)
     directory.mkdir(parents=True, exist_ok=True)
     own = root / ".unlearn"
     if own in (directory, *directory.parents) and not (own / ".gitignore").exists():
-        write_whole(own / ".gitignore", "*\n")
-    for name, text in texts.items():
-        write_whole(directory / name, text)
+        (own / ".gitignore").write_text("*\n")
+    # Everything that may fail for want of space or permission happens in a folder of its own beside the old report.
+    stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=directory))
+    try:
+        for name, text in texts.items():
+            (stage / name).write_text(text, encoding="utf-8")
+        for name in texts:
+            os.replace(stage / name, directory / name)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
     return [directory / name for name in texts]
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write to a temporary neighbour, then put it in place in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        # mkstemp makes files private; a report is as readable as any other file this user creates.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+def left_from_earlier(directory: Path) -> list[str]:
+    """Files of a report that lie in `directory` already, and must not be taken for one that could not be written."""
+    return [name for name in FILES if (directory / name).exists()]

@@ -27,6 +27,7 @@ from pytest_unlearn.statistics.power import (
 )
 from pytest_unlearn.statistics.proportions import clopper_pearson, newcombe, wilson
 from pytest_unlearn.statistics.residual import normal_scores, residual, tie_share
+from pytest_unlearn.statistics.roc import tpr_at_fprs
 from pytest_unlearn.statistics.tpr import tpr_at_fpr
 
 __all__ = [
@@ -62,5 +63,6 @@ __all__ = [
     "tango",
     "tie_share",
     "tpr_at_fpr",
+    "tpr_at_fprs",
     "wilson",
 ]

@@ -1,0 +1,58 @@
+"""What an audit shows besides numbers: curves, histograms and tables, as data. Reports draw them by their kind.
+
+A claim adds what it wants to show by handing over exhibits; no renderer has to learn of the claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """Lines over a common axis: `series` maps a model's name to its x and y values. `says` is the plot in words.
+
+    `logarithmic` is for both axes; `diagonal` draws y = x, what guessing would give.
+    """
+
+    title: str
+    says: str
+    x_label: str
+    y_label: str
+    series: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
+    logarithmic: bool = False
+    diagonal: bool = False
+    kind: str = field(default="curves", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histograms:
+    """How two sets are distributed under each of several models, in common bins.
+
+    `sets` names the two sets; `panels` maps a model's name to the share of each set in each bin between `edges`.
+    """
+
+    title: str
+    says: str
+    x_label: str
+    edges: tuple[float, ...]
+    sets: tuple[str, str]
+    panels: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
+    kind: str = field(default="histograms", init=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows of cells under column names; `says` is what to read in it."""
+
+    title: str
+    says: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    kind: str = field(default="table", init=False)
+
+
+Exhibit = Curves | Histograms | Table

@@ -1,0 +1,72 @@
+"""The run as an unsigned in-toto statement: which model was tested, on which data, and whether it passed.
+
+Signing is the platform's job (`cosign attest-blob`, GitHub's `actions/attest`). Source: in-toto Statement v1 and the
+predicate test-result v0.1, both at https://github.com/in-toto/attestation/tree/main/spec.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_unlearn.report.words import conclusion, is_proven
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}  # by hexadecimal digits; joblib names estimators by an md5
+
+
+def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = "") -> str:
+    """The statement as JSON text; `report` is the text of report.json, which it binds by its digest.
+
+    There is no WARNED: a policy accepts warnings, and whatever is not proven (INCONCLUSIVE too) is FAILED.
+    """
+    entries = ledger["entries"]
+    failed = {row["nodeid"] for row in (*entries, *ledger["without_evidence"]) if not is_proven(row)}
+    statement = {
+        "_type": STATEMENT,
+        "subject": _subjects(entries) or [_described("report.json", _sha256(report))],
+        "predicateType": TEST_RESULT,
+        "predicate": {
+            "result": "PASSED" if conclusion(ledger, about.get("gate"))[0] else "FAILED",
+            "configuration": [_described("report.json", _sha256(report)), *_data(entries)],
+            "passedTests": sorted({row["nodeid"] for row in entries} - failed),
+            "warnedTests": [],
+            "failedTests": sorted(failed),
+        },
+    }
+    return json.dumps(statement, indent=1, ensure_ascii=False) + "\n"
+
+
+def _subjects(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The audited models, by the digest of their tensors; of what they answered where they have none to show."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        provenance = entry["evidence"]["provenance"]
+        model = provenance.get("model") or {}
+        outputs = (provenance.get("settings") or {}).get("outputs")
+        if model.get("digest"):
+            found.setdefault(model["digest"], f"tensors of {model.get('type', 'the model')}")
+        elif outputs:
+            found.setdefault(outputs, f"outputs of {model.get('type', 'the model')}")
+    return [_described(name, digest) for digest, name in sorted(found.items())]
+
+
+def _data(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = {
+        (part["digest"], f"{name} examples")
+        for entry in entries
+        for name, part in (entry["evidence"]["provenance"].get("data") or {}).items()
+        if part.get("digest")
+    }
+    return [_described(name, digest) for digest, name in sorted(found)]
+
+
+def _described(name: str, digest: str) -> dict[str, Any]:
+    return {"name": name, "digest": {ALGORITHMS.get(len(digest), "sha256"): digest}}
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

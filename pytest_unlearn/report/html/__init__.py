@@ -1,0 +1,26 @@
+"""The ledger as one HTML page: opens offline, needs no JavaScript, and loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_unlearn.report.html.content import page
+
+HERE = Path(__file__).parent
+
+
+def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """The whole report as one page; every string in it is escaped, and plots are inline SVG."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    return environment.get_template("page.html").render(style=style, **page(ledger, about)) + "\n"

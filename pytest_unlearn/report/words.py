@@ -1,0 +1,101 @@
+"""What every renderer says alike: a claim and a whole run in a sentence, and what neither may be taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_unlearn.report.ledger import reconcile
+
+THREAT_MODEL = (
+    "Where every claim passed, no leakage was found through the tested channels: the attacks listed above, against "
+    "this model, at the stated confidence. It does not show that the data left no trace. Attacks that were not run may "
+    "succeed, and a provider who controls the model can defeat any test of the model alone (Thudi et al. 2022; Zhang "
+    "et al. 2024). The digests, seeds and settings in report.json let the run be reproduced."
+)
+HEADLINES = {
+    ("forgotten", "PASS"): "no leakage was found through the tested channels",
+    ("forgotten", "FAIL"): "the forget set can be told apart in this model",
+    ("forgotten", "INCONCLUSIVE"): "this audit cannot tell whether the forget set is still recognisable",
+    ("utility", "PASS"): "the model is about as accurate as its baseline",
+    ("utility", "FAIL"): "the model lost more accuracy than allowed",
+    ("matches_retrained", "PASS"): "the model's accuracy is that of the retrained models",
+    ("matches_retrained", "FAIL"): "the model's accuracy differs from the retrained models'",
+}
+DEFAULTS = {
+    "PASS": "the claim holds at the stated confidence",
+    "FAIL": "the claim is refuted",
+    "INCONCLUSIVE": "too few examples to prove or refute the claim",
+    "INVALID": "this audit cannot be interpreted",
+}
+GRAVITY = {"INVALID": 0, "FAIL": 1, "INCONCLUSIVE": 2, "PASS": 3}
+
+
+def headline_of(evidence: Mapping[str, Any]) -> str:
+    """What a verdict means for its claim, without numbers."""
+    verdict = evidence["verdict"]
+    return HEADLINES.get((evidence["claim"]["name"], verdict), DEFAULTS[verdict])
+
+
+def sentence(entry: Mapping[str, Any]) -> str:
+    """One claim in plain words: what was concluded, what was measured, what was allowed."""
+    evidence = entry["evidence"]
+    estimate, claim = evidence["estimate"], evidence["claim"]
+    says = headline_of(evidence)
+    worst = f" at worst in {entry['count']:,} requests" if entry["count"] > 1 else ""
+    measured = (
+        f"{claim['quantity']} {number(estimate['value'])}{worst}, from {number(estimate['low'])} to "
+        f"{number(estimate['high'])} by one-sided {estimate['confidence']:.0%} bounds; {allowed(claim)} is allowed"
+    )
+    but = "" if entry["outcome"] in ("passed", "failed") else f" The test itself ended as {entry['outcome']}."
+    return f"{says[:1].upper()}{says[1:]}: {measured}.{but}"
+
+
+def allowed(claim: Mapping[str, Any]) -> str:
+    """The claim's limits without its quantity: "at most 0.55"."""
+    text = str(claim["text"])
+    return text.removeprefix(claim["quantity"]).strip() or text
+
+
+def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tuple[bool, str]:
+    """Whether the whole run may be called passed, and in words.
+
+    A gate must release, and every claim must be proven. Nothing that is missing or partial is a pass.
+    """
+    entries = ledger["entries"]
+    missing = sum(1 for entry in entries if not is_proven(entry))
+    unproven = f"{missing:,} of {len(entries):,} claims {'was' if missing == 1 else 'were'} not proven"
+    if gate is not None and not gate["release"]:
+        return False, "Blocked: the release gate is not satisfied"
+    if gate is not None and missing:
+        return False, f"The release gate is satisfied, but {unproven}"
+    if gate is not None:
+        return True, "Release: every required claim was proven"
+    if not entries:
+        return False, "Nothing was audited"
+    if missing:
+        return False, unproven[:1].upper() + unproven[1:]
+    if ledger["partial"] or reconcile(ledger):
+        return False, "Incomplete: what ran was proven, but not everything ran"
+    return True, "Every claim was proven"
+
+
+def is_proven(entry: Mapping[str, Any]) -> bool:
+    """Whether a claim is PASS in a test that passed; a skipped, rerun or failing test proves nothing."""
+    return bool(entry.get("evidence", {}).get("verdict") == "PASS" and entry["outcome"] == "passed")
+
+
+def gravest_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Positions of the entries, those that need attention first, otherwise in their order."""
+    rank = [(is_proven(entry), GRAVITY[entry["evidence"]["verdict"]]) for entry in entries]
+    return sorted(range(len(entries)), key=rank.__getitem__)
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """`0.620 [0.580, 0.660]`."""
+    return f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
+
+
+def number(value: float | None) -> str:
+    """Three decimals; a value that is not finite is stored as None."""
+    return "n/a" if value is None else f"{value:.3f}"
