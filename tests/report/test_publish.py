@@ -1,0 +1,118 @@
+"""All files of a report appear together and whole, or none does; large ones stay small."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import pytest_unlearn.report
+from pytest_unlearn.report import publish
+from pytest_unlearn.report.about import facts
+from pytest_unlearn.report.ledger import Ledger
+from tests.evidences import evidence
+
+SCHEMA = json.loads((Path(pytest_unlearn.report.__file__).parent / "schema/report-v1.json").read_text())
+ABOUT = facts(["--unlearn-report"], Path("/somewhere"))
+
+
+def ledger(count: int, **rest: Any) -> dict[str, Any]:
+    book, verdicts = Ledger(), ("PASS", "PASS", "FAIL", "INCONCLUSIVE")
+    for k in range(count):
+        verdict = verdicts[k % len(verdicts)]
+        outcome = "passed" if verdict == "PASS" else "failed"
+        book.add(f"tests/test_release.py::test_request[{k}]", outcome, [{**evidence(verdict).to_json(), **rest}])
+    return book.freeze()
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_file_is_written_and_named(tmp_path: Path) -> None:
+    paths = publish.publish(ledger(3), ABOUT, tmp_path / "out/report", tmp_path)
+    assert [path.name for path in paths] == list(publish.FILES)
+    assert files(tmp_path) == {f"out/report/{name}" for name in publish.FILES}
+    assert {path.stat().st_mode & 0o777 for path in paths} == {0o666 & ~_umask()}
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("written", [0, 1, 2, 3])
+def test_a_full_disk_leaves_the_old_report_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    publish.publish(ledger(1), ABOUT, tmp_path, tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in publish.FILES}
+    write, left = Path.write_text, [written]
+
+    def until_full(path: Path, *args: Any, **kwargs: Any) -> int:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        left[0] -= 1
+        return write(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "write_text", until_full)
+    with pytest.raises(OSError, match="No space left"):
+        publish.publish(ledger(4), ABOUT, tmp_path, tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+    assert publish.left_from_earlier(tmp_path) == list(publish.FILES)
+    assert publish.left_from_earlier(tmp_path / "elsewhere") == []
+
+
+def test_an_interrupt_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        publish.publish(ledger(1), ABOUT, tmp_path / "report", tmp_path)
+    assert list((tmp_path / "report").iterdir()) == []
+
+
+@pytest.mark.parametrize("count", [0, 1, 30, 250])
+def test_each_file_tells_of_every_claim(tmp_path: Path, count: int) -> None:
+    texts = publish.render(ledger(count), ABOUT)
+    document = json.loads(texts["report.json"])
+    jsonschema.validate(document, SCHEMA)
+    assert [claim["nodeid"] for claim in document["claims"]] == [row["nodeid"] for row in ledger(count)["entries"]]
+    assert texts["index.html"].count("tests/test_release.py::test_request[") >= count
+    attested = json.loads(texts["attestation.json"])["predicate"]
+    assert len(attested["passedTests"]) + len(attested["failedTests"]) == count
+    if count > 200:
+        assert "50 more claims, none graver than these" in texts["report.md"]
+        graver = [claim["evidence"]["verdict"] for claim in document["claims"] if not claim.get("brief")]
+        assert graver.count("FAIL") == 20
+    else:
+        assert not any(claim.get("brief") for claim in document["claims"])
+        assert texts["report.md"].count("test_release.py::test_request[") >= count
+
+
+def test_a_report_of_two_thousand_claims_is_small_and_soon_written(tmp_path: Path) -> None:
+    curve = [[10 ** (-k / 10) for k in range(40)][::-1]] * 2
+    shares = [round(0.04 + k / 1000, 4) for k in range(24)]
+    models = ("unlearned", "original", "retrained")
+    exhibits = [
+        {"kind": "curves", "title": "ROC curve", "says": "s" * 150, "x_label": "x", "y_label": "y", "logarithmic": True,
+         "diagonal": True, "series": {name: curve for name in models}},
+        {"kind": "histograms", "title": "Scores", "says": "s" * 150, "x_label": "x", "edges": list(range(25)),
+         "sets": ["forget set", "controls"], "panels": {name: [shares, shares] for name in models}},
+        {"kind": "table", "title": "Class by class", "says": "s" * 150, "columns": list("abcdef"),
+         "rows": [[0.123456] * 6] * 10},
+    ]  # fmt: skip
+    large = ledger(2000, exhibits=exhibits)
+    started = time.perf_counter()
+    paths = publish.publish(large, ABOUT, tmp_path, tmp_path)
+    assert time.perf_counter() - started < 10
+    assert sum(path.stat().st_size for path in paths) < 3_000_000
+    jsonschema.validate(json.loads((tmp_path / "report.json").read_text()), SCHEMA)
