@@ -69,4 +69,4 @@ def _described(name: str, digest: str) -> dict[str, Any]:
 
 
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()

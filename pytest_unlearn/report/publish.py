@@ -37,7 +37,8 @@ def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path
     stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=directory))
     try:
         for name, text in texts.items():
-            (stage / name).write_text(text, encoding="utf-8")
+            # A lone surrogate in a test's name has no UTF-8; as \udc80 it is what JSON would write.
+            (stage / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         for name in texts:
             os.replace(stage / name, directory / name)
     finally:

@@ -80,6 +80,13 @@ def test_an_interrupt_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: 
     assert list((tmp_path / "report").iterdir()) == []
 
 
+def test_a_name_that_is_no_valid_text_does_not_cost_the_report(tmp_path: Path) -> None:
+    book = Ledger()
+    book.add("test_it.py::test_a[caf\udce9]", "passed", [evidence().to_json()])
+    publish.publish(book.freeze(), ABOUT, tmp_path, tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["claims"][0]["nodeid"] == "test_it.py::test_a[caf\udce9]"
+
+
 @pytest.mark.parametrize("count", [0, 1, 30, 250])
 def test_each_file_tells_of_every_claim(tmp_path: Path, count: int) -> None:
     texts = publish.render(ledger(count), ABOUT)
@@ -104,7 +111,7 @@ def test_a_report_of_two_thousand_claims_is_small_and_soon_written(tmp_path: Pat
     models = ("unlearned", "original", "retrained")
     exhibits = [
         {"kind": "curves", "title": "ROC curve", "says": "s" * 150, "x_label": "x", "y_label": "y", "logarithmic": True,
-         "diagonal": True, "series": {name: curve for name in models}},
+         "diagonal": True, "series": dict.fromkeys(models, curve)},
         {"kind": "histograms", "title": "Scores", "says": "s" * 150, "x_label": "x", "edges": list(range(25)),
          "sets": ["forget set", "controls"], "panels": {name: [shares, shares] for name in models}},
         {"kind": "table", "title": "Class by class", "says": "s" * 150, "columns": list("abcdef"),
