@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.evidence import Outputs
+from pytest_unlearn.evidence import IntArray, Outputs
 from pytest_unlearn.outputs import Output, evaluate, model_digest
 from pytest_unlearn.references import (
     Job,
@@ -149,6 +149,13 @@ class UnlearningTask:
             unlearned = self._run([Job(Unlearning(unlearner, original, self.forget), self.retain, seed, key)])[0].model
         self.digest_of(original)
         return unlearned
+
+    def train_on(self, parts: Sequence[IntArray], *, first_seed: int) -> list[Any]:
+        """Models trained by the recipe on parts of train (positions in it), with seeds counted from `first_seed`."""
+        if self.recipe is None:
+            raise ValueError("this task has no recipe to train models with: pass recipe=.")
+        views = [View("part of train", self.split.train, np.asarray(part, dtype=np.int64), self) for part in parts]
+        return [trained.model for trained in self._train([(v, first_seed + k) for k, v in enumerate(views)])]
 
     def seconds_of(self, model: Any) -> float | None:
         """How long a model took to make, in this run or the one that stored it; None if this task did not make it."""

@@ -1,0 +1,108 @@
+"""The families of deletion requests, plainest first: each picks the examples of a request from what is known of them.
+
+A family is a function `(facts, request, rng) -> positions in train`; what needs a model is computed when first asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.evidence import FloatArray, IntArray
+from pytest_unlearn.stress.facts import Facts
+from pytest_unlearn.stress.requests import ForgetRequest
+
+Family = Callable[[Facts, ForgetRequest, np.random.Generator], IntArray]
+
+
+def any_examples(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """Examples drawn at random."""
+    return rng.permutation(facts.count)[: request.size]
+
+
+def single(facts: Facts, _: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """One example."""
+    return rng.permutation(facts.count)[:1]
+
+
+def whole_class(facts: Facts, request: ForgetRequest, _: np.random.Generator) -> IntArray:
+    """Every example of a class."""
+    return np.flatnonzero(facts.labels == facts.classes[request.label % len(facts.classes)])
+
+
+def class_fraction(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """Some examples of a class."""
+    return rng.permutation(whole_class(facts, request, rng))[: request.size]
+
+
+def minority(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """Examples of the rarest class."""
+    counts = [(facts.labels == label).sum() for label in facts.classes]
+    rarest = facts.classes[int(np.argmin(counts))]
+    return rng.permutation(np.flatnonzero(facts.labels == rarest))[: request.size]
+
+
+def group(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """Every example of one user."""
+    if facts.groups is None:
+        raise ValueError("the family 'group' needs to know whose each example is: Split(..., groups=ids).")
+    chosen = rng.permutation(np.unique(facts.groups))[request.label % len(np.unique(facts.groups))]
+    return np.flatnonzero(facts.groups == chosen)
+
+
+def cluster(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """An example and its nearest neighbours."""
+    return facts.nearest(int(rng.integers(facts.count)), request.space)[: request.size]
+
+
+def near_duplicates(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """An example and every other one of its nearest neighbours: those between stay in the retain set."""
+    return facts.nearest(int(rng.integers(facts.count)), request.space)[: 2 * request.size : 2]
+
+
+def ranked(name: str, score: Callable[[Facts], FloatArray]) -> Family:
+    """The examples that score highest; later seeds draw from twice as many."""
+
+    def family(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+        top = np.argsort(-score(facts), kind="stable")
+        return top[: request.size] if request.seed == 0 else rng.permutation(top[: 2 * request.size])[: request.size]
+
+    family.__name__, family.__doc__ = name, f"The examples that rank highest as {name}."
+    return family
+
+
+FAMILIES: dict[str, Family] = {
+    "random": any_examples,
+    "single": single,
+    "whole-class": whole_class,
+    "class-fraction": class_fraction,
+    "minority": minority,
+    "group": group,
+    "cluster": cluster,
+    "near-duplicates": near_duplicates,
+    "outliers": ranked("outliers", lambda facts: facts.remoteness),
+    "mislabelled": ranked("mislabelled", lambda facts: facts.label_disagreement),
+    "hardest": ranked("hardest", lambda facts: facts.loss),
+    "easiest": ranked("easiest", lambda facts: -facts.loss),
+    "boundary": ranked("boundary", lambda facts: -np.abs(facts.margin)),
+    "memorised": ranked("memorised", lambda facts: facts.memorisation),
+    "entangled": ranked("entangled", lambda facts: -facts.distance_to_centre),
+}
+
+
+def resolve(request: ForgetRequest, facts: Any) -> tuple[IntArray, ...]:
+    """The request's steps, each the sorted positions in train of what is deleted in it; one step unless a sequence.
+
+    At most half of train is asked for at once.
+    """
+    if request.family == "sequence":
+        return tuple(step for part in request.parts for step in resolve(part, facts))
+    if request.family == "union":
+        return (np.unique(np.concatenate([step for part in request.parts for step in resolve(part, facts)])),)
+    if request.family not in FAMILIES:
+        known = ", ".join((*FAMILIES, "sequence", "union"))
+        raise ValueError(f"there is no family {request.family!r} of forget requests; there are {known}.")
+    chosen = FAMILIES[request.family](facts, request, np.random.default_rng(request.seed))
+    return (np.sort(chosen[: facts.count // 2]).astype(np.int64),)

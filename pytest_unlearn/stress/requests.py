@@ -1,0 +1,66 @@
+"""ForgetRequest: a deletion request as a small description that prints in one line and can be replayed exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Literal
+
+Space = Literal["input", "features"]
+COMPOSED = ("sequence", "union")
+
+
+@dataclass(frozen=True, repr=False)
+class ForgetRequest:
+    """Which examples are to be deleted: a family, how many, and which draw of them.
+
+    Args:
+        family: a name in `FAMILIES`, or "sequence" (parts one after the other) or "union" (parts together).
+        size: how many examples, from 1. A whole class or a group has the size it has; what is not there is left out.
+        seed: which of the family's requests of that size, from 0, the plainest.
+        label: the class of a class request: the label at this position among the classes, counted around.
+        space: where neighbours are looked for: in the inputs, or in the original model's features.
+        parts: the requests that a composed one is made of.
+
+    Raises:
+        ValueError: a size below 1, or parts where there are none to be, or too few.
+    """
+
+    family: str
+    size: int = 1
+    seed: int = 0
+    label: int = 0
+    space: Space = "input"
+    parts: tuple[ForgetRequest, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or self.seed < 0 or self.label < 0:
+            raise ValueError(f"a request needs a size from 1, and a seed and a label from 0: {self!r}.")
+        if (len(self.parts) > 1) != (self.family in COMPOSED):
+            raise ValueError(f"{' and '.join(COMPOSED)} take two or more parts, other families none: {self!r}.")
+        if any(part.parts for part in self.parts):
+            raise ValueError(f"the parts of a request have no parts themselves: {self!r}.")
+
+    def __repr__(self) -> str:
+        given = [
+            f"{field.name}={getattr(self, field.name)!r}"
+            for field in fields(self)[1:]
+            if getattr(self, field.name) != field.default
+        ]
+        return f"ForgetRequest({', '.join([repr(self.family), *given])})"
+
+    def smaller(self) -> Iterator[ForgetRequest]:
+        """Requests that are simpler than this one, the simplest first: fewer parts, fewer examples, the first draw."""
+        if self.parts:
+            yield from self.parts
+            if len(self.parts) > 2:
+                yield replace(self, parts=self.parts[:2])
+            for position, part in enumerate(self.parts):
+                for less in part.smaller():
+                    yield replace(self, parts=(*self.parts[:position], less, *self.parts[position + 1 :]))
+            return
+        for size in dict.fromkeys((self.size // 2, self.size * 3 // 4)):
+            if 0 < size < self.size:
+                yield replace(self, size=size)
+        if self.seed:
+            yield replace(self, seed=0)

@@ -1,0 +1,76 @@
+"""Which requests a search tries, in which order: every family at its largest first, then ever more varied ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from pytest_unlearn.stress.families import FAMILIES
+from pytest_unlearn.stress.requests import COMPOSED, ForgetRequest, Space
+
+ALL = (*FAMILIES, *COMPOSED)
+CLASSES_AT_FIRST = 12
+SPACES: tuple[Space, Space] = ("input", "features")
+
+
+def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...]:
+    """The families to search, plainest first; by default all, "group" only where groups are known.
+
+    Raises:
+        ValueError: a name that is no family, or none at all.
+    """
+    chosen = tuple(families) if families is not None else tuple(name for name in ALL if groups or name != "group")
+    unknown = [name for name in chosen if name not in ALL]
+    if unknown or not chosen:
+        raise ValueError(f"families must be some of {', '.join(ALL)}, not {', '.join(unknown) or 'none'}.")
+    return tuple(name for name in ALL if name in chosen)
+
+
+def schedule(families: Sequence[str], *, classes: int, largest: int, seed: int) -> Iterator[ForgetRequest]:
+    """Requests without end, the same for the same seed, each only once.
+
+    `largest` is the size that is tried first; an attack sees most there, and what it finds is made smaller afterwards.
+    """
+    rng = np.random.default_rng(seed)
+    seen: set[ForgetRequest] = set()
+    for request in _rounds(families, classes, largest, rng):
+        if request not in seen:
+            seen.add(request)
+            yield request
+
+
+def _rounds(families: Sequence[str], classes: int, largest: int, rng: np.random.Generator) -> Iterator[ForgetRequest]:
+    plain = [name for name in families if name not in COMPOSED and name != "single"] or ["random"]
+    for name in families:
+        if name == "whole-class":
+            yield from (ForgetRequest(name, label=k) for k in rng.permutation(classes)[:CLASSES_AT_FIRST].tolist())
+        elif name in COMPOSED:
+            yield ForgetRequest(name, parts=_parts("random" if "random" in plain else plain[0], largest // 2))
+        else:
+            yield ForgetRequest(name, size=1 if name == "single" else largest)
+    while True:
+        for name in families:
+            size = max(1, round(largest ** rng.uniform(0.5, 1.0)))
+            draw, label = int(rng.integers(100)), int(rng.integers(max(1, classes)))
+            if name in COMPOSED:
+                chosen = rng.choice(plain, size=2).tolist()
+                parts = tuple(_one(part, max(1, size // 2), draw + k, label + k) for k, part in enumerate(chosen))
+                yield ForgetRequest(name, parts=parts)
+            else:
+                yield _one(name, size, draw, label, SPACES[int(rng.integers(2))])
+
+
+def _parts(family: str, size: int) -> tuple[ForgetRequest, ...]:
+    return tuple(_one(family, max(1, size), seed, seed) for seed in (0, 1))
+
+
+def _one(family: str, size: int, seed: int, label: int, space: Space = "input") -> ForgetRequest:
+    """A request with only those settings that its family looks at, so that its line says no more than needed."""
+    if family in ("whole-class", "group"):
+        return ForgetRequest(family, label=label)
+    if family == "class-fraction":
+        return ForgetRequest(family, size=size, seed=seed, label=label)
+    if family in ("cluster", "near-duplicates"):
+        return ForgetRequest(family, size=size, seed=seed, space=space)
+    return ForgetRequest(family, size=1 if family == "single" else size, seed=seed)
