@@ -1,0 +1,28 @@
+"""A failing test's report carries what its audits saw."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.conftest import Suite
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n2",)])
+def test_the_failing_test_carries_the_detail(suite: Suite, arguments: tuple[str, ...]) -> None:
+    suite.write(test_release='def test_b(): audit("FAIL", 0.62)')
+    result = suite.run(*arguments)
+    result.stdout.fnmatch_lines(
+        ["*- unlearning audit -*", "forgotten: FAIL  0.620*", "  margin *deciding", "  entropy *tripwire"]
+    )
+
+
+def test_an_assertion_fails_with_its_message_and_none_of_our_frames(suite: Suite) -> None:
+    suite.write(
+        test_release="""
+        from pytest_unlearn.assertions import _require
+        def test_b(): _require(evidence("FAIL", 0.62))
+        """
+    )
+    result = suite.run()
+    result.stdout.fnmatch_lines(["E * FAIL: the forget set can be told apart in this model."])
+    result.stdout.no_fnmatch_line("*assertions.py*")
