@@ -146,6 +146,8 @@ class Controller(Collecting):
         """One section, absent when no audit ran and nothing was asked for."""
         ledger = self.ledger.freeze()
         audited = ledger["counts"]["planned"] or self._value("gate") or self._value("report")
+        if config.option.collectonly and self._value("gate"):
+            terminalreporter.write_line("release gate: undecided, because --collect-only runs no test")
         if not self.started or config.get_verbosity() < -1 or not audited:
             return
         terminalreporter.ensure_newline()
