@@ -24,9 +24,9 @@ class Collecting:
         self._items: list[pytest.Item] = []
         self._deselected: list[pytest.Item] = []
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_pycollect_makemodule(self, module_path: Path) -> None:
-        self._files.add(module_path)
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        if isinstance(collector, pytest.Module) and type(collector).__name__ != "DoctestModule":
+            self._files.add(collector.path)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:

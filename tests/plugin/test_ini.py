@@ -9,13 +9,33 @@ from tests.plugin.conftest import Suite
 from tests.plugin.settings_shown import SHOW
 
 GOOD = {
-    **{"seed": "7", "jobs": "2", "device": "cpu", "inconclusive": "warn", "report_dir": "out", "references": "2"},
-    **{"max_mia_auc": "0.6", "max_drop": "0.1", "max_gap": "0.1", "confidence": "0.9", "require_controls": "false"},
-    **{"junit_properties": "true", "report": "false", "gate": "false"},
+    "seed": "7",
+    "jobs": "2",
+    "device": "cpu",
+    "inconclusive": "warn",
+    "report_dir": "out",
+    "references": "2",
+    "max_mia_auc": "0.6",
+    "max_drop": "0.1",
+    "max_gap": "0.1",
+    "confidence": "0.9",
+    "require_controls": "false",
+    "junit_properties": "true",
+    "report": "false",
+    "gate": "false",
 }
 BAD = {
-    **{"seed": "-1", "jobs": "0", "device": " ", "inconclusive": "maybe", "report_dir": "", "references": "-1"},
-    **{"max_mia_auc": "0.5", "max_drop": "1", "max_gap": "x", "confidence": "95", "require_controls": "maybe"},
+    "seed": "-1",
+    "jobs": "0",
+    "device": " ",
+    "inconclusive": "maybe",
+    "report_dir": "",
+    "references": "-1",
+    "max_mia_auc": "0.5",
+    "max_drop": "1",
+    "max_gap": "x",
+    "confidence": "95",
+    "require_controls": "maybe",
 }
 
 

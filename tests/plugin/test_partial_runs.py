@@ -125,6 +125,14 @@ def test_a_module_of_audits_that_yields_no_test_is_missed(suite: Suite, how: str
     blocked(suite, reason="no test was collected from test_b.py, which speaks of audits")
 
 
+def test_modules_that_were_not_named_or_hold_only_doctests_are_not_missed(suite: Suite) -> None:
+    suite.write(test_it="def test_a(): audit()")
+    suite.pytester.makepyfile(test_b=f"import pytest_unlearn\n{EMPTY['misnamed']}\n")
+    (suite.pytester.mkdir("src") / "product.py").write_text("import pytest_unlearn\n")
+    assert suite.run("--unlearn-gate", "test_it.py").ret == 0
+    assert suite.run("--unlearn-gate", "test_it.py", "src", "--doctest-modules").ret == 0
+
+
 def test_workers_tell_of_skipped_modules(suite: Suite) -> None:
     suite.write(test_it="def test_a(): audit()")
     suite.pytester.makepyfile(test_b=f"# unlearned_model\n{EMPTY['skipped']}\n")

@@ -29,11 +29,11 @@ HIDDEN = {
     "def test_b(n): assert_utility(n, 2)",
     "decorated": "def plain(f):\n    def inner(): f()\n    return inner\n"
     "@pytest.mark.skip\n@plain\ndef test_b(): assert_utility(1, 2)",
-    "parameter": "@pytest.mark.skip\n@pytest.mark.parametrize('check', [assert_forgotten])\ndef test_b(check): check(1, 2)",
+    "parameter": "@pytest.mark.skip\n@pytest.mark.parametrize('f', [assert_forgotten])\ndef test_b(f): f(1, 2)",
     "partial": "import functools\nf = functools.partial(assert_utility, max_drop=0.1)\n@pytest.mark.skip\n"
     "def test_b(): f(1, 2)",
     "empty_parameters": "@pytest.mark.parametrize('n', [])\ndef test_b(n): assert_utility(n, 2)",
-    "fixture_asserts": "@pytest.fixture\ndef checked(): assert_utility(1, 2)\n@pytest.mark.skip\ndef test_b(checked): ...",
+    "fixture_asserts": "@pytest.fixture\ndef f(): assert_utility(1, 2)\n@pytest.mark.skip\ndef test_b(f): ...",
     "model": "@pytest.mark.skip\ndef test_b(unlearned_model): ...",
     "unlearn": "@pytest.fixture\ndef other(unlearn): ...\n@pytest.mark.skip\ndef test_b(other): ...",
     "setup_error": "@pytest.fixture\ndef broken(): assert 0\ndef test_b(broken): assert_utility(1, 2)",

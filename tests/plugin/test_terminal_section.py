@@ -87,26 +87,6 @@ def test_colour_is_used_only_where_it_is_wanted(suite: Suite, monkeypatch: pytes
     assert "\x1b" not in suite.run().stdout.str()
 
 
-def test_a_hypothesis_test_becomes_its_worst_example_and_a_count(suite: Suite) -> None:
-    suite.write(
-        test_release="""
-        from hypothesis import given, settings, strategies as st, Phase
-        @settings(max_examples=30, database=None, derandomize=True, phases=[Phase.generate])
-        @given(st.integers(0, 100))
-        def test_search(size):
-            audit("PASS", size / 250)
-            audit("PASS", 0.0, name="utility")
-        """
-    )
-    for arguments in ((), ("-n2",)):
-        result = suite.run("--unlearn-report", *arguments)
-        assert result.ret == 0
-        forgotten, utility = suite.report()["claims"]
-        assert forgotten["count"] == utility["count"] > 20
-        assert forgotten["evidence"]["estimate"]["value"] > 0.2
-        result.stdout.fnmatch_lines(["2 claims planned, 2 ran: 2 passed*", "PASS * (worst of *)"])
-
-
 def test_subtests_carry_their_evidence(suite: Suite) -> None:
     pytest.importorskip("_pytest.subtests")
     suite.write(
