@@ -15,7 +15,7 @@ def test_marked(): audit()
 """
 
 
-@pytest.mark.parametrize("how", [("-n0",), ("-n2",), ("-n2", "--dist=loadgroup"), ("-n2", "--dist=loadfile")])
+@pytest.mark.parametrize("how", [("-n0",), ("-n2",), ("-n2", "--dist=loadgroup")])
 def test_every_way_of_dealing_releases_alike(suite: Suite, how: tuple[str, ...]) -> None:
     suite.write(test_it=SUITE)
     result = suite.run("--unlearn-gate", "--unlearn-report", *how)

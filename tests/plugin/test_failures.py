@@ -10,10 +10,9 @@ from tests.evidences import evidence
 from tests.plugin.conftest import Suite
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_the_failing_test_carries_the_detail(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_the_failing_test_carries_the_detail(suite: Suite) -> None:
     suite.write(test_release='def test_b(): audit("FAIL", 0.62)')
-    result = suite.run(*arguments)
+    result = suite.run()
     result.stdout.fnmatch_lines(
         ["*- unlearning audit -*", "forgotten: FAIL  0.620*", "  margin *deciding", "  entropy *tripwire"]
     )

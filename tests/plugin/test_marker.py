@@ -17,7 +17,7 @@ def test_a_typo_is_an_error_that_names_the_keywords(suite: Suite, mark: str) -> 
 
 def test_a_value_out_of_range_is_an_error(suite: Suite) -> None:
     suite.write(test_it="@pytest.mark.unlearn(max_mia_auc=0.4)\ndef test_a(): audit()")
-    result = suite.run("-n2")
+    result = suite.run()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["max_mia_auc must be a number above 0.5 and below 1, not 0.4"])
 

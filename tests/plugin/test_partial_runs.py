@@ -32,13 +32,6 @@ def test_whatever_narrows_the_run_makes_it_partial(suite: Suite, how: str) -> No
     blocked(suite, *NARROW[how])
 
 
-@pytest.mark.parametrize("how", ["-k", "node ids"])
-def test_it_is_the_same_with_workers(suite: Suite, how: str) -> None:
-    suite.ini("markers = slow")
-    suite.write(test_it=SLOW)
-    blocked(suite, *NARROW[how], "-n2")
-
-
 def test_a_selection_that_deselects_nothing_is_complete(suite: Suite) -> None:
     suite.ini("addopts = -m 'not slow'", "markers = slow")
     suite.write(test_it="def test_a(): audit()")
@@ -96,11 +89,10 @@ def pytest_collection_modifyitems(items):
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_tests_that_a_conftest_drops_without_a_word_are_missed(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_tests_that_a_conftest_drops_without_a_word_are_missed(suite: Suite) -> None:
     suite.pytester.makeconftest(DROP)
     suite.write(test_it="def test_a(): audit()\ndef test_b(): audit()")
-    blocked(suite, *arguments, reason="1 test was collected and then removed by a conftest.py or a plugin")
+    blocked(suite, reason="1 test was collected and then removed by a conftest.py or a plugin")
 
 
 def test_a_conftest_that_drops_first_is_caught_too(suite: Suite) -> None:
@@ -133,10 +125,19 @@ def test_modules_that_were_not_named_or_hold_only_doctests_are_not_missed(suite:
     assert suite.run("--unlearn-gate", "test_it.py", "src", "--doctest-modules").ret == 0
 
 
-def test_workers_tell_of_skipped_modules(suite: Suite) -> None:
-    suite.write(test_it="def test_a(): audit()")
-    suite.pytester.makepyfile(test_b=f"# unlearned_model\n{EMPTY['skipped']}\n")
-    blocked(suite, "-n2", reason="no test was collected from test_b.py, which speaks of audits")
+def test_workers_tell_all_of_it(suite: Suite) -> None:
+    suite.pytester.makeconftest(DROP)
+    suite.write(test_it="def test_a(): audit()\ndef test_b(): audit()\ndef test_c(): audit()")
+    suite.pytester.makepyfile(test_s=f"# unlearned_model\n{EMPTY['skipped']}\n", test_broken="import no_such_module")
+    result = suite.run("--unlearn-gate", "--continue-on-collection-errors", "-k", "not test_c", "-n2")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    reasons = {line.removeprefix("partial run: ") for line in result.outlines if line.startswith("partial run:")}
+    assert reasons == {
+        "test_broken.py could not be collected",
+        "no test was collected from test_s.py, which speaks of audits",
+        "1 test was collected and then removed by a conftest.py or a plugin",
+        "1 test was deselected",
+    }
 
 
 def test_a_skipped_module_that_has_nothing_to_do_with_audits_is_not_missed(suite: Suite) -> None:
@@ -145,11 +146,10 @@ def test_a_skipped_module_that_has_nothing_to_do_with_audits_is_not_missed(suite
     assert suite.run("--unlearn-gate").ret == 0
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_a_module_that_cannot_be_collected_is_missed(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_a_module_that_cannot_be_collected_is_missed(suite: Suite) -> None:
     suite.write(test_it="def test_a(): audit()")
     suite.pytester.makepyfile(test_b="import no_such_module")
-    blocked(suite, "--continue-on-collection-errors", *arguments, reason="test_b.py could not be collected")
+    blocked(suite, "--continue-on-collection-errors", reason="test_b.py could not be collected")
 
 
 class TestIgnored:

@@ -7,8 +7,7 @@ import pytest
 from tests.plugin.conftest import Suite
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_a_test_marked_as_an_audit_without_evidence_is_named(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_a_test_marked_as_an_audit_without_evidence_is_named(suite: Suite) -> None:
     suite.write(
         test_release="""
         @pytest.mark.unlearn(confidence=0.9)
@@ -17,7 +16,7 @@ def test_a_test_marked_as_an_audit_without_evidence_is_named(suite: Suite, argum
         def test_empty(): pass
         """
     )
-    suite.run(*arguments).stdout.fnmatch_lines(
+    suite.run().stdout.fnmatch_lines(
         [
             "2 claims planned, 0 ran: *",
             "test_release.py::test_empty is marked as an audit but ended without any evidence (passed)",

@@ -27,6 +27,8 @@ def test_counts_and_one_line_a_claim(suite: Suite, arguments: tuple[str, ...]) -
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
+            "*- unlearning audit -*",
+            "forgotten: FAIL  0.620*",
             "*= unlearning audit =*",
             "7 claims planned, 6 ran: 3 passed, 1 failed, 1 inconclusive, 1 invalid",
             "PASS          test_a  0.500 [[]0.470, 0.530[]] vs membership AUC at most 0.55",
