@@ -6,13 +6,12 @@ import pytest
 
 from tests.plugin.conftest import Suite
 
-FAILED, INTERRUPTED = pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED
+FAILED = pytest.ExitCode.TESTS_FAILED
 CODES = {
     "passed": ("def test_a(): audit()", (), 0),
     "failed": ("def test_a(): audit('FAIL')", (), 1),
     "inconclusive": ("def test_a(): audit('INCONCLUSIVE')", (), 1),
     "blocked": ("def test_a(): pass", ("--unlearn-gate",), 1),
-    "interrupted": ("def test_a(): raise KeyboardInterrupt", ("--unlearn-gate",), 2),
     "usage": ("def test_a(): audit()", ("--unlearn-seed=x",), 4),
     "nothing": ("", (), 5),
     "nothing, gate": ("", ("--unlearn-gate",), 1),
@@ -23,7 +22,7 @@ CODES = {
 def test_codes(suite: Suite, how: str) -> None:
     body, arguments, code = CODES[how]
     suite.write(test_it=body)
-    assert suite.run(*arguments, subprocess=how == "interrupted").ret == code
+    assert suite.run(*arguments).ret == code
 
 
 LEAVES_EARLY = "def test_a(): audit()\ndef test_b(): pytest.exit('enough', returncode=0)\ndef test_c(): audit('FAIL')"

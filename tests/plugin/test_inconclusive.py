@@ -7,10 +7,9 @@ import pytest
 from tests.plugin.conftest import Suite
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_it_fails_unless_asked_otherwise(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_it_fails_unless_asked_otherwise(suite: Suite) -> None:
     suite.write(test_it='def test_a(): audit("INCONCLUSIVE")')
-    suite.run(*arguments).assert_outcomes(failed=1)
+    suite.run().assert_outcomes(failed=1)
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
