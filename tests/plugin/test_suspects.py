@@ -104,3 +104,9 @@ def test_parameters(thing): assert thing
     result = suite.run("--unlearn-gate")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["1 claim planned, 1 ran: 1 passed*", "release gate: release"])
+
+
+def test_an_audit_that_was_never_reached_blocks(suite: Suite) -> None:
+    suite.write(test_it=IMPORTS + PROVEN + "def test_x(): assert 0\ndef test_b(): assert_forgotten(1, 2)")
+    result = suite.run("--unlearn-gate", "-x")
+    result.stdout.fnmatch_lines(["  - test_it.py::test_b looks like an audit*(not run)"])
