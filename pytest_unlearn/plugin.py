@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from pytest_unlearn import gate, overrides, settings
+from pytest_unlearn.attachments import attach
 from pytest_unlearn.recording import Recorder, recording
-from pytest_unlearn.report import terminal
-from pytest_unlearn.session import CARRIED, LAYERS, RECORDED, Controller, Recorded, Worker
+from pytest_unlearn.session import CARRIED, LAYERS, RECORDED, RERUN, Controller, Recorded, Worker
 
 pytest_plugins = (overrides.OURS, "pytest_unlearn.conformance.summary")
 
+SESSION = "unlearn-session"
 RECORDER = pytest.StashKey[Recorder]()
+TRIES = pytest.StashKey[int]()
 MARKER_ERROR = pytest.StashKey[str]()
 
 
@@ -49,7 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LAYERS] = {"command line": _command_line(config), "ini": _ini(config)}
     config.stash[RECORDED] = Recorded()
     role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
-    config.pluginmanager.register(role, "unlearn-session")
+    if config.pluginmanager.register(role, SESSION) is None:
+        raise pytest.UsageError(f"-p no:{SESSION} would leave a gate that never blocks; -p no:unlearn switches all off")
 
 
 def _command_line(config: pytest.Config) -> dict[str, Any]:
@@ -111,15 +114,18 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the evidence of this phase ride on its report, which xdist carries and a killed worker cannot take back."""
     report = yield
+    if call.when == "setup":
+        item.stash[TRIES] = item.stash.get(TRIES, 0) + 1
+    if item.stash.get(TRIES, 1) > 1:  # a plugin that repeats a test until it passes need not say so
+        setattr(report, RERUN, True)
     entries = item.stash[RECORDER].drain() if RECORDER in item.stash else []
     if entries:
         setattr(report, CARRIED, entries)
         item.config.stash[RECORDED].total += len(entries)
     if report.failed and call.excinfo is not None and not item.config.getoption("runxfail", False):
         _excuse_inconclusive(report, getattr(call.excinfo.value, "evidence", None), entries)
-    if report.failed and entries:
-        rows = [{"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries]
-        report.sections.append(("unlearning audit", terminal.section(rows)))
+    if entries:
+        attach(item, report, entries)
     return report
 
 

@@ -125,6 +125,7 @@ TABLE = {
         Spec("report_dir", str, ".unlearn/report", "directory of the report, relative to the root directory",
              lambda v: bool(v.strip()), "a path", flag=True),
         Spec("gate", bool, False, "fail the run unless every claim in unlearn_require was proven", flag=True),
+        Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
     )
 }  # fmt: skip
 

@@ -56,6 +56,10 @@ class Split:
         self._check_overlap()
         self.control_indices = self._controls()
 
+    def __repr__(self) -> str:
+        counts = f"forget {len(self.forget_indices)} of {len(self.train)}, {len(self.control_indices)} controls"
+        return f"<Split: {counts}, {len(self.test)} test>"
+
     @property
     def classes(self) -> IntArray:
         """Every label that occurs, in order."""

@@ -19,14 +19,21 @@ class Ledger:
     entries: list[dict[str, Any]] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
     planned: set[str] = field(default_factory=set)
+    suspected: set[str] = field(default_factory=set)
     recorded: int = 0
     deselected: int = 0
     crashed_workers: int = 0
     partial: list[str] = field(default_factory=list)
 
-    def plan(self, nodeids: Iterable[str]) -> None:
-        """Note the tests that are marked as audits and are about to run."""
-        self.planned.update(nodeids)
+    def plan(self, marked: Iterable[str], suspected: Iterable[str] = ()) -> None:
+        """Note the tests that are about to run and are marked as audits, or look like audits by their code."""
+        self.planned.update(marked)
+        self.suspected.update(suspected)
+
+    def narrow(self, reason: str) -> None:
+        """Note once why this run may have left audits out."""
+        if reason not in self.partial:
+            self.partial.append(reason)
 
     def add(self, nodeid: str, outcome: str | None, evidences: Iterable[Mapping[str, Any]] = ()) -> None:
         """Merge one report of a test: its outcome (None for a phase that decides nothing) and its evidence."""
@@ -38,9 +45,11 @@ class Ledger:
 
     def merge_worker(self, output: Mapping[str, Any]) -> None:
         """Merge what a finished xdist worker says about itself; every worker collects, and so deselects, the same."""
-        self.plan(output["planned"])
+        self.plan(output["planned"], output.get("suspected", ()))
         self.recorded += output["recorded"]
         self.deselected = max(self.deselected, output["deselected"])
+        for reason in output.get("partial", ()):
+            self.narrow(reason)
 
     def freeze(self) -> dict[str, Any]:
         """The ledger as plain data, in an order that does not depend on how workers took turns."""
@@ -48,18 +57,23 @@ class Ledger:
             {**entry, "outcome": self.outcomes.get(entry["nodeid"], "not finished")}
             for entry in sorted(self.entries, key=lambda entry: str(entry["nodeid"]))
         ]
-        seen = {entry["nodeid"] for entry in entries}
+        without_evidence = self._without_evidence({entry["nodeid"] for entry in entries})
         return {
             "entries": entries,
-            "counts": count(entries),
-            "without_evidence": [
-                {"nodeid": nodeid, "outcome": self.outcomes.get(nodeid, "not run")}
-                for nodeid in sorted(self.planned - seen)
-            ],
+            "counts": {"planned": len(entries) + len(without_evidence), **count(entries)},
+            "without_evidence": without_evidence,
             "crashed_workers": self.crashed_workers,
             "lost": max(0, self.recorded - len(entries)),
             "partial": self._partial(),
         }
+
+    def _without_evidence(self, seen: set[str]) -> list[dict[str, Any]]:
+        """Marked tests that left no evidence, and those that only look like audits unless they plainly passed."""
+        rows = [
+            {"nodeid": nodeid, "outcome": self.outcomes.get(nodeid, "not run"), "marked": nodeid in self.planned}
+            for nodeid in sorted((self.planned | self.suspected) - seen)
+        ]
+        return [row for row in rows if row["marked"] or row["outcome"] != "passed"]
 
     def _partial(self) -> list[str]:
         if not self.deselected:
@@ -79,7 +93,7 @@ def count(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 def reconcile(ledger: Mapping[str, Any]) -> list[str]:
     """What was planned or recorded and is missing here, a sentence each; empty when the ledger is complete."""
     problems = [
-        f"{row['nodeid']} is marked as an audit but ended without any evidence ({row['outcome']})"
+        f"{row['nodeid']} {_is(row)} an audit but ended without any evidence ({row['outcome']})"
         for row in ledger["without_evidence"]
     ]
     if ledger["crashed_workers"]:
@@ -89,3 +103,7 @@ def reconcile(ledger: Mapping[str, Any]) -> list[str]:
     if ledger["lost"]:
         problems.append(f"{ledger['lost']} recorded evidence(s) never reached the report")
     return problems
+
+
+def _is(row: Mapping[str, Any]) -> str:
+    return "is marked as" if row.get("marked", True) else "looks like"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_unlearn.report.ledger import reconcile
+from pytest_unlearn.report.ledger import WORDS, reconcile
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
 VERDICT_WIDTH = len("INCONCLUSIVE")
@@ -13,20 +14,27 @@ VERDICT_WIDTH = len("INCONCLUSIVE")
 
 def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
     """Lines no longer than `width`, each with the colour it is printed in ("" for none)."""
-    names = max((len(_name(entry["nodeid"])) for entry in ledger["entries"]), default=0)
-    full, short = ([observed(entry, brief) for entry in ledger["entries"]] for brief in (False, True))
+    result = [(line, "") for line in fold(headline(ledger), width)] + _claims(ledger["entries"], width)
+    for colour, texts in (("yellow", [f"partial run: {reason}" for reason in ledger["partial"]]),
+                          ("red", reconcile(ledger))):  # fmt: skip
+        result += [(line, colour) for text in texts for line in fold(text, width)]
+    return result
+
+
+def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str]]:
+    """A line for each claim; where that is too wide, a line for the test and more for the numbers."""
+    names = max((len(_name(entry["nodeid"])) for entry in entries), default=0)
+    full, short = ([observed(entry, brief) for entry in entries] for brief in (False, True))
     stacked = full if VERDICT_WIDTH + 2 + max(map(len, full), default=0) <= width else short
     texts = next((texts for texts in (full, short) if _room(names, texts) <= width), stacked)
-    result = [(cut(headline(ledger["counts"]), width), "")]
-    for entry, text in zip(ledger["entries"], texts, strict=True):
+    result = []
+    for entry, text in zip(entries, texts, strict=True):
         verdict, name = entry["evidence"]["verdict"], _name(entry["nodeid"])
-        first, colour = f"{verdict:<{VERDICT_WIDTH}}  {name}", COLOURS[verdict]
         if _room(names, texts) <= width:
-            result.append((f"{verdict:<{VERDICT_WIDTH}}  {name:<{names}}  {text}", colour))
-        else:  # a line each: neither the test's name nor the numbers give way
-            result += [(cut(first, width), colour), (cut(" " * (VERDICT_WIDTH + 2) + text, width), colour)]
-    result += [(cut(f"partial run: {reason}", width), "yellow") for reason in ledger["partial"]]
-    result += [(cut(problem, width), "red") for problem in reconcile(ledger)]
+            rows = [f"{verdict:<{VERDICT_WIDTH}}  {name:<{names}}  {text}"]
+        else:
+            rows = [cut(f"{verdict:<{VERDICT_WIDTH}}  {name}", width), *fold(text, width, VERDICT_WIDTH + 2)]
+        result += [(row, COLOURS[verdict]) for row in rows]
     return result
 
 
@@ -35,10 +43,12 @@ def _room(names: int, texts: list[str]) -> int:
     return VERDICT_WIDTH + names + 4 + max(map(len, texts), default=0)
 
 
-def headline(counts: Mapping[str, int]) -> str:
-    """The counts in one line."""
-    verdicts = ", ".join(f"{number} {word}" for word, number in counts.items() if word != "claims")
-    return f"{counts['claims']} claim{'' if counts['claims'] == 1 else 's'}: {verdicts}"
+def headline(ledger: Mapping[str, Any]) -> str:
+    """What was planned, what ran and what came of it, in one line."""
+    counts = ledger.get("counts", ledger)
+    verdicts = ", ".join(f"{counts[word]} {word}" for word in WORDS.values())
+    planned = counts.get("planned", counts["claims"])
+    return f"{planned} claim{'' if planned == 1 else 's'} planned, {counts['claims']} ran: {verdicts}"
 
 
 def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
@@ -80,6 +90,12 @@ def interval(estimate: Mapping[str, Any]) -> str:
 def number(value: float | None) -> str:
     """Three decimals; a value that is not finite is stored as None."""
     return "n/a" if value is None else f"{value:.3f}"
+
+
+def fold(text: str, width: int, indent: int = 0) -> list[str]:
+    """The text in lines of at most `width`, each but the first (or all, with an indent) set in."""
+    margin = " " * indent
+    return textwrap.wrap(text, max(width, indent + 20), initial_indent=margin, subsequent_indent=margin or "  ")
 
 
 def cut(text: str, width: int) -> str:

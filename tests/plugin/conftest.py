@@ -55,6 +55,10 @@ class Suite:
             return self.pytester.runpytest_subprocess(*arguments)
         return self.pytester.runpytest_inprocess(*arguments)
 
+    def ini(self, *lines: str) -> None:
+        """Write pytest.ini."""
+        self.pytester.makeini("\n".join(("[pytest]", *lines)) + "\n")
+
     def report(self) -> dict[str, Any]:
         """The written report.json."""
         document: dict[str, Any] = json.loads((self.path / ".unlearn/report/report.json").read_text())
@@ -64,7 +68,8 @@ class Suite:
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A mini-suite with hand-made evidence."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    for name in ("PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "CI"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{pytester.path}")

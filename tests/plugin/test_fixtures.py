@@ -10,49 +10,7 @@ import pytest_unlearn.assertions
 import pytest_unlearn.references.training
 import pytest_unlearn.task
 from tests.plugin.conftest import Suite
-
-INPUTS = """
-import numpy as np, pytest
-from sklearn.linear_model import LogisticRegression
-from pytest_unlearn import Split, EstimatorRecipe
-
-def make_split(forget=10, seed=0):
-    rng = np.random.default_rng(seed)
-    X, y = rng.normal(size=(120, 3)).astype("float32"), np.arange(120) % 2
-    return Split((X[:60], y[:60]), forget=range(forget), test=(X[60:], y[60:]))
-
-TRAININGS = []
-class Counted(EstimatorRecipe):
-    def __call__(self, dataset, *, seed):
-        TRAININGS.append(seed)
-        return super().__call__(dataset, seed=seed)
-RECIPE = Counted(LogisticRegression(solver="saga", max_iter=5), key="v1")
-
-def retrain(model, retain, forget, *, seed):
-    return EstimatorRecipe(LogisticRegression())(retain, seed=seed)
-"""
-SPLIT = """
-@pytest.fixture(scope="session")
-def unlearn_split(): return make_split()
-"""
-RECIPE = """
-@pytest.fixture(scope="session")
-def unlearn_recipe(): return RECIPE
-"""
-UNLEARNER = """
-@pytest.fixture(scope="session")
-def unlearner(): return retrain
-"""
-OWN_MODELS = """
-class Model:
-    classes_ = np.array([0, 1])
-    def __init__(self, name): self.name = name
-    def __call__(self, x): return np.zeros((len(x), 2))
-@pytest.fixture(scope="session")
-def original_model(): return Model("mine")
-@pytest.fixture(scope="session")
-def retrained_models(): return [Model("r0"), Model("r1")]
-"""
+from tests.plugin.inputs import INPUTS, OWN_MODELS, RECIPE, SPLIT, UNLEARNER
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -76,7 +34,7 @@ class TestFixtures:
                 assert (request.config.rootpath / ".unlearn/cache").is_dir()
             """
         )
-        suite.pytester.makeini("[pytest]\nunlearn_references = 3\n")
+        suite.ini("unlearn_references = 3")
         suite.run("-Wignore").assert_outcomes(passed=3)
 
     @pytest.mark.parametrize(
@@ -104,40 +62,6 @@ class TestFixtures:
         )
         result.stdout.no_fnmatch_line("*fixtures.py*")
 
-    def test_own_models_are_used_and_nothing_is_trained(self, suite: Suite) -> None:
-        suite.pytester.makeconftest(INPUTS + SPLIT + OWN_MODELS)
-        suite.write(
-            test_it="""
-            def test_a(unlearning_task, retrained_model):
-                assert unlearning_task.original.name == "mine"
-                assert [m.name for m in unlearning_task.retrained] == ["r0", "r1"]
-                assert retrained_model.name == "r0"
-                assert not os.path.exists(".unlearn")
-            """
-        )
-        suite.run().assert_outcomes(passed=1)
-
-    def test_an_own_unlearned_model_needs_no_unlearner(self, suite: Suite) -> None:
-        own = '@pytest.fixture(scope="session")\ndef unlearned_model(original_model): return ("mine", original_model)\n'
-        suite.pytester.makeconftest(INPUTS + SPLIT + RECIPE + own)
-        suite.write(
-            test_it="def test_a(unlearned_model, original_model): assert unlearned_model == ('mine', original_model)"
-        )
-        suite.run("-Wignore").assert_outcomes(passed=1)
-
-    def test_two_directories_with_inputs_of_their_own_do_not_share_models(self, suite: Suite) -> None:
-        suite.pytester.makeconftest(INPUTS + UNLEARNER + RECIPE)
-        suite.pytester.mkpydir("inputs")
-        for name, size in (("a", 7), ("b", 9), ("c", 7)):
-            folder = suite.pytester.mkdir(name)
-            (folder / "conftest.py").write_text(INPUTS + SPLIT.replace("make_split()", f"make_split({size})"))
-            (folder / f"test_{name}.py").write_text(
-                f"def test_1(unlearning_task, forget_loader): assert len(forget_loader.dataset) == {size}\n"
-                f"def test_2(unlearned_model, unlearning_task): assert len(unlearning_task.forget) == {size}\n"
-                f"def test_plain(): pass\n"
-            )
-        suite.run("-Wignore", "--import-mode=importlib").assert_outcomes(passed=9)
-
     def test_settings_reach_the_task_and_a_marker_does_not(self, suite: Suite) -> None:
         suite.pytester.makeconftest(INPUTS + SPLIT + RECIPE)
         suite.write(
@@ -148,7 +72,7 @@ class TestFixtures:
                 assert (t.seed, t.n_jobs, t.device, t.fresh, t.references) == (3, 2, "cpu", True, 2)
             """
         )
-        suite.pytester.makeini("[pytest]\nunlearn_references = 2\nunlearn_seed = 9\n")
+        suite.ini("unlearn_references = 2", "unlearn_seed = 9")
         options = ("--unlearn-seed=3", "--unlearn-jobs=2", "--unlearn-device=cpu", "--unlearn-fresh")
         suite.run(*options).assert_outcomes(passed=1)
 
@@ -171,6 +95,21 @@ class TestFixtures:
             """
         )
         suite.run("-Wignore").assert_outcomes(passed=2)
+
+    def test_everything_handed_out_prints_in_one_line(self, suite: Suite) -> None:
+        suite.pytester.makeconftest(INPUTS + SPLIT + RECIPE + UNLEARNER)
+        suite.write(
+            test_it="""
+            def test_a(unlearn_split, unlearning_task, unlearn, unlearn_recipe):
+                task = unlearning_task
+                views = (task.forget, task.retain, task.test, task.controls)
+                for thing in (unlearn_split, task, *views, unlearn, unlearn([1]), unlearn_recipe):
+                    assert type(thing).__repr__ is not object.__repr__, type(thing)
+                    assert "\\n" not in repr(thing) and len(repr(thing)) < 200, repr(thing)
+                assert repr(unlearn_split) == "<Split: forget 10 of 60, 60 controls, 60 test>"
+            """
+        )
+        suite.run("-Wignore").assert_outcomes(passed=1)
 
     def test_fixtures_are_documented(self, suite: Suite) -> None:
         output = suite.run("--fixtures", "-p", "no:unlearn").stdout.str()

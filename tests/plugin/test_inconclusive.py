@@ -7,10 +7,9 @@ import pytest
 from tests.plugin.conftest import Suite
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n2",)])
-def test_it_fails_unless_asked_otherwise(suite: Suite, arguments: tuple[str, ...]) -> None:
+def test_it_fails_unless_asked_otherwise(suite: Suite) -> None:
     suite.write(test_it='def test_a(): audit("INCONCLUSIVE")')
-    suite.run(*arguments).assert_outcomes(failed=1)
+    suite.run().assert_outcomes(failed=1)
 
 
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
@@ -31,7 +30,7 @@ def test_xfail_by_marker_and_by_ini(suite: Suite) -> None:
         def test_b(): audit("INCONCLUSIVE")
         """
     )
-    suite.pytester.makeini("[pytest]\nunlearn_inconclusive = xfail\n")
+    suite.ini("unlearn_inconclusive = xfail")
     suite.run().assert_outcomes(failed=1, xfailed=1)
 
 
@@ -48,7 +47,7 @@ def test_a_leak_that_hypothesis_shrank_to_inconclusive_stays_a_failure(suite: Su
     )
     result = suite.run("--unlearn-inconclusive=xfail")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["1 claim: 0 passed, 1 failed*"])
+    result.stdout.fnmatch_lines(["1 claim planned, 1 ran: 0 passed, 1 failed*"])
 
 
 def test_runxfail_switches_the_excuse_off(suite: Suite) -> None:
@@ -65,4 +64,4 @@ def test_warn_mode_warns_and_passes(suite: Suite) -> None:
     )
     result = suite.run("--unlearn-inconclusive=warn", subprocess=True)
     result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(["1 claim: 0 passed, 0 failed, 1 inconclusive, 0 invalid"])
+    result.stdout.fnmatch_lines(["1 claim planned, 1 ran: 0 passed, 0 failed, 1 inconclusive, 0 invalid"])

@@ -34,7 +34,7 @@ def ledger(*verdicts: str, **rest: Any) -> Ledger:
 
 def test_counts() -> None:
     counts = ledger("PASS", "PASS", "FAIL", "INVALID").freeze()["counts"]
-    assert counts == {"claims": 4, "passed": 2, "failed": 1, "inconclusive": 0, "invalid": 1}
+    assert counts == {"planned": 4, "claims": 4, "passed": 2, "failed": 1, "inconclusive": 0, "invalid": 1}
 
 
 def test_the_order_does_not_depend_on_who_came_first() -> None:
@@ -103,7 +103,9 @@ def test_the_schema_refuses_what_is_not_a_report() -> None:
 
 def test_markdown_says_what_was_found_and_what_it_does_not_mean() -> None:
     text = markdown.render(ledger("PASS", "FAIL").freeze(), {**ABOUT, "gate": {"release": False, "reasons": ["a < b"]}})
-    assert text.startswith("# Unlearning audit\n\n2 claims: 1 passed, 1 failed, 0 inconclusive, 0 invalid.\n")
+    assert text.startswith(
+        "# Unlearning audit\n\n2 claims planned, 2 ran: 1 passed, 1 failed, 0 inconclusive, 0 invalid.\n"
+    )
     assert "Release gate: **blocked**\n\n* a &lt; b\n" in text
     assert "| FAIL | forgotten | test_it.py::test_1 | passed | 0.500 [0.470, 0.530] vs membership AUC" in text
     assert "* max_mia_auc from default" in text

@@ -1,0 +1,21 @@
+"""Nothing is created until something is written."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.conftest import Suite
+
+
+@pytest.mark.parametrize("arguments", [("--collect-only",), ("--markers",), ("--help",), ("--fixtures",)])
+def test_nothing_is_created_when_nothing_runs(suite: Suite, arguments: tuple[str, ...]) -> None:
+    suite.write(test_it="def test_a(): audit()")
+    before = set(suite.path.iterdir())
+    assert suite.run("--unlearn-report", "--unlearn-gate", *arguments).ret == 0
+    assert {path.name for path in set(suite.path.iterdir()) - before} <= {"__pycache__"}
+
+
+def test_nothing_is_created_when_nothing_was_asked_for(suite: Suite) -> None:
+    suite.write(test_it="def test_a(): audit()")
+    suite.run("--unlearn-gate")
+    assert not (suite.path / ".unlearn").exists()
