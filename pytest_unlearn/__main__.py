@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from pytest_unlearn.commands import cache, check, compare
+from pytest_unlearn.commands import cache, check, compare, plan
 from pytest_unlearn.commands.console import UNUSABLE, Unusable, printable
 
 PROGRAM = "python -m pytest_unlearn"
@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in (check, compare, cache):
+    for command in (plan, check, compare, cache):
         command.add(commands)
     return top
 

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.commands.console import BLOCKED, FINE, Unusable, one_line, plural, say
-from pytest_unlearn.references import Entry, Store
+
+if TYPE_CHECKING:
+    from pytest_unlearn.references import Entry, Store
 
 DAY = 24 * 60 * 60
 UNUSED_DAYS = 30
@@ -200,6 +202,8 @@ def size(count: int) -> str:
 
 
 def _store(options: argparse.Namespace) -> Store:
+    from pytest_unlearn.references import Store
+
     directory = options.cache_dir or options.rootdir / ".unlearn" / "cache"
     if directory.exists() and not directory.is_dir():
         raise Unusable(f"{directory} is not a folder: give the one that models are kept in as --cache-dir")
