@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INPUTS = ("unlearn_split", "unlearn_recipe", "unlearning_task", "original_model", "retrained_models")
 TRAINING = ("original_model", "retrained_model", "retrained_models", "unlearned_model", "unlearn")
 WRITING = ("xmlpath", "htmlpath", "report_log")  # options that would replace a file of the last real run
-REMEMBERING = ("nfplugin", "stepwiseplugin")
+REMEMBERING = ("lfplugin", "nfplugin", "stepwiseplugin")  # plugins that note which tests failed
 DEFINE = (
     "define the session-scoped fixture `unlearn_split` in conftest.py, as a Split(train, forget=indices, test=test)"
 )
@@ -69,12 +69,6 @@ class Planner:
             if hasattr(config.option, name):
                 setattr(config.option, name, None)
 
-    def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Keep pytest's memory of which tests failed last as it is."""
-        for name in REMEMBERING:
-            if session.config.pluginmanager.hasplugin(name):
-                session.config.pluginmanager.unregister(name=name)
-
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember the first thing that could not be collected."""
         if report.failed and not self.problem:
@@ -100,6 +94,9 @@ class Planner:
             self.problem = "no tests were collected: give the path of the suite that audits"
         if self.problem:
             return True
+        for name in REMEMBERING:
+            if session.config.pluginmanager.hasplugin(name):
+                session.config.pluginmanager.unregister(name=name)
         chosen = [item for item in session.items if set(NAMES) & set(getattr(item, "fixturenames", ()))]
         for item in self._by_inputs(chosen or session.items):
             try:

@@ -362,6 +362,15 @@ def test_nothing_of_a_real_run_is_overwritten(suite: Suite) -> None:
     assert (suite.path / "junit.xml").read_text() == "of a real run"
 
 
+def test_what_pytest_remembers_of_real_runs_stays(suite: Suite) -> None:
+    suite.write(SPLIT, RECIPE, "@pytest.fixture(autouse=True)\ndef broken(): raise ValueError('no network')\n")
+    before = suite.files
+    done = suite.plan("--no-probe")
+    assert done.status == 2
+    assert "the inputs could not be evaluated: ValueError: no network" in done.err
+    assert not [name for name in suite.files - before if "lastfailed" in name]
+
+
 def test_a_suite_that_is_run_by_workers_is_planned_without_them(suite: Suite) -> None:
     suite.write(SPLIT, RECIPE)
     done = in_a_process(suite, "-p", "xdist", "-n2", "--no-probe")
