@@ -99,8 +99,7 @@ class UnlearningTask:
             return self._given_original
         if self.recipe is None:
             raise ValueError("this task has no original model: pass original=, or recipe= to train one.")
-        everything = View("train", self.split.train, np.arange(len(self.split.train), dtype=np.int64), self)
-        return self._train([(everything, self.seed)])[0].model
+        return self._train([(self._everything, self.seed)])[0].model
 
     @property
     def retrained(self) -> list[Any]:
@@ -114,7 +113,7 @@ class UnlearningTask:
         """The references this task trained itself, with their keys, seeds and times."""
         if not isinstance(self.references, int) or self.recipe is None or self.references == 0:
             return []
-        seeds = [self.seed + FIRST_REFERENCE_SEED + k for k in range(self.references)]
+        seeds = self._seeds
         first = self._train([(self.retain, seed) for seed in seeds[:2]])
         if len(first) == 2 and self._equal(first[0].model, first[1].model):
             return self._train([(self.retain.resampled(seed), seed) for seed in seeds])
@@ -125,6 +124,18 @@ class UnlearningTask:
         """Whether two seeds gave equal models, so that references were trained on seeded bootstraps of retain."""
         records = self.trained_references
         return len(records) > 1 and records[0].key != self._key(self.retain, records[0].seed)
+
+    def jobs(self, *, bootstrapped: bool = False) -> list[Job]:
+        """The trainings behind `original` (the first, unless it was given) and `retrained`; asking trains nothing.
+
+        Args:
+            bootstrapped: what follows if two seeds give equal models, instead of what is tried first.
+        """
+        if self.recipe is None:
+            return []
+        wanted = [] if self._given_original is not None else [(self._everything, self.seed)]
+        wanted += [(self.retain.resampled(seed) if bootstrapped else self.retain, seed) for seed in self._seeds]
+        return self._jobs(wanted)
 
     def unlearn(self, unlearner: Any, *, seed: int | None = None) -> Any:
         """The model an unlearner makes of the original; kept in the cache, like a reference.
@@ -194,8 +205,20 @@ class UnlearningTask:
     def _key(self, dataset: View, seed: int) -> str:
         return reference_key(fingerprint(self.recipe), dataset.digest, dataset.indices, seed, self.device)
 
+    @property
+    def _everything(self) -> View:
+        return View("train", self.split.train, np.arange(len(self.split.train), dtype=np.int64), self)
+
+    @property
+    def _seeds(self) -> list[int]:
+        count = self.references if isinstance(self.references, int) else 0
+        return [self.seed + FIRST_REFERENCE_SEED + k for k in range(count)]
+
+    def _jobs(self, wanted: list[tuple[View, int]]) -> list[Job]:
+        return [Job(self.recipe, dataset, seed, self._key(dataset, seed)) for dataset, seed in wanted]
+
     def _train(self, wanted: list[tuple[View, int]]) -> list[Trained]:
-        return self._run([Job(self.recipe, dataset, seed, self._key(dataset, seed)) for dataset, seed in wanted])
+        return self._run(self._jobs(wanted))
 
     def _run(self, jobs: list[Job]) -> list[Trained]:
         done = train_all(jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress)

@@ -54,6 +54,22 @@ def test_a_second_task_trains_nothing(tmp_path):
     assert all(trained.source == "trained" for trained in fresh.trained_references)
 
 
+@pytest.mark.parametrize("recipe", [RECIPE, EstimatorRecipe(LogisticRegression())])
+def test_the_trainings_it_foresees_are_those_that_happen(tmp_path, recipe):
+    foreseen = UnlearningTask(SPLIT, recipe, references=3, cache_dir=tmp_path)
+    jobs = foreseen.jobs()
+    assert not list(tmp_path.iterdir())
+    task = UnlearningTask(SPLIT, recipe, references=3, cache_dir=tmp_path)
+    task.original  # noqa: B018
+    trained = [record.key for record in task.trained_references]
+    assert trained == [job.key for job in foreseen.jobs(bootstrapped=task.bootstrapped)[1:]]
+    kept = {entry.key for entry in task.store.entries()}
+    assert kept == {job.key for job in jobs[: 3 if task.bootstrapped else 4]} | set(trained)
+    assert len(UnlearningTask(SPLIT, recipe, original=build(), references=1).jobs()) == 1
+    assert UnlearningTask(SPLIT, recipe, original=build(), references=[]).jobs() == []
+    assert UnlearningTask(SPLIT).jobs() == []
+
+
 def test_another_request_trains_other_references(tmp_path):
     UnlearningTask(SPLIT, RECIPE, references=2, cache_dir=tmp_path).retrained  # noqa: B018
     other = UnlearningTask(SPLIT.with_forget([30, 31]), RECIPE, references=2, cache_dir=tmp_path)

@@ -8,8 +8,8 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,20 @@ from pytest_unlearn.references.payload import Build, NotStorable, Payload, decod
 SCHEMA = "pytest-unlearn model 1"
 _KINDS = ("safetensors", "skops")
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_OURS = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|safetensors|skops|.*\.tmp)")
 _logger = logging.getLogger("pytest_unlearn")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One stored model: its key, kind, size, and what was noted when it was stored."""
+    """One stored model: its key, kind, size, what was noted when it was stored, and when that and its last use were."""
 
     key: str
     kind: str
     size: int
     info: Mapping[str, Any]
+    stored: float
+    used: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +163,21 @@ class Store:
         found = []
         for path in sorted(self.directory.glob("*.json")):
             try:
-                sidecar = self._sidecar(path.stem)
-                size = (self.directory / f"{path.stem}.{sidecar['kind']}").stat().st_size
+                found.append(self._entry(path.stem, self._sidecar(path.stem)))
             except Exception:
                 continue
-            found.append(Entry(path.stem, sidecar["kind"], size, sidecar["info"]))
         return found
+
+    def find(self, key: str) -> Entry | None:
+        """A stored model's entry if every byte is as it was written, else None; nothing is loaded or changed."""
+        try:
+            return self.examine(key)
+        except Exception:
+            return None
+
+    def examine(self, key: str) -> Entry:
+        """As `find`, but an exception says what is wrong with the files of this key."""
+        return self._entry(key, self._bytes(key)[0])
 
     def purge(self) -> int:
         """Remove every model, with what interrupted writers left behind, and return how many there were.
@@ -175,23 +187,49 @@ class Store:
         entries = self.entries()
         for entry in entries:
             self._remove(entry.key)
-        for path in self.directory.glob("*"):
-            if re.fullmatch(r"\.?[0-9a-f]{64}\.(json|lock|safetensors|skops|.*\.tmp)", path.name):
-                path.unlink(missing_ok=True)
+        for path, _ in self.files():
+            path.unlink(missing_ok=True)
         for entry in entries:
             (self.directory / f"{entry.key}.lock").unlink(missing_ok=True)
         return len(entries)
+
+    def files(self) -> list[tuple[Path, str]]:
+        """Every file in the folder that has the name of one of ours, and the key that it belongs to."""
+        found = [(path, _OURS.fullmatch(path.name)) for path in sorted(self.directory.glob("*")) if path.is_file()]
+        return [(path, match[1]) for path, match in found if match]
+
+    def discard(self, key: str, names: Iterable[str] = ()) -> bool:
+        """Remove a model, or only the named files of it; False, and nothing is, while another process has it."""
+        with self.lock(key, wait=False) as ours:
+            if ours and not names:
+                self._remove(key)
+            for name in (names or (f"{key}.lock",)) if ours else ():
+                with suppress(OSError):
+                    (self.directory / name).unlink(missing_ok=True)
+        return ours
+
+    def _entry(self, key: str, sidecar: Mapping[str, Any]) -> Entry:
+        # A use touches the sidecar, which was written right after the payload.
+        payload = (self.directory / f"{key}.{sidecar['kind']}").stat()
+        used = max(payload.st_mtime, (self.directory / f"{key}.json").stat().st_mtime)
+        return Entry(key, sidecar["kind"], payload.st_size, sidecar["info"], payload.st_mtime, used)
 
     def _read(self, key: str, build: Build | None) -> Fetched:
         files = [self.directory / f"{_checked(key)}.{kind}" for kind in ("json", *_KINDS)]
         if not any(file.exists() for file in files):
             raise _Absent
+        sidecar, data = self._bytes(key)
+        model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
+        with suppress(OSError):  # a store that cannot be written is still read; it only forgets when it was used
+            os.utime(self.directory / f"{key}.json")
+        return Fetched(model, sidecar["info"])
+
+    def _bytes(self, key: str) -> tuple[dict[str, Any], bytes]:
         sidecar = self._sidecar(key)
         data = (self.directory / f"{key}.{sidecar['kind']}").read_bytes()
         if hashlib.sha256(data).hexdigest() != sidecar["sha256"]:
             raise ValueError(f"its {len(data)} bytes are not the {sidecar['size']} that were written")
-        model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
-        return Fetched(model, sidecar["info"])
+        return sidecar, data
 
     def _sidecar(self, key: str) -> dict[str, Any]:
         try:

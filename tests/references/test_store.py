@@ -412,3 +412,37 @@ def test_a_second_put_replaces_the_first(store, caplog):
     assert store.put(KEY, GaussianNB().fit(X, Y), {})
     assert isinstance(store.get(KEY), GaussianNB)
     assert not caplog.text
+
+
+def test_reading_a_model_notes_its_use_where_that_can_be_written(store, monkeypatch):
+    store.put(KEY, normalised(), {})
+    for path in files(store).values():
+        os.utime(path, (1000, 1000))
+    (entry,) = store.entries()
+    assert (entry.stored, entry.used) == (1000, 1000)
+    assert store.find(KEY) == entry
+
+    def read_only(path, times=None):
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "utime", read_only)
+        assert store.get(KEY) is not None
+    assert store.entries() == [entry]
+    assert store.get(KEY) is not None
+    (entry,) = store.entries()
+    assert entry.stored == 1000
+    assert entry.used > 1000
+
+
+@pytest.mark.parametrize("harm", [truncated, flipped, emptied, removed])
+@pytest.mark.parametrize("half", ["json", "safetensors"])
+def test_finding_a_model_checks_every_byte_and_changes_nothing(store, harm, half, caplog):
+    assert store.find(KEY) is None
+    store.put(KEY, normalised(), {"seed": 1})
+    assert store.find(KEY).info == {"seed": 1}
+    harm(files(store)[half])
+    left = sorted(store.directory.iterdir())
+    assert store.find(KEY) is None
+    assert sorted(store.directory.iterdir()) == left
+    assert not caplog.text

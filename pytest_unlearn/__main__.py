@@ -1,0 +1,59 @@
+"""`python -m pytest_unlearn`: the few commands outside pytest."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+from collections.abc import Sequence
+
+from pytest_unlearn.commands import cache, check, compare, plan
+from pytest_unlearn.commands.console import UNUSABLE, Unusable, printable
+
+PROGRAM = "python -m pytest_unlearn"
+STATUSES = (
+    "Exit status: 0 fine; 1 blocked, a regression, damage or a limit out of reach; 2 wrong usage or unusable input."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar, a subparser a command."""
+    top = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Plan an audit of machine unlearning, and judge, compare and tidy up what audits left behind.",
+        epilog=STATUSES,
+        allow_abbrev=False,
+    )
+    commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+    for command in (plan, check, compare, cache):
+        command.add(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command line without the program; that of this process by default.
+
+    Returns:
+        The exit status.
+    """
+    grammar = parser()
+    options, rest = grammar.parse_known_args(arguments)
+    if rest and options.command != "plan":
+        grammar.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.pytest_arguments = rest
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a log that cannot show a letter is no reason to fail
+    try:
+        status: int = options.run(options)
+        return status
+    except (Unusable, OSError) as error:
+        print(f"{PROGRAM} {options.command}: {printable(str(error))}", file=sys.stderr)
+        return UNUSABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
