@@ -54,12 +54,12 @@ def unlearning_task(request: pytest.FixtureRequest, unlearn_split: Split) -> Unl
     own_original, own_references = (overridden(request, name) for name in ("original_model", "retrained_models"))
     original = request.getfixturevalue("original_model") if own_original else None
     references = request.getfixturevalue("retrained_models") if own_references else None
-    trains = not own_original or (not own_references and _settings(request.config)["references"] > 0)
+    trains = not own_original or (not own_references and training_settings(request.config)["references"] > 0)
     # A recipe that is not needed may stay undefined; one that is defined goes along (it may train an original later).
     recipe = None
     if trains or overridden(request, "unlearn_recipe"):
         recipe = request.getfixturevalue("unlearn_recipe")
-    return _task(request.config, unlearn_split, recipe, original, references)
+    return make_task_of(request.config, unlearn_split, recipe, original, references)
 
 
 @pytest.fixture(scope="session")
@@ -116,15 +116,18 @@ def unlearn(request: pytest.FixtureRequest, unlearning_task: UnlearningTask, unl
 
     def make_task(indices: tuple[int, ...]) -> UnlearningTask:
         split = unlearning_task.split.with_forget(indices)
-        return _task(request.config, split, recipe, unlearning_task.original)
+        return make_task_of(request.config, split, recipe, unlearning_task.original)
 
     return Unlearn(make_task, unlearner)
 
 
-def _task(config: pytest.Config, split: Split, recipe: Any, original: Any, references: Any = None) -> UnlearningTask:
+def make_task_of(
+    config: pytest.Config, split: Split, recipe: Any, original: Any, references: Any = None
+) -> UnlearningTask:
+    """A task with the settings of this run."""
     from pytest_unlearn.task import UnlearningTask
 
-    value = _settings(config)
+    value = training_settings(config)
     task = UnlearningTask(
         split,
         recipe,
@@ -140,7 +143,8 @@ def _task(config: pytest.Config, split: Split, recipe: Any, original: Any, refer
     return task
 
 
-def _settings(config: pytest.Config) -> dict[str, Any]:
+def training_settings(config: pytest.Config) -> dict[str, Any]:
+    """What the session says of trainings."""
     # Not the running test's layers: a session fixture must not take over the marker of the test that came first.
     names = ("seed", "jobs", "device", "references", "fresh")
     return {name: settings.resolve(name, None, config.stash[LAYERS]).value for name in names}

@@ -60,7 +60,7 @@ class Controller(Collecting):
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.ledger.add(report.nodeid, _outcome(report), getattr(report, CARRIED, ()))
+        self.ledger.add(report.nodeid, _outcome(report), getattr(report, CARRIED, ()), report.duration)
         if hasattr(report, RERUN):
             self.ledger.add(report.nodeid, "rerun")
 

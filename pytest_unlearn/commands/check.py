@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     policy = Policy(tuple(dict.fromkeys(wanted)), limits, options.confidence)
     ledger = stored.ledger(document)
     decision = decide(ledger, policy)
-    say(f"{options.report}: {headline(ledger['counts'])}")
+    say(f"{options.report}: {headline(ledger)}")
     say(f"required: {', '.join(policy.required) or 'nothing'} ({origin})")
     for claim, limit in policy.limits.items():
         say(f"policy: {claim} at a {stored.LIMITS[claim]} of at most {limit:g}")

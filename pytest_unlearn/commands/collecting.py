@@ -200,11 +200,11 @@ def evaluate(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> In
 
 def _task(request: pytest.FixtureRequest, own_original: bool, own_references: bool) -> UnlearningTask:
     """The task that the plugin's fixture makes, without the models that were handed over."""
-    trains = not own_original or (not own_references and fixtures._settings(request.config)["references"] > 0)
+    trains = not own_original or (not own_references and fixtures.training_settings(request.config)["references"] > 0)
     refuse_training(request._pyfuncitem, ["unlearn_split", *(["unlearn_recipe"] if trains else [])])
     split = request.getfixturevalue("unlearn_split")
     recipe = request.getfixturevalue("unlearn_recipe") if trains else None
-    return fixtures._task(request.config, split, recipe, None, [] if own_references else None)
+    return fixtures.make_task_of(request.config, split, recipe, None, [] if own_references else None)
 
 
 def _limits(config: pytest.Config, tests: Iterable[pytest.Item]) -> tuple[tuple[Setting, Setting], ...]:

@@ -105,8 +105,16 @@ def change(key: Key, old: Entry | None, new: Entry | None) -> Change:
         return Change(key, old, new)
     if new is None:
         return Change(key, old, new, worse=("the claim is missing in the new report",))
-    differs = incomparable(old["evidence"], new["evidence"])
+    shortened = old.get("brief") or new.get("brief")
+    differs = _other_basis(old, new) if shortened else incomparable(old["evidence"], new["evidence"])
     return Change(key, old, new, differs, () if differs else tuple(regressions(old, new)))
+
+
+def _other_basis(old: Entry, new: Entry) -> str:
+    """The same for entries of large reports, which keep one digest of data, request and recipe."""
+    if not old.get("basis") or not new.get("basis"):
+        return f"the {'new' if old.get('basis') else 'old'} report has no digest of data and recipe"
+    return "" if old["basis"] == new["basis"] else "the data, the request or the recipe differ"
 
 
 def incomparable(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -57,12 +57,18 @@ def ledger(document: Document) -> dict[str, Any]:
     """The ledger that a report was made from, as `gate.decide` reads it; counts are made afresh."""
     return {
         "entries": document["claims"],
-        "counts": count(document["claims"]),
+        "counts": counts(document),
         "without_evidence": document["without_evidence"],
         "crashed_workers": document["crashed_workers"],
         "lost": document["lost"],
         "partial": document["partial_reasons"],
     }
+
+
+def counts(document: Document) -> dict[str, int]:
+    """What the report ought to count, by what it lists."""
+    claims = document["claims"]
+    return {"planned": len(claims) + len(document["without_evidence"]), **count(claims)}
 
 
 def required(document: Document) -> list[str] | None:
@@ -73,10 +79,7 @@ def required(document: Document) -> list[str] | None:
 
 def contradictions(document: Document) -> Iterator[str]:
     """Where a valid report says two things at once, a sentence each."""
-    counted = count(document["claims"])
-    for word, number in counted.items():
-        if document["counts"][word] != number:
-            yield f"it counts {document['counts'][word]} {word} and lists {number}"
+    yield from _miscounted(document, count(document["claims"]))
     if document["partial"] != bool(document["partial_reasons"]):
         yield f"partial is {str(document['partial']).lower()} with {len(document['partial_reasons'])} reason(s) for it"
     yield from _gate(document["gate"])
@@ -93,6 +96,13 @@ def contradictions(document: Document) -> Iterator[str]:
             yield f"{nodeid} is listed {times} times as a test without evidence"
         if nodeid in outcomes:
             yield f"{nodeid} is listed both with and without evidence"
+    yield from _miscounted(document, counts(document))
+
+
+def _miscounted(document: Document, found: Mapping[str, int]) -> Iterator[str]:
+    for word, number in found.items():
+        if document["counts"][word] != number:
+            yield f"it counts {document['counts'][word]} {word} and lists {number}"
 
 
 def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:

@@ -18,6 +18,7 @@ class Ledger:
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
     planned: set[str] = field(default_factory=set)
     suspected: set[str] = field(default_factory=set)
     recorded: int = 0
@@ -35,8 +36,11 @@ class Ledger:
         if reason not in self.partial:
             self.partial.append(reason)
 
-    def add(self, nodeid: str, outcome: str | None, evidences: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Merge one report of a test: its outcome (None for a phase that decides nothing) and its evidence."""
+    def add(
+        self, nodeid: str, outcome: str | None, evidences: Iterable[Mapping[str, Any]] = (), seconds: float = 0.0
+    ) -> None:
+        """Merge one report of a test: its outcome (None for a phase that decides nothing), evidence and duration."""
+        self.seconds[nodeid] = self.seconds.get(nodeid, 0.0) + seconds
         if outcome is not None:
             self.outcomes[nodeid] = max(self.outcomes.get(nodeid, outcome), outcome, key=OUTCOMES.index)
         for evidence in evidences:
@@ -54,7 +58,7 @@ class Ledger:
     def freeze(self) -> dict[str, Any]:
         """The ledger as plain data, in an order that does not depend on how workers took turns."""
         entries = [
-            {**entry, "outcome": self.outcomes.get(entry["nodeid"], "not finished")}
+            {**entry, "outcome": self.outcomes.get(entry["nodeid"], "not finished"), "seconds": self._spent(entry)}
             for entry in sorted(self.entries, key=lambda entry: str(entry["nodeid"]))
         ]
         without_evidence = self._without_evidence({entry["nodeid"] for entry in entries})
@@ -66,6 +70,10 @@ class Ledger:
             "lost": max(0, self.recorded - len(entries)),
             "partial": self._partial(),
         }
+
+    def _spent(self, entry: Mapping[str, Any]) -> float | None:
+        """How long the entry's test took; None where nobody said."""
+        return round(self.seconds[entry["nodeid"]], 3) or None
 
     def _without_evidence(self, seen: set[str]) -> list[dict[str, Any]]:
         """Marked tests that left no evidence, and those that only look like audits unless they plainly passed."""

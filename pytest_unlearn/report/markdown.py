@@ -17,7 +17,7 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """The report as Markdown; it ends with what a report may and may not be read as."""
     entries = [ledger["entries"][position] for position in words.gravest_first(ledger["entries"])]
     blocks = ["# Unlearning audit", f"**{words.conclusion(ledger, about.get('gate'))[1]}.**"]
-    blocks += [headline(ledger["counts"]) + "."]
+    blocks += [headline(ledger) + "."]
     blocks += _gate(about.get("gate"))
     blocks += _bullets("Incomplete", [*(f"partial run: {text}" for text in ledger["partial"]), *reconcile(ledger)])
     if entries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -39,13 +40,27 @@ def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path
         for name, text in texts.items():
             # A lone surrogate in a test's name has no UTF-8; as \udc80 it is what JSON would write.
             (stage / name).write_text(text, encoding="utf-8", errors="backslashreplace")
-        for name in texts:
-            os.replace(stage / name, directory / name)
+        _put_in_place(stage, directory, list(texts))
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return [directory / name for name in texts]
 
 
-def left_from_earlier(directory: Path) -> list[str]:
-    """Files of a report that lie in `directory` already, and must not be taken for one that could not be written."""
-    return [name for name in FILES if (directory / name).exists()]
+def _put_in_place(stage: Path, directory: Path, names: list[str]) -> None:
+    """Move the files of a stage into the directory; if one cannot be moved, what was there before comes back."""
+    kept = stage / "before"
+    kept.mkdir()
+    try:
+        for name in names:
+            if (directory / name).exists():
+                os.replace(directory / name, kept / name)
+        for name in names:
+            os.replace(stage / name, directory / name)
+    except BaseException:
+        for name in names:
+            with contextlib.suppress(OSError):
+                if not (stage / name).exists():  # it had been put in place
+                    (directory / name).unlink(missing_ok=True)
+                if (kept / name).exists():
+                    (kept / name).rename(directory / name)
+        raise

@@ -45,9 +45,9 @@ def _room(names: int, texts: list[str]) -> int:
 
 def headline(ledger: Mapping[str, Any]) -> str:
     """What was planned, what ran and what came of it, in one line."""
-    counts = ledger.get("counts", ledger)
+    counts = ledger["counts"]
     verdicts = ", ".join(f"{counts[word]} {word}" for word in WORDS.values())
-    planned = counts.get("planned", counts["claims"])
+    planned = counts["planned"]
     return f"{planned} claim{'' if planned == 1 else 's'} planned, {counts['claims']} ran: {verdicts}"
 
 

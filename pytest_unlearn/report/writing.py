@@ -11,7 +11,6 @@ from typing import Any
 
 from pytest_unlearn.report import markdown, publish, step_summary
 
-FILES = ("index.html", "report.json", "report.md", "attestation.json")
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
@@ -50,7 +49,7 @@ def _summarise(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 def _stamps(directory: Path) -> dict[str, tuple[int, int]]:
     """Which files of a report lie in the directory, and a stamp that changes when they are written again."""
     stamps = {}
-    for name in FILES:
+    for name in publish.FILES:
         with contextlib.suppress(OSError):
             status = (directory / name).stat()
             stamps[name] = (status.st_ino, status.st_mtime_ns)

@@ -14,7 +14,7 @@ from tests.commands.conftest import Run, change, claim, write
 def test_a_report_that_proves_what_is_required_is_released(run: Run, tmp_path: Path) -> None:
     done = run("check", write(tmp_path / "report.json", claim()))
     assert done.status == 0
-    assert "1 claim: 1 passed" in done.out
+    assert "1 claim planned, 1 ran: 1 passed" in done.out
     assert "required: forgotten (default)" in done.out
     assert "release: every required claim was proven" in done.out
 
@@ -60,7 +60,12 @@ def test_a_gate_that_blocked_for_other_reasons_is_decided_anew(run: Run, tmp_pat
         (lambda d: d.update(partial=True, partial_reasons=["-k was given"]), "partial run"),
         (lambda d: d.update(lost=1), "never reached the report"),
         (lambda d: d.update(crashed_workers=1), "1 worker crashed"),
-        (lambda d: d.update(without_evidence=[{"nodeid": "b", "outcome": "skipped"}]), "without any evidence"),
+        (
+            lambda d: d.update(
+                without_evidence=[{"nodeid": "b", "outcome": "skipped"}], counts={**d["counts"], "planned": 2}
+            ),
+            "without any evidence",
+        ),
     ],
 )
 def test_an_incomplete_report_blocks(run: Run, tmp_path: Path, alter: Callable[[Any], Any], reason: str) -> None:

@@ -66,8 +66,29 @@ def test_a_full_disk_leaves_the_old_report_as_it_was(
     with pytest.raises(OSError, match="No space left"):
         publish.publish(ledger(4), ABOUT, tmp_path, tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
-    assert publish.left_from_earlier(tmp_path) == list(publish.FILES)
-    assert publish.left_from_earlier(tmp_path / "elsewhere") == []
+
+
+@pytest.mark.parametrize("moves", range(9))
+def test_a_report_is_put_in_place_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
+    publish.publish(ledger(1), ABOUT, tmp_path, tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in publish.FILES}
+    replace, left = os.replace, [moves]
+
+    def until_broken(*paths: Any) -> None:
+        if not left[0]:
+            raise OSError(errno.EIO, "Input/output error")
+        left[0] -= 1
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", until_broken)
+    if moves == 8:  # four files set aside, four put in their place
+        publish.publish(ledger(2), ABOUT, tmp_path, tmp_path)
+        assert json.loads((tmp_path / "report.json").read_text())["counts"]["claims"] == 2
+    else:
+        with pytest.raises(OSError, match="Input/output"):
+            publish.publish(ledger(2), ABOUT, tmp_path, tmp_path)
+        assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
+    assert files(tmp_path) == set(publish.FILES)
 
 
 def test_an_interrupt_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,8 @@ def test_the_schema_refuses_what_is_not_a_report() -> None:
 def test_markdown_says_what_was_found_and_what_it_does_not_mean() -> None:
     text = markdown.render(ledger("PASS", "FAIL").freeze(), {**ABOUT, "gate": {"release": False, "reasons": ["a < b"]}})
     assert text.startswith(
-        "# Unlearning audit\n\n2 claims planned, 2 ran: 1 passed, 1 failed, 0 inconclusive, 0 invalid.\n"
+        "# Unlearning audit\n\n**Blocked: the release gate is not satisfied.**\n\n"
+        "2 claims planned, 2 ran: 1 passed, 1 failed, 0 inconclusive, 0 invalid.\n"
     )
     assert "Release gate: **blocked**\n\n* a &lt; b\n" in text
     assert "| FAIL | forgotten | test_it.py::test_1 | passed | 0.500 [0.470, 0.530] vs membership AUC" in text
@@ -112,7 +113,7 @@ def test_markdown_says_what_was_found_and_what_it_does_not_mean() -> None:
     assert "* margin, deciding: 0.500 [0.470, 0.530]" in text
     assert "* entropy, tripwire: 0.500" in text
     assert "* control: recognised" in text
-    assert "* most exposed, by index: #17 (0.99)" in text
+    assert "* most exposed, by index: #17 (0.990)" in text
     assert text.rstrip().splitlines()[-1] == markdown.THREAT_MODEL
     assert "no leakage was found through the tested channels" in markdown.THREAT_MODEL
 
