@@ -13,7 +13,7 @@ import pytest_unlearn.report
 from pytest_unlearn.gate import decide
 from pytest_unlearn.recording import Recorder
 from pytest_unlearn.report import json as as_json
-from pytest_unlearn.report import markdown, terminal
+from pytest_unlearn.report import markdown, terminal, words
 from pytest_unlearn.report.about import facts, relative
 from pytest_unlearn.report.ledger import Ledger, reconcile
 from tests.evidences import evidence
@@ -114,8 +114,8 @@ def test_markdown_says_what_was_found_and_what_it_does_not_mean() -> None:
     assert "* entropy, tripwire: 0.500" in text
     assert "* control: recognised" in text
     assert "* most exposed, by index: #17 (0.990)" in text
-    assert text.rstrip().splitlines()[-1] == markdown.THREAT_MODEL
-    assert "no leakage was found through the tested channels" in markdown.THREAT_MODEL
+    assert text.rstrip().splitlines()[-1] == f"**What this report says.** {words.THREAT_MODEL}"
+    assert "no leakage was found through the tested channels" in f"**What this report says.** {words.THREAT_MODEL}"
 
 
 def test_markdown_keeps_a_hostile_test_id_in_its_cell() -> None:
