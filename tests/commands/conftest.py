@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,16 @@ from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
 
 Run = Callable[..., "Done"]
+
+
+@pytest.fixture(autouse=True)
+def no_suite_left_behind() -> Iterator[None]:
+    """`plan` collects a suite in this process; its modules must not be taken for another suite's of the same name."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name == "conftest" or name.rpartition(".")[2].startswith("test_"):
+            del sys.modules[name]
 
 
 @dataclass(frozen=True)
