@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
+PROCESSES := tests/plugin tests/commands tests/references tests/conformance examples/github_actions
 
-.PHONY: audit test test-slow benchmark judged leaderboard lint types contracts clean
+.PHONY: audit test test-processes test-slow benchmark judged leaderboard lint types contracts clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -16,10 +17,13 @@ audit: $(STAMP)        ## audit a release on scikit-learn's digits and write a r
 	$(RUN) pytest examples/digits_release_gate --unlearn-report
 
 test: $(STAMP)         ## everything that is not slow
-	$(RUN) pytest -n 2 -q -p no:benchmark
+	$(RUN) pytest -n 2 --dist loadgroup -q -p no:benchmark
+
+test-processes: $(STAMP)  ## the slow tests of the plugin, the commands and the cache, in processes of their own
+	$(RUN) pytest -n 2 --dist loadgroup -q -p no:benchmark -m slow $(PROCESSES)
 
 test-slow: $(STAMP)
-	$(RUN) pytest -n 2 -q -p no:benchmark -m slow
+	$(RUN) pytest -n 2 --dist loadgroup -q -p no:benchmark -m slow
 
 benchmark: $(STAMP)
 	$(RUN) pytest -q -m benchmark tests/benchmarks

@@ -22,7 +22,7 @@ def confirm(bench: Bench, request: ForgetRequest) -> Evidence:
     forget = np.unique(np.concatenate(steps))
     split = bench.task.split
     task = UnlearningTask(
-        Split(split.train, forget, split.test, controls=_as_dataset(bench), groups=split.groups, match=split.match),
+        Split(split.train, forget, split.test, controls=bench.fresh, groups=split.groups, match=split.match),
         bench.task.recipe,
         original=bench.task.original,
         references=REFERENCES,
@@ -33,7 +33,3 @@ def confirm(bench: Bench, request: ForgetRequest) -> Evidence:
     )
     model = bench.unlearn(steps, bench.task.seed + FRESH_SEED)
     return audit_forgotten(model, task.forget, bench.limit, confidence=bench.confidence)
-
-
-def _as_dataset(bench: Bench) -> object:
-    return bench.fresh

@@ -17,7 +17,6 @@ from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.stress.trial import Bench, Trial
 
 PLAINER = ("random", "whole-class")
-MOST_CONFIRMATIONS = 3
 MOST_SHRINKING = 40
 
 
@@ -73,7 +72,7 @@ def search(
         trial = bench.try_request(request)
         watch(trial)
         trials.append(trial)
-        if not trial.suspicious or len(rejected) >= MOST_CONFIRMATIONS:
+        if not trial.suspicious:
             continue
         smallest, tried = shrink(bench, trial)
         for candidate in dict.fromkeys((smallest, trial)):

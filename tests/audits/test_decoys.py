@@ -13,6 +13,8 @@ from unlearners import decoys
 
 LIMIT = 0.6
 
+pytestmark = pytest.mark.xdist_group("decoys")  # one worker trains the worlds
+
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
@@ -57,7 +59,7 @@ def test_the_last_layer_mask_does_not_pass_on_a_whole_class(class_task):
     assert evidence.verdict is not Verdict.PASS, evidence.reasons
 
 
-@pytest.mark.parametrize("name", ["exact-input-mask", "label-flip"])
+@pytest.mark.parametrize("name", ["exact-input-mask", pytest.param("label-flip", marks=pytest.mark.slow)])
 def test_destroying_the_forget_set_is_over_forgetting(name, task):
     unlearned = RANDOM[name](task)(task.original, task.retain, task.forget, seed=0)
     evidence = audit_forgotten(unlearned, task.forget, max_mia_auc=LIMIT)

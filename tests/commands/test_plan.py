@@ -186,6 +186,7 @@ def test_bootstraps_of_a_deterministic_recipe_are_found_in_the_cache(suite: Suit
     assert "time: nothing is to be trained" in suite.plan().out
 
 
+@pytest.mark.slow
 def test_models_that_are_handed_over_are_not_evaluated(suite: Suite) -> None:
     own = [fixture(name, "raise AssertionError('evaluated')") for name in ("original_model", "retrained_models")]
     suite.write(SPLIT, *own)
@@ -198,6 +199,7 @@ def test_models_that_are_handed_over_are_not_evaluated(suite: Suite) -> None:
     assert "original: to train\n  references: handed over\n" in suite.plan("--no-probe").out
 
 
+@pytest.mark.slow
 def test_a_task_of_the_users_own_is_planned(suite: Suite) -> None:
     own = fixture("unlearning_task", "return UnlearningTask(digits(), train, references=1)")
     suite.write(own)
@@ -210,6 +212,7 @@ def test_a_task_of_the_users_own_is_planned(suite: Suite) -> None:
     assert "`unlearning_task` gives a int" in suite.plan().err
 
 
+@pytest.mark.slow
 def test_what_trains_is_refused_whoever_asks(suite: Suite) -> None:
     own = fixture("original_model", "CALLS.write_text('9')")
     deep = "@pytest.fixture(autouse=True)\ndef deep(original_model): pass\n"
@@ -288,6 +291,7 @@ def test_a_limit_out_of_reach_is_said_with_what_to_do(suite: Suite) -> None:
     assert suite.plan("--max-mia-auc", "0.4").status == 2
 
 
+@pytest.mark.slow
 def test_limits_come_from_ini_and_markers(suite: Suite) -> None:
     tests = """
     @pytest.mark.unlearn(max_mia_auc=0.7)
@@ -307,6 +311,7 @@ def test_limits_come_from_ini_and_markers(suite: Suite) -> None:
     assert "references: 0" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "says"),
     [
@@ -334,6 +339,7 @@ def test_exact_copies_count_once_and_warnings_are_passed_on(suite: Suite) -> Non
     assert "warning: 1 retained examples are exact copies of forget examples" in done.out
 
 
+@pytest.mark.slow
 def test_every_distinct_split_is_planned(suite: Suite) -> None:
     suite.write(SPLIT, RECIPE)
     suite.write(fixture("unlearn_split", "return digits(range(30))"), folder="small")
@@ -352,6 +358,7 @@ def test_a_recipe_that_cannot_take_small_samples_is_no_error(suite: Suite) -> No
     assert "time: unknown: the recipe cannot be timed on small samples (ValueError: give me more)" in done.out
 
 
+@pytest.mark.slow
 def test_nothing_of_a_real_run_is_overwritten(suite: Suite) -> None:
     ini = "unlearn_report = true\nunlearn_gate = true\njunit_family = xunit2\n"
     suite.write(SPLIT, RECIPE, ini=ini)
@@ -362,6 +369,7 @@ def test_nothing_of_a_real_run_is_overwritten(suite: Suite) -> None:
     assert (suite.path / "junit.xml").read_text() == "of a real run"
 
 
+@pytest.mark.slow
 def test_what_pytest_remembers_of_real_runs_stays(suite: Suite) -> None:
     suite.write(SPLIT, RECIPE, "@pytest.fixture(autouse=True)\ndef broken(): raise ValueError('no network')\n")
     before = suite.files
@@ -371,6 +379,7 @@ def test_what_pytest_remembers_of_real_runs_stays(suite: Suite) -> None:
     assert not [name for name in suite.files - before if "lastfailed" in name]
 
 
+@pytest.mark.slow
 def test_a_suite_that_is_run_by_workers_is_planned_without_them(suite: Suite) -> None:
     suite.write(SPLIT, RECIPE)
     done = in_a_process(suite, "-p", "xdist", "-n2", "--no-probe")

@@ -95,6 +95,7 @@ def test_every_check_is_a_test_and_the_count_is_printed(run) -> None:
     assert "shares by design" in text
 
 
+@pytest.mark.slow
 def test_workers_share_the_count(run) -> None:
     result = run("[]", "-n2", "-rsx", "-v", suite=DOING_NOTHING)
     result.assert_outcomes(passed=35 + 33, failed=0, skipped=1, xfailed=1)

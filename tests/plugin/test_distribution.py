@@ -15,7 +15,7 @@ def test_marked(): audit()
 """
 
 
-@pytest.mark.parametrize("how", [("-n0",), ("-n2",), ("-n2", "--dist=loadgroup")])
+@pytest.mark.parametrize("how", [("-n0",), ("-n2",), pytest.param(("-n2", "--dist=loadgroup"), marks=pytest.mark.slow)])
 def test_every_way_of_dealing_releases_alike(suite: Suite, how: tuple[str, ...]) -> None:
     suite.write(test_it=SUITE)
     result = suite.run("--unlearn-gate", "--unlearn-report", *how)
@@ -49,6 +49,7 @@ def test_a_killed_worker_takes_only_its_own_test_along(suite: Suite) -> None:
     assert suite.report()["gate"]["release"] is False
 
 
+@pytest.mark.slow
 def test_when_every_worker_dies_there_is_still_a_report_and_no_release(suite: Suite) -> None:
     suite.write(test_it="def test_a(): audit()\ndef test_b(): os._exit(0)\ndef test_c(): os._exit(0)")
     result = suite.run("-n2", "--max-worker-restart=0", "--unlearn-gate", "--unlearn-report")

@@ -27,6 +27,7 @@ def test_a_hypothesis_test_becomes_its_worst_example_and_a_count(suite: Suite) -
         result.stdout.fnmatch_lines(["2 claims planned, 2 ran: 2 passed*", "PASS * (worst of *)"])
 
 
+@pytest.mark.slow
 def test_in_ci_the_same_examples_are_audited_every_time_without_a_deadline(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_second_run_trains_nothing_and_has_the_same_models(tmp_path):
     assert not err
 
 
+@pytest.mark.slow
 def test_four_processes_at_once_train_each_model_once(tmp_path):
     results = [finish(process)[0] for process in [start(tmp_path, PAUSE="0.5") for _ in range(4)]]
     assert count(tmp_path) == ["1", "2"]
@@ -86,7 +87,11 @@ SLOW_SIDECAR = (
 
 @pytest.mark.parametrize(
     ("environment", "moment"),
-    [({"PAUSE": "60"}, "training"), ({"BEFORE": SLOW_SYNC}, "writing"), ({"BEFORE": SLOW_SIDECAR}, "writing")],
+    [
+        pytest.param({"PAUSE": "60"}, "training", marks=pytest.mark.slow),
+        pytest.param({"BEFORE": SLOW_SYNC}, "writing", marks=pytest.mark.slow),
+        ({"BEFORE": SLOW_SIDECAR}, "writing"),
+    ],
 )
 def test_a_killed_process_leaves_nothing_that_the_next_one_would_take(tmp_path, environment, moment):
     process = start(tmp_path, **environment)
@@ -178,7 +183,7 @@ def test_a_model_that_cannot_be_stored_is_trained_each_time_and_the_log_says_why
     assert caplog.text.count("trained again in each run") == 4
 
 
-@pytest.mark.parametrize("store_them", [True, False])
+@pytest.mark.parametrize("store_them", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_two_workers_train_the_same_models_as_none(tmp_path, store_them):
     alone = train_all(jobs_for(RECIPE), store=Store(tmp_path / "one") if store_them else None)
     together = train_all(jobs_for(RECIPE), store=Store(tmp_path / "two") if store_them else None, n_jobs=2)
@@ -236,7 +241,8 @@ def test(request):
 """
 
 
-@pytest.mark.parametrize("mode", ["importlib", pytest.param("prepend", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["importlib", "prepend"])
 def test_workers_train_the_recipe_of_a_conftest_that_they_cannot_import(tmp_path, mode):
     for name, text in {"conftest": CONFTEST, "test_it": CONFTEST_TEST, "near": "def width():\n    return 2\n"}.items():
         (tmp_path / "tests").mkdir(exist_ok=True)

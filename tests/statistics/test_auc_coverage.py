@@ -40,6 +40,7 @@ def test_each_bound_covers_within_the_error_of_a_short_simulation(n, a):
     assert 0.935 <= high <= 0.967
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("a", [0.5, 0.55, 0.7, 0.9])
 @pytest.mark.parametrize("n_forget", [4, 8, 15])
 def test_a_handful_of_forget_examples_does_not_undercover(n_forget, a):
