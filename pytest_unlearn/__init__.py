@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.assertions import AuditFailure as AuditFailure
     from pytest_unlearn.assertions import assert_forgotten as assert_forgotten
     from pytest_unlearn.assertions import assert_matches_retrained as assert_matches_retrained
+    from pytest_unlearn.assertions import assert_survives as assert_survives
     from pytest_unlearn.assertions import assert_utility as assert_utility
     from pytest_unlearn.audits.forgotten import audit_forgotten as audit_forgotten
     from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from pytest_unlearn.references.recipe import EstimatorRecipe as EstimatorRecipe
     from pytest_unlearn.references.recipe import Recipe as Recipe
     from pytest_unlearn.references.recipe import TorchRecipe as TorchRecipe
+    from pytest_unlearn.stress.requests import ForgetRequest as ForgetRequest
+    from pytest_unlearn.stress.strategy import forget_sets as forget_sets
+    from pytest_unlearn.stress.survive import audit_request as audit_request
+    from pytest_unlearn.stress.survive import audit_survives as audit_survives
     from pytest_unlearn.task import Split as Split
     from pytest_unlearn.task import UnlearningTask as UnlearningTask
     from pytest_unlearn.task import reserve_controls as reserve_controls
@@ -37,7 +42,13 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "assertions": ("AuditFailure", "assert_forgotten", "assert_matches_retrained", "assert_utility"),
+    "assertions": (
+        "AuditFailure",
+        "assert_forgotten",
+        "assert_matches_retrained",
+        "assert_survives",
+        "assert_utility",
+    ),
     "audits.forgotten": ("audit_forgotten",),
     "audits.matches_retrained": ("audit_matches_retrained",),
     "audits.utility": ("audit_utility",),
@@ -45,6 +56,9 @@ _HOMES = {
     "evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "outputs": ("SavedOutputs",),
     "references.recipe": ("EstimatorRecipe", "Recipe", "TorchRecipe"),
+    "stress.requests": ("ForgetRequest",),
+    "stress.strategy": ("forget_sets",),
+    "stress.survive": ("audit_request", "audit_survives"),
     "task": ("Split", "UnlearningTask", "reserve_controls"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -56,6 +70,7 @@ __all__ = [
     "Estimate",
     "EstimatorRecipe",
     "Evidence",
+    "ForgetRequest",
     "Recipe",
     "SavedOutputs",
     "Split",
@@ -66,11 +81,15 @@ __all__ = [
     "__version__",
     "assert_forgotten",
     "assert_matches_retrained",
+    "assert_survives",
     "assert_utility",
     "audit_forgotten",
     "audit_matches_retrained",
+    "audit_request",
+    "audit_survives",
     "audit_utility",
     "check_unlearner",
+    "forget_sets",
     "parametrize_unlearners",
     "reserve_controls",
     "unlearner_checks",

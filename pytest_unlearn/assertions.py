@@ -14,6 +14,7 @@ from pytest_unlearn.evidence import Evidence, Verdict
 from pytest_unlearn.recording import record
 from pytest_unlearn.report.failure import explain
 from pytest_unlearn.settings import resolve
+from pytest_unlearn.stress.survive import audit_survives
 
 Arguments = ParamSpec("Arguments")
 
@@ -65,5 +66,6 @@ def _require(evidence: Evidence) -> Evidence:
 
 
 assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
+assert_survives = _asserting(audit_survives, "no deletion request was found that the method does not forget")
 assert_utility = _asserting(audit_utility, "accuracy is at most `max_drop` below the baseline's")
 assert_matches_retrained = _asserting(audit_matches_retrained, "accuracy is within `max_gap` of the references'")

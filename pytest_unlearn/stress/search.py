@@ -16,7 +16,6 @@ from pytest_unlearn.stress.families import FAMILIES
 from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.stress.trial import Bench, Trial
 
-PLAINER = ("random", "whole-class")
 MOST_SHRINKING = 40
 
 
@@ -66,6 +65,7 @@ def search(
     started = time.monotonic()
     trials: list[Trial] = []
     rejected: list[tuple[Trial, Evidence]] = []
+    shrinking = 0
     for request in itertools.islice(requests, budget):
         if seconds is not None and time.monotonic() - started > seconds:
             break
@@ -74,37 +74,41 @@ def search(
         trials.append(trial)
         if not trial.suspicious:
             continue
-        smallest, tried = shrink(bench, trial)
-        for candidate in dict.fromkeys((smallest, trial)):
+        chain, tried = shrink(bench, trial)
+        shrinking += tried
+        for candidate in reversed(chain):  # the smallest first; a small one may be too few to be confirmed
             evidence = confirm(bench, candidate.request)
             if evidence.verdict is Verdict.FAIL:
-                return Search(tuple(trials), tried, candidate, evidence, tuple(rejected))
+                return Search(tuple(trials), shrinking, candidate, evidence, tuple(rejected))
         rejected.append((trial, evidence))
-    return Search(tuple(trials), rejected=tuple(rejected))
+    return Search(tuple(trials), shrinking, rejected=tuple(rejected))
 
 
-def shrink(bench: Bench, found: Trial, most: int = MOST_SHRINKING) -> tuple[Trial, int]:
-    """The smallest and plainest request near a suspicious one that is suspicious too, and how many were tried."""
-    tried = 0
-    seen = {found.request}
-    while tried < most:
-        for request in simpler(found.request):
-            if request in seen or tried >= most:
+def shrink(bench: Bench, found: Trial, most: int = MOST_SHRINKING) -> tuple[list[Trial], int]:
+    """Ever smaller and plainer requests near a suspicious one, suspicious all, and how many were tried for that."""
+    chain, seen = [found], {found.request}
+    while len(seen) <= most:
+        for request in simpler(chain[-1]):
+            if request in seen or len(seen) > most:
                 continue
             seen.add(request)
-            tried += 1
             trial = bench.try_request(request)
-            if trial.suspicious and trial.examples <= found.examples:
-                found = trial
+            if trial.suspicious and trial.examples <= chain[-1].examples:
+                chain.append(trial)
                 break
         else:
             break
-    return found, tried
+    return chain, len(seen) - 1
 
 
-def simpler(request: ForgetRequest) -> Iterator[ForgetRequest]:
-    """Simpler requests: smaller ones of the same kind first, then plainer families of the same size."""
+def simpler(found: Trial) -> Iterator[ForgetRequest]:
+    """Simpler requests: smaller ones of the same kind first, then half as many examples of any other family."""
+    request = found.request
     yield from request.smaller()
-    for family in PLAINER:
-        if not request.parts and list(FAMILIES).index(family) < list(FAMILIES).index(request.family):
-            yield replace(request, family=family, space="input")
+    if request.parts:
+        return
+    if request.family == "whole-class":
+        yield replace(request, family="class-fraction", size=max(1, found.examples // 2))
+    for family in FAMILIES:
+        if family not in (request.family, "single", "whole-class", "group") and found.examples > 1:
+            yield ForgetRequest(family, size=found.examples // 2)

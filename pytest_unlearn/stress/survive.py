@@ -84,9 +84,7 @@ def _evidence(claim: Claim, found: Search, confidence: float) -> Evidence:
     failures = 0 if found.failure is None else 1
     powerful = sum(trial.powerful for trial in found.trials)
     verdict = Verdict.FAIL if failures else Verdict.PASS if powerful else Verdict.INCONCLUSIVE
-    estimate = Estimate(
-        value=failures, low=failures, high=failures, confidence=confidence, method="count", n_forget=len(found.trials)
-    )
+    estimate = _count(failures, found, confidence)
     return Evidence(
         claim=claim,
         verdict=verdict,
@@ -94,7 +92,7 @@ def _evidence(claim: Claim, found: Search, confidence: float) -> Evidence:
         decided_by="search and confirmation",
         label="a request is remembered" if failures else "",
         attacks={} if found.evidence is None else dict(found.evidence.attacks),
-        controls=_power(powerful, estimate),
+        controls=_power(found, powerful, confidence),
         reasons=tuple(_reasons(found, powerful)),
         advice=_advice(found, powerful),
         provenance={} if found.evidence is None else found.evidence.provenance,
@@ -102,10 +100,18 @@ def _evidence(claim: Claim, found: Search, confidence: float) -> Evidence:
     )
 
 
-def _power(powerful: int, estimate: Estimate) -> Controls:
-    says = f"{powerful} of {estimate.n_forget} requests are recognised in the original model"
+def _power(found: Search, powerful: int, confidence: float) -> Controls:
+    """The positive control, on the claim's scale: how many of the requests the model that forgot nothing fails."""
+    estimate = _count(powerful, found, confidence)
+    says = f"{powerful} of {len(found.trials)} requests are recognised in the original model"
     return Controls(
         original=ControlResult(name="original", holds=powerful > 0, attack="screening", estimate=estimate, says=says)
+    )
+
+
+def _count(number: int, found: Search, confidence: float) -> Estimate:
+    return Estimate(
+        value=number, low=number, high=number, confidence=confidence, method="count", n_forget=len(found.trials)
     )
 
 

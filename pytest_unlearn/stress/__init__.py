@@ -1,0 +1,1 @@
+"""Adversarial deletion requests: describe them, search for the one a method fails on, make it small, confirm it."""
