@@ -5,6 +5,7 @@ All are session-scoped, so that `@given` tests may use them, and every one may b
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,10 +14,12 @@ import pytest
 from pytest_unlearn import settings
 from pytest_unlearn.overrides import overridden
 from pytest_unlearn.session import LAYERS
-from pytest_unlearn.unlearned import Unlearn
+from pytest_unlearn.unlearned import Steps, Unlearn
 from pytest_unlearn.visible import show_training
 
 if TYPE_CHECKING:
+    from pytest_unlearn.stress.facts import Facts
+    from pytest_unlearn.stress.requests import ForgetRequest
     from pytest_unlearn.task import Split, UnlearningTask
 
 
@@ -110,7 +113,10 @@ def test_loader(unlearning_task: UnlearningTask) -> Any:
 
 @pytest.fixture(scope="session")
 def unlearn(request: pytest.FixtureRequest, unlearning_task: UnlearningTask, unlearner: Any) -> Unlearn:
-    """`unlearn(forget_indices) -> UnlearnedRequest(model, task)`: the method on any request, for property tests."""
+    """`unlearn(request) -> UnlearnedRequest(model, task)`: the method on any deletion request, for property tests.
+
+    A request is a `ForgetRequest`, as `forget_sets(split)` draws them, or the indices to forget.
+    """
     # Models retrained without one forget set say nothing about another: new references need the recipe.
     recipe = request.getfixturevalue("unlearn_recipe")
 
@@ -118,7 +124,23 @@ def unlearn(request: pytest.FixtureRequest, unlearning_task: UnlearningTask, unl
         split = unlearning_task.split.with_forget(indices)
         return make_task_of(request.config, split, recipe, unlearning_task.original)
 
-    return Unlearn(make_task, unlearner)
+    @functools.cache
+    def facts() -> Facts:
+        from pytest_unlearn.stress.facts import Facts
+
+        return Facts(unlearning_task)
+
+    def steps_of(request: ForgetRequest) -> Steps:
+        from pytest_unlearn.stress.families import resolve
+
+        return tuple(tuple(step.tolist()) for step in resolve(request, facts()))
+
+    def in_steps(steps: Steps) -> Any:
+        from pytest_unlearn.stress.trial import unlearn_in_steps
+
+        return unlearn_in_steps(unlearning_task, unlearner, steps, unlearning_task.seed)
+
+    return Unlearn(make_task, unlearner, steps_of, in_steps)
 
 
 def make_task_of(

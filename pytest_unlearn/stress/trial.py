@@ -77,16 +77,7 @@ class Bench:
 
     def unlearn(self, steps: Sequence[IntArray], seed: int) -> Any:
         """The method run on one request after the other, each time with what is still retained."""
-        model, gone = self.task.original, np.zeros(self.facts.count, dtype=bool)
-        for step in steps:
-            asked = step[~gone[step]]  # what an earlier request took cannot be asked for again
-            if not len(asked):
-                continue
-            gone[step] = True
-            retain = View("retain", self.task.split.train, np.flatnonzero(~gone).astype(np.int64), self.task)
-            model = self.unlearner(model, retain, View("forget", self.task.split.train, asked, self.task), seed=seed)
-        self.task.digest_of(self.task.original)
-        return model
+        return unlearn_in_steps(self.task, self.unlearner, steps, seed)
 
     def try_request(self, request: ForgetRequest) -> Trial:
         """Run the method on a request and screen the result by the deciding attacks alone.
@@ -148,3 +139,18 @@ class Bench:
 
 def _part(outputs: Outputs, kept: Any) -> Outputs:
     return Outputs(logits=outputs.logits[kept], labels=outputs.labels[kept])
+
+
+def unlearn_in_steps(task: UnlearningTask, unlearner: Any, steps: Sequence[Sequence[int] | IntArray], seed: int) -> Any:
+    """The model that a method leaves after one request after the other, each with what is still retained."""
+    model, gone = task.original, np.zeros(len(task.split.train), dtype=bool)
+    for positions in steps:
+        step = np.asarray(positions, dtype=np.int64)
+        asked = step[~gone[step]]  # what an earlier request took cannot be asked for again
+        if not len(asked):
+            continue
+        gone[step] = True
+        retain = View("retain", task.split.train, np.flatnonzero(~gone).astype(np.int64), task)
+        model = unlearner(model, retain, View("forget", task.split.train, asked, task), seed=seed)
+    task.digest_of(task.original)
+    return model

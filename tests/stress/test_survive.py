@@ -1,0 +1,123 @@
+"""audit_survives: a method that is bad at one kind of request is caught, and one that retrains is not."""
+
+import numpy as np
+import pytest
+
+from pytest_unlearn import (
+    AuditFailure,
+    ForgetRequest,
+    UnlearningTask,
+    Verdict,
+    assert_survives,
+    audit_request,
+    audit_survives,
+)
+from pytest_unlearn.stress.search import search, shrink
+from pytest_unlearn.stress.trial import Bench, unlearn_in_steps
+from tests.stress.conftest import LIMIT, Forgets
+
+FAMILIES = ("random", "whole-class", "class-fraction", "cluster", "mislabelled", "sequence")
+
+
+def survives(unlearner, world, requests=20, **rest):
+    return audit_survives(unlearner, world.task, families=FAMILIES, requests=requests, max_mia_auc=LIMIT, **rest)
+
+
+def replayed(evidence):
+    line = next(reason for reason in evidence.reasons if reason.startswith("replay: "))
+    return eval(line.removeprefix("replay: audit_request(unlearner, task, ").removesuffix(")"))
+
+
+def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
+    evidence = survives(Forgets(), world, requests=14)
+    assert evidence.verdict is Verdict.PASS
+    assert (evidence.estimate.value, evidence.estimate.n_forget) == (0, 14)
+    assert evidence.reasons[0].startswith("14 requests searched, ")
+    assert evidence.controls.original.holds
+    table = evidence.exhibits[0]
+    assert sum(row[1] for row in table.rows) == 14
+    assert sum(row[2] for row in table.rows) == evidence.controls.original.estimate.value > 0
+
+
+def test_large_requests_are_not_forgotten_by_a_method_for_small_ones(world):
+    weak = Forgets(lambda forget: np.full(len(forget), len(forget) >= 40))
+    with pytest.raises(AuditFailure, match="there is a request that the method does not forget") as failure:
+        assert_survives(weak, world.task, families=FAMILIES, requests=20, max_mia_auc=LIMIT)
+    request = replayed(failure.value.evidence)
+    assert 40 <= request.size <= 80
+    assert audit_request(weak, world.task, request, max_mia_auc=LIMIT).verdict is Verdict.FAIL
+    small = ForgetRequest("random", size=39)
+    assert audit_request(weak, world.task, small, max_mia_auc=LIMIT).verdict is not Verdict.FAIL
+
+
+def test_the_class_that_a_method_ignores_is_found(world):
+    evidence = survives(Forgets(lambda forget: forget.labels == 7), world)
+    assert evidence.verdict is Verdict.FAIL
+    request = replayed(evidence)
+    assert (request.family, request.label) in {("class-fraction", 7), ("whole-class", 7)}
+
+
+def test_the_same_search_twice_gives_the_same_evidence(world):
+    weak = Forgets(lambda forget: world.wrong[forget.indices])
+    first, second = (survives(weak, world, seed=3).to_json() for _ in range(2))
+    for evidence in (first, second):
+        evidence["provenance"].pop("seconds")
+        assert evidence["verdict"] == "FAIL"
+    assert first == second
+
+
+def test_where_nothing_can_be_seen_nothing_passes(world):
+    evidence = audit_survives(Forgets(), world.task, families=["single"], requests=3, max_mia_auc=LIMIT)
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    assert any("no power" in reason for reason in evidence.reasons)
+
+
+def test_only_the_confirmation_can_fail(world):
+    bench = Bench(world.task, Forgets(lambda forget: np.ones(len(forget), dtype=bool)), LIMIT, 0.95)
+    passing = audit_request(Forgets(), world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
+    found = search(bench, [ForgetRequest("random", size=100)], lambda *_: passing, budget=5)
+    assert len(found.suspicious) == 1
+    assert found.failure is None
+    assert found.rejected[0][1] is passing
+
+
+def test_the_search_and_the_confirmation_share_no_control(world):
+    bench = Bench(world.task, Forgets(), LIMIT, 0.95)
+    assert not set(bench.screening.indices) & set(bench.fresh.indices)
+    assert len(bench.screening) + len(bench.fresh) == len(bench.facts.held_out)
+
+
+def test_shrinking_ends_and_never_grows(world):
+    bench = Bench(world.task, Forgets(lambda forget: np.ones(len(forget), dtype=bool)), LIMIT, 0.95)
+    chain, tried = shrink(bench, bench.try_request(ForgetRequest("union", parts=(
+        ForgetRequest("random", size=60), ForgetRequest("whole-class", label=2)))), most=12)  # fmt: skip
+    sizes = [trial.examples for trial in chain]
+    assert sizes == sorted(sizes, reverse=True)
+    assert tried <= 12
+    assert all(trial.suspicious for trial in chain)
+
+
+def test_a_sequence_asks_for_nothing_twice_and_leaves_the_original_alone(world):
+    asked = []
+
+    def spy(model, retain, forget, *, seed):
+        assert not set(retain.indices) & set(forget.indices)
+        asked.append((model, forget.indices.tolist(), len(retain)))
+        return object()
+
+    unlearn_in_steps(world.task, spy, [[1, 2, 3], [3, 4], [2]], seed=0)
+    assert [(positions, left) for _, positions, left in asked] == [([1, 2, 3], 597), ([4], 596)]
+    assert asked[0][0] is world.task.original
+    assert asked[1][0] is not world.task.original
+
+
+def test_a_search_ends_when_its_time_is_spent(world):
+    evidence = survives(Forgets(), world, requests=1000, seconds=0.5)
+    assert evidence.estimate.n_forget < 60
+
+
+def test_what_cannot_be_searched_is_said_before_anything_is_trained(world):
+    with pytest.raises(ValueError, match="give the task a recipe"):
+        audit_survives(Forgets(), UnlearningTask(world.task.split, references=0))
+    with pytest.raises(ValueError, match="requests must be at least 1"):
+        audit_survives(Forgets(), world.task, requests=0)
