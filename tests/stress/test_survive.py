@@ -57,6 +57,7 @@ def test_the_class_that_a_method_ignores_is_found(world):
     assert (request.family, request.label) in {("class-fraction", 7), ("whole-class", 7)}
 
 
+@pytest.mark.slow
 def test_the_same_search_twice_gives_the_same_evidence(world):
     weak = Forgets(lambda forget: world.wrong[forget.indices])
     first, second = (survives(weak, world, seed=3).to_json() for _ in range(2))
