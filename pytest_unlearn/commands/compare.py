@@ -151,12 +151,16 @@ def regressions(old: Entry, new: Entry) -> Iterator[str]:
     levels = [evidence["estimate"]["confidence"] for evidence in (before, after)]
     if levels[1] < levels[0]:
         yield f"the confidence was lowered from {levels[0]:g} to {levels[1]:g}"
-    settings = [_part(_part(evidence, "provenance"), "settings") for evidence in (before, after)]
-    controlled = [setting.get("require_controls") for setting in settings]
-    if controlled[0] is True and controlled[1] is not True:
+    if _controlled(old) is True and _controlled(new) is not True:
         yield "controls are no longer required"
     if _further_out(before["estimate"], after["estimate"], *ends[0]):
         yield f"the estimate went from {interval(before['estimate'])} to {interval(after['estimate'])}"
+
+
+def _controlled(entry: Entry) -> Any:
+    """Whether missing controls would have been held against the claim; a shortened entry says so only if not."""
+    settings = _part(_part(entry["evidence"], "provenance"), "settings")
+    return settings.get("require_controls", True if entry.get("brief") else None)
 
 
 def describe(change: Change) -> Iterator[str]:

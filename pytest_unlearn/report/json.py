@@ -43,8 +43,10 @@ def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
         # Pictures of what was to be deleted belong to the page that was asked to show them, and nowhere else.
         exposed = [{name: row[name] for name in row if name != "pixels"} for row in evidence["most_exposed"]]
         return {**entry, "basis": basis, "evidence": {**evidence, "most_exposed": exposed}}
-    kept = {name: evidence[name] for name in BRIEF}
-    return {**entry, "basis": basis, "brief": True, "evidence": {**kept, "estimate": _rounded(evidence["estimate"])}}
+    kept = {**{name: evidence[name] for name in BRIEF}, "estimate": _rounded(evidence["estimate"])}
+    if (evidence["provenance"].get("settings") or {}).get("require_controls") is False:
+        kept["provenance"] = {"settings": {"require_controls": False}}  # a reader must see what was waived
+    return {**entry, "basis": basis, "brief": True, "evidence": kept}
 
 
 def _basis(provenance: Mapping[str, Any]) -> str:

@@ -139,8 +139,8 @@ def test_a_report_of_two_thousand_claims_is_small_and_soon_written(tmp_path: Pat
          "rows": [[0.123456] * 6] * 10},
     ]  # fmt: skip
     large = ledger(2000, exhibits=exhibits)
-    started = time.perf_counter()
+    started = time.process_time()  # other processes of a test run must not make it fail
     paths = publish.publish(large, ABOUT, tmp_path, tmp_path)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
     assert sum(path.stat().st_size for path in paths) < 3_000_000
     jsonschema.validate(json.loads((tmp_path / "report.json").read_text()), SCHEMA)
