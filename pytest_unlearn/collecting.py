@@ -49,7 +49,7 @@ class Collecting:
         if gone := sum(id(item) not in accounted for item in self._items):
             tests = "1 test was" if gone == 1 else f"{gone} tests were"
             self.ledger.narrow(f"{tests} collected and then removed by a conftest.py or a plugin")
-        suspects = Suspects(self.config.rootpath)
+        suspects = Suspects()
         self.ledger.plan(
             marked=[item.nodeid for item in session.items if item.get_closest_marker("unlearn")],
             suspected=[item.nodeid for item in session.items if item in suspects],

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_unlearn.report.consistency import unproven
 from pytest_unlearn.report.ledger import reconcile
 
 DEFAULT_REQUIRED = ("forgotten",)
@@ -49,7 +50,8 @@ def _objection(claim: str, entry: Mapping[str, Any]) -> str:
         return f"{claim} is {verdict} in {entry['nodeid']}"
     if outcome != "passed":
         return f"{claim} is PASS in {entry['nodeid']}, but that test ended as {outcome}"
-    return ""
+    doubt = next(unproven(entry["evidence"]), "")
+    return f"{claim} is PASS in {entry['nodeid']}, but {doubt}" if doubt else ""
 
 
 def _seen(ledger: Mapping[str, Any]) -> str:

@@ -52,16 +52,17 @@ class Recorder:
 
 
 _active: ContextVar[Recorder | None] = ContextVar("pytest_unlearn_recorder", default=None)
+_running: list[Recorder] = []  # a thread that a test starts knows no context of it, and runs during the latest
 
 
 def current() -> Recorder | None:
-    """The recorder of the running test; None outside pytest."""
-    return _active.get()
+    """The recorder of the running test, in whichever thread; None outside pytest."""
+    return _active.get() or (_running[-1] if _running else None)
 
 
 def record(evidence: Evidence) -> None:
     """Hand evidence to the running test's recorder; outside a test this does nothing."""
-    recorder = _active.get()
+    recorder = current()
     if recorder is not None:
         recorder.add(evidence.to_json())
 
@@ -70,9 +71,11 @@ def record(evidence: Evidence) -> None:
 def recording(recorder: Recorder) -> Iterator[Recorder]:
     """Make `recorder` the active one for the duration of the block."""
     token = _active.set(recorder)
+    _running.append(recorder)
     try:
         yield recorder
     finally:
+        _running.remove(recorder)
         _active.reset(token)
 
 

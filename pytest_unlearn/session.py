@@ -15,7 +15,7 @@ import pytest
 from pytest_unlearn import gate, settings
 from pytest_unlearn.collecting import Collecting
 from pytest_unlearn.partial import narrowed
-from pytest_unlearn.report import about, terminal
+from pytest_unlearn.report import about, publish, terminal
 from pytest_unlearn.report.ledger import OUTCOMES
 from pytest_unlearn.report.writing import write
 
@@ -76,6 +76,8 @@ class Controller(Collecting):
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Close the ledger while a failure still shows among the others; after this pytest has made up its mind."""
+        if self.started and self._value("report"):
+            publish.set_aside(self._directory)
         try:
             result = yield
         except BaseException:  # -x, Ctrl-C, a collection error: the run fails already, and its report says partial
@@ -109,11 +111,15 @@ class Controller(Collecting):
             self.decision = gate.decide(ledger, self.config.getini("unlearn_require"))
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
         if self._value("report"):
-            root = self.config.rootpath
-            result = write(ledger, self._about(), root / self._value("report_dir"), root)
+            result = write(ledger, self._about(), self._directory, self.config.rootpath)
             self.written, self.problem, self.remark = result.paths, result.problem, result.remark
             if self.problem:
                 self._announce(session, "report", self.problem)
+
+    @property
+    def _directory(self) -> Path:
+        """Where the report goes."""
+        return Path(self.config.rootpath / self._value("report_dir"))
 
     def _about(self) -> dict[str, Any]:
         facts = about.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
+import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import pytest
@@ -19,14 +21,15 @@ import pytest_unlearn
 ASSERTIONS = frozenset(name for name in pytest_unlearn.__all__ if name.startswith("assert_"))
 FIXTURES = frozenset({"unlearned_model", "unlearn"})
 HOME = "pytest_unlearn.assertions"
+LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"), str(Path(pytest_unlearn.__file__).parent))
+SETUPS = ("setUp", "setUpClass", "asyncSetUp", "tearDown", "tearDownClass", "setup_method", "setup_class")
 FUNCTIONS = (FunctionType, MethodType, functools.partial)
 
 
 class Suspects:
     """Looks at tests one by one; what was found to reach no audit is not looked at again."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = f"{root}/"
+    def __init__(self) -> None:
         self._cleared: set[int] = set()
 
     def __contains__(self, item: pytest.Item) -> bool:
@@ -36,7 +39,8 @@ class Suspects:
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         fixtures = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).values()
         functions = (definition.func for definitions in fixtures for definition in definitions)
-        return self._reach_an_audit([getattr(item, "obj", None), *parameters, *functions])
+        around = (getattr(getattr(item, "cls", None), name, None) for name in SETUPS)
+        return self._reach_an_audit([getattr(item, "obj", None), *parameters, *functions, *around])
 
     def _reach_an_audit(self, starts: Iterable[Any]) -> bool:
         visited: dict[int, Any] = {}
@@ -57,9 +61,11 @@ class Suspects:
     def _named_by(self, thing: Any) -> set[str]:
         """The globals and attributes that a function of this project names; libraries are not searched."""
         code = getattr(thing, "__code__", None)
-        if code is None or not code.co_filename.startswith(self._root) or "site-packages" in code.co_filename:
-            return set()
-        return set(_names(code))
+        return set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
+
+
+def _of_a_library(file: str) -> bool:
+    return any(place in file for place in LIBRARIES)
 
 
 def _names(code: CodeType) -> Iterator[str]:
@@ -69,14 +75,30 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def _within_reach(thing: Any, names: Iterable[str]) -> Iterator[Any]:
-    """What a function may call: what it wraps, and what it names in its module, its closure or its class."""
+def _within_reach(thing: Any, names: set[str]) -> Iterator[Any]:
+    """What a function may call: what it wraps, and what it names in its module, its closure, its class or an import."""
     yield from (getattr(thing, name, None) for name in ("__wrapped__", "__func__", "func"))
     yield getattr(getattr(thing, "hypothesis", None), "inner_test", None)
     for cell in getattr(thing, "__closure__", None) or ():
         with contextlib.suppress(ValueError):  # a variable without a value yet
-            yield cell.cell_contents
+            yield from _callable_parts(cell.cell_contents, names)
     scope, owner = getattr(thing, "__globals__", {}), type(getattr(thing, "__self__", None))
     for name in names:
-        yield scope.get(name)
+        yield from _callable_parts(scope.get(name), names)
+        yield from _callable_parts(sys.modules.get(name), names)  # imported in the function's body
         yield getattr(owner, name, None)
+
+
+def _callable_parts(value: Any, names: set[str]) -> Iterator[Any]:
+    """A function itself; of a module what is named; of a class or its instance whatever may run when it is used."""
+    if isinstance(value, FUNCTIONS):
+        yield value
+    elif isinstance(value, ModuleType):
+        if not _of_a_library(getattr(value, "__file__", None) or "site-packages"):
+            for name in names:
+                part = vars(value).get(name)
+                yield from _callable_parts(part, names) if not isinstance(part, ModuleType) else ()
+    elif value is not None:
+        kind = value if isinstance(value, type) else type(value)
+        if not _of_a_library(getattr(sys.modules.get(kind.__module__), "__file__", None) or "site-packages"):
+            yield from (getattr(part, "__func__", part) for part in vars(kind).values())

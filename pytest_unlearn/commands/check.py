@@ -11,6 +11,7 @@ from typing import Any
 from pytest_unlearn import gate, settings
 from pytest_unlearn.commands import stored
 from pytest_unlearn.commands.console import BLOCKED, FINE, plural, say
+from pytest_unlearn.report.consistency import LIMITS
 from pytest_unlearn.report.terminal import headline
 
 
@@ -45,7 +46,7 @@ def add(commands: Any) -> None:
         help="claims that must be proven (default: those that the report's own gate required, else "
         f"{', '.join(gate.DEFAULT_REQUIRED)})",
     )
-    for claim, name in stored.LIMITS.items():
+    for claim, name in LIMITS.items():
         command.add_argument(
             _option(name),
             type=settings.argument(settings.TABLE[name]),
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         wanted, origin = stored.required(document), "the report's gate"
     if wanted is None:
         wanted, origin = gate.DEFAULT_REQUIRED, "default"
-    given = {claim: getattr(options, name) for claim, name in stored.LIMITS.items()}
+    given = {claim: getattr(options, name) for claim, name in LIMITS.items()}
     limits = {claim: limit for claim, limit in given.items() if limit is not None}
     policy = Policy(tuple(dict.fromkeys(wanted)), limits, options.confidence)
     ledger = stored.ledger(document)
@@ -77,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     say(f"{options.report}: {headline(ledger)}")
     say(f"required: {', '.join(policy.required) or 'nothing'} ({origin})")
     for claim, limit in policy.limits.items():
-        say(f"policy: {claim} at a {stored.LIMITS[claim]} of at most {limit:g}")
+        say(f"policy: {claim} at a {LIMITS[claim]} of at most {limit:g}")
     if policy.confidence is not None:
         say(f"policy: confidence at least {policy.confidence:g}")
     say(decision.explain() if decision.release else f"blocked, {plural(len(decision.reasons), 'reason')}:")
@@ -98,7 +99,7 @@ def too_loose(entries: Sequence[Mapping[str, Any]], policy: Policy) -> Iterator[
     for entry in entries:
         evidence = entry["evidence"]
         claim = evidence["claim"]
-        limit, name = policy.limits.get(claim["name"]), stored.LIMITS.get(claim["name"])
+        limit, name = policy.limits.get(claim["name"]), LIMITS.get(claim["name"])
         where = f"{claim['name']} in {entry['nodeid']} was judged at"
         highest, confidence = claim.get("highest"), evidence["estimate"]["confidence"]
         if limit is not None and (highest is None or highest > limit):

@@ -10,17 +10,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pytest_unlearn import settings
 from pytest_unlearn.commands.console import Unusable, one_line
+from pytest_unlearn.report.consistency import unproven
 from pytest_unlearn.report.json import SCHEMA_VERSION
 from pytest_unlearn.report.ledger import count
 
 Document = Mapping[str, Any]
 
-# Which setting limits the claims of a name.
-LIMITS = {"forgotten": "max_mia_auc", "utility": "max_drop", "matches_retrained": "max_gap"}
 LONGEST_INTEGER = 18
-ROUNDING = 1e-9  # a claim's lower end is stored rounded
 
 
 def load(path: Path) -> Document:
@@ -59,6 +56,7 @@ def ledger(document: Document) -> dict[str, Any]:
         "entries": document["claims"],
         "counts": counts(document),
         "without_evidence": document["without_evidence"],
+        "failed_tests": document.get("failed_tests", []),
         "crashed_workers": document["crashed_workers"],
         "lost": document["lost"],
         "partial": document["partial_reasons"],
@@ -89,7 +87,7 @@ def contradictions(document: Document) -> Iterator[str]:
             yield f"{entry['nodeid']} ended as {outcomes[entry['nodeid']]} and as {entry['outcome']}"
         if entry["evidence"]["verdict"] == "PASS":
             about = f"{entry['evidence']['claim']['name']} is PASS in {entry['nodeid']}, but "
-            yield from (about + problem for problem in _unproven(entry["evidence"]))
+            yield from (about + problem for problem in unproven(entry["evidence"]))
     silent = Counter(row["nodeid"] for row in document["without_evidence"])
     for nodeid, times in silent.items():
         if times > 1:
@@ -113,51 +111,6 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
     names = gate.get("required", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         yield "the claims that its gate required are not a list of names"
-
-
-def _unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
-    """Why evidence cannot be a PASS; its parts but claim and estimate may be left out of large reports."""
-    claim, estimate = evidence["claim"], evidence["estimate"]
-    lowest, highest = claim.get("lowest"), claim.get("highest")
-    if lowest is None and highest is None:
-        yield "its claim has no limit"
-    yield from _beyond("its estimate", estimate, lowest, highest)
-    if not _accepted("confidence", estimate["confidence"]):
-        yield f"its confidence is {estimate['confidence']}"
-    setting = LIMITS.get(claim["name"])
-    if setting is not None and not _accepted(setting, highest):
-        yield f"no {setting} can be {highest}"
-    attacks = evidence.get("attacks", {})
-    for name in evidence.get("deciding", ()):
-        if attacks and name not in attacks:
-            yield f"the deciding attack {name} is missing"
-        elif attacks:
-            yield from _beyond(f"the deciding attack {name}", attacks[name], lowest, highest)
-    controls = evidence.get("controls", {})
-    for control in (controls.get("original"), controls.get("blind"), *controls.get("retrained", ())):
-        if isinstance(control, Mapping) and control.get("holds") is not True:
-            yield f"its control {control.get('name')} does not hold"
-
-
-def _beyond(what: str, estimate: Mapping[str, Any], lowest: float | None, highest: float | None) -> Iterator[str]:
-    value, low, high = (estimate[name] for name in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        yield f"{what} is not a number with two bounds"
-        return
-    if not low - ROUNDING <= value <= high + ROUNDING:
-        yield f"{what} {value:g} lies outside its interval [{low:g}, {high:g}]"
-    if highest is not None and high > highest:
-        yield f"the upper bound of {what}, {high:g}, is above the limit {highest:g}"
-    if lowest is not None and value < lowest - ROUNDING:
-        yield f"{what} {value:g} is below the limit {lowest:g}"
-
-
-def _accepted(setting: str, value: Any) -> bool:
-    try:
-        settings.TABLE[setting].parse(value)
-    except ValueError:
-        return False
-    return True
 
 
 def _parse(path: Path) -> Any:

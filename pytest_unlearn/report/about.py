@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+import re
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -41,5 +42,6 @@ def facts(arguments: Sequence[str], root: Path) -> dict[str, Any]:
 
 
 def relative(argument: str, root: Path) -> str:
-    """An argument with the root directory taken out of any path in it."""
-    return argument.replace(f"{root}/", "").replace(str(root), ".")
+    """An argument with the root directory taken out of any path in it, and the folders of paths elsewhere."""
+    inside = argument.replace(f"{root}/", "").replace(str(root), ".")
+    return re.sub(r"(?<![\w.])/(?:[^/\s=:]+/)+", ".../", inside)

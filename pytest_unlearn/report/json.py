@@ -28,6 +28,7 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
         "partial": bool(ledger["partial"]),
         "partial_reasons": ledger["partial"],
         "without_evidence": ledger["without_evidence"],
+        "failed_tests": ledger.get("failed_tests", []),
         "crashed_workers": ledger["crashed_workers"],
         "lost": ledger["lost"],
         "claims": [_entry(entry, position in full) for position, entry in enumerate(entries)],
@@ -44,17 +45,28 @@ def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
         exposed = [{name: row[name] for name in row if name != "pixels"} for row in evidence["most_exposed"]]
         return {**entry, "basis": basis, "evidence": {**evidence, "most_exposed": exposed}}
     kept = {**{name: evidence[name] for name in BRIEF}, "estimate": _rounded(evidence["estimate"])}
-    if (evidence["provenance"].get("settings") or {}).get("require_controls") is False:
+    if _mapping(evidence["provenance"].get("settings")).get("require_controls") is False:
         kept["provenance"] = {"settings": {"require_controls": False}}  # a reader must see what was waived
     return {**entry, "basis": basis, "brief": True, "evidence": kept}
 
 
 def _basis(provenance: Mapping[str, Any]) -> str:
-    """A digest of what two reports must share to be compared: data, request and recipe; not the audited model."""
-    task = provenance.get("task") or {}
-    data = {name: part.get("digest") for name, part in sorted((provenance.get("data") or {}).items())}
-    facts = [data, task.get("split"), task.get("recipe"), [row["key"] for row in task.get("references", ())]]
+    """A digest of what two reports must share to be compared: data, request and recipe; empty without digests."""
+    task, views = (_mapping(provenance.get(name)) for name in ("task", "data"))
+    data = {name: _mapping(part).get("digest") for name, part in sorted(views.items())}
+    if not data or None in data.values():
+        return ""
+    facts = [
+        data,
+        task.get("split"),
+        task.get("recipe"),
+        [_mapping(row).get("key") for row in task.get("references") or ()],
+    ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _rounded(estimate: Mapping[str, Any]) -> dict[str, Any]:

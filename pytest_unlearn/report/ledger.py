@@ -8,6 +8,8 @@ from typing import Any
 
 WORDS = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive", "INVALID": "invalid"}
 
+OWN = "unlearn::"  # entries that the plugin adds itself: the gate, a report that could not be written
+
 # A test reports several times (setup, call, teardown, tries of a rerun, subtests): the latest in this order stands.
 OUTCOMES = ("passed", "xpassed", "skipped", "xfailed", "rerun", "failed", "error")
 
@@ -66,6 +68,7 @@ class Ledger:
             "entries": entries,
             "counts": {"planned": len(entries) + len(without_evidence), **count(entries)},
             "without_evidence": without_evidence,
+            "failed_tests": self._failed({row["nodeid"] for row in (*entries, *without_evidence)}),
             "crashed_workers": self.crashed_workers,
             "lost": max(0, self.recorded - len(entries)),
             "partial": self._partial(),
@@ -82,6 +85,11 @@ class Ledger:
             for nodeid in sorted((self.planned | self.suspected) - seen)
         ]
         return [row for row in rows if row["marked"] or row["outcome"] != "passed"]
+
+    def _failed(self, told: set[str]) -> list[str]:
+        """Other tests that failed: the run did too, and nothing may say that it passed."""
+        failed = {nodeid for nodeid, outcome in self.outcomes.items() if outcome in ("failed", "error")}
+        return sorted(nodeid for nodeid in failed - told if not nodeid.startswith(OWN))
 
     def _partial(self) -> list[str]:
         if not self.deselected:
@@ -108,6 +116,10 @@ def reconcile(ledger: Mapping[str, Any]) -> list[str]:
         many = ledger["crashed_workers"] > 1
         who, what = ("workers", "the tests they") if many else ("worker", "the test it")
         problems.append(f"{ledger['crashed_workers']} {who} crashed; evidence of {what} ran is lost")
+    failed = ledger.get("failed_tests", [])
+    if failed:
+        others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        problems.append(f"the run failed beside its audits: {failed[0]}{others}")
     if ledger["lost"]:
         problems.append(f"{ledger['lost']} recorded evidence(s) never reached the report")
     return problems

@@ -81,4 +81,5 @@ def _controls(controls: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def escape(text: str) -> str:
     """Text that neither ends a table cell nor opens an HTML tag (a test's parameters may hold anything)."""
-    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
+    plain = " ".join(str(text).splitlines()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return plain.replace("](", "]\\(").replace("![", "!\\[")  # neither a link nor a picture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,17 @@ from pytest_unlearn.report import attestation, html, json, markdown
 
 FILES = ("index.html", "report.json", "report.md", "attestation.json")
 STAGE = ".unlearn-report-"
+PREVIOUS = "previous"
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str]:
     """The text of every file of the report, by name."""
     report = json.render(ledger, about)
     return {
-        "index.html": html.render(ledger, about),
+        "index.html": _without_controls(html.render(ledger, about)),
         "report.json": report,
-        "report.md": markdown.render(ledger, about),
+        "report.md": _without_controls(markdown.render(ledger, about)),
         "attestation.json": attestation.render(ledger, about, report),
     }
 
@@ -31,6 +35,9 @@ def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path
     """Write the report into `directory` and return the paths; an OSError says what went wrong."""
     texts = render(ledger, about)
     directory.mkdir(parents=True, exist_ok=True)
+    for name in texts:
+        if (directory / name).is_dir():
+            raise IsADirectoryError(f"{directory / name} is a directory, where a file of the report belongs")
     own = root / ".unlearn"
     if own in (directory, *directory.parents) and not (own / ".gitignore").exists():
         (own / ".gitignore").write_text("*\n")
@@ -40,10 +47,41 @@ def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path
         for name, text in texts.items():
             # A lone surrogate in a test's name has no UTF-8; as \udc80 it is what JSON would write.
             (stage / name).write_text(text, encoding="utf-8", errors="backslashreplace")
-        _put_in_place(stage, directory, list(texts))
+        with _alone(directory):
+            _put_in_place(stage, directory, list(texts))
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+    shutil.rmtree(directory / PREVIOUS, ignore_errors=True)
     return [directory / name for name in texts]
+
+
+def set_aside(directory: Path) -> None:
+    """Move the report of an earlier run out of the way, so that it is not taken for that of a run that dies.
+
+    It lies in a folder `previous` until the next report is written. Where nothing can be moved, nothing is.
+    """
+    there = [name for name in FILES if (directory / name).is_file()]
+    with contextlib.suppress(OSError):
+        if there:
+            shutil.rmtree(directory / PREVIOUS, ignore_errors=True)
+            (directory / PREVIOUS).mkdir()
+        for name in there:
+            os.replace(directory / name, directory / PREVIOUS / name)
+
+
+def _without_controls(text: str) -> str:
+    """Text that cannot move a terminal's cursor or end a parser's patience, whatever a test's name holds."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Two runs may end at once: their files must not mix."""
+    from filelock import FileLock
+
+    name = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
+    with FileLock(Path(tempfile.gettempdir()) / f"unlearn-report-{name}.lock"):
+        yield
 
 
 def _put_in_place(stage: Path, directory: Path, names: list[str]) -> None:

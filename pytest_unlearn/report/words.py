@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_unlearn.report.consistency import unproven
 from pytest_unlearn.report.ledger import reconcile
 
 THREAT_MODEL = (
@@ -84,8 +85,10 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
 
 
 def is_proven(entry: Mapping[str, Any]) -> bool:
-    """Whether a claim is PASS in a test that passed; a skipped, rerun or failing test proves nothing."""
-    return bool(entry.get("evidence", {}).get("verdict") == "PASS" and entry["outcome"] == "passed")
+    """Whether a claim is PASS in a test that passed, and bears it out; other tests prove nothing."""
+    evidence = entry.get("evidence", {})
+    plainly = evidence.get("verdict") == "PASS" and entry["outcome"] == "passed"
+    return bool(plainly and next(unproven(evidence), None) is None)
 
 
 def gravest_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:

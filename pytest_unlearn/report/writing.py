@@ -28,8 +28,12 @@ def write(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, 
     before = _stamps(directory)
     try:
         return Written(tuple(publish.publish(ledger, about, directory, root)), remark=_summarise(ledger, about))
-    except (OSError, ValueError) as error:
-        problem = f"the report could not be written to {directory}: {error}"
+    except Exception as error:  # whatever a renderer trips over must not cost the run its other failures
+        why = str(error) or type(error).__name__
+        why = why if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: {why}"
+        problem = f"the report could not be written to {directory}: {publish.CONTROLS.sub('?', why)}"
+        if (directory / publish.PREVIOUS).is_dir():
+            problem += f"; the report of an earlier run is in {publish.PREVIOUS}/"
         stale = [name for name, stamp in _stamps(directory).items() if before.get(name) == stamp]
         if stale:
             problem += f"; what lies there of an earlier run is not this run's: {', '.join(stale)}"
@@ -41,7 +45,7 @@ def _summarise(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     try:
         if summary:
             step_summary.append(markdown.render(ledger, about), Path(summary))
-    except (OSError, ValueError) as error:
+    except Exception as error:
         return f"nothing was appended to ${SUMMARY}: {error}"
     return ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.plugin.conftest import Suite
@@ -74,3 +76,45 @@ def test_without_the_option_nothing_is_decided(suite: Suite) -> None:
     result = suite.run()
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*gate*")
+
+
+@pytest.mark.parametrize(
+    ("recorded", "reason"),
+    [
+        ('evidence("PASS", float("nan"))', "*its estimate is not a number with two bounds"),
+        ('evidence("PASS", .9)', "*the upper bound of its estimate, 0.93, is above the limit 0.55"),
+        ('evidence("PASS", highest=float("inf"))', "*its claim has no limit"),
+    ],
+)
+def test_a_pass_that_its_numbers_do_not_bear_out_blocks(suite: Suite, recorded: str, reason: str) -> None:
+    suite.write(test_it=f"def test_a(): record({recorded})")
+    result = suite.run("--unlearn-gate", "--unlearn-report")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([f"  - forgotten is PASS in test_it.py::test_a, but {reason}"])
+    attested = json.loads((suite.path / ".unlearn/report/attestation.json").read_text())
+    assert attested["predicate"]["result"] == "FAILED"
+
+
+def test_a_run_that_fails_beside_its_audits_is_not_released(suite: Suite) -> None:
+    suite.write(test_it="def test_a(): audit()\ndef test_b(): assert 0")
+    result = suite.run("--unlearn-gate", "--unlearn-report")
+    result.stdout.fnmatch_lines(["  - the run failed beside its audits: test_it.py::test_b"])
+    assert suite.report()["failed_tests"] == ["test_it.py::test_b"]
+    attested = json.loads((suite.path / ".unlearn/report/attestation.json").read_text())
+    assert attested["predicate"]["result"] == "FAILED"
+
+
+def test_what_a_thread_records_counts(suite: Suite) -> None:
+    suite.write(
+        test_it="""
+        import threading
+        def test_a():
+            audit()
+            found = evidence("FAIL")
+            thread = threading.Thread(target=lambda: record(found))
+            thread.start(); thread.join()
+        """
+    )
+    result = suite.run("--unlearn-gate")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["  - forgotten is FAIL in test_it.py::test_a"])

@@ -38,6 +38,19 @@ HIDDEN = {
     "unlearn": "@pytest.fixture\ndef other(unlearn): ...\n@pytest.mark.skip\ndef test_b(other): ...",
     "setup_error": "@pytest.fixture\ndef broken(): assert 0\ndef test_b(broken): assert_utility(1, 2)",
 }
+ELSEWHERE = {
+    "module": "import audits_of_ours\n@pytest.mark.skip\ndef test_b(): audits_of_ours.check(1)",
+    "import_in_body": "import audits_of_ours\ndef test_b():\n    from audits_of_ours import check\n"
+    "    pytest.skip()\n    check(1)",
+    "xfail": "import audits_of_ours\n@pytest.mark.xfail\ndef test_b(): audits_of_ours.check(1)",
+    "fails": "import audits_of_ours\ndef test_b(): audits_of_ours.check(1)",
+    "static": "class Check:\n    @staticmethod\n    def run(): assert_forgotten(1, 2)\n"
+    "@pytest.mark.skip\ndef test_b(): Check.run()",
+    "instance": "class Check:\n    def __call__(self): assert_forgotten(1, 2)\ncheck = Check()\n"
+    "@pytest.mark.skip\ndef test_b(): check()",
+    "set_up": "import unittest\nclass TestB(unittest.TestCase):\n    def setUp(self): assert_forgotten(1, 2)\n"
+    "    @unittest.skip('x')\n    def test_b(self): ...",
+}
 IMPORTS = "import pytest_unlearn\nfrom pytest_unlearn import assert_forgotten, assert_utility\n"
 
 
@@ -48,6 +61,28 @@ def test_an_unmarked_audit_that_did_not_pass_blocks(suite: Suite, name: str) -> 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["  - test_it.py::*test_b* looks like an audit but ended without any evidence (*)"])
     result.stdout.fnmatch_lines(["2 claims planned, 1 ran: 1 passed*"])
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_an_audit_behind_another_module_or_object_blocks_too(suite: Suite, name: str) -> None:
+    suite.pytester.makepyfile(
+        audits_of_ours="import pytest_unlearn\ndef check(m): pytest_unlearn.assert_forgotten(m, 2)"
+    )
+    suite.write(test_it=IMPORTS + PROVEN + ELSEWHERE[name])
+    result = suite.run("--unlearn-gate")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["  - test_it.py::*test_b* looks like an audit but ended without any evidence (*)"])
+
+
+def test_a_suite_outside_the_root_directory_is_looked_at_too(suite: Suite) -> None:
+    for folder in ("ci", "tests"):
+        (suite.path / folder).mkdir()
+    (suite.path / "ci/pytest.ini").write_text("[pytest]\n")
+    skipped = "from unlearn_helpers import *\nimport pytest\n" + IMPORTS + PROVEN + HIDDEN["skip_mark"]
+    (suite.path / "tests/test_it.py").write_text(skipped)
+    result = suite.run("--unlearn-gate", "-c", "ci/pytest.ini", "tests")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["  - *test_b looks like an audit*"])
 
 
 def test_it_is_the_same_with_workers(suite: Suite) -> None:

@@ -144,3 +144,26 @@ def test_a_report_of_two_thousand_claims_is_small_and_soon_written(tmp_path: Pat
     assert time.process_time() - started < 10
     assert sum(path.stat().st_size for path in paths) < 3_000_000
     jsonschema.validate(json.loads((tmp_path / "report.json").read_text()), SCHEMA)
+
+
+def test_a_directory_in_the_place_of_a_file_is_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "index.html/data.txt"
+    precious.parent.mkdir()
+    precious.write_text("precious")
+    with pytest.raises(IsADirectoryError, match="is a directory, where a file of the report belongs"):
+        publish.publish(ledger(1), ABOUT, tmp_path, tmp_path)
+    assert files(tmp_path) == {"index.html/data.txt"}
+
+
+def test_an_exhibit_that_cannot_be_drawn_does_not_cost_the_report() -> None:
+    broken = {"kind": "curves", "title": "t", "says": "s", "x_label": "x", "y_label": "y", "logarithmic": False,
+              "diagonal": False, "series": {"a": [[0.0, 1.0], [0.0]]}}  # fmt: skip
+    text = publish.render(ledger(1, exhibits=[broken]), ABOUT)["index.html"]
+    assert "This plot could not be drawn from its data." in text
+
+
+def test_no_control_character_and_no_folder_of_this_machine_gets_out() -> None:
+    about = facts(["--basetemp=/home/someone/secret", "/home/someone/tests"], Path("/project"))
+    texts = publish.render(ledger(1, label="\x1b[31m\x00", reasons=["[x](javascript:alert(1))"]), about)
+    assert not any("\x1b" in text or "\x00" in text or "someone" in text for text in texts.values())
+    assert "](javascript" not in texts["report.md"]

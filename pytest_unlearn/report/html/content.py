@@ -101,8 +101,15 @@ def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     }
     for exhibit in evidence["exhibits"]:
         if exhibit["kind"] in plots.DRAWN:
-            svg = plots.DRAWN[exhibit["kind"]](exhibit)
-            yield {"title": exhibit["title"], "says": exhibit["says"], "svg": svg}
+            yield {"title": exhibit["title"], "says": exhibit["says"], "svg": _drawn(exhibit)}
+
+
+def _drawn(exhibit: Mapping[str, Any]) -> str:
+    """The plot; one that its data do not allow is left out, and must not cost the report."""
+    try:
+        return plots.DRAWN[exhibit["kind"]](exhibit)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return ""
 
 
 def _controls(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -123,9 +130,9 @@ def _exposed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was spent, as far as it is known; models handed over have no time."""
-    spent = entry["evidence"]["provenance"].get("seconds", {})
+    spent = entry["evidence"]["provenance"].get("seconds") or {}
     rows = [(f"{role} model", spent[role]) for role in ("original", "unlearned") if spent.get(role) is not None]
-    references = [seconds for seconds in spent.get("references", ()) if seconds is not None]
+    references = [seconds for seconds in spent.get("references") or () if seconds is not None]
     if references:
         rows.append((f"{len(references)} retrained models", sum(references)))
     told = [(name, f"{seconds:,.1f} s to make (once; kept in the cache)") for name, seconds in rows]

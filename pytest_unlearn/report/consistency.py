@@ -1,0 +1,64 @@
+"""Whether evidence that says PASS bears it out: the gate and stored reports are held to the same questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_unlearn import settings
+
+# Which setting limits the claims of a name.
+LIMITS = {"forgotten": "max_mia_auc", "utility": "max_drop", "matches_retrained": "max_gap"}
+ROUNDING = 1e-9  # a claim's lower end is stored rounded
+
+
+def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
+    """Why evidence cannot be the PASS that it says it is, a clause each; empty when nothing speaks against it.
+
+    Large reports leave out parts of it other than claim and estimate.
+    """
+    claim, estimate = evidence["claim"], evidence["estimate"]
+    lowest, highest = claim.get("lowest"), claim.get("highest")
+    if lowest is None and highest is None:
+        yield "its claim has no limit"
+    yield from _beyond("its estimate", estimate, lowest, highest)
+    if claim["name"] != "forgotten" and lowest is not None and (estimate["low"] or 0.0) < lowest - ROUNDING:
+        yield f"the lower bound of its estimate, {estimate['low']:g}, is below the limit {lowest:g}"
+    if estimate["n_forget"] < 1:
+        yield "it rests on no example"
+    if not _accepted("confidence", estimate["confidence"]):
+        yield f"its confidence is {estimate['confidence']}"
+    setting = LIMITS.get(claim["name"])
+    if setting is not None and not _accepted(setting, highest):
+        yield f"no {setting} can be {highest}"
+    attacks = evidence.get("attacks", {})
+    for name in evidence.get("deciding", ()):
+        if attacks and name not in attacks:
+            yield f"the deciding attack {name} is missing"
+        elif attacks:
+            yield from _beyond(f"the deciding attack {name}", attacks[name], lowest, highest)
+    controls = evidence.get("controls", {})
+    for control in (controls.get("original"), controls.get("blind"), *controls.get("retrained", ())):
+        if isinstance(control, Mapping) and control.get("holds") is not True:
+            yield f"its control {control.get('name')} does not hold"
+
+
+def _beyond(what: str, estimate: Mapping[str, Any], lowest: float | None, highest: float | None) -> Iterator[str]:
+    value, low, high = (estimate[name] for name in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        yield f"{what} is not a number with two bounds"
+        return
+    if not low - ROUNDING <= value <= high + ROUNDING:
+        yield f"{what} {value:g} lies outside its interval [{low:g}, {high:g}]"
+    if highest is not None and high > highest:
+        yield f"the upper bound of {what}, {high:g}, is above the limit {highest:g}"
+    if lowest is not None and value < lowest - ROUNDING:
+        yield f"{what} {value:g} is below the limit {lowest:g}"
+
+
+def _accepted(setting: str, value: Any) -> bool:
+    try:
+        settings.TABLE[setting].parse(value)
+    except ValueError:
+        return False
+    return True
