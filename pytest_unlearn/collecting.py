@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_unlearn.partial import shown, speaks_of_audits
+from pytest_unlearn.partial import hidden, shown, speaks_of_audits
 from pytest_unlearn.report.ledger import Ledger
 from pytest_unlearn.suspects import Suspects
 
+ASKED = ("unlearn_gate", "unlearn_report")
 LEDGER = pytest.StashKey[Ledger]()
 
 
@@ -45,6 +46,9 @@ class Collecting:
         for path in sorted(self._files - {item.path for item in self._items}):
             if speaks_of_audits(path):  # skipped as a module, or nothing in it looks like a test to pytest
                 self.ledger.narrow(f"no test was collected from {shown(self.config, path)}, which speaks of audits")
+        if any(self.config.getoption(name, None) or self.config.getini(name) for name in ASKED):
+            for reason in hidden(self.config, self._files, self._items):
+                self.ledger.narrow(reason)
         accounted = {id(item) for item in (*session.items, *self._deselected)}
         if gone := sum(id(item) not in accounted for item in self._items):
             tests = "1 test was" if gone == 1 else f"{gone} tests were"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+
+from pytest_unlearn.suspects import ASSERTIONS
 
 WORDS = (b"pytest_unlearn", b"unlearned_model", b"mark.unlearn")
 FLAGS = {
@@ -26,6 +29,40 @@ def narrowed(config: pytest.Config) -> list[str]:
     reasons += [f"-o {name} was given" for name in SELECTING if name in given]
     ignored = [_absolute(config, path) for path in config.getoption("ignore", None) or ()]
     return reasons + [f"--ignore left out {shown(config, path)}" for path in ignored if _missed(config, path)]
+
+
+def hidden(config: pytest.Config, files: set[Path], items: Iterable[pytest.Item]) -> Iterator[str]:
+    """Audits that a conftest.py, a plugin or a rule of pytest's keeps out of sight, though their files lie there."""
+    names: dict[Path, set[str]] = {}
+    for item in items:
+        names.setdefault(item.path, set()).add(getattr(item, "originalname", None) or item.name)
+    if not config.getoption("pyargs", False):
+        places = [_absolute(config, str(argument)) for argument in config.args]
+        there = {path for place in places for path in _tests(config, place)}
+        ignored = [_absolute(config, path) for path in config.getoption("ignore", None) or ()]
+        for path in sorted(there - files):
+            if speaks_of_audits(path) and not any(place in (path, *path.parents) for place in ignored):
+                yield f"{shown(config, path)}, which speaks of audits, was not collected"
+    for path in sorted(set(names)):
+        if speaks_of_audits(path):
+            for name in sorted(_written(path) - names[path]):
+                yield f"{name} in {shown(config, path)} asserts what an audit does, and was not collected"
+
+
+def _written(path: Path) -> set[str]:
+    """The test functions and methods of a file that name an assertion of ours."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    functions = [node for body in bodies for node in body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return {one.name for one in functions if one.name.startswith("test") and _asserts(one)}
+
+
+def _asserts(function: ast.AST) -> bool:
+    found = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(function))
+    return any(str(name) in ASSERTIONS for name in found)
 
 
 def speaks_of_audits(path: Path) -> bool:

@@ -178,3 +178,31 @@ class TestIgnored:
 
     def test_a_pattern_may_hide_anything(self, folders: Suite) -> None:
         blocked(folders, "--ignore-glob=*/no_such_*", reason="--ignore-glob was given")
+
+
+IMPORT = "from pytest_unlearn import assert_forgotten\n"
+OUT_OF_SIGHT = {
+    "a class with a constructor": "class TestA:\n    def __init__(self): ...\n"
+    "    def test_b(self): assert_forgotten(1, 2)",
+    "a class that is no test": "class TestA:\n    __test__ = False\n    def test_b(self): assert_forgotten(1, 2)",
+    "one definition over another": "def test_b(): assert_forgotten(1, 2)\ntest_b = 3",
+}
+
+
+@pytest.mark.parametrize("how", OUT_OF_SIGHT)
+def test_an_audit_that_pytest_does_not_see_is_missed(suite: Suite, how: str) -> None:
+    suite.write(test_it=f"{IMPORT}def test_a(): audit()\n{OUT_OF_SIGHT[how]}")
+    result = suite.run("--unlearn-gate", "-Wignore")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["  - a partial run *: test_b in test_it.py asserts what an audit does, and was not *"])
+
+
+def test_a_file_of_audits_that_a_conftest_ignores_is_missed(suite: Suite) -> None:
+    suite.pytester.makeconftest("collect_ignore = ['test_more.py', 'test_other.py']")
+    suite.write(test_it="def test_a(): audit()", test_other="def test_c(): pass")
+    suite.write(test_more=f"{IMPORT}def test_b(): audit('FAIL')")
+    result = suite.run("--unlearn-gate")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["  - a partial run *: test_more.py, which speaks of audits, was not collected"])
+    result.stdout.no_fnmatch_line("*test_other*")
+    assert suite.run("--unlearn-gate", "test_it.py").ret == 0
