@@ -45,7 +45,9 @@ RANDOM = {
 }
 
 
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize(
+    "name", [name if name == "no-op" else pytest.param(name, marks=pytest.mark.slow) for name in RANDOM]
+)
 def test_no_decoy_passes_on_a_random_request(name, task):
     decoy = RANDOM[name](task)
     unlearned = decoy(task.original, task.retain, task.forget, seed=0)
@@ -53,6 +55,7 @@ def test_no_decoy_passes_on_a_random_request(name, task):
     assert evidence.verdict is not Verdict.PASS, evidence.reasons
 
 
+@pytest.mark.slow
 def test_the_last_layer_mask_does_not_pass_on_a_whole_class(class_task):
     unlearned = decoys.LastLayerMask()(class_task.original, class_task.retain, class_task.forget, seed=0)
     evidence = audit_forgotten(unlearned, class_task.forget, max_mia_auc=0.7)

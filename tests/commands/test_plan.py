@@ -154,6 +154,7 @@ def test_without_a_probe_the_recipe_never_runs(suite: Suite) -> None:
 USES = "def test_a(original_model, retrained_models): assert len(retrained_models) == 4\n"
 
 
+@pytest.mark.slow
 def test_models_in_the_cache_are_counted_and_their_times_used(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
     suite.write(SPLIT, RECIPE, tests=USES)
     suite.audit()
@@ -178,6 +179,7 @@ def test_models_in_the_cache_are_counted_and_their_times_used(suite: Suite, caps
     assert suite.calls == trained
 
 
+@pytest.mark.slow
 def test_bootstraps_of_a_deterministic_recipe_are_found_in_the_cache(suite: Suite) -> None:
     plain = "def plain(dataset, *, seed): return train(dataset, seed=0)\n"
     suite.write(SPLIT, plain, fixture("unlearn_recipe", "return plain"), tests=USES)
@@ -270,6 +272,7 @@ def test_the_plugin_has_to_be_loaded(suite: Suite, run: Run) -> None:
     assert "the plugin of pytest-unlearn is not loaded" in done.err
 
 
+@pytest.mark.slow
 def test_a_limit_out_of_reach_is_said_with_what_to_do(suite: Suite) -> None:
     suite.write(fixture("unlearn_split", "return digits(range(40))"), RECIPE)
     done = suite.plan("--no-probe")
@@ -350,6 +353,7 @@ def test_every_distinct_split_is_planned(suite: Suite) -> None:
     assert suite.plan("--no-probe", "same").status == 0
 
 
+@pytest.mark.slow
 def test_a_recipe_that_cannot_take_small_samples_is_no_error(suite: Suite) -> None:
     picky = "def picky(dataset, *, seed):\n    raise ValueError('give me\\nmore')\n"
     suite.write(SPLIT, picky, fixture("unlearn_recipe", "return picky"))

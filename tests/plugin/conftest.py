@@ -78,3 +78,14 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     for name in [name for name in sys.modules if name.startswith("unlearn_")]:
         monkeypatch.delitem(sys.modules, name)
     return Suite(pytester)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The same statement with workers takes seconds: those runs are slow, and part of `make test-processes`."""
+    for item in items:
+        values = getattr(getattr(item, "callspec", None), "params", {}).values()
+        if item.path.parent == Path(__file__).parent and any(
+            "-n2" in value for value in values if type(value) is tuple
+        ):
+            item.add_marker(pytest.mark.slow)

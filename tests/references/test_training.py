@@ -63,6 +63,7 @@ def count(folder):
     return sorted((folder / "count").read_text().split())
 
 
+@pytest.mark.slow
 def test_a_second_run_trains_nothing_and_has_the_same_models(tmp_path):
     first, _ = finish(start(tmp_path))
     second, err = finish(start(tmp_path))
@@ -183,7 +184,8 @@ def test_a_model_that_cannot_be_stored_is_trained_each_time_and_the_log_says_why
     assert caplog.text.count("trained again in each run") == 4
 
 
-@pytest.mark.parametrize("store_them", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("store_them", [True, False])
 def test_two_workers_train_the_same_models_as_none(tmp_path, store_them):
     alone = train_all(jobs_for(RECIPE), store=Store(tmp_path / "one") if store_them else None)
     together = train_all(jobs_for(RECIPE), store=Store(tmp_path / "two") if store_them else None, n_jobs=2)

