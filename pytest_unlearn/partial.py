@@ -38,7 +38,7 @@ def hidden(config: pytest.Config, files: set[Path], items: Iterable[pytest.Item]
         names.setdefault(item.path, set()).add(getattr(item, "originalname", None) or item.name)
     if not config.getoption("pyargs", False):
         places = [_absolute(config, str(argument)) for argument in config.args]
-        there = {path for place in places for path in _tests(config, place)}
+        there = {path for place in places for path in _tests(config, place) if path.suffix == ".py"}
         ignored = [_absolute(config, path) for path in config.getoption("ignore", None) or ()]
         for path in sorted(there - files):
             if speaks_of_audits(path) and not any(place in (path, *path.parents) for place in ignored):

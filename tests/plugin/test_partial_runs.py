@@ -206,3 +206,9 @@ def test_a_file_of_audits_that_a_conftest_ignores_is_missed(suite: Suite) -> Non
     result.stdout.fnmatch_lines(["  - a partial run *: test_more.py, which speaks of audits, was not collected"])
     result.stdout.no_fnmatch_line("*test_other*")
     assert suite.run("--unlearn-gate", "test_it.py").ret == 0
+
+
+def test_a_text_with_doctests_is_no_file_of_audits(suite: Suite) -> None:
+    suite.write(test_it="def test_a(): audit()")
+    (suite.path / "guide.txt").write_text("pytest_unlearn says:\n\n>>> 1 + 1\n2\n")
+    assert suite.run("--unlearn-gate", "test_it.py", "guide.txt", "--doctest-glob=*.txt").ret == 0
