@@ -19,6 +19,7 @@ from pytest_unlearn.task import UnlearningTask
 
 LARGEST_SHARE = 5  # of train: at most a fifth is asked for at once
 REQUESTS = 60
+ASTRAY = "no power on this model"  # how `does_not_follow` begins
 _logger = logging.getLogger("pytest_unlearn")
 
 
@@ -51,7 +52,8 @@ def audit_survives(
     Returns:
         Evidence; its estimate counts the confirmed failures, 0 under perfect unlearning. FAIL names the request and the
         line that replays it. PASS means that none of the requests tried was confirmed to fail; INCONCLUSIVE, that the
-        search could not have found any, because it does not recognise the requests in the original model either.
+        search could not have found any: it does not recognise the requests in the original model either, or the method
+        left models whose answers cannot be judged (constant, or unlike any comparable model's).
 
     Raises:
         ValueError: a task without a recipe, a family that does not exist, or no request at all.
@@ -83,7 +85,8 @@ def _tell(trial: Trial) -> None:
 def _evidence(claim: Claim, found: Search, confidence: float) -> Evidence:
     failures = 0 if found.failure is None else 1
     powerful = sum(trial.powerful for trial in found.trials)
-    verdict = Verdict.FAIL if failures else Verdict.PASS if powerful else Verdict.INCONCLUSIVE
+    testable = powerful and not _doubtful(found, powerful)
+    verdict = Verdict.FAIL if failures else Verdict.PASS if testable else Verdict.INCONCLUSIVE
     estimate = _count(failures, found, confidence)
     return Evidence(
         claim=claim,
@@ -131,8 +134,21 @@ def _reasons(found: Search, powerful: int) -> list[str]:
         )
     if not powerful:
         said.append("no power: none of the requests is recognised in the original model either")
+    if doubtful := _doubtful(found, powerful):
+        said.append(f"{len(doubtful)} requests left a model that cannot be judged, such as {doubtful[0].request!r}")
+        said.append(doubtful[0].doubt)
     said += [f"{trial.request!r} was not confirmed: {seen.verdict}" for trial, seen in found.rejected[:5]]
     return said
+
+
+def _doubtful(found: Search, powerful: int) -> list[Trial]:
+    """Trials whose models cannot be judged: any that say nothing; those astray only if they are most of them.
+
+    An honest model may be unlike its peers on the controls of one odd request.
+    """
+    astray = [trial for trial in found.trials if trial.doubt.startswith(ASTRAY)]
+    silent = [trial for trial in found.trials if trial.doubt and trial not in astray]
+    return silent + (astray if 2 * len(astray) > powerful else [])
 
 
 def replay(request: ForgetRequest) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks import Pairing
+from pytest_unlearn.audits.controls import does_not_follow
 from pytest_unlearn.audits.examination import Judgement, examine, judge
 from pytest_unlearn.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
 from pytest_unlearn.outputs import evaluate
@@ -23,6 +24,7 @@ from pytest_unlearn.stress.families import resolve
 from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.task import UnlearningTask, View
 
+Logits = tuple[FloatArray, FloatArray]  # on the forget set, and on the held-out set
 SCREENING_SEED = 9000  # far from the seeds of references, of the pool, and of confirmations
 
 
@@ -33,6 +35,7 @@ class Trial:
     `suspicious` says whether both the pool and a retrained model see the request in the model, so that it has to be
     looked at with fresh eyes. `attack` and `estimate` are of the last of the two that was asked. `powerful` says
     whether the same screening recognises the request in the original model: where it does not, nothing was tested.
+    `doubt` says why the method's answers cannot be judged although the original's can.
     """
 
     request: ForgetRequest
@@ -41,6 +44,7 @@ class Trial:
     powerful: bool
     attack: str
     estimate: Estimate
+    doubt: str = ""
 
     @property
     def excess(self) -> float:
@@ -88,23 +92,35 @@ class Bench:
         forget = np.unique(np.concatenate(steps))
         model = self.unlearn(steps, self.task.seed)
         pool = self.facts.pool.references(forget)
-        judgement, known = (self.screen(one, forget, pool) for one in (model, self.task.original))
+        (judgement, doubt), (known, _) = (self.screen(one, forget, pool) for one in (model, self.task.original))
         if judgement.verdict is Verdict.FAIL:
-            judgement = self.screen(model, forget, [self._retrained(forget)])
+            judgement, _ = self.screen(model, forget, [self._answers(self._retrained(forget), forget)])
         finding = judgement.finding
         suspicious = judgement.verdict is Verdict.FAIL
         powerful = known.verdict is Verdict.FAIL
-        return Trial(request, len(forget), suspicious, powerful, finding.attack.name, finding.estimate)
+        if doubt and powerful and not suspicious:
+            # Without a class or a cluster a retrained model may have nothing to tell either: then nothing was tested.
+            powerful = not self.screen(self._retrained(forget), forget, pool)[1]
+        doubt = doubt if powerful and not suspicious else ""
+        return Trial(request, len(forget), suspicious, powerful, finding.attack.name, finding.estimate, doubt)
 
-    def _retrained(self, forget: IntArray) -> tuple[FloatArray, FloatArray]:
-        """What a model retrained without `forget` answers on it, and on the held-out set."""
+    def _retrained(self, forget: IntArray) -> Any:
+        """A model retrained without `forget`."""
         retain = np.setdiff1d(np.arange(self.facts.count), forget)
-        model = self.task.train_on([retain], first_seed=self.task.seed + SCREENING_SEED)[0]
+        return self.task.train_on([retain], first_seed=self.task.seed + SCREENING_SEED)[0]
+
+    def _answers(self, model: Any, forget: IntArray) -> Logits:
+        """What a model answers on `forget`, and on the held-out set."""
         mine = View("forget", self.task.split.train, forget, self.task)
         return self._ask(model, mine).logits, self._ask(model, self.facts.held_out).logits
 
-    def screen(self, model: Any, forget: IntArray, comparable: Sequence[tuple[FloatArray, FloatArray]]) -> Judgement:
-        """Judge a model that should have forgotten `forget` by others' logits on it and on the held-out set."""
+    def screen(
+        self, model: Any, forget: IntArray, comparable: Sequence[tuple[FloatArray, FloatArray]]
+    ) -> tuple[Judgement, str]:
+        """Judge a model that should have forgotten `forget` by others' logits on it and on the held-out set.
+
+        Returns the judgement, and why the model's answers cannot be judged; empty if they can.
+        """
         labels = self.facts.labels[forget]
         controls = self.screening
         kept = np.isin(controls.labels, labels) if self.task.split.match == "class" else np.ones(len(controls), bool)
@@ -127,7 +143,9 @@ class Bench:
             self.limit, self.confidence, len(forget), len(rows),
             forget_strata=strata[0], control_strata=strata[1], forget_groups=groups,
         )  # fmt: skip
-        return judge(findings, self.limit, self.confidence, able)
+        judgement = judge(findings, self.limit, self.confidence, able)
+        doubt = judgement.reason if judgement.verdict is Verdict.INVALID else does_not_follow(target, references)
+        return judgement, doubt
 
     def _ask(self, model: Any, view: View) -> Outputs:
         return evaluate(model, view, classes=self.task.split.classes, device=self.task.device)

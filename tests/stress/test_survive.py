@@ -73,6 +73,20 @@ def test_where_nothing_can_be_seen_nothing_passes(world):
     assert any("no power" in reason for reason in evidence.reasons)
 
 
+@pytest.mark.parametrize("when", [1, 60])
+def test_answers_that_cannot_be_judged_never_pass(world, when):
+    honest = Forgets()
+
+    def silent(model, retain, forget, *, seed):
+        if len(forget) < when:
+            return honest(model, retain, forget, seed=seed)
+        return lambda inputs: np.zeros((len(inputs), 10))
+
+    evidence = survives(silent, world, requests=6)
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    assert any("cannot be judged" in reason for reason in evidence.reasons)
+
+
 def test_only_the_confirmation_can_fail(world):
     bench = Bench(world.task, Forgets(lambda forget: np.ones(len(forget), dtype=bool)), LIMIT, 0.95)
     passing = audit_request(Forgets(), world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
