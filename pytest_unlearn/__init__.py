@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pytest_unlearn.references.recipe import EstimatorRecipe as EstimatorRecipe
     from pytest_unlearn.references.recipe import Recipe as Recipe
     from pytest_unlearn.references.recipe import TorchRecipe as TorchRecipe
+    from pytest_unlearn.stress.as_tests import stress as stress
+    from pytest_unlearn.stress.budget import Budget as Budget
     from pytest_unlearn.stress.requests import ForgetRequest as ForgetRequest
     from pytest_unlearn.stress.strategy import forget_sets as forget_sets
     from pytest_unlearn.stress.survive import audit_request as audit_request
@@ -56,6 +58,8 @@ _HOMES = {
     "evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "outputs": ("SavedOutputs",),
     "references.recipe": ("EstimatorRecipe", "Recipe", "TorchRecipe"),
+    "stress.as_tests": ("stress",),
+    "stress.budget": ("Budget",),
     "stress.requests": ("ForgetRequest",),
     "stress.strategy": ("forget_sets",),
     "stress.survive": ("audit_request", "audit_survives"),
@@ -65,6 +69,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AuditFailure",
+    "Budget",
     "Case",
     "Claim",
     "Estimate",
@@ -92,6 +97,7 @@ __all__ = [
     "forget_sets",
     "parametrize_unlearners",
     "reserve_controls",
+    "stress",
     "unlearner_checks",
 ]
 

@@ -33,6 +33,10 @@ from pytest_unlearn.views import View
 __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
+_CHANGED = (
+    "{} was changed in place since the task first saw it. An unlearner must leave its input untouched: let it work on "
+    "copy.deepcopy(model)."
+)
 
 
 class UnlearningTask:
@@ -145,20 +149,30 @@ class UnlearningTask:
             seed: of the unlearner; the task's by default.
         """
         seed = self.seed if seed is None else seed
-        original, digest = self.original, self.digest_of(self.original)
+        return self.unlearn_from(self.original, unlearner, self.retain, self.forget, seed=seed)
+
+    def unlearn_from(self, model: Any, unlearner: Any, retain: View, forget: View, *, seed: int) -> Any:
+        """The model an unlearner makes of any model and request; kept in the cache if all that it depends on is known.
+
+        Raises:
+            ValueError: when the unlearner changed the model that it was given.
+        """
+        digest = model_digest(model)
+        if model is self.original:
+            self.digest_of(model)
         try:
             recipe = f"{fingerprint(unlearner)} of {digest}" if digest else ""
         except UnknownRecipe:
             recipe = ""
         if not recipe:  # nothing says when to run it again, so it runs each time
             started = time.perf_counter()
-            unlearned = unlearner(original, self.retain, self.forget, seed=seed)
+            unlearned = unlearner(model, retain, forget, seed=seed)
             self._note_seconds(unlearned, time.perf_counter() - started)
         else:
-            data = f"{self.retain.digest}{self.forget.digest}"
-            key = reference_key(recipe, data, self.forget.indices, seed, self.device)
-            unlearned = self._run([Job(Unlearning(unlearner, original, self.forget), self.retain, seed, key)])[0].model
-        self.digest_of(original)
+            key = reference_key(recipe, f"{retain.digest}{forget.digest}", forget.indices, seed, self.device)
+            unlearned = self._run([Job(Unlearning(unlearner, model, forget), retain, seed, key)])[0].model
+        if model_digest(model) != digest:
+            raise ValueError(_CHANGED.format("the model that the unlearner was given"))
         return unlearned
 
     def train_on(self, parts: Sequence[IntArray], *, first_seed: int) -> list[Any]:
@@ -189,10 +203,7 @@ class UnlearningTask:
         """
         digest = model_digest(model)
         if self._digests.setdefault(id(model), digest) != digest:
-            raise ValueError(
-                "the original or a reference was changed in place since the task first saw it. An unlearner must leave "
-                "its input untouched: let it work on copy.deepcopy(model)."
-            )
+            raise ValueError(_CHANGED.format("the original or a reference"))
         return digest
 
     def outputs(self, model: Any, view: View, output: Output = None) -> Outputs:

@@ -1,23 +1,26 @@
-"""Say how training comes along: a live line on a terminal, otherwise one log line for each model."""
+"""Say how work comes along: a live line on a terminal, otherwise one log line for each thing done."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import sys
-from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from pytest_unlearn.references.training import Trained
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Protocol, TypeVar
 
 _logger = logging.getLogger("pytest_unlearn")
+Item = TypeVar("Item")
 
 
 class Progress(Protocol):
-    """Wraps the models as they come, and passes each on unchanged."""
+    """Wraps things as they come, and passes each on unchanged."""
 
-    def __call__(self, items: Iterable[Trained], total: int, label: str) -> Iterator[Trained]:
-        """Yield every item, and tell whoever watches."""
+    def __call__(
+        self, items: Iterable[Item], total: int | None, doing: str, line: Callable[[Item], str]
+    ) -> Iterator[Item]:
+        """Yield every item, and tell whoever watches; an empty line is not told."""
 
 
 def progress(file: IO[str] | None = None) -> Progress:
@@ -27,29 +30,50 @@ def progress(file: IO[str] | None = None) -> Progress:
         file: where the live line goes if it is a terminal; by default the standard error of the moment.
 
     Returns:
-        A callable `(items, total, label)` that yields the items. What comes from the store is passed on in silence.
+        A callable `(items, total, doing, line)` that yields the items, where `doing` says what goes on ("training
+        references") and `line` what there is to say of one.
     """
 
-    def report(items: Iterable[Trained], total: int, label: str) -> Iterator[Trained]:
+    def report(items: Iterable[Item], total: int | None, doing: str, line: Callable[[Item], str]) -> Iterator[Item]:
         stream = sys.stderr if file is None else file
         if stream is not None and stream.isatty():
-            yield from _live(items, total, label, stream)
+            yield from _live(items, total, doing, stream)
             return
-        for number, trained in enumerate(items, start=1):
-            if trained.source != "store":
-                _logger.info("%s %d of %d trained in %.1f s", label, number, total, trained.seconds)
-            yield trained
+        of = "" if total is None else f" of {total}"
+        for number, item in enumerate(items, start=1):
+            if said := line(item):
+                _logger.info("%s: %d%s, %s", doing, number, of, said)
+            yield item
 
     return report
 
 
-def _live(items: Iterable[Trained], total: int, label: str, stream: IO[str]) -> Iterator[Trained]:
+def _live(items: Iterable[Item], total: int | None, doing: str, stream: IO[str]) -> Iterator[Item]:
     from tqdm import tqdm
 
-    with tqdm(total=total, desc=f"training {label}s", unit="model", file=stream, leave=False) as bar:
-        for trained in items:
+    with tqdm(total=total, desc=doing, file=stream, leave=False) as bar:
+        for item in items:
             bar.update()
-            yield trained
+            yield item
 
 
 report_progress = progress()
+
+
+@contextlib.contextmanager
+def told(
+    report: Progress, total: int | None, doing: str, line: Callable[[Item], str]
+) -> Iterator[Callable[[Item], None]]:
+    """A progress report for work that calls back: tell it of each thing done."""
+    waiting: deque[Item] = deque()
+    shown = report((waiting.popleft() for _ in itertools.count()), total, doing, line)
+
+    def tell(item: Item) -> None:
+        waiting.append(item)
+        next(shown)
+
+    try:
+        yield tell
+    finally:
+        if hasattr(shown, "close"):
+            shown.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -118,10 +119,11 @@ class Store:
             self._write(f"{key}.{payload.kind}", payload.data)
             self._write(f"{key}.json", sealed)
         except NotStorable as error:
-            _logger.warning("model %s cannot be stored, so it is trained again in each run: %s", key, error)
+            _say_once("models cannot be stored, so they are trained again in each run: %s", str(error))
+            _logger.debug("model %s cannot be stored", key)
             return False
         except OSError as error:
-            _logger.warning("model %s was not stored: %s cannot be written (%s)", key, self.directory, error)
+            _say_once("models are not stored: %s cannot be written (%s)", str(self.directory), str(error))
             return False
         return True
 
@@ -277,6 +279,12 @@ class Store:
 
 class _Absent(Exception):  # noqa: N818 - nothing went wrong
     """No file of this key is there."""
+
+
+@functools.cache
+def _say_once(message: str, *details: str) -> None:
+    """A search trains hundreds of models, all of which cannot be stored for one reason."""
+    _logger.warning(message, *details)
 
 
 def _checked(key: str) -> str:

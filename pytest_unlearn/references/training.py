@@ -125,9 +125,14 @@ def train_all(
             yield results[index]
 
     if waiting:
-        for _ in progress(models(), len(waiting), "reference"):
+        for _ in progress(models(), len(waiting), "training references", _said):
             pass
     return [results[index] for index in range(len(jobs))]
+
+
+def _said(trained: Trained) -> str:
+    """What came from the store meanwhile is passed on in silence."""
+    return "" if trained.source == "store" else f"trained in {trained.seconds:.1f} s"
 
 
 def check_recipe(recipe: Any) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytest_unlearn.report.ledger import WORDS, reconcile
+from pytest_unlearn.report.searches import search_lines
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
 VERDICT_WIDTH = len("INCONCLUSIVE")
 
 
 def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
-    """Lines no longer than `width`, each with the colour it is printed in ("" for none)."""
+    """Lines no longer than `width` (but for one to be copied), each with the colour it is printed in ("" for none)."""
     result = [(line, "") for line in fold(headline(ledger), width)] + _claims(ledger["entries"], width)
     for colour, texts in (("yellow", [f"partial run: {reason}" for reason in ledger["partial"]]),
                           ("red", reconcile(ledger))):  # fmt: skip
@@ -35,6 +36,8 @@ def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str
         else:
             rows = [cut(f"{verdict:<{VERDICT_WIDTH}}  {name}", width), *fold(text, width, VERDICT_WIDTH + 2)]
         result += [(row, COLOURS[verdict]) for row in rows]
+        for line, breaks in search_lines(entry):
+            result += [(row, "") for row in (fold(line, width, VERDICT_WIDTH + 2) if breaks else [f"  {line}"])]
     return result
 
 

@@ -12,25 +12,33 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pytest_unlearn.evidence import Evidence, Verdict
-from pytest_unlearn.stress.families import FAMILIES
+from pytest_unlearn.stress.budget import Budget
+from pytest_unlearn.stress.families import FAMILIES, resolve
 from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.stress.trial import Bench, Trial
 
 MOST_SHRINKING = 40
+OF_EACH_SIZE = 3
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search did: every trial, those that raised suspicion, and the confirmed failure if there is one.
+    """What a search did: every trial, and the confirmed failure if there is one.
 
-    `rejected` are suspicions that fresh seeds, controls and references did not bear out.
+    `failure` is what became of the trial `first`, made smaller; `evidence` confirms it, or `says` what was raised.
+    `rejected` are suspicions that fresh seeds, controls and references did not bear out, with what these gave instead.
+    `shrinking` counts the requests that were tried to make a found one smaller. `replay` is the line that audits the
+    failing request again, if that is not the usual one.
     """
 
     trials: tuple[Trial, ...]
     shrinking: int = 0
+    first: Trial | None = None
     failure: Trial | None = None
     evidence: Evidence | None = None
-    rejected: tuple[tuple[Trial, Evidence], ...] = ()
+    says: str = ""
+    rejected: tuple[tuple[Trial, str], ...] = ()
+    replay: str = ""
 
     @property
     def suspicious(self) -> tuple[Trial, ...]:
@@ -48,67 +56,106 @@ def search(
     requests: Iterable[ForgetRequest],
     confirm: Callable[[Bench, ForgetRequest], Evidence],
     *,
-    budget: int,
-    seconds: float | None = None,
-    watch: Callable[[Trial], None] = lambda _: None,
+    budget: Budget,
+    watch: Callable[[Iterator[Trial]], Iterable[Trial]] = lambda trials: trials,
 ) -> Search:
-    """Try requests until one is confirmed to fail, or `budget` of them, or `seconds`, are spent.
+    """Try requests until one is confirmed to fail, or the budget is spent.
 
     Args:
         bench: where requests are tried.
         requests: which, in order.
         confirm: the audit with fresh seeds, controls and references, whose FAIL alone counts.
-        budget: how many requests to try; making a found one smaller takes up to 40 more.
-        seconds: after how long no further request is begun.
-        watch: told of each trial.
+        budget: how many requests, trainings or seconds; making a found one smaller takes up to 40 more requests.
+        watch: passes the trials on as they come, and shows them to somebody.
     """
     started = time.monotonic()
     trials: list[Trial] = []
-    rejected: list[tuple[Trial, Evidence]] = []
-    shrinking = 0
-    for request in itertools.islice(requests, budget):
-        if seconds is not None and time.monotonic() - started > seconds:
-            break
-        trial = bench.try_request(request)
-        watch(trial)
+    rejected: list[tuple[Trial, str]] = []
+    shrinking = trainings = 0
+
+    def tried() -> Iterator[Trial]:
+        for request in requests:
+            if budget.spent(requests=len(trials), trainings=trainings, seconds=time.monotonic() - started):
+                return
+            yield bench.try_request(request)
+
+    for trial in watch(tried()):
         trials.append(trial)
+        trainings += trial.trainings
         if not trial.suspicious:
             continue
-        chain, tried = shrink(bench, trial)
-        shrinking += tried
-        for candidate in reversed(chain):  # the smallest first; a small one may be too few to be confirmed
+        more = shrink(bench, trial)
+        shrinking += len(more)
+        trainings += sum(other.trainings for other in more)
+        for candidate in smallest_first((trial, *more)):
             evidence = confirm(bench, candidate.request)
             if evidence.verdict is Verdict.FAIL:
-                return Search(tuple(trials), shrinking, candidate, evidence, tuple(rejected))
-        rejected.append((trial, evidence))
+                return Search(
+                    tuple(trials), shrinking, first=trial, failure=candidate, evidence=evidence,
+                    rejected=tuple(rejected),
+                )  # fmt: skip
+        rejected.append((trial, str(evidence.verdict)))
     return Search(tuple(trials), shrinking, rejected=tuple(rejected))
 
 
-def shrink(bench: Bench, found: Trial, most: int = MOST_SHRINKING) -> tuple[list[Trial], int]:
-    """Ever smaller and plainer requests near a suspicious one, suspicious all, and how many were tried for that."""
-    chain, seen = [found], {found.request}
-    while len(seen) <= most:
-        for request in simpler(chain[-1]):
-            if request in seen or len(seen) > most:
+def smallest_first(trials: Iterable[Trial]) -> list[Trial]:
+    """The suspicious trials in the order in which to confirm them, of each size the three that stand out most.
+
+    A small request may be too few examples to be confirmed, and then the next larger one is looked at.
+    """
+    suspects = sorted(
+        (trial for trial in trials if trial.suspicious), key=lambda trial: (trial.examples, -trial.excess)
+    )
+    sizes = itertools.groupby(suspects, key=lambda trial: trial.examples)
+    return [trial for _, same in sizes for trial in itertools.islice(same, OF_EACH_SIZE)]
+
+
+def shrink(bench: Bench, found: Trial, most: int = MOST_SHRINKING) -> list[Trial]:
+    """Try ever smaller and plainer requests near a suspicious one, from the smallest suspicious one on."""
+    smallest, tried = found, {_examples(bench, found.request): found}
+    while True:
+        for request in simpler(smallest):
+            examples = _examples(bench, request)
+            if examples in tried:  # another family may name the same examples
                 continue
-            seen.add(request)
-            trial = bench.try_request(request)
-            if trial.suspicious and trial.examples <= chain[-1].examples:
-                chain.append(trial)
+            if len(tried) > most:
+                return list(tried.values())[1:]
+            trial = tried[examples] = bench.try_request(request)
+            if trial.suspicious and trial.examples <= smallest.examples:
+                smallest = trial
                 break
         else:
-            break
-    return chain, len(seen) - 1
+            return list(tried.values())[1:]
+
+
+def _examples(bench: Bench, request: ForgetRequest) -> tuple[bytes, ...]:
+    """The examples that a request names, step by step."""
+    return tuple(step.tobytes() for step in resolve(request, bench.facts))
 
 
 def simpler(found: Trial) -> Iterator[ForgetRequest]:
-    """Simpler requests: smaller ones of the same kind first, then half as many examples of any other family."""
+    """Simpler requests: half as many examples of the same kind, then of any other, then three quarters as many."""
     request = found.request
-    yield from request.smaller()
     if request.parts:
+        yield from request.smaller()
         return
-    if request.family == "whole-class":
-        yield replace(request, family="class-fraction", size=max(1, found.examples // 2))
+    half, most = found.examples // 2, found.examples * 3 // 4
+    yield from _alike(request, half)
+    yield from _of_any_family(request, half, seed=0)
+    yield from _alike(request, most)
+    yield from _of_any_family(request, half, seed=1)
+    yield from _of_any_family(request, most, seed=0)
+    if request.seed:
+        yield replace(request, seed=0)
+
+
+def _alike(request: ForgetRequest, size: int) -> Iterator[ForgetRequest]:
+    """The same draw, or the first, with another size."""
+    yield from (replace(request, size=size, seed=seed) for seed in dict.fromkeys((request.seed, 0)) if size)
+
+
+def _of_any_family(request: ForgetRequest, size: int, seed: int) -> Iterator[ForgetRequest]:
+    """A draw of this size from every family, of the same class where there is one."""
     for family in FAMILIES:
-        if family not in (request.family, "single", "whole-class", "group") and found.examples > 1:
-            yield ForgetRequest(family, size=found.examples // 2)
+        if size and family not in ("single", "whole-class", "group"):
+            yield ForgetRequest(family, size=size, seed=seed, label=request.label if family == "class-fraction" else 0)

@@ -35,7 +35,8 @@ class Trial:
     `suspicious` says whether both the pool and a retrained model see the request in the model, so that it has to be
     looked at with fresh eyes. `attack` and `estimate` are of the last of the two that was asked. `powerful` says
     whether the same screening recognises the request in the original model: where it does not, nothing was tested.
-    `doubt` says why the method's answers cannot be judged although the original's can.
+    `doubt` says why the method's answers cannot be judged although the original's can. `excess` is what the worst
+    request is the worst by. `trainings` counts the models that were made for it, from the cache or not.
     """
 
     request: ForgetRequest
@@ -43,19 +44,22 @@ class Trial:
     suspicious: bool
     powerful: bool
     attack: str
-    estimate: Estimate
+    estimate: Estimate | None
+    excess: float
+    quantity: str = "AUC"
     doubt: str = ""
+    trainings: int = 1
 
-    @property
-    def excess(self) -> float:
-        """How far from 0.5 the estimate is for certain: what the worst request is the worst by."""
-        return max(self.estimate.low - 0.5, 0.5 - self.estimate.high)
+    def __str__(self) -> str:
+        seen = "suspicious" if self.suspicious else "not suspicious"
+        value = "" if self.estimate is None else f" {self.estimate.value:.3f}"
+        return f"{self.request!r}: {self.attack}{value}, {seen}"
 
 
 class Bench:
     """Where requests are tried: a task, a method, and what is known of the training examples.
 
-    Half of the controls (`screening`) serve the search; the other half (`fresh`) has no part in choosing a request.
+    Half of the controls serves the search; the other half has no part in choosing a request.
     """
 
     def __init__(self, task: UnlearningTask, unlearner: Any, limit: float, confidence: float) -> None:
@@ -69,19 +73,10 @@ class Bench:
         order = order[np.argsort(self.facts.held_out.labels[order], kind="stable")]
         return np.sort(order[0::2]), np.sort(order[1::2])
 
-    @property
-    def screening(self) -> View:
-        """The controls of the search."""
-        return self._controls(self.halves[0])
-
-    @property
-    def fresh(self) -> View:
-        """The controls that no search has seen."""
-        return self._controls(self.halves[1])
-
-    def unlearn(self, steps: Sequence[IntArray], seed: int) -> Any:
-        """The method run on one request after the other, each time with what is still retained."""
-        return unlearn_in_steps(self.task, self.unlearner, steps, seed)
+    def controls(self, half: int) -> View:
+        """The controls of the search (0), or those that no search has seen (1)."""
+        held_out = self.facts.held_out
+        return View("controls", held_out.examples, held_out.indices[self.halves[half]])
 
     def try_request(self, request: ForgetRequest) -> Trial:
         """Run the method on a request and screen the result by the deciding attacks alone.
@@ -90,19 +85,26 @@ class Bench:
         """
         steps = resolve(request, self.facts)
         forget = np.unique(np.concatenate(steps))
-        model = self.unlearn(steps, self.task.seed)
+        model = unlearn_in_steps(self.task, self.unlearner, steps, self.task.seed)
         pool = self.facts.pool.references(forget)
         (judgement, doubt), (known, _) = (self.screen(one, forget, pool) for one in (model, self.task.original))
+        retrained = 0
         if judgement.verdict is Verdict.FAIL:
+            retrained = 1
             judgement, _ = self.screen(model, forget, [self._answers(self._retrained(forget), forget)])
         finding = judgement.finding
         suspicious = judgement.verdict is Verdict.FAIL
         powerful = known.verdict is Verdict.FAIL
         if doubt and powerful and not suspicious:
             # Without a class or a cluster a retrained model may have nothing to tell either: then nothing was tested.
+            retrained = 1
             powerful = not self.screen(self._retrained(forget), forget, pool)[1]
         doubt = doubt if powerful and not suspicious else ""
-        return Trial(request, len(forget), suspicious, powerful, finding.attack.name, finding.estimate, doubt)
+        excess = max(finding.estimate.low - 0.5, 0.5 - finding.estimate.high)
+        return Trial(
+            request, len(forget), suspicious, powerful, finding.attack.name, finding.estimate, excess,
+            doubt=doubt, trainings=len(steps) + retrained,
+        )  # fmt: skip
 
     def _retrained(self, forget: IntArray) -> Any:
         """A model retrained without `forget`."""
@@ -122,7 +124,7 @@ class Bench:
         Returns the judgement, and why the model's answers cannot be judged; empty if they can.
         """
         labels = self.facts.labels[forget]
-        controls = self.screening
+        controls = self.controls(0)
         kept = np.isin(controls.labels, labels) if self.task.split.match == "class" else np.ones(len(controls), bool)
         mine = View("forget", self.task.split.train, forget, self.task)
         target = Answers(forget=self._ask(model, mine), controls=_part(self._ask(model, controls), kept))
@@ -150,10 +152,6 @@ class Bench:
     def _ask(self, model: Any, view: View) -> Outputs:
         return evaluate(model, view, classes=self.task.split.classes, device=self.task.device)
 
-    def _controls(self, positions: IntArray) -> View:
-        controls = self.facts.held_out
-        return View("controls", controls.examples, controls.indices[positions])
-
 
 def _part(outputs: Outputs, kept: Any) -> Outputs:
     return Outputs(logits=outputs.logits[kept], labels=outputs.labels[kept])
@@ -169,6 +167,5 @@ def unlearn_in_steps(task: UnlearningTask, unlearner: Any, steps: Sequence[Seque
             continue
         gone[step] = True
         retain = View("retain", task.split.train, np.flatnonzero(~gone).astype(np.int64), task)
-        model = unlearner(model, retain, View("forget", task.split.train, asked, task), seed=seed)
-    task.digest_of(task.original)
+        model = task.unlearn_from(model, unlearner, retain, View("forget", task.split.train, asked, task), seed=seed)
     return model

@@ -325,9 +325,9 @@ def test_each_trained_model_is_logged_and_those_from_the_store_are_not(store, ca
     train_all(jobs_for(RECIPE, [1]), store=store)
     caplog.clear()
     train_all(jobs_for(RECIPE, [1, 2, 3]), store=store)
-    assert [record.getMessage()[:24] for record in caplog.records] == [
-        "reference 1 of 2 trained",
-        "reference 2 of 2 trained",
+    assert [record.getMessage().split(" in ")[0] for record in caplog.records] == [
+        "training references: 1 of 2, trained",
+        "training references: 2 of 2, trained",
     ]
     caplog.clear()
     train_all(jobs_for(RECIPE, [1, 2, 3]), store=store)

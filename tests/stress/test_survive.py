@@ -1,10 +1,13 @@
 """audit_survives: a method that is bad at one kind of request is caught, and one that retrains is not."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
 from pytest_unlearn import (
     AuditFailure,
+    Budget,
     ForgetRequest,
     UnlearningTask,
     Verdict,
@@ -12,7 +15,7 @@ from pytest_unlearn import (
     audit_request,
     audit_survives,
 )
-from pytest_unlearn.stress.search import search, shrink
+from pytest_unlearn.stress.search import search, shrink, smallest_first
 from pytest_unlearn.stress.trial import Bench, unlearn_in_steps
 from tests.stress.conftest import LIMIT, Forgets
 
@@ -20,7 +23,7 @@ FAMILIES = ("random", "whole-class", "class-fraction", "cluster", "mislabelled",
 
 
 def survives(unlearner, world, requests=20, **rest):
-    return audit_survives(unlearner, world.task, families=FAMILIES, requests=requests, max_mia_auc=LIMIT, **rest)
+    return audit_survives(unlearner, world.task, families=FAMILIES, budget=requests, max_mia_auc=LIMIT, **rest)
 
 
 def replayed(evidence):
@@ -41,8 +44,8 @@ def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
 
 def test_large_requests_are_not_forgotten_by_a_method_for_small_ones(world):
     weak = Forgets(lambda forget: np.full(len(forget), len(forget) >= 40))
-    with pytest.raises(AuditFailure, match="there is a request that the method does not forget") as failure:
-        assert_survives(weak, world.task, families=FAMILIES, requests=20, max_mia_auc=LIMIT)
+    with pytest.raises(AuditFailure, match="there is a deletion request that the method fails on") as failure:
+        assert_survives(weak, world.task, families=FAMILIES, budget=20, max_mia_auc=LIMIT)
     request = replayed(failure.value.evidence)
     assert 40 <= request.size <= 80
     assert audit_request(weak, world.task, request, max_mia_auc=LIMIT).verdict is Verdict.FAIL
@@ -68,7 +71,7 @@ def test_the_same_search_twice_gives_the_same_evidence(world):
 
 
 def test_where_nothing_can_be_seen_nothing_passes(world):
-    evidence = audit_survives(Forgets(), world.task, families=["single"], requests=3, max_mia_auc=LIMIT)
+    evidence = audit_survives(Forgets(), world.task, families=["single"], budget=3, max_mia_auc=LIMIT)
     assert evidence.verdict is Verdict.INCONCLUSIVE
     assert any("no power" in reason for reason in evidence.reasons)
 
@@ -90,26 +93,31 @@ def test_answers_that_cannot_be_judged_never_pass(world, when):
 def test_only_the_confirmation_can_fail(world):
     bench = Bench(world.task, Forgets(lambda forget: np.ones(len(forget), dtype=bool)), LIMIT, 0.95)
     passing = audit_request(Forgets(), world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
-    found = search(bench, [ForgetRequest("random", size=100)], lambda *_: passing, budget=5)
+    found = search(bench, [ForgetRequest("random", size=100)], lambda *_: passing, budget=Budget(requests=5))
     assert len(found.suspicious) == 1
     assert found.failure is None
-    assert found.rejected[0][1] is passing
+    assert found.rejected == ((found.trials[0], "PASS"),)
 
 
 def test_the_search_and_the_confirmation_share_no_control(world):
     bench = Bench(world.task, Forgets(), LIMIT, 0.95)
-    assert not set(bench.screening.indices) & set(bench.fresh.indices)
-    assert len(bench.screening) + len(bench.fresh) == len(bench.facts.held_out)
+    screening, fresh = bench.controls(0), bench.controls(1)
+    assert not set(screening.indices) & set(fresh.indices)
+    assert len(screening) + len(fresh) == len(bench.facts.held_out)
 
 
-def test_shrinking_ends_and_never_grows(world):
+def test_shrinking_ends_and_finds_the_smallest_first(world):
     bench = Bench(world.task, Forgets(lambda forget: np.ones(len(forget), dtype=bool)), LIMIT, 0.95)
-    chain, tried = shrink(bench, bench.try_request(ForgetRequest("union", parts=(
-        ForgetRequest("random", size=60), ForgetRequest("whole-class", label=2)))), most=12)  # fmt: skip
-    sizes = [trial.examples for trial in chain]
-    assert sizes == sorted(sizes, reverse=True)
-    assert tried <= 12
-    assert all(trial.suspicious for trial in chain)
+    parts = (ForgetRequest("random", size=60), ForgetRequest("whole-class", label=2))
+    found = bench.try_request(ForgetRequest("union", parts=parts))
+    tried = shrink(bench, found, most=12)
+    assert 0 < len(tried) <= 12
+    order = smallest_first((found, *tried))
+    sizes = [trial.examples for trial in order]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < found.examples == sizes[-1]
+    assert all(trial.suspicious for trial in order)
+    assert max(sizes.count(size) for size in sizes) <= 3
 
 
 def test_a_sequence_asks_for_nothing_twice_and_leaves_the_original_alone(world):
@@ -127,12 +135,12 @@ def test_a_sequence_asks_for_nothing_twice_and_leaves_the_original_alone(world):
 
 
 def test_a_search_ends_when_its_time_is_spent(world):
-    evidence = survives(Forgets(), world, requests=1000, seconds=0.5)
+    evidence = survives(Forgets(), world, requests=timedelta(seconds=0.5))
     assert evidence.estimate.n_forget < 60
 
 
 def test_what_cannot_be_searched_is_said_before_anything_is_trained(world):
     with pytest.raises(ValueError, match="give the task a recipe"):
         audit_survives(Forgets(), UnlearningTask(world.task.split, references=0))
-    with pytest.raises(ValueError, match="requests must be at least 1"):
-        audit_survives(Forgets(), world.task, requests=0)
+    with pytest.raises(ValueError, match="requests must be at least 1, not 0"):
+        audit_survives(Forgets(), world.task, budget=0)

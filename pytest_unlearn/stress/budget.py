@@ -1,0 +1,53 @@
+"""How much a search may spend: requests, trainings or seconds, whichever is used up first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a search may spend; None is no bound.
+
+    Args:
+        requests: how many requests to try. Making a found one smaller takes up to 40 more.
+        trainings: after how many models, made by the method or retrained, no further request is begun. Those that
+            come from the cache count as well, so that a search ends at the same request when it is run again.
+        seconds: after how long no further request is begun. A slower machine searches less.
+
+    Raises:
+        ValueError: a bound below 1, or none at all.
+    """
+
+    requests: int | None = None
+    trainings: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        bounds = {field.name: getattr(self, field.name) for field in fields(self)}
+        if all(bound is None for bound in bounds.values()):
+            raise ValueError("a search needs an end: give its budget requests, trainings or seconds.")
+        for name, bound in bounds.items():
+            if bound is not None and not (bound > 0 if name == "seconds" else bound >= 1):
+                raise ValueError(f"a budget's {name} must be at least 1, not {bound}.")
+
+    def spent(self, *, requests: int = 0, trainings: int = 0, seconds: float = 0.0) -> bool:
+        """Whether one of the bounds is reached."""
+        pairs = ((self.requests, requests), (self.trainings, trainings), (self.seconds, seconds))
+        return any(bound is not None and used >= bound for bound, used in pairs)
+
+
+def as_budget(budget: int | timedelta | Budget) -> Budget:
+    """A number of requests, or a time, as a budget.
+
+    Raises:
+        ValueError: a bound below 1, or something that is no budget.
+    """
+    if isinstance(budget, Budget):
+        return budget
+    if isinstance(budget, timedelta):
+        return Budget(seconds=budget.total_seconds())
+    if isinstance(budget, bool) or not isinstance(budget, int):
+        raise ValueError(f"a budget is a number of requests, a timedelta or a Budget(...), not {budget!r}.")
+    return Budget(requests=budget)
