@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.references.recipe import TorchRecipe as TorchRecipe
     from pytest_unlearn.stress.as_tests import stress as stress
     from pytest_unlearn.stress.budget import Budget as Budget
+    from pytest_unlearn.stress.law_tests import unlearning_laws as unlearning_laws
     from pytest_unlearn.stress.requests import ForgetRequest as ForgetRequest
     from pytest_unlearn.stress.strategy import forget_sets as forget_sets
     from pytest_unlearn.stress.survive import audit_request as audit_request
@@ -60,6 +61,7 @@ _HOMES = {
     "references.recipe": ("EstimatorRecipe", "Recipe", "TorchRecipe"),
     "stress.as_tests": ("stress",),
     "stress.budget": ("Budget",),
+    "stress.law_tests": ("unlearning_laws",),
     "stress.requests": ("ForgetRequest",),
     "stress.strategy": ("forget_sets",),
     "stress.survive": ("audit_request", "audit_survives"),
@@ -99,6 +101,7 @@ __all__ = [
     "reserve_controls",
     "stress",
     "unlearner_checks",
+    "unlearning_laws",
 ]
 
 

@@ -33,7 +33,8 @@ class UnlearnedRequest:
 class Unlearn:
     """Callable `unlearn(request) -> UnlearnedRequest`; the same request twice is answered once.
 
-    A request is a `ForgetRequest`, or the indices to forget. Of a sequence, each step is run on what the last one left.
+    A request is a `ForgetRequest`, or the indices to forget; to name one twice changes nothing. Of a sequence, each
+    step is run on what the last one left.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Unlearn:
         """Run the method on one request."""
         if isinstance(request, ForgetRequest):
             return self._answer(self._steps_of(request))
-        return self._answer((tuple(sorted(int(index) for index in request)),))
+        return self._answer((tuple(sorted({int(index) for index in request})),))
 
     def __repr__(self) -> str:
         return "<unlearn: runs the unlearner on a deletion request>"

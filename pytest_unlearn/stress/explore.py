@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.evidence import Evidence
+from pytest_unlearn.stress.budget import Budget
 from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.stress.search import MOST_SHRINKING
 from pytest_unlearn.stress.trial import Trial
@@ -21,15 +23,18 @@ MOST_DRAWS = 10_000  # where the budget is not a number of requests
 
 @dataclass(frozen=True)
 class Attempt:
-    """A trial of one request, and what was raised if it failed."""
+    """A trial of one request, and what was raised if it failed; `before` is what a first look gave."""
 
     trial: Trial
     error: Exception | None = None
     evidence: Evidence | None = None
+    before: Trial | None = None
 
-    def cleared(self) -> Attempt:
-        """The same attempt after a fresh look has not borne it out."""
-        return Attempt(replace(self.trial, suspicious=False))
+
+def budget_spent(budget: Budget, tried: list[Attempt], started: float) -> bool:
+    """Whether these attempts, and the time since `started`, use up a budget."""
+    trainings = sum(seen.trial.trainings for seen in tried)
+    return budget.spent(requests=len(tried), trainings=trainings, seconds=time.monotonic() - started)
 
 
 class _Spent(BaseException):
@@ -40,19 +45,17 @@ def explore(
     requests: SearchStrategy[ForgetRequest],
     attempt: Callable[[ForgetRequest], Attempt],
     *,
-    known: dict[ForgetRequest, Attempt],
     spent: Callable[[list[Attempt]], bool],
     draws: int | None,
     key: str,
     shrinking: int = MOST_SHRINKING,
 ) -> list[Attempt]:
-    """Attempt requests until one fails, then ever simpler ones; every new attempt, in order.
+    """Attempt requests until one fails, then ever simpler ones; every attempt, in order.
 
     Args:
         requests: what to draw from.
         attempt: tries a request; asked once of each.
-        known: what was attempted before, to which the new attempts are added.
-        spent: whether the search is over after these new attempts.
+        spent: whether the search is over after these attempts.
         draws: how many requests Hypothesis may draw.
         key: names the test in Hypothesis's example database.
         shrinking: how many simpler requests are tried.
@@ -63,26 +66,26 @@ def explore(
     from hypothesis import HealthCheck, Phase, given, settings, target
     from hypothesis.errors import HypothesisException
 
-    new: list[Attempt] = []
+    tried: dict[ForgetRequest, Attempt] = {}
 
-    def failing() -> int | None:
-        """Where the first failure among the new attempts is."""
-        return next((place for place, seen in enumerate(new) if seen.trial.suspicious), None)
+    def over() -> bool:
+        """Whether nothing more is to be attempted, in the search or, after a failure, in making it smaller."""
+        every = list(tried.values())
+        first = next((place for place, seen in enumerate(every) if seen.trial.suspicious), None)
+        return spent(every) if first is None else len(every) - first > shrinking
 
     def of_any(request: ForgetRequest) -> None:
-        seen = known.get(request)
-        if seen is None:
-            first = failing()
-            if spent(new) if first is None else len(new) - first > shrinking:
+        if request not in tried:
+            if over():
                 raise _Spent
-            seen = known[request] = attempt(request)
-            new.append(seen)
+            tried[request] = attempt(request)
+        seen = tried[request]
         if math.isfinite(seen.trial.excess):
             target(seen.trial.excess, label="how far beyond what was claimed")
         if seen.trial.suspicious:
-            raise seen.error.with_traceback(None) if seen.error is not None else AssertionError(str(seen.trial))
+            raise AssertionError(str(seen.trial)) from seen.error
 
-    # One failure is one failure, whatever line of a shared library it was raised in.
+    # Hypothesis tells failures apart by type and line: raised here, one failure is as good as another.
     options: dict[str, Any] = {"derandomize": True, "database": None} if os.environ.get("CI") else {}
     run = settings(
         max_examples=draws or MOST_DRAWS,
@@ -100,6 +103,6 @@ def explore(
     except HypothesisException:
         raise
     except Exception:
-        if failing() is None and not any(seen.trial.suspicious for seen in known.values()):
+        if not any(seen.trial.suspicious for seen in tried.values()):
             raise
-    return new
+    return list(tried.values())

@@ -92,17 +92,45 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+def repeated(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """Examples drawn at random, each named twice."""
+    return np.repeat(any_examples(facts, request, rng), 2)
+
+
+def class_but_one(facts: Facts, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """All of a class but one example."""
+    return rng.permutation(whole_class(facts, request, rng))[1:]
+
+
+def all_but_one(facts: Facts, _: ForgetRequest, rng: np.random.Generator) -> IntArray:
+    """All of train but one example."""
+    return rng.permutation(facts.count)[1:]
+
+
+# Requests that are likely to break something; a search tries them only if they are named.
+CORRUPTING: dict[str, Family] = {
+    "repeated": repeated,
+    "class-but-one": class_but_one,
+    "all-but-one": all_but_one,
+}
+
+
 def resolve(request: ForgetRequest, facts: Any) -> tuple[IntArray, ...]:
     """The request's steps, each the sorted positions in train of what is deleted in it; one step unless a sequence.
 
-    At most half of train is asked for at once.
+    At most half of train is asked for at once, but by a corrupting request. Naming an example twice changes nothing.
     """
     if request.family == "sequence":
         return tuple(step for part in request.parts for step in resolve(part, facts))
     if request.family == "union":
         return (np.unique(np.concatenate([step for part in request.parts for step in resolve(part, facts)])),)
-    if request.family not in FAMILIES:
-        known = ", ".join((*FAMILIES, "sequence", "union"))
+    families = {**FAMILIES, **CORRUPTING}
+    if request.family not in families:
+        known = ", ".join((*families, "sequence", "union"))
         raise ValueError(f"there is no family {request.family!r} of forget requests; there are {known}.")
-    chosen = FAMILIES[request.family](facts, request, np.random.default_rng(request.seed))
-    return (np.sort(chosen[: facts.count // 2]).astype(np.int64),)
+    chosen = families[request.family](facts, request, np.random.default_rng(request.seed))
+    if request.family in FAMILIES:
+        chosen = chosen[: facts.count // 2]
+    if not len(chosen):
+        raise ValueError(f"{request!r} names no example: the class or the training set has only one.")
+    return (np.unique(chosen).astype(np.int64),)

@@ -6,7 +6,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,10 @@ from pytest_unlearn.references.progress import told
 from pytest_unlearn.settings import resolve
 from pytest_unlearn.stress.budget import Budget, as_budget
 from pytest_unlearn.stress.confirm import CONFIRMATION, SEARCH, Stage, unlearned
-from pytest_unlearn.stress.explore import Attempt, explore
+from pytest_unlearn.stress.explore import Attempt, budget_spent, explore
 from pytest_unlearn.stress.families import resolve as steps_of
 from pytest_unlearn.stress.requests import ForgetRequest
-from pytest_unlearn.stress.search import Search, smallest_first
+from pytest_unlearn.stress.search import Search
 from pytest_unlearn.stress.strategy import forget_sets
 from pytest_unlearn.stress.trial import Bench, Trial
 from pytest_unlearn.stress.verdict import verdict_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 Property = Callable[[UnlearnedRequest], Any]
-Look = Callable[[ForgetRequest], Attempt]
+Look = Callable[[ForgetRequest, Stage], Attempt]
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def audit_property(
 ) -> Finding:
     """Does what a test states of one deletion request hold for any?
 
-    While searching, the test sees two retrained references and half of the controls. A request on which it raises is
-    made smaller by Hypothesis; it counts only if the test raises again with fresh seeds, the other half of the
-    controls and four other references.
+    While searching, the test sees two retrained references and half of the controls. A request on which it raises
+    counts only if it raises again with fresh seeds, the other half of the controls and four other references; of such
+    requests Hypothesis looks for ever smaller and plainer ones.
 
     Args:
         holds: called with an `UnlearnedRequest` (model, task); raises where its statement does not hold.
@@ -75,78 +75,58 @@ def audit_property(
         raise ValueError("a search needs models retrained without each request: give the task a recipe.")
     bound, level = as_budget(budget), resolve("confidence")
     bench = Bench(task, unlearner, resolve("max_mia_auc").value, level.value)
-    first, again = (functools.partial(_look, holds, bench, stage) for stage in (SEARCH, CONFIRMATION))
+    look = functools.partial(_look, holds, bench)
     if only is not None:
-        seen = again(only)
-        found, error = _confirmed([seen], Search((seen.trial,)), lambda _: seen)
+        seen = look(only, CONFIRMATION)
+        found, error = _result([seen], [])
     else:
         requests = forget_sets(task.split, families, sizes)
         with told(task.progress, bound.requests, "searching requests", str) as tell:
-            found, error = _searched(requests, first, again, bound, key, lambda seen: tell(seen.trial))
+            found, error = _searched(requests, look, bound, key, tell)
     return Finding(verdict_of(found, sources={"confidence": level.source}, confidence=level.value), error)
 
 
 def _searched(
-    requests: SearchStrategy[ForgetRequest],
-    first: Look,
-    again: Look,
-    budget: Budget,
-    key: str,
-    tell: Callable[[Attempt], None],
+    requests: SearchStrategy[ForgetRequest], look: Look, budget: Budget, key: str, tell: Callable[[Trial], None]
 ) -> tuple[Search, Exception | None]:
-    """Search until a request is confirmed to fail or the budget is spent."""
-    started, known, found = time.monotonic(), dict[ForgetRequest, Attempt](), Search(())
+    """Search until a request is confirmed to fail or the budget is spent; then make it smaller."""
+    started = time.monotonic()
+    rejected: list[tuple[Trial, str]] = []
 
     def attempt(request: ForgetRequest) -> Attempt:
-        seen = first(request)
-        if seen.trial.doubt:  # two references may disagree by chance, four others hardly
-            seen = again(request)
-        tell(seen)
+        seen = look(request, SEARCH)
+        if seen.trial.suspicious or seen.trial.doubt:  # two references may disagree by chance, four others hardly
+            again = look(request, CONFIRMATION)
+            if seen.trial.suspicious and not again.trial.suspicious:
+                rejected.append((seen.trial, _says(again)))
+            seen = replace(again, before=seen.trial if seen.trial.suspicious else None)
+        tell(seen.trial)
         return seen
 
-    def spent(new: list[Attempt]) -> bool:
-        trainings = sum(seen.trial.trainings for seen in known.values())
-        return budget.spent(
-            requests=len(found.trials) + len(new), trainings=trainings, seconds=time.monotonic() - started
-        )
+    def spent(tried: list[Attempt]) -> bool:
+        return budget_spent(budget, tried, started)
 
-    while True:
-        new = explore(requests, attempt, known=known, spent=spent, draws=budget.requests, key=key)
-        failing = [seen for seen in new if seen.trial.suspicious]
-        searched = new.index(failing[0]) + 1 if failing else len(new)
-        found = Search(
-            (*found.trials, *(seen.trial for seen in new[:searched])),
-            found.shrinking + len(new) - searched,
-            rejected=found.rejected,
-        )
-        if not failing:
-            return found, None
-        found, error = _confirmed(failing, found, again)
-        if found.failure is not None:
-            return found, error
-        known.update((seen.trial.request, seen.cleared()) for seen in failing)
+    return _result(explore(requests, attempt, spent=spent, draws=budget.requests, key=key), rejected)
 
 
-def _confirmed(failing: Sequence[Attempt], found: Search, again: Look) -> tuple[Search, Exception | None]:
-    """The search with the smallest failure that a fresh look bears out, or with one more that it did not."""
-    trials, says = [seen.trial for seen in failing], ""
-    for trial in smallest_first(trials):
-        seen = again(trial.request)
-        says = _says(seen)
-        if seen.trial.suspicious:
-            confirmed = Search(
-                found.trials,
-                found.shrinking,
-                first=trials[0],
-                failure=trial,
-                evidence=seen.evidence,
-                says=says,
-                rejected=found.rejected,
-                replay=f"@stress(only={trial.request!r})",
-            )
-            return confirmed, seen.error
-    rejected = (*found.rejected, (trials[0], says)) if trials[0].suspicious else found.rejected
-    return Search(found.trials, found.shrinking, rejected=rejected), None
+def _result(tried: list[Attempt], rejected: list[tuple[Trial, str]]) -> tuple[Search, Exception | None]:
+    """What was tried as a search: up to the first failure, and the smallest one that it was shrunk to."""
+    failing = [seen for seen in tried if seen.trial.suspicious]
+    trials = tuple(seen.before or seen.trial for seen in tried)
+    if not failing:
+        return Search(trials, rejected=tuple(rejected)), None
+    first, smallest = failing[0], min(failing, key=lambda seen: seen.trial.examples)
+    searched = tried.index(first) + 1
+    return Search(
+        trials[:searched],
+        len(tried) - searched,
+        first=first.before or first.trial,
+        failure=smallest.before or smallest.trial,
+        evidence=smallest.evidence,
+        says=_says(smallest),
+        rejected=tuple(rejected),
+        replay=f"@stress(only={smallest.trial.request!r})",
+    ), smallest.error
 
 
 def _says(seen: Attempt) -> str:
@@ -156,7 +136,7 @@ def _says(seen: Attempt) -> str:
     return "it held" if seen.error is None else f"{type(seen.error).__name__}: {str(seen.error).split(chr(10))[0]}"
 
 
-def _look(holds: Property, bench: Bench, stage: Stage, request: ForgetRequest) -> Attempt:
+def _look(holds: Property, bench: Bench, request: ForgetRequest, stage: Stage) -> Attempt:
     """Run the method and the test on one request. What the test records stays here: only the search has a verdict."""
     from hypothesis.errors import HypothesisException
 

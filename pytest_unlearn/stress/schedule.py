@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pytest_unlearn.stress.families import FAMILIES
+from pytest_unlearn.stress.families import CORRUPTING, FAMILIES
 from pytest_unlearn.stress.requests import COMPOSED, ForgetRequest, Space
 
 ALL = (*FAMILIES, *COMPOSED)
@@ -21,10 +21,11 @@ def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...
         ValueError: a name that is no family, or none at all.
     """
     chosen = tuple(families) if families is not None else tuple(name for name in ALL if groups or name != "group")
-    unknown = [name for name in chosen if name not in ALL]
+    known = (*ALL, *CORRUPTING)
+    unknown = [name for name in chosen if name not in known]
     if unknown or not chosen:
-        raise ValueError(f"families must be some of {', '.join(ALL)}, not {', '.join(unknown) or 'none'}.")
-    return tuple(name for name in ALL if name in chosen)
+        raise ValueError(f"families must be some of {', '.join(known)}, not {', '.join(unknown) or 'none'}.")
+    return tuple(name for name in known if name in chosen)
 
 
 def schedule(families: Sequence[str], *, classes: int, largest: int, seed: int) -> Iterator[ForgetRequest]:
@@ -48,7 +49,7 @@ def _rounds(families: Sequence[str], classes: int, largest: int, rng: np.random.
         elif name in COMPOSED:
             yield ForgetRequest(name, parts=_parts("random" if "random" in plain else plain[0], largest // 2))
         else:
-            yield ForgetRequest(name, size=1 if name == "single" else largest)
+            yield _one(name, largest, seed=0, label=0)
     while True:
         for name in families:
             size = max(1, round(largest ** rng.uniform(0.5, 1.0)))
@@ -69,6 +70,8 @@ def _one(family: str, size: int, seed: int, label: int, space: Space = "input") 
     """A request with only those settings that its family looks at, so that its line says no more than needed."""
     if family in ("whole-class", "group"):
         return ForgetRequest(family, label=label)
+    if family in ("class-but-one", "all-but-one"):
+        return ForgetRequest(family, seed=seed, label=label if family == "class-but-one" else 0)
     if family == "class-fraction":
         return ForgetRequest(family, size=size, seed=seed, label=label)
     if family in ("cluster", "near-duplicates"):

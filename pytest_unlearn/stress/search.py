@@ -1,4 +1,4 @@
-"""Search, shrink, confirm: find a request that the method fails on, make it small, and look again with fresh eyes.
+"""Search, confirm, shrink: find a request that the method fails on, look again with fresh eyes, and make it small.
 
 The worst of many noisy estimates is beyond any limit by luck. So the search only raises suspicion; what fails a test
 is a new audit of the one request it chose, with fresh seeds, fresh controls and models retrained without that request.
@@ -6,7 +6,6 @@ is a new audit of the one request it chose, with fresh seeds, fresh controls and
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.stress.trial import Bench, Trial
 
 MOST_SHRINKING = 40
-OF_EACH_SIZE = 3
+Confirm = Callable[[Bench, ForgetRequest], Evidence]
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Search:
 def search(
     bench: Bench,
     requests: Iterable[ForgetRequest],
-    confirm: Callable[[Bench, ForgetRequest], Evidence],
+    confirm: Confirm,
     *,
     budget: Budget,
     watch: Callable[[Iterator[Trial]], Iterable[Trial]] = lambda trials: trials,
@@ -71,7 +70,7 @@ def search(
     started = time.monotonic()
     trials: list[Trial] = []
     rejected: list[tuple[Trial, str]] = []
-    shrinking = trainings = 0
+    trainings = 0
 
     def tried() -> Iterator[Trial]:
         for request in requests:
@@ -84,34 +83,25 @@ def search(
         trainings += trial.trainings
         if not trial.suspicious:
             continue
-        more = shrink(bench, trial)
-        shrinking += len(more)
-        trainings += sum(other.trainings for other in more)
-        for candidate in smallest_first((trial, *more)):
-            evidence = confirm(bench, candidate.request)
-            if evidence.verdict is Verdict.FAIL:
-                return Search(
-                    tuple(trials), shrinking, first=trial, failure=candidate, evidence=evidence,
-                    rejected=tuple(rejected),
-                )  # fmt: skip
-        rejected.append((trial, str(evidence.verdict)))
-    return Search(tuple(trials), shrinking, rejected=tuple(rejected))
+        evidence = confirm(bench, trial.request)
+        if evidence.verdict is not Verdict.FAIL:
+            rejected.append((trial, str(evidence.verdict)))
+            continue
+        smallest, evidence, more = shrink(bench, trial, evidence, confirm)
+        return Search(
+            tuple(trials), len(more), first=trial, failure=smallest, evidence=evidence, rejected=tuple(rejected)
+        )
+    return Search(tuple(trials), rejected=tuple(rejected))
 
 
-def smallest_first(trials: Iterable[Trial]) -> list[Trial]:
-    """The suspicious trials in the order in which to confirm them, of each size the three that stand out most.
+def shrink(
+    bench: Bench, found: Trial, evidence: Evidence, confirm: Confirm, most: int = MOST_SHRINKING
+) -> tuple[Trial, Evidence, list[Trial]]:
+    """Ever smaller and plainer requests near one that fails, each of them confirmed to fail.
 
-    A small request may be too few examples to be confirmed, and then the next larger one is looked at.
+    Returns:
+        The smallest of them, its evidence, and every request that was tried for it.
     """
-    suspects = sorted(
-        (trial for trial in trials if trial.suspicious), key=lambda trial: (trial.examples, -trial.excess)
-    )
-    sizes = itertools.groupby(suspects, key=lambda trial: trial.examples)
-    return [trial for _, same in sizes for trial in itertools.islice(same, OF_EACH_SIZE)]
-
-
-def shrink(bench: Bench, found: Trial, most: int = MOST_SHRINKING) -> list[Trial]:
-    """Try ever smaller and plainer requests near a suspicious one, from the smallest suspicious one on."""
     smallest, tried = found, {_examples(bench, found.request): found}
     while True:
         for request in simpler(smallest):
@@ -119,13 +109,15 @@ def shrink(bench: Bench, found: Trial, most: int = MOST_SHRINKING) -> list[Trial
             if examples in tried:  # another family may name the same examples
                 continue
             if len(tried) > most:
-                return list(tried.values())[1:]
+                return smallest, evidence, list(tried.values())[1:]
             trial = tried[examples] = bench.try_request(request)
             if trial.suspicious and trial.examples <= smallest.examples:
-                smallest = trial
-                break
+                again = confirm(bench, request)
+                if again.verdict is Verdict.FAIL:
+                    smallest, evidence = trial, again
+                    break
         else:
-            return list(tried.values())[1:]
+            return smallest, evidence, list(tried.values())[1:]
 
 
 def _examples(bench: Bench, request: ForgetRequest) -> tuple[bytes, ...]:

@@ -46,9 +46,9 @@ def forget_sets(
 
     def one(draw: DrawFn, name: str) -> ForgetRequest:
         given: dict[str, Any] = {}
-        if name not in ("single", "whole-class", "group"):
+        if name not in ("single", "whole-class", "group", "class-but-one", "all-but-one"):
             given["size"] = draw(st.integers(low, high))
-        if name in ("whole-class", "class-fraction", "group"):
+        if name in ("whole-class", "class-fraction", "class-but-one", "group"):
             given["label"] = draw(st.integers(0, classes - 1))
         if name in ("cluster", "near-duplicates"):
             given["space"] = draw(st.sampled_from(SPACES))

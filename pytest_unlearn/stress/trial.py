@@ -161,7 +161,7 @@ def unlearn_in_steps(task: UnlearningTask, unlearner: Any, steps: Sequence[Seque
     """The model that a method leaves after one request after the other, each with what is still retained."""
     model, gone = task.original, np.zeros(len(task.split.train), dtype=bool)
     for positions in steps:
-        step = np.asarray(positions, dtype=np.int64)
+        step = np.unique(np.asarray(positions, dtype=np.int64))
         asked = step[~gone[step]]  # what an earlier request took cannot be asked for again
         if not len(asked):
             continue

@@ -1,5 +1,6 @@
 """audit_survives: a method that is bad at one kind of request is caught, and one that retrains is not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -15,7 +16,7 @@ from pytest_unlearn import (
     audit_request,
     audit_survives,
 )
-from pytest_unlearn.stress.search import search, shrink, smallest_first
+from pytest_unlearn.stress.search import search, shrink
 from pytest_unlearn.stress.trial import Bench, unlearn_in_steps
 from tests.stress.conftest import LIMIT, Forgets
 
@@ -106,18 +107,22 @@ def test_the_search_and_the_confirmation_share_no_control(world):
     assert len(screening) + len(fresh) == len(bench.facts.held_out)
 
 
-def test_shrinking_ends_and_finds_the_smallest_first(world):
+def test_shrinking_ends_and_keeps_what_is_confirmed(world):
     bench = Bench(world.task, Forgets(lambda forget: np.ones(len(forget), dtype=bool)), LIMIT, 0.95)
     parts = (ForgetRequest("random", size=60), ForgetRequest("whole-class", label=2))
     found = bench.try_request(ForgetRequest("union", parts=parts))
-    tried = shrink(bench, found, most=12)
-    assert 0 < len(tried) <= 12
-    order = smallest_first((found, *tried))
-    sizes = [trial.examples for trial in order]
-    assert sizes == sorted(sizes)
-    assert sizes[0] < found.examples == sizes[-1]
-    assert all(trial.suspicious for trial in order)
-    assert max(sizes.count(size) for size in sizes) <= 3
+    failing = audit_request(bench.unlearner, world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
+    passing = replace(failing, verdict=Verdict.PASS)
+
+    def confirm(_, request):
+        return failing if request.size >= 30 else passing
+
+    smallest, evidence, tried = shrink(bench, found, failing, confirm, most=12)
+    assert len(tried) <= 12
+    assert smallest.suspicious
+    assert smallest.examples < found.examples
+    assert smallest.examples >= 30
+    assert evidence is failing
 
 
 def test_a_sequence_asks_for_nothing_twice_and_leaves_the_original_alone(world):

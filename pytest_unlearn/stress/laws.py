@@ -1,0 +1,245 @@
+"""Metamorphic laws of unlearning: two ways to ask for the same thing come to the same, but for the seed."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_unlearn.evidence import IntArray
+from pytest_unlearn.references.progress import told
+from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC
+from pytest_unlearn.stress.budget import Budget, as_budget
+from pytest_unlearn.stress.explore import Attempt, budget_spent, explore
+from pytest_unlearn.stress.families import CORRUPTING, resolve
+from pytest_unlearn.stress.ground import FIRST_SEED, Gap, Ground, gap
+from pytest_unlearn.stress.requests import COMPOSED, ForgetRequest
+from pytest_unlearn.stress.schedule import ALL
+from pytest_unlearn.stress.strategy import LARGEST_SHARE, forget_sets
+from pytest_unlearn.stress.trial import Bench, Trial
+from pytest_unlearn.task import UnlearningTask
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+SAME = 1e-4  # probability that may move between two evaluations of one model
+SHARE = 8  # a batch is made smaller by this share
+SMALLEST = 10  # examples of a request, below which a mean over them says little
+COSTLY = ("single", "memorised")  # too few examples, or ten models more
+SHRINKING = 10
+FRESH_SEED = 500
+RUNS = 8  # models made for a law, at most, and models retrained
+
+
+@dataclass(frozen=True)
+class Law:
+    """What is to hold of any request. `gaps` are what lies between the two sides; `two` requests, or one."""
+
+    name: str
+    states: str
+    gaps: Callable[[Ground], list[Gap]]
+    two: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def empty_request(ground: Ground) -> list[Gap]:
+    """Where nothing is to be forgotten the model stays what it was."""
+    original = ground.task.original
+    return ground.gaps(ground.run(original, ground.first[:0]), original)
+
+
+def order(ground: Ground) -> list[Gap]:
+    """The order in which the examples are named changes nothing."""
+    original = ground.task.original
+    turned = np.random.default_rng(ground.seed).permutation(ground.first)[::-1]
+    return ground.gaps(ground.run(original, ground.first), ground.run(original, turned))
+
+
+def batch_size(ground: Ground) -> list[Gap]:
+    """Answers do not depend on what else is in a batch, nor the model on batches that are a little smaller."""
+    left = ground.run(ground.task.original, ground.first)
+    gaps = []
+    for view in ground.places():
+        together, apart = (ground.probabilities(left, view, batch_size=size) for size in (256, 7))
+        moved = np.abs(together - apart).sum(axis=1) / 2
+        gaps.append(Gap(f"{view.name}, in other batches,", float(moved.mean()), SAME, bool(moved.max() > SAME)))
+    size = getattr(ground.bench.unlearner, "batch_size", None)
+    if isinstance(size, int) and size > 1:
+        method = copy.copy(ground.bench.unlearner)
+        object.__setattr__(method, "batch_size", size - max(1, size // SHARE))
+        gaps += ground.gaps(left, ground.run(ground.task.original, ground.first, method=method))
+    return gaps
+
+
+def monotonicity(ground: Ground) -> list[Gap]:
+    """Who asks for more does not keep more: the first request is forgotten within a larger one as it is by itself."""
+    original, asked = ground.task.original, ground.view("forget", ground.first)
+    alone, within = (ground.run(original, rows) for rows in (ground.first, ground.both))
+    known, kept = (ground.of_the_label(model, asked) for model in (alone, within))
+    usual = ground.usual(lambda model: ground.of_the_label(model, asked))
+    return [gap("the labels of the first request", kept - known, usual)]
+
+
+def idempotence(ground: Ground) -> list[Gap]:
+    """To ask for the same thing again changes nothing."""
+    once = ground.run(ground.task.original, ground.first)
+    return ground.gaps(once, ground.run(once, ground.first))
+
+
+def commutation(ground: Ground) -> list[Gap]:
+    """Two requests in a row, in either order, come to the same as both at once."""
+    original = ground.task.original
+    at_once = ground.run(original, ground.both)
+    gaps = []
+    for one, other in ((ground.first, ground.second), (ground.second, ground.first)):
+        gaps += ground.gaps(ground.run(ground.run(original, one), other, gone=one), at_once)
+    return gaps
+
+
+def determinism(ground: Ground) -> list[Gap]:
+    """One seed gives one model."""
+    # Not by way of the cache, which would hand over the first model.
+    original, retain = ground.task.original, np.setdiff1d(np.arange(ground.bench.facts.count), ground.first)
+    views = ground.view("retain", retain), ground.view("forget", ground.first)
+    one, other = (ground.bench.unlearner(original, *views, seed=ground.seed) for _ in range(2))
+    gaps = []
+    for view in ground.places():
+        moved = np.abs(ground.probabilities(one, view) - ground.probabilities(other, view)).sum(axis=1) / 2
+        gaps.append(Gap(view.name, float(moved.mean()), SAME, bool(moved.max() > SAME)))
+    return gaps
+
+
+def corrupting_requests(ground: Ground) -> list[Gap]:
+    """All of a class but one, or of train but one: a usable model, or an error that says what is the matter."""
+    bench = ground.bench
+    for family in CORRUPTING:
+        (forget,) = resolve(ForgetRequest(family, size=10), bench.facts)
+        try:
+            ground.probabilities(ground.run(ground.task.original, forget), bench.facts.held_out)
+        except ValueError as error:
+            if not any(word in str(error).lower() for word in ("retain", "forget")) and _can_be_trained(ground, forget):
+                raise
+    return []
+
+
+def _can_be_trained(ground: Ground, forget: IntArray) -> bool:
+    """Whether the recipe gives a usable model on what is left: what it cannot do is no fault of the method."""
+    left = np.setdiff1d(np.arange(ground.bench.facts.count), forget)
+    try:
+        (model,) = ground.task.train_on([left], first_seed=ground.seed + FIRST_SEED)
+        ground.probabilities(model, ground.bench.facts.held_out)
+    except Exception:
+        return False
+    return True
+
+
+LAWS = (
+    Law("empty-request", "an empty request changes nothing", empty_request),
+    Law("order", "the order of the forget set changes nothing", order),
+    Law("batch-size", "the size of batches changes nothing", batch_size),
+    Law("monotonicity", "a request is forgotten within a larger one as it is by itself", monotonicity, two=True),
+    Law("idempotence", "asking twice changes nothing", idempotence),
+    Law(
+        "commutation", "two requests in a row come to the same as both at once, in either order", commutation, two=True
+    ),
+    Law("determinism", "one seed gives one model", determinism),
+    Law("corrupting-requests", "what is left is a usable model, or an error that says why not", corrupting_requests),
+)
+
+
+class LawBroken(AssertionError):  # noqa: N818 - an assertion that failed, not an error
+    """A method breaks a law; the message names the request, and how far apart the two sides are."""
+
+
+def check_law(
+    law: Law,
+    unlearner: Any,
+    task: UnlearningTask,
+    *,
+    families: Sequence[str] | None = None,
+    sizes: tuple[int, int] | None = None,
+    budget: int | timedelta | Budget = 4,
+    key: str = "",
+) -> None:
+    """Look for a request on which a method breaks a law, and make it smaller.
+
+    Two sides of a law may be as far apart as models are that differ by their seed only (retrained, or left by the
+    method, whichever is more), a quarter as far again, and a little. A request counts only if it breaks the law under
+    another seed too.
+
+    Args:
+        law: one of `LAWS`.
+        unlearner: the method.
+        task: what was trained on, and how; its own forget set plays no part.
+        families: names of request families; by default all that need no other models.
+        sizes: the smallest and largest request; by default from 10 examples to a fifth of train.
+        budget: how many requests to try, for how long, or a `Budget`.
+        key: names the test in Hypothesis's example database, which keeps what failed.
+
+    Raises:
+        LawBroken: on the smallest request found; a crash of the method is its cause.
+        Unsupported: what the method raises where it does not apply.
+        ValueError: a task without a recipe.
+    """
+    if task.recipe is None:
+        raise ValueError("laws are held to what lies between retrained models: give the task a recipe.")
+    bench, bound, started = Bench(task, unlearner, MAX_MIA_AUC, CONFIDENCE), as_budget(budget), time.monotonic()
+
+    def attempt(request: ForgetRequest) -> Attempt:
+        says, error = "", None
+        for seed in (task.seed, task.seed + FRESH_SEED):
+            says, error = _broken(law, Ground(bench, request, seed))
+            if not says:
+                break
+        size = len(Ground(bench, request, 0).both)
+        trial = Trial(
+            request, size, suspicious=bool(says), powerful=True, attack=says, estimate=None, excess=-math.inf,
+            trainings=RUNS,
+        )  # fmt: skip
+        tell(trial)
+        return Attempt(trial, error)
+
+    def spent(tried: list[Attempt]) -> bool:
+        return budget_spent(bound, tried, started)
+
+    requests = _requests(task, families, sizes, two=law.two)
+    with told(task.progress, bound.requests, f"law of {law}", str) as tell:
+        tried = explore(requests, attempt, spent=spent, draws=bound.requests, key=f"{key} {law}", shrinking=SHRINKING)
+    failing = [seen for seen in tried if seen.trial.suspicious]
+    if failing:
+        smallest = min(failing, key=lambda seen: seen.trial.examples)
+        raise LawBroken(
+            f"{law}: {law.states}. Not so here, under two seeds: {smallest.trial.attack}. "
+            f"The request: {smallest.trial.request!r} ({smallest.trial.examples} examples)"
+        ) from smallest.error
+
+
+def _broken(law: Law, ground: Ground) -> tuple[str, Exception | None]:
+    """How the law is broken on this ground, and what the method raised; empty if it holds."""
+    try:
+        certain = [seen for seen in law.gaps(ground) if seen.certain]
+    except Exception as error:
+        if any(kind.__name__ in ("Unsupported", "HypothesisException") for kind in type(error).__mro__):
+            raise
+        return f"the method raised {type(error).__name__}: {error}", error
+    return str(max(certain, key=lambda seen: seen.moved - seen.allowed)) if certain else "", None
+
+
+def _requests(
+    task: UnlearningTask, families: Sequence[str] | None, sizes: tuple[int, int] | None, *, two: bool
+) -> SearchStrategy[ForgetRequest]:
+    """One request, or two in a row."""
+    from hypothesis import strategies as st
+
+    names = [name for name in families or ALL if name not in (*COMPOSED, "group") and (families or name not in COSTLY)]
+    largest = max(1, len(task.split.train) // LARGEST_SHARE)
+    one = forget_sets(task.split, names, sizes or (min(SMALLEST, largest), largest))
+    return st.tuples(one, one).map(lambda parts: ForgetRequest("sequence", parts=parts)) if two else one
