@@ -157,9 +157,7 @@ class UnlearningTask:
         Raises:
             ValueError: when the unlearner changed the model that it was given.
         """
-        digest = model_digest(model)
-        if model is self.original:
-            self.digest_of(model)
+        digest = self.digest_of(model) if model is self.original else model_digest(model)
         try:
             recipe = f"{fingerprint(unlearner)} of {digest}" if digest else ""
         except UnknownRecipe:

@@ -7,5 +7,5 @@ KNOWN = {"frozen-layers-untouched": "it trains in train mode, where frozen Batch
 
 
 @parametrize_unlearners([NoisyFineTune(), NoisyFineTune(noise=0, epochs=1)], expected_failures=KNOWN)
-def test_conformance(unlearner, check):  # noqa: ARG001 - `check` is bound to it
+def test_conformance(unlearner, check):
     check()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Build = Callable[[], Any]
+_refused: dict[Hashable, str] = {}  # to learn it takes longer than to train a forest, and a search trains hundreds
 
 
 class NotStorable(ValueError):  # noqa: N818 - it says what the model is
@@ -48,17 +49,29 @@ def encode(model: Any, build: Build | None = None) -> Payload:
         return _encode_module(model, build)
     from skops import io
 
+    kind = _kind(model)
+    if kind in _refused:
+        raise NotStorable(_refused[kind])
     try:
         data = io.dumps(model)
         untrusted = io.get_untrusted_types(data=data)
         if untrusted:
             raise NotStorable(f"skops does not vouch for {', '.join(untrusted)}")
         io.loads(data, trusted=None)
-    except NotStorable:
+    except NotStorable as error:
+        if kind is not None:
+            _refused[kind] = str(error)
         raise
     except Exception as error:
         raise NotStorable(f"skops cannot write a {type(model).__name__} ({error})") from error
     return Payload("skops", data, {})
+
+
+def _kind(model: Any) -> Hashable:
+    """An estimator's class and those of its settings; None for other models."""
+    if not hasattr(model, "get_params"):
+        return None
+    return type(model), tuple(sorted((name, str(type(value))) for name, value in model.get_params().items()))
 
 
 def decode(payload: Payload, build: Build | None = None) -> Any:

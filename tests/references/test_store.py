@@ -23,15 +23,10 @@ from torch import nn
 from torch.nn import functional
 
 from pytest_unlearn.references import Store
-from pytest_unlearn.references.store import _say_once, _seal
+from pytest_unlearn.references.store import _seal
 from pytest_unlearn.references.structure import NotDescribable, rebuild
 
 KEY = "a" * 64
-
-
-@pytest.fixture(autouse=True)
-def _nothing_said_yet():
-    _say_once.cache_clear()
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_a_disk_that_is_full_costs_the_cache_and_not_the_model(tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))"
     lines, err = finish(start(tmp_path, BEFORE=limit))
     assert [line.split()[1] for line in lines] == ["trained", "trained"]
-    assert "was not stored" in err
+    assert "models are not stored" in err
     assert [path.suffix for path in (tmp_path / ".unlearn" / "cache").iterdir()] == [".lock"] * 2
 
 
@@ -181,7 +181,7 @@ def test_a_model_that_cannot_be_stored_is_trained_each_time_and_the_log_says_why
 
     for _ in range(2):
         assert [result.source for result in train_all(jobs_for(recipe), store=store)] == ["trained", "trained"]
-    assert caplog.text.count("trained again in each run") == 4
+    assert caplog.text.count("trained again in each run") == 1
 
 
 @pytest.mark.slow
