@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,14 @@ def test_entries_are_json_and_drained_once() -> None:
     assert [entry["count"] for entry in entries] == [1, 1]
     assert json.loads(json.dumps(entries)) == entries
     assert recorder.drain() == []
+
+
+def test_nested_audits_of_one_test_are_told_apart_in_other_threads_too() -> None:
+    with recording(Recorder("test_a")) as outer:
+        with recording(Recorder("test_a")) as inner, ThreadPoolExecutor(1) as threads:
+            assert threads.submit(current).result() is inner
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(current).result() is outer
 
 
 @pytest.mark.parametrize("order", [1, -1])

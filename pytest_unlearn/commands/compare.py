@@ -11,7 +11,7 @@ from typing import Any
 from pytest_unlearn.commands import stored
 from pytest_unlearn.commands.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.report.ledger import reconcile
-from pytest_unlearn.report.terminal import interval
+from pytest_unlearn.report.words import interval
 
 GRAVITY = ("PASS", "INCONCLUSIVE", "FAIL", "INVALID")
 Entry = Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.report.words import headline_of, interval
+from pytest_unlearn.report.words import headline_of, interval, sizes
 
 
 def explain(evidence: Mapping[str, Any]) -> str:
@@ -15,7 +15,7 @@ def explain(evidence: Mapping[str, Any]) -> str:
     label = f" ({evidence['label']})" if evidence["label"] else ""
     rows = [("claim", _claim(claim, evidence["estimate"])), ("observed", _observed(evidence))]
     rows += _controls(evidence["controls"])
-    rows.append(("evidence", _counts(evidence["estimate"])))
+    rows.append(("evidence", sizes(evidence["estimate"])))
     rows += [("because" if not i else "", reason) for i, reason in enumerate(evidence["reasons"])]
     if evidence["most_exposed"]:
         shown = "  ".join(f"#{item['index']} {item['percentile']:.2f}" for item in evidence["most_exposed"])
@@ -49,9 +49,3 @@ def _controls(controls: Mapping[str, Any]) -> list[tuple[str, str]]:
     if controls["blind"]:
         rows.append(("blind", f"{interval(controls['blind']['estimate'])}   {controls['blind']['says']}"))
     return rows
-
-
-def _counts(estimate: Mapping[str, Any]) -> str:
-    if not estimate["n_controls"]:
-        return f"{estimate['n_forget']:,} examples, paired"
-    return f"{estimate['n_forget']:,} forget examples, {estimate['n_controls']:,} controls"

@@ -55,7 +55,7 @@ def _details(entry: Mapping[str, Any]) -> str:
     estimate = evidence["estimate"]
     facts = [
         f"decided by {evidence['decided_by']} ({estimate['method']}, one-sided {estimate['confidence']:.0%})",
-        _sizes(estimate),
+        words.sizes(estimate),
         *(f"{name}, {role}: {interval}" for name, role, interval in attacks(evidence)),
         *(f"control: {control['says']}" for control in _controls(evidence["controls"])),
         *(f"{name} from {source}" for name, source in sorted(evidence["claim"].get("sources", {}).items())),
@@ -67,12 +67,6 @@ def _details(entry: Mapping[str, Any]) -> str:
         facts.append("most exposed, by index: " + ", ".join(exposed))
     title = f"### {escape(evidence['claim']['name'])}: {evidence['verdict']} in {escape(entry['nodeid'])}"
     return "\n".join([title, "", escape(words.sentence(entry)), "", *(f"* {escape(fact)}" for fact in facts)])
-
-
-def _sizes(estimate: Mapping[str, Any]) -> str:
-    if not estimate["n_controls"]:  # a paired claim over one set
-        return f"{estimate['n_forget']} examples"
-    return f"{estimate['n_forget']} forget examples, {estimate['n_controls']} controls"
 
 
 def _controls(controls: Mapping[str, Any]) -> list[Mapping[str, Any]]:

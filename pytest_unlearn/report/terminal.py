@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_unlearn.report.ledger import WORDS, reconcile
 from pytest_unlearn.report.searches import search_lines
+from pytest_unlearn.report.words import interval
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
 VERDICT_WIDTH = len("INCONCLUSIVE")
@@ -83,16 +84,6 @@ def attacks(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         (name, "deciding" if name in evidence["deciding"] else "tripwire", interval(estimate))
         for name, estimate in evidence["attacks"].items()
     ]
-
-
-def interval(estimate: Mapping[str, Any]) -> str:
-    """An estimate with its bounds."""
-    return f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
-
-
-def number(value: float | None) -> str:
-    """Three decimals; a value that is not finite is stored as None."""
-    return "n/a" if value is None else f"{value:.3f}"
 
 
 def fold(text: str, width: int, indent: int = 0) -> list[str]:

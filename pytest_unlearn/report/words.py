@@ -47,10 +47,13 @@ def sentence(entry: Mapping[str, Any]) -> str:
     estimate, claim = evidence["estimate"], evidence["claim"]
     says = headline_of(evidence)
     worst = f" at worst in {entry['count']:,} requests" if entry["count"] > 1 else ""
-    measured = (
-        f"{claim['quantity']} {number(estimate['value'])}{worst}, from {number(estimate['low'])} to "
-        f"{number(estimate['high'])} by one-sided {estimate['confidence']:.0%} bounds; {allowed(claim)} is allowed"
-    )
+    if counts(estimate):
+        measured = f"{interval(estimate)} {claim['quantity']}; {allowed(claim)} is allowed"
+    else:
+        measured = (
+            f"{claim['quantity']} {number(estimate['value'])}{worst}, from {number(estimate['low'])} to "
+            f"{number(estimate['high'])} by one-sided {estimate['confidence']:.0%} bounds; {allowed(claim)} is allowed"
+        )
     but = "" if entry["outcome"] in ("passed", "failed") else f" The test itself ended as {entry['outcome']}."
     return f"{says[:1].upper()}{says[1:]}: {measured}.{but}"
 
@@ -97,9 +100,25 @@ def gravest_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
     return sorted(range(len(entries)), key=rank.__getitem__)
 
 
+def counts(estimate: Mapping[str, Any]) -> bool:
+    """Whether an estimate counts requests, and so has no interval."""
+    return estimate.get("method") == "count" and estimate["value"] is not None
+
+
 def interval(estimate: Mapping[str, Any]) -> str:
-    """`0.620 [0.580, 0.660]`."""
+    """`0.620 [0.580, 0.660]`, or `1 of 24` where requests are counted."""
+    if counts(estimate):
+        return f"{estimate['value']:.0f} of {estimate['n_forget']:,}"
     return f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
+
+
+def sizes(estimate: Mapping[str, Any]) -> str:
+    """How much an estimate rests on: examples and controls, examples compared in pairs, or requests."""
+    if counts(estimate):
+        return f"{estimate['n_forget']:,} requests"
+    if not estimate["n_controls"]:
+        return f"{estimate['n_forget']:,} examples, paired"
+    return f"{estimate['n_forget']:,} forget examples, {estimate['n_controls']:,} controls"
 
 
 def number(value: float | None) -> str:

@@ -72,6 +72,8 @@ def explore(
         """Whether nothing more is to be attempted, in the search or, after a failure, in making it smaller."""
         every = list(tried.values())
         first = next((place for place, seen in enumerate(every) if seen.trial.suspicious), None)
+        if not every:
+            return False
         return spent(every) if first is None else len(every) - first > shrinking
 
     def of_any(request: ForgetRequest) -> None:

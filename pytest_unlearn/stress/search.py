@@ -74,7 +74,7 @@ def search(
 
     def tried() -> Iterator[Trial]:
         for request in requests:
-            if budget.spent(requests=len(trials), trainings=trainings, seconds=time.monotonic() - started):
+            if trials and budget.spent(requests=len(trials), trainings=trainings, seconds=time.monotonic() - started):
                 return
             yield bench.try_request(request)
 

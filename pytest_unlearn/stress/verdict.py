@@ -62,7 +62,8 @@ def _count(number: int, found: Search, confidence: float) -> Estimate:
 
 
 def _reasons(found: Search, powerful: int) -> list[str]:
-    tried = f"{len(found.trials)} requests searched, {len(found.suspicious)} suspicious, "
+    number = len(found.trials)
+    tried = f"{number} request{'' if number == 1 else 's'} searched, {len(found.suspicious)} suspicious, "
     said = [tried + ("1 confirmed" if found.failure else "none confirmed")]
     worst = found.worst
     if found.failure is not None:

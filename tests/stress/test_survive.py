@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from pytest_unlearn import (
 )
 from pytest_unlearn.stress.search import search, shrink
 from pytest_unlearn.stress.trial import Bench, unlearn_in_steps
-from tests.stress.conftest import LIMIT, Forgets
+from tests.stress.conftest import LIMIT, RECIPE
+from tests.stress.weaknesses import Forgets, class_seven, large, mislabelled
 
 FAMILIES = ("random", "whole-class", "class-fraction", "cluster", "mislabelled", "sequence")
 
@@ -33,7 +35,7 @@ def replayed(evidence):
 
 
 def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
-    evidence = survives(Forgets(), world, requests=14)
+    evidence = survives(Forgets(RECIPE), world, requests=14)
     assert evidence.verdict is Verdict.PASS
     assert (evidence.estimate.value, evidence.estimate.n_forget) == (0, 14)
     assert evidence.reasons[0].startswith("14 requests searched, ")
@@ -44,7 +46,7 @@ def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
 
 
 def test_large_requests_are_not_forgotten_by_a_method_for_small_ones(world):
-    weak = Forgets(lambda forget: np.full(len(forget), len(forget) >= 40))
+    weak = Forgets(RECIPE, partial(large, least=40))
     with pytest.raises(AuditFailure, match="there is a deletion request that the method fails on") as failure:
         assert_survives(weak, world.task, families=FAMILIES, budget=20, max_mia_auc=LIMIT)
     request = replayed(failure.value.evidence)
@@ -55,7 +57,7 @@ def test_large_requests_are_not_forgotten_by_a_method_for_small_ones(world):
 
 
 def test_the_class_that_a_method_ignores_is_found(world):
-    evidence = survives(Forgets(lambda forget: forget.labels == 7), world)
+    evidence = survives(Forgets(RECIPE, class_seven), world)
     assert evidence.verdict is Verdict.FAIL
     request = replayed(evidence)
     assert (request.family, request.label) in {("class-fraction", 7), ("whole-class", 7)}
@@ -63,7 +65,7 @@ def test_the_class_that_a_method_ignores_is_found(world):
 
 @pytest.mark.slow
 def test_the_same_search_twice_gives_the_same_evidence(world):
-    weak = Forgets(lambda forget: world.wrong[forget.indices])
+    weak = Forgets(RECIPE, mislabelled(world.wrong))
     first, second = (survives(weak, world, seed=3).to_json() for _ in range(2))
     for evidence in (first, second):
         evidence["provenance"].pop("seconds")
@@ -72,14 +74,14 @@ def test_the_same_search_twice_gives_the_same_evidence(world):
 
 
 def test_where_nothing_can_be_seen_nothing_passes(world):
-    evidence = audit_survives(Forgets(), world.task, families=["single"], budget=3, max_mia_auc=LIMIT)
+    evidence = audit_survives(Forgets(RECIPE), world.task, families=["single"], budget=3, max_mia_auc=LIMIT)
     assert evidence.verdict is Verdict.INCONCLUSIVE
     assert any("no power" in reason for reason in evidence.reasons)
 
 
 @pytest.mark.parametrize("when", [1, 60])
 def test_answers_that_cannot_be_judged_never_pass(world, when):
-    honest = Forgets()
+    honest = Forgets(RECIPE)
 
     def silent(model, retain, forget, *, seed):
         if len(forget) < when:
@@ -92,8 +94,8 @@ def test_answers_that_cannot_be_judged_never_pass(world, when):
 
 
 def test_only_the_confirmation_can_fail(world):
-    bench = Bench(world.task, Forgets(lambda forget: np.ones(len(forget), dtype=bool)), LIMIT, 0.95)
-    passing = audit_request(Forgets(), world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
+    bench = Bench(world.task, Forgets(RECIPE, partial(large, least=0)), LIMIT, 0.95)
+    passing = audit_request(Forgets(RECIPE), world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
     found = search(bench, [ForgetRequest("random", size=100)], lambda *_: passing, budget=Budget(requests=5))
     assert len(found.suspicious) == 1
     assert found.failure is None
@@ -101,14 +103,14 @@ def test_only_the_confirmation_can_fail(world):
 
 
 def test_the_search_and_the_confirmation_share_no_control(world):
-    bench = Bench(world.task, Forgets(), LIMIT, 0.95)
+    bench = Bench(world.task, Forgets(RECIPE), LIMIT, 0.95)
     screening, fresh = bench.controls(0), bench.controls(1)
     assert not set(screening.indices) & set(fresh.indices)
     assert len(screening) + len(fresh) == len(bench.facts.held_out)
 
 
 def test_shrinking_ends_and_keeps_what_is_confirmed(world):
-    bench = Bench(world.task, Forgets(lambda forget: np.ones(len(forget), dtype=bool)), LIMIT, 0.95)
+    bench = Bench(world.task, Forgets(RECIPE, partial(large, least=0)), LIMIT, 0.95)
     parts = (ForgetRequest("random", size=60), ForgetRequest("whole-class", label=2))
     found = bench.try_request(ForgetRequest("union", parts=parts))
     failing = audit_request(bench.unlearner, world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
@@ -140,12 +142,12 @@ def test_a_sequence_asks_for_nothing_twice_and_leaves_the_original_alone(world):
 
 
 def test_a_search_ends_when_its_time_is_spent(world):
-    evidence = survives(Forgets(), world, requests=timedelta(seconds=0.5))
+    evidence = survives(Forgets(RECIPE), world, requests=timedelta(seconds=0.5))
     assert evidence.estimate.n_forget < 60
 
 
 def test_what_cannot_be_searched_is_said_before_anything_is_trained(world):
     with pytest.raises(ValueError, match="give the task a recipe"):
-        audit_survives(Forgets(), UnlearningTask(world.task.split, references=0))
+        audit_survives(Forgets(RECIPE), UnlearningTask(world.task.split, references=0))
     with pytest.raises(ValueError, match="requests must be at least 1, not 0"):
-        audit_survives(Forgets(), world.task, budget=0)
+        audit_survives(Forgets(RECIPE), world.task, budget=0)
