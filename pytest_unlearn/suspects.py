@@ -21,6 +21,7 @@ import pytest_unlearn
 ASSERTIONS = frozenset(name for name in pytest_unlearn.__all__ if name.startswith("assert_"))
 FIXTURES = frozenset({"unlearned_model", "unlearn"})
 HOME = "pytest_unlearn.assertions"
+SEARCHES = "searches_requests"  # what @stress calls the tests that it makes
 LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"), str(Path(pytest_unlearn.__file__).parent))
 SETUPS = ("setUp", "setUpClass", "asyncSetUp", "tearDown", "tearDownClass", "setup_method", "setup_class")
 FUNCTIONS = (FunctionType, MethodType, functools.partial)
@@ -51,7 +52,8 @@ class Suspects:
                 continue
             visited[id(thing)] = thing
             names = self._named_by(thing)
-            if getattr(thing, "__module__", None) == HOME or names & ASSERTIONS:
+            ours = getattr(thing, "__module__", None) == HOME or getattr(thing, SEARCHES, False)
+            if ours or names & ASSERTIONS:
                 return True
             todo += _within_reach(thing, names)
         # A bound method is a new object each time, so that its id says nothing later.

@@ -13,7 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from pytest_unlearn import EstimatorRecipe, Split
 
 TRAIN, NOISE = 900, 0.2
-RECIPE = EstimatorRecipe(RandomForestClassifier(30, bootstrap=False))
+RECIPE = EstimatorRecipe(RandomForestClassifier(20, bootstrap=False))
 
 
 @pytest.fixture(scope="session")

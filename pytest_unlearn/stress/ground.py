@@ -23,6 +23,8 @@ MARGIN = 1.25  # times what lies between retrained models may lie between two ru
 TOLERANCE = 0.01  # probability that sums in another order may move, where training is not random
 DEVIATES = 3.0  # standard errors beyond which a mean over examples is no accident
 
+Alike = tuple[list[Any], list[Any]]  # retrained models, and models that the method left
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -78,14 +80,18 @@ class Ground:
         return View(name, self.task.split.train, np.asarray(rows, dtype=np.int64), self.task)
 
     @cached_property
-    def left(self) -> list[Any]:
-        """What the method leaves under two other seeds."""
-        return [self.run(self.task.original, self.both, seed=self.seed + more) for more in (1, 2)]
+    def alike(self) -> Alike:
+        """Models for this request that differ by their seeds only."""
+        return self.alike_without(self.both)
 
-    @cached_property
-    def retrained(self) -> list[Any]:
-        """Models trained without the request, which differ by their seeds only."""
-        retain = np.setdiff1d(np.arange(self.bench.facts.count), self.both)
+    def alike_without(self, forget: IntArray) -> Alike:
+        """Models trained without `forget`, and what the method leaves of the original, each under seeds of its own."""
+        left = [self.run(self.task.original, forget, seed=self.seed + more) for more in (1, 2)]
+        return self.retrained_without(forget), left
+
+    def retrained_without(self, forget: IntArray) -> list[Any]:
+        """Models trained without `forget`, under different seeds."""
+        retain = np.setdiff1d(np.arange(self.bench.facts.count), forget)
         return self.task.train_on([retain] * REFERENCES, first_seed=self.seed + FIRST_SEED)
 
     def probabilities(self, model: Any, view: View, batch_size: int = 256) -> FloatArray:
@@ -106,24 +112,37 @@ class Ground:
         places = [self.bench.facts.held_out]
         return [*places, self.view("forget", self.both)] if len(self.both) else places
 
-    def usual(self, ask: Callable[[Any], FloatArray]) -> FloatArray:
-        """What lies between models that differ by their seed: retrained, or left by the method, whichever is more."""
-        between = []
-        for models in (self.retrained, self.left):
-            answers = [ask(model) for model in models]
-            between.append(np.mean([_moved(one, other) for one, other in combinations(answers, 2)], axis=0))
-        return max(between, key=np.mean)
-
-    def gaps(self, one: Any, other: Any) -> list[Gap]:
+    def gaps(self, one: Any, other: Any, alike: Alike | None = None) -> list[Gap]:
         """How far two models are apart that should be the same but for their seeds."""
+        alike = alike or self.alike
         gaps = []
         for view in self.places():
             moved = _moved(*(self.probabilities(model, view) for model in (one, other)))
-            gaps.append(gap(_NAMES[view.name], moved, self.usual(partial(self.probabilities, view=view))))
+            gaps.append(gap(_NAMES[view.name], moved, usual(alike, partial(self.probabilities, view=view))))
+            if view.name == "forget":
+                moved = self.of_the_label(one, view) - self.of_the_label(other, view)
+                gaps.append(shift(f"the labels of {_NAMES[view.name]}", moved, self.chance(view, *alike)))
         return gaps
+
+    def chance(self, view: View, *alike: list[Any]) -> float:
+        """How much surer of the labels one model is than another, at most, if they differ by their seeds only."""
+        return max(
+            abs(float(np.mean(self.of_the_label(one, view) - self.of_the_label(other, view))))
+            for models in alike
+            for one, other in combinations(models, 2)
+        )
 
 
 _NAMES = {"controls": "examples never trained on", "forget": "the forget set"}
+
+
+def usual(alike: Alike, ask: Callable[[Any], FloatArray]) -> FloatArray:
+    """What lies between models that differ by their seed: retrained, or left by the method, whichever is more."""
+    between = []
+    for models in alike:
+        answers = [ask(model) for model in models]
+        between.append(np.mean([_moved(one, other) for one, other in combinations(answers, 2)], axis=0))
+    return max(between, key=np.mean)
 
 
 def gap(where: str, moved: FloatArray, usual: FloatArray) -> Gap:
@@ -136,6 +155,17 @@ def gap(where: str, moved: FloatArray, usual: FloatArray) -> Gap:
         float(MARGIN * usual.mean() + TOLERANCE),
         bool(beyond.mean() - DEVIATES * error > TOLERANCE),
     )
+
+
+def shift(where: str, moved: FloatArray, chance: float, *, gained: bool = False) -> Gap:
+    """How much surer of the labels a model is on average, shape (examples,); with `gained`, being less so is right.
+
+    What moves up here and down there by another seed is not counted, so that a little forgotten too little shows.
+    """
+    error = moved.std(ddof=1) / np.sqrt(len(moved)) if len(moved) > 1 else np.inf
+    mean = float(moved.mean()) if gained else abs(float(moved.mean()))
+    allowed = MARGIN * chance + TOLERANCE
+    return Gap(where, mean, allowed, bool(mean - DEVIATES * error > allowed))
 
 
 def _probabilities(answers: Outputs) -> FloatArray:

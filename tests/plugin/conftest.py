@@ -15,7 +15,8 @@ import pytest
 
 import pytest_unlearn.evidence
 import pytest_unlearn.fixtures
-import pytest_unlearn.plugin  # noqa: F401
+import pytest_unlearn.plugin
+import pytest_unlearn.stress.as_tests  # noqa: F401
 
 EVIDENCES = (Path(__file__).parent.parent / "evidences.py").read_text()
 HELPERS = """

@@ -36,6 +36,7 @@ HIDDEN = {
     "fixture_asserts": "@pytest.fixture\ndef f(): assert_utility(1, 2)\n@pytest.mark.skip\ndef test_b(f): ...",
     "model": "@pytest.mark.skip\ndef test_b(unlearned_model): ...",
     "unlearn": "@pytest.fixture\ndef other(unlearn): ...\n@pytest.mark.skip\ndef test_b(other): ...",
+    "stress": "from pytest_unlearn import stress\n@pytest.mark.skip\n@stress\ndef test_b(unlearned): ...",
     "setup_error": "@pytest.fixture\ndef broken(): assert 0\ndef test_b(broken): assert_utility(1, 2)",
 }
 ELSEWHERE = {
