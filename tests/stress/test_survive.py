@@ -17,6 +17,7 @@ from pytest_unlearn import (
     audit_request,
     audit_survives,
 )
+from pytest_unlearn.stress.confirm import CONFIRMATION, SEARCH, unlearned
 from pytest_unlearn.stress.search import search, shrink
 from pytest_unlearn.stress.trial import Bench, unlearn_in_steps
 from tests.stress.conftest import LIMIT, RECIPE
@@ -107,6 +108,18 @@ def test_the_search_and_the_confirmation_share_no_control(world):
     screening, fresh = bench.controls(0), bench.controls(1)
     assert not set(screening.indices) & set(fresh.indices)
     assert len(screening) + len(fresh) == len(bench.facts.held_out)
+
+
+def test_the_confirmation_has_controls_seeds_and_references_of_its_own(world):
+    bench, request = Bench(world.task, Forgets(RECIPE), LIMIT, 0.95), ForgetRequest("random", size=30)
+    searched, confirmed = (unlearned(bench, request, stage).task for stage in (SEARCH, CONFIRMATION))
+    controls = [{row.tobytes() for row in task.controls.arrays()[0]} for task in (searched, confirmed)]
+    assert not controls[0] & controls[1]
+    seeds = [{job.seed for job in task.jobs()} for task in (searched, confirmed)]
+    assert not seeds[0] & seeds[1]
+    assert len(confirmed.retrained) > len(searched.retrained) > 1
+    assert not set(confirmed.forget.indices) & set(confirmed.retain.indices)
+    assert confirmed.original is searched.original is world.task.original
 
 
 def test_shrinking_ends_and_keeps_what_is_confirmed(world):
