@@ -29,6 +29,10 @@ class View:
     def __init__(self, name: str, examples: Examples, indices: IntArray, task: UnlearningTask | None = None) -> None:
         self.name, self.examples, self.indices, self.task = name, examples, indices, task
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without its task, which a worker has no use for: it may hold what cannot be pickled."""
+        return {**self.__dict__, "task": None}
+
     def __len__(self) -> int:
         return len(self.indices)
 

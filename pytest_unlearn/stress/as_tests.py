@@ -11,11 +11,15 @@ from typing import Any
 from pytest_unlearn.requirement import AuditFailure, require
 from pytest_unlearn.stress.budget import Budget, as_budget
 from pytest_unlearn.stress.property import audit_property
-from pytest_unlearn.stress.requests import ForgetRequest
+from pytest_unlearn.stress.requests import ForgetRequest, as_request
+from pytest_unlearn.stress.schedule import available
+from pytest_unlearn.stress.strategy import check_sizes
+from pytest_unlearn.unlearned import UnlearnedRequest
 
 Test = Callable[..., Any]
 HANDED = "unlearned"
 NEEDED = ("unlearner", "unlearning_task")
+NEVER_RUN = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 def stress(
@@ -48,13 +52,22 @@ def stress(
         `unlearned`: the model that the method left, and the task of that request.
 
     Raises:
-        TypeError: a test that takes no `unlearned`.
-        ValueError: a budget of nothing.
+        TypeError: a test that takes no `unlearned`, is asynchronous or yields.
+        ValueError: a budget of nothing, families or sizes that are none.
         AuditFailure: when the test runs, from what the given test raised on the request; it carries `.evidence`.
     """
     as_budget(budget)
     if test is None:
         return functools.partial(stress, budget=budget, families=families, sizes=sizes, only=only)
+    if not callable(test):
+        raise TypeError(f"@stress takes its settings by name, such as @stress(budget=60), not {test!r}.")
+    if any(kind(test) for kind in NEVER_RUN):
+        raise TypeError(f"{test.__name__} is asynchronous or yields: called as it is, nothing of it would run.")
+    if only is not None:
+        as_request(only)
+    if sizes is not None:
+        check_sizes(sizes)
+    available(families, groups=True)
     signature = inspect.signature(test)
     if HANDED not in signature.parameters:
         raise TypeError(f"@stress hands over `{HANDED}`, a model and its task, which {test.__name__} does not take.")
@@ -67,8 +80,13 @@ def stress(
     def any_request(*args: Any, **fixtures: Any) -> None:
         __tracebackhide__ = True
         own = {name: value for name, value in fixtures.items() if name in signature.parameters}
+
+        def holds(unlearned: UnlearnedRequest) -> None:
+            if test(*args, **{HANDED: unlearned}, **own) is not None:
+                raise TypeError(f"{test.__name__} returned a value, which nobody looks at: assert what must hold.")
+
         found = audit_property(
-            lambda unlearned: test(*args, **{HANDED: unlearned}, **own),
+            holds,
             fixtures["unlearner"],
             fixtures["unlearning_task"],
             families=families,
@@ -77,6 +95,8 @@ def stress(
             only=only,
             key=f"{test.__module__}.{test.__qualname__}",
         )
+        if not found.audited and found.error is None:
+            return  # like any other test; what the gate requires it does not prove
         try:
             require(found.evidence)
         except AuditFailure as failure:

@@ -17,7 +17,7 @@ class Budget:
         seconds: after how long no further request is begun. A slower machine searches less.
 
     Raises:
-        ValueError: a bound below 1, or none at all.
+        ValueError: a bound that is not a number from 1 (seconds: above 0), or none at all.
     """
 
     requests: int | None = None
@@ -29,8 +29,13 @@ class Budget:
         if all(bound is None for bound in bounds.values()):
             raise ValueError("a search needs an end: give its budget requests, trainings or seconds.")
         for name, bound in bounds.items():
-            if bound is not None and not (bound > 0 if name == "seconds" else bound >= 1):
-                raise ValueError(f"a budget's {name} must be at least 1, not {bound}.")
+            if bound is None:
+                continue
+            if name == "seconds":
+                if isinstance(bound, bool) or not isinstance(bound, int | float) or not bound > 0:
+                    raise ValueError(f"a budget's seconds must be more than 0, not {bound!r}.")
+            elif isinstance(bound, bool) or not hasattr(bound, "__index__") or bound < 1:
+                raise ValueError(f"a budget's {name} must be at least 1, not {bound!r}.")
 
     def spent(self, *, requests: int = 0, trainings: int = 0, seconds: float = 0.0) -> bool:
         """Whether one of the bounds is reached."""
@@ -48,6 +53,6 @@ def as_budget(budget: int | timedelta | Budget) -> Budget:
         return budget
     if isinstance(budget, timedelta):
         return Budget(seconds=budget.total_seconds())
-    if isinstance(budget, bool) or not isinstance(budget, int):
+    if isinstance(budget, bool) or not hasattr(budget, "__index__"):
         raise ValueError(f"a budget is a number of requests, a timedelta or a Budget(...), not {budget!r}.")
-    return Budget(requests=budget)
+    return Budget(requests=int(budget))

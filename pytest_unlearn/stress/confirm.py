@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
 
 import numpy as np
 
 from pytest_unlearn.audits.forgotten import audit_forgotten
 from pytest_unlearn.evidence import Evidence
 from pytest_unlearn.split import Split
-from pytest_unlearn.stress.families import resolve
+from pytest_unlearn.stress.attempt import Attempt, guarded
 from pytest_unlearn.stress.requests import ForgetRequest
-from pytest_unlearn.stress.trial import Bench, unlearn_in_steps
+from pytest_unlearn.stress.stages import CONFIRMATION, Stage
+from pytest_unlearn.stress.trial import Bench, trial_of
 from pytest_unlearn.task import UnlearningTask
 from pytest_unlearn.unlearned import UnlearnedRequest
 
 
-@dataclass(frozen=True)
-class Stage:
-    """With which seeds, how many references and which half of the controls a request is looked at."""
-
-    first_seed: int
-    references: int
-    half: int
-
-
-SEARCH = Stage(first_seed=0, references=2, half=0)
-CONFIRMATION = Stage(first_seed=70_000, references=4, half=1)  # seeds far from all others, and from what people audit
-
-
-def unlearned(bench: Bench, request: ForgetRequest, stage: Stage) -> UnlearnedRequest:
-    """What the method leaves of the original after a request, and the task to audit it with."""
-    steps = resolve(request, bench.facts)
+def task_for(bench: Bench, request: ForgetRequest, stage: Stage) -> UnlearningTask:
+    """The task to audit a request with: references and controls of this stage."""
     split = bench.task.split
-    task = UnlearningTask(
-        Split(
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a request may well ask for some rows of a group only
+        asked = Split(
             split.train,
-            np.unique(np.concatenate(steps)),
+            np.unique(np.concatenate(bench.steps(request))),
             split.test,
             controls=bench.controls(stage.half),
             groups=split.groups,
             match=split.match,
-        ),
+        )
+    task = UnlearningTask(
+        asked,
         bench.task.recipe,
         original=bench.task.original,
         references=stage.references,
@@ -52,10 +42,28 @@ def unlearned(bench: Bench, request: ForgetRequest, stage: Stage) -> UnlearnedRe
         fresh=bench.task.fresh,
     )
     task.progress = bench.task.progress
-    return UnlearnedRequest(unlearn_in_steps(bench.task, bench.unlearner, steps, task.seed), task)
+    return task
 
 
-def confirm(bench: Bench, request: ForgetRequest) -> Evidence:
+def unlearned(bench: Bench, request: ForgetRequest, stage: Stage) -> UnlearnedRequest:
+    """What the method leaves of the original after a request, and the task to audit it with."""
+    return UnlearnedRequest(bench.model(request, stage), task_for(bench, request, stage))
+
+
+def confirm(bench: Bench, request: ForgetRequest, stage: Stage = CONFIRMATION) -> Evidence:
     """The evidence on one request by the full audit, none of whose parts the search has touched but the original."""
-    seen = unlearned(bench, request, CONFIRMATION)
+    seen = unlearned(bench, request, stage)
     return audit_forgotten(seen.model, seen.task.forget, bench.limit, confidence=bench.confidence)
+
+
+def look(bench: Bench, request: ForgetRequest, stage: Stage) -> Attempt:
+    """Screen a request while searching; audit it in every other stage."""
+
+    def looked() -> Attempt:
+        if stage.half == 0:
+            return Attempt(bench.screened(request, bench.model(request, stage)))
+        evidence = confirm(bench, request, stage)
+        trial = trial_of(bench.untested(request, ""), evidence.to_json(), stage.references + 1)
+        return Attempt(trial, evidence=evidence)
+
+    return guarded(bench, request, looked)

@@ -6,29 +6,17 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_unlearn.evidence import Evidence
+from pytest_unlearn.stress.attempt import Attempt
 from pytest_unlearn.stress.budget import Budget
 from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.stress.search import MOST_SHRINKING
-from pytest_unlearn.stress.trial import Trial
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 MOST_DRAWS = 10_000  # where the budget is not a number of requests
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A trial of one request, and what was raised if it failed; `before` is what a first look gave."""
-
-    trial: Trial
-    error: Exception | None = None
-    evidence: Evidence | None = None
-    before: Trial | None = None
 
 
 def budget_spent(budget: Budget, tried: list[Attempt], started: float) -> bool:
@@ -63,15 +51,15 @@ def explore(
     Raises:
         Exception: what Hypothesis itself finds wrong, such as a strategy that yields nothing.
     """
-    from hypothesis import HealthCheck, Phase, given, settings, target
-    from hypothesis.errors import HypothesisException
+    from hypothesis import HealthCheck, Phase, assume, given, settings, target
+    from hypothesis.errors import HypothesisException, Unsatisfiable
 
     tried: dict[ForgetRequest, Attempt] = {}
 
     def over() -> bool:
         """Whether nothing more is to be attempted, in the search or, after a failure, in making it smaller."""
         every = list(tried.values())
-        first = next((place for place, seen in enumerate(every) if seen.trial.suspicious), None)
+        first = next((place for place, seen in enumerate(every) if seen.fails), None)
         if not every:
             return False
         return spent(every) if first is None else len(every) - first > shrinking
@@ -84,7 +72,8 @@ def explore(
         seen = tried[request]
         if math.isfinite(seen.trial.excess):
             target(seen.trial.excess, label="how far beyond what was claimed")
-        if seen.trial.suspicious:
+        assume(not seen.trial.obstacle)  # counted, and of no use to the search
+        if seen.fails:
             raise AssertionError(str(seen.trial)) from seen.error
 
     # Hypothesis tells failures apart by type and line: raised here, one failure is as good as another.
@@ -102,9 +91,11 @@ def explore(
         run()
     except _Spent:
         pass
+    except Unsatisfiable:
+        pass
     except HypothesisException:
         raise
     except Exception:
-        if not any(seen.trial.suspicious for seen in tried.values()):
+        if not any(seen.fails for seen in tried.values()):
             raise
     return list(tried.values())

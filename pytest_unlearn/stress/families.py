@@ -118,7 +118,8 @@ CORRUPTING: dict[str, Family] = {
 def resolve(request: ForgetRequest, facts: Any) -> tuple[IntArray, ...]:
     """The request's steps, each the sorted positions in train of what is deleted in it; one step unless a sequence.
 
-    At most half of train is asked for at once, but by a corrupting request. Naming an example twice changes nothing.
+    At most half of train is asked for at once, but for whole classes, groups and corrupting requests. Naming an example
+    twice changes nothing.
     """
     if request.family == "sequence":
         return tuple(step for part in request.parts for step in resolve(part, facts))
@@ -129,7 +130,7 @@ def resolve(request: ForgetRequest, facts: Any) -> tuple[IntArray, ...]:
         known = ", ".join((*families, "sequence", "union"))
         raise ValueError(f"there is no family {request.family!r} of forget requests; there are {known}.")
     chosen = families[request.family](facts, request, np.random.default_rng(request.seed))
-    if request.family in FAMILIES:
+    if request.family in FAMILIES and request.family not in ("whole-class", "group"):
         chosen = chosen[: facts.count // 2]
     if not len(chosen):
         raise ValueError(f"{request!r} names no example: the class or the training set has only one.")

@@ -23,8 +23,6 @@ MARGIN = 1.25  # times what lies between retrained models may lie between two ru
 TOLERANCE = 0.01  # probability that sums in another order may move, where training is not random
 DEVIATES = 3.0  # standard errors beyond which a mean over examples is no accident
 
-Alike = tuple[list[Any], list[Any]]  # retrained models, and models that the method left
-
 
 @dataclass(frozen=True)
 class Gap:
@@ -80,14 +78,9 @@ class Ground:
         return View(name, self.task.split.train, np.asarray(rows, dtype=np.int64), self.task)
 
     @cached_property
-    def alike(self) -> Alike:
-        """Models for this request that differ by their seeds only."""
-        return self.alike_without(self.both)
-
-    def alike_without(self, forget: IntArray) -> Alike:
-        """Models trained without `forget`, and what the method leaves of the original, each under seeds of its own."""
-        left = [self.run(self.task.original, forget, seed=self.seed + more) for more in (1, 2)]
-        return self.retrained_without(forget), left
+    def retrained(self) -> list[Any]:
+        """Models trained without the request, which differ by their seeds only."""
+        return self.retrained_without(self.both)
 
     def retrained_without(self, forget: IntArray) -> list[Any]:
         """Models trained without `forget`, under different seeds."""
@@ -112,23 +105,23 @@ class Ground:
         places = [self.bench.facts.held_out]
         return [*places, self.view("forget", self.both)] if len(self.both) else places
 
-    def gaps(self, one: Any, other: Any, alike: Alike | None = None) -> list[Gap]:
-        """How far two models are apart that should be the same but for their seeds."""
-        alike = alike or self.alike
+    def gaps(self, one: Any, other: Any, retrained: list[Any] | None = None) -> list[Gap]:
+        """How far two models are apart that should be the same but for their seeds, as retrained ones are."""
+        retrained = retrained or self.retrained
         gaps = []
         for view in self.places():
             moved = _moved(*(self.probabilities(model, view) for model in (one, other)))
-            gaps.append(gap(_NAMES[view.name], moved, usual(alike, partial(self.probabilities, view=view))))
+            gaps.append(gap(_NAMES[view.name], moved, usual(retrained, partial(self.probabilities, view=view))))
             if view.name == "forget":
                 moved = self.of_the_label(one, view) - self.of_the_label(other, view)
-                gaps.append(shift(f"the labels of {_NAMES[view.name]}", moved, self.chance(view, *alike)))
+                gaps.append(shift(f"the labels of {_NAMES[view.name]}", moved, self.chance(view, retrained)))
         return gaps
 
-    def chance(self, view: View, *alike: list[Any]) -> float:
-        """How much surer of the labels one model is than another, at most, if they differ by their seeds only."""
+    def chance(self, view: View, *retrained: list[Any]) -> float:
+        """How much surer of the labels one retrained model is than another of the same data, at most."""
         return max(
             abs(float(np.mean(self.of_the_label(one, view) - self.of_the_label(other, view))))
-            for models in alike
+            for models in retrained
             for one, other in combinations(models, 2)
         )
 
@@ -136,13 +129,10 @@ class Ground:
 _NAMES = {"controls": "examples never trained on", "forget": "the forget set"}
 
 
-def usual(alike: Alike, ask: Callable[[Any], FloatArray]) -> FloatArray:
-    """What lies between models that differ by their seed: retrained, or left by the method, whichever is more."""
-    between = []
-    for models in alike:
-        answers = [ask(model) for model in models]
-        between.append(np.mean([_moved(one, other) for one, other in combinations(answers, 2)], axis=0))
-    return max(between, key=np.mean)
+def usual(retrained: list[Any], ask: Callable[[Any], FloatArray]) -> FloatArray:
+    """What lies between models that differ by their seed."""
+    answers = [ask(model) for model in retrained]
+    return np.asarray(np.mean([_moved(one, other) for one, other in combinations(answers, 2)], axis=0))
 
 
 def gap(where: str, moved: FloatArray, usual: FloatArray) -> Gap:

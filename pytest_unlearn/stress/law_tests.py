@@ -9,6 +9,8 @@ from typing import Any
 
 from pytest_unlearn.stress.budget import Budget, as_budget
 from pytest_unlearn.stress.laws import LAWS, Law, LawBroken, check_law
+from pytest_unlearn.stress.schedule import available
+from pytest_unlearn.stress.strategy import check_sizes
 from pytest_unlearn.task import UnlearningTask
 
 
@@ -23,8 +25,9 @@ def unlearning_laws(
     """Tests that a method obeys the laws of unlearning: `test_laws = unlearning_laws(unlearner, task)`.
 
     Of an empty request, the order of a request, the size of batches, a larger request (monotonicity), the same request
-    again (idempotence), two in a row (commutation) and one seed (determinism). The two sides of a law may be as far
-    apart as retrained models are that differ by their seed; Hypothesis looks for a request on which they are further.
+    again (idempotence), two in a row (commutation), one seed (determinism), and requests that break things. The two
+    sides of a law may be as far apart as retrained models are that differ by their seed; Hypothesis looks for a request
+    on which they are further.
 
     Args:
         unlearner: the method; the fixture `unlearner` by default.
@@ -37,11 +40,14 @@ def unlearning_laws(
         A test, parametrised over the laws; one in which the method raises `Unsupported` is skipped.
 
     Raises:
-        ValueError: a budget of nothing.
+        ValueError: a budget of nothing, families or sizes that are none.
     """
     import pytest
 
     as_budget(budget)
+    available(families, groups=True)
+    if sizes is not None:
+        check_sizes(sizes)
     wanted = [name for name, given in (("unlearner", unlearner), ("unlearning_task", task)) if given is None]
 
     def test_law(law: Law, request: Any, **fixtures: Any) -> None:

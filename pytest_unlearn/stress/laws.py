@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,15 @@ import numpy as np
 from pytest_unlearn.evidence import FloatArray, IntArray
 from pytest_unlearn.references.progress import told
 from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC
+from pytest_unlearn.stress.attempt import Attempt
 from pytest_unlearn.stress.budget import Budget, as_budget
-from pytest_unlearn.stress.explore import Attempt, budget_spent, explore
-from pytest_unlearn.stress.families import CORRUPTING, resolve
-from pytest_unlearn.stress.ground import FIRST_SEED, Gap, Ground, shift
+from pytest_unlearn.stress.explore import budget_spent, explore
+from pytest_unlearn.stress.families import resolve
+from pytest_unlearn.stress.ground import Gap, Ground, shift
 from pytest_unlearn.stress.requests import COMPOSED, ForgetRequest
-from pytest_unlearn.stress.schedule import ALL
+from pytest_unlearn.stress.schedule import ALL, available
 from pytest_unlearn.stress.strategy import LARGEST_SHARE, forget_sets
+from pytest_unlearn.stress.survive import check
 from pytest_unlearn.stress.trial import Bench, Trial
 from pytest_unlearn.task import UnlearningTask
 
@@ -53,7 +54,7 @@ class Law:
 def empty_request(ground: Ground) -> list[Gap]:
     """Where nothing is to be forgotten the model stays what it was."""
     original, nothing = ground.task.original, ground.first[:0]
-    return ground.gaps(ground.run(original, nothing), original, ground.alike_without(nothing))
+    return ground.gaps(ground.run(original, nothing), original, ground.retrained_without(nothing))
 
 
 def order(ground: Ground) -> list[Gap]:
@@ -90,9 +91,9 @@ def monotonicity(ground: Ground) -> list[Gap]:
         return np.asarray(np.mean([ground.of_the_label(model, asked) for model in models], axis=0))
 
     alone, within = (ground.run(ground.task.original, rows) for rows in (ground.first, ground.both))
-    without_it, without_both = ground.retrained_without(ground.first), ground.alike[0]
+    without_it, without_both = ground.retrained_without(ground.first), ground.retrained
     kept, expected = known([within]) - known([alone]), known(without_both) - known(without_it)
-    chance = ground.chance(asked, *ground.alike, without_it)
+    chance = ground.chance(asked, without_both, without_it)
     return [shift("the labels of the first request", kept - expected, chance, gained=True)]
 
 
@@ -126,27 +127,29 @@ def determinism(ground: Ground) -> list[Gap]:
 
 
 def corrupting_requests(ground: Ground) -> list[Gap]:
-    """All of a class but one, or of train but one: a usable model, or an error that says what is the matter."""
-    bench = ground.bench
-    for family in CORRUPTING:
-        (forget,) = resolve(ForgetRequest(family, size=10), bench.facts)
+    """Examples named twice, all of a class but one, or of train but one: a usable model, or an error that says why."""
+    bench, original = ground.bench, ground.task.original
+    twice = ground.run(original, np.repeat(ground.first, 2))
+    for family in ("class-but-one", "all-but-one"):
+        (forget,) = resolve(ForgetRequest(family), bench.facts)
         try:
-            ground.probabilities(ground.run(ground.task.original, forget), bench.facts.held_out)
+            answers = ground.probabilities(ground.run(original, forget), bench.facts.held_out)
         except ValueError as error:
-            if not any(word in str(error).lower() for word in ("retain", "forget")) and _can_be_trained(ground, forget):
+            said = any(word in str(error).lower() for word in ("retain", "forget"))
+            if not said and not bench.why_not_trained((forget,)):
                 raise
-    return []
+            continue
+        if np.ptp(answers, axis=0).max() == 0 and not _constant(ground, forget):
+            raise ValueError("the model answers alike to everything, where a retrained one does not")
+    return ground.gaps(ground.run(original, ground.first), twice)
 
 
-def _can_be_trained(ground: Ground, forget: IntArray) -> bool:
-    """Whether the recipe gives a usable model on what is left: what it cannot do is no fault of the method."""
-    left = np.setdiff1d(np.arange(ground.bench.facts.count), forget)
-    try:
-        (model,) = ground.task.train_on([left], first_seed=ground.seed + FIRST_SEED)
-        ground.probabilities(model, ground.bench.facts.held_out)
-    except Exception:
-        return False
-    return True
+def _constant(ground: Ground, forget: IntArray) -> bool:
+    """Whether a model trained on what is left answers alike to everything; one that cannot be trained, too."""
+    if ground.bench.why_not_trained((forget,)):
+        return True
+    answers = ground.probabilities(ground.retrained_without(forget)[0], ground.bench.facts.held_out)
+    return bool(np.ptp(answers, axis=0).max() == 0)
 
 
 LAWS = (
@@ -159,7 +162,11 @@ LAWS = (
         "commutation", "two requests in a row come to the same as both at once, in either order", commutation, two=True
     ),
     Law("determinism", "one seed gives one model", determinism),
-    Law("corrupting-requests", "what is left is a usable model, or an error that says why not", corrupting_requests),
+    Law(
+        "corrupting-requests",
+        "to name examples twice changes nothing, and what is left of a class or of all is usable, or an error says why",
+        corrupting_requests,
+    ),
 )
 
 
@@ -179,9 +186,8 @@ def check_law(
 ) -> None:
     """Look for a request on which a method breaks a law, and make it smaller.
 
-    Two sides of a law may be as far apart as models are that differ by their seed only (retrained, or left by the
-    method, whichever is more), a quarter as far again, and a little. A request counts only if it breaks the law under
-    another seed too.
+    Two sides of a law may be as far apart as retrained models are that differ by their seed only, a quarter as far
+    again, and a little. A request counts only if it breaks the law under another seed too.
 
     Args:
         law: one of `LAWS`.
@@ -195,25 +201,26 @@ def check_law(
     Raises:
         LawBroken: on the smallest request found; a crash of the method is its cause.
         Unsupported: what the method raises where it does not apply.
-        ValueError: a task without a recipe.
+        ValueError: a task without a recipe, or no request on which the law could be checked.
+        TypeError: a method that cannot be called, or something other than a law or a task.
     """
-    if task.recipe is None:
-        raise ValueError("laws are held to what lies between retrained models: give the task a recipe.")
+    if not isinstance(law, Law):
+        raise TypeError(f"a law is one of LAWS, not {law!r}.")
+    check(unlearner, task)
     bench, bound, started = Bench(task, unlearner, MAX_MIA_AUC, CONFIDENCE), as_budget(budget), time.monotonic()
+    refused: list[Exception] = []
 
     def attempt(request: ForgetRequest) -> Attempt:
-        says, error = "", None
-        for seed in (task.seed, task.seed + FRESH_SEED):
-            says, error = _broken(law, Ground(bench, request, seed))
-            if not says:
-                break
-        size = len(Ground(bench, request, 0).both)
-        trial = Trial(
-            request, size, suspicious=bool(says), powerful=True, attack=says, estimate=None, excess=-math.inf,
-            trainings=RUNS,
-        )  # fmt: skip
-        tell(trial)
-        return Attempt(trial, error)
+        plain = replace(bench.untested(request, ""), trainings=RUNS)
+        try:
+            seen = _looked_at(law, bench, request, plain)
+        except Exception as error:
+            if not any(kind.__name__ == "Unsupported" for kind in type(error).__mro__):
+                raise
+            refused.append(error)
+            seen = Attempt(replace(plain, obstacle="unsupported"))
+        tell(seen.trial)
+        return seen
 
     def spent(tried: list[Attempt]) -> bool:
         return budget_spent(bound, tried, started)
@@ -221,13 +228,32 @@ def check_law(
     requests = _requests(task, families, sizes, two=law.two)
     with told(task.progress, bound.requests, f"law of {law}", str) as tell:
         tried = explore(requests, attempt, spent=spent, draws=bound.requests, key=f"{key} {law}", shrinking=SHRINKING)
-    failing = [seen for seen in tried if seen.trial.suspicious]
+    failing = [seen for seen in tried if seen.fails]
     if failing:
         smallest = min(failing, key=lambda seen: seen.trial.examples)
         raise LawBroken(
             f"{law}: {law.states}. Not so here, under two seeds: {smallest.trial.attack}. "
             f"The request: {smallest.trial.request!r} ({smallest.trial.examples} examples)"
         ) from smallest.error
+    if all(seen.trial.obstacle for seen in tried):
+        if refused:
+            raise refused[-1]
+        why = tried[-1].trial.obstacle if tried else "none was drawn"
+        raise ValueError(f"the law of {law} could not be checked on any of {len(tried)} requests: {why}.")
+
+
+def _looked_at(law: Law, bench: Bench, request: ForgetRequest, plain: Trial) -> Attempt:
+    """Whether the law holds of a request; it is broken if it is under two seeds of the method."""
+    says, error = "", None
+    if plain.examples == bench.facts.count:
+        return Attempt(replace(plain, obstacle="nothing would be left to train on"))
+    for seed in (bench.task.seed, bench.task.seed + FRESH_SEED):
+        says, error = _broken(law, Ground(bench, request, seed))
+        if not says:
+            return Attempt(plain)
+        if error is not None and (why := bench.why_not_trained(bench.steps(request))):
+            return Attempt(replace(plain, obstacle=f"the recipe cannot be trained on what is left ({why})"))
+    return Attempt(replace(plain, suspicious=True, attack=says), error, fails=True)
 
 
 def _broken(law: Law, ground: Ground) -> tuple[str, Exception | None]:
@@ -247,7 +273,10 @@ def _requests(
     """One request, or two different ones in a row."""
     from hypothesis import strategies as st
 
-    names = [name for name in families or ALL if name not in (*COMPOSED, "group") and (families or name not in COSTLY)]
+    usual = [name for name in ALL if name not in (*COMPOSED, *COSTLY, "group")]
+    names = [name for name in available(families, groups=True) if name not in COMPOSED] if families else usual
+    if not names:
+        raise ValueError(f"laws are checked on single requests, which {', '.join(COMPOSED)} are made of.")
     largest = max(1, len(task.split.train) // LARGEST_SHARE)
     one = forget_sets(task.split, names, sizes or (min(SMALLEST, largest), largest))
     if not two:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal, get_args
 
 Space = Literal["input", "features"]
 COMPOSED = ("sequence", "union")
@@ -23,7 +23,7 @@ class ForgetRequest:
         parts: the requests that a composed one is made of.
 
     Raises:
-        ValueError: a size below 1, or parts where there are none to be, or too few.
+        ValueError: a size below 1, parts where there are none to be, or too few, or what is no number or space.
     """
 
     family: str
@@ -34,6 +34,16 @@ class ForgetRequest:
     parts: tuple[ForgetRequest, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("size", "seed", "label"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not hasattr(value, "__index__"):
+                raise ValueError(f"a request's {name} is a whole number, not {value!r}.")
+            object.__setattr__(self, name, int(value))
+        if self.space not in get_args(Space):
+            raise ValueError(f"a request's space is one of {', '.join(get_args(Space))}, not {self.space!r}.")
+        object.__setattr__(self, "parts", tuple(self.parts))
+        if not isinstance(self.family, str) or not all(isinstance(part, ForgetRequest) for part in self.parts):
+            raise ValueError("a request has the name of a family, and parts that are ForgetRequests.")
         if self.size < 1 or self.seed < 0 or self.label < 0:
             raise ValueError(f"a request needs a size from 1, and a seed and a label from 0: {self!r}.")
         if (len(self.parts) > 1) != (self.family in COMPOSED):
@@ -64,3 +74,14 @@ class ForgetRequest:
                 yield replace(self, size=size)
         if self.seed:
             yield replace(self, seed=0)
+
+
+def as_request(given: Any) -> ForgetRequest:
+    """The request itself.
+
+    Raises:
+        TypeError: something else.
+    """
+    if not isinstance(given, ForgetRequest):
+        raise TypeError(f"a request is a ForgetRequest, such as ForgetRequest('random', size=20), not {given!r}.")
+    return given

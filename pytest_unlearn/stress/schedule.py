@@ -11,6 +11,7 @@ from pytest_unlearn.stress.requests import COMPOSED, ForgetRequest, Space
 
 ALL = (*FAMILIES, *COMPOSED)
 CLASSES_AT_FIRST = 12
+PATIENCE = 1000  # draws without a new request, after which there are none
 SPACES: tuple[Space, Space] = ("input", "features")
 
 
@@ -20,6 +21,8 @@ def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...
     Raises:
         ValueError: a name that is no family, or none at all.
     """
+    if isinstance(families, str) or not (families is None or all(isinstance(name, str) for name in families)):
+        raise ValueError(f"families is a list of names, such as ['random', 'cluster'], not {families!r}.")
     chosen = tuple(families) if families is not None else tuple(name for name in ALL if groups or name != "group")
     known = (*ALL, *CORRUPTING)
     unknown = [name for name in chosen if name not in known]
@@ -28,20 +31,28 @@ def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...
     return tuple(name for name in known if name in chosen)
 
 
-def schedule(families: Sequence[str], *, classes: int, largest: int, seed: int) -> Iterator[ForgetRequest]:
-    """Requests without end, the same for the same seed, each only once.
+def schedule(
+    families: Sequence[str], *, classes: int, groups: int = 0, largest: int, seed: int
+) -> Iterator[ForgetRequest]:
+    """Requests, the same for the same seed, each only once, as long as there are any that were not tried.
 
     `largest` is the size that is tried first; an attack sees most there, and what it finds is made smaller afterwards.
     """
     rng = np.random.default_rng(seed)
     seen: set[ForgetRequest] = set()
-    for request in _rounds(families, classes, largest, rng):
-        if request not in seen:
+    repeats = 0
+    for request in _rounds(families, classes, groups, largest, rng):
+        repeats = repeats + 1 if request in seen else 0
+        if repeats > PATIENCE:
+            return
+        if not repeats:
             seen.add(request)
             yield request
 
 
-def _rounds(families: Sequence[str], classes: int, largest: int, rng: np.random.Generator) -> Iterator[ForgetRequest]:
+def _rounds(
+    families: Sequence[str], classes: int, groups: int, largest: int, rng: np.random.Generator
+) -> Iterator[ForgetRequest]:
     plain = [name for name in families if name not in COMPOSED and name != "single"] or ["random"]
     for name in families:
         if name == "whole-class":
@@ -53,7 +64,7 @@ def _rounds(families: Sequence[str], classes: int, largest: int, rng: np.random.
     while True:
         for name in families:
             size = max(1, round(largest ** rng.uniform(0.5, 1.0)))
-            draw, label = int(rng.integers(100)), int(rng.integers(max(1, classes)))
+            draw, label = int(rng.integers(100)), int(rng.integers(max(1, groups if name == "group" else classes)))
             if name in COMPOSED:
                 chosen = rng.choice(plain, size=2).tolist()
                 parts = tuple(_one(part, max(1, size // 2), draw + k, label + k) for k, part in enumerate(chosen))

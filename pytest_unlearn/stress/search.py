@@ -1,43 +1,40 @@
-"""Search, confirm, shrink: find a request that the method fails on, look again with fresh eyes, and make it small.
-
-The worst of many noisy estimates is beyond any limit by luck. So the search only raises suspicion; what fails a test
-is a new audit of the one request it chose, with fresh seeds, fresh controls and models retrained without that request.
-"""
+"""Search, confirm, shrink: find a request that the method fails on, look again with fresh eyes, and make it small."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_unlearn.evidence import Evidence, Verdict
+from pytest_unlearn.stress.attempt import Attempt, Look, scrutinise
 from pytest_unlearn.stress.budget import Budget
-from pytest_unlearn.stress.families import FAMILIES, resolve
+from pytest_unlearn.stress.families import FAMILIES
 from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.stress.trial import Bench, Trial
 
 MOST_SHRINKING = 40
-Confirm = Callable[[Bench, ForgetRequest], Evidence]
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search did: every trial, and the confirmed failure if there is one.
+    """What a search did: every attempt, and what the first failure was made smaller to, if there is one.
 
-    `failure` is what became of the trial `first`, made smaller; `evidence` confirms it, or `says` what was raised.
-    `rejected` are suspicions that fresh seeds, controls and references did not bear out, with what these gave instead.
-    `shrinking` counts the requests that were tried to make a found one smaller. `replay` is the line that audits the
-    failing request again, if that is not the usual one.
+    `shrinking` counts the requests that were tried for that.
     """
 
-    trials: tuple[Trial, ...]
+    attempts: tuple[Attempt, ...]
     shrinking: int = 0
-    first: Trial | None = None
-    failure: Trial | None = None
-    evidence: Evidence | None = None
-    says: str = ""
-    rejected: tuple[tuple[Trial, str], ...] = ()
-    replay: str = ""
+    failure: Attempt | None = None
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """What each request came to."""
+        return tuple(attempt.trial for attempt in self.attempts)
+
+    @property
+    def first(self) -> Trial | None:
+        """The failure as it was found."""
+        return next((attempt.trial for attempt in self.attempts if attempt.fails), None)
 
     @property
     def suspicious(self) -> tuple[Trial, ...]:
@@ -47,96 +44,93 @@ class Search:
     @property
     def worst(self) -> Trial | None:
         """The trial whose estimate is furthest from 0.5 for certain."""
-        return max(self.trials, key=lambda trial: trial.excess, default=None)
+        return max((trial for trial in self.trials if not trial.obstacle), key=lambda trial: trial.excess, default=None)
 
 
 def search(
     bench: Bench,
+    look: Look,
     requests: Iterable[ForgetRequest],
-    confirm: Confirm,
     *,
     budget: Budget,
+    families: Sequence[str] = tuple(FAMILIES),
     watch: Callable[[Iterator[Trial]], Iterable[Trial]] = lambda trials: trials,
 ) -> Search:
     """Try requests until one is confirmed to fail, or the budget is spent.
 
     Args:
         bench: where requests are tried.
+        look: at a request, in a stage; the confirmation alone counts.
         requests: which, in order.
-        confirm: the audit with fresh seeds, controls and references, whose FAIL alone counts.
         budget: how many requests, trainings or seconds; making a found one smaller takes up to 40 more requests.
+        families: of the requests that a found one may be made smaller to.
         watch: passes the trials on as they come, and shows them to somebody.
     """
     started = time.monotonic()
-    trials: list[Trial] = []
-    rejected: list[tuple[Trial, str]] = []
-    trainings = 0
+    attempts: list[Attempt] = []
 
     def tried() -> Iterator[Trial]:
         for request in requests:
-            if trials and budget.spent(requests=len(trials), trainings=trainings, seconds=time.monotonic() - started):
+            trainings = sum(attempt.trial.trainings for attempt in attempts)
+            spent = budget.spent(requests=len(attempts), trainings=trainings, seconds=time.monotonic() - started)
+            if attempts and spent:
                 return
-            yield bench.try_request(request)
+            attempts.append(scrutinise(look, request))
+            yield attempts[-1].trial
 
-    for trial in watch(tried()):
-        trials.append(trial)
-        trainings += trial.trainings
-        if not trial.suspicious:
-            continue
-        evidence = confirm(bench, trial.request)
-        if evidence.verdict is not Verdict.FAIL:
-            rejected.append((trial, str(evidence.verdict)))
-            continue
-        smallest, evidence, more = shrink(bench, trial, evidence, confirm)
-        return Search(
-            tuple(trials), len(more), first=trial, failure=smallest, evidence=evidence, rejected=tuple(rejected)
-        )
-    return Search(tuple(trials), rejected=tuple(rejected))
+    for _ in watch(tried()):
+        if attempts[-1].fails:
+            smallest, more = shrink(bench, look, attempts[-1], families)
+            return Search(tuple(attempts), more, smallest)
+    return Search(tuple(attempts))
 
 
 def shrink(
-    bench: Bench, found: Trial, evidence: Evidence, confirm: Confirm, most: int = MOST_SHRINKING
-) -> tuple[Trial, Evidence, list[Trial]]:
+    bench: Bench, look: Look, found: Attempt, families: Sequence[str], most: int = MOST_SHRINKING
+) -> tuple[Attempt, int]:
     """Ever smaller and plainer requests near one that fails, each of them confirmed to fail.
 
     Returns:
-        The smallest of them, its evidence, and every request that was tried for it.
+        The smallest of them, and how many requests were tried for it.
     """
-    smallest, tried = found, {_examples(bench, found.request): found}
+    request = found.trial.request
+    families = (*families, request.family, *(part.family for part in request.parts))
+    smallest, tried = found, {_examples(bench, request)}
     while True:
-        for request in simpler(smallest):
+        for request in simpler(smallest.trial, families):
             examples = _examples(bench, request)
             if examples in tried:  # another family may name the same examples
                 continue
             if len(tried) > most:
-                return smallest, evidence, list(tried.values())[1:]
-            trial = tried[examples] = bench.try_request(request)
-            if trial.suspicious and trial.examples <= smallest.examples:
-                again = confirm(bench, request)
-                if again.verdict is Verdict.FAIL:
-                    smallest, evidence = trial, again
-                    break
+                return smallest, len(tried) - 1
+            tried.add(examples)
+            attempt = scrutinise(look, request, settle=False)
+            if attempt.fails and attempt.trial.examples <= smallest.trial.examples:
+                smallest = attempt
+                break
         else:
-            return smallest, evidence, list(tried.values())[1:]
+            return smallest, len(tried) - 1
 
 
 def _examples(bench: Bench, request: ForgetRequest) -> tuple[bytes, ...]:
     """The examples that a request names, step by step."""
-    return tuple(step.tobytes() for step in resolve(request, bench.facts))
+    return tuple(step.tobytes() for step in bench.steps(request))
 
 
-def simpler(found: Trial) -> Iterator[ForgetRequest]:
+def simpler(found: Trial, families: Sequence[str]) -> Iterator[ForgetRequest]:
     """Simpler requests: half as many examples of the same kind, then of any other, then three quarters as many."""
     request = found.request
     if request.parts:
-        yield from request.smaller()
+        for smaller in request.smaller():
+            if all(part.family in families for part in smaller.parts or (smaller,)):
+                yield smaller
         return
     half, most = found.examples // 2, found.examples * 3 // 4
     yield from _alike(request, half)
-    yield from _of_any_family(request, half, seed=0)
+    yield from _of_any_family(request, families, half, seed=0)
     yield from _alike(request, most)
-    yield from _of_any_family(request, half, seed=1)
-    yield from _of_any_family(request, most, seed=0)
+    yield from _of_any_family(request, families, half, seed=1)
+    yield from _of_any_family(request, families, most, seed=0)
     if request.seed:
         yield replace(request, seed=0)
 
@@ -146,8 +140,8 @@ def _alike(request: ForgetRequest, size: int) -> Iterator[ForgetRequest]:
     yield from (replace(request, size=size, seed=seed) for seed in dict.fromkeys((request.seed, 0)) if size)
 
 
-def _of_any_family(request: ForgetRequest, size: int, seed: int) -> Iterator[ForgetRequest]:
+def _of_any_family(request: ForgetRequest, families: Sequence[str], size: int, seed: int) -> Iterator[ForgetRequest]:
     """A draw of this size from every family, of the same class where there is one."""
     for family in FAMILIES:
-        if size and family not in ("single", "whole-class", "group"):
+        if size and family in families and family not in ("single", "whole-class", "group"):
             yield ForgetRequest(family, size=size, seed=seed, label=request.label if family == "class-fraction" else 0)

@@ -34,14 +34,16 @@ def forget_sets(
 
     Raises:
         ValueError: a family that does not exist, or sizes out of order.
+        TypeError: something other than a split.
     """
     from hypothesis import strategies as st
 
+    if not hasattr(split, "held_out"):
+        raise TypeError(f"requests are drawn over a Split, such as task.split, not a {type(split).__name__}.")
     names = available(families, groups=split.groups is not None)
-    low, high = sizes if sizes is not None else (1, max(1, len(split.train) // LARGEST_SHARE))
-    if not 1 <= low <= high:
-        raise ValueError(f"sizes must be (smallest, largest) with 1 <= smallest <= largest, not ({low}, {high}).")
+    low, high = check_sizes(sizes) if sizes is not None else (1, max(1, len(split.train) // LARGEST_SHARE))
     classes = len(split.classes)
+    owners = 0 if split.groups is None else len(set(split.groups.tolist()))
     plain = [name for name in names if name not in COMPOSED] or ["random"]
 
     def one(draw: DrawFn, name: str) -> ForgetRequest:
@@ -49,7 +51,7 @@ def forget_sets(
         if name not in ("single", "whole-class", "group", "class-but-one", "all-but-one"):
             given["size"] = draw(st.integers(low, high))
         if name in ("whole-class", "class-fraction", "class-but-one", "group"):
-            given["label"] = draw(st.integers(0, classes - 1))
+            given["label"] = draw(st.integers(0, (owners if name == "group" else classes) - 1))
         if name in ("cluster", "near-duplicates"):
             given["space"] = draw(st.sampled_from(SPACES))
         if name not in ("whole-class", "group"):
@@ -65,3 +67,15 @@ def forget_sets(
         return ForgetRequest(name, parts=tuple(one(draw, draw(st.sampled_from(plain))) for _ in range(count)))
 
     return requests()
+
+
+def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
+    """The smallest and the largest size.
+
+    Raises:
+        ValueError: anything but two whole numbers from 1, in order.
+    """
+    whole = isinstance(sizes, tuple | list) and len(sizes) == 2 and all(hasattr(size, "__index__") for size in sizes)
+    if not whole or not 1 <= sizes[0] <= sizes[1]:
+        raise ValueError(f"sizes must be (smallest, largest) with 1 <= smallest <= largest, not {sizes!r}.")
+    return int(sizes[0]), int(sizes[1])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from pytest_unlearn.evidence import Evidence
 from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, resolve
 from pytest_unlearn.stress.budget import Budget, as_budget
-from pytest_unlearn.stress.confirm import confirm
-from pytest_unlearn.stress.requests import ForgetRequest
+from pytest_unlearn.stress.confirm import confirm, look
+from pytest_unlearn.stress.requests import ForgetRequest, as_request
 from pytest_unlearn.stress.schedule import available, schedule
 from pytest_unlearn.stress.search import search
 from pytest_unlearn.stress.trial import Bench, Trial
@@ -48,23 +51,55 @@ def audit_survives(
 
     Returns:
         Evidence; its estimate counts the confirmed failures, 0 under perfect unlearning. FAIL names the request and the
-        line that replays it. PASS means that none of the requests tried was confirmed to fail; INCONCLUSIVE, that the
-        search could not have found any: it does not recognise the requests in the original model either, or the method
-        left models whose answers cannot be judged (constant, or unlike any comparable model's).
+        line that replays it; so does a method that raises. PASS means that none of the requests tried was confirmed to
+        fail; INCONCLUSIVE, that the search could not have found any (it does not recognise the requests in the original
+        model either), or that a suspicion could be neither confirmed nor put aside; INVALID, that the method left
+        models whose answers are none (constant, say) where a retrained model's can be judged.
 
     Raises:
         ValueError: a task without a recipe, a family that does not exist, or a budget of nothing.
+        TypeError: a method that cannot be called, or no task.
     """
     limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    if task.recipe is None:
-        raise ValueError("a search needs models retrained without each request: give the task a recipe.")
-    bound = as_budget(budget)
-    bench = Bench(task, unlearner, limit.value, level.value)
+    check(unlearner, task)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ValueError(f"the seed of a search is a whole number from 0, not {seed!r}.")
+    bound, bench = as_budget(budget), Bench(task, unlearner, limit.value, level.value)
     names = available(families, groups=task.split.groups is not None)
     largest = max(1, len(task.split.train) // LARGEST_SHARE)
-    wanted = schedule(names, classes=len(bench.facts.classes), largest=largest, seed=seed)
-    found = search(bench, wanted, confirm, budget=bound, watch=watching(task, bound))
-    return verdict_of(found, sources={"max_mia_auc": limit.source, "confidence": level.source}, confidence=level.value)
+    owners = 0 if bench.facts.groups is None else len(np.unique(bench.facts.groups))
+    wanted = schedule(names, classes=len(bench.facts.classes), groups=owners, largest=largest, seed=seed)
+    found = search(bench, partial(look, bench), wanted, budget=bound, families=names, watch=watching(task, bound))
+    return verdict_of(
+        found,
+        sources={"max_mia_auc": limit.source, "confidence": level.source},
+        confidence=level.value,
+        replay=partial(replay, limit=limit.value, confidence=level.value),
+    )
+
+
+def check(unlearner: Any, task: UnlearningTask) -> None:
+    """Whether a method and a task can be searched with.
+
+    Raises:
+        TypeError: what cannot be called, or no task.
+        ValueError: a task without a recipe.
+    """
+    if not callable(unlearner):
+        raise TypeError(
+            f"a method is called as unlearner(model, retain, forget, *, seed), and {unlearner!r} cannot be."
+        )
+    if not isinstance(task, UnlearningTask):
+        raise TypeError(f"a search needs an UnlearningTask(split, recipe), not a {type(task).__name__}.")
+    if task.recipe is None:
+        raise ValueError("a search needs models retrained without each request: give the task a recipe.")
+
+
+def replay(request: ForgetRequest, *, limit: float, confidence: float) -> str:
+    """The line that audits this request again, at the same limit."""
+    given = (("max_mia_auc", limit, MAX_MIA_AUC), ("confidence", confidence, CONFIDENCE))
+    more = "".join(f", {name}={value!r}" for name, value, usual in given if value != usual)
+    return f"audit_request(unlearner, task, {request!r}{more})"
 
 
 def watching(task: UnlearningTask, budget: Budget) -> Callable[[Iterator[Trial]], Iterable[Trial]]:
@@ -85,4 +120,5 @@ def audit_request(
     Arguments and errors as in `audit_survives`. Returns the evidence of `audit_forgotten` on the request.
     """
     limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    return confirm(Bench(task, unlearner, limit.value, level.value), request)
+    check(unlearner, task)
+    return confirm(Bench(task, unlearner, limit.value, level.value), as_request(request))

@@ -6,8 +6,10 @@ retrained model has lost too. Only where it sees something is a model retrained 
 
 from __future__ import annotations
 
+import math
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,42 +20,68 @@ from pytest_unlearn.audits.controls import does_not_follow
 from pytest_unlearn.audits.examination import Judgement, examine, judge
 from pytest_unlearn.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
 from pytest_unlearn.outputs import evaluate
+from pytest_unlearn.recording import Entry, badness
 from pytest_unlearn.statistics import can_certify
 from pytest_unlearn.stress.facts import Facts
 from pytest_unlearn.stress.families import resolve
 from pytest_unlearn.stress.requests import ForgetRequest
+from pytest_unlearn.stress.stages import Stage
 from pytest_unlearn.task import UnlearningTask, View
 
 Logits = tuple[FloatArray, FloatArray]  # on the forget set, and on the held-out set
 SCREENING_SEED = 9000  # far from the seeds of references, of the pool, and of confirmations
+FIRST_METHOD_SEED, METHOD_SEEDS = 200_000, 100_000  # of the method in a search
+ASTRAY = "no power on this model"  # how `does_not_follow` begins
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one request came to: how many examples it names, and what the screening says of the model it left.
+    """What one request came to: how many examples it names, and what a look at the model that it left says.
 
-    `suspicious` says whether both the pool and a retrained model see the request in the model, so that it has to be
-    looked at with fresh eyes. `attack` and `estimate` are of the last of the two that was asked. `powerful` says
-    whether the same screening recognises the request in the original model: where it does not, nothing was tested.
-    `doubt` says why the method's answers cannot be judged although the original's can. `excess` is what the worst
-    request is the worst by. `trainings` counts the models that were made for it, from the cache or not.
+    `suspicious` says that the request is seen in the model; while searching, both by the pool and by a retrained model.
+    `attack` and `estimate` are of the last of the two that was asked. `powerful` says whether the look could have told:
+    the same screening recognises the request in the original model. `doubt` says why the method's answers cannot be
+    judged although others' can, `invalid` that they are no answers at all. `obstacle` says why nothing can be asked of
+    any method here. `excess` is what the worst request is the worst by. `trainings` counts the models that were made
+    for it, from the cache or not.
     """
 
     request: ForgetRequest
     examples: int
-    suspicious: bool
-    powerful: bool
-    attack: str
-    estimate: Estimate | None
-    excess: float
+    suspicious: bool = False
+    powerful: bool = False
+    attack: str = ""
+    estimate: Estimate | None = None
+    excess: float = -math.inf
     quantity: str = "AUC"
     doubt: str = ""
+    invalid: bool = False
+    obstacle: str = ""
     trainings: int = 1
 
     def __str__(self) -> str:
-        seen = "suspicious" if self.suspicious else "not suspicious"
+        seen = self.obstacle or ("suspicious" if self.suspicious else "not suspicious")
         value = "" if self.estimate is None else f" {self.estimate.value:.3f}"
-        return f"{self.request!r}: {self.attack}{value}, {seen}"
+        return f"{self.request!r}: {self.attack}{value}{', ' if self.attack else ''}{seen}"
+
+
+def trial_of(plain: Trial, entry: Entry, trainings: int) -> Trial:
+    """A trial of the request of `plain` that went as this evidence says."""
+    verdict, estimate = entry["verdict"], entry["estimate"]
+    unread = [reason for reason in entry["reasons"] if verdict == "INVALID" or reason.startswith(ASTRAY)]
+    finite = all(estimate[name] is not None for name in ("value", "low", "high"))
+    return replace(
+        plain,
+        suspicious=verdict == "FAIL",
+        powerful=verdict in ("PASS", "FAIL"),
+        attack=entry["decided_by"],
+        estimate=Estimate(**estimate) if finite else None,
+        excess=badness(entry)[1],
+        quantity=entry["claim"]["quantity"],
+        doubt=unread[0] if unread and verdict in ("INVALID", "INCONCLUSIVE") else "",
+        invalid=verdict == "INVALID",
+        trainings=trainings,
+    )
 
 
 class Bench:
@@ -65,6 +93,7 @@ class Bench:
     def __init__(self, task: UnlearningTask, unlearner: Any, limit: float, confidence: float) -> None:
         self.task, self.unlearner, self.limit, self.confidence = task, unlearner, limit, confidence
         self.facts = Facts(task)
+        self._left: tuple[ForgetRequest, Any] | None = None  # of the last search
 
     @cached_property
     def halves(self) -> tuple[IntArray, IntArray]:
@@ -78,16 +107,69 @@ class Bench:
         held_out = self.facts.held_out
         return View("controls", held_out.examples, held_out.indices[self.halves[half]])
 
-    def try_request(self, request: ForgetRequest) -> Trial:
-        """Run the method on a request and screen the result by the deciding attacks alone.
+    def steps(self, request: ForgetRequest) -> tuple[IntArray, ...]:
+        """Positions in train of what is asked for, one request after the other."""
+        return resolve(request, self.facts)
+
+    def obstacle(self, steps: Sequence[IntArray]) -> str:
+        """Why nothing can be asked of any method here: nothing would be left, or a class has too few controls."""
+        forget = np.unique(np.concatenate(steps))
+        if len(forget) == self.facts.count:
+            return "nothing would be left to train on"
+        for half in (0, 1) if self.task.split.match == "class" else ():
+            lacking = np.setdiff1d(self.facts.labels[forget], self.controls(half).labels)
+            if len(lacking):
+                return f"class {lacking[0]} has too few controls to be looked at twice"
+        return ""
+
+    def why_not_trained(self, steps: Sequence[IntArray]) -> str:
+        """Why the recipe gives no usable model on what is left: what it cannot do is no fault of the method."""
+        try:
+            self._answers(self._retrained(np.unique(np.concatenate(steps))), np.unique(np.concatenate(steps)))
+        except Exception as error:
+            return f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
+        return ""
+
+    def untested(self, request: ForgetRequest, obstacle: str) -> Trial:
+        """A trial of a request of which nothing is known yet, or nothing can be."""
+        forget = np.unique(np.concatenate(self.steps(request)))
+        return Trial(request, len(forget), obstacle=obstacle)
+
+    def crashed(self, request: ForgetRequest, error: BaseException) -> Trial:
+        """A trial in which the method, or the test of what it left, raised."""
+        plain = self.untested(request, "")
+        return replace(
+            plain, suspicious=True, powerful=True, attack=type(error).__name__, trainings=len(plain.request.parts) or 1
+        )
+
+    def model(self, request: ForgetRequest, stage: Stage) -> Any:
+        """The model to look at: what the method leaves, what it left in the search, or a retrained one.
+
+        In a search, each request is put to the method under another seed: one that is right under a few is found out.
+        """
+        steps = self.steps(request)
+        if stage.whose == "retrained":
+            return self._retrained(np.unique(np.concatenate(steps)), which=1)
+        if stage.whose == "searched" and self._left is not None and self._left[0] == request:
+            return self._left[1]
+        searching = stage.whose == "searched" or stage.half == 0
+        own = FIRST_METHOD_SEED + zlib.crc32(repr(request).encode()) % METHOD_SEEDS
+        seed = self.task.seed + (own if searching else stage.first_seed)
+        model = unlearn_in_steps(self.task, self.unlearner, steps, seed)
+        if searching:
+            self._left = request, model
+        return model
+
+    def screened(self, request: ForgetRequest, model: Any) -> Trial:
+        """Screen a model by the deciding attacks alone.
 
         Tripwires are left to the confirmation: they compare raw AUCs, which the pool's smaller training sets shift.
         """
-        steps = resolve(request, self.facts)
+        steps = self.steps(request)
         forget = np.unique(np.concatenate(steps))
-        model = unlearn_in_steps(self.task, self.unlearner, steps, self.task.seed)
         pool = self.facts.pool.references(forget)
         (judgement, doubt), (known, _) = (self.screen(one, forget, pool) for one in (model, self.task.original))
+        invalid = judgement.verdict is Verdict.INVALID
         retrained = 0
         if judgement.verdict is Verdict.FAIL:
             retrained = 1
@@ -95,21 +177,17 @@ class Bench:
         finding = judgement.finding
         suspicious = judgement.verdict is Verdict.FAIL
         powerful = known.verdict is Verdict.FAIL
-        if doubt and powerful and not suspicious:
-            # Without a class or a cluster a retrained model may have nothing to tell either: then nothing was tested.
-            retrained = 1
-            powerful = not self.screen(self._retrained(forget), forget, pool)[1]
         doubt = doubt if powerful and not suspicious else ""
-        excess = max(finding.estimate.low - 0.5, 0.5 - finding.estimate.high)
         return Trial(
-            request, len(forget), suspicious, powerful, finding.attack.name, finding.estimate, excess,
-            doubt=doubt, trainings=len(steps) + retrained,
+            request, len(forget), suspicious, powerful, finding.attack.name, finding.estimate,
+            max(finding.estimate.low - 0.5, 0.5 - finding.estimate.high),
+            doubt=doubt, invalid=invalid and bool(doubt), trainings=len(steps) + retrained,
         )  # fmt: skip
 
-    def _retrained(self, forget: IntArray) -> Any:
+    def _retrained(self, forget: IntArray, which: int = 0) -> Any:
         """A model retrained without `forget`."""
         retain = np.setdiff1d(np.arange(self.facts.count), forget)
-        return self.task.train_on([retain], first_seed=self.task.seed + SCREENING_SEED)[0]
+        return self.task.train_on([retain], first_seed=self.task.seed + SCREENING_SEED + which)[0]
 
     def _answers(self, model: Any, forget: IntArray) -> Logits:
         """What a model answers on `forget`, and on the held-out set."""

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pytest_unlearn.evidence import Claim, ControlResult, Controls, Estimate, Evidence, Verdict
 from pytest_unlearn.exhibits import Table
+from pytest_unlearn.stress.attempt import Attempt, says
 from pytest_unlearn.stress.requests import ForgetRequest
 from pytest_unlearn.stress.search import Search
 from pytest_unlearn.stress.trial import Trial
 
-ASTRAY = "no power on this model"  # how `does_not_follow` begins
+MOST_NAMED = 5
 
 
-def verdict_of(found: Search, *, sources: Mapping[str, str], confidence: float) -> Evidence:
+def verdict_of(
+    found: Search, *, sources: Mapping[str, str], confidence: float, replay: Callable[[ForgetRequest], str]
+) -> Evidence:
     """The evidence of the claim that a method survives.
 
     Args:
         found: what was searched, and what was confirmed.
         sources: where each threshold came from.
         confidence: of the bounds that requests were judged by.
+        replay: the line that looks at a request again.
     """
     failures = 0 if found.failure is None else 1
     powerful = sum(trial.powerful for trial in found.trials)
-    testable = powerful and not _doubtful(found, powerful)
-    verdict = Verdict.FAIL if failures else Verdict.PASS if testable else Verdict.INCONCLUSIVE
-    confirmed = found.evidence
+    doubtful = [trial for trial in found.trials if trial.doubt]
+    if failures:
+        verdict = Verdict.FAIL
+    elif any(trial.invalid for trial in doubtful):
+        verdict = Verdict.INVALID
+    else:
+        verdict = Verdict.INCONCLUSIVE if doubtful or not powerful else Verdict.PASS
+    confirmed = None if found.failure is None else found.failure.evidence
     return Evidence(
         claim=Claim(name="survives", quantity="requests confirmed to fail", highest=0.0, sources=sources),
         verdict=verdict,
@@ -35,12 +44,12 @@ def verdict_of(found: Search, *, sources: Mapping[str, str], confidence: float) 
         label="a request fails" if failures else "",
         attacks={} if confirmed is None else dict(confirmed.attacks),
         controls=_power(found, powerful, confidence),
-        reasons=tuple(_reasons(found, powerful)),
-        advice=_advice(found, powerful),
+        reasons=tuple(_reasons(found, powerful, replay)),
+        advice=_advice(found, powerful, doubtful),
         provenance={} if confirmed is None else confirmed.provenance,
         exhibits=(
             _by_family(found),
-            *_worst_request(found),
+            *_worst_request(found, replay),
             *(() if confirmed is None else confirmed.exhibits),
         ),
     )
@@ -61,22 +70,25 @@ def _count(number: int, found: Search, confidence: float) -> Estimate:
     )
 
 
-def _reasons(found: Search, powerful: int) -> list[str]:
+def _reasons(found: Search, powerful: int, replay: Callable[[ForgetRequest], str]) -> list[str]:
     number = len(found.trials)
     tried = f"{number} request{'' if number == 1 else 's'} searched, {len(found.suspicious)} suspicious, "
     said = [tried + ("1 confirmed" if found.failure else "none confirmed")]
     worst = found.worst
     if found.failure is not None:
-        said.append(f"a request of {found.failure.examples} examples fails: {_before_and_after(found)}")
-        said.append(f"replay: {found.replay or replay(found.failure.request)}")
+        failing = found.failure.trial
+        said.append(f"a request of {failing.examples} examples fails: {_before_and_after(found.failure)}")
+        said.append(f"replay: {replay(failing.request)}")
     elif worst is not None:
         said.append(f"the worst request was {worst.request!r} ({_value(worst)} in the search)")
     if not powerful:
-        said.append("no power: none of the requests is recognised in the original model either")
-    if doubtful := _doubtful(found, powerful):
-        said.append(f"{len(doubtful)} requests left a model that cannot be judged, such as {doubtful[0].request!r}")
-        said.append(doubtful[0].doubt)
-    said += [f"{trial.request!r} was not confirmed: {seen}" for trial, seen in found.rejected[:5]]
+        said.append("no power: none of the requests that could be judged is recognised in the original model either")
+    for doubtful in [trial for trial in found.trials if trial.doubt][:MOST_NAMED]:
+        said.append(f"{doubtful.request!r} could not be judged: {doubtful.doubt}")
+    obstacles = Counter(trial.obstacle for trial in found.trials if trial.obstacle)
+    said += [f"{count} of them could not be asked: {why}" for why, count in obstacles.most_common(MOST_NAMED)]
+    rejected = [attempt for attempt in found.attempts if attempt.rejected]
+    said += [f"{seen.trial.request!r} was not confirmed: {seen.rejected}" for seen in rejected[:MOST_NAMED]]
     return said
 
 
@@ -85,57 +97,44 @@ def _value(trial: Trial) -> str:
     return trial.attack if trial.estimate is None else f"{trial.quantity} {trial.estimate.value:.3f}"
 
 
-def _before_and_after(found: Search) -> str:
+def _before_and_after(failure: Attempt) -> str:
     """The failing request's estimate in the search, and when it was confirmed."""
-    before = "" if found.failure is None else f"{_value(found.failure)} in the search, "
-    if found.evidence is None:
-        return f"{before}and again when confirmed ({found.says})"
-    after = found.evidence.estimate
+    before = f"{_value(failure.trial)} in the search, "
+    if failure.evidence is None:
+        return f"{before}and again when confirmed ({says(failure)})"
+    after = failure.evidence.estimate
     return (
         f"{before}{after.value:.3f} [{after.low:.3f}, {after.high:.3f}] when confirmed "
-        f"({found.evidence.decided_by}, {found.evidence.verdict})"
+        f"({failure.evidence.decided_by}, {failure.evidence.verdict})"
     )
 
 
-def _doubtful(found: Search, powerful: int) -> list[Trial]:
-    """Trials whose models cannot be judged: any that say nothing; those astray only if they are most of them.
-
-    An honest model may be unlike its peers on the controls of one odd request.
-    """
-    astray = [trial for trial in found.trials if trial.doubt.startswith(ASTRAY)]
-    silent = [trial for trial in found.trials if trial.doubt and trial not in astray]
-    return silent + (astray if 2 * len(astray) > powerful else [])
-
-
-def replay(request: ForgetRequest) -> str:
-    """The line that audits this request again."""
-    return f"audit_request(unlearner, task, {request!r})"
-
-
-def _advice(found: Search, powerful: int) -> tuple[str, ...]:
+def _advice(found: Search, powerful: int, doubtful: Sequence[Trial]) -> tuple[str, ...]:
     if found.failure is not None:
         return ("the method forgets some requests and not this one: look at what sets its examples apart",)
+    if doubtful:
+        return ("audit the requests that could not be judged by themselves, with audit_request",)
     if not powerful:
         return ("use more data, or a limit that requests of this size can certify: an attack must see the original",)
     return ()
 
 
-def _worst_request(found: Search) -> tuple[Table, ...]:
+def _worst_request(found: Search, replay: Callable[[ForgetRequest], str]) -> tuple[Table, ...]:
     """The request that came off worst: as it was found, made smaller, and looked at again."""
-    worst = found.failure or found.worst
+    worst = found.worst if found.failure is None else found.failure.trial
     if worst is None:
         return ()
     stages = [("searched", worst)]
     if found.first is not None and found.first.request != worst.request:
         stages = [("searched", found.first), ("made smaller", worst)]
     rows = [(name, repr(trial.request), trial.examples, *_numbers(trial.estimate)) for name, trial in stages]
-    if found.evidence is not None:
-        rows.append(("confirmed", repr(worst.request), worst.examples, *_numbers(found.evidence.estimate)))
-    line = found.replay or replay(worst.request)
+    if found.failure is not None and found.failure.evidence is not None:
+        rows.append(("confirmed", repr(worst.request), worst.examples, *_numbers(found.failure.evidence.estimate)))
     return (
         Table(
             title="The worst request",
-            says=f"What was measured of it, before and after it was confirmed with fresh seeds. Replay it with: {line}",
+            says="What was measured of it, before and after it was confirmed with fresh seeds. "
+            f"Replay it with: {replay(worst.request)}",
             columns=("stage", "request", "examples", "estimate", "low", "high"),
             rows=tuple(rows),
         ),

@@ -74,7 +74,8 @@ def search_weaknesses(seed: int) -> Row:
 def found(evidence: Evidence) -> ForgetRequest:
     """The request in the line that replays it."""
     line = next(reason for reason in evidence.reasons if reason.startswith("replay: "))
-    request: ForgetRequest = eval(line.removeprefix("replay: audit_request(unlearner, task, ").removesuffix(")"))
+    given = {"ForgetRequest": ForgetRequest, "unlearner": None, "task": None, "audit_request": lambda *a, **_: a[2]}
+    request: ForgetRequest = eval(line.removeprefix("replay: "), given)
     return request
 
 

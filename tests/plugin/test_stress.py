@@ -78,7 +78,7 @@ def test_workers_find_the_same_and_a_new_process_replays_it(forests: Suite) -> N
 
     def test_survives(unlearner, unlearning_task):
         task = unlearning_task
-        assert {call.removesuffix(")")}, max_mia_auc=0.6).verdict is Verdict.FAIL
+        assert {call}.verdict is Verdict.FAIL
     """
     forests.write(test_search=SEARCH.partition("FAMILIES")[0] + replayed.replace("\n    ", "\n"))
     again = forests.run("--unlearn-report", subprocess=True)

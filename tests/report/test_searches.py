@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from pytest_unlearn.report import html, markdown, terminal, words
 from pytest_unlearn.report import json as as_json
 from pytest_unlearn.report.about import facts
 from pytest_unlearn.report.ledger import Ledger
+from pytest_unlearn.stress.attempt import Attempt
 from pytest_unlearn.stress.search import Search
+from pytest_unlearn.stress.survive import replay as line_of
 from pytest_unlearn.stress.trial import Trial
 from pytest_unlearn.stress.verdict import verdict_of
 from tests.evidences import evidence
@@ -24,6 +27,7 @@ from tests.report.test_renderers import SCHEMA
 
 PARTS = (ForgetRequest("class-fraction", size=90, label=7), ForgetRequest("near-duplicates", size=90, space="features"))
 LARGE, SMALL = ForgetRequest("sequence", parts=PARTS), ForgetRequest("random", size=12, seed=3)
+replay = partial(line_of, limit=0.55, confidence=0.95)
 REPLAY = f"audit_request(unlearner, task, {SMALL!r})"
 ABOUT = facts([], Path("/somewhere"))
 
@@ -39,20 +43,18 @@ def trial(request: ForgetRequest, examples: int, value: float, *, suspicious: bo
 def frozen(found: Search) -> dict[str, Any]:
     """The ledger of a run with this search."""
     recorder = Recorder()
-    recorder.add(verdict_of(found, sources={}, confidence=0.95).to_json())
+    recorder.add(verdict_of(found, sources={}, confidence=0.95, replay=replay).to_json())
     book = Ledger()
     failed = found.failure is not None
     book.add("test_it.py::test_any_request", "failed" if failed else "passed", recorder.drain())
     return book.freeze()
 
 
-QUIET = trial(ForgetRequest("random", size=90), 90, 0.51)
+QUIET = Attempt(trial(ForgetRequest("random", size=90), 90, 0.51))
 FAILING = Search(
-    (QUIET, trial(LARGE, 175, 0.7, suspicious=True)),
+    (QUIET, Attempt(trial(LARGE, 175, 0.7, suspicious=True), fails=True)),
     shrinking=9,
-    first=trial(LARGE, 175, 0.7, suspicious=True),
-    failure=trial(SMALL, 12, 0.95, suspicious=True),
-    evidence=evidence("FAIL", 0.93),
+    failure=Attempt(trial(SMALL, 12, 0.95, suspicious=True), evidence=evidence("FAIL", 0.93), fails=True),
 )
 
 
@@ -104,6 +106,6 @@ def test_a_search_that_found_nothing_counts_none() -> None:
 
 
 def test_a_suspicion_that_was_not_confirmed_is_told() -> None:
-    suspicion = trial(SMALL, 12, 0.7, suspicious=True)
-    says = verdict_of(Search((suspicion,), rejected=((suspicion, "PASS"),)), sources={}, confidence=0.95).reasons
+    suspicion = Attempt(trial(SMALL, 12, 0.7, suspicious=True), rejected="PASS")
+    says = verdict_of(Search((suspicion,)), sources={}, confidence=0.95, replay=replay).reasons
     assert f"{SMALL!r} was not confirmed: PASS" in says

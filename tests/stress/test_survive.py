@@ -17,22 +17,39 @@ from pytest_unlearn import (
     audit_request,
     audit_survives,
 )
-from pytest_unlearn.stress.confirm import CONFIRMATION, SEARCH, unlearned
+from pytest_unlearn.stress.attempt import Attempt
+from pytest_unlearn.stress.confirm import look, unlearned
+from pytest_unlearn.stress.families import FAMILIES
 from pytest_unlearn.stress.search import search, shrink
-from pytest_unlearn.stress.trial import Bench, unlearn_in_steps
+from pytest_unlearn.stress.stages import CONFIRMATION, SEARCH
+from pytest_unlearn.stress.trial import Bench, trial_of, unlearn_in_steps
 from tests.stress.conftest import LIMIT, RECIPE
 from tests.stress.weaknesses import Forgets, class_seven, large, mislabelled
 
-FAMILIES = ("random", "whole-class", "class-fraction", "cluster", "mislabelled", "sequence")
+NAMES = {"unlearner": None, "task": None}
+SOME = ("random", "whole-class", "class-fraction", "cluster", "mislabelled", "sequence")
 
 
 def survives(unlearner, world, requests=20, **rest):
-    return audit_survives(unlearner, world.task, families=FAMILIES, budget=requests, max_mia_auc=LIMIT, **rest)
+    return audit_survives(unlearner, world.task, families=SOME, budget=requests, max_mia_auc=LIMIT, **rest)
 
 
 def replayed(evidence):
+    """The request in the line that audits it again."""
     line = next(reason for reason in evidence.reasons if reason.startswith("replay: "))
-    return eval(line.removeprefix("replay: audit_request(unlearner, task, ").removesuffix(")"))
+    return eval(line.removeprefix("replay: "), {**globals(), "audit_request": lambda *given, **_: given[2]}, NAMES)
+
+
+def looking(bench, confirm):
+    """Screens while searching, and takes the evidence of every other stage from `confirm`."""
+
+    def looked(request, stage):
+        if stage.half == 0:
+            return look(bench, request, stage)
+        evidence = confirm(request)
+        return Attempt(trial_of(bench.untested(request, ""), evidence.to_json(), 1), evidence=evidence)
+
+    return looked
 
 
 def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
@@ -49,7 +66,7 @@ def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
 def test_large_requests_are_not_forgotten_by_a_method_for_small_ones(world):
     weak = Forgets(RECIPE, partial(large, least=40))
     with pytest.raises(AuditFailure, match="there is a deletion request that the method fails on") as failure:
-        assert_survives(weak, world.task, families=FAMILIES, budget=20, max_mia_auc=LIMIT)
+        assert_survives(weak, world.task, families=SOME, budget=20, max_mia_auc=LIMIT)
     request = replayed(failure.value.evidence)
     assert 40 <= request.size <= 80
     assert audit_request(weak, world.task, request, max_mia_auc=LIMIT).verdict is Verdict.FAIL
@@ -90,17 +107,17 @@ def test_answers_that_cannot_be_judged_never_pass(world, when):
         return lambda inputs: np.zeros((len(inputs), 10))
 
     evidence = survives(silent, world, requests=6)
-    assert evidence.verdict is Verdict.INCONCLUSIVE
-    assert any("cannot be judged" in reason for reason in evidence.reasons)
+    assert evidence.verdict is Verdict.INVALID
+    assert any("could not be judged: INVALID, unlike of a retrained model" in reason for reason in evidence.reasons)
 
 
 def test_only_the_confirmation_can_fail(world):
     bench = Bench(world.task, Forgets(RECIPE, partial(large, least=0)), LIMIT, 0.95)
     passing = audit_request(Forgets(RECIPE), world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
-    found = search(bench, [ForgetRequest("random", size=100)], lambda *_: passing, budget=Budget(requests=5))
+    found = search(bench, looking(bench, lambda _: passing), [ForgetRequest("random", size=100)], budget=Budget(5))
     assert len(found.suspicious) == 1
     assert found.failure is None
-    assert found.rejected == ((found.trials[0], "PASS"),)
+    assert found.attempts[0].rejected == "PASS"
 
 
 def test_the_search_and_the_confirmation_share_no_control(world):
@@ -125,19 +142,16 @@ def test_the_confirmation_has_controls_seeds_and_references_of_its_own(world):
 def test_shrinking_ends_and_keeps_what_is_confirmed(world):
     bench = Bench(world.task, Forgets(RECIPE, partial(large, least=0)), LIMIT, 0.95)
     parts = (ForgetRequest("random", size=60), ForgetRequest("whole-class", label=2))
-    found = bench.try_request(ForgetRequest("union", parts=parts))
+    found = look(bench, ForgetRequest("union", parts=parts), SEARCH).trial
     failing = audit_request(bench.unlearner, world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)
     passing = replace(failing, verdict=Verdict.PASS)
 
-    def confirm(_, request):
-        return failing if request.size >= 30 else passing
-
-    smallest, evidence, tried = shrink(bench, found, failing, confirm, most=12)
-    assert len(tried) <= 12
-    assert smallest.suspicious
-    assert smallest.examples < found.examples
-    assert smallest.examples >= 30
-    assert evidence is failing
+    confirm = looking(bench, lambda request: failing if request.size >= 30 else passing)
+    smallest, tried = shrink(bench, confirm, Attempt(found), tuple(FAMILIES), most=12)
+    assert tried <= 12
+    assert smallest.fails
+    assert 30 <= smallest.trial.examples < found.examples
+    assert smallest.evidence is failing
 
 
 def test_a_sequence_asks_for_nothing_twice_and_leaves_the_original_alone(world):
