@@ -62,7 +62,9 @@ def scrutinise(look: Look, request: ForgetRequest, *, settle: bool = True) -> At
     if again.trial.suspicious:
         return _after(looks)
     if again.trial.doubt or not again.trial.powerful:
-        return _after(looks, doubt=f"{says(again)}, unlike of a retrained model", invalid=again.trial.invalid)
+        return _after(
+            looks, doubt=f"{says(again)}, unlike of a retrained model", invalid=seen.invalid and again.trial.invalid
+        )
     if seen.suspicious:
         looks.append(look(request, SAME_MODEL))
         if looks[-1].trial.suspicious:
@@ -78,6 +80,7 @@ def _after(looks: list[Attempt], **change: object) -> Attempt:
     trial = replace(trial, **change)  # type: ignore[arg-type]
     confirming = next((one for one in others if one.trial.suspicious and not change), None)
     if confirming is not None:
+        trial = replace(trial, suspicious=True, powerful=True, doubt="", invalid=False)
         return Attempt(trial, confirming.error, confirming.evidence, fails=True)
     rejected = says(others[0]) if first.trial.suspicious else ""
     return Attempt(trial, first.error, rejected=rejected)
