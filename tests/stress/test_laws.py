@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -154,6 +155,69 @@ def test_what_the_recipe_cannot_do_either_is_no_fault_of_the_method(world):
     recipe = EstimatorRecipe(LogisticRegression(max_iter=200))  # refuses to be fitted on one example
     task = UnlearningTask(world.task.split, recipe, references=0, cache_dir=world.task.store.directory)
     check("corrupting-requests", Forgets(recipe), task)
+
+
+class Unsupported(Exception):  # noqa: N818 - the name is what counts
+    """As a method raises it where it does not apply."""
+
+
+def test_a_method_that_does_not_apply_to_some_requests_is_held_to_the_others(world):
+    restless = Restless()
+
+    def picky(model, retain, forget, *, seed):
+        if len(forget) < 42:  # the plainest request is drawn first
+            raise Unsupported("42 examples or more")
+        return restless(model, retain, forget, seed=seed)
+
+    with pytest.raises(LawBroken, match="determinism"):
+        check("determinism", picky, world.task, budget=6)
+
+
+def test_a_method_that_never_applies_says_so(world):
+    def never(model, retain, forget, *, seed):
+        raise Unsupported("linear models only")
+
+    with pytest.raises(Unsupported):
+        check("order", never, world.task)
+
+
+def test_a_method_cannot_widen_what_is_allowed_by_noise_of_its_own(world):
+    def ruins(model, retain, forget, *, seed):
+        return lambda inputs: np.random.default_rng([seed, len(inputs)]).normal(size=(len(inputs), 10)) * 9
+
+    with pytest.raises(LawBroken, match="^empty-request"):
+        check("empty-request", ruins, world.task, budget=1)
+
+
+def test_examples_named_twice_reach_the_method(world):
+    def helpless(model, retain, forget, *, seed):
+        if len(set(forget.indices)) < len(forget):
+            raise IndexError("out of bounds")
+        return HONEST(model, retain, forget, seed=seed)
+
+    with pytest.raises(LawBroken, match="IndexError: out of bounds"):
+        check("corrupting-requests", helpless, world.task, budget=1)
+
+
+def test_a_model_that_answers_alike_to_everything_is_not_usable(world):
+    def gives_up(model, retain, forget, *, seed):
+        usable = len(forget) < 50 or len(set(forget.labels)) > 1
+        return HONEST(model, retain, forget, seed=seed) if usable else Answers(model, np.zeros_like)
+
+    with pytest.raises(LawBroken, match="alike to everything, where a retrained one does not"):
+        check("corrupting-requests", gives_up, world.task, budget=1)
+
+
+def test_a_law_is_tried_once_however_little_time_there_is(world):
+    with pytest.raises(LawBroken, match="IndexError"):
+        check("corrupting-requests", helpless_with_little, world.task, budget=timedelta(microseconds=1))
+
+
+def test_what_is_no_law_is_refused(world):
+    with pytest.raises(TypeError, match="a law is one of LAWS, not 'order'"):
+        check_law("order", HONEST, world.task)
+    with pytest.raises(ValueError, match="laws are checked on single requests"):
+        check("order", HONEST, world.task, families=["sequence"])
 
 
 def test_laws_need_a_recipe(world):

@@ -1,5 +1,6 @@
 """@stress: a test of one deletion request is put to many, and fails on the smallest that a fresh look confirms."""
 
+import contextlib
 import subprocess
 import sys
 from functools import partial
@@ -99,6 +100,47 @@ def test_a_test_that_records_nothing_on_any_request_that_it_could_tell_is_inconc
     assert found.evidence.verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_leak_that_the_test_swallows_counts(world):
+    def swallowing(unlearned):
+        with contextlib.suppress(AssertionError):
+            forgotten(unlearned)
+
+    keeps = Forgets(RECIPE, partial(large, least=0))
+    found = audit(world, swallowing, keeps, families=["random"], sizes=(80, 120), budget=1)
+    assert found.evidence.verdict is Verdict.FAIL
+
+
+def test_what_no_look_could_tell_passes_nothing_even_if_it_only_warns(world, monkeypatch):
+    def lenient(unlearned):
+        record(audit_forgotten(unlearned.model, unlearned.task.forget, LIMIT))
+
+    keeps = Forgets(RECIPE, partial(large, least=0))
+    found = audit(world, lenient, keeps, families=["random"], sizes=(4, 6), budget=3)
+    assert found.evidence.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_request_assumed_away_counts_as_tried(world):
+    tried = []
+
+    def never(unlearned):
+        tried.append(len(unlearned.task.forget))
+        assume(False)
+
+    found = audit(world, never, budget=3)
+    assert len(tried) == 3
+    assert found.evidence.verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_assumption_that_only_the_confirmation_breaks_is_no_acquittal(world):
+    def dodging(unlearned):
+        assume(unlearned.task.seed < CONFIRMATION.first_seed)
+        forgotten(unlearned)
+
+    keeps = Forgets(RECIPE, partial(large, least=0))
+    found = audit(world, dodging, keeps, families=["random"], sizes=(80, 120), budget=1)
+    assert found.evidence.verdict is Verdict.INCONCLUSIVE
+
+
 def test_an_audit_that_nobody_asserted_is_judged_by_the_test(world):
     found = audit(world, lambda left: record(audit_forgotten(left.model, left.task.forget, 0.6)), budget=1)
     assert found.evidence.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
@@ -194,6 +236,42 @@ class TestDecorator:
             @stress
             def test_it(model):
                 """Nothing."""
+
+    def test_what_would_never_run_is_refused(self):
+        async def waits(unlearned):
+            assert unlearned
+
+        def yields(unlearned):
+            yield unlearned
+
+        for test in (waits, yields):
+            with pytest.raises(TypeError, match=f"{test.__name__} is asynchronous or yields"):
+                stress(test)
+        with pytest.raises(TypeError, match=r"such as @stress\(budget=60\), not 60"):
+            stress(60)
+
+    @pytest.mark.parametrize(
+        ("wrong", "says"),
+        [
+            ({"families": "random"}, "families is a list of names"),
+            ({"families": ["nonsense"]}, "not nonsense"),
+            ({"sizes": (5, 1)}, r"not \(5, 1\)"),
+            ({"sizes": 5}, "not 5"),
+            ({"only": "random"}, r"a request is a ForgetRequest, such as .* not 'random'"),
+        ],
+    )
+    def test_wrong_settings_are_refused_where_the_test_is_defined(self, wrong, says):
+        with pytest.raises((TypeError, ValueError), match=says):
+            stress(**wrong)(lambda unlearned: None)
+
+    def test_a_value_that_nobody_looks_at_fails(self, world):
+        @stress(budget=1, families=["random"])
+        def test_it(unlearned):
+            return len(unlearned.task.forget) < 1000
+
+        with pytest.raises(AuditFailure) as failure:
+            test_it(unlearner=HONEST, unlearning_task=world.task)
+        assert "assert what must hold" in str(failure.value.__cause__)
 
     def test_a_budget_of_nothing_is_refused_where_the_test_is_defined(self):
         with pytest.raises(ValueError, match="at least 1"):

@@ -1,5 +1,6 @@
 """ForgetRequest: one line that says it all, and ever simpler requests."""
 
+import numpy as np
 import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
@@ -30,12 +31,27 @@ def test_its_line_recreates_it_and_says_no_more_than_needed():
             {"family": "random", "parts": (ForgetRequest("random"), ForgetRequest("random"))},
             "other families none",
         ),
+        ({"family": "random", "size": 2.5}, "size is a whole number, not 2.5"),
+        ({"family": "random", "seed": True}, "seed is a whole number, not True"),
+        ({"family": "cluster", "space": "nonsense"}, "space is one of input, features, not 'nonsense'"),
+        ({"family": "union", "parts": ("a", "b")}, "parts that are ForgetRequests"),
         ({"family": "union", "parts": (ForgetRequest("union", parts=(ForgetRequest("random"),) * 2),) * 2}, "no parts"),
     ],
 )
 def test_what_is_no_request_is_refused(arguments, says):
     with pytest.raises(ValueError, match=says):
         ForgetRequest(**arguments)
+
+
+def test_numbers_of_numpy_print_as_numbers():
+    request = ForgetRequest("class-fraction", size=np.int64(40), label=np.int32(3))
+    assert repr(request) == "ForgetRequest('class-fraction', size=40, label=3)"
+
+
+def test_requests_end_when_there_are_no_others():
+    assert len(list(schedule(["whole-class"], classes=10, largest=60, seed=0))) == 10
+    owners = {request.label for request in schedule(["group"], classes=10, groups=70, largest=60, seed=0)}
+    assert owners == set(range(70))
 
 
 def test_simpler_requests_never_grow():

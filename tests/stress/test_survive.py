@@ -178,3 +178,41 @@ def test_what_cannot_be_searched_is_said_before_anything_is_trained(world):
         audit_survives(Forgets(RECIPE), UnlearningTask(world.task.split, references=0))
     with pytest.raises(ValueError, match="requests must be at least 1, not 0"):
         audit_survives(Forgets(RECIPE), world.task, budget=0)
+    with pytest.raises(TypeError, match=r"called as unlearner\(model, retain, forget, \*, seed\), and None cannot be"):
+        audit_survives(None, world.task)
+    with pytest.raises(TypeError, match=r"needs an UnlearningTask\(split, recipe\), not a Split"):
+        audit_request(Forgets(RECIPE), world.task.split, ForgetRequest("random"))
+    with pytest.raises(TypeError, match="a request is a ForgetRequest"):
+        audit_request(Forgets(RECIPE), world.task, [1, 2])
+    with pytest.raises(ValueError, match="seed of a search is a whole number from 0, not -1"):
+        audit_survives(Forgets(RECIPE), world.task, seed=-1)
+
+
+@pytest.mark.slow
+def test_the_line_that_replays_says_at_which_limit(world):
+    keeps = Forgets(RECIPE, partial(large, least=0))
+    found = audit_survives(keeps, world.task, families=["random"], budget=2, max_mia_auc=0.51, confidence=0.8)
+    assert found.reasons[2].endswith(", max_mia_auc=0.51, confidence=0.8)")
+    again = eval(
+        found.reasons[2].removeprefix("replay: "),
+        {"audit_request": audit_request, "ForgetRequest": ForgetRequest, "unlearner": keeps, "task": world.task},
+    )
+    assert again.verdict is Verdict.FAIL
+
+
+@pytest.mark.slow
+def test_a_found_request_is_made_smaller_within_the_families_that_were_named(world):
+    keeps = Forgets(RECIPE, partial(large, least=0))
+    found = audit_survives(keeps, world.task, families=["outliers"], budget=2, max_mia_auc=LIMIT)
+    assert replayed(found).family == "outliers"
+
+
+@pytest.mark.slow
+def test_two_workers_search_alike(world, tmp_path):
+    found = []
+    for jobs in (1, 2):
+        task = UnlearningTask(world.task.split, RECIPE, references=0, cache_dir=tmp_path / str(jobs), n_jobs=jobs)
+        evidence = audit_survives(Forgets(RECIPE), task, families=["random"], budget=2, max_mia_auc=LIMIT).to_json()
+        found.append((evidence["verdict"], evidence["reasons"], evidence["exhibits"]))
+    assert found[0] == found[1]
+    assert found[0][0] == "PASS"

@@ -1,0 +1,181 @@
+"""What becomes of a suspicion or a doubt: it is confirmed, put aside, found untestable, or stands."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis.errors import UnsatisfiedAssumption
+from sklearn.linear_model import LogisticRegression
+
+from pytest_unlearn import EstimatorRecipe, ForgetRequest, Split, UnlearningTask, Verdict, audit_survives
+from pytest_unlearn.stress.attempt import Attempt, guarded, scrutinise
+from pytest_unlearn.stress.confirm import look
+from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, SAME_MODEL, SEARCH
+from pytest_unlearn.stress.trial import Bench, Trial
+from tests.evidences import evidence
+from tests.stress.conftest import LIMIT, RECIPE
+from tests.stress.weaknesses import Forgets
+
+REQUEST = ForgetRequest("random", size=30)
+HELD, SEEN = {"powerful": True}, {"powerful": True, "suspicious": True}
+UNSURE, SILENT = {}, {"powerful": True, "doubt": "every answer is the same", "invalid": True}
+ASTRAY, OBSTACLE = {"powerful": True, "doubt": "no power on this model"}, {"obstacle": "left out (Skipped)"}
+
+
+def outcome(**seen):
+    """What scrutinising gives where each stage's look gives what is named for it, and which looks were taken."""
+    stages = {SEARCH: "search", CONFIRMATION: "confirmation", HONEST: "honest", SAME_MODEL: "same"}
+    taken = []
+
+    def looked(request, stage):
+        taken.append(stages[stage])
+        found = seen[stages[stage]]
+        return Attempt(Trial(request, 30, **found), evidence=evidence("FAIL" if found == SEEN else "PASS"))
+
+    attempt = scrutinise(looked, REQUEST)
+    trial = attempt.trial
+    said = "fails" if attempt.fails else "obstacle" if trial.obstacle else "invalid" if trial.invalid else ""
+    return said or ("doubt" if trial.doubt else "held"), taken
+
+
+@pytest.mark.parametrize(
+    ("seen", "becomes", "looks"),
+    [
+        ({"search": HELD}, "held", ["search"]),
+        ({"search": OBSTACLE}, "obstacle", ["search"]),
+        ({"search": SEEN, "confirmation": SEEN}, "fails", ["search", "confirmation"]),
+        (
+            {"search": SEEN, "confirmation": HELD, "honest": HELD, "same": HELD},
+            "held",
+            ["search", "confirmation", "honest", "same"],
+        ),
+        (
+            {"search": SEEN, "confirmation": HELD, "honest": HELD, "same": SEEN},
+            "doubt",
+            ["search", "confirmation", "honest", "same"],
+        ),
+        ({"search": SEEN, "confirmation": UNSURE, "honest": HELD}, "doubt", ["search", "confirmation", "honest"]),
+        ({"search": SEEN, "confirmation": OBSTACLE, "honest": HELD}, "doubt", ["search", "confirmation", "honest"]),
+        ({"search": SEEN, "confirmation": SILENT, "honest": HELD}, "doubt", ["search", "confirmation", "honest"]),
+        ({"search": SEEN, "confirmation": UNSURE, "honest": SEEN}, "obstacle", ["search", "confirmation", "honest"]),
+        ({"search": SILENT, "honest": SILENT}, "obstacle", ["search", "honest"]),
+        ({"search": SILENT, "honest": HELD, "confirmation": SILENT}, "invalid", ["search", "honest", "confirmation"]),
+        ({"search": SILENT, "honest": HELD, "confirmation": SEEN}, "fails", ["search", "honest", "confirmation"]),
+        ({"search": ASTRAY, "honest": HELD, "confirmation": HELD}, "held", ["search", "honest", "confirmation"]),
+        ({"search": ASTRAY, "honest": HELD, "confirmation": ASTRAY}, "doubt", ["search", "honest", "confirmation"]),
+    ],
+)
+def test_what_becomes_of_a_first_look(seen, becomes, looks):
+    assert outcome(**seen) == (becomes, looks)
+
+
+@pytest.fixture
+def bench(world):
+    return Bench(world.task, Forgets(RECIPE), LIMIT, 0.95)
+
+
+def looked(bench, request, raised):
+    def looking():
+        raise raised
+
+    return guarded(bench, request, looking)
+
+
+class Unsupported(Exception):  # noqa: N818 - the name is what counts
+    """As a method raises it where it does not apply."""
+
+
+def test_what_the_method_or_the_test_raises_is_suspicious(bench):
+    with pytest.raises(pytest.fail.Exception) as failed:
+        pytest.fail("leak")
+    for raised in (RuntimeError("out of range"), failed.value):
+        attempt = looked(bench, REQUEST, raised)
+        assert attempt.trial.suspicious
+        assert attempt.error is raised
+
+
+def test_what_is_left_out_by_the_test_or_the_method_is_not(bench):
+    with pytest.raises(pytest.skip.Exception) as skipped:
+        pytest.skip("too small")
+    for raised in (skipped.value, UnsatisfiedAssumption(), Unsupported("linear models only")):
+        assert looked(bench, REQUEST, raised).trial.obstacle == f"left out ({type(raised).__name__})"
+
+
+def test_an_interrupt_is_nobodys_failure(bench):
+    with pytest.raises(KeyboardInterrupt):
+        looked(bench, REQUEST, KeyboardInterrupt())
+
+
+def split_of(labels, controls):
+    inputs = np.random.default_rng(0).normal(size=(len(labels) + len(controls), 4)).astype(np.float32)
+    train = (inputs[: len(labels)], np.asarray(labels))
+    return Split(train, forget=[0], test=(inputs[len(labels) :], np.asarray(controls)))
+
+
+def test_all_of_train_or_a_class_with_one_control_is_not_asked_for(tmp_path):
+    task = UnlearningTask(split_of([0, 1] * 20 + [2] * 5, [0, 1] * 20 + [2]), RECIPE, references=0, cache_dir=tmp_path)
+    bench = Bench(task, Forgets(RECIPE), LIMIT, 0.95)
+    everything = ForgetRequest("sequence", parts=tuple(ForgetRequest("whole-class", label=k) for k in range(3)))
+    assert "nothing would be left" in look(bench, everything, SEARCH).trial.obstacle
+    assert "class 2 has too few controls" in look(bench, ForgetRequest("whole-class", label=2), SEARCH).trial.obstacle
+
+
+def test_what_the_recipe_cannot_do_is_no_fault_of_the_method(tmp_path):
+    recipe = EstimatorRecipe(LogisticRegression())
+    task = UnlearningTask(split_of([0, 1] * 40, [0, 1] * 40), recipe, references=0, cache_dir=tmp_path)
+    attempt = look(Bench(task, Forgets(recipe), LIMIT, 0.95), ForgetRequest("whole-class"), SEARCH)
+    assert attempt.trial.obstacle.startswith("the recipe cannot be trained on what is left (ValueError: ")
+
+
+def test_a_method_that_raises_fails_and_the_line_shows_it_again(world):
+    def crashing(model, retain, forget, *, seed):
+        if len(forget) > 60:
+            raise RuntimeError("out of range")
+        return Forgets(RECIPE)(model, retain, forget, seed=seed)
+
+    found = audit_survives(crashing, world.task, families=["random"], budget=4, max_mia_auc=LIMIT)
+    assert found.verdict is Verdict.FAIL
+    assert "RuntimeError: out of range" in found.reasons[1]
+    assert found.reasons[2].startswith("replay: audit_request(unlearner, task, ForgetRequest('random', size=6")
+
+
+def test_every_request_of_a_method_that_never_applies_leaves_nothing_proven(world):
+    def never(model, retain, forget, *, seed):
+        raise Unsupported("linear models only")
+
+    found = audit_survives(never, world.task, families=["random"], budget=3)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "3 of them could not be asked: left out (Unsupported)" in found.reasons
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("right_under_the_seed_of_releases", [True, False])
+def test_a_method_that_is_right_under_some_seeds_only_does_not_survive(world, right_under_the_seed_of_releases):
+    def lucky(model, retain, forget, *, seed):
+        right = (seed == world.task.seed) == right_under_the_seed_of_releases
+        return Forgets(RECIPE)(model, retain, forget, seed=seed) if right else model
+
+    found = audit_survives(lucky, world.task, families=["random", "cluster"], budget=12, max_mia_auc=LIMIT)
+    assert found.verdict is (Verdict.FAIL if right_under_the_seed_of_releases else Verdict.INCONCLUSIVE)
+
+
+def test_what_is_drowned_in_noise_for_one_kind_of_request_only_does_not_pass(world):
+    def noisy(model, retain, forget, *, seed):
+        if len(set(forget.labels)) > 1:
+            return Forgets(RECIPE)(model, retain, forget, seed=seed)
+        return lambda inputs: np.random.default_rng(len(inputs)).normal(size=(len(inputs), 10))
+
+    kinds = ["random", "cluster", "class-fraction", "outliers"]
+    found = audit_survives(noisy, world.task, families=kinds, budget=16, max_mia_auc=LIMIT)
+    assert found.verdict is not Verdict.PASS
+
+
+def test_part_of_a_group_is_asked_for_without_a_warning(world):
+    split = world.task.split
+    grouped = Split(split.train, forget=[0], test=split.test, groups=np.arange(600))
+    task = UnlearningTask(grouped, RECIPE, references=0, cache_dir=world.task.store.directory)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert look(Bench(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION).trial.powerful in (True, False)
