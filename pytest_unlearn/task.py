@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -254,6 +254,7 @@ class Unlearning:
     unlearner: Any
     original: Any
     forget: View
+    role: ClassVar = ("the method", "running the method")
 
     def __call__(self, dataset: Any, *, seed: int) -> Any:
         """Run it; `dataset` is the retain set."""

@@ -143,6 +143,24 @@ def test_an_unlearner_never_receives_test_or_control_data(tmp_path):
     UnlearningTask(SPLIT, RECIPE, references=0, cache_dir=tmp_path).unlearn(spy)
 
 
+def test_a_method_without_a_return_is_told_so(tmp_path):
+    def forgetful(model, retain, forget, *, seed):
+        copy.deepcopy(model)
+
+    task = UnlearningTask(SPLIT, RECIPE, references=0, cache_dir=tmp_path)
+    with pytest.raises(TypeError, match="the method returned None") as caught:
+        task.unlearn(forgetful)
+    assert caught.value.__notes__ == ["while running the method with seed 0"]
+
+
+@pytest.mark.slow
+def test_workers_train_for_a_task_that_has_models_already(tmp_path):
+    task = UnlearningTask(SPLIT, RECIPE, references=2, cache_dir=tmp_path, n_jobs=2)
+    assert task.seconds_of(task.original) is not None
+    assert len(task.retrained) == 2
+    assert audit_forgotten(task.unlearn(NoOp()), task.forget).claim.name == "forgotten"
+
+
 def test_an_unlearner_that_changes_its_input_is_caught(tmp_path):
     def in_place(model, retain, forget, *, seed):
         with torch.no_grad():

@@ -217,14 +217,15 @@ def _train_here(
 
 
 def _run(job: Job) -> Trained:
+    who, doing = getattr(job.recipe, "role", ("the recipe", "training the reference model"))
     started = time.perf_counter()
     try:
         with isolated(job.seed):
             model = job.recipe(job.dataset, seed=job.seed)
         if model is None:
-            raise TypeError("the recipe returned None: it must return the trained model (is a `return` missing?)")
+            raise TypeError(f"{who} returned None: it must return the model (is a `return` missing?)")
     except Exception as error:
-        note = f"while training the reference model with seed {job.seed}"
+        note = f"while {doing} with seed {job.seed}"
         # Exception.add_note came with Python 3.11.
         error.__notes__ = [*getattr(error, "__notes__", []), note]  # type: ignore[attr-defined,unused-ignore]
         raise

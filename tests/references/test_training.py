@@ -278,7 +278,7 @@ def test_an_error_of_the_recipe_keeps_its_type_and_names_the_seed(store, n_jobs)
 
 
 def test_a_recipe_that_returns_none_is_told_to_return_the_model(store):
-    with pytest.raises(TypeError, match="must return the trained model"):
+    with pytest.raises(TypeError, match="must return the model"):
         train_all(jobs_for(lambda dataset, *, seed: None), store=store)
 
 
