@@ -38,7 +38,9 @@ def stress(
 
     Hypothesis draws the requests and makes a failing one smaller; it fails the test only if a fresh look confirms it,
     with other seeds, controls and references. The failure prints the line that looks at this request again. Drawn
-    at random, but always alike in CI; what failed is tried first the next time (Hypothesis's example database).
+    at random, but always alike in CI; what failed is tried first the next time (Hypothesis's example database). An
+    audit that fails counts, whether or not the test lets it raise; requests that the test skips or assumes away count
+    as tried. A test that makes no audit fails on what it asserts, and is no evidence that anything was forgotten.
 
     Args:
         budget: how many requests to try, for how long (a `timedelta`), or a `Budget` of requests, trainings or
