@@ -11,6 +11,7 @@ from scipy import special
 
 from pytest_unlearn.evidence import Estimate
 from pytest_unlearn.statistics.intervals import FEW_UNITS, degrees_of_freedom, quantile
+from pytest_unlearn.statistics.placement_sums import PlacementSums, placement_sums
 from pytest_unlearn.statistics.placements import (
     auc,
     delong_covariance,
@@ -119,6 +120,15 @@ def auc_measure(
     logit interval, Pepe 2003 (5.2); clusters, Obuchowski 1997.
     """
     forget, controls = vector("forget", forget), vector("controls", controls)
+    if (
+        forget_strata is None
+        and control_strata is None
+        and forget_groups is None
+        and min(forget.size, controls.size) > 1
+    ):
+        sums = placement_sums(forget, controls)
+        if sums is not None:
+            return _untied(sums)
     design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups)
     v10, v01 = stratified_placements(forget, controls[design.kept], design)
     return AucMeasure(
@@ -130,6 +140,21 @@ def auc_measure(
         units=design.units,
         pairs=design.independent_pairs,
         null_error=_null_error(design),
+    )
+
+
+def _untied(sums: PlacementSums) -> AucMeasure:
+    """The measure of scores that neither tie nor come in strata or groups."""
+    m, n = sums.n_forget, sums.n_controls
+    return AucMeasure(
+        value=sums.auc,
+        forget_variance=sums.forget_variance,
+        control_variance=sums.control_variance,
+        n_forget=m,
+        n_controls=n,
+        units=m,
+        pairs=min(m, n),
+        null_error=null_standard_error(m, n),
     )
 
 
