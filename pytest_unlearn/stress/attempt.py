@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from pytest_unlearn.evidence import Evidence
 from pytest_unlearn.stress.requests import ForgetRequest
-from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, SAME_MODEL, SEARCH, Stage
+from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, HONEST_AGAIN, SAME_MODEL, SEARCH, Stage
 
 if TYPE_CHECKING:
     from pytest_unlearn.stress.trial import Bench, Trial
+
+NO_BETTER = "a model retrained without it looks no better"
 
 
 @dataclass(frozen=True)
@@ -44,46 +46,69 @@ def scrutinise(look: Look, request: ForgetRequest, *, settle: bool = True) -> At
         settle: whether to find out why a suspicion was not confirmed.
     """
     first = look(request, SEARCH)
-    seen = first.trial
-    if not (seen.suspicious or seen.doubt):
-        return first
-    looks = [first]
-    if seen.suspicious:
-        looks.append(look(request, CONFIRMATION))
-        if looks[-1].trial.suspicious or not settle:
-            return _after(looks)
-    looks.append(look(request, HONEST))
-    honest = looks[-1].trial
-    if honest.suspicious or honest.doubt or honest.obstacle:
-        return _after(looks, obstacle="a model retrained without it looks no better", doubt="", invalid=False)
-    if not seen.suspicious:
-        looks.append(look(request, CONFIRMATION))
-    again = looks[-1] if not seen.suspicious else looks[1]
+    if first.trial.suspicious:
+        return _suspected(look, request, first, settle)
+    return _doubted(look, request, first) if first.trial.doubt else first
+
+
+def _suspected(look: Look, request: ForgetRequest, first: Attempt, settle: bool) -> Attempt:
+    """A suspicion is confirmed, or put aside by a look that passes; if it is neither, it stands."""
+    again = look(request, CONFIRMATION)
     if again.trial.suspicious:
-        return _after(looks)
+        return _failing([first, again])
+    if not settle:
+        return _settled([first, again])
+    honest = look(request, HONEST)
+    if honest.trial.suspicious or honest.trial.doubt or honest.trial.obstacle:
+        return _untestable([first, again, honest])
     if again.trial.doubt or not again.trial.powerful:
-        return _after(
-            looks, doubt=f"{says(again)}, unlike of a retrained model", invalid=seen.invalid and again.trial.invalid
-        )
-    if seen.suspicious:
-        looks.append(look(request, SAME_MODEL))
-        if looks[-1].trial.suspicious:
-            return _after(looks, doubt="one seed of the method leaves it recognisable, another does not")
-    return _after(looks, doubt="", invalid=False)
+        return _settled([first, again, honest], doubt=f"{says(again)}, unlike of a retrained model")
+    same = look(request, SAME_MODEL)
+    one_seed = "one seed of the method leaves it recognisable, another not"
+    return _settled([first, again, honest, same], doubt=one_seed if same.trial.suspicious else "")
 
 
-def _after(looks: list[Attempt], **change: object) -> Attempt:
-    """The first look's trial, in the light of the others."""
-    first, *others = looks
-    trainings = sum(one.trial.trainings for one in looks)
-    trial = replace(first.trial, trainings=trainings, powerful=first.trial.powerful and "obstacle" not in change)
-    trial = replace(trial, **change)  # type: ignore[arg-type]
-    confirming = next((one for one in others if one.trial.suspicious and not change), None)
-    if confirming is not None:
-        trial = replace(trial, suspicious=True, powerful=True, doubt="", invalid=False)
-        return Attempt(trial, confirming.error, confirming.evidence, fails=True)
-    rejected = says(others[0]) if first.trial.suspicious else ""
-    return Attempt(trial, first.error, rejected=rejected)
+def _doubted(look: Look, request: ForgetRequest, first: Attempt) -> Attempt:
+    """An answer that cannot be judged counts, unless a retrained model's cannot be either, or fresh ones can."""
+    honest = look(request, HONEST)
+    if honest.trial.doubt or honest.trial.obstacle:
+        return _untestable([first, honest])
+    again = look(request, CONFIRMATION)
+    if again.trial.suspicious:
+        return _failing([first, honest, again])
+    if again.trial.powerful and not again.trial.doubt:
+        return _settled([first, honest, again])
+    peer = look(request, HONEST_AGAIN)
+    if peer.trial.doubt or not (peer.trial.powerful or again.trial.doubt):
+        return _untestable([first, honest, again, peer])
+    invalid = first.trial.invalid and again.trial.invalid
+    says_again = f"{says(again)}, unlike of a retrained model"
+    return _settled([first, honest, again, peer], doubt=says_again, invalid=invalid)
+
+
+def _failing(looks: list[Attempt]) -> Attempt:
+    """The last look confirms what the first one raised."""
+    trial = replace(
+        looks[0].trial, suspicious=True, powerful=True, doubt="", invalid=False, trainings=_trainings(looks)
+    )
+    return Attempt(trial, looks[-1].error, looks[-1].evidence, fails=True)
+
+
+def _settled(looks: list[Attempt], *, doubt: str = "", invalid: bool = False) -> Attempt:
+    """Nothing is confirmed; a doubt may stand."""
+    first = looks[0]
+    trial = replace(first.trial, doubt=doubt, invalid=invalid, trainings=_trainings(looks))
+    return Attempt(trial, first.error, rejected=says(looks[1]) if first.trial.suspicious else "")
+
+
+def _untestable(looks: list[Attempt]) -> Attempt:
+    """What is seen in the method's model is seen in an honest one as well."""
+    settled = _settled(looks)
+    return replace(settled, trial=replace(settled.trial, powerful=False, obstacle=NO_BETTER))
+
+
+def _trainings(looks: list[Attempt]) -> int:
+    return sum(look.trial.trainings for look in looks)
 
 
 def says(seen: Attempt) -> str:

@@ -25,3 +25,4 @@ SEARCH = Stage(first_seed=0, references=2, half=0)
 CONFIRMATION = Stage(first_seed=70_000, references=4, half=1)  # seeds far from all others, and from what people audit
 SAME_MODEL = replace(CONFIRMATION, whose="searched")
 HONEST = replace(SEARCH, whose="retrained")
+HONEST_AGAIN = replace(CONFIRMATION, whose="retrained")

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from pytest_unlearn import EstimatorRecipe, ForgetRequest, Split, UnlearningTask, Verdict, audit_survives
 from pytest_unlearn.stress.attempt import Attempt, guarded, scrutinise
 from pytest_unlearn.stress.confirm import look
-from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, SAME_MODEL, SEARCH
+from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, HONEST_AGAIN, SAME_MODEL, SEARCH
 from pytest_unlearn.stress.trial import Bench, Trial
 from tests.evidences import evidence
 from tests.stress.conftest import LIMIT, RECIPE
@@ -26,7 +26,13 @@ ASTRAY, OBSTACLE = {"powerful": True, "doubt": "no power on this model"}, {"obst
 
 def outcome(**seen):
     """What scrutinising gives where each stage's look gives what is named for it, and which looks were taken."""
-    stages = {SEARCH: "search", CONFIRMATION: "confirmation", HONEST: "honest", SAME_MODEL: "same"}
+    stages = {
+        SEARCH: "search",
+        CONFIRMATION: "confirmation",
+        HONEST: "honest",
+        SAME_MODEL: "same",
+        HONEST_AGAIN: "peer",
+    }
     taken = []
 
     def looked(request, stage):
@@ -61,10 +67,38 @@ def outcome(**seen):
         ({"search": SEEN, "confirmation": SILENT, "honest": HELD}, "doubt", ["search", "confirmation", "honest"]),
         ({"search": SEEN, "confirmation": UNSURE, "honest": SEEN}, "obstacle", ["search", "confirmation", "honest"]),
         ({"search": SILENT, "honest": SILENT}, "obstacle", ["search", "honest"]),
-        ({"search": SILENT, "honest": HELD, "confirmation": SILENT}, "invalid", ["search", "honest", "confirmation"]),
         ({"search": SILENT, "honest": HELD, "confirmation": SEEN}, "fails", ["search", "honest", "confirmation"]),
         ({"search": ASTRAY, "honest": HELD, "confirmation": HELD}, "held", ["search", "honest", "confirmation"]),
-        ({"search": ASTRAY, "honest": HELD, "confirmation": ASTRAY}, "doubt", ["search", "honest", "confirmation"]),
+        (
+            {"search": SILENT, "honest": HELD, "confirmation": SILENT, "peer": HELD},
+            "invalid",
+            ["search", "honest", "confirmation", "peer"],
+        ),
+        (
+            {"search": SILENT, "honest": HELD, "confirmation": SILENT, "peer": UNSURE},
+            "invalid",
+            ["search", "honest", "confirmation", "peer"],
+        ),
+        (
+            {"search": ASTRAY, "honest": HELD, "confirmation": ASTRAY, "peer": HELD},
+            "doubt",
+            ["search", "honest", "confirmation", "peer"],
+        ),
+        (
+            {"search": ASTRAY, "honest": HELD, "confirmation": UNSURE, "peer": HELD},
+            "doubt",
+            ["search", "honest", "confirmation", "peer"],
+        ),
+        (
+            {"search": ASTRAY, "honest": HELD, "confirmation": UNSURE, "peer": UNSURE},
+            "obstacle",
+            ["search", "honest", "confirmation", "peer"],
+        ),
+        (
+            {"search": ASTRAY, "honest": HELD, "confirmation": ASTRAY, "peer": ASTRAY},
+            "obstacle",
+            ["search", "honest", "confirmation", "peer"],
+        ),
     ],
 )
 def test_what_becomes_of_a_first_look(seen, becomes, looks):
