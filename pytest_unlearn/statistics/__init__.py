@@ -14,6 +14,16 @@ from pytest_unlearn.statistics.auc import (
 from pytest_unlearn.statistics.auc_difference import auc_difference
 from pytest_unlearn.statistics.certify import can_certify
 from pytest_unlearn.statistics.difference import DifferenceMeasure
+from pytest_unlearn.statistics.epsilon import (
+    EpsilonBound,
+    auc_of_epsilon,
+    epsilon_bound,
+    epsilon_ceiling,
+    epsilon_of_auc,
+    epsilon_of_rates,
+)
+from pytest_unlearn.statistics.epsilon_gaussian import delta_of_mu, epsilon_gaussian, epsilon_of_mu
+from pytest_unlearn.statistics.epsilon_one_run import epsilon_one_run, one_run_p_value
 from pytest_unlearn.statistics.intervals import normal_quantile
 from pytest_unlearn.statistics.measure import Measure, p_value
 from pytest_unlearn.statistics.multiplicity import holm
@@ -33,6 +43,7 @@ from pytest_unlearn.statistics.tpr import tpr_at_fpr
 __all__ = [
     "AucMeasure",
     "DifferenceMeasure",
+    "EpsilonBound",
     "Measure",
     "NewcombeMeasure",
     "PairedMeasure",
@@ -40,12 +51,21 @@ __all__ = [
     "auc",
     "auc_difference",
     "auc_measure",
+    "auc_of_epsilon",
     "binormal_auc_variance",
     "can_certify",
     "certifiable_limit",
     "clopper_pearson",
     "delong_covariance",
     "delong_variance",
+    "delta_of_mu",
+    "epsilon_bound",
+    "epsilon_ceiling",
+    "epsilon_gaussian",
+    "epsilon_of_auc",
+    "epsilon_of_mu",
+    "epsilon_of_rates",
+    "epsilon_one_run",
     "holm",
     "mcnemar",
     "minimum_forget",
@@ -53,6 +73,7 @@ __all__ = [
     "normal_quantile",
     "normal_scores",
     "null_standard_error",
+    "one_run_p_value",
     "p_value",
     "paired_difference",
     "placements",

@@ -16,7 +16,7 @@ def clopper_pearson(successes: int, n: int, confidence: float, two_sided: bool =
     Two-sided: the pair covers at `confidence` (alpha/2 a side). Otherwise each bound is a one-sided one. Raises
     ValueError for impossible counts or a confidence outside (0.5, 1). Source: Clopper & Pearson 1934.
     """
-    _check_counts(successes, n)
+    check_counts(successes, n)
     tail = (1.0 - check_confidence(confidence)) / (2.0 if two_sided else 1.0)
     low = 0.0 if successes == 0 else float(special.betaincinv(successes, n - successes + 1, tail))
     high = 1.0 if successes == n else 1.0 - float(special.betaincinv(n - successes, successes + 1, tail))
@@ -28,7 +28,7 @@ def wilson(successes: float, n: int, confidence: float, two_sided: bool = True) 
 
     Two-sided and one-sided as in `clopper_pearson`, and so are the errors. Source: Wilson 1927.
     """
-    _check_counts(successes, n)
+    check_counts(successes, n)
     z = _z(confidence, two_sided)
     share, shrink = successes / n, 1.0 + z * z / n
     centre = (share + z * z / (2.0 * n)) / shrink
@@ -54,7 +54,7 @@ def _z(confidence: float, two_sided: bool) -> float:
     return normal_quantile(0.5 + 0.5 * confidence if two_sided else confidence)
 
 
-def _check_counts(successes: float, n: int) -> None:
+def check_counts(successes: float, n: int) -> None:
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(
             f"{successes} successes of {n} is not a proportion; n must be at least 1 and hold the successes"
