@@ -56,6 +56,11 @@ def negative_modified_entropy(outputs: Outputs) -> FloatArray:
     return np.asarray(terms.sum(axis=1))
 
 
+def log_probability(outputs: Outputs) -> FloatArray:
+    """The log-probability of the true label: the loss with its sign turned. Source: Yeom et al. 2018."""
+    return np.asarray(_log_probabilities(outputs)[np.arange(len(outputs.labels)), outputs.labels])
+
+
 def correctness(outputs: Outputs) -> FloatArray:
     """1 where the largest logit is the true label's, else 0. Source: Yeom et al. 2018, the gap attack."""
     return np.asarray(outputs.logits.argmax(axis=1) == outputs.labels, dtype=np.float64)

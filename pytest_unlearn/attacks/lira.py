@@ -1,0 +1,119 @@
+"""LiRA, the likelihood-ratio attack: how much likelier is a model's statistic if the example was trained on?
+
+Source: Carlini et al. 2022, "Membership inference attacks from first principles", sections V and VI. Means are means,
+not medians as in the public code, and the offline test has one side, as in the paper. Access: outputs and references;
+cost: one evaluation of each reference, shared with every other attack. Under exact unlearning its AUC is 0.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from pytest_unlearn.attacks.setting import Pairing, Signal
+from pytest_unlearn.evidence import Answers, FloatArray, Scores
+
+Variance = Literal["auto", "pooled", "each"]
+ENOUGH = 32  # references from which an example's own variance is better than the pooled one
+_LEAST = 1e-12
+
+
+def offline_lira(
+    signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing, variance: Variance = "auto"
+) -> Scores:
+    """Is the model more confident than models are that never saw the example? AUC 0.5 if forgotten."""
+    seen = [
+        np.array([signal(part) for part in parts])
+        for parts in zip(*((r.forget, r.controls) for r in references), strict=True)
+    ]
+    mine = [signal(target.forget), signal(target.controls)]
+    scores = offline_scores(np.concatenate(mine), np.concatenate(seen, axis=1), variance=variance)
+    return Scores(
+        forget=scores[: len(mine[0])], controls=scores[len(mine[0]) :], tie_share=pairing.tie_share(mine[0], mine[1])
+    )
+
+
+def offline_scores(target: FloatArray, references: FloatArray, *, variance: Variance = "auto") -> FloatArray:
+    """Standard deviations above what models without the example give: a probit of the offline test's p-value.
+
+    Args:
+        target: the model's statistic, shape (examples,), or (queries, examples) for several augmentations.
+        references: the same of models that were trained without the examples, shape (models, [queries,] examples).
+        variance: of an example among models: "pooled" over examples, of "each" its own (from two models), or "auto":
+            pooled below 32 models.
+
+    Returns:
+        A score for each example, shape (examples,), averaged over queries; higher is more member-like. With K models
+        and a shift of d standard deviations its AUC is Phi(d / sqrt(2 (1 + 1/K))).
+
+    Raises:
+        ValueError: shapes that do not match, or too few models for the variance asked for.
+    """
+    target, references = _queries(target, references)
+    centre, spread = _law(references, np.ones(references.shape[::2], dtype=bool), variance)
+    return np.asarray(((target - centre) / spread).mean(axis=0))
+
+
+def online_scores(
+    target: FloatArray, references: FloatArray, included: np.ndarray, *, variance: Variance = "auto"
+) -> FloatArray:
+    """How much likelier the model's statistic is under models with the example than under models without it, in logs.
+
+    Args:
+        target: the model's statistic, shape (examples,), or (queries, examples).
+        references: the same of models, shape (models, [queries,] examples).
+        included: which model was trained on which example, shape (models, examples).
+        variance: as in `offline_scores`; "auto" counts the models of the rarer kind.
+
+    Returns:
+        A log-likelihood ratio for each example, shape (examples,), averaged over queries. With known laws a shift of d
+        standard deviations gives an AUC of Phi(d / sqrt(2)).
+
+    Raises:
+        ValueError: shapes that do not match, or an example that is in, or out of, too few models.
+    """
+    target, references = _queries(target, references)
+    included = np.asarray(included, dtype=bool)
+    if included.shape != references.shape[::2]:
+        raise ValueError(f"included has shape {included.shape}, where models and examples are {references.shape[::2]}")
+    if variance == "auto":
+        rarer = min(included.sum(axis=0).min(), (~included).sum(axis=0).min())
+        variance = "each" if rarer >= ENOUGH else "pooled"
+    terms = [_log_density(target, *_law(references, kind, variance)) for kind in (included, ~included)]
+    return np.asarray((terms[0] - terms[1]).mean(axis=0))
+
+
+def _queries(target: FloatArray, references: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both with an axis for queries."""
+    target, references = np.asarray(target, dtype=np.float64), np.asarray(references, dtype=np.float64)
+    if target.ndim == 1:
+        target, references = target[None], references[:, None] if references.ndim == 2 else references
+    if references.ndim != 3 or references.shape[1:] != target.shape or not len(references):
+        raise ValueError(f"references of shape {references.shape} do not go with a target of shape {target.shape}")
+    return target, references
+
+
+def _law(references: FloatArray, kind: np.ndarray, variance: Variance) -> tuple[FloatArray, FloatArray]:
+    """Mean and deviation of each query and example among the models of one kind, (queries, examples)."""
+    count = kind.sum(axis=0)
+    least = 2 if variance == "each" else 1
+    if count.min() < least:
+        raise ValueError(f"an example has {count.min()} models of a kind: LiRA needs {least} or more of each")
+    weight = kind[:, None, :]
+    centre = np.einsum("mqe,me->qe", references, kind) / count
+    squares = (((references - centre) ** 2) * weight).sum(axis=0)
+    each = variance == "each" or (variance == "auto" and count.min() >= ENOUGH)
+    freedom = count - 1
+    if each:
+        spread = squares / freedom
+    elif freedom.sum() == 0:
+        return centre, np.ones_like(centre)  # one model: a difference
+    else:
+        spread = np.broadcast_to(squares.sum(axis=1, keepdims=True) / freedom.sum(), centre.shape)
+    return centre, np.sqrt(np.maximum(spread, _LEAST))
+
+
+def _log_density(value: FloatArray, centre: FloatArray, spread: FloatArray) -> FloatArray:
+    return np.asarray(-np.log(spread) - ((value - centre) / spread) ** 2 / 2.0)

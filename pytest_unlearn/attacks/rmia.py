@@ -1,0 +1,98 @@
+"""RMIA, the robust attack: does the model raise an example's probability more than those of most other examples?
+
+Source: Zarifzadeh, Liu & Shokri 2024, "Low-cost high-power membership inference attacks", equations 2 to 10. Access:
+outputs, one reference or more, and examples that nobody trained on; cost: one evaluation of each reference. The score
+is a rank among those examples, so that it ties in steps of one of them. Under exact unlearning its AUC is 0.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pytest_unlearn.attacks.setting import Pairing
+from pytest_unlearn.attacks.signals import log_probability
+from pytest_unlearn.evidence import Answers, FloatArray, Scores
+
+OFFLINE = 0.3  # the paper's `a` without tuning: how far a reference that saw the example would go from one that did not
+
+
+def offline_rmia(
+    target: Answers, references: Sequence[Answers], pairing: Pairing, a: float = OFFLINE, gamma: float = 1.0
+) -> Scores:
+    """Is an example's gain over the references above that of most controls? AUC 0.5 if forgotten."""
+    mine = [log_probability(part) for part in (target.forget, target.controls)]
+    theirs = [
+        np.array([log_probability(part) for part in parts])
+        for parts in zip(*((r.forget, r.controls) for r in references), strict=True)
+    ]
+    scores = [
+        rmia_scores(own, out, mine[1], theirs[1], a=a, gamma=gamma) for own, out in zip(mine, theirs, strict=True)
+    ]
+    return Scores(forget=scores[0], controls=scores[1], tie_share=pairing.tie_share(mine[0], mine[1]))
+
+
+def rmia_scores(
+    target: FloatArray,
+    references: FloatArray,
+    population: FloatArray,
+    population_references: FloatArray,
+    *,
+    included: np.ndarray | None = None,
+    a: float = OFFLINE,
+    gamma: float = 1.0,
+) -> FloatArray:
+    """The share of the population whose gain an example's exceeds by the factor `gamma`.
+
+    Args:
+        target: log-probabilities of the true labels by the model, shape (examples,).
+        references: the same by reference models, shape (models, examples).
+        population: as `target`, of examples that no model was trained on, shape (population,).
+        population_references: as `references`, shape (models, population).
+        included: which reference was trained on which example, shape (models, examples); then the attack is online, and
+            `a` plays no part for the examples. None: none was.
+        a: offline, the assumed probability by models with the example, a p + 1 - a; in [0, 1].
+        gamma: the factor, above 0.
+
+    Returns:
+        A score in [0, 1] for each example; higher is more member-like. Where the references give every example the same
+        probability it ranks as the loss does.
+
+    Raises:
+        ValueError: shapes that do not match, `a` or `gamma` out of range, or an example that is in all models or none.
+    """
+    target, population = np.asarray(target, dtype=np.float64), np.asarray(population, dtype=np.float64)
+    references, theirs = np.asarray(references, dtype=np.float64), np.asarray(population_references, dtype=np.float64)
+    if references.shape[1:] != target.shape or theirs.shape != (len(references), *population.shape) or not theirs.size:
+        raise ValueError(
+            f"references {references.shape} and {theirs.shape} do not go with {target.shape} examples and a population "
+            f"of {population.shape}"
+        )
+    if not 0.0 <= a <= 1.0 or not gamma > 0.0:
+        raise ValueError(f"a is {a} and gamma {gamma}: a is between 0 and 1, and gamma above 0")
+    gains = target - (_offline(references, a) if included is None else _online(references, included))
+    others = np.sort(population - _offline(theirs, a))
+    return np.asarray(np.searchsorted(others, gains - np.log(gamma), side="left") / len(others), dtype=np.float64)
+
+
+def _offline(references: FloatArray, a: float) -> FloatArray:
+    """The log of a probability averaged over models with and without the example, from those without."""
+    out = np.exp(_log_mean(references))
+    return np.asarray(np.log(((1.0 + a) * out + 1.0 - a) / 2.0))
+
+
+def _online(references: FloatArray, included: np.ndarray) -> FloatArray:
+    included = np.asarray(included, dtype=bool)
+    counts = included.sum(axis=0), (~included).sum(axis=0)
+    if included.shape != references.shape or min(count.min() for count in counts) < 1:
+        raise ValueError("online, each example is in some of the models and out of some: give offline no `included`")
+    probability = np.exp(references)
+    means = [
+        (probability * kind).sum(axis=0) / count for kind, count in zip((included, ~included), counts, strict=True)
+    ]
+    return np.asarray(np.log(np.maximum((means[0] + means[1]) / 2.0, np.finfo(np.float64).tiny)))
+
+
+def _log_mean(values: FloatArray) -> FloatArray:
+    return np.asarray(np.logaddexp.reduce(values, axis=0) - np.log(len(values)))
