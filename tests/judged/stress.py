@@ -22,7 +22,10 @@ LEAST_REMEMBERED = 1 / 3  # with less, an AUC beyond .60 is hardly to be had, an
 
 
 def search_retraining(seed: int) -> Row:
-    """300 requests against retraining, from seed 5 on with users of six rows each: limit .60."""
+    """300 requests against retraining: 900 digits, a fifth mislabelled, forests of 30 trees, limit .60.
+
+    From seed 5 on there are users of six rows each.
+    """
     groups = np.arange(900) // 6 if seed >= 5 else None
     split, _ = noisy_digits(seed, groups=groups)
     task = UnlearningTask(split, forest(), references=0, seed=seed, cache_dir=tempfile.mkdtemp())
@@ -53,7 +56,10 @@ def retraining_rule(rows: list[Row]) -> list[tuple[str, bool]]:
 
 
 def search_weaknesses(seed: int) -> Row:
-    """Five planted weaknesses, 60 requests each, limit .60; then every smaller request of the families is audited."""
+    """Five planted weaknesses, 60 requests each: 900 digits, a fifth mislabelled, forests of 30 trees, limit .60.
+
+    A request of at most half the size that was found is looked for among all families, from the smallest on.
+    """
     split, wrong = noisy_digits(seed)
     task = UnlearningTask(split, forest(), references=0, seed=seed, cache_dir=tempfile.mkdtemp())
     row: Row = {}
