@@ -1,0 +1,28 @@
+"""The literature's metrics under their published names: right definitions, and which value perfect unlearning gives.
+
+They are for comparing with papers. None of them is a verdict: a point estimate has no error, several have no fixed
+target, and most can be fooled. Verdicts come from the audits.
+"""
+
+from pytest_unlearn.compat.accuracies import ain, nomus, tow, tow_mia
+from pytest_unlearn.compat.divergences import activation_distance, js_divergence, klom, zrf
+from pytest_unlearn.compat.forget_quality import ForgetQuality, forget_quality
+from pytest_unlearn.compat.membership import priv_leak, starting_kit_mia, svc_mia_efficacy
+from pytest_unlearn.compat.metric import Metric
+
+__all__ = [
+    "ForgetQuality",
+    "Metric",
+    "activation_distance",
+    "ain",
+    "forget_quality",
+    "js_divergence",
+    "klom",
+    "nomus",
+    "priv_leak",
+    "starting_kit_mia",
+    "svc_mia_efficacy",
+    "tow",
+    "tow_mia",
+    "zrf",
+]
