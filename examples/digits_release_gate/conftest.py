@@ -17,7 +17,7 @@ def build() -> nn.Module:
     return nn.Sequential(nn.Linear(64, 1024), nn.ReLU(), nn.Linear(1024, 10))
 
 
-def digits(seed: int) -> Split:
+def digits(seed: int, noise: float = NOISE) -> Split:
     """600 training digits of which 300 must go, 300 controls from the same law, and 897 test digits.
 
     A fifth of the labels of forget and control examples is wrong. It is planted before training, so that there is
@@ -29,7 +29,7 @@ def digits(seed: int) -> Split:
     pixels, labels = (data.data[order] / 16).astype(np.float32), data.target[order].copy()
     train, controls = np.arange(TRAIN), np.arange(TRAIN, TRAIN + CONTROLS)
     for rows in (train[:FORGET], controls):
-        wrong = rng.choice(rows, size=round(NOISE * len(rows)), replace=False)
+        wrong = rng.choice(rows, size=round(noise * len(rows)), replace=False)
         labels[wrong] = (labels[wrong] + rng.integers(1, 10, size=len(wrong))) % 10
     rest = np.arange(TRAIN + CONTROLS, len(labels))
     part = {name: (pixels[rows], labels[rows]) for name, rows in (("train", train), ("test", rest), ("held", controls))}

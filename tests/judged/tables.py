@@ -16,6 +16,7 @@ from pytest_unlearn import EstimatorRecipe, Evidence, Split, UnlearningTask, aud
 from tests import worlds
 from tests.audits.fakes import World, split
 from tests.cheats import Clipped, LabelsOnly, Rounded
+from tests.judged.attacks import attacks, attacks_rule
 from tests.judged.stress import retraining_rule, search_retraining, search_weaknesses, weaknesses_rule
 from unlearners import ExactInputMask, FineTune, TemperatureFlattening
 
@@ -259,6 +260,7 @@ TABLES = (
     Table("forests", forests.__doc__ or "", range(20), forests, forests_rule),
     Table("logistic", logistic.__doc__ or "", range(20), logistic, logistic_rule),
     Table("class_forgetting", class_forgetting.__doc__ or "", range(10), class_forgetting, class_rule),
+    Table("attacks", attacks.__doc__ or "", range(10), attacks, attacks_rule),
     Table("search_retraining", search_retraining.__doc__ or "", range(10), search_retraining, retraining_rule),
     Table("search_weaknesses", search_weaknesses.__doc__ or "", range(10), search_weaknesses, weaknesses_rule),
 )
