@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from pytest_unlearn.evidence import Evidence
 from pytest_unlearn.stress.requests import ForgetRequest
-from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, HONEST_AGAIN, SAME_MODEL, SEARCH, Stage
+from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, HONEST_AGAIN, REPLICATE, SAME_MODEL, SEARCH, Stage
 
 if TYPE_CHECKING:
     from pytest_unlearn.stress.trial import Bench, Trial
 
+ONE_SEED = "one seed of the method leaves it recognisable or without an answer, another does not"
 NO_BETTER = "a model retrained without it looks no better"
 
 
@@ -62,42 +63,49 @@ def _suspected(look: Look, request: ForgetRequest, first: Attempt, settle: bool)
     if honest.trial.suspicious or honest.trial.doubt or honest.trial.obstacle:
         return _untestable([first, again, honest])
     if again.trial.doubt or not again.trial.powerful:
-        return _settled([first, again, honest], doubt=f"{says(again)}, unlike of a retrained model")
+        more = look(request, REPLICATE)
+        if not more.trial.suspicious:
+            return _untestable([first, again, honest, more])
+        return _settled([first, again, honest, more], doubt=f"seen twice in the search, {says(again)} when audited")
     same = look(request, SAME_MODEL)
-    one_seed = "one seed of the method leaves it recognisable, another not"
-    return _settled([first, again, honest, same], doubt=one_seed if same.trial.suspicious else "")
+    unlike = same.trial.suspicious or same.trial.doubt
+    return _settled([first, again, honest, same], doubt=ONE_SEED if unlike else "")
 
 
 def _doubted(look: Look, request: ForgetRequest, first: Attempt) -> Attempt:
     """An answer that cannot be judged counts, unless a retrained model's cannot be either, or fresh ones can."""
     honest = look(request, HONEST)
-    if honest.trial.doubt or honest.trial.obstacle:
+    unexcused = first.trial.kinds - honest.trial.kinds
+    if honest.trial.obstacle or not unexcused:
         return _untestable([first, honest])
-    again = look(request, CONFIRMATION)
-    if again.trial.suspicious:
-        return _failing([first, honest, again])
-    if again.trial.powerful and not again.trial.doubt:
-        return _settled([first, honest, again])
-    peer = look(request, HONEST_AGAIN)
-    if peer.trial.doubt or not (peer.trial.powerful or again.trial.doubt):
-        return _untestable([first, honest, again, peer])
-    invalid = first.trial.invalid and again.trial.invalid
-    says_again = f"{says(again)}, unlike of a retrained model"
-    return _settled([first, honest, again, peer], doubt=says_again, invalid=invalid)
+    looks = [first, honest, look(request, CONFIRMATION)]
+    again = looks[-1].trial
+    if again.suspicious:
+        return _failing(looks)
+    looks.append(look(request, SAME_MODEL if again.powerful and not again.doubt else HONEST_AGAIN))
+    last = looks[-1].trial
+    if again.powerful and not again.doubt:
+        unlike = last.suspicious or last.doubt
+        return _settled(looks, doubt=ONE_SEED if unlike else "", kinds=first.trial.kinds & last.kinds)
+    if "astray everywhere" not in unexcused and (last.doubt or not (last.powerful or again.doubt)):
+        return _untestable(looks)
+    return _settled(
+        looks, doubt=f"{says(looks[2])}, unlike of a retrained model", kinds=first.trial.kinds & again.kinds
+    )
 
 
 def _failing(looks: list[Attempt]) -> Attempt:
     """The last look confirms what the first one raised."""
     trial = replace(
-        looks[0].trial, suspicious=True, powerful=True, doubt="", invalid=False, trainings=_trainings(looks)
+        looks[0].trial, suspicious=True, powerful=True, doubt="", kinds=frozenset(), trainings=_trainings(looks)
     )
     return Attempt(trial, looks[-1].error, looks[-1].evidence, fails=True)
 
 
-def _settled(looks: list[Attempt], *, doubt: str = "", invalid: bool = False) -> Attempt:
+def _settled(looks: list[Attempt], *, doubt: str = "", kinds: frozenset[str] = frozenset()) -> Attempt:
     """Nothing is confirmed; a doubt may stand."""
     first = looks[0]
-    trial = replace(first.trial, doubt=doubt, invalid=invalid, trainings=_trainings(looks))
+    trial = replace(first.trial, doubt=doubt, kinds=kinds, trainings=_trainings(looks))
     return Attempt(trial, first.error, rejected=says(looks[1]) if first.trial.suspicious else "")
 
 

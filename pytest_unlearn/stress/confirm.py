@@ -61,7 +61,7 @@ def look(bench: Bench, request: ForgetRequest, stage: Stage) -> Attempt:
 
     def looked() -> Attempt:
         if stage.half == 0:
-            return Attempt(bench.screened(request, bench.model(request, stage)))
+            return Attempt(bench.screened(request, bench.model(request, stage), stage))
         evidence = confirm(bench, request, stage)
         trial = trial_of(bench.untested(request, ""), evidence.to_json(), stage.references + 1)
         return Attempt(trial, evidence=evidence)

@@ -44,10 +44,11 @@ class Ground:
         bench: the task, the method and what is known of the examples.
         request: what is to be forgotten; the parts of a sequence are its steps.
         seed: of every run of the method.
+        beside: which retrained models to compare with.
     """
 
-    def __init__(self, bench: Bench, request: ForgetRequest, seed: int) -> None:
-        self.bench, self.seed, self.task = bench, seed, bench.task
+    def __init__(self, bench: Bench, request: ForgetRequest, seed: int, beside: int = 0) -> None:
+        self.bench, self.seed, self.beside, self.task = bench, seed, beside, bench.task
         first, *others = resolve(request, bench.facts)
         # Nobody asks twice for the same example.
         self.first: IntArray = np.unique(first)
@@ -85,7 +86,7 @@ class Ground:
     def retrained_without(self, forget: IntArray) -> list[Any]:
         """Models trained without `forget`, under different seeds."""
         retain = np.setdiff1d(np.arange(self.bench.facts.count), forget)
-        return self.task.train_on([retain] * REFERENCES, first_seed=self.seed + FIRST_SEED)
+        return self.task.train_on([retain] * REFERENCES, first_seed=self.seed + FIRST_SEED + self.beside)
 
     def probabilities(self, model: Any, view: View, batch_size: int = 256) -> FloatArray:
         """Each class's probability for each example, shape (examples, classes)."""

@@ -187,7 +187,8 @@ def check_law(
     """Look for a request on which a method breaks a law, and make it smaller.
 
     Two sides of a law may be as far apart as retrained models are that differ by their seed only, a quarter as far
-    again, and a little. A request counts only if it breaks the law under another seed too.
+    again, and a little. A request counts only if it breaks the law once more, under another seed or beside other
+    retrained models.
 
     Args:
         law: one of `LAWS`.
@@ -232,7 +233,7 @@ def check_law(
     if failing:
         smallest = min(failing, key=lambda seen: seen.trial.examples)
         raise LawBroken(
-            f"{law}: {law.states}. Not so here, under two seeds: {smallest.trial.attack}. "
+            f"{law}: {law.states}. Not so here, twice: {smallest.trial.attack}. "
             f"The request: {smallest.trial.request!r} ({smallest.trial.examples} examples)"
         ) from smallest.error
     if all(seen.trial.obstacle for seen in tried):
@@ -243,16 +244,20 @@ def check_law(
 
 
 def _looked_at(law: Law, bench: Bench, request: ForgetRequest, plain: Trial) -> Attempt:
-    """Whether the law holds of a request; it is broken if it is under two seeds of the method."""
-    says, error = "", None
+    """Whether the law holds of a request; it is broken if it is so twice."""
     if plain.examples == bench.facts.count:
         return Attempt(replace(plain, obstacle="nothing would be left to train on"))
-    for seed in (bench.task.seed, bench.task.seed + FRESH_SEED):
-        says, error = _broken(law, Ground(bench, request, seed))
-        if not says:
-            return Attempt(plain)
-        if error is not None and (why := bench.why_not_trained(bench.steps(request))):
-            return Attempt(replace(plain, obstacle=f"the recipe cannot be trained on what is left ({why})"))
+    seed = bench.task.seed
+    says, error = _broken(law, Ground(bench, request, seed))
+    if not says:
+        return Attempt(plain)
+    # Chance does not break it again: neither under another seed, nor beside other retrained models.
+    fresh = (Ground(bench, request, seed + FRESH_SEED), Ground(bench, request, seed, beside=FRESH_SEED))
+    says, error = next((found for found in (_broken(law, ground) for ground in fresh) if found[0]), ("", None))
+    if not says:
+        return Attempt(plain)
+    if error is not None and (why := bench.why_not_trained(bench.steps(request))):
+        return Attempt(replace(plain, obstacle=f"the recipe cannot be trained on what is left ({why})"))
     return Attempt(replace(plain, suspicious=True, attack=says), error, fails=True)
 
 

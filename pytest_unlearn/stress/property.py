@@ -30,6 +30,7 @@ from pytest_unlearn.unlearned import UnlearnedRequest
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
+OTHER_CLAIMS = ("utility", "matches_retrained")  # that say nothing of what was forgotten
 Property = Callable[[UnlearnedRequest], Any]
 
 
@@ -37,7 +38,7 @@ Property = Callable[[UnlearnedRequest], Any]
 class Finding:
     """What a search with a test came to: the evidence, and what the test raised on the request that was found.
 
-    `audited` says whether the test recorded any evidence at all.
+    `audited` says whether the test recorded any evidence of forgetting.
     """
 
     evidence: Evidence
@@ -144,7 +145,7 @@ def _look(holds: Property, bench: Bench, recorded: list[Entry], request: ForgetR
         return _judged(bench, request, stage, notes.entries, error)
 
     attempt = guarded(bench, request, looked)
-    recorded += notes.entries
+    recorded += [entry for entry in notes.entries if entry["claim"]["name"] not in OTHER_CLAIMS]
     return attempt
 
 
@@ -157,4 +158,6 @@ def _judged(
     plain = replace(bench.untested(request, ""), trainings=len(bench.steps(request)) + stage.references)
     if not seen:
         return Attempt(plain)
-    return Attempt(trial_of(plain, max(seen, key=badness), plain.trainings), error, evidence)
+    trial = trial_of(plain, max(seen, key=badness), plain.trainings)
+    tells = any(entry["claim"]["name"] not in OTHER_CLAIMS for entry in seen)
+    return Attempt(replace(trial, powerful=trial.powerful and tells), error, evidence)

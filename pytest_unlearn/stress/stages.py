@@ -26,3 +26,4 @@ CONFIRMATION = Stage(first_seed=70_000, references=4, half=1)  # seeds far from 
 SAME_MODEL = replace(CONFIRMATION, whose="searched")
 HONEST = replace(SEARCH, whose="retrained")
 HONEST_AGAIN = replace(CONFIRMATION, whose="retrained")
+REPLICATE = replace(SEARCH, first_seed=80_000)

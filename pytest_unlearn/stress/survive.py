@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.evidence import Evidence
-from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, resolve
+from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, Setting, resolve
 from pytest_unlearn.stress.budget import Budget, as_budget
-from pytest_unlearn.stress.confirm import confirm, look
+from pytest_unlearn.stress.confirm import look
 from pytest_unlearn.stress.requests import ForgetRequest, as_request
 from pytest_unlearn.stress.schedule import available, schedule
-from pytest_unlearn.stress.search import search
+from pytest_unlearn.stress.search import Search, search
+from pytest_unlearn.stress.stages import CONFIRMATION
 from pytest_unlearn.stress.trial import Bench, Trial
 from pytest_unlearn.stress.verdict import verdict_of
 from pytest_unlearn.task import UnlearningTask
@@ -74,7 +76,7 @@ def audit_survives(
         found,
         sources={"max_mia_auc": limit.source, "confidence": level.source},
         confidence=level.value,
-        replay=partial(replay, limit=limit.value, confidence=level.value),
+        replay=partial(replay, given={"max_mia_auc": limit, "confidence": level}),
     )
 
 
@@ -95,10 +97,9 @@ def check(unlearner: Any, task: UnlearningTask) -> None:
         raise ValueError("a search needs models retrained without each request: give the task a recipe.")
 
 
-def replay(request: ForgetRequest, *, limit: float, confidence: float) -> str:
-    """The line that audits this request again, at the same limit."""
-    given = (("max_mia_auc", limit, MAX_MIA_AUC), ("confidence", confidence, CONFIDENCE))
-    more = "".join(f", {name}={value!r}" for name, value, usual in given if value != usual)
+def replay(request: ForgetRequest, *, given: Mapping[str, Setting]) -> str:
+    """The line that audits this request again, at the same limit wherever it is run."""
+    more = "".join(f", {name}={one.value!r}" for name, one in given.items() if one.source != "default")
     return f"audit_request(unlearner, task, {request!r}{more})"
 
 
@@ -117,8 +118,21 @@ def audit_request(
 ) -> Evidence:
     """Does the method forget this one request? The audit that confirms what a search found, by itself.
 
-    Arguments and errors as in `audit_survives`. Returns the evidence of `audit_forgotten` on the request.
+    Arguments and errors as in `audit_survives`; also a ValueError for a request that cannot be asked of any method.
+    Returns the evidence of `audit_forgotten` on the request; FAIL where the method raises.
     """
     limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
     check(unlearner, task)
-    return confirm(Bench(task, unlearner, limit.value, level.value), as_request(request))
+    bench = Bench(task, unlearner, limit.value, level.value)
+    attempt = look(bench, as_request(request), CONFIRMATION)
+    if attempt.evidence is not None:
+        return attempt.evidence
+    if attempt.error is None:
+        raise ValueError(f"{request!r} cannot be audited: {attempt.trial.obstacle}.")
+    failed = replace(attempt, fails=True)
+    return verdict_of(
+        Search((failed,), failure=failed),
+        sources={"max_mia_auc": limit.source, "confidence": level.source},
+        confidence=level.value,
+        replay=partial(replay, given={"max_mia_auc": limit, "confidence": level}),
+    )

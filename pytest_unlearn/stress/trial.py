@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from pytest_unlearn.attacks import Pairing
 from pytest_unlearn.audits.controls import does_not_follow
-from pytest_unlearn.audits.examination import Judgement, examine, judge
+from pytest_unlearn.audits.examination import Judgement, examine, is_coarse, judge, labels_only
 from pytest_unlearn.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
 from pytest_unlearn.outputs import evaluate
 from pytest_unlearn.recording import Entry, badness
@@ -25,12 +25,13 @@ from pytest_unlearn.statistics import can_certify
 from pytest_unlearn.stress.facts import Facts
 from pytest_unlearn.stress.families import resolve
 from pytest_unlearn.stress.requests import ForgetRequest
-from pytest_unlearn.stress.stages import Stage
+from pytest_unlearn.stress.stages import SEARCH, Stage
 from pytest_unlearn.task import UnlearningTask, View
 
 Logits = tuple[FloatArray, FloatArray]  # on the forget set, and on the held-out set
 SCREENING_SEED = 9000  # far from the seeds of references, of the pool, and of confirmations
 FIRST_METHOD_SEED, METHOD_SEEDS = 200_000, 100_000  # of the method in a search
+ENOUGH = 3  # requests that the search is shown to see in the original, after which the pool is believed
 ASTRAY = "no power on this model"  # how `does_not_follow` begins
 
 
@@ -41,9 +42,9 @@ class Trial:
     `suspicious` says that the request is seen in the model; while searching, both by the pool and by a retrained model.
     `attack` and `estimate` are of the last of the two that was asked. `powerful` says whether the look could have told:
     the same screening recognises the request in the original model. `doubt` says why the method's answers cannot be
-    judged although others' can, `invalid` that they are no answers at all. `obstacle` says why nothing can be asked of
-    any method here. `excess` is what the worst request is the worst by. `trainings` counts the models that were made
-    for it, from the cache or not.
+    judged although others' can, and `kinds` in which ways. `obstacle` says why nothing can be asked of any method here.
+    `excess` is what the worst request is the worst by. `trainings` counts the models that were made for it, from the
+    cache or not.
     """
 
     request: ForgetRequest
@@ -55,9 +56,14 @@ class Trial:
     excess: float = -math.inf
     quantity: str = "AUC"
     doubt: str = ""
-    invalid: bool = False
+    kinds: frozenset[str] = frozenset()
     obstacle: str = ""
     trainings: int = 1
+
+    @property
+    def invalid(self) -> bool:
+        """Whether the method's answers are none."""
+        return "invalid" in self.kinds
 
     def __str__(self) -> str:
         seen = self.obstacle or ("suspicious" if self.suspicious else "not suspicious")
@@ -69,6 +75,7 @@ def trial_of(plain: Trial, entry: Entry, trainings: int) -> Trial:
     """A trial of the request of `plain` that went as this evidence says."""
     verdict, estimate = entry["verdict"], entry["estimate"]
     unread = [reason for reason in entry["reasons"] if verdict == "INVALID" or reason.startswith(ASTRAY)]
+    kinds = {"INVALID": "invalid", "INCONCLUSIVE": "astray"}
     finite = all(estimate[name] is not None for name in ("value", "low", "high"))
     return replace(
         plain,
@@ -78,10 +85,24 @@ def trial_of(plain: Trial, entry: Entry, trainings: int) -> Trial:
         estimate=Estimate(**estimate) if finite else None,
         excess=badness(entry)[1],
         quantity=entry["claim"]["quantity"],
-        doubt=unread[0] if unread and verdict in ("INVALID", "INCONCLUSIVE") else "",
-        invalid=verdict == "INVALID",
+        doubt=unread[0] if unread and verdict in kinds else "",
+        kinds=frozenset([kinds[verdict]] if unread and verdict in kinds else []),
         trainings=trainings,
     )
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What a screening came to; `doubts` says by kind why the answers cannot be judged."""
+
+    judgement: Judgement
+    doubts: Mapping[str, str]
+    coarse: bool
+
+    @property
+    def fails(self) -> bool:
+        """Whether the request is seen."""
+        return self.judgement.verdict is Verdict.FAIL
 
 
 class Bench:
@@ -93,6 +114,8 @@ class Bench:
     def __init__(self, task: UnlearningTask, unlearner: Any, limit: float, confidence: float) -> None:
         self.task, self.unlearner, self.limit, self.confidence = task, unlearner, limit, confidence
         self.facts = Facts(task)
+        self._seen_in_the_original = 0
+        self._method_seeds: dict[ForgetRequest, int] = {}
         self._left: tuple[ForgetRequest, Any] | None = None  # of the last search
 
     @cached_property
@@ -145,7 +168,7 @@ class Bench:
     def model(self, request: ForgetRequest, stage: Stage) -> Any:
         """The model to look at: what the method leaves, what it left in the search, or a retrained one.
 
-        In a search, half of the requests are put to the method under the task's seed, which models are released with,
+        In a search, every other request is put to the method under the task's seed, which models are released with,
         and the others each under another: a method that is right under some seeds only is found out.
         """
         steps = self.steps(request)
@@ -153,16 +176,15 @@ class Bench:
             return self._retrained(np.unique(np.concatenate(steps)), which=1)
         if stage.whose == "searched" and self._left is not None and self._left[0] == request:
             return self._left[1]
-        searching = stage.whose == "searched" or stage.half == 0
-        number = zlib.crc32(repr(request).encode())
-        own = FIRST_METHOD_SEED + number % METHOD_SEEDS if number % 2 else 0
+        searching = stage.whose == "searched" or stage == SEARCH
+        own = self._method_seeds.setdefault(request, _method_seed(request) if len(self._method_seeds) % 2 else 0)
         seed = self.task.seed + (own if searching else stage.first_seed)
         model = unlearn_in_steps(self.task, self.unlearner, steps, seed)
         if searching:
             self._left = request, model
         return model
 
-    def screened(self, request: ForgetRequest, model: Any) -> Trial:
+    def screened(self, request: ForgetRequest, model: Any, stage: Stage = SEARCH) -> Trial:
         """Screen a model by the deciding attacks alone.
 
         Tripwires are left to the confirmation: they compare raw AUCs, which the pool's smaller training sets shift.
@@ -170,20 +192,22 @@ class Bench:
         steps = self.steps(request)
         forget = np.unique(np.concatenate(steps))
         pool = self.facts.pool.references(forget)
-        (judgement, doubt), (known, _) = (self.screen(one, forget, pool) for one in (model, self.task.original))
-        invalid = judgement.verdict is Verdict.INVALID
-        retrained = 0
-        if judgement.verdict is Verdict.FAIL:
-            retrained = 1
-            judgement, _ = self.screen(model, forget, [self._answers(self._retrained(forget), forget)])
-        finding = judgement.finding
-        suspicious = judgement.verdict is Verdict.FAIL
-        powerful = known.verdict is Verdict.FAIL
-        doubt = doubt if powerful and not suspicious else ""
+        seen = self.screen(model, forget, pool)
+        known = self.screen(self.task.original, forget, pool, coarse=seen.coarse)
+        powerful, doubts, trainings = known.fails, dict(seen.doubts), len(steps)
+        if seen.fails or (powerful and self._seen_in_the_original < ENOUGH):
+            # What the search can see is what both see: the same is asked of the original, until that is established.
+            exact = [self._answers(self._retrained(forget, which=stage.first_seed), forget)]
+            trainings += 1
+            seen = self.screen(model, forget, exact) if seen.fails else seen
+            powerful = powerful and self.screen(self.task.original, forget, exact, coarse=seen.coarse).fails
+            self._seen_in_the_original += powerful
+        finding = seen.judgement.finding
+        doubts = doubts if powerful and not seen.fails else {}
         return Trial(
-            request, len(forget), suspicious, powerful, finding.attack.name, finding.estimate,
+            request, len(forget), seen.fails, powerful, finding.attack.name, finding.estimate,
             max(finding.estimate.low - 0.5, 0.5 - finding.estimate.high),
-            doubt=doubt, invalid=invalid and bool(doubt), trainings=len(steps) + retrained,
+            doubt=next(iter(doubts.values()), ""), kinds=frozenset(doubts), trainings=trainings,
         )  # fmt: skip
 
     def _retrained(self, forget: IntArray, which: int = 0) -> Any:
@@ -197,44 +221,63 @@ class Bench:
         return self._ask(model, mine).logits, self._ask(model, self.facts.held_out).logits
 
     def screen(
-        self, model: Any, forget: IntArray, comparable: Sequence[tuple[FloatArray, FloatArray]]
-    ) -> tuple[Judgement, str]:
+        self,
+        model: Any,
+        forget: IntArray,
+        comparable: Sequence[tuple[FloatArray, FloatArray]],
+        coarse: bool = False,
+    ) -> Screening:
         """Judge a model that should have forgotten `forget` by others' logits on it and on the held-out set.
 
-        Returns the judgement, and why the model's answers cannot be judged; empty if they can.
+        With `coarse`, only its labels are looked at.
         """
         labels = self.facts.labels[forget]
         controls = self.controls(0)
         kept = np.isin(controls.labels, labels) if self.task.split.match == "class" else np.ones(len(controls), bool)
         mine = View("forget", self.task.split.train, forget, self.task)
-        target = Answers(forget=self._ask(model, mine), controls=_part(self._ask(model, controls), kept))
-        columns = target.forget.labels, target.controls.labels
-        rows = self.halves[0][kept]
-        references = [
+        everywhere = Answers(forget=self._ask(model, mine), controls=self._ask(model, controls))
+        if coarse:
+            everywhere = labels_only(everywhere)
+        target = _among(everywhere, kept)
+        all_references = [
             Answers(
-                forget=Outputs(logits=seen, labels=columns[0]),
-                controls=Outputs(logits=unseen[rows], labels=columns[1]),
+                forget=Outputs(logits=seen, labels=target.forget.labels),
+                controls=Outputs(logits=unseen[self.halves[0]], labels=everywhere.controls.labels),
             )
             for seen, unseen in comparable
         ]
-        strata = columns if self.task.split.match == "class" else (None, None)
+        references = [_among(reference, kept) for reference in all_references]
+        matched = self.task.split.match == "class"
+        strata = (target.forget.labels, target.controls.labels) if matched else (None, None)
         groups = self.facts.groups[forget] if self.facts.groups is not None else None
         pairing = Pairing(forget_strata=strata[0], control_strata=strata[1], forget_groups=groups)
         findings = [f for f in examine(target, references, pairing, self.confidence) if f.deciding]
         able = can_certify(
-            self.limit, self.confidence, len(forget), len(rows),
+            self.limit, self.confidence, len(forget), int(kept.sum()),
             forget_strata=strata[0], control_strata=strata[1], forget_groups=groups,
         )  # fmt: skip
         judgement = judge(findings, self.limit, self.confidence, able)
-        doubt = judgement.reason if judgement.verdict is Verdict.INVALID else does_not_follow(target, references)
-        return judgement, doubt
+        invalid = judgement.reason if judgement.verdict is Verdict.INVALID else ""
+        doubts = {
+            "invalid": invalid,
+            "astray": "" if invalid else does_not_follow(target, references),
+            "astray everywhere": does_not_follow(everywhere, all_references),
+        }
+        return Screening(judgement, {kind: why for kind, why in doubts.items() if why}, is_coarse(findings))
 
     def _ask(self, model: Any, view: View) -> Outputs:
         return evaluate(model, view, classes=self.task.split.classes, device=self.task.device)
 
 
-def _part(outputs: Outputs, kept: Any) -> Outputs:
-    return Outputs(logits=outputs.logits[kept], labels=outputs.labels[kept])
+def _method_seed(request: ForgetRequest) -> int:
+    """A seed that follows from the request alone."""
+    return FIRST_METHOD_SEED + zlib.crc32(repr(request).encode()) % METHOD_SEEDS
+
+
+def _among(answers: Answers, kept: Any) -> Answers:
+    """The same with some of the controls only."""
+    controls = Outputs(logits=answers.controls.logits[kept], labels=answers.controls.labels[kept])
+    return Answers(forget=answers.forget, controls=controls)
 
 
 def unlearn_in_steps(task: UnlearningTask, unlearner: Any, steps: Sequence[Sequence[int] | IntArray], seed: int) -> Any:

@@ -27,7 +27,7 @@ from tests.report.test_renderers import SCHEMA
 
 PARTS = (ForgetRequest("class-fraction", size=90, label=7), ForgetRequest("near-duplicates", size=90, space="features"))
 LARGE, SMALL = ForgetRequest("sequence", parts=PARTS), ForgetRequest("random", size=12, seed=3)
-replay = partial(line_of, limit=0.55, confidence=0.95)
+replay = partial(line_of, given={})
 REPLAY = f"audit_request(unlearner, task, {SMALL!r})"
 ABOUT = facts([], Path("/somewhere"))
 

@@ -8,20 +8,23 @@ import numpy as np
 import pytest
 from hypothesis.errors import UnsatisfiedAssumption
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 
-from pytest_unlearn import EstimatorRecipe, ForgetRequest, Split, UnlearningTask, Verdict, audit_survives
+from pytest_unlearn import EstimatorRecipe, ForgetRequest, Split, UnlearningTask, Verdict, audit_request, audit_survives
 from pytest_unlearn.stress.attempt import Attempt, guarded, scrutinise
 from pytest_unlearn.stress.confirm import look
-from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, HONEST_AGAIN, SAME_MODEL, SEARCH
+from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, HONEST_AGAIN, REPLICATE, SAME_MODEL, SEARCH
 from pytest_unlearn.stress.trial import Bench, Trial
 from tests.evidences import evidence
 from tests.stress.conftest import LIMIT, RECIPE
-from tests.stress.weaknesses import Forgets
+from tests.stress.weaknesses import Forgets, noisy_digits
 
 REQUEST = ForgetRequest("random", size=30)
 HELD, SEEN = {"powerful": True}, {"powerful": True, "suspicious": True}
-UNSURE, SILENT = {}, {"powerful": True, "doubt": "every answer is the same", "invalid": True}
-ASTRAY, OBSTACLE = {"powerful": True, "doubt": "no power on this model"}, {"obstacle": "left out (Skipped)"}
+UNSURE, OBSTACLE = {}, {"obstacle": "left out (Skipped)"}
+SILENT = {"powerful": True, "doubt": "every answer is the same", "kinds": frozenset({"invalid"})}
+ASTRAY = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"astray"})}
+LOST = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"invalid", "astray everywhere"})}
 
 
 def outcome(**seen):
@@ -32,6 +35,7 @@ def outcome(**seen):
         HONEST: "honest",
         SAME_MODEL: "same",
         HONEST_AGAIN: "peer",
+        REPLICATE: "more",
     }
     taken = []
 
@@ -62,13 +66,60 @@ def outcome(**seen):
             "doubt",
             ["search", "confirmation", "honest", "same"],
         ),
-        ({"search": SEEN, "confirmation": UNSURE, "honest": HELD}, "doubt", ["search", "confirmation", "honest"]),
-        ({"search": SEEN, "confirmation": OBSTACLE, "honest": HELD}, "doubt", ["search", "confirmation", "honest"]),
-        ({"search": SEEN, "confirmation": SILENT, "honest": HELD}, "doubt", ["search", "confirmation", "honest"]),
+        (
+            {"search": SEEN, "confirmation": UNSURE, "honest": HELD, "more": SEEN},
+            "doubt",
+            ["search", "confirmation", "honest", "more"],
+        ),
+        (
+            {"search": SEEN, "confirmation": UNSURE, "honest": HELD, "more": HELD},
+            "obstacle",
+            ["search", "confirmation", "honest", "more"],
+        ),
+        (
+            {"search": SEEN, "confirmation": OBSTACLE, "honest": HELD, "more": SEEN},
+            "doubt",
+            ["search", "confirmation", "honest", "more"],
+        ),
+        (
+            {"search": SEEN, "confirmation": OBSTACLE, "honest": HELD, "more": HELD},
+            "obstacle",
+            ["search", "confirmation", "honest", "more"],
+        ),
+        (
+            {"search": SEEN, "confirmation": SILENT, "honest": HELD, "more": SEEN},
+            "doubt",
+            ["search", "confirmation", "honest", "more"],
+        ),
+        (
+            {"search": SEEN, "confirmation": SILENT, "honest": HELD, "more": HELD},
+            "obstacle",
+            ["search", "confirmation", "honest", "more"],
+        ),
         ({"search": SEEN, "confirmation": UNSURE, "honest": SEEN}, "obstacle", ["search", "confirmation", "honest"]),
         ({"search": SILENT, "honest": SILENT}, "obstacle", ["search", "honest"]),
         ({"search": SILENT, "honest": HELD, "confirmation": SEEN}, "fails", ["search", "honest", "confirmation"]),
-        ({"search": ASTRAY, "honest": HELD, "confirmation": HELD}, "held", ["search", "honest", "confirmation"]),
+        ({"search": ASTRAY, "honest": SILENT, "confirmation": SEEN}, "fails", ["search", "honest", "confirmation"]),
+        (
+            {"search": SEEN, "confirmation": HELD, "honest": HELD, "same": SILENT},
+            "doubt",
+            ["search", "confirmation", "honest", "same"],
+        ),
+        (
+            {"search": ASTRAY, "honest": HELD, "confirmation": HELD, "same": HELD},
+            "held",
+            ["search", "honest", "confirmation", "same"],
+        ),
+        (
+            {"search": SILENT, "honest": HELD, "confirmation": HELD, "same": SILENT},
+            "invalid",
+            ["search", "honest", "confirmation", "same"],
+        ),
+        (
+            {"search": LOST, "honest": SILENT, "confirmation": SILENT, "peer": SILENT},
+            "invalid",
+            ["search", "honest", "confirmation", "peer"],
+        ),
         (
             {"search": SILENT, "honest": HELD, "confirmation": SILENT, "peer": HELD},
             "invalid",
@@ -173,6 +224,9 @@ def test_a_method_that_raises_fails_and_the_line_shows_it_again(world):
     assert found.verdict is Verdict.FAIL
     assert "RuntimeError: out of range" in found.reasons[1]
     assert found.reasons[2].startswith("replay: audit_request(unlearner, task, ForgetRequest('random', size=6")
+    again = audit_request(crashing, world.task, ForgetRequest("random", size=80), max_mia_auc=LIMIT)
+    assert again.verdict is Verdict.FAIL
+    assert "RuntimeError: out of range" in again.reasons[1]
 
 
 def test_every_request_of_a_method_that_never_applies_leaves_nothing_proven(world):
@@ -193,6 +247,44 @@ def test_a_method_that_is_right_under_some_seeds_only_does_not_survive(world, ri
 
     found = audit_survives(lucky, world.task, families=["random", "cluster"], budget=12, max_mia_auc=LIMIT)
     assert found.verdict is (Verdict.FAIL if right_under_the_seed_of_releases else Verdict.INCONCLUSIVE)
+
+
+def test_power_is_what_the_whole_search_sees_in_the_original(tmp_path):
+    split, _ = noisy_digits(train=600, noise=0.0)
+    recipe = EstimatorRecipe(GaussianNB())  # remembers hardly anything: the pool sees what one reference does not
+    task = UnlearningTask(split, recipe, references=0, cache_dir=tmp_path)
+    found = audit_survives(lambda model, retain, forget, *, seed: model, task, budget=30, max_mia_auc=LIMIT)
+    assert found.verdict is not Verdict.PASS
+
+
+@pytest.mark.parametrize("limit", [LIMIT, 0.7])
+def test_labels_alone_have_no_more_power_than_the_originals_labels(world, limit):
+    def labels_of_the_original(model, retain, forget, *, seed):
+        return lambda inputs: np.eye(10)[model.predict(np.asarray(inputs)).astype(int)] * 20
+
+    found = audit_survives(labels_of_the_original, world.task, families=["random"], budget=6, max_mia_auc=limit)
+    assert found.verdict is not Verdict.PASS
+
+
+@pytest.mark.parametrize("limit", [LIMIT, 0.7])
+def test_a_method_that_collapses_under_the_seed_of_releases_does_not_pass(world, limit):
+    def collapses(model, retain, forget, *, seed):
+        if seed == world.task.seed:
+            return lambda inputs: np.zeros((len(inputs), 10))
+        return Forgets(RECIPE)(model, retain, forget, seed=seed)
+
+    found = audit_survives(collapses, world.task, families=["random"], budget=8, max_mia_auc=limit)
+    assert found.verdict in (Verdict.INVALID, Verdict.INCONCLUSIVE)
+
+
+def test_a_constant_model_is_not_excused_by_what_retraining_does_to_one_class(world):
+    def gives_up(model, retain, forget, *, seed):
+        if set(forget.labels) - set(retain.labels):
+            return lambda inputs: np.zeros((len(inputs), 10))
+        return Forgets(RECIPE)(model, retain, forget, seed=seed)
+
+    found = audit_survives(gives_up, world.task, families=["random", "whole-class"], budget=4, max_mia_auc=LIMIT)
+    assert found.verdict in (Verdict.INVALID, Verdict.INCONCLUSIVE)
 
 
 def test_what_is_drowned_in_noise_for_one_kind_of_request_only_does_not_pass(world):

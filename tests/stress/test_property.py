@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import assume
 
-from pytest_unlearn import AuditFailure, Budget, ForgetRequest, Verdict, assert_forgotten, audit_forgotten, stress
+from pytest_unlearn import (
+    AuditFailure,
+    Budget,
+    ForgetRequest,
+    Verdict,
+    assert_forgotten,
+    assert_utility,
+    audit_forgotten,
+    stress,
+)
 from pytest_unlearn.recording import Recorder, record, recording
 from pytest_unlearn.stress.property import audit_property
 from pytest_unlearn.stress.stages import CONFIRMATION
@@ -218,6 +227,15 @@ class TestDecorator:
 
         with recording(Recorder()) as notes:
             test_it(unlearner=HONEST, unlearning_task=world.task)
+        assert notes.entries == []
+
+    def test_an_audit_of_utility_is_no_evidence_of_forgetting(self, world):
+        @stress(budget=2, families=["random"], sizes=(100, 120))
+        def test_it(unlearned):
+            assert_utility(unlearned.model, unlearned.task.test, max_drop=0.5)
+
+        with recording(Recorder()) as notes:
+            test_it(unlearner=Forgets(RECIPE, partial(large, least=0)), unlearning_task=world.task)
         assert notes.entries == []
 
     def test_its_failure_carries_the_evidence_and_what_the_test_raised(self, world):

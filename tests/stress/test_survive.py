@@ -17,11 +17,13 @@ from pytest_unlearn import (
     audit_request,
     audit_survives,
 )
+from pytest_unlearn.settings import Setting
 from pytest_unlearn.stress.attempt import Attempt
 from pytest_unlearn.stress.confirm import look, unlearned
 from pytest_unlearn.stress.families import FAMILIES
 from pytest_unlearn.stress.search import search, shrink
 from pytest_unlearn.stress.stages import CONFIRMATION, SEARCH
+from pytest_unlearn.stress.survive import replay
 from pytest_unlearn.stress.trial import Bench, trial_of, unlearn_in_steps
 from tests.stress.conftest import LIMIT, RECIPE
 from tests.stress.weaknesses import Forgets, class_seven, large, mislabelled
@@ -198,6 +200,13 @@ def test_the_line_that_replays_says_at_which_limit(world):
         {"audit_request": audit_request, "ForgetRequest": ForgetRequest, "unlearner": keeps, "task": world.task},
     )
     assert again.verdict is Verdict.FAIL
+
+
+def test_a_limit_that_was_given_is_printed_even_if_it_is_the_usual_one():
+    request = ForgetRequest("random", size=7)
+    given = {"max_mia_auc": Setting(0.55, "call keyword"), "confidence": Setting(0.95, "default")}
+    line = f"audit_request(unlearner, task, {request!r}, max_mia_auc=0.55)"
+    assert replay(request, given=given) == line
 
 
 @pytest.mark.slow
