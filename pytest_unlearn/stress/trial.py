@@ -263,7 +263,8 @@ class Bench:
             "astray": "" if invalid else does_not_follow(target, references),
             "astray everywhere": does_not_follow(everywhere, all_references),
         }
-        return Screening(judgement, {kind: why for kind, why in doubts.items() if why}, is_coarse(findings))
+        # Where nothing is answered at all, it is not for labels alone that nothing is seen.
+        return Screening(judgement, {k: why for k, why in doubts.items() if why}, is_coarse(findings) and not invalid)
 
     def _ask(self, model: Any, view: View) -> Outputs:
         return evaluate(model, view, classes=self.task.split.classes, device=self.task.device)

@@ -214,7 +214,7 @@ class TestDecorator:
         @stress(budget=1, families=["random"], sizes=(120, 120))
         def test_it(unlearned, limit):
             assert limit == 3
-            assert_forgotten(unlearned.model, unlearned.task.forget, max_mia_auc=LIMIT)
+            assert_forgotten(unlearned.model, unlearned.task.forget, max_mia_auc=0.7)
 
         with recording(Recorder()) as notes:
             test_it(unlearner=HONEST, unlearning_task=world.task, limit=3)
