@@ -249,6 +249,7 @@ def test_a_method_that_is_right_under_some_seeds_only_does_not_survive(world, ri
     assert found.verdict is (Verdict.FAIL if right_under_the_seed_of_releases else Verdict.INCONCLUSIVE)
 
 
+@pytest.mark.slow
 def test_power_is_what_the_whole_search_sees_in_the_original(tmp_path):
     split, _ = noisy_digits(train=600, noise=0.0)
     recipe = EstimatorRecipe(GaussianNB())  # remembers hardly anything: the pool sees what one reference does not
@@ -257,6 +258,7 @@ def test_power_is_what_the_whole_search_sees_in_the_original(tmp_path):
     assert found.verdict is not Verdict.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [LIMIT, 0.7])
 def test_labels_alone_have_no_more_power_than_the_originals_labels(world, limit):
     def labels_of_the_original(model, retain, forget, *, seed):
@@ -266,6 +268,7 @@ def test_labels_alone_have_no_more_power_than_the_originals_labels(world, limit)
     assert found.verdict is not Verdict.PASS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [LIMIT, 0.7])
 def test_a_method_that_collapses_under_the_seed_of_releases_does_not_pass(world, limit):
     def collapses(model, retain, forget, *, seed):
@@ -277,6 +280,7 @@ def test_a_method_that_collapses_under_the_seed_of_releases_does_not_pass(world,
     assert found.verdict in (Verdict.INVALID, Verdict.INCONCLUSIVE)
 
 
+@pytest.mark.slow
 def test_a_constant_model_is_not_excused_by_what_retraining_does_to_one_class(world):
     def gives_up(model, retain, forget, *, seed):
         if set(forget.labels) - set(retain.labels):
@@ -287,6 +291,7 @@ def test_a_constant_model_is_not_excused_by_what_retraining_does_to_one_class(wo
     assert found.verdict in (Verdict.INVALID, Verdict.INCONCLUSIVE)
 
 
+@pytest.mark.slow
 def test_what_is_drowned_in_noise_for_one_kind_of_request_only_does_not_pass(world):
     def noisy(model, retain, forget, *, seed):
         if len(set(forget.labels)) > 1:

@@ -35,6 +35,7 @@ def test_planted_labels_are_found_by_their_neighbours(facts, world):
     assert world.wrong[of(facts, "random", size=80)].mean() < 0.4
 
 
+@pytest.mark.slow
 def test_neighbours(facts):
     ball = of(facts, "cluster", size=20, seed=3)
     spread = facts.inputs[ball].std(axis=0).mean()
@@ -44,6 +45,7 @@ def test_neighbours(facts):
     assert set(of(facts, "cluster", size=20, seed=3, space="features")) != set(ball)
 
 
+@pytest.mark.slow
 def test_what_the_original_makes_of_them(world):
     plain = EstimatorRecipe(LogisticRegression(C=0.1, max_iter=500))  # a forest has no loss on what it has seen
     facts = Facts(UnlearningTask(world.task.split, plain, references=0, cache_dir=world.task.store.directory))

@@ -103,6 +103,7 @@ def test_a_seed_of_its_own_at_every_call_breaks_no_other_law_than_determinism(wo
     check(name, Restless(), world.task)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "method", "says"),
     [
@@ -161,6 +162,7 @@ class Unsupported(Exception):  # noqa: N818 - the name is what counts
     """As a method raises it where it does not apply."""
 
 
+@pytest.mark.slow
 def test_a_method_that_does_not_apply_to_some_requests_is_held_to_the_others(world):
     restless = Restless()
 
@@ -189,6 +191,7 @@ def test_a_method_cannot_widen_what_is_allowed_by_noise_of_its_own(world):
         check("empty-request", ruins, world.task, budget=1)
 
 
+@pytest.mark.slow
 def test_a_law_that_is_broken_under_the_seed_of_releases_only_is_broken(world):
     def ruins_one(model, retain, forget, *, seed):
         if seed != world.task.seed:
@@ -209,6 +212,7 @@ def test_examples_named_twice_reach_the_method(world):
         check("corrupting-requests", helpless, world.task, budget=1)
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_alike_to_everything_is_not_usable(world):
     def gives_up(model, retain, forget, *, seed):
         usable = len(forget) < 50 or len(set(forget.labels)) > 1

@@ -119,6 +119,7 @@ def test_a_leak_that_the_test_swallows_counts(world):
     assert found.evidence.verdict is Verdict.FAIL
 
 
+@pytest.mark.slow
 def test_what_no_look_could_tell_passes_nothing_even_if_it_only_warns(world, monkeypatch):
     def lenient(unlearned):
         record(audit_forgotten(unlearned.model, unlearned.task.forget, LIMIT))
@@ -174,6 +175,7 @@ def test_only_one_request_is_looked_at_where_it_is_named(world):
     assert looks == [(world.task.seed + CONFIRMATION.first_seed, 7)]
 
 
+@pytest.mark.slow
 def test_the_same_search_twice_tries_the_same_requests_in_ci(world):
     def sizes():
         seen = []
@@ -185,6 +187,7 @@ def test_the_same_search_twice_tries_the_same_requests_in_ci(world):
     assert len(set(first)) == 6
 
 
+@pytest.mark.slow
 def test_outside_ci_what_failed_is_tried_first_the_next_time(world, monkeypatch, tmp_path):
     from hypothesis.database import DirectoryBasedExampleDatabase
 

@@ -93,12 +93,14 @@ def test_the_same_search_twice_gives_the_same_evidence(world):
     assert first == second
 
 
+@pytest.mark.slow
 def test_where_nothing_can_be_seen_nothing_passes(world):
     evidence = audit_survives(Forgets(RECIPE), world.task, families=["single"], budget=3, max_mia_auc=LIMIT)
     assert evidence.verdict is Verdict.INCONCLUSIVE
     assert any("no power" in reason for reason in evidence.reasons)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", [1, 60])
 def test_answers_that_cannot_be_judged_never_pass(world, when):
     honest = Forgets(RECIPE)
@@ -141,6 +143,7 @@ def test_the_confirmation_has_controls_seeds_and_references_of_its_own(world):
     assert confirmed.original is searched.original is world.task.original
 
 
+@pytest.mark.slow
 def test_shrinking_ends_and_keeps_what_is_confirmed(world):
     bench = Bench(world.task, Forgets(RECIPE, partial(large, least=0)), LIMIT, 0.95)
     parts = (ForgetRequest("random", size=60), ForgetRequest("whole-class", label=2))
