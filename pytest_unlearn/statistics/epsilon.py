@@ -131,5 +131,6 @@ def epsilon_of_auc(auc: float, delta: float = 0.0) -> float:
 
 
 def check_delta(delta: float) -> None:
+    """ValueError for a delta outside [0, 1)."""
     if not 0.0 <= delta < 1.0:
         raise ValueError(f"delta is {delta}: it is at least 0 and below 1")

@@ -55,6 +55,7 @@ def _z(confidence: float, two_sided: bool) -> float:
 
 
 def check_counts(successes: float, n: int) -> None:
+    """ValueError for counts that are no proportion."""
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(
             f"{successes} successes of {n} is not a proportion; n must be at least 1 and hold the successes"
