@@ -183,6 +183,7 @@ def test_a_method_that_never_applies_says_so(world):
         check("order", never, world.task)
 
 
+@pytest.mark.slow
 def test_a_method_cannot_widen_what_is_allowed_by_noise_of_its_own(world):
     def ruins(model, retain, forget, *, seed):
         return lambda inputs: np.random.default_rng([seed, len(inputs)]).normal(size=(len(inputs), 10)) * 9
@@ -202,6 +203,7 @@ def test_a_law_that_is_broken_under_the_seed_of_releases_only_is_broken(world):
         check("empty-request", ruins_one, world.task, budget=1)
 
 
+@pytest.mark.slow
 def test_examples_named_twice_reach_the_method(world):
     def helpless(model, retain, forget, *, seed):
         if len(set(forget.indices)) < len(forget):
@@ -283,6 +285,7 @@ class TestAsTests:
             unlearning_laws(budget=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [pytest.param("repeated", marks=pytest.mark.slow), "class-but-one", "all-but-one"])
 def test_a_corrupting_request_never_passes_what_keeps_it(world, family):
     keeps = Forgets(RECIPE, partial(large, least=0))

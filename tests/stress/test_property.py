@@ -109,6 +109,7 @@ def test_a_test_that_records_nothing_on_any_request_that_it_could_tell_is_inconc
     assert found.evidence.verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.slow
 def test_a_leak_that_the_test_swallows_counts(world):
     def swallowing(unlearned):
         with contextlib.suppress(AssertionError):
@@ -141,6 +142,7 @@ def test_a_request_assumed_away_counts_as_tried(world):
     assert found.evidence.verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.slow
 def test_an_assumption_that_only_the_confirmation_breaks_is_no_acquittal(world):
     def dodging(unlearned):
         assume(unlearned.task.seed < CONFIRMATION.first_seed)

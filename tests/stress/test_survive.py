@@ -76,6 +76,7 @@ def test_large_requests_are_not_forgotten_by_a_method_for_small_ones(world):
     assert audit_request(weak, world.task, small, max_mia_auc=LIMIT).verdict is not Verdict.FAIL
 
 
+@pytest.mark.slow
 def test_the_class_that_a_method_ignores_is_found(world):
     evidence = survives(Forgets(RECIPE, class_seven), world)
     assert evidence.verdict is Verdict.FAIL
