@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.stress.trial import Bench, Trial
 
 ONE_SEED = "one seed of the method leaves it recognisable or without an answer, another does not"
+NOT_AGAIN = "seen once in the search and not again, and the audit of it cannot tell"
 NO_BETTER = "a model retrained without it looks no better"
 
 
@@ -65,7 +66,9 @@ def _suspected(look: Look, request: ForgetRequest, first: Attempt, settle: bool)
     if again.trial.doubt or not again.trial.powerful:
         more = look(request, REPLICATE)
         if not more.trial.suspicious:
-            return _untestable([first, again, honest, more])
+            same = look(request, SAME_MODEL)
+            looks = [first, again, honest, more, same]
+            return _settled(looks, doubt=ONE_SEED) if same.trial.suspicious else _untestable(looks, NOT_AGAIN)
         return _settled([first, again, honest, more], doubt=f"seen twice in the search, {says(again)} when audited")
     same = look(request, SAME_MODEL)
     unlike = same.trial.suspicious or same.trial.doubt
@@ -109,10 +112,10 @@ def _settled(looks: list[Attempt], *, doubt: str = "", kinds: frozenset[str] = f
     return Attempt(trial, first.error, rejected=says(looks[1]) if first.trial.suspicious else "")
 
 
-def _untestable(looks: list[Attempt]) -> Attempt:
-    """What is seen in the method's model is seen in an honest one as well."""
+def _untestable(looks: list[Attempt], why: str = NO_BETTER) -> Attempt:
+    """Nothing can be told here: what is seen is seen in an honest model as well, or once and never again."""
     settled = _settled(looks)
-    return replace(settled, trial=replace(settled.trial, powerful=False, obstacle=NO_BETTER))
+    return replace(settled, trial=replace(settled.trial, powerful=False, obstacle=why))
 
 
 def _trainings(looks: list[Attempt]) -> int:

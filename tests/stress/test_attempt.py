@@ -72,9 +72,9 @@ def outcome(**seen):
             ["search", "confirmation", "honest", "more"],
         ),
         (
-            {"search": SEEN, "confirmation": UNSURE, "honest": HELD, "more": HELD},
+            {"search": SEEN, "confirmation": UNSURE, "honest": HELD, "more": HELD, "same": UNSURE},
             "obstacle",
-            ["search", "confirmation", "honest", "more"],
+            ["search", "confirmation", "honest", "more", "same"],
         ),
         (
             {"search": SEEN, "confirmation": OBSTACLE, "honest": HELD, "more": SEEN},
@@ -82,9 +82,9 @@ def outcome(**seen):
             ["search", "confirmation", "honest", "more"],
         ),
         (
-            {"search": SEEN, "confirmation": OBSTACLE, "honest": HELD, "more": HELD},
-            "obstacle",
-            ["search", "confirmation", "honest", "more"],
+            {"search": SEEN, "confirmation": OBSTACLE, "honest": HELD, "more": HELD, "same": SEEN},
+            "doubt",
+            ["search", "confirmation", "honest", "more", "same"],
         ),
         (
             {"search": SEEN, "confirmation": SILENT, "honest": HELD, "more": SEEN},
@@ -92,9 +92,9 @@ def outcome(**seen):
             ["search", "confirmation", "honest", "more"],
         ),
         (
-            {"search": SEEN, "confirmation": SILENT, "honest": HELD, "more": HELD},
+            {"search": SEEN, "confirmation": SILENT, "honest": HELD, "more": HELD, "same": UNSURE},
             "obstacle",
-            ["search", "confirmation", "honest", "more"],
+            ["search", "confirmation", "honest", "more", "same"],
         ),
         ({"search": SEEN, "confirmation": UNSURE, "honest": SEEN}, "obstacle", ["search", "confirmation", "honest"]),
         ({"search": SILENT, "honest": SILENT}, "obstacle", ["search", "honest"]),
