@@ -28,21 +28,13 @@ __all__ = ["LABEL_ONLY", "Attack", "Pairing", "deciding_set", "tripwires"]
 def _auc(scores: Scores, pairing: Pairing) -> Measure:
     """AUC of forget against controls; the paired difference to the references where their scores are kept."""
     if scores.reference_forget is None or scores.reference_controls is None:
-        return auc_measure(
-            scores.forget,
-            scores.controls,
-            forget_strata=pairing.forget_strata,
-            control_strata=pairing.control_strata,
-            forget_groups=pairing.forget_groups,
-        )
+        return auc_measure(scores.forget, scores.controls, **pairing.labels)
     return auc_difference(
         scores.forget,
         scores.controls,
         scores.reference_forget,
         scores.reference_controls,
-        forget_strata=pairing.forget_strata,
-        control_strata=pairing.control_strata,
-        forget_groups=pairing.forget_groups,
+        **pairing.labels,
     )
 
 
@@ -53,9 +45,7 @@ def _gap(scores: Scores, pairing: Pairing) -> Measure:
         scores.controls,
         scores.reference_forget,
         scores.reference_controls,
-        forget_strata=pairing.forget_strata,
-        control_strata=pairing.control_strata,
-        forget_groups=pairing.forget_groups,
+        **pairing.labels,
     )
 
 

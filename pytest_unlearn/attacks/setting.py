@@ -19,6 +19,15 @@ class Pairing:
     control_strata: IntArray | None = None
     forget_groups: IntArray | None = None
 
+    @property
+    def labels(self) -> dict[str, IntArray | None]:
+        """Strata and groups, as the arguments of every measure of forget against controls."""
+        return {
+            "forget_strata": self.forget_strata,
+            "control_strata": self.control_strata,
+            "forget_groups": self.forget_groups,
+        }
+
     def tie_share(self, forget: FloatArray, controls: FloatArray) -> float:
         """The fraction of comparable forget-control pairs that tie."""
         return tie_share(forget, controls, forget_strata=self.forget_strata, control_strata=self.control_strata)

@@ -87,9 +87,7 @@ def audit_forgotten(
         level.value,
         len(case.forget),
         len(case.controls),
-        forget_strata=case.pairing.forget_strata,
-        control_strata=case.pairing.control_strata,
-        forget_groups=case.pairing.forget_groups,
+        **case.pairing.labels,
     )
     findings = examine(target, others, case.pairing, level.value)
     judgement = judge(findings, limit.value, level.value, certifiable)

@@ -81,9 +81,7 @@ def design(task: UnlearningTask) -> Design:
     measure = auc_measure(
         range(len(case.forget)),
         range(len(case.controls)),
-        forget_strata=pairing.forget_strata,
-        control_strata=pairing.control_strata,
-        forget_groups=pairing.forget_groups,
+        **pairing.labels,
     )
     scarcest = None
     if pairing.control_strata is not None:

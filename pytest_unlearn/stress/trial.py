@@ -252,10 +252,7 @@ class Bench:
         groups = self.facts.groups[forget] if self.facts.groups is not None else None
         pairing = Pairing(forget_strata=strata[0], control_strata=strata[1], forget_groups=groups)
         findings = [f for f in examine(target, references, pairing, self.confidence) if f.deciding]
-        able = can_certify(
-            self.limit, self.confidence, len(forget), int(kept.sum()),
-            forget_strata=strata[0], control_strata=strata[1], forget_groups=groups,
-        )  # fmt: skip
+        able = can_certify(self.limit, self.confidence, len(forget), int(kept.sum()), **pairing.labels)
         judgement = judge(findings, self.limit, self.confidence, able)
         invalid = judgement.reason if judgement.verdict is Verdict.INVALID else ""
         doubts = {
