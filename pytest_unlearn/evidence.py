@@ -72,18 +72,28 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What a model answers on a view: logits, shape (examples, classes), and each example's label as a column."""
+    """What a model answers on a view: logits, shape (examples, classes), and each example's label as a column.
+
+    `asked` holds what attacks asked besides, by the query's name: arrays with one row an example.
+    """
 
     logits: FloatArray
     labels: IntArray
+    asked: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """One model's outputs on the two sets an audit compares."""
+    """One model's outputs on the two sets an audit compares.
+
+    `original` is what the model answers that it was unlearned from, for an attacker who holds both; `retain` is this
+    model's own outputs on the retain set, where an attack asks for them.
+    """
 
     forget: Outputs
     controls: Outputs
+    original: Answers | None = None
+    retain: Outputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pytest_unlearn.evidence import IntArray, Outputs
+from pytest_unlearn.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.outputs import Output, evaluate, model_digest
+from pytest_unlearn.queries.asking import ask
+from pytest_unlearn.query import Query
 from pytest_unlearn.references import (
     Job,
     Progress,
@@ -79,6 +81,7 @@ class UnlearningTask:
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
         self._given_original = original
         self._outputs: dict[tuple[int, str, str], Outputs] = {}
+        self._asked: dict[tuple[int, str, str, Query], FloatArray] = {}
         self._digests: dict[int, str] = {}
         self._seconds: dict[int, tuple[Any, float]] = {}
         self.forget = View("forget", split.train, split.forget_indices, self)
@@ -210,6 +213,13 @@ class UnlearningTask:
         if key not in self._outputs:
             self._outputs[key] = evaluate(model, view, classes=self.split.classes, output=output, device=self.device)
         return self._outputs[key]
+
+    def asked(self, query: Query, model: Any, view: View, output: Output = None) -> FloatArray:
+        """What a query finds of this task's own original or reference on a view of it, asked once."""
+        key = (id(model), view.name, f"{self.digest_of(model)}{output}", query)
+        if key not in self._asked:
+            self._asked[key] = ask(query, model, view, classes=self.split.classes, output=output, device=self.device)
+        return self._asked[key]
 
     def _key(self, dataset: View, seed: int) -> str:
         return reference_key(fingerprint(self.recipe), dataset.digest, dataset.indices, seed, self.device)

@@ -8,15 +8,18 @@ cost: one evaluation of each reference, shared with every other attack. Under ex
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from pytest_unlearn.attacks.setting import Pairing, Signal
-from pytest_unlearn.evidence import Answers, FloatArray, Scores
+from pytest_unlearn.attacks.signals import logit_scaled_confidence
+from pytest_unlearn.evidence import Answers, FloatArray, Outputs, Scores
 
 Variance = Literal["auto", "pooled", "each"]
 ENOUGH = 32  # references from which an example's own variance is better than the pooled one
+AUGMENTATIONS = "augmentations"  # the query behind several answers an example
 _LEAST = 1e-12
 
 
@@ -33,6 +36,15 @@ def offline_lira(
     return Scores(
         forget=scores[: len(mine[0])], controls=scores[len(mine[0]) :], tie_share=pairing.tie_share(mine[0], mine[1])
     )
+
+
+def augmented_lira(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """The same over an example and its augmentations, which models must have been asked about. AUC 0.5 if forgotten."""
+    mine = [_each_query(part) for part in (target.forget, target.controls)]
+    theirs = [[_each_query(getattr(one, side)) for one in references] for side in ("forget", "controls")]
+    scores = offline_scores(np.concatenate(mine, axis=1), np.concatenate([np.array(rows) for rows in theirs], axis=2))
+    count = mine[0].shape[1]
+    return Scores(forget=scores[:count], controls=scores[count:], tie_share=pairing.tie_share(mine[0][0], mine[1][0]))
 
 
 def offline_scores(target: FloatArray, references: FloatArray, *, variance: Variance = "auto") -> FloatArray:
@@ -83,6 +95,13 @@ def online_scores(
         variance = "each" if rarer >= ENOUGH else "pooled"
     terms = [_log_density(target, *_law(references, kind, variance)) for kind in (included, ~included)]
     return np.asarray((terms[0] - terms[1]).mean(axis=0))
+
+
+def _each_query(outputs: Outputs) -> FloatArray:
+    """Confidence on the example itself and on its augmentations, shape (queries, examples)."""
+    augmented = np.moveaxis(outputs.asked[AUGMENTATIONS], 1, 0)
+    rounds = (outputs.logits, *augmented)
+    return np.array([logit_scaled_confidence(replace(outputs, logits=logits)) for logits in rounds])
 
 
 def _queries(target: FloatArray, references: FloatArray) -> tuple[FloatArray, FloatArray]:

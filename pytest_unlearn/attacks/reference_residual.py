@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_unlearn.attacks.setting import Pairing, Signal
+from pytest_unlearn.attacks.single_model import single_model
 from pytest_unlearn.evidence import Answers, Scores
 from pytest_unlearn.statistics import residual
 
@@ -26,6 +27,13 @@ def reference_residual(signal: Signal, target: Answers, references: Sequence[Ans
         np.mean([signal(reference.controls) for reference in references], axis=0),
     )
     return Scores(forget=forget_residual, controls=control_residual, tie_share=pairing.tie_share(forget, controls))
+
+
+def calibrated(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """What references cannot explain of a signal; the signal itself where there are none."""
+    if references:
+        return reference_residual(signal, target, references, pairing)
+    return single_model(signal, target, references, pairing)
 
 
 def residual_deviation(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores
+from pytest_unlearn.query import Query
 from pytest_unlearn.statistics import Measure, tie_share
 
 Signal = Callable[..., FloatArray]  # Outputs -> one number an example, higher = more member-like
+Access = Literal["outputs", "labels", "references", "original", "retain set", "inputs", "further queries", "weights"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +43,21 @@ class Attack:
     `score(target, references, pairing)` returns Scores; `measure(scores, pairing)` puts them on the AUC scale, where
     0.5 is the target under perfect unlearning. `signed` is False where the score is a distance from the controls'
     centre: PASS then asks for its upper bound alone.
+
+    `access` is what the attacker sees of the audited model and of others; `least_references` and `least_examples` are
+    how many retrained models, and examples a side, it needs; `queries` what it asks besides logits, and `cost` what
+    that amounts to. A `calibrated` attack has a raw AUC of 0.5 on a retrained model; any other is judged on its difference
+    to the references' AUC.
     """
 
     name: str
     score: Callable[[Answers, Sequence[Answers], Pairing], Scores]
     measure: Callable[[Scores, Pairing], Measure]
     signed: bool = True
+    access: tuple[Access, ...] = ("outputs",)
+    least_references: int = 0
+    least_examples: int = 1
+    queries: tuple[Query, ...] = ()
+    cost: str = "nothing beyond the outputs"
+    calibrated: bool = False
+    source: str = ""

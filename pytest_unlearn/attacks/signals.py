@@ -61,6 +61,11 @@ def log_probability(outputs: Outputs) -> FloatArray:
     return np.asarray(_log_probabilities(outputs)[np.arange(len(outputs.labels)), outputs.labels])
 
 
+def probabilities(outputs: Outputs) -> FloatArray:
+    """The posteriors, shape (examples, classes)."""
+    return np.asarray(np.exp(_log_probabilities(outputs)))
+
+
 def correctness(outputs: Outputs) -> FloatArray:
     """1 where the largest logit is the true label's, else 0. Source: Yeom et al. 2018, the gap attack."""
     return np.asarray(outputs.logits.argmax(axis=1) == outputs.labels, dtype=np.float64)
@@ -81,3 +86,28 @@ def _log_complements(log_p: FloatArray) -> FloatArray:
     result = np.log1p(-p)
     result[rows, largest] = np.logaddexp.reduce(others, axis=1)
     return np.asarray(result)
+
+
+def negative_gradient_norm(outputs: Outputs) -> FloatArray:
+    """How little a training step on the example would move the weights: minus the log of the loss gradient's norm.
+
+    Needs the query "gradient norm". Source: Nasr, Shokri & Houmansadr 2019, "Comprehensive privacy analysis".
+    """
+    return np.asarray(-np.log(np.maximum(outputs.asked["gradient norm"], np.finfo(np.float64).tiny)))
+
+
+def augmentation_stability(outputs: Outputs) -> FloatArray:
+    """The share of an example's augmentations that the model labels right. Needs the query "augmentations".
+
+    Source: Choquette-Choo et al. 2021, "Label-only membership inference attacks".
+    """
+    right = outputs.asked["augmentations"].argmax(axis=2) == outputs.labels[:, None]
+    return np.asarray(right.mean(axis=1))
+
+
+def boundary_distance(outputs: Outputs) -> FloatArray:
+    """How far the input must be moved until the label changes; 0 where it is wrong. Needs the query of that name.
+
+    Source: Choquette-Choo et al. 2021; Chen, Jordan & Wainwright 2020, "HopSkipJumpAttack".
+    """
+    return np.asarray(outputs.asked["boundary distance"])

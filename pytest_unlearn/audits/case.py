@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from pytest_unlearn.attacks import Pairing
+from pytest_unlearn.attacks import Attack, Pairing
 from pytest_unlearn.evidence import Answers, IntArray
 from pytest_unlearn.outputs import Output, evaluate
+from pytest_unlearn.queries.asking import ask
+from pytest_unlearn.query import Query
 from pytest_unlearn.task import UnlearningTask, View
 from pytest_unlearn.views import as_view
 
 Inherit = Literal["inherit"]
+MOST_RETAINED = 2000  # retained examples that are looked at, evenly spaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,23 +33,45 @@ class Case:
     references: tuple[Any, ...]
     output: Output
     device: str | None
+    queries: tuple[Query, ...] = ()
+    retain: View | None = None
+
+    def for_attacks(self, attacks: Sequence[Attack]) -> Case:
+        """The same case, in which models are also asked what these attacks ask; what several ask, once."""
+        queries = tuple(dict.fromkeys(query for attack in attacks for query in attack.queries))
+        names = [query.name for query in queries]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two attacks ask different queries of one name ({sorted(names)}): rename one.")
+        wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
+        return replace(self, queries=queries, retain=_part_of_retain(self.task) if self.task and wanted else None)
 
     def answers(self, model: Any) -> Answers:
         """The audited model's outputs, computed afresh: they are never taken from a cache."""
-        forget, controls = (
-            evaluate(model, view, classes=self.classes, output=self.output, device=self.device)
+        how: dict[str, Any] = {"classes": self.classes, "output": self.output, "device": self.device}
+        sides = [
+            replace(
+                evaluate(model, view, **how),
+                asked={query.name: ask(query, model, view, **how) for query in self.queries},
+            )
             for view in (self.forget, self.controls)
-        )
-        return Answers(forget=forget, controls=controls)
+        ]
+        retain = None if self.retain is None else evaluate(model, self.retain, **how)
+        return Answers(forget=sides[0], controls=sides[1], retain=retain)
 
     def known_answers(self, model: Any) -> Answers:
         """Outputs of the original or a reference, computed once a task."""
-        if self.task is None:
+        task = self.task
+        if task is None:
             return self.answers(model)
-        return Answers(
-            forget=self.task.outputs(model, self.forget, self.output),
-            controls=self.task.outputs(model, self.controls, self.output),
-        )
+        sides = [
+            replace(
+                task.outputs(model, view, self.output),
+                asked={query.name: task.asked(query, model, view, self.output) for query in self.queries},
+            )
+            for view in (self.forget, self.controls)
+        ]
+        retain = None if self.retain is None else task.outputs(model, self.retain, self.output)
+        return Answers(forget=sides[0], controls=sides[1], retain=retain)
 
 
 def open_case(
@@ -105,6 +130,13 @@ def open_case(
         output=output,
         device=task.device if task is not None else None,
     )
+
+
+def _part_of_retain(task: UnlearningTask) -> View:
+    step = -(-len(task.retain) // MOST_RETAINED)
+    if step == 1:
+        return task.retain
+    return View("part of retain", task.retain.examples, task.retain.indices[::step], task)
 
 
 def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:

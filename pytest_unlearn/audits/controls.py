@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_unlearn.attacks import Pairing
 from pytest_unlearn.attacks.signals import correctness, hinge_margin
-from pytest_unlearn.audits.examination import examine, judge, labels_only, shows_power
+from pytest_unlearn.audits.examination import Finding, examine, judge, labels_only, shows_power
 from pytest_unlearn.evidence import Answers, ControlResult, FloatArray, Verdict
 from pytest_unlearn.statistics import paired_difference
 
@@ -31,7 +31,8 @@ def positive_control(
     When the audited model reveals so little that most pairs tie (`coarse`), the original is reduced to its labels too:
     power against finer outputs would say nothing about the attack that was possible.
     """
-    findings = examine(labels_only(original) if coarse else original, references, pairing, confidence)
+    seen = labels_only(original) if coarse else original
+    findings = examine(seen, references, pairing, confidence, standard=False)
     strong = shows_power(findings, limit)
     usable = [f for f in findings if f.deciding and not f.problem] or [f for f in findings if f.deciding]
     best = strong or max(usable, key=lambda finding: finding.estimate.low)
@@ -47,13 +48,12 @@ def positive_control(
 
 
 def negative_controls(
-    references: Sequence[Answers], pairing: Pairing, limit: float, confidence: float
+    rotations: Sequence[Sequence[Finding]], limit: float, confidence: float
 ) -> tuple[ControlResult, ...]:
-    """Each reference judged against the others, by the audit's own rule; none must FAIL."""
+    """Findings on each reference against the others, judged by the audit's own rule; none must FAIL."""
     results = []
-    for k, reference in enumerate(references):
-        others = [other for position, other in enumerate(references) if position != k]
-        judgement = judge(examine(reference, others, pairing, confidence), limit, confidence, can_certify=True)
+    for k, findings in enumerate(rotations):
+        judgement = judge(findings, limit, confidence, can_certify=True)
         failed = judgement.verdict is Verdict.FAIL
         says = "is told apart from the controls although it never saw the forget set" if failed else "is not told apart"
         results.append(

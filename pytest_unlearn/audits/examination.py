@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires
+from pytest_unlearn.attacks import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires, vulnerable_slices
+from pytest_unlearn.attacks.slices import Mask, worst_of
 from pytest_unlearn.evidence import Answers, Estimate, Outputs, Scores, Side, Verdict
 from pytest_unlearn.statistics import Measure, holm, p_value
 
@@ -38,20 +42,73 @@ class Judgement:
     reason: str
 
 
-def examine(target: Answers, references: Sequence[Answers], pairing: Pairing, confidence: float) -> tuple[Finding, ...]:
-    """Every attack's finding on the target. Label-only joins the deciding set when most pairs tie."""
+def examine(
+    target: Answers,
+    references: Sequence[Answers],
+    pairing: Pairing,
+    confidence: float,
+    *,
+    more: Sequence[Attack] = (),
+    slices: Mapping[str, Mask] = MappingProxyType({}),
+    standard: bool = True,
+) -> tuple[Finding, ...]:
+    """Every attack's finding on the target. Label-only joins the deciding set when most pairs tie.
+
+    `more` are further attacks, run where the target and enough references can be asked what they ask; `slices` are
+    parts of the forget set that the first deciding attack is judged on as well. Without `standard` only the deciding
+    set is run, and label-only.
+    """
     columns = target.forget.logits.shape[1]
-    known = bool(references)
-    deciding = [
-        _find(attack, True, target, references, pairing, confidence)
-        for attack in deciding_set(references=known, classes=columns)
-    ]
+    find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
+    deciding = [find(attack, deciding=True) for attack in deciding_set(references=bool(references), classes=columns)]
     coarse = max(finding.scores.tie_share for finding in deciding) > MOSTLY_TIED
-    others = [
-        _find(attack, coarse and attack is LABEL_ONLY, target, references, pairing, confidence)
-        for attack in tripwires(references=known, classes=columns)
-    ]
+    wires: tuple[Attack, ...] = (LABEL_ONLY,)
+    if standard:
+        wires = tripwires(references=len(references), classes=columns, original=target.original is not None)
+        wires += vulnerable_slices(target, references, pairing)
+        wires += worst_of(list(slices.values()), "slice", deciding[0].attack)
+        wires += tuple(attack for attack in more if can_run(attack, target, references))
+    others = [find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in wires]
     return (*deciding, *others)
+
+
+def slice_masks(slices: Mapping[str, Any] | None, count: int) -> dict[str, Mask]:
+    """Boolean masks over a forget set of `count` examples, of masks or positions.
+
+    Raises:
+        ValueError: for a slice that is empty, names a position twice, or does not fit the forget set.
+    """
+    masks = {}
+    for name, given in (slices or {}).items():
+        where = np.asarray(given)
+        mask = np.zeros(count, dtype=bool)
+        if where.dtype == bool and where.shape == (count,):
+            mask = where
+        elif where.dtype.kind in "iu" and where.ndim == 1 and len(np.unique(where)) == len(where):
+            if ((where < 0) | (where >= count)).any():
+                raise ValueError(f"slice {name!r} names positions outside the forget set of {count} examples.")
+            mask[where] = True
+        else:
+            raise ValueError(
+                f"slice {name!r} must be a boolean mask over the {count} forget examples, or distinct positions in it; "
+                f"got {where.dtype}, shape {where.shape}."
+            )
+        if not mask.any():
+            raise ValueError(f"slice {name!r} holds no forget example.")
+        masks[str(name)] = mask
+    return masks
+
+
+def can_run(attack: Attack, target: Answers, references: Sequence[Answers]) -> bool:
+    """Whether the models have answered what the attack asks."""
+    models = (target, *references)
+    sides = [side for one in models for side in (one.forget, one.controls)]
+    return (
+        len(references) >= attack.least_references
+        and all(query.name in side.asked for query in attack.queries for side in sides)
+        and not ("original" in attack.access and target.original is None)
+        and not ("retain set" in attack.access and any(one.retain is None for one in models))
+    )
 
 
 def labels_only(answers: Answers) -> Answers:
@@ -93,6 +150,7 @@ def shows_power(findings: Sequence[Finding], limit: float) -> Finding | None:
 
 def _find(
     attack: Attack,
+    *,
     deciding: bool,
     target: Answers,
     references: Sequence[Answers],

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.audits import advice
+from pytest_unlearn.attacks import Attack
+from pytest_unlearn.attacks.slices import Mask
+from pytest_unlearn.audits import advice, further
+from pytest_unlearn.audits.access import usable
 from pytest_unlearn.audits.blind import blind_control
 from pytest_unlearn.audits.case import Case, open_case
 from pytest_unlearn.audits.controls import (
@@ -17,12 +21,13 @@ from pytest_unlearn.audits.controls import (
     positive_control,
     same_answers,
 )
-from pytest_unlearn.audits.examination import Finding, Judgement, examine, is_coarse, judge, labels_only
+from pytest_unlearn.audits.examination import Finding, Judgement, examine, is_coarse, judge, labels_only, slice_masks
 from pytest_unlearn.audits.exhibits import forgetting_exhibits, scores_by_model
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
 from pytest_unlearn.audits.ruling import rule
 from pytest_unlearn.audits.thumbnails import pixels
-from pytest_unlearn.evidence import Answers, Claim, Controls, Evidence, Exposure, Verdict
+from pytest_unlearn.catalogue import attacks_by_name
+from pytest_unlearn.evidence import Answers, Claim, ControlResult, Controls, Evidence, Exposure, Verdict
 from pytest_unlearn.exhibits import Exhibit
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
@@ -43,6 +48,8 @@ def audit_forgotten(
     confidence: float = CONFIDENCE,
     match: str | None = "inherit",
     output: Output = None,
+    attacks: str | Iterable[str | Attack] = "standard",
+    slices: Mapping[str, Any] | None = None,
 ) -> Evidence:
     """Is the forget set still recognisable in this model?
 
@@ -60,6 +67,10 @@ def audit_forgotten(
         confidence: of every one-sided bound.
         match: "class" compares within classes, None across; the split's own rule by default.
         output: which entry of a dict or tuple output holds the logits.
+        attacks: attacks to add as tripwires: names in `pytest_unlearn.catalogue`, attacks of your own, or "all" that
+            can be run here. Each model is asked what they ask, once.
+        slices: named parts of the forget set, each a boolean mask over it or positions in it: the verdict is FAIL if
+            one of them is recognisable, whatever the average.
 
     Returns:
         Evidence with verdict PASS, FAIL, INCONCLUSIVE or INVALID. A leak is never an exception.
@@ -70,6 +81,7 @@ def audit_forgotten(
     limit = resolve("max_mia_auc", max_mia_auc)
     level = resolve("confidence", confidence)
     strict = resolve("require_controls", require_controls)
+    added = attacks_by_name(attacks)
     case = open_case(
         forget,
         nonmembers=nonmembers,
@@ -79,8 +91,12 @@ def audit_forgotten(
         output=output,
         require_controls=strict.value,
     )
-    target = case.answers(model)
-    known = distinct([case.known_answers(reference) for reference in case.references])
+    added, left_out = usable(added, case, model, insist=attacks != "all")
+    masks = slice_masks(slices, len(case.forget))
+    case = case.for_attacks(added)
+    original = case.known_answers(case.original) if case.original is not None else None
+    target = replace(case.answers(model), original=original)
+    known = distinct([replace(case.known_answers(one), original=original) for one in case.references])
     others = [answers for answers in known if not same_answers(answers, target)]
     certifiable = can_certify(
         limit.value,
@@ -89,9 +105,15 @@ def audit_forgotten(
         len(case.controls),
         **case.pairing.labels,
     )
-    findings = examine(target, others, case.pairing, level.value)
+    run = partial(examine, pairing=case.pairing, confidence=level.value, more=added, slices=masks)
+    findings = run(target, others)
     judgement = judge(findings, limit.value, level.value, certifiable)
-    controls = _run_controls(case, known, findings, limit.value, level.value)
+    rotations = [run(one, known[:k] + known[k + 1 :]) for k, one in enumerate(known)] if len(known) > 1 else []
+    controls = Controls(
+        original=_positive(case, original, known, findings, limit.value, level.value),
+        retrained=negative_controls(rotations, limit.value, level.value),
+        blind=None if known else blind_control(case, limit.value, level.value),
+    )
     ruling = rule(case, target, known, judgement, controls, limit.value, strict.value)
     needed = None
     if ruling.verdict is Verdict.INCONCLUSIVE and judgement.verdict is Verdict.INCONCLUSIVE:
@@ -128,24 +150,46 @@ def audit_forgotten(
             match="class" if case.pairing.forget_strata is not None else None,
             calibrated=bool(known),
             outputs=outputs_digest(target),
+            attacks={"added": [attack.name for attack in added], "left out": left_out},
             references=len(known),
         ),
-        exhibits=_exhibits(case, target, others, known, findings, judgement.finding, level.value),
+        exhibits=(
+            *_exhibits(case, target, others, known, findings, judgement.finding, level.value),
+            *_further(case, target, known, findings, rotations, masks, level.value),
+        ),
     )
 
 
-def _run_controls(
-    case: Case, known: list[Answers], findings: Sequence[Finding], limit: float, confidence: float
-) -> Controls:
-    original = None
-    if case.original is not None:
-        answers = case.known_answers(case.original)
-        coarse = is_coarse(findings)
-        original = positive_control(answers, known, case.pairing, limit, confidence, coarse=coarse)
-    retrained = negative_controls(known, case.pairing, limit, confidence) if len(known) > 1 else ()
-    return Controls(
-        original=original, retrained=retrained, blind=None if known else blind_control(case, limit, confidence)
+def _positive(
+    case: Case,
+    original: Answers | None,
+    known: list[Answers],
+    findings: Sequence[Finding],
+    limit: float,
+    confidence: float,
+) -> ControlResult | None:
+    if original is None:
+        return None
+    return positive_control(original, known, case.pairing, limit, confidence, coarse=is_coarse(findings))
+
+
+def _further(
+    case: Case,
+    target: Answers,
+    known: Sequence[Answers],
+    findings: Sequence[Finding],
+    rotations: Sequence[Sequence[Finding]],
+    masks: Mapping[str, Mask],
+    confidence: float,
+) -> tuple[Exhibit, ...]:
+    found = (
+        further.slices_table(findings[0], masks, case.pairing, confidence),
+        further.release_table(findings, known, case.pairing, confidence),
+        further.retain_table(target, known, confidence),
+        further.epsilon_table(findings[0], case.pairing, confidence),
+        further.null_table(findings, rotations),
     )
+    return tuple(table for table in found if table is not None)
 
 
 def _exhibits(

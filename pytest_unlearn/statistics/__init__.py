@@ -14,6 +14,7 @@ from pytest_unlearn.statistics.auc import (
 from pytest_unlearn.statistics.auc_difference import auc_difference
 from pytest_unlearn.statistics.certify import can_certify
 from pytest_unlearn.statistics.difference import DifferenceMeasure
+from pytest_unlearn.statistics.empirical_null import EmpiricalNull, empirical_null
 from pytest_unlearn.statistics.epsilon import (
     EpsilonBound,
     auc_of_epsilon,
@@ -24,6 +25,8 @@ from pytest_unlearn.statistics.epsilon import (
 )
 from pytest_unlearn.statistics.epsilon_gaussian import delta_of_mu, epsilon_gaussian, epsilon_of_mu
 from pytest_unlearn.statistics.epsilon_one_run import epsilon_one_run, one_run_p_value
+from pytest_unlearn.statistics.extremes import ExtremeMeasure
+from pytest_unlearn.statistics.folds import folds, out_of_fold, rank_within_folds
 from pytest_unlearn.statistics.intervals import normal_quantile
 from pytest_unlearn.statistics.measure import Measure, p_value
 from pytest_unlearn.statistics.multiplicity import holm
@@ -43,7 +46,9 @@ from pytest_unlearn.statistics.tpr import tpr_at_fpr
 __all__ = [
     "AucMeasure",
     "DifferenceMeasure",
+    "EmpiricalNull",
     "EpsilonBound",
+    "ExtremeMeasure",
     "Measure",
     "NewcombeMeasure",
     "PairedMeasure",
@@ -59,6 +64,7 @@ __all__ = [
     "delong_covariance",
     "delong_variance",
     "delta_of_mu",
+    "empirical_null",
     "epsilon_bound",
     "epsilon_ceiling",
     "epsilon_gaussian",
@@ -66,6 +72,7 @@ __all__ = [
     "epsilon_of_mu",
     "epsilon_of_rates",
     "epsilon_one_run",
+    "folds",
     "holm",
     "mcnemar",
     "minimum_forget",
@@ -74,10 +81,12 @@ __all__ = [
     "normal_scores",
     "null_standard_error",
     "one_run_p_value",
+    "out_of_fold",
     "p_value",
     "paired_difference",
     "placements",
     "power_to_certify",
+    "rank_within_folds",
     "required_forget",
     "residual",
     "stratified_null_standard_error",

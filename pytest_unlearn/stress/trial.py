@@ -251,7 +251,8 @@ class Bench:
         strata = (target.forget.labels, target.controls.labels) if matched else (None, None)
         groups = self.facts.groups[forget] if self.facts.groups is not None else None
         pairing = Pairing(forget_strata=strata[0], control_strata=strata[1], forget_groups=groups)
-        findings = [f for f in examine(target, references, pairing, self.confidence) if f.deciding]
+        findings = examine(target, references, pairing, self.confidence, standard=False)
+        findings = tuple(finding for finding in findings if finding.deciding)
         able = can_certify(self.limit, self.confidence, len(forget), int(kept.sum()), **pairing.labels)
         judgement = judge(findings, self.limit, self.confidence, able)
         invalid = judgement.reason if judgement.verdict is Verdict.INVALID else ""

@@ -1,0 +1,119 @@
+"""Learned attacks: a classifier finds the best combination of signals, and is judged on examples it was not fitted on.
+
+The classifier learns from forget examples and controls themselves, so that it knows what an attacker with shadow models
+would learn. Scores are out of fold and ranked within their fold; units of deletion are never torn apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks.setting import Pairing, Signal
+from pytest_unlearn.attacks.signals import (
+    correctness,
+    hinge_margin,
+    log_probability,
+    logit_scaled_confidence,
+    negative_entropy,
+    negative_modified_entropy,
+)
+from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores
+from pytest_unlearn.statistics import folds, normal_scores, out_of_fold, rank_within_folds
+
+SIGNALS: tuple[Signal, ...] = (
+    logit_scaled_confidence,
+    hinge_margin,
+    negative_entropy,
+    negative_modified_entropy,
+    correctness,
+)
+STRENGTH = 0.1  # of the classifier's regularisation (scikit-learn's C): there are few examples and many features
+
+
+def learned_attack(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Does any combination of all signals tell forget from controls? AUC 0.5 if forgotten.
+
+    Features are the model's signals and, where there are references, their means and the differences to them, each as
+    a normal score among all examples and squared, so that both directions and deviations are seen.
+    """
+    features = np.concatenate([_features(side, target, references) for side in ("forget", "controls")])
+    ranked = normal_columns(features)
+    scores = cross_fitted(np.column_stack([ranked, ranked**2 - 1.0]), len(target.forget.labels), pairing)
+    mine = [logit_scaled_confidence(part) for part in (target.forget, target.controls)]
+    return Scores(forget=scores[0], controls=scores[1], tie_share=pairing.tie_share(mine[0], mine[1]))
+
+
+def starting_kit_attack(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Does a logistic regression on the loss call forget examples members more often than controls? 0.5 if forgotten.
+
+    As in the NeurIPS-2023 starting kit, but for weights in place of subsampling and folds in place of ten overlapping
+    splits. Scores are 0 and 1; the AUC of these is the balanced accuracy.
+    """
+    found = [_accused(answers, pairing) for answers in (target, *references)]
+    rest = found[1:]
+    return Scores(
+        forget=found[0][0],
+        controls=found[0][1],
+        reference_forget=np.array([pair[0] for pair in rest]) if rest else None,
+        reference_controls=np.array([pair[1] for pair in rest]) if rest else None,
+    )
+
+
+def cross_fitted(features: FloatArray, n_forget: int, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
+    """Out-of-fold scores of forget examples (the first rows) and controls, ranked within folds."""
+    member = (np.arange(len(features)) < n_forget).astype(np.int64)
+    fold = _folds(member, pairing)
+    scores = out_of_fold(
+        fold, lambda fitted, held: _fit(features[fitted], member[fitted]).decision_function(features[held])
+    )
+    scores = rank_within_folds(scores, fold)
+    return scores[:n_forget], scores[n_forget:]
+
+
+def normal_columns(features: FloatArray) -> FloatArray:
+    """Each column as normal scores among all examples, so that no label is used and no scale matters."""
+    return np.column_stack([normal_scores(column, column) for column in features.T])
+
+
+def _features(side: str, target: Answers, references: Sequence[Answers]) -> FloatArray:
+    own = getattr(target, side)
+    columns = [signal(own) for signal in SIGNALS]
+    extra = [name for name, values in sorted(own.asked.items()) if values.ndim == 1]
+    columns += [own.asked[name] for name in extra]
+    if references:
+        parts = [getattr(reference, side) for reference in references]
+        means = [np.mean([signal(part) for part in parts], axis=0) for signal in SIGNALS]
+        means += [np.mean([part.asked[name] for part in parts], axis=0) for name in extra]
+        columns += [*means, *(mine - mean for mine, mean in zip(columns, means, strict=True))]
+    return np.column_stack(columns)
+
+
+def _accused(answers: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
+    loss = -np.concatenate([log_probability(part) for part in (answers.forget, answers.controls)])[:, None]
+    count = len(answers.forget.labels)
+    member = (np.arange(len(loss)) < count).astype(np.int64)
+    scores = out_of_fold(
+        _folds(member, pairing), lambda fitted, held: _fit(loss[fitted], member[fitted], 1.0).predict(loss[held])
+    )
+    return scores[:count], scores[count:]
+
+
+def _fit(features: FloatArray, member: IntArray, strength: float = STRENGTH) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=strength, class_weight="balanced", max_iter=1000).fit(features, member)
+
+
+def _folds(member: IntArray, pairing: Pairing) -> IntArray:
+    """Forget examples by their class and unit; controls likewise, in units of their own."""
+    strata, groups = member, None
+    if pairing.forget_strata is not None and pairing.control_strata is not None:
+        labels = np.concatenate([pairing.forget_strata, pairing.control_strata])
+        strata = 2 * np.unique(labels, return_inverse=True)[1].reshape(-1) + member
+    if pairing.forget_groups is not None:
+        controls = int(len(member) - member.sum())
+        groups = np.concatenate([pairing.forget_groups, np.arange(controls) + pairing.forget_groups.max() + 1])
+    return folds(strata, groups)

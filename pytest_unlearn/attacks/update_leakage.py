@@ -1,0 +1,92 @@
+"""Update leakage: what an attacker learns who holds both the original and the unlearned model.
+
+Source: Chen et al. 2021, "When machine unlearning jeopardizes privacy". It succeeds against exact retraining as well,
+since a forget example is one on which the two models differ: so its AUC is a risk of releasing both, and only its
+excess over the pairs (original, retrained) says something of the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
+from pytest_unlearn.attacks.setting import Pairing
+from pytest_unlearn.attacks.signals import logit_scaled_confidence, probabilities
+from pytest_unlearn.evidence import Answers, FloatArray, Outputs, Scores
+
+TOP = 3  # posteriors in the original's order that the learned attack looks at
+
+
+def update_leakage(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Does confidence fall more on the forget set than on controls? Target: what retraining gives, not 0.5.
+
+    Raises:
+        ValueError: where the original's answers are not at hand.
+    """
+    original = _original(target)
+    drops = [_drop(original, answers) for answers in (target, *references)]
+    return _judged(drops, pairing)
+
+
+def learned_update_leakage(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """The same with a classifier, cross-fitted, on both models' posteriors in the original's order and their distance.
+
+    Raises:
+        ValueError: where the original's answers are not at hand.
+    """
+    original = _original(target)
+    found = []
+    for answers in (target, *references):
+        pairs = [(original.forget, answers.forget), (original.controls, answers.controls)]
+        rows = np.concatenate([_posteriors(*pair) for pair in pairs])
+        found.append(cross_fitted(normal_columns(rows), len(answers.forget.labels), pairing))
+    return _judged(found, pairing)
+
+
+def release_risk(scores: Scores) -> Scores:
+    """The same scores with no references to compare with: the plain AUC is the risk of releasing both models."""
+    return replace(scores, reference_forget=None, reference_controls=None)
+
+
+def _original(target: Answers) -> Answers:
+    if target.original is None:
+        raise ValueError("update leakage compares two releases: it needs the original model's answers too")
+    return target.original
+
+
+def _drop(original: Answers, answers: Answers) -> tuple[FloatArray, FloatArray]:
+    forget, controls = (
+        logit_scaled_confidence(before) - logit_scaled_confidence(after)
+        for before, after in ((original.forget, answers.forget), (original.controls, answers.controls))
+    )
+    return forget, controls
+
+
+def _posteriors(before: Outputs, after: Outputs) -> FloatArray:
+    """Chen's sorted difference, its length, and both confidences in the true label."""
+    first, second = probabilities(before), probabilities(after)
+    order = np.argsort(-first, axis=1, kind="stable")[:, :TOP]
+    change = first - second
+    return np.column_stack(
+        [
+            np.take_along_axis(change, order, axis=1),
+            np.linalg.norm(change, axis=1),
+            logit_scaled_confidence(before),
+            logit_scaled_confidence(after),
+            logit_scaled_confidence(before) - logit_scaled_confidence(after),
+        ]
+    )
+
+
+def _judged(found: list[tuple[FloatArray, FloatArray]], pairing: Pairing) -> Scores:
+    (forget, controls), *rest = found
+    return Scores(
+        forget=forget,
+        controls=controls,
+        reference_forget=np.array([pair[0] for pair in rest]) if rest else None,
+        reference_controls=np.array([pair[1] for pair in rest]) if rest else None,
+        tie_share=pairing.tie_share(forget, controls),
+    )

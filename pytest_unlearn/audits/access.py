@@ -1,0 +1,45 @@
+"""Which of the attacks that a caller added can be run here, and why others cannot. Settled before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_unlearn.adapters import SavedOutputs, is_module
+from pytest_unlearn.attacks import Attack
+from pytest_unlearn.audits.case import Case
+
+
+def usable(
+    attacks: Sequence[Attack], case: Case, model: Any, *, insist: bool
+) -> tuple[tuple[Attack, ...], dict[str, str]]:
+    """The attacks that can be run, and for the others, by name, what is missing.
+
+    Raises:
+        ValueError: with `insist`, when one cannot be run.
+    """
+    missing = {attack.name: why for attack in attacks if (why := _missing(attack, case, model))}
+    if insist and missing:
+        name, why = next(iter(missing.items()))
+        raise ValueError(f"the attack {name!r} cannot be run: {why}. Leave it out of attacks=, or provide that.")
+    return tuple(attack for attack in attacks if attack.name not in missing), missing
+
+
+def _missing(attack: Attack, case: Case, model: Any) -> str:
+    models = [model, *case.references, *([case.original] if case.original is not None else [])]
+    if len(case.references) < attack.least_references:
+        return f"it needs {attack.least_references} references or more, and there are {len(case.references)}"
+    if "original" in attack.access and case.original is None:
+        return "it needs the original model"
+    if "weights" in attack.access and not all(is_module(one) for one in models):
+        return "it needs the weights of an nn.Module, from the audited model, the original and every reference"
+    if {"further queries", "weights"} & set(attack.access) and any(isinstance(one, SavedOutputs) for one in models):
+        return "it asks models about further inputs, and SavedOutputs has answers to the audited ones alone"
+    if "retain set" in attack.access and (
+        case.task is None or any(isinstance(one, SavedOutputs) and "retain" not in one.parts for one in models)
+    ):
+        return "it needs every model's outputs on the retain set, which only a task has"
+    fewest = min(len(case.forget), len(case.controls))
+    if fewest < attack.least_examples:
+        return f"it learns from examples: {attack.least_examples} or more a side, and there are {fewest}"
+    return ""

@@ -1,0 +1,197 @@
+"""Every attack by name: those each audit runs, and those run when they are named because they cost more than arrays.
+
+`audit_forgotten(..., attacks=("RMIA", "gradient norm"))` adds attacks by name, `attacks="all"` whatever can be asked
+of the model; an `Attack` of your own, or one made here with other arguments, may stand in place of a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from pytest_unlearn.attacks import (
+    CONFIDENCE,
+    CONFIDENCE_RESIDUALS,
+    DIFFERENCE,
+    ENTROPY,
+    LABEL_ONLY,
+    LIRA,
+    MARGIN,
+    MARGIN_RESIDUALS,
+    MODIFIED_ENTROPY,
+    RMIA,
+    UPDATE_LEAKAGE,
+)
+from pytest_unlearn.attacks.learned import learned_attack, starting_kit_attack
+from pytest_unlearn.attacks.lira import AUGMENTATIONS, augmented_lira
+from pytest_unlearn.attacks.measures import auc_of_scores, gap_of_scores
+from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
+from pytest_unlearn.attacks.reference_residual import calibrated
+from pytest_unlearn.attacks.setting import Access, Attack
+from pytest_unlearn.attacks.shadow_models import shadow_models
+from pytest_unlearn.attacks.signals import (
+    augmentation_stability,
+    boundary_distance,
+    logit_scaled_confidence,
+    negative_gradient_norm,
+)
+from pytest_unlearn.attacks.single_model import single_model
+from pytest_unlearn.attacks.update_leakage import learned_update_leakage
+from pytest_unlearn.queries import Augmentations, BoundaryDistance, gradient_norm, inputs
+from pytest_unlearn.query import Query
+
+__all__ = ["ALWAYS", "NAMED", "attacks_by_name", "label_only_attacks", "lira_with_augmentations"]
+
+LEAST_EXAMPLES = 20  # a side, to fit anything on four fifths of them
+
+
+def label_only_attacks(
+    augmentations: Augmentations = Augmentations(),  # noqa: B008 - frozen
+    boundary: BoundaryDistance = BoundaryDistance(),  # noqa: B008 - frozen
+) -> tuple[Attack, Attack]:
+    """Augmentation stability and boundary distance, for an attacker who sees labels alone."""
+    access: tuple[Access, ...] = ("labels", "further queries")
+    stability = Attack(
+        name="augmentation stability",
+        score=partial(single_model, augmentation_stability),
+        measure=auc_of_scores,
+        access=access,
+        queries=(Query(name=AUGMENTATIONS, ask=augmentations),),
+        cost=f"{augmentations.queries} further labels an example of every model",
+        source="Choquette-Choo et al. 2021",
+    )
+    distance = Attack(
+        name="boundary distance",
+        score=partial(calibrated, boundary_distance),
+        measure=auc_of_scores,
+        access=access,
+        queries=(Query(name="boundary distance", ask=boundary),),
+        cost="some 400 further labels an example of every model",
+        calibrated=True,
+        source="Choquette-Choo et al. 2021; Chen, Jordan & Wainwright 2020",
+    )
+    return stability, distance
+
+
+def lira_with_augmentations(augmentations: Augmentations = Augmentations()) -> Attack:  # noqa: B008 - frozen
+    """Offline LiRA over several queries an example."""
+    return Attack(
+        name="LiRA, augmented",
+        score=augmented_lira,
+        measure=auc_of_scores,
+        access=("outputs", "references", "further queries"),
+        least_references=1,
+        queries=(Query(name=AUGMENTATIONS, ask=augmentations),),
+        cost=f"{augmentations.queries} further outputs an example of every model",
+        calibrated=True,
+        source="Carlini et al. 2022, section VI.C",
+    )
+
+
+GRADIENT_NORM = Attack(
+    name="gradient norm",
+    score=partial(calibrated, negative_gradient_norm),
+    measure=auc_of_scores,
+    access=("weights",),
+    queries=(Query(name="gradient norm", ask=gradient_norm),),
+    cost="one gradient an example of every model",
+    calibrated=True,
+    source="Nasr, Shokri & Houmansadr 2019",
+)
+QUANTILE_REGRESSION = Attack(
+    name="quantile regression",
+    score=partial(quantile_regression, logit_scaled_confidence),
+    least_examples=LEAST_EXAMPLES,
+    measure=auc_of_scores,
+    access=("outputs", "inputs"),
+    queries=(Query(name=INPUTS, ask=inputs),),
+    cost="ten forests on the controls",
+    calibrated=True,
+    source="Bertran et al. 2023",
+)
+LEARNED = Attack(
+    name="learned, all signals",
+    score=learned_attack,
+    least_examples=LEAST_EXAMPLES,
+    measure=auc_of_scores,
+    access=("outputs", "references"),
+    cost="five logistic regressions",
+    calibrated=True,
+    source="ours, after Nasr et al. 2019",
+)
+STARTING_KIT = Attack(
+    name="starting kit",
+    score=starting_kit_attack,
+    least_examples=LEAST_EXAMPLES,
+    measure=gap_of_scores,
+    cost="five logistic regressions a model",
+    source="NeurIPS 2023 machine unlearning challenge",
+)
+SHADOW_MODELS = Attack(
+    name="shadow models",
+    score=shadow_models,
+    measure=auc_of_scores,
+    access=("outputs", "references", "retain set"),
+    least_references=2,
+    cost="the references' outputs on retain; a logistic regression a class and reference",
+    source="Shokri et al. 2017",
+)
+LEARNED_UPDATE_LEAKAGE = Attack(
+    name="update leakage, learned",
+    score=learned_update_leakage,
+    least_examples=LEAST_EXAMPLES,
+    measure=auc_of_scores,
+    access=("outputs", "original", "references"),
+    least_references=1,
+    cost="five logistic regressions a model",
+    source="Chen et al. 2021",
+)
+ALWAYS = (
+    *CONFIDENCE_RESIDUALS,
+    *MARGIN_RESIDUALS,
+    DIFFERENCE,
+    LIRA,
+    RMIA,
+    UPDATE_LEAKAGE,
+    CONFIDENCE,
+    MARGIN,
+    ENTROPY,
+    MODIFIED_ENTROPY,
+    LABEL_ONLY,
+)
+NAMED = (
+    LEARNED,
+    QUANTILE_REGRESSION,
+    GRADIENT_NORM,
+    *label_only_attacks(),
+    lira_with_augmentations(),
+    SHADOW_MODELS,
+    STARTING_KIT,
+    LEARNED_UPDATE_LEAKAGE,
+)
+
+
+def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]:
+    """The attacks to add to those of every audit: "standard" for none, "all", names, or attacks themselves.
+
+    Raises:
+        ValueError: for an unknown name, or two attacks of one name.
+    """
+    if attacks == "standard":
+        return ()
+    chosen = NAMED if attacks == "all" else [attacks] if isinstance(attacks, str) else list(attacks)
+    known = {attack.name: attack for attack in (*ALWAYS, *NAMED)}
+    unknown = [one for one in chosen if not isinstance(one, Attack) and one not in known]
+    if unknown:
+        raise ValueError(
+            f'there is no attack {unknown[0]!r}: attacks= takes "standard", "all", or names among '
+            f"{', '.join(attack.name for attack in NAMED)}."
+        )
+    always = {attack.name for attack in ALWAYS}
+    found = tuple(one if isinstance(one, Attack) else known[one] for one in chosen)
+    found = tuple(one for one in found if not (one.name in always and one is known[one.name]))
+    names = [one.name for one in found]
+    repeated = sorted({name for name in names if names.count(name) > 1 or name in always})
+    if repeated:
+        raise ValueError(f"attacks= holds two attacks called {repeated[0]!r}: give each its own name.")
+    return found

@@ -1,0 +1,53 @@
+"""How hard an example still pulls at the weights: the norm of its own loss gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.adapters import is_module, ready
+from pytest_unlearn.evidence import FloatArray
+from pytest_unlearn.views import View
+
+VALUES_AT_ONCE = 1 << 26  # of gradients held in memory
+
+
+def gradient_norm(model: Any, view: View, _: Any) -> FloatArray:
+    """The Euclidean norm of the cross-entropy's gradient by all trainable weights, shape (examples,), in eval mode.
+
+    Source: Nasr, Shokri & Houmansadr 2019. Near 0 for an example that training fitted.
+
+    Raises:
+        ValueError: a model that is no `nn.Module` with trainable weights, or whose answer to one example depends on
+            others.
+    """
+    if not is_module(model):
+        raise ValueError(
+            f"the gradient norm needs an nn.Module, whose weights it differentiates by; got {type(model).__name__}."
+        )
+    import torch
+    from torch.func import functional_call, grad, vmap
+
+    weights = {name: w.detach() for name, w in model.named_parameters() if w.requires_grad and w.is_floating_point()}
+    if not weights:
+        raise ValueError("the gradient norm needs trainable weights: all of this model's are frozen.")
+    first = next(iter(weights.values()))
+
+    def loss(parameters: dict[str, Any], x: Any, y: Any) -> Any:
+        logits = functional_call(model, parameters, (x[None],))
+        return torch.nn.functional.cross_entropy(logits, y[None])
+
+    each = vmap(grad(loss), in_dims=(None, 0, 0), randomness="error")
+    chunk = max(1, VALUES_AT_ONCE // sum(w.numel() for w in weights.values()))
+    labels = view.labels
+    found = []
+    with ready(model, None):
+        for start in range(0, len(view), chunk):
+            where = np.arange(start, min(start + chunk, len(view)))
+            x = torch.as_tensor(view.inputs(where), device=first.device)
+            y = torch.as_tensor(labels[where], device=first.device)
+            gradients = each(weights, x.to(first.dtype) if x.is_floating_point() else x, y)
+            squares = sum(g.double().flatten(1).square().sum(1) for g in gradients.values())
+            found.append(torch.as_tensor(squares).sqrt().cpu().numpy())
+    return np.asarray(np.concatenate(found), dtype=np.float64)
