@@ -67,7 +67,8 @@ def ain(relearn_unlearned: float, relearn_scratch: float) -> Metric:
 
     Both are steps until the accuracy on the forget set is within some percent of the original's, above 0. Far below 1
     is residual knowledge, far above 1 conspicuous forgetting. Raises ValueError for steps that are no positive number:
-    give the steps tried where the accuracy was never reached. Source: Chundawat 2023, "Zero-shot machine unlearning", anamnesis index.
+    give the steps tried where the accuracy was never reached. Source: Chundawat 2023, "Zero-shot
+    machine unlearning", anamnesis index.
     """
     if not (0 < relearn_unlearned < math.inf and 0 < relearn_scratch < math.inf):
         raise ValueError(
