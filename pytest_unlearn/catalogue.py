@@ -139,6 +139,7 @@ SHADOW_MODELS = Attack(
 LEARNED_UPDATE_LEAKAGE = Attack(
     name="update leakage, learned",
     score=learned_update_leakage,
+    sides=("high",),
     least_examples=LEAST_EXAMPLES,
     measure=auc_of_scores,
     access=("outputs", "original", "references"),

@@ -99,6 +99,7 @@ UPDATE_LEAKAGE = Attack(
     name="update leakage",
     score=update_leakage,
     measure=auc_of_scores,
+    sides=("high",),
     access=("outputs", "original", "references"),
     least_references=1,
     cost="one evaluation of the original and of each reference, shared with all others",

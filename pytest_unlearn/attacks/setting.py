@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores
+from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores, Side
 from pytest_unlearn.query import Query
 from pytest_unlearn.statistics import Measure, tie_share
 
@@ -46,14 +46,15 @@ class Attack:
 
     `access` is what the attacker sees of the audited model and of others; `least_references` and `least_examples` are
     how many retrained models, and examples a side, it needs; `queries` what it asks besides logits, and `cost` what
-    that amounts to. A `calibrated` attack has a raw AUC of 0.5 on a retrained model; any other is judged on its difference
-    to the references' AUC.
+    that amounts to. A `calibrated` attack has a raw AUC of 0.5 on a retrained model; any other is judged on its
+    difference to the references' AUC. `sides` are those on which it can make a verdict FAIL.
     """
 
     name: str
     score: Callable[[Answers, Sequence[Answers], Pairing], Scores]
     measure: Callable[[Scores, Pairing], Measure]
     signed: bool = True
+    sides: tuple[Side, ...] = ("high", "low")
     access: tuple[Access, ...] = ("outputs",)
     least_references: int = 0
     least_examples: int = 1

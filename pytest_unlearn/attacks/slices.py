@@ -40,7 +40,7 @@ def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, 
         return ExtremeMeasure(parts=[slice_measure(attack, scores, pairing, mask) for mask in masks], side=side)
 
     return tuple(
-        replace(attack, name=f"{attack.name}, {words} {kind}", measure=partial(measure, side))
+        replace(attack, name=f"{attack.name}, {words} {kind}", measure=partial(measure, side), sides=(side,))
         for side, words in SIDES.items()
     )
 

@@ -180,8 +180,7 @@ def _problem(attack: Attack, scores: Scores) -> str:
 
 
 def _rejected(findings: Sequence[Finding], limit: float, confidence: float) -> tuple[Finding, Side] | None:
-    sides: tuple[Side, Side] = ("high", "low")
-    tried = [(finding, side) for finding in findings if not finding.problem for side in sides]
+    tried = [(finding, side) for finding in findings if not finding.problem for side in finding.attack.sides]
     p_values = [p_value(f.measure, limit if side == "high" else 1 - limit, side) for f, side in tried]
     adjusted = holm(np.array(p_values))
     beyond = [pair for pair, p in zip(tried, adjusted, strict=True) if p <= 1 - confidence]

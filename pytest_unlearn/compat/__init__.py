@@ -8,9 +8,11 @@ from pytest_unlearn.compat.accuracies import ain, nomus, tow, tow_mia
 from pytest_unlearn.compat.divergences import activation_distance, js_divergence, klom, zrf
 from pytest_unlearn.compat.forget_quality import ForgetQuality, forget_quality
 from pytest_unlearn.compat.membership import priv_leak, starting_kit_mia, svc_mia_efficacy
-from pytest_unlearn.compat.metric import Metric
+from pytest_unlearn.compat.metric import Direction, ExampleMetric, Metric
 
 __all__ = [
+    "Direction",
+    "ExampleMetric",
     "ForgetQuality",
     "Metric",
     "activation_distance",

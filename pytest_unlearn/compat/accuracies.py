@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from pytest_unlearn.compat.metric import Metric, rates
@@ -16,7 +17,11 @@ def tow(unlearned: Mapping[str, float], retrained: Mapping[str, float]) -> Metri
     or what is no share. Source: Zhao 2024, "What makes unlearning hard and what to do about it" (RUM), tug of war.
     """
     return Metric(
-        "ToW", _product(unlearned, retrained, SETS), 1.0, "equal accuracy is not equal behaviour, and has an error"
+        "ToW",
+        _product(unlearned, retrained, SETS),
+        1.0,
+        "higher",
+        "equal accuracy is not equal behaviour, and has an error",
     )
 
 
@@ -26,7 +31,9 @@ def tow_mia(unlearned: Mapping[str, float], retrained: Mapping[str, float]) -> M
     Raises ValueError as `tow`. Source: Zhao 2024.
     """
     names = ("mia", "retain", "test")
-    return Metric("ToW-MIA", _product(unlearned, retrained, names), 1.0, "it is as good as its membership attack")
+    return Metric(
+        "ToW-MIA", _product(unlearned, retrained, names), 1.0, "higher", "it is as good as its membership attack"
+    )
 
 
 def _product(unlearned: Mapping[str, float], retrained: Mapping[str, float], names: tuple[str, ...]) -> float:
@@ -47,7 +54,11 @@ def nomus(test_accuracy: float, mia_accuracy: float) -> Metric:
     rates(test_accuracy=test_accuracy, mia_accuracy=mia_accuracy)
     value = (test_accuracy + 1.0 - 2.0 * abs(mia_accuracy - 0.5)) / 2.0
     return Metric(
-        "NoMUS", value, None, "half of it is accuracy, which forgetting nothing keeps; compare with retraining"
+        "NoMUS",
+        value,
+        None,
+        "higher",
+        "half of it is accuracy, which forgetting nothing keeps; compare with retraining",
     )
 
 
@@ -55,9 +66,14 @@ def ain(relearn_unlearned: float, relearn_scratch: float) -> Metric:
     """How fast is the forget set relearned? Steps of the unlearned model over steps of one trained from scratch.
 
     Both are steps until the accuracy on the forget set is within some percent of the original's, above 0. Far below 1
-    is residual knowledge, far above 1 conspicuous forgetting. Raises ValueError for steps of 0 or less. Source:
-    Chundawat 2023, "Zero-shot machine unlearning", anamnesis index.
+    is residual knowledge, far above 1 conspicuous forgetting. Raises ValueError for steps that are no positive number:
+    give the steps tried where the accuracy was never reached. Source: Chundawat 2023, "Zero-shot
+    machine unlearning", anamnesis index.
     """
-    if not (relearn_unlearned > 0 and relearn_scratch > 0):
-        raise ValueError(f"relearning took {relearn_unlearned} and {relearn_scratch} steps: both are above 0")
-    return Metric("AIN", relearn_unlearned / relearn_scratch, 1.0, "it can be gamed: a masked logit relearns slowly")
+    if not (0 < relearn_unlearned < math.inf and 0 < relearn_scratch < math.inf):
+        raise ValueError(
+            f"relearning took {relearn_unlearned} and {relearn_scratch} steps: both are above 0 and finite"
+        )
+    return Metric(
+        "AIN", relearn_unlearned / relearn_scratch, 1.0, "nearer", "it can be gamed: a masked logit relearns slowly"
+    )

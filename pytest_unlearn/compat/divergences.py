@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from pytest_unlearn.compat.metric import Metric, probabilities
+from pytest_unlearn.compat.metric import ExampleMetric, Metric, probabilities
 from pytest_unlearn.evidence import FloatArray
 
 BINS, CLIP, FLOOR = 20, 100.0, 1e-5  # as published with KLOM
@@ -21,7 +21,7 @@ def js_divergence(model: ArrayLike, other: ArrayLike) -> Metric:
     """
     value = float(_js(model, other).mean())
     return Metric(
-        "JS divergence", value, 0.0, "two retrained models differ as well: compare with what lies between them"
+        "JS divergence", value, 0.0, "lower", "two retrained models differ as well: compare with what lies between them"
     )
 
 
@@ -34,7 +34,7 @@ def zrf(unlearned: ArrayLike, incompetent: ArrayLike) -> Metric:
     """
     value = 1.0 - float(_js(unlearned, incompetent).mean())
     return Metric(
-        "ZRF", value, None, "it measures randomness: a retrained model is not random, so compare with its ZRF"
+        "ZRF", value, None, "nearer", "it measures randomness: a retrained model is not random, so compare with its ZRF"
     )
 
 
@@ -46,16 +46,19 @@ def activation_distance(unlearned: ArrayLike, retrained: ArrayLike) -> Metric:
     """
     one, other = _pair(unlearned, retrained)
     value = float(np.linalg.norm(one - other, axis=1).mean())
-    return Metric("activation distance", value, 0.0, "two retrained models differ as well: compare with their distance")
+    return Metric(
+        "activation distance", value, 0.0, "lower", "two retrained models differ as well: compare with their distance"
+    )
 
 
-def klom(unlearned: ArrayLike, oracles: ArrayLike) -> FloatArray:
+def klom(unlearned: ArrayLike, oracles: ArrayLike) -> ExampleMetric:
     """How far is each example's law of margins from that under retraining? A KL divergence an example, in nats.
 
     `unlearned` and `oracles` are margins z_y - logsumexp(other logits), shape (models, examples), of many unlearned and
     many retrained models. Margins are clipped to +-100 and counted in 20 common bins; empty bins of the oracles count
-    1e-5. Returns shape (examples,), small but not 0 under perfect unlearning: two halves of the oracles show how small.
-    Raises ValueError for shapes that do not match or fewer than two models. Source: Rinberg 2025.
+    1e-5. Returns values of shape (examples,), small but not 0 under perfect unlearning: two halves of the oracles show
+    how small, which is why there is no target. Raises ValueError for shapes that do not match or fewer than two models.
+    Source: Rinberg 2025.
     """
     ours, theirs = (np.clip(np.asarray(margins, dtype=np.float64), -CLIP, CLIP) for margins in (unlearned, oracles))
     if ours.ndim != 2 or theirs.ndim != 2 or ours.shape[1] != theirs.shape[1] or min(len(ours), len(theirs)) < 2:
@@ -65,7 +68,10 @@ def klom(unlearned: ArrayLike, oracles: ArrayLike) -> FloatArray:
     low = np.minimum(ours.min(axis=0), theirs.min(axis=0))
     width = np.maximum(ours.max(axis=0), theirs.max(axis=0)) - low
     p, q = (_histogram(margins, low, width) for margins in (ours, theirs))
-    return np.asarray(special.rel_entr(p, np.maximum(q, FLOOR)).sum(axis=0))
+    values = np.asarray(special.rel_entr(p, np.maximum(q, FLOOR)).sum(axis=0))
+    return ExampleMetric(
+        "KLOM", values, None, "lower", "never 0 for few models: compare with two halves of the oracles"
+    )
 
 
 def _histogram(margins: FloatArray, low: FloatArray, width: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from pytest_unlearn.compat.metric import Metric
 from pytest_unlearn.statistics.validation import check_open_unit, vector
 
 
@@ -19,6 +20,12 @@ class ForgetQuality:
     distance: float
     upper: float
     confidence: float
+
+    @property
+    def metric(self) -> Metric:
+        """The published number, the p-value; it has no target, since it is uniform under perfect unlearning."""
+        caution = "a large p-value proves nothing, least of all with few examples: ask for equivalent(margin)"
+        return Metric("forget quality", self.p_value, None, "higher", caution)
 
     def equivalent(self, margin: float) -> bool:
         """Whether the two laws are proven to lie within `margin` of each other; a large p-value proves nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pytest_unlearn.compat.metric import Metric
+from pytest_unlearn.compat.metric import Metric, rates
 from pytest_unlearn.statistics import auc
 from pytest_unlearn.statistics.validation import vector
 
@@ -30,7 +30,9 @@ def starting_kit_mia(forget_losses: ArrayLike, test_losses: ArrayLike, *, seed: 
         LogisticRegression(), np.concatenate(sides)[:, None], np.repeat([0, 1], count), cv=splits, scoring="accuracy"
     )
     error = 0.5 / np.sqrt(0.2 * count)
-    return Metric("starting-kit MIA", float(accuracy.mean()), 0.5, f"one split's standard error is {error:.3f}")
+    return Metric(
+        "starting-kit MIA", float(accuracy.mean()), 0.5, "nearer", f"one split's standard error is {error:.3f}"
+    )
 
 
 def svc_mia_efficacy(
@@ -40,8 +42,8 @@ def svc_mia_efficacy(
 
     Each is a statistic an example of the unlearned model (confidence, say), shape (examples,). With `retrained`, the
     same share of a retrained model, the value is the gap to it, 0 under perfect unlearning; without, no value is right.
-    Raises ValueError for what is empty or not finite. Source: Jia 2023, "Model sparsity can simplify machine
-    unlearning"; Fan 2024 (SalUn).
+    Raises ValueError for what is empty or not finite, or a `retrained` that is no share. Source: Jia 2023, "Model
+    sparsity can simplify machine unlearning"; Fan 2024 (SalUn).
     """
     from sklearn.svm import SVC
 
@@ -51,10 +53,19 @@ def svc_mia_efficacy(
     share = float((attack.predict(asked[:, None]) == 0).mean())
     if retrained is None:
         return Metric(
-            "MIA-efficacy", share, None, "a retrained model's share is neither 0.5 nor 1: give it as retrained="
+            "MIA-efficacy",
+            share,
+            None,
+            "nearer",
+            "a retrained model's share is neither 0.5 nor 1: give it as retrained=",
         )
+    rates(retrained=retrained)
     return Metric(
-        "MIA-efficacy gap", share - retrained, 0.0, "the forget set is compared with retain, not with controls"
+        "MIA-efficacy gap",
+        share - retrained,
+        0.0,
+        "nearer",
+        "the forget set is compared with retain, not with controls",
     )
 
 
@@ -72,4 +83,4 @@ def priv_leak(
     if reference == 0.0:
         raise ValueError("the retrained model's AUC is 0: there is nothing to divide by")
     value = 100.0 * (auc(forget, holdout) - reference) / reference
-    return Metric("PrivLeak", value, 0.0, "a ratio of two AUCs, each with an error; in percent")
+    return Metric("PrivLeak", value, 0.0, "nearer", "a ratio of two AUCs, each with an error; in percent")

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.evidence import FloatArray
 
+Direction = Literal["higher", "lower", "nearer"]
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A metric's value; `target` is its value under perfect unlearning, None where that depends on the retrained model.
 
-    `caution` says what the number does not show.
+    `direction` says which values are better: "higher", "lower", or those "nearer" the target (where there is none, the
+    retrained model's value), on either side. `caution` says what the number does not show.
     """
 
     name: str
     value: float
     target: float | None
+    direction: Direction
     caution: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExampleMetric:
+    """A metric of each example: `values` [n], else as `Metric`."""
+
+    name: str
+    values: FloatArray
+    target: float | None
+    direction: Direction
+    caution: str
+
+    def quantile(self, share: float) -> float:
+        """The value that a share of the examples does not exceed: papers report 0.95. ValueError outside [0, 1]."""
+        rates(share=share)
+        return float(np.quantile(self.values, share))
 
 
 def rates(**given: float) -> None:

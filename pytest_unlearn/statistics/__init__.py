@@ -24,6 +24,7 @@ from pytest_unlearn.statistics.epsilon import (
     epsilon_of_rates,
 )
 from pytest_unlearn.statistics.epsilon_gaussian import delta_of_mu, epsilon_gaussian, epsilon_of_mu
+from pytest_unlearn.statistics.epsilon_hull import epsilon_hull, epsilon_thresholds
 from pytest_unlearn.statistics.epsilon_one_run import epsilon_one_run, one_run_p_value
 from pytest_unlearn.statistics.extremes import ExtremeMeasure
 from pytest_unlearn.statistics.folds import folds, out_of_fold, rank_within_folds
@@ -68,11 +69,13 @@ __all__ = [
     "epsilon_bound",
     "epsilon_ceiling",
     "epsilon_gaussian",
+    "epsilon_hull",
     "epsilon_of_auc",
     "epsilon_of_mu",
     "epsilon_of_rates",
     "epsilon_one_run",
     "folds",
+    "epsilon_thresholds",
     "holm",
     "mcnemar",
     "minimum_forget",

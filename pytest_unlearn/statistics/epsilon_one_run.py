@@ -46,22 +46,9 @@ def epsilon_one_run(
     Raises ValueError as `one_run_p_value`, and for a confidence outside (0.5, 1).
     """
     alpha = 1.0 - check_confidence(confidence)
-
-    def refuted(right: int) -> float:
-        low, high = 0.0, _LARGEST
-        if one_run_p_value(right, guesses, 0.0, delta, examples) > alpha:
-            return 0.0
-        for _ in range(100):
-            middle = (low + high) / 2.0
-            if one_run_p_value(right, guesses, middle, delta, examples) <= alpha:
-                low = middle
-            else:
-                high = middle
-        return low
-
     return EpsilonBound(
-        low=refuted(correct),
-        ceiling=refuted(guesses),
+        low=largest_refuted(correct, guesses, alpha, delta, examples),
+        ceiling=largest_refuted(guesses, guesses, alpha, delta, examples),
         confidence=confidence,
         delta=delta,
         method="one run",
@@ -69,6 +56,22 @@ def epsilon_one_run(
         n_controls=guesses if examples is None else examples,
         assumes="each example was included by a fair coin",
     )
+
+
+def largest_refuted(
+    correct: int, guesses: int, alpha: float, delta: float, examples: int | None, low: float = 0.0
+) -> float:
+    """The largest epsilon whose p-value is at most `alpha`, or `low` where that is not above it."""
+    if one_run_p_value(correct, guesses, low, delta, examples) > alpha:
+        return low
+    high = _LARGEST
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        if one_run_p_value(correct, guesses, middle, delta, examples) <= alpha:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _at_least(counts: IntArray, trials: int, chance: float) -> FloatArray:

@@ -40,16 +40,18 @@ class TestDivergences:
 
     def test_klom_sees_a_shift_and_little_between_oracles(self):
         oracles, others, shifted = (RNG.normal(centre, 1, size=(100, 40)) for centre in (0, 0, 3))
-        null, seen = compat.klom(others, oracles), compat.klom(shifted, oracles)
+        null, seen = (compat.klom(models, oracles).values for models in (others, shifted))
         assert null.shape == (40,)
         assert 0 < np.median(null) < 1.5 < np.median(seen)
 
     def test_klom_by_hand(self):
         # bins of 0.1 over [0, 2]: unlearned all in the last, oracles half in the first and half in the last
-        found = compat.klom(np.array([[2.0], [2.0]]), np.array([[0.0], [2.0]]))
+        found = compat.klom(np.array([[2.0], [2.0]]), np.array([[0.0], [2.0]])).values
         assert found == pytest.approx([math.log(2)])
-        assert compat.klom(np.full((2, 1), 1e9), np.full((3, 1), 1e9)) == pytest.approx([0.0])
-        assert compat.klom(np.array([[1.0], [1.0]]), np.array([[0.0], [0.0]])) == pytest.approx([math.log(1 / 1e-5)])
+        assert compat.klom(np.full((2, 1), 1e9), np.full((3, 1), 1e9)).values == pytest.approx([0.0])
+        far = compat.klom(np.array([[1.0], [1.0]]), np.array([[0.0], [0.0]]))
+        assert far.values == pytest.approx([math.log(1 / 1e-5)])
+        assert far.quantile(0.95) == far.values[0]
 
 
 class TestAccuracies:
@@ -130,6 +132,9 @@ class TestForgetQuality:
         (lambda: compat.tow({"forget": 0.5}, {}), "'forget' is missing"),
         (lambda: compat.nomus(59.5, 0.5), "divide percentages by 100"),
         (lambda: compat.ain(0, 3), "both are above 0"),
+        (lambda: compat.ain(math.inf, math.inf), "and finite"),
+        (lambda: compat.svc_mia_efficacy([1.0], [0.0], [1.0], retrained=12.9), "divide percentages by 100"),
+        (lambda: compat.svc_mia_efficacy([1.0], [0.0], [1.0], retrained=math.nan), "a share between 0 and 1"),
         (lambda: compat.starting_kit_mia([1.0] * 5, [1.0] * 50), "too few"),
         (lambda: compat.priv_leak([1.0], [0.0], [0.0], [1.0]), "nothing to divide by"),
         (lambda: compat.forget_quality([], [1.0]), "empty|at least one"),
