@@ -33,7 +33,7 @@ def class_masks(pairing: Pairing) -> list[Mask]:
 
 def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, ...]:
     """An attack's largest and smallest AUC over slices of the forget set, each against all comparable controls."""
-    if len(masks) < 2 and kind == "class":
+    if not masks or (kind == "class" and len(masks) == 1):
         return ()
 
     def measure(side: Side, scores: Scores, pairing: Pairing) -> Measure:
