@@ -126,7 +126,7 @@ class UnlearningTask:
             return self._train([(self.retain.resampled(seed), seed) for seed in seeds])
         return first + self._train([(self.retain, seed) for seed in seeds[2:]])
 
-    @property
+    @cached_property
     def bootstrapped(self) -> bool:
         """Whether two seeds gave equal models, so that references were trained on seeded bootstraps of retain."""
         records = self.trained_references

@@ -18,7 +18,7 @@ from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores
 from pytest_unlearn.statistics import folds
 
 INPUTS = "inputs"  # the query it needs
-TREES = 60
+TREES = 40
 LEAF = 5
 MOST_FITTED = 4000
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pytest_unlearn import UnlearningTask
-from pytest_unlearn.attacks import Pairing, deciding_set, tripwires
-from pytest_unlearn.attacks.lira import offline_lira
-from pytest_unlearn.attacks.rmia import offline_rmia
-from pytest_unlearn.attacks.signals import logit_scaled_confidence
-from pytest_unlearn.evidence import Answers, Scores
-from pytest_unlearn.outputs import evaluate
+from pytest_unlearn.attacks import Attack
+from pytest_unlearn.audits.case import open_case
+from pytest_unlearn.audits.examination import can_run
+from pytest_unlearn.catalogue import ALWAYS, NAMED
 from pytest_unlearn.statistics import auc_measure
 from tests import worlds
 from unlearners import FineTune
@@ -24,18 +21,9 @@ Row = dict[str, Any]
 REFERENCES = (1, 2, 4, 8, 16)
 JUDGED = 4
 LOSS = "confidence"  # ranks as the loss does
-SCORES: dict[str, Callable[[Answers, Sequence[Answers], Pairing], Scores]] = {
-    **{
-        attack.name: attack.score
-        for attack in (*deciding_set(references=True, classes=10), *tripwires(references=True, classes=10))
-    },
-    "LiRA, offline, pooled": partial(offline_lira, logit_scaled_confidence, variance="pooled"),
-    "RMIA, offline": offline_rmia,
-}
+ATTACKS: tuple[Attack, ...] = (*ALWAYS, *NAMED)
 # Judged against 0.5 by themselves; the others only by their difference to the references.
-CALIBRATED = tuple(
-    name for name in SCORES if any(word in name for word in ("residual", "deviation", "difference", "LiRA", "RMIA"))
-)
+CALIBRATED = tuple(attack.name for attack in ATTACKS if attack.calibrated and attack.least_references <= JUDGED)
 
 
 def attacks(seed: int) -> Row:
@@ -55,33 +43,28 @@ def attacks(seed: int) -> Row:
             "fine-tuned": FineTune()(task.original, task.retain, task.forget, seed=seed),
             "retrained": example.RECIPE(task.retain, seed=seed + 500_000),
         }
-        references = [answers(task, model) for model in task.retrained]
+        case = open_case(
+            task.forget, nonmembers=None, baseline=None, references=None, match="inherit", output=None,
+            require_controls=True,
+        ).for_attacks(ATTACKS)  # fmt: skip
+        original = case.known_answers(task.original)
+        references = [replace(case.known_answers(model), original=original) for model in task.retrained]
         for name, model in models.items():
-            mine = answers(task, model)
-            for count in REFERENCES:
-                for attack, score in SCORES.items():
-                    row[f"{world}, {name}, {count} references, {attack}"] = round(
-                        auc_of(score, mine, references[:count]), 4
-                    )
+            mine = original if name == "original" else replace(case.answers(model), original=original)
+            for attack in ATTACKS:
+                found = {}
+                for count in REFERENCES:
+                    if can_run(attack, mine, references[:count]):
+                        alone = {"references", "original"}.isdisjoint(attack.access) and not attack.calibrated
+                        scores = attack.score(mine, [] if alone else references[:count], case.pairing)
+                        found[count] = auc_measure(scores.forget, scores.controls, **case.pairing.labels).value
+                row |= {f"{world}, {name}, {k} references, {attack.name}": round(v, 4) for k, v in found.items()}
     return row
 
 
-def answers(task: UnlearningTask, model: Any) -> Answers:
-    """What a model answers on the two sets."""
-    forget, controls = (evaluate(model, view, classes=task.split.classes) for view in (task.forget, task.controls))
-    return Answers(forget=forget, controls=controls)
-
-
-def auc_of(score: Callable[..., Scores], mine: Answers, references: Sequence[Answers]) -> float:
-    """The AUC of an attack's scores, class by class."""
-    strata = {"forget_strata": mine.forget.labels, "control_strata": mine.controls.labels}
-    scores = score(mine, references, Pairing(**strata))
-    return auc_measure(scores.forget, scores.controls, **strata).value
-
-
 def mean(rows: list[Row], *names: Any) -> float:
-    """The mean AUC over seeds."""
-    return float(np.mean([row[", ".join(map(str, names))] for row in rows]))
+    """The mean AUC over seeds; NaN for what cannot be run."""
+    return float(np.mean([row.get(", ".join(map(str, names)), np.nan) for row in rows]))
 
 
 def attacks_rule(rows: list[Row]) -> list[tuple[str, bool]]:
@@ -109,10 +92,15 @@ def summary(rows: list[Row]) -> list[str]:
     """Means over seeds: a line for each attack, models by references."""
     lines = [f"means over {len(rows)} seeds, by 1, 2, 4, 8, 16 references:"]
     for world in ("noisy", "clean"):
-        for attack in SCORES:
+        for attack in ATTACKS:
             shown = "; ".join(
-                f"{model} " + " ".join(f"{mean(rows, world, model, f'{k} references', attack):.3f}" for k in REFERENCES)
+                f"{model} "
+                + " ".join(_shown(mean(rows, world, model, f"{k} references", attack.name)) for k in REFERENCES)
                 for model in ("original", "fine-tuned", "retrained")
             )
-            lines.append(f"{world}, {attack}: {shown}")
+            lines.append(f"{world}, {attack.name}: {shown}")
     return lines
+
+
+def _shown(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
