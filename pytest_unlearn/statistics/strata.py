@@ -33,7 +33,7 @@ class Layout:
     @property
     def independent_pairs(self) -> int:
         """The most forget-control pairs of which no two share a unit, and none pairs a unit with itself."""
-        within = int(np.minimum(self.forget.counts, self.controls.unit_counts).sum())
+        within = int(np.minimum(self.forget.unit_counts, self.controls.unit_counts).sum())
         return max(1, min(self.forget.units, self.controls.units, self.units // 2, within))
 
     def covariance(self, forget_values: FloatArray, control_values: FloatArray) -> float:

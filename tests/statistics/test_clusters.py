@@ -231,3 +231,15 @@ def test_no_grouping_makes_a_variance_negative():
             estimate = any_measure.at(0.95)
             assert 0.0 <= estimate.low <= estimate.value <= estimate.high <= 1.0
             assert estimate.low < estimate.high
+
+
+def test_a_person_who_fills_a_stratum_makes_no_more_than_one_pair_there():
+    # Four examples of one person and four controls in the first class; in the second a single control.
+    estimate = auc_measure(
+        np.arange(6) + 99.0,
+        np.arange(5.0),
+        forget_strata=[0, 0, 0, 0, 1, 1],
+        control_strata=[0, 0, 0, 0, 1],
+        forget_groups=[0, 0, 0, 0, 1, 2],
+    ).at(0.95)
+    assert estimate.low == pytest.approx(0.05 ** (1 / 2))
