@@ -13,11 +13,15 @@ Signal = Callable[..., FloatArray]  # Outputs -> one number an example, higher =
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """Classes to compare within (None compares all with all) and the unit of deletion that intervals cluster by."""
+    """Classes to compare within (None compares all with all) and the unit of deletion that intervals cluster by.
+
+    Groups are numbered together: a number that occurs on both sides is one unit. None: examples are independent.
+    """
 
     forget_strata: IntArray | None = None
     control_strata: IntArray | None = None
     forget_groups: IntArray | None = None
+    control_groups: IntArray | None = None
 
     @property
     def labels(self) -> dict[str, IntArray | None]:
@@ -26,6 +30,7 @@ class Pairing:
             "forget_strata": self.forget_strata,
             "control_strata": self.control_strata,
             "forget_groups": self.forget_groups,
+            "control_groups": self.control_groups,
         }
 
     def tie_share(self, forget: FloatArray, controls: FloatArray) -> float:
