@@ -25,10 +25,13 @@ class Split:
         controls: never-trained examples from the law of the forget set, if the test set is not that.
         groups: one integer an example of train, the unit of deletion (a person): intervals cluster by it.
         match: "class" compares forget examples with controls of their own class; None compares all with all.
+        control_groups: one integer an example of controls (of test, where there are none), with the same number for a
+            person as in groups: intervals cluster the controls as well, and whoever is on both sides is one unit.
 
     Raises:
         ValueError: indices out of range or repeated, nothing to forget or to retain, a test or control example that
-            is an exact copy of a training example, a forget class without controls.
+            is an exact copy of a training example, a forget class without controls, groups that are not one id for
+            each example.
     """
 
     def __init__(
@@ -39,6 +42,8 @@ class Split:
         controls: Any = None,
         groups: Any = None,
         match: Match = "class",
+        *,
+        control_groups: Any = None,
     ) -> None:
         self.train = _examples(train, "train")
         self.test = _examples(test, "test")
@@ -52,7 +57,11 @@ class Split:
         self.retain_indices: IntArray = np.flatnonzero(kept).astype(np.int64)
         if len(self.retain_indices) == 0:
             raise ValueError("forget covers all of train: nothing is retained, so there is no model left to audit.")
-        self.groups = _groups(groups, len(self.train), self.forget_indices, self.retain_indices)
+        self.groups, self.control_groups = _numbered(
+            _ids(groups, "groups", len(self.train), "training examples"),
+            _ids(control_groups, "control_groups", len(self.held_out), f"examples of {self.held_out.name}"),
+        )
+        self._check_torn()
         self._check_overlap()
         self.control_indices = self._controls()
 
@@ -76,11 +85,29 @@ class Split:
 
     def with_forget(self, forget: Iterable[int] | Any) -> Split:
         """The same data under another deletion request."""
-        return Split(self.train, forget, self.test, self._given_controls, self.groups, self.match)
+        return Split(
+            self.train,
+            forget,
+            self.test,
+            self._given_controls,
+            self.groups,
+            self.match,
+            control_groups=self.control_groups,
+        )
 
     @property
     def _given_controls(self) -> Examples | None:
         return None if self.held_out is self.test else self.held_out
+
+    def _check_torn(self) -> None:
+        if self.groups is None:
+            return
+        torn = np.intersect1d(self.groups[self.forget_indices], self.groups[self.retain_indices])
+        if len(torn):
+            warnings.warn(
+                f"{len(torn)} groups are partly forgotten and partly retained: a retrained model still knows them.",
+                stacklevel=3,
+            )
 
     def _check_overlap(self) -> None:
         where: dict[bytes, int] = {content: i for i, content in reversed(list(enumerate(self.train.contents)))}
@@ -114,7 +141,7 @@ class Split:
                 "controls= with never-trained examples of that class, or match=None to compare across classes "
                 "(which only the negative control can justify)."
             )
-        return everything[np.isin(self.held_out.labels, wanted)]
+        return everything[np.isin(self.held_out.labels[everything], wanted)]
 
 
 def reserve_controls(n: int, *, size: int | float, seed: int) -> tuple[IntArray, IntArray]:
@@ -164,20 +191,23 @@ def _indices(forget: Any, n: int) -> IntArray:
     return raw.astype(np.int64)
 
 
-def _groups(groups: Any, n: int, forget: IntArray, retain: IntArray) -> IntArray | None:
+def _ids(groups: Any, name: str, n: int, of: str) -> Any:
     if groups is None:
         return None
     ids = np.asarray(to_numpy(groups))
     if ids.shape != (n,):
-        raise ValueError(f"groups needs one id for each of the {n} training examples; got shape {ids.shape}.")
-    numbers = np.unique(ids, return_inverse=True)[1].astype(np.int64)
-    torn = np.intersect1d(numbers[forget], numbers[retain])
-    if len(torn):
-        warnings.warn(
-            f"{len(torn)} groups are partly forgotten and partly retained: a retrained model still knows them.",
-            stacklevel=4,
-        )
-    return numbers
+        raise ValueError(f"{name} needs one id for each of the {n} {of}; got shape {ids.shape}.")
+    return ids
+
+
+def _numbered(*ids: Any) -> list[IntArray | None]:
+    """The same ids numbered from 0, all together: whoever occurs in several keeps one number."""
+    given = [part for part in ids if part is not None]
+    if not given:
+        return [None for _ in ids]
+    numbers = np.unique(np.concatenate(given), return_inverse=True)[1].reshape(-1).astype(np.int64)
+    parts = iter(np.split(numbers, np.cumsum([len(part) for part in given])[:-1]))
+    return [None if part is None else next(parts) for part in ids]
 
 
 def _some(items: Iterable[Any], most: int = 8) -> str:

@@ -146,6 +146,12 @@ def test_default_controls_are_the_test_examples_of_the_forget_classes():
     assert len(task.controls) == 20
 
 
+def test_a_copy_among_the_controls_is_left_out_whatever_is_matched():
+    twice = np.concatenate([TEST[0], TEST[0][:2]]), np.concatenate([TEST[1], TEST[1][:2]])
+    for match, indices in (("class", list(range(0, 30, 3))), (None, list(range(30)))):
+        assert Split(TRAIN, forget=[0], test=twice, match=match).control_indices.tolist() == indices
+
+
 def test_a_class_without_controls_is_named_and_match_none_turns_matching_off():
     without = TEST[1] != 2
     test = (TEST[0][without], TEST[1][without])
@@ -164,6 +170,25 @@ def test_groups_need_one_id_an_example_and_torn_groups_are_a_warning():
         Split(TRAIN, forget=[0, 1], test=TEST, groups=np.arange(30) // 2)
 
 
+def test_control_groups_need_one_id_for_each_example_that_controls_are_taken_from():
+    with pytest.raises(ValueError, match=r"control_groups needs one id for each of the 30 examples of test; .*\(29,\)"):
+        Split(TRAIN, forget=[0], test=TEST, control_groups=np.arange(29))
+    with pytest.raises(ValueError, match="control_groups needs one id for each of the 60 examples of controls"):
+        Split(TRAIN, forget=[0], test=TEST, controls=data(60, 2), control_groups=np.arange(30))
+    split = Split(TRAIN, forget=[0], test=TEST, control_groups=torch.arange(30) // 3)
+    assert split.control_groups.tolist() == (np.arange(30) // 3).tolist()
+    assert split.groups is None
+
+
+def test_whoever_is_on_both_sides_has_one_number():
+    ours, theirs = 1000 + np.arange(30) // 2 * 10, 1100 + np.arange(30) // 2 * 10
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a group is torn by what is retained, not by what was never trained on
+        split = Split(TRAIN, forget=range(20), test=TEST, groups=ours, control_groups=theirs)
+    assert split.groups.tolist() == (np.arange(30) // 2).tolist()
+    assert split.control_groups.tolist() == (np.arange(30) // 2 + 10).tolist()
+
+
 def test_the_digest_tells_requests_and_data_apart():
     base = Split(TRAIN, forget=[0], test=TEST)
     assert base.digest == Split(TRAIN, forget=[0], test=TEST).digest
@@ -174,8 +199,11 @@ def test_the_digest_tells_requests_and_data_apart():
 
 
 def test_with_forget_keeps_controls_groups_and_matching():
-    split = Split(TRAIN, forget=[0], test=TEST, controls=data(30, 2), match=None)
+    ids = {"groups": np.arange(30), "control_groups": 20 + np.arange(40)}
+    split = Split(TRAIN, forget=[0], test=TEST, controls=data(40, 2), match=None, **ids)
     again = split.with_forget([1, 2])
+    assert again.groups.tolist() == list(range(30))
+    assert again.control_groups.tolist() == list(range(20, 60))
     assert again.held_out is split.held_out
     assert again.match is None
     assert again.forget_indices.tolist() == [1, 2]

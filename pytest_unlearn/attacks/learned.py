@@ -21,7 +21,7 @@ from pytest_unlearn.attacks.signals import (
     negative_modified_entropy,
 )
 from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores
-from pytest_unlearn.statistics import folds, normal_scores, out_of_fold, rank_within_folds
+from pytest_unlearn.statistics import normal_scores, out_of_fold, rank_within_folds
 
 SIGNALS: tuple[Signal, ...] = (
     logit_scaled_confidence,
@@ -65,7 +65,7 @@ def starting_kit_attack(target: Answers, references: Sequence[Answers], pairing:
 def cross_fitted(features: FloatArray, n_forget: int, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
     """Out-of-fold scores of forget examples (the first rows) and controls, ranked within folds."""
     member = (np.arange(len(features)) < n_forget).astype(np.int64)
-    fold = _folds(member, pairing)
+    fold = pairing.folds(n_forget, len(features) - n_forget)
     scores = out_of_fold(
         fold, lambda fitted, held: _fit(features[fitted], member[fitted]).decision_function(features[held])
     )
@@ -96,7 +96,8 @@ def _accused(answers: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray
     count = len(answers.forget.labels)
     member = (np.arange(len(loss)) < count).astype(np.int64)
     scores = out_of_fold(
-        _folds(member, pairing), lambda fitted, held: _fit(loss[fitted], member[fitted], 1.0).predict(loss[held])
+        pairing.folds(count, len(loss) - count),
+        lambda fitted, held: _fit(loss[fitted], member[fitted], 1.0).predict(loss[held]),
     )
     return scores[:count], scores[count:]
 
@@ -105,15 +106,3 @@ def _fit(features: FloatArray, member: IntArray, strength: float = STRENGTH) -> 
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=strength, class_weight="balanced", max_iter=1000).fit(features, member)
-
-
-def _folds(member: IntArray, pairing: Pairing) -> IntArray:
-    """Forget examples by their class and unit; controls likewise, in units of their own."""
-    strata, groups = member, None
-    if pairing.forget_strata is not None and pairing.control_strata is not None:
-        labels = np.concatenate([pairing.forget_strata, pairing.control_strata])
-        strata = 2 * np.unique(labels, return_inverse=True)[1].reshape(-1) + member
-    if pairing.forget_groups is not None:
-        controls = int(len(member) - member.sum())
-        groups = np.concatenate([pairing.forget_groups, np.arange(controls) + pairing.forget_groups.max() + 1])
-    return folds(strata, groups)

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.setting import Pairing, Signal
-from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores
-from pytest_unlearn.statistics import folds
+from pytest_unlearn.evidence import Answers, FloatArray, Scores
 
 INPUTS = "inputs"  # the query it needs
 TREES = 40
@@ -27,7 +26,7 @@ def quantile_regression(signal: Signal, target: Answers, _: Sequence[Answers], p
     """Is the statistic above what inputs and labels predict? AUC 0.5 if forgotten."""
     values = signal(target.forget), signal(target.controls)
     rows = [np.column_stack([part.asked[INPUTS], part.labels]) for part in (target.forget, target.controls)]
-    fold = [_folds(pairing.forget_strata, len(rows[0])), _folds(pairing.control_strata, len(rows[1]))]
+    fold = np.split(pairing.folds(len(rows[0]), len(rows[1])), [len(rows[0])])
     scores = [np.zeros(len(part)) for part in values]
     for number in range(int(fold[1].max()) + 1):
         fitted = np.flatnonzero(fold[1] != number)[:MOST_FITTED]
@@ -37,10 +36,6 @@ def quantile_regression(signal: Signal, target: Answers, _: Sequence[Answers], p
             if held.any():
                 score[held] = law.standardised(row[held], value[held])
     return Scores(forget=scores[0], controls=scores[1], tie_share=pairing.tie_share(*values))
-
-
-def _folds(strata: IntArray | None, count: int) -> IntArray:
-    return folds(np.zeros(count, dtype=np.int64) if strata is None else strata)
 
 
 class _Law:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores, Side
 from pytest_unlearn.query import Query
-from pytest_unlearn.statistics import Measure, tie_share
+from pytest_unlearn.statistics import Measure, folds, tie_share
 
 Signal = Callable[..., FloatArray]  # Outputs -> one number an example, higher = more member-like
 Access = Literal["outputs", "labels", "references", "original", "retain set", "inputs", "further queries", "weights"]
@@ -16,11 +18,15 @@ Access = Literal["outputs", "labels", "references", "original", "retain set", "i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """Classes to compare within (None compares all with all) and the unit of deletion that intervals cluster by."""
+    """Classes to compare within (None compares all with all) and the unit of deletion that intervals cluster by.
+
+    Groups are numbered together: a number that occurs on both sides is one unit. None: examples are independent.
+    """
 
     forget_strata: IntArray | None = None
     control_strata: IntArray | None = None
     forget_groups: IntArray | None = None
+    control_groups: IntArray | None = None
 
     @property
     def labels(self) -> dict[str, IntArray | None]:
@@ -29,7 +35,24 @@ class Pairing:
             "forget_strata": self.forget_strata,
             "control_strata": self.control_strata,
             "forget_groups": self.forget_groups,
+            "control_groups": self.control_groups,
         }
+
+    def folds(self, n_forget: int, n_controls: int) -> IntArray:
+        """A fold for each forget example, then for each control: classes in proportion, and no unit torn apart."""
+        member = np.repeat([1, 0], [n_forget, n_controls])
+        strata, groups = member, None
+        if self.forget_strata is not None and self.control_strata is not None:
+            labels = np.concatenate([self.forget_strata, self.control_strata])
+            strata = 2 * np.unique(labels, return_inverse=True)[1].reshape(-1) + member
+        if self.forget_groups is not None or self.control_groups is not None:
+            sides = (self.forget_groups, n_forget), (self.control_groups, n_controls)
+            names = [
+                np.stack([np.full(size, 2 * side), np.arange(size)] if ids is None else [np.ones(size), ids], axis=1)
+                for side, (ids, size) in enumerate(sides)
+            ]
+            groups = np.unique(np.concatenate(names), axis=0, return_inverse=True)[1].reshape(-1)
+        return folds(strata, groups)
 
     def tie_share(self, forget: FloatArray, controls: FloatArray) -> float:
         """The fraction of comparable forget-control pairs that tie."""

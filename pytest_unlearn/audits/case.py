@@ -119,11 +119,19 @@ def open_case(
     if references is not None and (hasattr(references, "parameters") or not hasattr(references, "__iter__")):
         raise TypeError("references must be a list of retrained models; for one model write references=[model].")
     strata = (view.labels, controls.labels) if match == "class" else (None, None)
+    # Nothing is known of whose the examples of other controls than the split's are.
+    owned = task.split.control_groups if task is not None and nonmembers is None else None
+    control_groups = owned[controls.indices] if owned is not None else None
     return Case(
         forget=view,
         controls=controls,
         classes=classes,
-        pairing=Pairing(forget_strata=strata[0], control_strata=strata[1], forget_groups=_units(view, task)),
+        pairing=Pairing(
+            forget_strata=strata[0],
+            control_strata=strata[1],
+            forget_groups=_units(view, task, control_groups),
+            control_groups=control_groups,
+        ),
         task=task if nonmembers is None else None,
         original=baseline,
         references=tuple(references or ()),
@@ -150,13 +158,17 @@ def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
         )
 
 
-def _units(forget: View, task: UnlearningTask | None) -> IntArray | None:
-    """The unit of deletion: the split's groups; else exact copies, which are no independent evidence, count as one."""
+def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray | None) -> IntArray | None:
+    """The unit of deletion: the split's groups; else exact copies, which are no independent evidence, count as one.
+
+    Copies are numbered apart from the groups of the controls, with which they have nothing in common.
+    """
     if task is not None and task.split.groups is not None:
         return task.split.groups[forget.indices]
     numbers: dict[bytes, int] = {}
     units = [numbers.setdefault(forget.examples.contents[i], len(numbers)) for i in forget.indices]
-    return np.array(units) if len(numbers) < len(units) else None
+    first = 0 if control_groups is None else int(control_groups.max()) + 1
+    return first + np.array(units) if len(numbers) < len(units) else None
 
 
 def _check_disjoint(trained: View, controls: View) -> None:

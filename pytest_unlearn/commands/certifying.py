@@ -21,8 +21,9 @@ from pytest_unlearn.task import UnlearningTask
 class Design:
     """What decides the width of an interval before there are any scores.
 
-    `units` are the independent units of deletion, `error` the standard error of an AUC under perfect unlearning,
-    `scarcest` the class with the fewest controls and their number, None where classes are not matched.
+    `units` and `control_units` are the independent units of the forget set and of the controls, `error` the standard
+    error of an AUC under perfect unlearning, `scarcest` the class with the fewest controls and their number, None where
+    classes are not matched.
     """
 
     n_train: int
@@ -30,6 +31,7 @@ class Design:
     n_controls: int
     classes: int
     units: int
+    control_units: int
     grouped: bool
     error: float
     scarcest: tuple[int, int] | None
@@ -38,7 +40,7 @@ class Design:
         """The smallest limit that an observed AUC of 1/2 would pass; 1 where nothing can be certified."""
         from scipy import special
 
-        units = min(self.units, self.n_controls)
+        units = min(self.units, self.control_units)
         if units < 2:
             return 1.0
         # PASS asks for both: what `can_certify` says of exchangeable scores, and the interval itself, which is wider
@@ -58,9 +60,9 @@ class Design:
 
     def needed(self, limit: float, confidence: float) -> tuple[int, int]:
         """How many units make a PASS possible at all, and how many likely (80%), with as many controls for each."""
-        ratio = self.n_controls / self.units
+        ratio = self.control_units / self.units
         # Strata and groups cost something beside one plain comparison of as many units.
-        cost = self.error**2 / binormal_auc_variance(0.5, self.units, self.n_controls)
+        cost = self.error**2 / binormal_auc_variance(0.5, self.units, self.control_units)
         likely = required_forget(limit, controls_per_forget=ratio, confidence=confidence, two_sided=True)
         assert likely is not None  # 1/2 is within every limit
         return math.ceil(cost * minimum_forget(limit, ratio, confidence)), math.ceil(cost * likely)
@@ -93,6 +95,7 @@ def design(task: UnlearningTask) -> Design:
         n_controls=measure.n_controls,
         classes=len(set(case.forget.labels.tolist())),
         units=measure.units,
+        control_units=measure.control_units,
         grouped=task.split.groups is not None,
         error=measure.null_error,
         scarcest=(scarcest[1], scarcest[0]) if scarcest else None,

@@ -95,14 +95,14 @@ def comparison(planned: Design) -> Iterator[str]:
         yield f"units of deletion: {plural(planned.units, 'distinct example')}; exact copies count once"
     else:
         yield f"units of deletion: {plural(planned.units, 'example')}"
+    controls = f"{planned.n_controls:,} never-trained examples"
+    if planned.control_units < planned.n_controls:
+        controls += f" of {plural(planned.control_units, 'group')}"
     if planned.scarcest is None:
-        yield f"controls: {planned.n_controls:,} never-trained examples, compared across classes"
+        yield f"controls: {controls}, compared across classes"
     else:
         label, fewest = planned.scarcest
-        yield (
-            f"controls: {planned.n_controls:,} never-trained examples, compared class by class "
-            f"(fewest: {fewest} of class {label})"
-        )
+        yield f"controls: {controls}, compared class by class (fewest: {fewest} of class {label})"
 
 
 def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[str]:

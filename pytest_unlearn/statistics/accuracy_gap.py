@@ -55,6 +55,7 @@ def accuracy_gap(
     forget_strata: ArrayLike | None = None,
     control_strata: ArrayLike | None = None,
     forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
 ) -> Measure:
     """How much more often is the model right on forget than on controls of the same stratum, beyond the references?
 
@@ -69,9 +70,9 @@ def accuracy_gap(
     controls = binary("correct_controls", vector("correct_controls", correct_controls))
     if (reference_correct_forget is None) != (reference_correct_controls is None):
         raise ValueError("pass reference_correct_forget and reference_correct_controls together, or neither")
-    design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups)
+    design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups, control_groups)
     if reference_correct_forget is None or reference_correct_controls is None:
-        if forget_strata is None and forget_groups is None:
+        if forget_strata is None and forget_groups is None and control_groups is None:
             return NewcombeMeasure(
                 right_forget=int(forget.sum()),
                 n_forget=forget.size,
@@ -90,14 +91,15 @@ def accuracy_gap(
             )
     controls, theirs = controls[design.kept], theirs[:, design.kept]
     extra_forget, extra_controls = forget - ours.mean(axis=0), controls - theirs.mean(axis=0)
-    gaps = np.array([f.mean() - design.controls_mean(c) for f, c in zip(ours, theirs, strict=True)])
-    gap = float(forget.mean()) - design.controls_mean(controls) - float(gaps.mean())
+    gaps = np.array([f.mean() - design.controls.mean(c) for f, c in zip(ours, theirs, strict=True)])
+    gap = float(forget.mean()) - design.controls.mean(controls) - float(gaps.mean())
     return DifferenceMeasure(
         value=min(1.0, max(0.0, 0.5 + gap / 2.0)),
         sides=(
-            (design.forget_variance(extra_forget), design.units),
-            (design.control_variance(extra_controls), design.n_controls),
+            (design.forget.variance(extra_forget), design.forget.units),
+            (design.controls.variance(extra_controls), design.controls.units),
         ),
+        covariance=-design.covariance(extra_forget, extra_controls),
         reference_variance=reference_variance(gaps),
         references=len(gaps),
         lowest=0.0,
@@ -105,6 +107,6 @@ def accuracy_gap(
         scale=0.5,
         sparse=True,
         method="accuracy difference" if reference_correct_forget is None else "difference in differences",
-        n_forget=design.n_forget,
-        n_controls=design.n_controls,
+        n_forget=design.forget.size,
+        n_controls=design.controls.size,
     )

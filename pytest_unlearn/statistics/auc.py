@@ -41,8 +41,9 @@ _ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far a
 class AucMeasure:
     """An AUC with its DeLong variance in two parts, one for each side that was sampled.
 
-    `units` is the number of forget groups (examples when there are none), `pairs` the number of independent
-    forget-control pairs, `null_error` the standard error that exchangeable scores would have.
+    `units` and `control_units` are the numbers of groups (of examples where there are none), `covariance` that of the
+    two sides where groups have examples on both, `pairs` the number of independent forget-control pairs, `null_error`
+    the standard error that exchangeable scores of as many independent units would have.
     """
 
     value: float
@@ -51,19 +52,25 @@ class AucMeasure:
     n_forget: int
     n_controls: int
     units: int
+    control_units: int
     pairs: int
     null_error: float
+    covariance: float = 0.0
 
     @property
     def variance(self) -> float:
-        """The DeLong variance; NaN when a side has a single unit."""
-        return self.forget_variance + self.control_variance
+        """The DeLong variance, of clustered data where there are groups; NaN when a side has a single unit."""
+        return float(np.maximum(0.0, self.forget_variance + self.control_variance + 2.0 * self.covariance))
+
+    @property
+    def _units(self) -> int:
+        return min(self.units, self.control_units)
 
     def at(self, confidence: float) -> Estimate:
         """One-sided logit-DeLong bounds at `confidence`; exact or undefined ones where that interval has no width."""
         alpha = 1.0 - check_confidence(confidence)
         tied = self.forget_variance <= _ZERO, self.control_variance <= _ZERO
-        if min(self.units, self.n_controls) < 2:
+        if self._units < 2:
             low, high, method = 0.0, 1.0, "undefined: a single unit"
         elif self.value == 1.0:
             low, high, method = alpha ** (1.0 / self.pairs), 1.0, "exact pairs"
@@ -76,8 +83,12 @@ class AucMeasure:
             if any(tied):
                 # One side is constant, which says nothing of the values it has not shown: up to 1 - alpha^(1/units)
                 # of them may lie at the far end (the exact bound for zero events).
-                seen = alpha ** (1.0 / (self.units if tied[0] else self.n_controls))
+                seen = alpha ** (1.0 / (self.units if tied[0] else self.control_units))
                 low, high, method = low * seen, 1.0 - (1.0 - high) * seen, f"{method}, one side tied"
+            elif self.covariance < 0.0:
+                # Nor do sides that cancel say anything of the units that were not seen.
+                seen = alpha ** (1.0 / self._units)
+                low, high = min(low, self.value * seen), max(high, 1.0 - (1.0 - self.value) * seen)
         return Estimate(
             value=self.value,
             low=float(low),
@@ -89,15 +100,14 @@ class AucMeasure:
         )
 
     def _logit(self, confidence: float) -> tuple[float, float, str]:
-        units = min(self.units, self.n_controls)
         error = math.sqrt(self.variance) / (self.value * (1.0 - self.value))
         method = "logit-DeLong"
-        if units < FEW_UNITS:
+        if self._units < FEW_UNITS:
             # A handful of examples can look alike by luck: take no less than the error of equal-variance binormal
             # scores with this AUC, which is that of exchangeable scores at 1/2.
             floor = self.null_error * math.sqrt(12.0 * binormal_auc_variance(self.value, 1, math.inf))
             error, method = max(error, floor / (self.value * (1.0 - self.value))), "logit-DeLong, t"
-        half = quantile(confidence, degrees_of_freedom(units)) * error
+        half = quantile(confidence, degrees_of_freedom(self._units)) * error
         centre = special.logit(self.value)
         return float(special.expit(centre - half)), float(special.expit(centre + half)), method
 
@@ -109,37 +119,42 @@ def auc_measure(
     forget_strata: ArrayLike | None = None,
     control_strata: ArrayLike | None = None,
     forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
 ) -> AucMeasure:
     """How well do the scores tell forget examples from controls of the same stratum?
 
     `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like. `forget_strata` [m] and
     `control_strata` [n] restrict comparisons to the same stratum (class): strata are weighted by their forget
-    examples, and controls of other strata are ignored. `forget_groups` [m] names the unit of deletion; examples of a
-    group are not independent. Returns a measure in [0, 1], 1/2 under perfect unlearning. Raises ValueError for empty or
-    non-finite scores, label arrays of the wrong length, and a forget stratum without a control. Sources: DeLong 1988;
-    logit interval, Pepe 2003 (5.2); clusters, Obuchowski 1997.
+    examples, and controls of other strata are ignored. `forget_groups` [m] and `control_groups` [n] name the unit of
+    deletion (a person): examples of a group are not independent, be they on one side or, under the same name, on both;
+    without groups the examples of a side are. Returns a measure in [0, 1], 1/2 under perfect unlearning. Raises
+    ValueError for empty or non-finite scores, label arrays of the wrong length, and a forget stratum without a control.
+    Sources: DeLong 1988; logit interval, Pepe 2003 (5.2); clusters, Obuchowski 1997.
     """
     forget, controls = vector("forget", forget), vector("controls", controls)
     if (
         forget_strata is None
         and control_strata is None
         and forget_groups is None
+        and control_groups is None
         and min(forget.size, controls.size) > 1
     ):
         sums = placement_sums(forget, controls)
         if sums is not None:
             return _untied(sums)
-    design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups)
+    design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups, control_groups)
     v10, v01 = stratified_placements(forget, controls[design.kept], design)
     return AucMeasure(
         value=float(v10.mean()),
-        forget_variance=design.forget_variance(v10),
-        control_variance=design.control_variance(v01),
-        n_forget=design.n_forget,
-        n_controls=design.n_controls,
-        units=design.units,
+        forget_variance=design.forget.variance(v10),
+        control_variance=design.controls.variance(v01),
+        n_forget=design.forget.size,
+        n_controls=design.controls.size,
+        units=design.forget.units,
+        control_units=design.controls.units,
         pairs=design.independent_pairs,
         null_error=_null_error(design),
+        covariance=design.covariance(v10, v01),
     )
 
 
@@ -153,6 +168,7 @@ def _untied(sums: PlacementSums) -> AucMeasure:
         n_forget=m,
         n_controls=n,
         units=m,
+        control_units=n,
         pairs=min(m, n),
         null_error=null_standard_error(m, n),
     )
@@ -179,5 +195,5 @@ def stratified_null_standard_error(forget_strata: ArrayLike, control_strata: Arr
 
 
 def _null_error(design: Layout) -> float:
-    m, n = design.unit_counts, design.control_counts
+    m, n = design.forget.unit_counts, design.controls.unit_counts
     return float(np.sqrt(np.sum(design.weights**2 * (m + n + 1) / (12.0 * m * n))))

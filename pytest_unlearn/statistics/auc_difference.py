@@ -22,6 +22,7 @@ def auc_difference(
     forget_strata: ArrayLike | None = None,
     control_strata: ArrayLike | None = None,
     forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
 ) -> Measure:
     """How much better does the score tell forget from controls on this model than on models retrained without them?
 
@@ -37,16 +38,19 @@ def auc_difference(
     theirs = matrix("reference_controls", reference_controls, controls.size)
     if len(ours) != len(theirs):
         raise ValueError(f"{len(ours)} references score forget but {len(theirs)} score controls; pass the same ones")
-    design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups)
+    design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups, control_groups)
     v10, v01 = stratified_placements(forget, controls[design.kept], design)
     rows = [stratified_placements(f, c[design.kept], design) for f, c in zip(ours, theirs, strict=True)]
     reference_aucs = np.array([r10.mean() for r10, _ in rows])
+    extra_forget = v10 - np.mean([r10 for r10, _ in rows], axis=0)
+    extra_controls = v01 - np.mean([r01 for _, r01 in rows], axis=0)
     return DifferenceMeasure(
         value=min(1.0, max(0.0, 0.5 + float(v10.mean() - reference_aucs.mean()))),
         sides=(
-            (design.forget_variance(v10 - np.mean([r10 for r10, _ in rows], axis=0)), design.units),
-            (design.control_variance(v01 - np.mean([r01 for _, r01 in rows], axis=0)), design.n_controls),
+            (design.forget.variance(extra_forget), design.forget.units),
+            (design.controls.variance(extra_controls), design.controls.units),
         ),
+        covariance=design.covariance(extra_forget, extra_controls),
         reference_variance=reference_variance(reference_aucs),
         references=len(rows),
         lowest=0.0,
@@ -54,6 +58,6 @@ def auc_difference(
         scale=1.0,
         sparse=False,
         method="paired DeLong",
-        n_forget=design.n_forget,
-        n_controls=design.n_controls,
+        n_forget=design.forget.size,
+        n_controls=design.controls.size,
     )

@@ -12,8 +12,9 @@ from pytest_unlearn.statistics.validation import check_confidence
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferenceMeasure:
-    """`value` with the sampled sides behind it, each (variance of its mean, independent units).
+    """`value` with the sampled sides behind it, each (variance of what it adds to the value, independent units).
 
+    `covariance` is that of two sides that share units; it never outweighs their variances.
     `reference_variance` is that of the references' mean, over `references` of them. Sides and references are measured
     in units of 1/`scale` of the value. `sparse` data (0/1 outcomes that mostly agree) get Wilson's half width, which
     does not trust a variance estimated from a few disagreements.
@@ -30,6 +31,7 @@ class DifferenceMeasure:
     method: str
     n_forget: int
     n_controls: int
+    covariance: float = 0.0
 
     def at(self, confidence: float) -> Estimate:
         """Symmetric one-sided bounds at `confidence` (MOVER, Zou & Donner 2008), clipped to the quantity's range."""
@@ -51,12 +53,14 @@ class DifferenceMeasure:
 
     def _half_width(self, confidence: float) -> tuple[float, bool]:
         few = degrees_of_freedom(min(units for _, units in self.sides))
-        data = sum(variance for variance, _ in self.sides)
+        data = max(0.0, sum(variance for variance, _ in self.sides) + 2.0 * self.covariance)
         degrees = pooled_degrees((data, few), (self.reference_variance, self.references - 1.0))
         q = quantile(confidence, min(degrees, few))
-        squares = q * q * self.reference_variance
+        squares = 2.0 * q * q * self.covariance
         for variance, units in self.sides:
             spread, unseen = q * math.sqrt(variance), unseen_half_width(q, units)
             half = unseen / 2.0 + math.hypot(spread, unseen / 2.0) if self.sparse else max(spread, unseen)
             squares += half * half
-        return self.scale * math.sqrt(squares), few < math.inf
+        if self.covariance < 0.0:  # sides that cancel say nothing of the units that were not seen
+            squares = max(squares, unseen_half_width(q, min(units for _, units in self.sides)) ** 2)
+        return self.scale * math.sqrt(squares + q * q * self.reference_variance), few < math.inf

@@ -31,9 +31,10 @@ def share_below(values: FloatArray, others: FloatArray) -> FloatArray:
 
 def stratified_placements(forget: FloatArray, controls: FloatArray, design: Layout) -> tuple[FloatArray, FloatArray]:
     """Placements among the examples of the same stratum; `controls` holds the kept ones only."""
-    ours, theirs = np.argsort(design.forget, kind="stable"), np.argsort(design.controls, kind="stable")
+    ours = np.argsort(design.forget.strata, kind="stable")
+    theirs = np.argsort(design.controls.strata, kind="stable")
     v10, v01 = np.empty(forget.size), np.empty(controls.size)
-    our_ends, their_ends = np.cumsum(design.forget_counts)[:-1], np.cumsum(design.control_counts)[:-1]
+    our_ends, their_ends = np.cumsum(design.forget.counts)[:-1], np.cumsum(design.controls.counts)[:-1]
     for i, j in zip(np.split(ours, our_ends), np.split(theirs, their_ends), strict=True):
         v10[i], v01[j] = placements(forget[i], controls[j])
     return v10, v01

@@ -70,8 +70,8 @@ def tie_share(
     design = layout(forget.size, controls.size, forget_strata, control_strata)
     # A pair ties when stratum and score agree, so number the scores and look for equal (stratum, score) cells.
     numbered = np.unique(np.concatenate([forget, controls[design.kept]]), return_inverse=True)[1].reshape(-1)
-    cells = np.concatenate([design.forget, design.controls]) * (int(numbered.max()) + 1) + numbered
+    cells = np.concatenate([design.forget.strata, design.controls.strata]) * (int(numbered.max()) + 1) + numbered
     ordered = np.sort(cells[forget.size :])
     left = np.searchsorted(ordered, cells[: forget.size], "left")
     right = np.searchsorted(ordered, cells[: forget.size], "right")
-    return float(np.sum(right - left)) / float(design.forget_counts @ design.control_counts)
+    return float(np.sum(right - left)) / float(design.forget.counts @ design.controls.counts)

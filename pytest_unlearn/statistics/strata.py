@@ -1,100 +1,57 @@
-"""Who is compared with whom (same stratum), who is deleted together (same group), and what that does to variances."""
+"""Who is compared with whom (same stratum), and whose examples go together (same group, on both sides)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.evidence import FloatArray, IntArray
+from pytest_unlearn.statistics.sides import Side, side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The strata and groups of one comparison; `kept` selects the controls whose stratum has forget examples.
+    """The two sides of one comparison; `kept` selects the controls whose stratum has forget examples.
 
-    `forget` and `controls` (kept ones only) number the strata from 0; `groups` numbers the units of deletion from 0.
+    Strata are weighted by their forget examples. `units` counts the distinct units of both sides together: fewer than
+    the sum of theirs where a unit has examples on both.
     """
 
-    forget: IntArray
-    controls: IntArray
-    groups: IntArray
+    forget: Side
+    controls: Side
     kept: IntArray
-    grouped: bool
-
-    @property
-    def n_forget(self) -> int:
-        return int(self.forget.size)
-
-    @property
-    def n_controls(self) -> int:
-        return int(self.controls.size)
-
-    @property
-    def units(self) -> int:
-        """How many independent units of deletion the forget set holds: its groups, or its examples."""
-        return int(self.groups.max()) + 1
-
-    @property
-    def forget_counts(self) -> IntArray:
-        return np.bincount(self.forget).astype(np.int64)
-
-    @property
-    def control_counts(self) -> IntArray:
-        return np.bincount(self.controls).astype(np.int64)
-
-    @property
-    def unit_counts(self) -> IntArray:
-        """The number of distinct units in each stratum."""
-        if not self.grouped:
-            return self.forget_counts
-        strata = int(self.forget.max()) + 1
-        cells = np.unique(self.groups * strata + self.forget)
-        return np.bincount(cells % strata, minlength=strata).astype(np.int64)
+    units: int
 
     @property
     def weights(self) -> FloatArray:
         """Each stratum's share of the forget set."""
-        return self.forget_counts / self.n_forget
+        return self.forget.counts / self.forget.size
 
     @property
     def independent_pairs(self) -> int:
-        """The most forget-control pairs that share neither a unit nor a control, within strata."""
-        pairs = int(np.minimum(self.forget_counts, self.control_counts).sum())
-        return min(self.units, pairs) if self.grouped else pairs
+        """The most forget-control pairs of which no two share a unit, and none pairs a unit with itself."""
+        within = int(np.minimum(self.forget.unit_counts, self.controls.unit_counts).sum())
+        return max(1, min(self.forget.units, self.controls.units, self.units // 2, within))
 
-    def controls_mean(self, values: FloatArray) -> float:
-        """The mean of `values` [kept controls] within each stratum, weighted by the strata of the forget set."""
-        return float(self.weights @ (np.bincount(self.controls, weights=values) / self.control_counts))
+    def covariance(self, forget_values: FloatArray, control_values: FloatArray) -> float:
+        """The covariance of the means of `forget_values` [m] and `control_values` [kept n], 0 without common units.
 
-    def forget_variance(self, values: FloatArray) -> float:
-        """The variance of the mean of `values` [m], stratified, and cluster-robust over groups (Obuchowski 1997).
-
-        A stratum of a single unit has no variance of its own. The variance of all values about their overall mean
-        stands in for it: that includes the spread between strata, so it errs on the wide side. NaN for one unit.
+        Never so negative that the two variances and twice this add up to less than 0: each unit enters all three by
+        the same totals. A stratum with a single unit on a side adds nothing. Source: Obuchowski 1997.
         """
-        if self.units < 2:
-            return float("nan")
-        counts, in_stratum = self.forget_counts, self.unit_counts
-        alone = in_stratum < 2
-        deviations = values - (np.bincount(self.forget, weights=values) / counts)[self.forget]
-        scale = np.sqrt(in_stratum / np.where(alone, 1, in_stratum - 1))
-        sums = np.bincount(self.groups, weights=(deviations * np.where(alone, 0.0, scale)[self.forget]))
-        share_alone = np.bincount(self.groups, weights=alone[self.forget].astype(np.float64))
-        total = float(sums @ sums) + float(share_alone @ share_alone) * float(values.var(ddof=1))
-        return total / self.n_forget**2
+        if self.units == self.forget.units + self.controls.units or min(self.forget.units, self.controls.units) < 2:
+            return 0.0
+        ours, theirs = self.forget.totals(forget_values, self.units), self.controls.totals(control_values, self.units)
+        # Totals carry the correction of their own side; the covariance takes that of all units, which is smaller.
+        apart = math.sqrt(_correction(self.forget.units) * _correction(self.controls.units))
+        return float(ours @ theirs) * _correction(self.units) / apart
 
-    def control_variance(self, values: FloatArray) -> float:
-        """The variance of `controls_mean(values)`; a stratum of one control borrows as above. NaN for one control."""
-        if self.n_controls < 2:
-            return float("nan")
-        counts = self.control_counts
-        alone = counts < 2
-        deviations = values - (np.bincount(self.controls, weights=values) / counts)[self.controls]
-        squares = np.bincount(self.controls, weights=deviations**2)
-        spread = np.where(alone, values.var(ddof=1), squares / np.where(alone, 1, counts - 1))
-        return float(np.sum(self.weights**2 * spread / counts))
+
+def _correction(units: int) -> float:
+    return units / (units - 1.0)
 
 
 def layout(
@@ -103,16 +60,15 @@ def layout(
     forget_strata: ArrayLike | None = None,
     control_strata: ArrayLike | None = None,
     forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
 ) -> Layout:
     """Match `n_forget` examples with `n_controls` by stratum; without strata everyone shares one.
 
+    A group that is named on both sides is one unit; where a side has no groups each of its examples is a unit.
     Raises ValueError when only one side has strata, when lengths differ, or when a stratum lacks controls.
     """
     if (forget_strata is None) != (control_strata is None):
         raise ValueError("pass forget_strata and control_strata together, or neither")
-    groups = np.arange(n_forget)
-    if forget_groups is not None:
-        groups = np.unique(labels("forget_groups", forget_groups, n_forget), return_inverse=True)[1].reshape(-1)
     if forget_strata is None or control_strata is None:
         codes, matched = np.zeros(n_forget, dtype=np.int64), np.zeros(n_controls, dtype=np.int64)
         kept = np.arange(n_controls)
@@ -125,13 +81,30 @@ def layout(
             listed = ", ".join(str(name) for name in without[:10]) + (", ..." if without.size > 10 else "")
             raise ValueError(f"no control in stratum {listed}; add controls of it or leave its forget examples out")
         codes, matched = codes.reshape(-1), np.searchsorted(names, theirs[kept])
+    ours = None if forget_groups is None else labels("forget_groups", forget_groups, n_forget)
+    others = None if control_groups is None else labels("control_groups", control_groups, n_controls)[kept]
+    owners, owned, units = _numbered(ours, others, n_forget, kept.size)
+    shares = np.bincount(codes) / n_forget / np.bincount(matched)
     return Layout(
-        forget=codes.astype(np.int64),
-        controls=matched.astype(np.int64),
-        groups=groups.astype(np.int64),
+        forget=side(codes, owners, np.full(n_forget, 1.0 / n_forget), grouped=ours is not None),
+        controls=side(matched, owned, shares[matched], grouped=others is not None),
         kept=kept.astype(np.int64),
-        grouped=forget_groups is not None,
+        units=units,
     )
+
+
+def _numbered(ours: IntArray | None, theirs: IntArray | None, m: int, n: int) -> tuple[IntArray, IntArray, int]:
+    """The units of m forget examples and n controls, numbered together from 0, and how many there are."""
+    if ours is not None and theirs is not None:
+        names, numbers = np.unique(np.concatenate([ours, theirs]), return_inverse=True)
+        numbers = numbers.reshape(-1).astype(np.int64)
+        return numbers[:m], numbers[m:], names.size
+    first, second = (
+        np.arange(k) if ids is None else np.unique(ids, return_inverse=True)[1].reshape(-1)
+        for ids, k in ((ours, m), (theirs, n))
+    )
+    start = int(first.max()) + 1
+    return first.astype(np.int64), (second + start).astype(np.int64), start + int(second.max()) + 1
 
 
 def labels(name: str, values: ArrayLike, length: int) -> IntArray:

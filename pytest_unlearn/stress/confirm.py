@@ -29,6 +29,7 @@ def task_for(bench: Bench, request: ForgetRequest, stage: Stage) -> UnlearningTa
             controls=bench.controls(stage.half),
             groups=split.groups,
             match=split.match,
+            control_groups=bench.control_groups(stage.half),
         )
     task = UnlearningTask(
         asked,

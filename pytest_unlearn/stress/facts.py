@@ -32,6 +32,8 @@ class Facts:
         self.train = View("train", task.split.train, np.arange(self.count, dtype=np.int64))
         unseen = task.split.held_out
         self.held_out = View("controls", unseen, unseen.without_repeats(np.arange(len(unseen), dtype=np.int64)))
+        owned = task.split.control_groups
+        self.held_out_groups: IntArray | None = None if owned is None else owned[self.held_out.indices]
 
     @cached_property
     def pool(self) -> Pool:

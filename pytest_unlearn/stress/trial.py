@@ -130,6 +130,10 @@ class Bench:
         held_out = self.facts.held_out
         return View("controls", held_out.examples, held_out.indices[self.halves[half]])
 
+    def control_groups(self, half: int) -> IntArray | None:
+        """Whose those controls are, if that is known."""
+        return None if self.facts.held_out_groups is None else self.facts.held_out_groups[self.halves[half]]
+
     def steps(self, request: ForgetRequest) -> tuple[IntArray, ...]:
         """Positions in train of what is asked for, one request after the other."""
         return resolve(request, self.facts)
@@ -250,7 +254,11 @@ class Bench:
         matched = self.task.split.match == "class"
         strata = (target.forget.labels, target.controls.labels) if matched else (None, None)
         groups = self.facts.groups[forget] if self.facts.groups is not None else None
-        pairing = Pairing(forget_strata=strata[0], control_strata=strata[1], forget_groups=groups)
+        owned = self.control_groups(0)
+        pairing = Pairing(
+            forget_strata=strata[0], control_strata=strata[1],
+            forget_groups=groups, control_groups=owned[kept] if owned is not None else None,
+        )  # fmt: skip
         findings = examine(target, references, pairing, self.confidence, standard=False)
         findings = tuple(finding for finding in findings if finding.deciding)
         able = can_certify(self.limit, self.confidence, len(forget), int(kept.sum()), **pairing.labels)

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from pytest_unlearn import SavedOutputs, Split, UnlearningTask, Verdict, audit_forgotten
+from pytest_unlearn.audits.case import open_case
 from tests.audits.fakes import CLASSES, World, changed, split
 
 DATA = split()
@@ -377,3 +378,62 @@ def test_intervals_cluster_by_the_unit_of_deletion():
     wide = audit_forgotten(same, grouped.task().forget).attacks["confidence residual"]
     assert narrow.value == wide.value
     assert (narrow.low, narrow.high) != (wide.low, wide.high)
+
+
+def widths(grouped):
+    """How wide the interval of each attack is, by what is known of whose the examples are."""
+    audited = World(grouped)
+    attacks = audit_forgotten(audited.model(), audited.task().forget).attacks
+    return {name: estimate.high - estimate.low for name, estimate in attacks.items()}
+
+
+def test_intervals_cluster_the_controls_by_their_groups_as_well():
+    alone, together = np.arange(3000), np.arange(3000) // 100
+    plain, same, wide = widths(split()), widths(split(control_groups=alone)), widths(split(control_groups=together))
+    assert same == pytest.approx(plain, rel=1e-9)
+    assert all(wide[name] != pytest.approx(plain[name], rel=1e-6) for name in plain)
+
+
+def test_controls_that_all_belong_to_one_person_decide_nothing():
+    lonely = World(split(control_groups=np.zeros(3000, int)))
+    evidence = audit_forgotten(lonely.model(boost=1.5), lonely.task().forget)
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    assert (evidence.estimate.low, evidence.estimate.high) == (0.0, 1.0)
+
+
+def pairing_of(task, nonmembers=None):
+    return open_case(
+        task.forget,
+        nonmembers=nonmembers,
+        baseline=object(),
+        references=(),
+        match="inherit",
+        output=None,
+        require_controls=False,
+    ).pairing
+
+
+def test_the_groups_of_the_controls_are_those_of_the_examples_that_are_compared():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 3)), np.arange(40) % 4
+    x[25] = x[24]  # a copy among the controls is left out, and so is the class that nobody asks to forget
+    ours, theirs = np.arange(20), 10 + np.arange(20)
+    grouped = Split((x[:20], y[:20]), [0, 1, 2], (x[20:], y[20:]), groups=ours, control_groups=theirs)
+    task = UnlearningTask(grouped, original=object(), references=0)
+    pairing = pairing_of(task)
+    assert pairing.forget_groups.tolist() == [0, 1, 2]
+    assert pairing.control_groups.tolist() == [10 + i for i in range(20) if i % 4 < 3 and i != 5]
+    assert len(pairing.control_groups) == len(pairing.control_strata)
+    other = pairing_of(task, nonmembers=(rng.normal(size=(20, 3)), y[:20]))
+    assert other.forget_groups.tolist() == [0, 1, 2]
+    assert other.control_groups is None
+
+
+def test_copies_in_the_forget_set_are_nobody_among_the_controls():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 3)), np.zeros(40, int)
+    x[1] = x[0]
+    copied = Split((x[:20], y[:20]), [0, 1, 2], (x[20:], y[20:]), control_groups=np.arange(20) // 2)
+    pairing = pairing_of(UnlearningTask(copied, original=object(), references=0))
+    assert len(set(pairing.forget_groups)) == 2
+    assert not set(pairing.forget_groups) & set(pairing.control_groups)

@@ -47,6 +47,15 @@ def test_a_single_unit_certifies_nothing() -> None:
     assert planned.power(0.9, 0.95) == 0.0
 
 
+def test_few_people_among_the_controls_certify_less() -> None:
+    people = np.arange(600) % 4 + np.arange(600) // 40 * 4  # ten examples of one class each
+    plain, clones = design(task(300, 600)), design(task(300, 600, control_groups=people))
+    assert (plain.control_units, clones.control_units) == (600, 60)
+    assert clones.smallest_limit(0.95) > plain.smallest_limit(0.95) + 0.02
+    assert clones.needed(0.55, 0.95) > plain.needed(0.55, 0.95)
+    assert design(task(300, 600, control_groups=np.zeros(600, int))).smallest_limit(0.95) == 1.0
+
+
 def test_the_chance_of_a_perfect_method_is_what_simulation_gives() -> None:
     planned = design(task(300, 300, match=None))
     rng = np.random.default_rng(0)

@@ -319,6 +319,10 @@ def test_limits_come_from_ini_and_markers(suite: Suite) -> None:
     ("split", "says"),
     [
         ("digits(groups=np.arange(700) // 10)", "units of deletion: 20 groups"),
+        (
+            "digits(control_groups=np.arange(1097) // 10)",
+            "controls: 1,097 never-trained examples of 110 groups, compared",
+        ),
         ("digits(match=None)", "controls: 1,097 never-trained examples, compared across classes"),
         ("digits([0, 1, 2, 3, 4, 5])", "forget set: 6 of 700 training examples, 6 classes"),
     ],

@@ -12,7 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from pytest_unlearn import EstimatorRecipe, ForgetRequest, Split, UnlearningTask, Verdict, audit_request, audit_survives
 from pytest_unlearn.stress.attempt import Attempt, guarded, scrutinise
-from pytest_unlearn.stress.confirm import look
+from pytest_unlearn.stress.confirm import look, task_for
 from pytest_unlearn.stress.stages import CONFIRMATION, HONEST, HONEST_AGAIN, REPLICATE, SAME_MODEL, SEARCH
 from pytest_unlearn.stress.trial import Bench, Trial
 from tests.evidences import evidence
@@ -310,3 +310,22 @@ def test_part_of_a_group_is_asked_for_without_a_warning(world):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert look(Bench(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION).trial.powerful in (True, False)
+
+
+def test_a_request_is_looked_at_with_the_groups_of_the_controls_it_is_compared_with(world):
+    split, rng = world.task.split, np.random.default_rng(0)
+
+    def bench_of(owners):
+        grouped = Split(split.train, forget=[0], test=split.test, groups=np.arange(600), control_groups=owners)
+        task = UnlearningTask(grouped, RECIPE, references=0, cache_dir=world.task.store.directory)
+        return Bench(task, lambda model, retain, forget, *, seed: model, LIMIT, 0.95)
+
+    owners = 400 + rng.integers(0, 500, len(split.test))
+    several, lonely = bench_of(owners), bench_of(np.full(len(split.test), 7000))
+    assert look(several, REQUEST, SEARCH).trial.suspicious
+    assert look(lonely, REQUEST, SEARCH).trial.estimate.low == 0.0  # one person's examples tell nothing
+    again = task_for(several, REQUEST, CONFIRMATION).split
+    whose = owners[several.facts.held_out.indices[several.halves[CONFIRMATION.half]]]
+    named = np.r_[np.arange(600), whose]
+    assert (np.unique(named, return_inverse=True)[1][600:] == again.control_groups).all()
+    assert len(again.control_groups) == len(again.held_out)
