@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_unlearn.assertions import AuditFailure as AuditFailure
+    from pytest_unlearn.assertions import assert_algorithm as assert_algorithm
     from pytest_unlearn.assertions import assert_forgotten as assert_forgotten
     from pytest_unlearn.assertions import assert_matches_retrained as assert_matches_retrained
     from pytest_unlearn.assertions import assert_survives as assert_survives
     from pytest_unlearn.assertions import assert_utility as assert_utility
+    from pytest_unlearn.audits.algorithm import audit_algorithm as audit_algorithm
     from pytest_unlearn.audits.forgotten import audit_forgotten as audit_forgotten
     from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
     from pytest_unlearn.audits.utility import audit_utility as audit_utility
@@ -47,11 +49,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "assertions": (
         "AuditFailure",
+        "assert_algorithm",
         "assert_forgotten",
         "assert_matches_retrained",
         "assert_survives",
         "assert_utility",
     ),
+    "audits.algorithm": ("audit_algorithm",),
     "audits.forgotten": ("audit_forgotten",),
     "audits.matches_retrained": ("audit_matches_retrained",),
     "audits.utility": ("audit_utility",),
@@ -86,10 +90,12 @@ __all__ = [
     "Unsupported",
     "Verdict",
     "__version__",
+    "assert_algorithm",
     "assert_forgotten",
     "assert_matches_retrained",
     "assert_survives",
     "assert_utility",
+    "audit_algorithm",
     "audit_forgotten",
     "audit_matches_retrained",
     "audit_request",

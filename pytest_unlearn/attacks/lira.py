@@ -86,14 +86,30 @@ def online_scores(
     Raises:
         ValueError: shapes that do not match, or an example that is in, or out of, too few models.
     """
-    target, references = _queries(target, references)
     included = np.asarray(included, dtype=bool)
-    if included.shape != references.shape[::2]:
-        raise ValueError(f"included has shape {included.shape}, where models and examples are {references.shape[::2]}")
+    return likelihood_ratios(target, references, included, ~included, variance=variance)
+
+
+def likelihood_ratios(
+    target: FloatArray,
+    models: FloatArray,
+    with_example: np.ndarray,
+    without: np.ndarray,
+    *,
+    variance: Variance = "auto",
+) -> FloatArray:
+    """How much likelier the model's statistic is under one kind of models than under another, in logs.
+
+    As `online_scores`, but each kind is marked on its own, shape (models, examples): a model may be of neither.
+    """
+    target, models = _queries(target, models)
+    kinds = [np.asarray(kind, dtype=bool) for kind in (with_example, without)]
+    if any(kind.shape != models.shape[::2] for kind in kinds):
+        raise ValueError(f"included has shape {kinds[0].shape}, where models and examples are {models.shape[::2]}")
     if variance == "auto":
-        rarer = min(included.sum(axis=0).min(), (~included).sum(axis=0).min())
+        rarer = min(kind.sum(axis=0).min() for kind in kinds)
         variance = "each" if rarer >= ENOUGH else "pooled"
-    terms = [_log_density(target, *_law(references, kind, variance)) for kind in (included, ~included)]
+    terms = [_log_density(target, *_law(models, kind, variance)) for kind in kinds]
     return np.asarray((terms[0] - terms[1]).mean(axis=0))
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores, Side
 from pytest_unlearn.query import Query
 from pytest_unlearn.statistics import Measure, folds, tie_share
 
 Signal = Callable[..., FloatArray]  # Outputs -> one number an example, higher = more member-like
-Access = Literal["outputs", "labels", "references", "original", "retain set", "inputs", "further queries", "weights"]
+Access = Literal[
+    "outputs", "labels", "references", "original", "retain set", "inputs", "further queries", "weights", "method"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +41,43 @@ class Pairing:
             "control_groups": self.control_groups,
         }
 
+    def units(self, n_forget: int, n_controls: int) -> IntArray | None:
+        """The unit of each forget example, then of each control, numbered together; None where there are no groups."""
+        if self.forget_groups is None and self.control_groups is None:
+            return None
+        sides = (self.forget_groups, n_forget), (self.control_groups, n_controls)
+        names = [
+            np.stack([np.full(size, 2 * side), np.arange(size)] if ids is None else [np.ones(size), ids], axis=1)
+            for side, (ids, size) in enumerate(sides)
+        ]
+        return np.unique(np.concatenate(names), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    def among_controls(self, chosen: IntArray) -> Pairing:
+        """The pairing with some of the controls only."""
+        strata, groups = self.control_strata, self.control_groups
+        return replace(
+            self,
+            control_strata=None if strata is None else strata[chosen],
+            control_groups=None if groups is None else groups[chosen],
+        )
+
+    def among_forget(self, chosen: IntArray | NDArray[np.bool_]) -> Pairing:
+        """The pairing of some of the forget examples only."""
+        strata, groups = self.forget_strata, self.forget_groups
+        return replace(
+            self,
+            forget_strata=None if strata is None else strata[chosen],
+            forget_groups=None if groups is None else groups[chosen],
+        )
+
     def folds(self, n_forget: int, n_controls: int) -> IntArray:
         """A fold for each forget example, then for each control: classes in proportion, and no unit torn apart."""
         member = np.repeat([1, 0], [n_forget, n_controls])
-        strata, groups = member, None
+        strata = member
         if self.forget_strata is not None and self.control_strata is not None:
             labels = np.concatenate([self.forget_strata, self.control_strata])
             strata = 2 * np.unique(labels, return_inverse=True)[1].reshape(-1) + member
-        if self.forget_groups is not None or self.control_groups is not None:
-            sides = (self.forget_groups, n_forget), (self.control_groups, n_controls)
-            names = [
-                np.stack([np.full(size, 2 * side), np.arange(size)] if ids is None else [np.ones(size), ids], axis=1)
-                for side, (ids, size) in enumerate(sides)
-            ]
-            groups = np.unique(np.concatenate(names), axis=0, return_inverse=True)[1].reshape(-1)
-        return folds(strata, groups)
+        return folds(strata, self.units(n_forget, n_controls))
 
     def tie_share(self, forget: FloatArray, controls: FloatArray) -> float:
         """The fraction of comparable forget-control pairs that tie."""

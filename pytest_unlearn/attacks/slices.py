@@ -47,23 +47,13 @@ def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, 
 
 def slice_measure(attack: Attack, scores: Scores, pairing: Pairing, mask: Mask) -> Measure:
     """The attack's own measure on a part of the forget set."""
-    return attack.measure(part_of_scores(scores, mask), part_of_pairing(pairing, mask))
+    return attack.measure(part_of_scores(scores, mask), pairing.among_forget(mask))
 
 
 def part_of_scores(scores: Scores, mask: Mask) -> Scores:
     """Scores of some of the forget examples and of all controls."""
     rows = scores.reference_forget
     return replace(scores, forget=scores.forget[mask], reference_forget=None if rows is None else rows[:, mask])
-
-
-def part_of_pairing(pairing: Pairing, mask: Mask) -> Pairing:
-    """The pairing of some of the forget examples with all controls."""
-    strata, groups = pairing.forget_strata, pairing.forget_groups
-    return replace(
-        pairing,
-        forget_strata=None if strata is None else strata[mask],
-        forget_groups=None if groups is None else groups[mask],
-    )
 
 
 def most_memorised(signal: Signal, original: Answers, references: Sequence[Answers]) -> Attack | None:
@@ -89,7 +79,7 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
         )
 
     def measure(scores: Scores, pairing: Pairing) -> Measure:
-        return auc_of_scores(scores, part_of_pairing(pairing, chosen))
+        return auc_of_scores(scores, pairing.among_forget(chosen))
 
     return Attack(
         name="confidence difference, most memorised tenth",

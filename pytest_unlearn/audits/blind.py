@@ -10,10 +10,9 @@ import numpy as np
 
 from pytest_unlearn.audits.case import Case
 from pytest_unlearn.evidence import ControlResult, FloatArray, IntArray
-from pytest_unlearn.statistics import Measure, auc_measure
+from pytest_unlearn.statistics import Measure, auc_measure, folds, out_of_fold, rank_within_folds
 from pytest_unlearn.views import View
 
-FOLDS = 5
 TREES = 30
 MOST_CONTROLS = 2000
 MOST_FEATURES = 4096
@@ -25,14 +24,15 @@ def blind_baseline(case: Case, seed: int = 0) -> Measure:
     Inputs are flattened; a label counts both as it is and by how plausible a simple classifier of the same pooled data
     finds it, so that mislabelled examples show. Out-of-fold scores are ranked within their fold before they are pooled.
     """
-    controls = _subset(case.controls, MOST_CONTROLS, seed)
+    chosen = _subset(case.controls, MOST_CONTROLS, seed)
+    controls = View(case.controls.name, case.controls.examples, case.controls.indices[chosen])
+    pairing = case.pairing.among_controls(chosen)
     rows, labels = _features(case.forget, controls)
     member = np.r_[np.ones(len(case.forget), dtype=int), np.zeros(len(controls), dtype=int)]
-    scores = _out_of_fold(np.column_stack([rows, _plausibility(rows, labels, seed)]), labels, member, seed)
-    forget, rest = scores[member == 1], scores[member == 0]
-    if case.pairing.forget_strata is None:
-        return auc_measure(forget, rest)
-    return auc_measure(forget, rest, forget_strata=case.forget.labels, control_strata=controls.labels)
+    units = pairing.units(len(case.forget), len(controls))
+    plausible = _plausibility(rows, labels, folds(labels, units, seed=seed), seed)
+    scores = _out_of_fold(np.column_stack([rows, plausible, labels]), member, folds(member, units, seed=seed), seed)
+    return auc_measure(scores[member == 1], scores[member == 0], **pairing.labels)
 
 
 def blind_control(case: Case, limit: float, confidence: float) -> ControlResult:
@@ -50,13 +50,13 @@ def blind_control(case: Case, limit: float, confidence: float) -> ControlResult:
     )
 
 
-def _subset(view: View, most: int, seed: int) -> View:
+def _subset(view: View, most: int, seed: int) -> IntArray:
+    """Positions in the view: all, or a draw that holds at least one example of each class."""
     if len(view) <= most:
-        return view
+        return np.arange(len(view))
     order = np.random.default_rng(seed).permutation(len(view))
     first_of_class = np.unique(view.labels[order], return_index=True)[1]
-    chosen = np.unique(np.r_[order[:most], order[first_of_class]])
-    return View(view.name, view.examples, view.indices[chosen])
+    return np.unique(np.r_[order[:most], order[first_of_class]])
 
 
 def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
@@ -66,36 +66,24 @@ def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
     return rows[:, ::step], np.concatenate([labels for _, labels in parts])
 
 
-def _plausibility(rows: FloatArray, labels: IntArray, seed: int) -> FloatArray:
+def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int) -> FloatArray:
     """Out-of-fold probability of each example's own label under a simple classifier of the pooled data."""
     from sklearn.ensemble import RandomForestClassifier
 
-    result = np.zeros(len(labels))
-    for fitted, held in _folds(labels, seed):
+    def score(fitted: IntArray, held: IntArray) -> FloatArray:
         model = RandomForestClassifier(TREES, min_samples_leaf=2, random_state=seed).fit(rows[fitted], labels[fitted])
         columns = {label: column for column, label in enumerate(model.classes_)}
         p = model.predict_proba(rows[held])
-        result[held] = [p[i, columns[label]] if label in columns else 0.0 for i, label in enumerate(labels[held])]
-    return result
+        return np.array([p[i, columns[label]] if label in columns else 0.0 for i, label in enumerate(labels[held])])
+
+    return out_of_fold(fold, score)
 
 
-def _out_of_fold(rows: FloatArray, labels: IntArray, member: IntArray, seed: int) -> FloatArray:
-    from scipy.stats import rankdata
+def _out_of_fold(table: FloatArray, member: IntArray, fold: IntArray, seed: int) -> FloatArray:
     from sklearn.ensemble import RandomForestClassifier
 
-    table = np.column_stack([rows, labels])
-    scores = np.zeros(len(member))
-    for fitted, held in _folds(member, seed):
+    def score(fitted: IntArray, held: IntArray) -> FloatArray:
         model = RandomForestClassifier(2 * TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
-        probability = model.fit(table[fitted], member[fitted]).predict_proba(table[held])[:, -1]
-        scores[held] = rankdata(probability) / (len(held) + 1)
-    return scores
+        return np.asarray(model.fit(table[fitted], member[fitted]).predict_proba(table[held])[:, -1])
 
-
-def _folds(strata: IntArray, seed: int) -> list[tuple[IntArray, IntArray]]:
-    """Stratified folds that also accept classes smaller than the number of folds."""
-    order = np.random.default_rng(seed).permutation(len(strata))
-    order = order[np.argsort(strata[order], kind="stable")]
-    fold = np.empty(len(strata), dtype=np.int64)
-    fold[order] = np.arange(len(strata)) % min(FOLDS, len(strata))
-    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(fold.max() + 1)]
+    return rank_within_folds(out_of_fold(fold, score), fold)

@@ -51,12 +51,13 @@ def examine(
     more: Sequence[Attack] = (),
     slices: Mapping[str, Mask] = MappingProxyType({}),
     standard: bool = True,
+    vulnerable: bool = True,
 ) -> tuple[Finding, ...]:
     """Every attack's finding on the target. Label-only joins the deciding set when most pairs tie.
 
     `more` are further attacks, run where the target and enough references can be asked what they ask; `slices` are
     parts of the forget set that the first deciding attack is judged on as well. Without `standard` only the deciding
-    set is run, and label-only.
+    set is run, and label-only; without `vulnerable` no slice is looked for.
     """
     columns = target.forget.logits.shape[1]
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
@@ -65,7 +66,8 @@ def examine(
     wires: tuple[Attack, ...] = (LABEL_ONLY,)
     if standard:
         wires = tripwires(references=len(references), classes=columns, original=target.original is not None)
-        wires += vulnerable_slices(target, references, pairing)
+        if vulnerable:
+            wires += vulnerable_slices(target, references, pairing)
         wires += worst_of(list(slices.values()), "slice", deciding[0].attack)
         wires += tuple(attack for attack in more if can_run(attack, target, references))
     others = [find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in wires]

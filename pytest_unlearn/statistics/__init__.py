@@ -31,6 +31,7 @@ from pytest_unlearn.statistics.folds import folds, out_of_fold, rank_within_fold
 from pytest_unlearn.statistics.intervals import normal_quantile
 from pytest_unlearn.statistics.measure import Measure, p_value
 from pytest_unlearn.statistics.multiplicity import holm
+from pytest_unlearn.statistics.over_models import ModelsMeasure, over_models
 from pytest_unlearn.statistics.paired import PairedMeasure, mcnemar, paired_difference, tango
 from pytest_unlearn.statistics.power import (
     binormal_auc_variance,
@@ -51,6 +52,7 @@ __all__ = [
     "EpsilonBound",
     "ExtremeMeasure",
     "Measure",
+    "ModelsMeasure",
     "NewcombeMeasure",
     "PairedMeasure",
     "accuracy_gap",
@@ -85,6 +87,7 @@ __all__ = [
     "null_standard_error",
     "one_run_p_value",
     "out_of_fold",
+    "over_models",
     "p_value",
     "paired_difference",
     "placements",

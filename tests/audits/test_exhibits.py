@@ -16,7 +16,7 @@ LEAKY = audit_forgotten(WORLD.model(boost=1.5, seed=5), TASK.forget)
 
 
 def shown(evidence):
-    return {exhibit.kind: exhibit for exhibit in evidence.exhibits}
+    return {exhibit.kind: exhibit for exhibit in reversed(evidence.exhibits)}
 
 
 def test_the_attack_that_decided_is_shown_on_all_three_models():

@@ -1,0 +1,97 @@
+"""A quantity's mean over models, where models are what was sampled: how a method does, not how one model did."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_unlearn.evidence import Estimate, FloatArray
+from pytest_unlearn.statistics.intervals import quantile
+from pytest_unlearn.statistics.measure import Measure
+from pytest_unlearn.statistics.validation import check_confidence, vector
+
+_ONE = 0.8413447460685429  # the normal confidence of one standard error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsMeasure:
+    """The mean of a statistic over independent models, each made with seeds (and perhaps a request) of its own.
+
+    `values` are the statistic's on each model; `example_errors` its standard errors from the examples alone;
+    `same_examples` says whether all models were judged on the same examples, whose sampling error no number of models
+    then averages away.
+    """
+
+    values: FloatArray
+    example_errors: FloatArray
+    same_examples: bool
+    n_forget: int
+    n_controls: int
+
+    @property
+    def value(self) -> float:
+        """The mean over models."""
+        return float(self.values.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean, infinite for one model.
+
+        Models vary by their seeds and, on examples of their own, by the examples too; so little spread as examples
+        alone would not give is luck, and never taken for more.
+        """
+        count = self.values.size
+        if count < 2:
+            return math.inf
+        between = float(self.values.var(ddof=1)) / count
+        within = float(np.square(self.example_errors).mean())
+        return math.sqrt(between + within if self.same_examples else max(between, within / count))
+
+    def at(self, confidence: float) -> Estimate:
+        """One-sided bounds at `confidence` by Student's t over models, within [0, 1]."""
+        check_confidence(confidence)
+        count = self.values.size
+        low, high, method = 0.0, 1.0, "undefined: a single model"
+        if count > 1:
+            half = quantile(confidence, count - 1.0) * self.standard_error
+            low, high = max(0.0, self.value - half), min(1.0, self.value + half)
+            method = f"mean of {count} models, t"
+        return Estimate(
+            value=self.value,
+            low=low,
+            high=high,
+            confidence=confidence,
+            method=method,
+            n_forget=self.n_forget,
+            n_controls=self.n_controls,
+        )
+
+
+def over_models(measures: list[Measure], *, same_examples: bool) -> ModelsMeasure:
+    """The mean of one statistic over models.
+
+    Args:
+        measures: the statistic's measure on each model, two or more for an interval; in [0, 1], 0.5 under perfect
+            unlearning.
+        same_examples: whether all were judged on the same examples.
+
+    Returns:
+        A measure whose interval covers the mean over all models that the method could make: s^2/R between models and,
+        on the same examples, the mean variance from examples besides.
+
+    Raises:
+        ValueError: no measures.
+    """
+    if not measures:
+        raise ValueError("a mean over models needs at least one")
+    estimates = [measure.at(_ONE) for measure in measures]
+    errors = [max(0.0, (estimate.high - estimate.low) / 2.0) for estimate in estimates]
+    return ModelsMeasure(
+        values=vector("values", [measure.value for measure in measures]),
+        example_errors=np.array(errors),
+        same_examples=same_examples,
+        n_forget=estimates[0].n_forget,
+        n_controls=estimates[0].n_controls,
+    )
