@@ -80,13 +80,13 @@ def u_lira(runs: Sequence[Run], confidence: float) -> list[Finding]:
 def _as_seen_from(run: Run, other: Run) -> Shadow:
     """Another run's answers on this run's forget set and controls."""
     return Shadow(
-        unlearned=_rearranged(other.unlearned, other.drawn, run.drawn),
-        original=_rearranged(other.original, other.drawn, run.drawn),
+        unlearned=rearranged(other.unlearned, other.drawn, run.drawn),
+        original=rearranged(other.original, other.drawn, run.drawn),
         requested=np.concatenate([other.drawn[run.drawn], other.drawn[~run.drawn]]),
     )
 
 
-def _rearranged(answers: Answers, drawn: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Answers:
+def rearranged(answers: Answers, drawn: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Answers:
     """Answers split by one request, split by another."""
     logits = np.empty((len(drawn), answers.forget.logits.shape[1]))
     labels = np.empty(len(drawn), dtype=np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +11,21 @@ import numpy as np
 
 from pytest_unlearn import UnlearningTask
 from pytest_unlearn.attacks import Attack
+from pytest_unlearn.attacks.lira import online_scores
+from pytest_unlearn.attacks.rmia import rmia_scores
+from pytest_unlearn.attacks.signals import log_probability, logit_scaled_confidence
+from pytest_unlearn.attacks.unlearning_lira import unlearning_lira_scores
 from pytest_unlearn.audits.case import open_case
 from pytest_unlearn.audits.examination import can_run
+from pytest_unlearn.audits.over_runs import rearranged
+from pytest_unlearn.audits.runs import open_pool, simulate
 from pytest_unlearn.catalogue import ALWAYS, NAMED
+from pytest_unlearn.evidence import Answers, Outputs
 from pytest_unlearn.statistics import auc_measure
 from tests import worlds
 from unlearners import FineTune
 
+SHADOWED = ("LiRA, online", "RMIA, online", "U-LiRA, unlearned null")  # their references are shadow runs
 Row = dict[str, Any]
 REFERENCES = (1, 2, 4, 8, 16)
 JUDGED = 4
@@ -47,6 +56,7 @@ def attacks(seed: int) -> Row:
             task.forget, nonmembers=None, baseline=None, references=None, match="inherit", output=None,
             require_controls=True,
         ).for_attacks(ATTACKS)  # fmt: skip
+        shadows = _shadows(task)
         original = case.known_answers(task.original)
         references = [replace(case.known_answers(model), original=original) for model in task.retrained]
         for name, model in models.items():
@@ -59,7 +69,51 @@ def attacks(seed: int) -> Row:
                         scores = attack.score(mine, [] if alone else references[:count], case.pairing)
                         found[count] = auc_measure(scores.forget, scores.controls, **case.pairing.labels).value
                 row |= {f"{world}, {name}, {k} references, {attack.name}": round(v, 4) for k, v in found.items()}
+            for attack_name, found in shadows(mine).items():
+                row |= {f"{world}, {name}, {k} references, {attack_name}": round(v, 4) for k, v in found.items()}
     return row
+
+
+def _shadows(task: UnlearningTask) -> Callable[[Answers], dict[str, dict[int, float]]]:
+    """The attacks by shadow runs: as many trainings on half of forget and controls, each fine-tuned on retain after."""
+    pool = open_pool(task, "drawn")
+    runs = simulate(FineTune(), task, pool, max(REFERENCES), None)
+    first = np.arange(len(pool.positions)) < pool.size
+    before = [rearranged(run.original, run.drawn, first) for run in runs]
+    after = [rearranged(run.unlearned, run.drawn, first) for run in runs]
+    drawn = np.array([run.drawn for run in runs])
+    chosen = pool.positions[pool.size :] - len(task.retain) - pool.size
+    labels = {"forget_strata": pool.labels[first], "control_strata": pool.labels[~first]}
+
+    def values(signal: Callable[[Outputs], Any], answers: Answers) -> Any:
+        return np.concatenate([signal(answers.forget), signal(answers.controls)])
+
+    def scored(mine: Answers) -> dict[str, dict[int, float]]:
+        kept = Outputs(logits=mine.controls.logits[chosen], labels=mine.controls.labels[chosen])
+        mine = Answers(forget=mine.forget, controls=kept)
+        found: dict[str, dict[int, float]] = {name: {} for name in SHADOWED}
+        confident = np.array([values(logit_scaled_confidence, one) for one in before])
+        unlearned = np.array([values(logit_scaled_confidence, one) for one in after])
+        likely = np.array([values(log_probability, one) for one in before])
+        for count in REFERENCES[2:]:
+            able = drawn[:count].any(axis=0) & ~drawn[:count].all(axis=0)
+            target, logs = values(logit_scaled_confidence, mine), values(log_probability, mine)
+            lira, rmia = np.zeros(len(target)), np.full(len(target), 0.5)
+            lira[able] = online_scores(target[able], confident[:count, able], drawn[:count, able])
+            rmia[able] = rmia_scores(
+                logs[able],
+                likely[:count, able],
+                logs[~first],
+                likely[:count, ~first],
+                included=drawn[:count, able],
+                a=1.0,
+            )
+            u_lira = unlearning_lira_scores(target, unlearned[:count], unlearned[:count], drawn[:count])
+            for name, scores in zip(SHADOWED, (lira, rmia, u_lira), strict=True):
+                found[name][count] = auc_measure(scores[first], scores[~first], **labels).value
+        return found
+
+    return scored
 
 
 def mean(rows: list[Row], *names: Any) -> float:
@@ -92,13 +146,12 @@ def summary(rows: list[Row]) -> list[str]:
     """Means over seeds: a line for each attack, models by references."""
     lines = [f"means over {len(rows)} seeds, by 1, 2, 4, 8, 16 references:"]
     for world in ("noisy", "clean"):
-        for attack in ATTACKS:
+        for name in (*(attack.name for attack in ATTACKS if attack.name != "LiRA"), *SHADOWED):
             shown = "; ".join(
-                f"{model} "
-                + " ".join(_shown(mean(rows, world, model, f"{k} references", attack.name)) for k in REFERENCES)
+                f"{model} " + " ".join(_shown(mean(rows, world, model, f"{k} references", name)) for k in REFERENCES)
                 for model in ("original", "fine-tuned", "retrained")
             )
-            lines.append(f"{world}, {attack.name}: {shown}")
+            lines.append(f"{world}, {name}: {shown}")
     return lines
 
 
