@@ -24,7 +24,7 @@ from pytest_unlearn.attacks import (
 )
 from pytest_unlearn.attacks.learned import learned_attack, starting_kit_attack
 from pytest_unlearn.attacks.lira import AUGMENTATIONS, augmented_lira
-from pytest_unlearn.attacks.measures import auc_of_scores, gap_of_scores
+from pytest_unlearn.attacks.measures import auc_of_scores, cross_fitted_auc, gap_of_scores
 from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
 from pytest_unlearn.attacks.reference_residual import calibrated
 from pytest_unlearn.attacks.setting import Access, Attack
@@ -113,7 +113,7 @@ LEARNED = Attack(
     name="learned, all signals",
     score=learned_attack,
     least_examples=LEAST_EXAMPLES,
-    measure=auc_of_scores,
+    measure=cross_fitted_auc,
     access=("outputs", "references"),
     cost="five logistic regressions",
     calibrated=True,

@@ -91,12 +91,12 @@ class BoundaryDistance:
 
 
 def _first_points(start: FloatArray, of: IntArray, moved: Any, rng: Any) -> tuple[FloatArray, np.ndarray]:
-    """A point beyond the boundary for each example, along one direction of noise with a growing radius."""
-    direction = rng.standard_normal(start.shape[1])
-    direction /= np.linalg.norm(direction)
+    """A point beyond the boundary for each example, along directions of noise, one for each radius."""
     radius = FIRST_RADIUS * np.linalg.norm(start[of], axis=1, keepdims=True) + np.finfo(np.float64).tiny
     points, found = start[of].copy(), np.zeros(len(of), dtype=bool)
     for doubling in range(DOUBLINGS + 1):
+        direction = rng.standard_normal(start.shape[1])
+        direction /= np.linalg.norm(direction)
         for sign in (1.0, -1.0):
             open_ = np.flatnonzero(~found)
             if not len(open_):

@@ -10,6 +10,10 @@ from pytest_unlearn.adapters import is_module, ready
 from pytest_unlearn.evidence import FloatArray
 from pytest_unlearn.views import View
 
+_CANNOT = (
+    "the gradient of single examples cannot be taken of this model ({}): the attack needs a forward pass without "
+    "randomness, data-dependent control flow or changes in place; leave it out of attacks=."
+)
 VALUES_AT_ONCE = 1 << 26  # of gradients held in memory
 
 
@@ -47,7 +51,10 @@ def gradient_norm(model: Any, view: View, _: Any) -> FloatArray:
             where = np.arange(start, min(start + chunk, len(view)))
             x = torch.as_tensor(view.inputs(where), device=first.device)
             y = torch.as_tensor(labels[where], device=first.device)
-            gradients = each(weights, x.to(first.dtype) if x.is_floating_point() else x, y)
+            try:
+                gradients = each(weights, x.to(first.dtype) if x.is_floating_point() else x, y)
+            except RuntimeError as error:
+                raise ValueError(_CANNOT.format(str(error).splitlines()[0])) from error
             squares = sum(g.double().flatten(1).square().sum(1) for g in gradients.values())
             found.append(torch.as_tensor(squares).sqrt().cpu().numpy())
     return np.asarray(np.concatenate(found), dtype=np.float64)
