@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pytest_unlearn.evidence import Estimate, FloatArray
-from pytest_unlearn.statistics.intervals import quantile
+from pytest_unlearn.statistics.intervals import pooled_degrees, quantile
 from pytest_unlearn.statistics.measure import Measure
 from pytest_unlearn.statistics.validation import check_confidence, vector
 
@@ -42,20 +42,25 @@ class ModelsMeasure:
         Models vary by their seeds and, on examples of their own, by the examples too; so little spread as examples
         alone would not give is luck, and never taken for more.
         """
+        return math.sqrt(sum(self._variances)) if self.values.size > 1 else math.inf
+
+    @property
+    def _variances(self) -> tuple[float, float]:
+        """What models, and what examples that all of them share, contribute to the variance of the mean."""
         count = self.values.size
-        if count < 2:
-            return math.inf
         between = float(self.values.var(ddof=1)) / count
         within = float(np.square(self.example_errors).mean())
-        return math.sqrt(between + within if self.same_examples else max(between, within / count))
+        return (between, within) if self.same_examples else (max(between, within / count), 0.0)
 
     def at(self, confidence: float) -> Estimate:
-        """One-sided bounds at `confidence` by Student's t over models, within [0, 1]."""
+        """One-sided bounds at `confidence` by Student's t over models (Satterthwaite's with examples), in [0, 1]."""
         check_confidence(confidence)
         count = self.values.size
         low, high, method = 0.0, 1.0, "undefined: a single model"
         if count > 1:
-            half = quantile(confidence, count - 1.0) * self.standard_error
+            models, examples = self._variances
+            degrees = pooled_degrees((models, count - 1.0), (examples, math.inf))
+            half = quantile(confidence, degrees) * self.standard_error
             low, high = max(0.0, self.value - half), min(1.0, self.value + half)
             method = f"mean of {count} models, t"
         return Estimate(
