@@ -33,7 +33,7 @@ def too_few(estimate: Estimate, limit: float, needed: int | None) -> list[str]:
         advice.append(f"about {needed:,} forget examples would settle it: batch requests until there are as many")
     if smallest > limit or needed is None:
         advice.append(f"with {estimate.n_forget} forget examples no limit below {smallest:.3f} can be certified")
-    advice.append("or judge the method, not this request, on simulated requests of this size")
+    advice.append("or judge the method, not this request, on simulated requests of this size: audit_algorithm")
     return advice
 
 

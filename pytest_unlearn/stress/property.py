@@ -30,7 +30,7 @@ from pytest_unlearn.unlearned import UnlearnedRequest
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-OTHER_CLAIMS = ("utility", "matches_retrained")  # that say nothing of what was forgotten
+OTHER_CLAIMS = ("algorithm", "utility", "matches_retrained")  # that say nothing of what this model forgot
 Property = Callable[[UnlearnedRequest], Any]
 
 

@@ -31,6 +31,9 @@ REFERENCES = (1, 2, 4, 8, 16)
 JUDGED = 4
 LOSS = "confidence"  # ranks as the loss does
 ATTACKS: tuple[Attack, ...] = (*ALWAYS, *NAMED)
+BY_REFERENCES = tuple(
+    attack.name for attack in ATTACKS if "references" in attack.access and attack.least_references <= JUDGED
+)
 # Judged against 0.5 by themselves; the others only by their difference to the references.
 CALIBRATED = tuple(attack.name for attack in ATTACKS if attack.calibrated and attack.least_references <= JUDGED)
 
@@ -68,10 +71,15 @@ def attacks(seed: int) -> Row:
                         alone = {"references", "original"}.isdisjoint(attack.access) and not attack.calibrated
                         scores = attack.score(mine, [] if alone else references[:count], case.pairing)
                         found[count] = auc_measure(scores.forget, scores.controls, **case.pairing.labels).value
-                row |= {f"{world}, {name}, {k} references, {attack.name}": round(v, 4) for k, v in found.items()}
+                row[f"{world}, {name}, {attack.name}"] = shown(found)
             for attack_name, found in shadows(mine).items():
-                row |= {f"{world}, {name}, {k} references, {attack_name}": round(v, 4) for k, v in found.items()}
+                row[f"{world}, {name}, {attack_name}"] = shown(found)
     return row
+
+
+def shown(found: dict[int, float]) -> str:
+    """AUCs by number of references; a dash for what cannot be run with so few."""
+    return " ".join(f"{found[count]:.4f}" if count in found else "-" for count in REFERENCES)
 
 
 def _shadows(task: UnlearningTask) -> Callable[[Answers], dict[str, dict[int, float]]]:
@@ -116,18 +124,18 @@ def _shadows(task: UnlearningTask) -> Callable[[Answers], dict[str, dict[int, fl
     return scored
 
 
-def mean(rows: list[Row], *names: Any) -> float:
+def mean(rows: list[Row], world: str, model: str, attack: str, count: int = JUDGED) -> float:
     """The mean AUC over seeds; NaN for what cannot be run."""
-    return float(np.mean([row.get(", ".join(map(str, names)), np.nan) for row in rows]))
+    cells = [row[f"{world}, {model}, {attack}"].split()[REFERENCES.index(count)] for row in rows]
+    return float("nan") if "-" in cells else float(np.mean([float(cell) for cell in cells]))
 
 
 def attacks_rule(rows: list[Row]) -> list[tuple[str, bool]]:
     """In the clean world references add .05 or more; calibrated attacks are at .5 on a held-out retrained model."""
-    four = f"{JUDGED} references"
-    best = max(CALIBRATED, key=lambda attack: mean(rows, "clean", "original", four, attack))
-    gain = mean(rows, "clean", "original", four, best) - mean(rows, "clean", "original", four, LOSS)
+    best = max(BY_REFERENCES, key=lambda attack: mean(rows, "clean", "original", attack))
+    gain = mean(rows, "clean", "original", best) - mean(rows, "clean", "original", LOSS)
     honest = {
-        f"{world}, {attack}": mean(rows, world, "retrained", four, attack)
+        f"{world}, {attack}": mean(rows, world, "retrained", attack)
         for world in ("noisy", "clean")
         for attack in CALIBRATED
     }
@@ -147,13 +155,10 @@ def summary(rows: list[Row]) -> list[str]:
     lines = [f"means over {len(rows)} seeds, by 1, 2, 4, 8, 16 references:"]
     for world in ("noisy", "clean"):
         for name in (*(attack.name for attack in ATTACKS if attack.name != "LiRA"), *SHADOWED):
-            shown = "; ".join(
-                f"{model} " + " ".join(_shown(mean(rows, world, model, f"{k} references", name)) for k in REFERENCES)
+            means = {
+                model: {count: mean(rows, world, model, name, count) for count in REFERENCES}
                 for model in ("original", "fine-tuned", "retrained")
-            )
-            lines.append(f"{world}, {name}: {shown}")
+            }
+            known = {model: {k: v for k, v in found.items() if not np.isnan(v)} for model, found in means.items()}
+            lines.append(f"{world}, {name}: " + "; ".join(f"{model} {shown(found)}" for model, found in known.items()))
     return lines
-
-
-def _shown(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3f}"
