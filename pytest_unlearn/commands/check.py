@@ -46,12 +46,13 @@ def add(commands: Any) -> None:
         help="claims that must be proven (default: those that the report's own gate required, else "
         f"{', '.join(gate.DEFAULT_REQUIRED)})",
     )
-    for claim, name in LIMITS.items():
+    for name in dict.fromkeys(LIMITS.values()):
+        claims = " or ".join(repr(claim) for claim, limit in LIMITS.items() if limit == name)
         command.add_argument(
             _option(name),
             type=settings.argument(settings.TABLE[name]),
             metavar="X",
-            help=f"block if any claim {claim!r} was judged at a {name} above X",
+            help=f"block if any claim {claims} was judged at a {name} above X",
         )
     command.add_argument(
         "--confidence",

@@ -259,8 +259,7 @@ class Bench:
             forget_strata=strata[0], control_strata=strata[1],
             forget_groups=groups, control_groups=owned[kept] if owned is not None else None,
         )  # fmt: skip
-        findings = examine(target, references, pairing, self.confidence, standard=False)
-        findings = tuple(finding for finding in findings if finding.deciding)
+        findings = [f for f in examine(target, references, pairing, self.confidence, standard=False) if f.deciding]
         able = can_certify(self.limit, self.confidence, len(forget), int(kept.sum()), **pairing.labels)
         judgement = judge(findings, self.limit, self.confidence, able)
         invalid = judgement.reason if judgement.verdict is Verdict.INVALID else ""

@@ -125,3 +125,14 @@ def test_examples_are_compared_within_their_class_only():
 def test_two_classes_count_margin_and_confidence_once():
     assert len(deciding_set(references=True, classes=2)) == 2
     assert len(deciding_set(references=True, classes=3)) == 4
+
+
+def test_lira_joins_where_an_example_s_own_variance_can_be_estimated():
+    names = {count: {attack.name for attack in tripwires(references=count, classes=3)} for count in (4, 31, 32)}
+    assert ["LiRA" in names[count] for count in (4, 31, 32)] == [False, False, True]
+    assert all("RMIA" in found for found in names.values())
+
+
+def test_update_leakage_needs_the_original():
+    assert "update leakage" in {attack.name for attack in tripwires(references=4, classes=3, original=True)}
+    assert "update leakage" not in ALL

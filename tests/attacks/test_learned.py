@@ -43,9 +43,9 @@ def test_over_forty_retrained_models_it_is_at_a_half_and_its_interval_covers(ref
         covered.append((estimate.low <= 0.5, estimate.high >= 0.5))
     assert np.mean(values) == pytest.approx(0.5, abs=3.5 * np.std(values) / 40**0.5)
     assert (np.mean(covered, axis=0) >= 0.88).all()
-    # each pair of folds counts twice: the plain interval is too narrow by a factor of sqrt(2)
-    assert np.std(values) > 1.1 * (301 / (12 * 150 * 150)) ** 0.5
-    assert np.mean(naive) < np.mean(covered, axis=0)[0]
+    if references:  # many features: each pair of folds counts twice, and the plain interval is too narrow
+        assert np.std(values) > 1.2 * (301 / (12 * 150 * 150)) ** 0.5
+        assert np.mean(naive) < np.mean(covered, axis=0)[0]
 
 
 def test_copies_of_an_example_do_not_teach_it():

@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 from pytest_unlearn.attacks.signals import (
+    augmentation_stability,
+    boundary_distance,
     correctness,
     hinge_margin,
     logit_scaled_confidence,
     negative_entropy,
+    negative_gradient_norm,
     negative_modified_entropy,
 )
 from pytest_unlearn.evidence import Outputs
@@ -87,3 +90,34 @@ def test_margin_keeps_the_order_under_any_temperature_and_equals_confidence_for_
 
 def test_correctness_is_that_of_the_largest_logit():
     assert correctness(outputs([[0.6, 0.4], [0.4, 0.6]], [0, 0])).tolist() == [1, 0]
+
+
+class TestSignalsOfFurtherQueries:
+    """What was asked besides logits is found under the query's name."""
+
+    LABELS = np.array([0, 1, 1])
+
+    def outputs(self, **asked):
+        return Outputs(logits=np.zeros((3, 2)), labels=self.LABELS, asked=asked)
+
+    def test_a_small_gradient_is_like_a_member(self):
+        found = negative_gradient_norm(self.outputs(**{"gradient norm": np.array([1e-3, 1.0, 0.0])}))
+        assert found[:2] == pytest.approx([-np.log(1e-3), 0.0])
+        assert np.isfinite(found[2])
+        assert found[2] > found[0]
+
+    def test_stability_is_the_share_of_right_labels(self):
+        logits = np.zeros((3, 4, 2))
+        logits[0, :, 0] = 1.0  # always right
+        logits[1, :3, 1], logits[1, 3, 0] = 1.0, 1.0  # right three times in four
+        logits[2, :, 0] = 1.0  # never
+        assert augmentation_stability(self.outputs(augmentations=logits)).tolist() == [1.0, 0.75, 0.0]
+
+    def test_distance_is_itself(self):
+        distance = np.array([0.5, 0.0, 2.0])
+        assert (boundary_distance(self.outputs(**{"boundary distance": distance})) == distance).all()
+
+    def test_what_was_not_asked_is_not_there(self):
+        for signal in (negative_gradient_norm, augmentation_stability, boundary_distance):
+            with pytest.raises(KeyError):
+                signal(self.outputs())
