@@ -40,7 +40,7 @@ def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, 
         return ExtremeMeasure(parts=[slice_measure(attack, scores, pairing, mask) for mask in masks], side=side)
 
     return tuple(
-        replace(attack, name=f"{attack.name}, {words} {kind}", measure=partial(measure, side), sides=(side,))
+        replace(attack, name=f"{words} {kind}", measure=partial(measure, side), sides=(side,))
         for side, words in SIDES.items()
     )
 
@@ -82,7 +82,7 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
         return auc_of_scores(scores, pairing.among_forget(chosen))
 
     return Attack(
-        name="confidence difference, most memorised tenth",
+        name="most memorised tenth",
         score=score,
         measure=measure,
         access=("outputs", "references", "original"),

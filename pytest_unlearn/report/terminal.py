@@ -72,7 +72,7 @@ def section(entries: Iterable[Mapping[str, Any]]) -> str:
     for entry in entries:
         evidence = entry["evidence"]
         rows = [f"{evidence['claim']['name']}: {evidence['verdict']}  {observed(entry)}"]
-        rows += [f"  {name:<24} {seen}  {role}" for name, role, seen in attacks(evidence)]
+        rows += [f"  {name:<26} {seen}  {role}" for name, role, seen in attacks(evidence)]
         rows += [f"  {reason}" for reason in evidence.get("reasons", ())]
         paragraphs.append("\n".join(rows))
     return "\n\n".join(paragraphs)
