@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pytest_unlearn.adapters import SavedOutputs, is_module
 from pytest_unlearn.attacks import Attack
 from pytest_unlearn.audits.case import Case
+from pytest_unlearn.examples import to_numpy
 
 
 def usable(
@@ -25,6 +28,10 @@ def usable(
     return tuple(attack for attack in attacks if attack.name not in missing), missing
 
 
+def _integers(case: Case) -> bool:
+    return bool(to_numpy(case.forget.inputs(np.arange(1))).dtype.kind != "f")
+
+
 def _missing(attack: Attack, case: Case, model: Any) -> str:
     models = [model, *case.references, *([case.original] if case.original is not None else [])]
     if len(case.references) < attack.least_references:
@@ -35,6 +42,8 @@ def _missing(attack: Attack, case: Case, model: Any) -> str:
         return "it needs the weights of an nn.Module, from the audited model, the original and every reference"
     if {"further queries", "weights"} & set(attack.access) and any(isinstance(one, SavedOutputs) for one in models):
         return "it asks models about further inputs, and SavedOutputs has answers to the audited ones alone"
+    if _integers(case) and any(getattr(query.ask, "continuous", False) for query in attack.queries):
+        return "it moves inputs by fractions, and these are integers: give it an augmentation of your own"
     if "retain set" in attack.access and (
         case.task is None or any(isinstance(one, SavedOutputs) and "retain" not in one.parts for one in models)
     ):

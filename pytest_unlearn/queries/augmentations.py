@@ -40,6 +40,11 @@ class Augmentations:
     queries: int = 10
     seed: int = 0
 
+    @property
+    def continuous(self) -> bool:
+        """Whether inputs are moved by fractions, which integers (tokens, bytes) cannot be."""
+        return isinstance(self.augment, Noise)
+
     def __call__(self, _: Any, view: View, answer: Callable[[Any, IntArray], Outputs]) -> FloatArray:
         """Ask the model, through `answer`, about augmented copies of the view."""
         inputs = view.inputs(np.arange(len(view)))

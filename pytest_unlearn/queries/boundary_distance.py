@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class BoundaryDistance:
     steps: int = 4
     directions: int = 40
     seed: int = 0
+    continuous: ClassVar[bool] = True  # inputs are moved by fractions, which integers (tokens, bytes) cannot be
 
     def __call__(self, _: Any, view: View, answer: Callable[[Any, IntArray], Outputs]) -> FloatArray:
         """Ask the model, through `answer`, for labels of inputs around those of the view."""

@@ -13,6 +13,7 @@ from pytest_unlearn import EstimatorRecipe, SavedOutputs, Split, TorchRecipe, Un
 from pytest_unlearn.attacks import RMIA, Attack
 from pytest_unlearn.attacks.measures import auc_of_scores
 from pytest_unlearn.catalogue import ALWAYS, NAMED, attacks_by_name, label_only_attacks
+from pytest_unlearn.queries import Augmentations
 from pytest_unlearn.query import Query
 from tests.audits.fakes import World, split
 
@@ -139,6 +140,22 @@ def test_saved_outputs_are_attacked_by_all_that_asks_nothing_further():
     assert set(left_out(found)) == {
         "gradient norm", "augmentation stability", "boundary distance", "LiRA, augmented", "shadow models",
     }  # fmt: skip
+
+
+def test_integer_inputs_are_not_moved_by_fractions(tmp_path):
+    tokens = [(np.random.default_rng(seed).integers(0, 50, size=(240, 6)), data(seed=seed)[1]) for seed in (0, 1)]
+    recipe = TorchRecipe(
+        lambda: nn.Sequential(nn.Embedding(50, 8), nn.Flatten(), nn.Linear(48, 2)), epochs=5, learning_rate=1e-2
+    )
+    task = UnlearningTask(
+        Split(tokens[0], forget=np.arange(80), test=tokens[1]), recipe, references=2, cache_dir=tmp_path
+    )
+    found = audit_forgotten(task.retrained[0], task.forget, 0.7, attacks="all")
+    assert set(left_out(found)) == {"augmentation stability", "boundary distance", "LiRA, augmented"}
+    assert "gradient norm" in found.attacks
+    shuffled = Augmentations(lambda rows, rng: rng.permuted(rows, axis=1), queries=3)
+    own = audit_forgotten(task.retrained[0], task.forget, 0.7, attacks=[label_only_attacks(shuffled)[0]])
+    assert "augmentation stability" in own.attacks
 
 
 def test_without_references_what_is_left_runs():
