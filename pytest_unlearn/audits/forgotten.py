@@ -21,7 +21,7 @@ from pytest_unlearn.audits.controls import (
     positive_control,
     same_answers,
 )
-from pytest_unlearn.audits.examination import Finding, Judgement, examine, is_coarse, judge, labels_only, slice_masks
+from pytest_unlearn.audits.examination import Finding, examine, is_coarse, judge, labels_only, slice_masks
 from pytest_unlearn.audits.exhibits import forgetting_exhibits, scores_by_model
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
 from pytest_unlearn.audits.ruling import rule
@@ -114,6 +114,8 @@ def audit_forgotten(
         retrained=negative_controls(rotations, limit.value, level.value),
         blind=None if known else blind_control(case, limit.value, level.value),
     )
+    whole = len(judgement.finding.scores.forget) == len(case.forget)
+    shown = judgement.finding if whole else findings[0]  # a slice has no score for every forget example
     ruling = rule(case, target, known, judgement, controls, limit.value, strict.value)
     needed = None
     if ruling.verdict is Verdict.INCONCLUSIVE and judgement.verdict is Verdict.INCONCLUSIVE:
@@ -139,7 +141,7 @@ def audit_forgotten(
         reasons=ruling.reasons,
         advice=ruling.advice,
         needed=needed,
-        most_exposed=_most_exposed(case, judgement if judgement.verdict is Verdict.FAIL else None, findings[0]),
+        most_exposed=_most_exposed(case, shown if judgement.verdict is Verdict.FAIL else None, findings[0]),
         provenance=provenance(
             model,
             (case.forget, case.controls),
@@ -154,7 +156,7 @@ def audit_forgotten(
             references=len(known),
         ),
         exhibits=(
-            *_exhibits(case, target, others, known, findings, judgement.finding, level.value),
+            *_exhibits(case, target, others, known, findings, shown, level.value),
             *_further(case, target, known, findings, rotations, masks, level.value),
         ),
     )
@@ -209,15 +211,15 @@ def _exhibits(
     return forgetting_exhibits(shown.attack, scores, target, others, labels, case.pairing, confidence)
 
 
-def _most_exposed(case: Case, failure: Judgement | None, usual: Finding) -> tuple[Exposure, ...]:
+def _most_exposed(case: Case, failed: Finding | None, usual: Finding) -> tuple[Exposure, ...]:
     """The forget examples that stand out most under the attack that failed, else under the first deciding one."""
-    finding = failure.finding if failure else usual
+    finding = failed or usual
     below = np.zeros(len(case.forget))
     for label in np.unique(case.forget.labels) if case.pairing.forget_strata is not None else [None]:
         ours = slice(None) if label is None else case.forget.labels == label
         theirs = slice(None) if label is None else case.controls.labels == label
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
-    strangeness = 1 - below if failure and finding.estimate.value < 0.5 else below
+    strangeness = 1 - below if failed and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]
     shown = resolve("report_thumbnails").value
     return tuple(
