@@ -24,7 +24,7 @@ from pytest_unlearn.attacks import (
 )
 from pytest_unlearn.attacks.learned import learned_attack, starting_kit_attack
 from pytest_unlearn.attacks.lira import AUGMENTATIONS, augmented_lira
-from pytest_unlearn.attacks.measures import auc_of_scores, cross_fitted_auc, gap_of_scores
+from pytest_unlearn.attacks.measures import auc_of_scores, cross_fitted_auc, cross_fitted_gap
 from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
 from pytest_unlearn.attacks.reference_residual import calibrated
 from pytest_unlearn.attacks.setting import Access, Attack
@@ -36,6 +36,7 @@ from pytest_unlearn.attacks.signals import (
     negative_gradient_norm,
 )
 from pytest_unlearn.attacks.single_model import single_model
+from pytest_unlearn.attacks.slices import MEMORISED, SIDES
 from pytest_unlearn.attacks.update_leakage import learned_update_leakage
 from pytest_unlearn.queries import Augmentations, BoundaryDistance, gradient_norm, inputs
 from pytest_unlearn.query import Query
@@ -123,7 +124,7 @@ STARTING_KIT = Attack(
     name="starting kit",
     score=starting_kit_attack,
     least_examples=LEAST_EXAMPLES,
-    measure=gap_of_scores,
+    measure=cross_fitted_gap,
     cost="five logistic regressions a model",
     source="NeurIPS 2023 machine unlearning challenge",
 )
@@ -180,6 +181,8 @@ def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]
     """
     if attacks == "standard":
         return ()
+    if not isinstance(attacks, (str, Iterable)):
+        raise ValueError(f'attacks= takes "standard", "all", or a list of names and attacks, not {attacks!r}.')
     chosen = NAMED if attacks == "all" else [attacks] if isinstance(attacks, str) else list(attacks)
     known = {attack.name: attack for attack in (*ALWAYS, *NAMED)}
     unknown = [one for one in chosen if not isinstance(one, Attack) and one not in known]
@@ -192,6 +195,7 @@ def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]
     found = tuple(one if isinstance(one, Attack) else known[one] for one in chosen)
     found = tuple(one for one in found if not (one.name in always and one is known[one.name]))
     names = [one.name for one in found]
+    always |= {f"{words} {kind}" for words in SIDES.values() for kind in ("class", "slice")} | {MEMORISED}
     repeated = sorted({name for name in names if names.count(name) > 1 or name in always})
     if repeated:
         raise ValueError(f"attacks= holds two attacks called {repeated[0]!r}: give each its own name.")

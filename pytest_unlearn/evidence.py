@@ -102,7 +102,8 @@ class Scores:
 
     `reference_forget` and `reference_controls`, shape (references, examples), hold the same attack's scores on the
     references where the attack is judged on its paired difference to them. `tie_share` is the fraction of
-    forget-control pairs of the same class that tie in the model's own statistic.
+    forget-control pairs of the same class that tie in the model's own statistic. `unfair` says why a tripwire's scores
+    would accuse an honest model as well, and so accuse nobody; empty if they may.
     """
 
     forget: FloatArray
@@ -110,6 +111,7 @@ class Scores:
     reference_forget: FloatArray | None = None
     reference_controls: FloatArray | None = None
     tie_share: float = 0.0
+    unfair: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pytest_unlearn.evidence import FloatArray, IntArray, Outputs
-from pytest_unlearn.examples import Examples
 from pytest_unlearn.outputs import Output, evaluate, model_digest
 from pytest_unlearn.queries.asking import ask
 from pytest_unlearn.query import Query
@@ -177,15 +176,14 @@ class UnlearningTask:
             raise ValueError(_CHANGED.format("the model that the unlearner was given"))
         return unlearned
 
-    def train_on(self, parts: Sequence[IntArray], *, first_seed: int, examples: Examples | None = None) -> list[Any]:
-        """Models trained by the recipe on parts of train (positions in it), with seeds counted from `first_seed`.
-
-        `examples` takes the place of train.
-        """
+    def train_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Any]:
+        """Models trained by the recipe on parts of train (positions in it), or on views, seeds from `first_seed` on."""
         if self.recipe is None:
             raise ValueError("this task has no recipe to train models with: pass recipe=.")
-        whole = self.split.train if examples is None else examples
-        views = [View("part of train", whole, np.asarray(part, dtype=np.int64), self) for part in parts]
+        views = [
+            part if isinstance(part, View) else View("part of train", self.split.train, np.asarray(part), self)
+            for part in parts
+        ]
         return [trained.model for trained in self._train([(v, first_seed + k) for k, v in enumerate(views)])]
 
     def seconds_of(self, model: Any) -> float | None:

@@ -34,6 +34,11 @@ def cross_fitted_auc(scores: Scores, pairing: Pairing) -> Measure:
     )
 
 
+def cross_fitted_gap(scores: Scores, pairing: Pairing) -> Measure:
+    """The same of scores that are 0 and 1; relative to the references', where there are any, whose spread is in it."""
+    return cross_fitted_auc(scores, pairing) if scores.reference_forget is None else gap_of_scores(scores, pairing)
+
+
 def gap_of_scores(scores: Scores, pairing: Pairing) -> Measure:
     """Share of ones on forget minus that on controls, relative to the references', as an AUC."""
     return accuracy_gap(

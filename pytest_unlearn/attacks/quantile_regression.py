@@ -28,8 +28,9 @@ def quantile_regression(signal: Signal, target: Answers, _: Sequence[Answers], p
     rows = [np.column_stack([part.asked[INPUTS], part.labels]) for part in (target.forget, target.controls)]
     fold = np.split(pairing.folds(len(rows[0]), len(rows[1])), [len(rows[0])])
     scores = [np.zeros(len(part)) for part in values]
-    for number in range(int(fold[1].max()) + 1):
-        fitted = np.flatnonzero(fold[1] != number)[:MOST_FITTED]
+    for number in np.unique(np.concatenate(fold)):
+        fitted = np.flatnonzero(fold[1] != number)
+        fitted = fitted[:: -(-len(fitted) // MOST_FITTED)]
         law = _Law(rows[1][fitted], values[1][fitted])
         for score, value, row, where in zip(scores, values, rows, fold, strict=True):
             held = where == number

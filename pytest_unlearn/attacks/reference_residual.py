@@ -25,6 +25,7 @@ def reference_residual(signal: Signal, target: Answers, references: Sequence[Ans
         controls,
         np.mean([signal(reference.forget) for reference in references], axis=0),
         np.mean([signal(reference.controls) for reference in references], axis=0),
+        pooled=pairing.exchangeable,
     )
     return Scores(forget=forget_residual, controls=control_residual, tie_share=pairing.tie_share(forget, controls))
 
@@ -43,7 +44,8 @@ def residual_deviation(signal: Signal, target: Answers, references: Sequence[Ans
     set whose answers were copied from a reference.
     """
     signed = reference_residual(signal, target, references, pairing)
-    centre = np.median(signed.controls)
+    among = np.concatenate([signed.forget, signed.controls]) if pairing.exchangeable else signed.controls
+    centre = np.median(among)
     return Scores(
         forget=np.abs(signed.forget - centre),
         controls=np.abs(signed.controls - centre),

@@ -28,7 +28,8 @@ def offline_rmia(
         for parts in zip(*((r.forget, r.controls) for r in references), strict=True)
     ]
     scores = [
-        rmia_scores(own, out, mine[1], theirs[1], a=a, gamma=gamma) for own, out in zip(mine, theirs, strict=True)
+        rmia_scores(own, out, mine[1], theirs[1], a=a, gamma=gamma, ties=0.5)
+        for own, out in zip(mine, theirs, strict=True)
     ]
     return Scores(forget=scores[0], controls=scores[1], tie_share=pairing.tie_share(mine[0], mine[1]))
 
@@ -42,6 +43,7 @@ def rmia_scores(
     included: np.ndarray | None = None,
     a: float = OFFLINE,
     gamma: float = 1.0,
+    ties: float = 0.0,
 ) -> FloatArray:
     """The share of the population whose gain an example's exceeds by the factor `gamma`.
 
@@ -54,6 +56,8 @@ def rmia_scores(
             `a` plays no part for the examples. None: none was.
         a: offline, the assumed probability by models with the example, a p + 1 - a; in [0, 1].
         gamma: the factor, above 0.
+        ties: what a member of the population counts whose gain is exceeded by exactly that factor. One half where the
+            population is scored too: each of it would else rank below a stranger with as much of it beneath him.
 
     Returns:
         A score in [0, 1] for each example; higher is more member-like. Where the references give every example the same
@@ -73,7 +77,8 @@ def rmia_scores(
         raise ValueError(f"a is {a} and gamma {gamma}: a is between 0 and 1, and gamma above 0")
     gains = target - (_offline(references, a) if included is None else _online(references, included))
     others = np.sort(population - _offline(theirs, a))
-    return np.asarray(np.searchsorted(others, gains - np.log(gamma), side="left") / len(others), dtype=np.float64)
+    below, up_to = (np.searchsorted(others, gains - np.log(gamma), side=side) for side in ("left", "right"))
+    return np.asarray((below + ties * (up_to - below)) / len(others), dtype=np.float64)
 
 
 def _offline(references: FloatArray, a: float) -> FloatArray:

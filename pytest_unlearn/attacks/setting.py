@@ -24,10 +24,12 @@ class Pairing:
     """Classes to compare within (None compares all with all) and the unit of deletion that intervals cluster by.
 
     Groups are numbered together: a number that occurs on both sides is one unit. None: examples are independent.
+    `exchangeable` says that chance alone decided who is forgotten and who is a control.
     """
 
     forget_strata: IntArray | None = None
     control_strata: IntArray | None = None
+    exchangeable: bool = False
     forget_groups: IntArray | None = None
     control_groups: IntArray | None = None
 

@@ -2,7 +2,9 @@
 
 Classes and given groups are each judged by an attack's own scores, with bounds that hold for all of them together. The
 most memorised tenth is chosen with one half of the references and judged against the other half: chosen and judged by
-the same models, an honest model would seem to know the examples whose references happened to be unsure.
+the same models, an honest model would seem to know the examples whose references happened to be unsure. The original
+chooses too: what a model shares with it on controls (a seed, starting weights) is taken out, which errs on the low
+side.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pytest_unlearn.evidence import Answers, FloatArray, Scores, Side
 from pytest_unlearn.statistics import ExtremeMeasure, Measure
 
 Mask = NDArray[np.bool_]
+MEMORISED = "most memorised tenth"
 SHARE = 0.1
 FEWEST = 10
 SIDES: Mapping[Side, str] = {"high": "most exposed", "low": "most over-forgotten"}
@@ -69,22 +72,33 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
     chosen = np.zeros(len(original.forget.labels), dtype=bool)
     chosen[np.argsort(-(signal(original.forget) - usual[0]), kind="stable")[:size]] = True
 
+    known = [signal(getattr(original, side)) - mean for side, mean in zip(("forget", "controls"), usual, strict=True)]
+
+    def beyond(model: Answers) -> tuple[FloatArray, FloatArray]:
+        """What the model knows beyond the first half of references, and beyond what it shares with the original."""
+        forget, controls = signal(model.forget) - usual[0], signal(model.controls) - usual[1]
+        centred = known[1] - known[1].mean()
+        spread = float(centred @ centred)
+        shared = max(0.0, float(centred @ (controls - controls.mean())) / spread) if spread > 0.0 else 0.0
+        return (forget - shared * known[0])[chosen], controls - shared * known[1]
+
     def score(target: Answers, _: Sequence[Answers], __: Pairing) -> Scores:
-        judges = references[half:]
+        mine, others = beyond(target), [beyond(one) for one in references[half:]]
         return Scores(
-            forget=(signal(target.forget) - usual[0])[chosen],
-            controls=signal(target.controls) - usual[1],
-            reference_forget=np.array([(signal(one.forget) - usual[0])[chosen] for one in judges]),
-            reference_controls=np.array([signal(one.controls) - usual[1] for one in judges]),
+            forget=mine[0],
+            controls=mine[1],
+            reference_forget=np.array([pair[0] for pair in others]),
+            reference_controls=np.array([pair[1] for pair in others]),
         )
 
     def measure(scores: Scores, pairing: Pairing) -> Measure:
         return auc_of_scores(scores, pairing.among_forget(chosen))
 
     return Attack(
-        name="most memorised tenth",
+        name=MEMORISED,
         score=score,
         measure=measure,
+        sides=("high",),
         access=("outputs", "references", "original"),
         least_references=2,
         source="Carlini et al. 2022; Feldman & Zhang 2020",

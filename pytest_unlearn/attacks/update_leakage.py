@@ -2,7 +2,9 @@
 
 Source: Chen et al. 2021, "When machine unlearning jeopardizes privacy". It succeeds against exact retraining as well,
 since a forget example is one on which the two models differ: so its AUC is a risk of releasing both, and only its
-excess over the pairs (original, retrained) says something of the method.
+excess over the pairs (original, retrained) says something of the method. Even that is unfair to a model that shares
+its seed, or its starting weights, with the original: what they share cancels in their difference, and not in that to a
+reference. So the excess accuses only a model that is as far from the original, on controls, as references are.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from pytest_unlearn.attacks.setting import Pairing
 from pytest_unlearn.attacks.signals import logit_scaled_confidence, probabilities
 from pytest_unlearn.evidence import Answers, FloatArray, Outputs, Scores
 
+AS_FAR = 0.95  # of the smallest spread that references have around the original
+_Sides = tuple[FloatArray, FloatArray]
 TOP = 3  # posteriors in the original's order that the learned attack looks at
 
 
@@ -28,7 +32,7 @@ def update_leakage(target: Answers, references: Sequence[Answers], pairing: Pair
     """
     original = _original(target)
     drops = [_drop(original, answers) for answers in (target, *references)]
-    return _judged(drops, pairing)
+    return _judged(drops, pairing, drops)
 
 
 def learned_update_leakage(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
@@ -38,12 +42,13 @@ def learned_update_leakage(target: Answers, references: Sequence[Answers], pairi
         ValueError: where the original's answers are not at hand.
     """
     original = _original(target)
+    drops = [_drop(original, answers) for answers in (target, *references)]
     found = []
     for answers in (target, *references):
         pairs = [(original.forget, answers.forget), (original.controls, answers.controls)]
         rows = np.concatenate([_posteriors(*pair) for pair in pairs])
         found.append(cross_fitted(normal_columns(rows), len(answers.forget.labels), pairing))
-    return _judged(found, pairing)
+    return _judged(found, pairing, drops)
 
 
 def release_risk(scores: Scores) -> Scores:
@@ -81,7 +86,7 @@ def _posteriors(before: Outputs, after: Outputs) -> FloatArray:
     )
 
 
-def _judged(found: list[tuple[FloatArray, FloatArray]], pairing: Pairing) -> Scores:
+def _judged(found: list[_Sides], pairing: Pairing, drops: list[_Sides]) -> Scores:
     (forget, controls), *rest = found
     return Scores(
         forget=forget,
@@ -89,4 +94,15 @@ def _judged(found: list[tuple[FloatArray, FloatArray]], pairing: Pairing) -> Sco
         reference_forget=np.array([pair[0] for pair in rest]) if rest else None,
         reference_controls=np.array([pair[1] for pair in rest]) if rest else None,
         tie_share=pairing.tie_share(forget, controls),
+        unfair=_unfair(drops),
+    )
+
+
+def _unfair(drops: list[_Sides]) -> str:
+    mine, *others = (float(controls.std()) for _, controls in drops)
+    if not others or mine >= AS_FAR * min(others):
+        return ""
+    return (
+        f"on controls this model differs from the original by {mine:.2g}, retrained models by {min(others):.2g} or "
+        "more: what it shares with the original makes the comparison unfair"
     )

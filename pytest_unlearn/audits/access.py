@@ -11,6 +11,8 @@ from pytest_unlearn.adapters import SavedOutputs, is_module
 from pytest_unlearn.attacks import Attack
 from pytest_unlearn.audits.case import Case
 from pytest_unlearn.examples import to_numpy
+from pytest_unlearn.queries.asking import ask
+from pytest_unlearn.views import View
 
 
 def usable(
@@ -25,7 +27,21 @@ def usable(
     if insist and missing:
         name, why = next(iter(missing.items()))
         raise ValueError(f"the attack {name!r} cannot be run: {why}. Leave it out of attacks=, or provide that.")
-    return tuple(attack for attack in attacks if attack.name not in missing), missing
+    able = [attack for attack in attacks if attack.name not in missing]
+    if not insist:  # what the model cannot answer for two examples is left out, not an error
+        missing |= {attack.name: why for attack in able if (why := _refused(attack, case, model))}
+    return tuple(attack for attack in able if attack.name not in missing), missing
+
+
+def _refused(attack: Attack, case: Case, model: Any) -> str:
+    few = View(case.forget.name, case.forget.examples, case.forget.indices[:2])
+    how: dict[str, Any] = {"classes": case.classes, "output": case.output, "device": case.device}
+    try:
+        for query in attack.queries:
+            ask(query, model, few, **how)
+    except Exception as error:  # whatever the model raises, it cannot be asked
+        return f"the model cannot be asked: {error}".split("\n")[0]
+    return ""
 
 
 def _integers(case: Case) -> bool:
@@ -48,7 +64,9 @@ def _missing(attack: Attack, case: Case, model: Any) -> str:
         case.task is None or any(isinstance(one, SavedOutputs) and "retain" not in one.parts for one in models)
     ):
         return "it needs every model's outputs on the retain set, which only a task has"
-    fewest = min(len(case.forget), len(case.controls))
+    groups = case.pairing.forget_groups, case.pairing.control_groups
+    sides = zip(groups, (len(case.forget), len(case.controls)), strict=True)
+    fewest = min(size if ids is None else len(np.unique(ids)) for ids, size in sides)
     if fewest < attack.least_examples:
         return f"it learns from examples: {attack.least_examples} or more a side, and there are {fewest}"
     return ""

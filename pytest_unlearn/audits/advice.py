@@ -48,6 +48,7 @@ NO_REFERENCES = (
 )
 CONTROLS_DIFFER = "choose controls from the same population as the forget set, best by reserve_controls before training"
 OUT_OF_ORDER = "check that logit columns are in the order of the labels, and saved rows in the order of the view"
+SOME_RUNS = "look at the runs that stand out, one by one: audit_forgotten says what is wrong with a single model"
 CONTROLS_TRAINED = "use controls that neither the method nor its tuning has seen"
 LEAK = {
     "recognisable": "the forget set still looks like training data: unlearn longer or differently, or retrain",

@@ -11,7 +11,14 @@ from typing import Any
 from pytest_unlearn.attacks import Attack
 from pytest_unlearn.audits import advice
 from pytest_unlearn.audits.examination import Judgement, judge
-from pytest_unlearn.audits.over_runs import over_runs, run_controls, u_lira
+from pytest_unlearn.audits.over_runs import (
+    classes_over_runs,
+    doubts_over_runs,
+    failing_runs,
+    over_runs,
+    run_controls,
+    u_lira,
+)
 from pytest_unlearn.audits.provenance import provenance
 from pytest_unlearn.audits.runs import Requests, Run, open_pool, simulate
 from pytest_unlearn.evidence import Claim, Controls, Evidence, Verdict
@@ -22,6 +29,7 @@ from pytest_unlearn.statistics import normal_quantile
 from pytest_unlearn.task import UnlearningTask
 
 FEWEST_RUNS = 3
+SOME_SEEDS = "told apart under some seeds"
 
 
 def audit_algorithm(
@@ -54,8 +62,9 @@ def audit_algorithm(
         output: which entry of a dict or tuple output holds the logits.
 
     Returns:
-        Evidence of the mean over all models that the method could make. It says nothing of a single released model:
-        that is `audit_forgotten`'s.
+        Evidence of the mean over all models that the method could make, of its classes, and of single runs: one that is
+        told apart by itself with certainty is a FAIL, and runs that vary by more than chance are INCONCLUSIVE. It says
+        nothing of a single released model: that is `audit_forgotten`'s.
 
     Raises:
         ValueError: a task without a recipe or references, fewer than three runs, or a method that changes its input.
@@ -80,9 +89,12 @@ def audit_algorithm(
     findings = look(lambda run: run.unlearned)
     if not same:
         findings = (*findings, *u_lira(done, level.value))
+    findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=level.value))
     judgement = judge(findings, limit.value, level.value, can_certify=True)
     controls = run_controls(done, look, limit.value, level.value)
-    verdict, reasons, then = _rule(judgement, controls, limit.value, strict.value, runs)
+    failing = failing_runs(done, limit.value, level.value)
+    doubts = doubts_over_runs(done, findings, level.value, weaker=task.bootstrapped)
+    verdict, reasons, then = _rule(judgement, controls, failing, doubts, limit.value, strict.value, runs)
     return Evidence(
         claim=Claim(
             name="algorithm",
@@ -94,7 +106,7 @@ def audit_algorithm(
         verdict=verdict,
         estimate=judgement.finding.estimate,
         decided_by=judgement.finding.attack.name,
-        label=judgement.label if verdict is Verdict.FAIL else "",
+        label=(judgement.label or SOME_SEEDS) if verdict is Verdict.FAIL else "",
         attacks={finding.attack.name: finding.estimate for finding in findings},
         deciding=tuple(finding.attack.name for finding in findings if finding.deciding),
         controls=controls,
@@ -116,7 +128,13 @@ def audit_algorithm(
 
 
 def _rule(
-    judgement: Judgement, controls: Controls, limit: float, strict: bool, runs: int
+    judgement: Judgement,
+    controls: Controls,
+    failing: list[int],
+    doubts: tuple[list[str], list[str]],
+    limit: float,
+    strict: bool,
+    runs: int,
 ) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
     """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
     if judgement.verdict is Verdict.INVALID:
@@ -126,18 +144,26 @@ def _rule(
         return Verdict.INVALID, (f"the negative control fails: {failed[0].says}",), (advice.CONTROLS_DIFFER,)
     if judgement.verdict is Verdict.FAIL:
         return Verdict.FAIL, (f"{judgement.label}: {judgement.reason}",), (advice.LEAK[judgement.label],)
-    doubts, then = [], []
+    if failing:
+        says = (
+            f"in {len(failing)} of {runs} runs the model is told apart by itself: seeds {', '.join(map(str, failing))}"
+        )
+        return Verdict.FAIL, (says,), (advice.LEAK["recognisable"],)
+    blind, trained = doubts
+    found = [*blind, *trained]
+    then = [advice.SOME_RUNS] if blind else []
+    then += [advice.CONTROLS_TRAINED] if trained else []
     if judgement.verdict is Verdict.INCONCLUSIVE:
-        doubts.append(judgement.reason)
+        found.append(judgement.reason)
         then.append(_more_runs(judgement, limit, runs))
     assert controls.original is not None
     if not controls.original.holds:
-        doubts.append(f"no power: {controls.original.says}")
+        found.append(f"no power: {controls.original.says}")
         then += advice.NO_POWER
     if strict and not controls.retrained:
-        doubts.append("no negative control: at least two references are needed")
+        found.append("no negative control: at least two references are needed")
         then.append(advice.NO_REFERENCES)
-    return (Verdict.INCONCLUSIVE, tuple(doubts), tuple(then)) if doubts else (Verdict.PASS, (), ())
+    return (Verdict.INCONCLUSIVE, tuple(found), tuple(then)) if found else (Verdict.PASS, (), ())
 
 
 def _more_runs(judgement: Judgement, limit: float, runs: int) -> str:

@@ -80,9 +80,17 @@ def slice_masks(slices: Mapping[str, Any] | None, count: int) -> dict[str, Mask]
     Raises:
         ValueError: for a slice that is empty, names a position twice, or does not fit the forget set.
     """
-    masks = {}
+    if slices is not None and not isinstance(slices, Mapping):
+        raise ValueError(
+            "slices= takes a mapping from names to parts of the forget set, such as {'minors': ages < 18}."
+        )
+    masks: dict[str, Mask] = {}
     for name, given in (slices or {}).items():
+        if str(name) in masks:
+            raise ValueError(f"two slices are called {str(name)!r}: give each its own name.")
         where = np.asarray(given)
+        if where.size == 0:
+            raise ValueError(f"slice {name!r} holds no forget example.")
         mask = np.zeros(count, dtype=bool)
         if where.dtype == bool and where.shape == (count,):
             mask = where
@@ -174,6 +182,8 @@ def _find(
 def _problem(attack: Attack, scores: Scores) -> str:
     if attack is LABEL_ONLY:
         return ""
+    if scores.unfair:
+        return f"{attack.name}: {scores.unfair}"
     if scores.tie_share >= 1:
         return f"{attack.name}: every forget example ties with every control, so the scores tell nothing"
     if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:

@@ -32,6 +32,7 @@ from pytest_unlearn.exhibits import Exhibit
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.statistics import can_certify, placements
+from pytest_unlearn.statistics.empirical_null import ENOUGH
 
 MOST_EXPOSED = 5
 
@@ -107,6 +108,7 @@ def audit_forgotten(
     )
     run = partial(examine, pairing=case.pairing, confidence=level.value, more=added, slices=masks)
     findings = run(target, others)
+    as_peers = run(target, others[: len(known) - 1]) if len(known) >= ENOUGH else findings  # judged by as many as they
     judgement = judge(findings, limit.value, level.value, certifiable)
     rotations = [run(one, known[:k] + known[k + 1 :]) for k, one in enumerate(known)] if len(known) > 1 else []
     controls = Controls(
@@ -116,7 +118,7 @@ def audit_forgotten(
     )
     whole = len(judgement.finding.scores.forget) == len(case.forget)
     shown = judgement.finding if whole else findings[0]  # a slice has no score for every forget example
-    ruling = rule(case, target, known, judgement, controls, limit.value, strict.value)
+    ruling = rule(case, target, known, original, judgement, controls, limit.value, strict.value)
     needed = None
     if ruling.verdict is Verdict.INCONCLUSIVE and judgement.verdict is Verdict.INCONCLUSIVE:
         needed = advice.needed_examples(judgement.finding.estimate, 1 - limit.value, limit.value)
@@ -156,8 +158,8 @@ def audit_forgotten(
             references=len(known),
         ),
         exhibits=(
-            *_exhibits(case, target, others, known, findings, shown, level.value),
-            *_further(case, target, known, findings, rotations, masks, level.value),
+            *_exhibits(case, target, original, others, known, findings, shown, level.value),
+            *_further(case, target, known, findings, as_peers, rotations, masks, level.value),
         ),
     )
 
@@ -180,16 +182,17 @@ def _further(
     target: Answers,
     known: Sequence[Answers],
     findings: Sequence[Finding],
+    as_peers: Sequence[Finding],
     rotations: Sequence[Sequence[Finding]],
     masks: Mapping[str, Mask],
     confidence: float,
 ) -> tuple[Exhibit, ...]:
     found = (
         further.slices_table(findings[0], masks, case.pairing, confidence),
-        further.release_table(findings, known, case.pairing, confidence),
+        further.release_table(findings, case.pairing, confidence),
         further.retain_table(target, known, confidence),
         further.epsilon_table(findings[0], case.pairing, confidence),
-        further.null_table(findings, rotations),
+        further.null_table(as_peers, rotations),
     )
     return tuple(table for table in found if table is not None)
 
@@ -197,13 +200,13 @@ def _further(
 def _exhibits(
     case: Case,
     target: Answers,
+    original: Answers | None,
     others: Sequence[Answers],
     known: Sequence[Answers],
     findings: Sequence[Finding],
     shown: Finding,
     confidence: float,
 ) -> tuple[Exhibit, ...]:
-    original = case.known_answers(case.original) if case.original is not None else None
     if original is not None and is_coarse(findings):
         original = labels_only(original)
     scores = scores_by_model(shown.attack, shown.scores, original, known, case.pairing)

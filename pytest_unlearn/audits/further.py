@@ -12,7 +12,7 @@ from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.attacks.slices import Mask, slice_measure
 from pytest_unlearn.attacks.update_leakage import release_risk
 from pytest_unlearn.audits.examination import Finding
-from pytest_unlearn.evidence import Answers, Estimate
+from pytest_unlearn.evidence import Answers, Estimate, IntArray
 from pytest_unlearn.exhibits import Cell, Table
 from pytest_unlearn.statistics import (
     EpsilonBound,
@@ -45,9 +45,7 @@ def slices_table(finding: Finding, slices: Mapping[str, Mask], pairing: Pairing,
     )
 
 
-def release_table(
-    findings: Sequence[Finding], known: Sequence[Answers], pairing: Pairing, confidence: float
-) -> Table | None:
+def release_table(findings: Sequence[Finding], pairing: Pairing, confidence: float) -> Table | None:
     """The risk of an attacker who holds both releases, and how much of it is the method's."""
     found = next((finding for finding in findings if finding.attack is UPDATE_LEAKAGE), None)
     if found is None:
@@ -63,7 +61,7 @@ def release_table(
     rows: list[tuple[Cell, ...]] = [
         ("original and this model", *_bounds(risk)),
         (
-            f"original and a retrained one (mean of {len(known)})",
+            f"original and a retrained one (mean of {len(pairs)})",
             *(round(float(np.mean([getattr(p, end) for p in pairs])), 4) for end in ("value", "low", "high")),
         ),
         ("excess, as 0.5 + difference", *_bounds(found.estimate)),
@@ -82,6 +80,8 @@ def retain_table(target: Answers, known: Sequence[Answers], confidence: float) -
     original = target.original
     if target.retain is None or original is None:
         return None
+    if not np.isin(target.retain.labels, target.controls.labels).any():
+        return None  # of a class that goes as a whole, nothing is retained
     models = {"this model": target, "original": original, **{f"retrained {k}": one for k, one in enumerate(known)}}
     rows: list[tuple[Cell, ...]] = [
         (name, *_bounds(auc_measure(**_retained(one)).at(confidence))) for name, one in models.items()
@@ -102,9 +102,11 @@ def retain_table(target: Answers, known: Sequence[Answers], confidence: float) -
 
 def epsilon_table(finding: Finding, pairing: Pairing, confidence: float) -> Table | None:
     """How far from differential privacy the attack proves the model to be, and how far it could have."""
-    if pairing.forget_groups is not None or min(len(finding.scores.forget), len(finding.scores.controls)) < FEWEST:
+    if pairing.forget_groups is not None or pairing.control_groups is not None:
         return None
-    scores = finding.scores.forget, finding.scores.controls
+    scores = finding.scores.forget, finding.scores.controls[_same_mix(pairing, len(finding.scores.controls))]
+    if min(map(len, scores)) < FEWEST:
+        return None
     found: list[EpsilonBound] = [
         epsilon_bound(*scores, confidence, DELTA),
         epsilon_gaussian(*scores, confidence, DELTA),
@@ -119,6 +121,20 @@ def epsilon_table(finding: Finding, pairing: Pairing, confidence: float) -> Tabl
             (one.method, round(one.low, 4), round(one.ceiling, 4), one.assumes or "nothing further") for one in found
         ),
     )
+
+
+def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
+    """Positions of controls in the forget set's mix of classes, evenly spaced: these bounds know no classes."""
+    wanted, there = pairing.forget_strata, pairing.control_strata
+    if wanted is None or there is None:
+        return np.arange(n_controls)
+    labels, counts = np.unique(wanted, return_counts=True)
+    share = min(float((there == label).sum()) / count for label, count in zip(labels, counts, strict=True))
+    kept = []
+    for label, count in zip(labels, counts, strict=True):
+        members = np.flatnonzero(there == label)
+        kept.append(members[np.linspace(0, len(members) - 1, int(share * count)).astype(np.int64)])
+    return np.concatenate(kept)
 
 
 def null_table(findings: Sequence[Finding], references: Sequence[Sequence[Finding]]) -> Table | None:

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from pytest_unlearn.attacks import Attack
 from pytest_unlearn.attacks.measures import auc_of_scores
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
+from pytest_unlearn.attacks.slices import SIDES, slice_measure
 from pytest_unlearn.attacks.unlearning_lira import Null, Shadow, unlearning_lira
+from pytest_unlearn.audits.controls import controls_look_trained, does_not_follow
 from pytest_unlearn.audits.examination import Finding, examine, judge, shows_power
 from pytest_unlearn.audits.runs import Run
 from pytest_unlearn.evidence import Answers, ControlResult, Controls, Outputs, Verdict
-from pytest_unlearn.statistics import over_models
+from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models
 
 NULLS: dict[str, Null] = {"U-LiRA": "never trained", "U-LiRA, unlearned null": "unlearned"}
 ENOUGH_RUNS = 5  # to have met most examples both ways
+ASTRAY = 0.25  # the share of runs whose outputs may follow no comparable model's
+SURE = 0.01  # how rarely runs that differ by chance alone are doubted
 
 
 def over_runs(
@@ -39,16 +43,80 @@ def over_runs(
     return tuple(_mean(found, same=same, confidence=confidence) for found in by_name.values())
 
 
-def _mean(found: Sequence[Finding], *, same: bool, confidence: float) -> Finding:
-    measure = over_models([finding.measure for finding in found], same_examples=same)
-    problems = [finding.problem for finding in found if finding.problem]
+def _mean(found: Sequence[Finding], *, same: bool, confidence: float, inflation: float = 1.0) -> Finding:
+    """One finding on the mean. Runs without any information are left out of it, unless that is what most are."""
+    told = [finding for finding in found if not finding.problem]
+    problem = ""
+    if 2 * len(told) <= len(found):
+        problem = f"{next(f.problem for f in found if f.problem)} (in {len(found) - len(told)} of {len(found)} runs)"
+    measure = over_models([f.measure for f in (found if problem else told)], same_examples=same, inflation=inflation)
     return replace(
         found[0],
         deciding=any(finding.deciding for finding in found),
         measure=measure,
         estimate=measure.at(confidence),
-        problem=f"{problems[0]} (in {len(problems)} of {len(found)} runs)" if problems else "",
+        problem=problem,
     )
+
+
+def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confidence: float) -> list[Finding]:
+    """The class that stands out most on the mean over runs, on either side; none where classes are not compared."""
+    if any(run.pairing.forget_strata is None for run in runs):
+        return []
+    scores = [attack.score(run.unlearned, run.references, run.pairing) for run in runs]
+    labels = set.intersection(*({int(label) for label in np.unique(run.unlearned.forget.labels)} for run in runs))
+    means: list[Measure] = []
+    for label in sorted(labels):
+        each = [
+            slice_measure(attack, found, run.pairing, run.unlearned.forget.labels == label)
+            for run, found in zip(runs, scores, strict=True)
+        ]
+        means.append(over_models(each, same_examples=same))
+    findings = []
+    for side, words in SIDES.items() if len(means) > 1 else ():
+        measure = ExtremeMeasure(parts=means, side=side)
+        named = replace(attack, name=f"{words} class", sides=(side,))
+        estimate = measure.at(confidence)
+        findings.append(Finding(attack=named, deciding=False, scores=scores[0], measure=measure, estimate=estimate))
+    return findings
+
+
+def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[int]:
+    """The seeds whose model is told apart by itself, with certainty over all runs: a mean could hide them."""
+    strict = 1.0 - (1.0 - confidence) / len(runs)
+    found = []
+    for run in runs:
+        findings = examine(run.unlearned, run.references, run.pairing, strict, vulnerable=False)
+        if judge(findings, limit, strict, can_certify=True).verdict is Verdict.FAIL:
+            found.append(run.seed)
+    return found
+
+
+def doubts_over_runs(
+    runs: Sequence[Run], findings: Sequence[Finding], confidence: float, *, weaker: bool
+) -> tuple[list[str], list[str]]:
+    """Why the audit may be blind to some run's model (first), or why its controls are none (second)."""
+    blind, trained = [], []
+    for run in runs:
+        astray = does_not_follow(run.unlearned, run.references)
+        blind += [f"run {run.seed}: {astray}"] if astray else []
+        target, *known = (_outside(answers, run) for answers in (run.unlearned, *run.references))
+        seen, _ = controls_look_trained(target, known, confidence, weaker=weaker)
+        trained += [f"run {run.seed}: {seen}"] if seen else []
+    if len(blind) <= ASTRAY * len(runs):  # few controls let an honest model of some runs stray
+        blind = []
+    means = [(f.attack.name, f.measure) for f in findings if f.deciding and isinstance(f.measure, ModelsMeasure)]
+    for name, measure in means:
+        if not measure.same_examples and measure.overdispersion < SURE / len(means):
+            blind.append(f"{name} differs between runs by more than chance: the method leaks under some of its seeds")
+        if len(measure.values) < len(runs):
+            blind.append(f"{name}: in some runs all scores tie, which tells nothing of their models")
+    return blind, trained
+
+
+def _outside(answers: Answers, run: Run) -> Answers:
+    kept = Outputs(logits=answers.controls.logits[run.outside], labels=answers.controls.labels[run.outside])
+    return Answers(forget=answers.forget, controls=kept)
 
 
 def u_lira(runs: Sequence[Run], confidence: float) -> list[Finding]:
@@ -73,7 +141,9 @@ def u_lira(runs: Sequence[Run], confidence: float) -> list[Finding]:
             measure = attack.measure(scores, run.pairing)
             estimate = measure.at(confidence)
             each.append(Finding(attack=attack, deciding=True, scores=scores, measure=measure, estimate=estimate))
-        found.append(_mean(each, same=False, confidence=confidence))
+        # under this null what one run says of another is much what the other says of it
+        twice = 2.0 if null == "unlearned" else 1.0
+        found.append(_mean(each, same=False, confidence=confidence, inflation=twice))
     return found
 
 

@@ -28,6 +28,7 @@ def rule(
     case: Case,
     target: Answers,
     known: list[Answers],
+    original: Answers | None,
     judgement: Judgement,
     controls: Controls,
     limit: float,
@@ -52,7 +53,7 @@ def rule(
     if strict and len(known) < 2:
         doubts.append(f"no negative control: {len(known)} distinct references, at least two are needed")
         todo.append(advice.NO_REFERENCES)
-    comparable = known or ([case.known_answers(case.original)] if case.original is not None else [])
+    comparable = known or ([original] if original is not None else [])
     astray = does_not_follow(target, comparable)
     if astray:
         doubts.append(astray)

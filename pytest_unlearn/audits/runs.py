@@ -21,12 +21,16 @@ from pytest_unlearn.task import UnlearningTask, View
 
 Requests = Literal["drawn", "same"]
 FIRST_RUN_SEED = 9000  # far from the seeds of the original, of references and of searches
+METHOD_SEEDS = 500  # what the method's seed is above the original's: they must not share their noise
 DRAWS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run: what its original, its unlearned model and the references answer, and which of the pool it unlearned."""
+    """One run: what its original, its unlearned model and the references answer, and which of the pool it unlearned.
+
+    `outside` marks the run's controls that are controls of the task as well: no model may have been trained on them.
+    """
 
     seed: int
     original: Answers
@@ -34,6 +38,7 @@ class Run:
     references: tuple[Answers, ...]
     pairing: Pairing
     drawn: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
     seconds: float | None
 
 
@@ -114,14 +119,14 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: Pool, count: int, outpu
     masks = [pool.fixed if pool.fixed is not None else _draw(pool, rng) for _ in range(count)]
     view = View("pool", pool.examples, pool.positions)
     first = task.seed + FIRST_RUN_SEED
-    parts = [np.concatenate([pool.retain, pool.positions[mask]]) for mask in masks]
-    originals = task.train_on(parts, first_seed=first, examples=pool.examples)
+    trains = [_train_set(pool, mask) for mask in masks]
+    originals = task.train_on(trains, first_seed=first)
     known = [_ask(task, model, view, output) for model in task.retrained]
-    retain = View("retain", pool.examples, pool.retain)
     runs = []
-    for number, (mask, original) in enumerate(zip(masks, originals, strict=True)):
-        forget = View("forget", pool.examples, pool.positions[mask])
-        model = task.unlearn_from(original, unlearner, retain, forget, seed=first + number)
+    for number, (mask, train, original) in enumerate(zip(masks, trains, originals, strict=True)):
+        kept = np.arange(len(train)) < len(pool.retain)
+        retain, forget = (View(n, train.examples, np.flatnonzero(k)) for n, k in (("retain", kept), ("forget", ~kept)))
+        model = task.unlearn_from(original, unlearner, retain, forget, seed=first + METHOD_SEEDS + number)
         before = _split(_ask(task, original, view, output), mask)
         runs.append(
             Run(
@@ -131,10 +136,18 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: Pool, count: int, outpu
                 references=tuple(replace(_split(one, mask), original=before) for one in known),
                 pairing=_pairing(pool, mask),
                 drawn=mask,
+                outside=np.flatnonzero(~mask) >= pool.size,
                 seconds=task.seconds_of(model),
             )
         )
     return runs
+
+
+def _train_set(pool: Pool, drawn: NDArray[np.bool_]) -> View:
+    """What a run trains on, a dataset of its own: a method must not see what was not drawn, nor that it is tested."""
+    parts = [View("part", pool.examples, positions) for positions in (pool.retain, pool.positions[drawn])]
+    examples = Examples(_Joined(*parts), "train")
+    return View("train", examples, np.arange(len(examples)))
 
 
 def _ask(task: UnlearningTask, model: Any, view: View, output: Output) -> Outputs:
@@ -149,7 +162,13 @@ def _split(outputs: Outputs, drawn: NDArray[np.bool_]) -> Answers:
 def _pairing(pool: Pool, drawn: NDArray[np.bool_]) -> Pairing:
     labels = (pool.labels[drawn], pool.labels[~drawn]) if pool.by_class else (None, None)
     units = (pool.units[drawn], pool.units[~drawn]) if pool.units is not None else (None, None)
-    return Pairing(forget_strata=labels[0], control_strata=labels[1], forget_groups=units[0], control_groups=units[1])
+    return Pairing(
+        forget_strata=labels[0],
+        control_strata=labels[1],
+        forget_groups=units[0],
+        control_groups=units[1],
+        exchangeable=pool.fixed is None,
+    )
 
 
 def _as_many(wanted: IntArray, labels: IntArray, by_class: bool, seed: int) -> IntArray:
@@ -172,12 +191,9 @@ def _draw(pool: Pool, rng: np.random.Generator) -> NDArray[np.bool_]:
             drawn[rng.permutation(members)[: int(first[members].sum())]] = True
         return drawn
     names, of = np.unique(pool.units, return_inverse=True)
-    sizes = np.bincount(of)
-    for _ in range(DRAWS):
-        order = rng.permutation(len(names))
-        taken = np.cumsum(sizes[order]) <= max(pool.size, int(sizes[order[0]]))
-        drawn = np.isin(of, order[taken])
-        if not drawn.all() and (not pool.by_class or set(pool.labels[drawn]) <= set(pool.labels[~drawn])):
+    for _ in range(DRAWS):  # a coin for each unit: large ones must not be drawn less often than small ones
+        drawn = (rng.random(len(names)) < pool.size / len(first))[of]
+        if 0 < drawn.sum() < len(drawn) and (not pool.by_class or set(pool.labels[drawn]) <= set(pool.labels[~drawn])):
             return drawn
     raise ValueError(
         "no request of whole groups leaves a control for each of its classes: give more controls or fewer groups, or "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pytest_unlearn.adapters import is_module, ready
 from pytest_unlearn.evidence import FloatArray
+from pytest_unlearn.examples import is_tensor
 from pytest_unlearn.views import View
 
 _CANNOT = (
@@ -39,7 +41,9 @@ def gradient_norm(model: Any, view: View, _: Any) -> FloatArray:
     first = next(iter(weights.values()))
 
     def loss(parameters: dict[str, Any], x: Any, y: Any) -> Any:
-        logits = functional_call(model, parameters, (x[None],))
+        logits = _logits(functional_call(model, parameters, (x[None],)))
+        if logits.numel() == 1:  # the log-odds of class 1
+            return torch.nn.functional.softplus(torch.where(y == 1, -logits, logits)).sum()
         return torch.nn.functional.cross_entropy(logits, y[None])
 
     each = vmap(grad(loss), in_dims=(None, 0, 0), randomness="error")
@@ -58,3 +62,11 @@ def gradient_norm(model: Any, view: View, _: Any) -> FloatArray:
             squares = sum(g.double().flatten(1).square().sum(1) for g in gradients.values())
             found.append(torch.as_tensor(squares).sqrt().cpu().numpy())
     return np.asarray(np.concatenate(found), dtype=np.float64)
+
+
+def _logits(answer: Any) -> Any:
+    """The logits of a model that returns them alone, or under that name."""
+    found = answer.get("logits", answer) if isinstance(answer, Mapping) else getattr(answer, "logits", answer)
+    if not is_tensor(found):
+        raise ValueError(f"the gradient norm needs a model that returns logits, not a {type(answer).__name__}.")
+    return found

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from pytest_unlearn.evidence import Estimate, FloatArray
 from pytest_unlearn.statistics.intervals import pooled_degrees, quantile
@@ -21,7 +22,7 @@ class ModelsMeasure:
 
     `values` are the statistic's on each model; `example_errors` its standard errors from the examples alone;
     `same_examples` says whether all models were judged on the same examples, whose sampling error no number of models
-    then averages away.
+    then averages away. `inflation` is that of the variance where the values depend on each other.
     """
 
     values: FloatArray
@@ -29,6 +30,7 @@ class ModelsMeasure:
     same_examples: bool
     n_forget: int
     n_controls: int
+    inflation: float = 1.0
 
     @property
     def value(self) -> float:
@@ -50,7 +52,18 @@ class ModelsMeasure:
         count = self.values.size
         between = float(self.values.var(ddof=1)) / count
         within = float(np.square(self.example_errors).mean())
-        return (between, within) if self.same_examples else (max(between, within / count), 0.0)
+        if self.same_examples:
+            return self.inflation * between, within
+        return self.inflation * max(between, within / count), 0.0
+
+    @property
+    def overdispersion(self) -> float:
+        """The p-value of models that vary by no more than their examples make them: small if the seed matters too."""
+        expected = float(np.square(self.example_errors).mean())
+        if self.values.size < 2 or expected == 0.0:
+            return 1.0
+        freedom = self.values.size - 1
+        return float(special.chdtrc(freedom, freedom * float(self.values.var(ddof=1)) / expected))
 
     def at(self, confidence: float) -> Estimate:
         """One-sided bounds at `confidence` by Student's t over models (Satterthwaite's with examples), in [0, 1]."""
@@ -74,13 +87,15 @@ class ModelsMeasure:
         )
 
 
-def over_models(measures: list[Measure], *, same_examples: bool) -> ModelsMeasure:
+def over_models(measures: list[Measure], *, same_examples: bool, inflation: float = 1.0) -> ModelsMeasure:
     """The mean of one statistic over models.
 
     Args:
         measures: the statistic's measure on each model, two or more for an interval; in [0, 1], 0.5 under perfect
             unlearning.
         same_examples: whether all were judged on the same examples.
+        inflation: of the variance between models: 2 where each model's value was learned from the others, since what
+            one says of another is much what the other says of it (a degenerate U-statistic).
 
     Returns:
         A measure whose interval covers the mean over all models that the method could make: s^2/R between models and,
@@ -97,6 +112,7 @@ def over_models(measures: list[Measure], *, same_examples: bool) -> ModelsMeasur
         values=vector("values", [measure.value for measure in measures]),
         example_errors=np.array(errors),
         same_examples=same_examples,
+        inflation=inflation,
         n_forget=estimates[0].n_forget,
         n_controls=estimates[0].n_controls,
     )

@@ -26,7 +26,12 @@ def normal_scores(values: ArrayLike, controls: ArrayLike) -> FloatArray:
 
 
 def residual(
-    forget: ArrayLike, controls: ArrayLike, reference_forget: ArrayLike, reference_controls: ArrayLike
+    forget: ArrayLike,
+    controls: ArrayLike,
+    reference_forget: ArrayLike,
+    reference_controls: ArrayLike,
+    *,
+    pooled: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """How much more member-like is each example to the model than the references' mean would predict?
 
@@ -35,7 +40,11 @@ def residual(
     by least squares on the controls, and what it leaves is returned, (forget residual [m], controls residual [n]):
     alike in distribution under perfect unlearning. Ranks make it invariant to any increasing transformation of
     the model's outputs (such as a temperature), behind which a plain difference to the references can be hidden. Where
-    the references' scores do not vary, the slope is 0. Raises ValueError for non-finite values and unequal lengths.
+    the references' scores do not vary, the slope is 0. Raises ValueError
+    for non-finite values and unequal lengths.
+
+    `pooled` ranks and fits among both sets instead, for forget sets that were drawn at random from the pool of both: it
+    favours neither side, however few there are.
     """
     forget, controls = vector("forget", forget), vector("controls", controls)
     reference_forget = vector("reference_forget", reference_forget)
@@ -45,6 +54,11 @@ def residual(
             f"the references' means are for {reference_forget.size} forget examples and {reference_controls.size} "
             f"controls, the model's values for {forget.size} and {controls.size}; pass the same examples in one order"
         )
+    if pooled:
+        cut = [forget.size]
+        both, known = np.concatenate([forget, controls]), np.concatenate([reference_forget, reference_controls])
+        fitted = np.split(residual(both, both, known, known)[1], cut)
+        return fitted[0], fitted[1]
     y, x = normal_scores(controls, controls), normal_scores(reference_controls, reference_controls)
     x_centred = x - x.mean()
     spread = float(x_centred @ x_centred)

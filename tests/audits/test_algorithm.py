@@ -130,7 +130,7 @@ def test_whole_groups_are_drawn(tmp_path):
     for seed in range(10):
         drawn = _draw(pool, np.random.default_rng(seed))
         assert all(len(set(drawn[pool.units == unit])) == 1 for unit in np.unique(pool.units))
-        assert 0 < drawn.sum() <= 60
+        assert 30 < drawn.sum() < 90
 
 
 def test_assert_algorithm_raises_with_the_evidence(task):
