@@ -1,7 +1,8 @@
 """Learned attacks: a classifier finds the best combination of signals, and is judged on examples it was not fitted on.
 
-The classifier learns from forget examples and controls themselves, so that it knows what an attacker with shadow models
-would learn. Scores are out of fold and ranked within their fold; units of deletion are never torn apart.
+The classifier learns from forget examples and controls themselves: in the original's answers, where there are any,
+since there it sees what being known looks like, and its noise is not the audited model's; else in the model's own.
+Scores are out of fold and ranked within their fold; units of deletion are never torn apart.
 """
 
 from __future__ import annotations
@@ -39,9 +40,8 @@ def learned_attack(target: Answers, references: Sequence[Answers], pairing: Pair
     Features are the model's signals and, where there are references, their means and the differences to them, each as
     a normal score among all examples and squared, so that both directions and deviations are seen.
     """
-    features = np.concatenate([_features(side, target, references) for side in ("forget", "controls")])
-    ranked = normal_columns(features)
-    scores = cross_fitted(np.column_stack([ranked, ranked**2 - 1.0]), len(target.forget.labels), pairing)
+    own, taught = (_expanded(model, references) for model in (target, target.original or target))
+    scores = cross_fitted(own, len(target.forget.labels), pairing, taught)
     mine = [logit_scaled_confidence(part) for part in (target.forget, target.controls)]
     return Scores(forget=scores[0], controls=scores[1], tie_share=pairing.tie_share(mine[0], mine[1]))
 
@@ -62,12 +62,18 @@ def starting_kit_attack(target: Answers, references: Sequence[Answers], pairing:
     )
 
 
-def cross_fitted(features: FloatArray, n_forget: int, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
-    """Out-of-fold scores of forget examples (the first rows) and controls, ranked within folds."""
+def cross_fitted(
+    features: FloatArray, n_forget: int, pairing: Pairing, taught: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Out-of-fold scores of forget examples (the first rows) and controls, ranked within folds.
+
+    `taught` are another model's features of the same examples, to learn from in their place.
+    """
+    lessons = features if taught is None else taught
     member = (np.arange(len(features)) < n_forget).astype(np.int64)
     fold = pairing.folds(n_forget, len(features) - n_forget)
     scores = out_of_fold(
-        fold, lambda fitted, held: _fit(features[fitted], member[fitted]).decision_function(features[held])
+        fold, lambda fitted, held: _fit(lessons[fitted], member[fitted]).decision_function(features[held])
     )
     scores = rank_within_folds(scores, fold)
     return scores[:n_forget], scores[n_forget:]
@@ -76,6 +82,11 @@ def cross_fitted(features: FloatArray, n_forget: int, pairing: Pairing) -> tuple
 def normal_columns(features: FloatArray) -> FloatArray:
     """Each column as normal scores among all examples, so that no label is used and no scale matters."""
     return np.column_stack([normal_scores(column, column) for column in features.T])
+
+
+def _expanded(model: Answers, references: Sequence[Answers]) -> FloatArray:
+    ranked = normal_columns(np.concatenate([_features(side, model, references) for side in ("forget", "controls")]))
+    return np.column_stack([ranked, ranked**2 - 1.0])
 
 
 def _features(side: str, target: Answers, references: Sequence[Answers]) -> FloatArray:

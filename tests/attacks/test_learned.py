@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -29,6 +31,31 @@ def test_it_finds_a_deviation_in_both_directions():
     flip = np.where(rng.random(2000) < 0.5, 3.0, -3.0)
     target = answers(rng.normal(size=2000) + flip, rng.normal(size=2000))
     assert auc_of_scores(learned_attack(target, [], PLAIN), PLAIN).value > 0.9
+
+
+def test_it_learns_from_the_original_what_being_known_looks_like():
+    # the original knows the forget set well, the model a little: too little to learn from by itself
+    people = Population(150, 150, spread=0.5, seed=3)
+    original, references = people.model(3.0), people.models(4)
+    alone, taught = [], []
+    for _ in range(20):
+        target = people.model(0.4)
+        alone.append(auc_of_scores(learned_attack(target, references, PLAIN), PLAIN).value)
+        scores = learned_attack(replace(target, original=original), references, PLAIN)
+        taught.append(auc_of_scores(scores, PLAIN).value)
+    assert np.mean(taught) > np.mean(alone) + 0.02
+
+
+def test_taught_by_the_original_a_retrained_model_is_at_a_half_and_varies_less():
+    alone, taught = [], []
+    for seed in range(40):
+        people = Population(150, 150, seed=seed)
+        original, references, target = people.model(2.0), people.models(4), people.model()
+        alone.append(auc_of_scores(learned_attack(target, references, PLAIN), PLAIN).value)
+        scores = learned_attack(replace(target, original=original), references, PLAIN)
+        taught.append(auc_of_scores(scores, PLAIN).value)
+    assert np.mean(taught) == pytest.approx(0.5, abs=3 * np.std(taught) / 40**0.5)
+    assert np.std(taught) < np.std(alone)
 
 
 @pytest.mark.parametrize("references", [0, 4])
