@@ -33,6 +33,7 @@ def test_it_finds_a_deviation_in_both_directions():
     assert auc_of_scores(learned_attack(target, [], PLAIN), PLAIN).value > 0.9
 
 
+@pytest.mark.slow
 def test_it_learns_from_the_original_what_being_known_looks_like():
     # the original knows the forget set well, the model a little: too little to learn from by itself
     people = Population(150, 150, spread=0.5, seed=3)
@@ -46,6 +47,7 @@ def test_it_learns_from_the_original_what_being_known_looks_like():
     assert np.mean(taught) > np.mean(alone) + 0.02
 
 
+@pytest.mark.slow
 def test_taught_by_the_original_a_retrained_model_is_at_a_half_and_varies_less():
     alone, taught = [], []
     for seed in range(40):
@@ -114,6 +116,7 @@ def test_the_starting_kit_s_attack_is_a_balanced_accuracy():
     assert found.value == pytest.approx(norm.cdf(1.0), abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_starting_kit_s_attack_is_judged_beyond_the_references():
     def judged(shift, seed):
         people = Population(200, 200, spread=0.5, seed=seed)

@@ -47,6 +47,7 @@ def test_the_deviation_is_learned_too():
     assert spread == pytest.approx(1.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_over_ten_retrained_models_it_is_at_a_half_with_few_controls_too():
     values = [auc_of_scores(attack(world(0.0, n=80, seed=seed), [], PLAIN), PLAIN).value for seed in range(10)]
     assert np.mean(values) == pytest.approx(0.5, abs=3.5 * np.std(values) / 10**0.5)

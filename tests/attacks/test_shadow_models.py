@@ -28,6 +28,7 @@ def test_members_are_recognised_by_what_other_models_do_to_theirs():
     assert auc_of_scores(scores, PLAIN).at(0.95).low > 0.8
 
 
+@pytest.mark.slow
 def test_a_retrained_model_is_as_the_references_are():
     found = [auc_of_scores(shadow_models(*world(0.0, n=150, seed=seed), PLAIN), PLAIN).at(0.95) for seed in range(40)]
     assert np.mean([estimate.value for estimate in found]) == pytest.approx(0.5, abs=0.015)

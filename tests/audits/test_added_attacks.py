@@ -142,6 +142,7 @@ def test_saved_outputs_are_attacked_by_all_that_asks_nothing_further():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_integer_inputs_are_not_moved_by_fractions(tmp_path):
     tokens = [(np.random.default_rng(seed).integers(0, 50, size=(240, 6)), data(seed=seed)[1]) for seed in (0, 1)]
     recipe = TorchRecipe(
@@ -258,6 +259,7 @@ class TestSlices:
         assert (found.verdict, found.decided_by) == (Verdict.FAIL, "most memorised tenth")
         assert len(found.most_exposed) == 5
 
+    @pytest.mark.slow
     def test_named_slices_accuse_no_honest_model(self):
         slices = {f"part {k}": np.arange(k, 1200, 10) for k in range(10)}
         for seed in range(5):

@@ -51,6 +51,7 @@ def test_an_exact_method_is_not_failed_and_one_that_does_nothing_is(task, reques
     assert audit_algorithm(keep, task, 0.55, runs=6, requests=requests).verdict is Verdict.FAIL
 
 
+@pytest.mark.slow
 def test_an_exact_method_passes_with_enough_runs(task):
     evidence = audit_algorithm(Retrain(RECIPE), task, 0.65, runs=16)
     assert evidence.verdict is Verdict.PASS
@@ -67,12 +68,14 @@ def test_a_method_that_leaks_under_some_of_its_seeds_does_not_pass(task):
     assert aucs[odd].min() > aucs[~odd].max()
 
 
+@pytest.mark.slow
 def test_the_spread_of_seeds_enters_the_interval(task):
     leaky = audit_algorithm(SometimesKeep(), task, 0.65, runs=8).attacks["confidence residual"]
     steady = audit_algorithm(keep, task, 0.65, runs=8).attacks["confidence residual"]
     assert leaky.high - leaky.low > 2 * (steady.high - steady.low)
 
 
+@pytest.mark.slow
 def test_a_request_too_small_for_itself_is_judged_as_one_of_many(tmp_path):
     task = make_task(tmp_path, forget=12, controls=200)
     evidence = audit_algorithm(keep, task, 0.58, runs=16)
@@ -87,6 +90,7 @@ def test_both_kinds_of_u_lira_decide_where_requests_are_drawn(task):
     assert not any("U-LiRA" in name for name in audit_algorithm(keep, task, 0.65, runs=4).attacks)
 
 
+@pytest.mark.slow
 def test_u_lira_finds_what_a_method_leaves_although_no_reference_looks_like_it(task):
     # the method blurs every model, so that none is like a retrained one, and leaves a trace on the request
     evidence = audit_algorithm(keep, task, 0.65, runs=12)

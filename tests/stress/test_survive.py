@@ -65,6 +65,7 @@ def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
     assert sum(row[2] for row in table.rows) == evidence.controls.original.estimate.value > 0
 
 
+@pytest.mark.slow
 def test_large_requests_are_not_forgotten_by_a_method_for_small_ones(world):
     weak = Forgets(RECIPE, partial(large, least=40))
     with pytest.raises(AuditFailure, match="there is a deletion request that the method fails on") as failure:
