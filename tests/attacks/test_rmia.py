@@ -66,7 +66,23 @@ def test_on_answers_the_controls_are_the_population():
 
     scores = offline_rmia(answers(), [answers(), answers()], Pairing())
     assert scores.forget.shape == scores.controls.shape == (40,)
-    assert sorted(scores.controls) == pytest.approx(np.arange(40) / 40)
+    # each control counts as half of itself: among strangers, it would else be a rank below one with as many beneath
+    assert sorted(scores.controls) == pytest.approx((np.arange(40) + 0.5) / 40)
+
+
+def test_with_few_controls_a_stranger_is_at_a_half():
+    rng = np.random.default_rng(0)
+
+    def answers():
+        return Answers(
+            **{s: Outputs(logits=rng.normal(size=(10, 3)), labels=np.arange(10) % 3) for s in ("forget", "controls")}
+        )
+
+    values = []
+    for _ in range(400):
+        scores = offline_rmia(answers(), [answers(), answers()], Pairing())
+        values.append(auc(scores.forget, scores.controls))
+    assert np.mean(values) == pytest.approx(0.5, abs=3 * np.std(values) / 20)  # .55 without the halves
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pytest_unlearn.audits.runs import open_pool
 from pytest_unlearn.requirement import AuditFailure
 from unlearners import Retrain
 
+pytestmark = pytest.mark.xdist_group("algorithm")  # one worker trains the originals
 RECIPE = EstimatorRecipe(DecisionTreeClassifier(max_features=2, min_samples_leaf=2))
 
 
@@ -46,7 +47,7 @@ class SometimesKeep:
 
 @pytest.mark.parametrize("requests", ["drawn", "same"])
 def test_an_exact_method_is_not_failed_and_one_that_does_nothing_is(task, requests):
-    honest = audit_algorithm(Retrain(RECIPE), task, 0.65, runs=10, requests=requests)
+    honest = audit_algorithm(Retrain(RECIPE), task, 0.65, runs=5, requests=requests)
     assert honest.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
     assert audit_algorithm(keep, task, 0.55, runs=6, requests=requests).verdict is Verdict.FAIL
 

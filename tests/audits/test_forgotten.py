@@ -279,6 +279,7 @@ def test_views_of_the_task_are_no_nonmembers_if_they_were_trained_on(world, task
             audit_forgotten(world.model(), task.forget, nonmembers=view)
 
 
+@pytest.mark.slow
 def test_repeats_are_no_further_evidence(world, task):
     X, y = task.forget.arrays()
     Z, z = task.controls.arrays()
@@ -387,6 +388,7 @@ def widths(grouped):
     return {name: estimate.high - estimate.low for name, estimate in attacks.items()}
 
 
+@pytest.mark.slow
 def test_intervals_cluster_the_controls_by_their_groups_as_well():
     alone, together = np.arange(3000), np.arange(3000) // 100
     plain, same, wide = widths(split()), widths(split(control_groups=alone)), widths(split(control_groups=together))

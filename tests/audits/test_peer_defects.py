@@ -54,12 +54,14 @@ def test_the_forget_set_is_compared_with_controls_and_not_with_the_retain_set():
     assert forgotten.estimate.value == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_retrained_model_against_retrained_models_is_forgotten_and_the_original_is_flagged(world, task):
     for seed in range(3):
         assert audit_forgotten(world.model(seed=seed), task.forget).verdict is Verdict.PASS
     assert audit_forgotten(task.original, task.forget).verdict is Verdict.FAIL
 
 
+@pytest.mark.slow
 def test_repeating_an_evaluation_makes_no_interval_narrower(world, task):
     # erasus: an interval over runs of one deterministic model is [.543, .543]
     once, again = (audit_forgotten(world.model(), task.forget).estimate for _ in range(2))
@@ -90,6 +92,7 @@ def test_training_examples_are_refused_as_nonmembers(task):
         audit_forgotten(task.original, task.forget, nonmembers=task.retain)
 
 
+@pytest.mark.slow
 def test_an_attack_without_references_does_not_call_itself_calibrated():
     # privacyaudit: a "shadow-model" attack without shadow models
     easy = World(DATA, difficulty=1.5)

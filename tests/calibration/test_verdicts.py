@@ -7,7 +7,7 @@ import pytest
 
 from tests.judged import tables
 
-WORLDS = 10
+WORLDS = 5
 
 
 def test_simulated_worlds_get_the_verdict_they_deserve():

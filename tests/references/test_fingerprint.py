@@ -92,6 +92,7 @@ def test_whether_a_module_is_imported_yet_and_where_the_project_lies_do_not_matt
     assert run(tmp_path / "two", "-c", ASK) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["importlib", "prepend"])
 def test_a_conftest_is_followed_under_either_import_mode(tmp_path, mode):
     conftest = "def train(dataset, *, seed):\n    import near\n    return near.VALUE\n"

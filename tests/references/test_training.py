@@ -106,6 +106,7 @@ def test_a_killed_process_leaves_nothing_that_the_next_one_would_take(tmp_path, 
     assert sorted(left) == sorted([".json", ".lock", ".skops"] * 2)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_costs_the_cache_and_not_the_model(tmp_path):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))"
     lines, err = finish(start(tmp_path, BEFORE=limit))

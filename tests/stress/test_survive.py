@@ -54,6 +54,7 @@ def looking(bench, confirm):
     return looked
 
 
+@pytest.mark.slow
 def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
     evidence = survives(Forgets(RECIPE), world, requests=14)
     assert evidence.verdict is Verdict.PASS
