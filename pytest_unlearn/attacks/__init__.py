@@ -90,9 +90,8 @@ RMIA = Attack(
     score=offline_rmia,
     measure=auc_of_scores,
     access=REFERENCES,
-    least_references=1,
+    least_references=2,
     cost=SHARED,
-    calibrated=True,
     source="Zarifzadeh et al. 2024, offline",
 )
 UPDATE_LEAKAGE = Attack(

@@ -1,8 +1,9 @@
 """RMIA, the robust attack: does the model raise an example's probability more than those of most other examples?
 
 Source: Zarifzadeh, Liu & Shokri 2024, "Low-cost high-power membership inference attacks", equations 2 to 10. Access:
-outputs, one reference or more, and examples that nobody trained on; cost: one evaluation of each reference. The score
-is a rank among those examples, so that it ties in steps of one of them. Under exact unlearning its AUC is 0.5.
+outputs, references, and examples that nobody trained on; cost: one evaluation of each reference. The score is a rank
+among those examples, so that it ties in steps of one of them. Under exact unlearning its AUC is that of the references,
+which is 0.5 where forget set and controls are alike.
 """
 
 from __future__ import annotations
@@ -21,17 +22,34 @@ OFFLINE = 0.3  # the paper's `a` without tuning: how far a reference that saw th
 def offline_rmia(
     target: Answers, references: Sequence[Answers], pairing: Pairing, a: float = OFFLINE, gamma: float = 1.0
 ) -> Scores:
-    """Is an example's gain over the references above that of most controls? AUC 0.5 if forgotten."""
-    mine = [log_probability(part) for part in (target.forget, target.controls)]
-    theirs = [
-        np.array([log_probability(part) for part in parts])
-        for parts in zip(*((r.forget, r.controls) for r in references), strict=True)
-    ]
-    scores = [
-        rmia_scores(own, out, mine[1], theirs[1], a=a, gamma=gamma, ties=0.5)
-        for own, out in zip(mine, theirs, strict=True)
-    ]
-    return Scores(forget=scores[0], controls=scores[1], tie_share=pairing.tie_share(mine[0], mine[1]))
+    """Is an example's gain over the references above that of most controls? Target: the references' value.
+
+    Where forget examples are harder than controls (mislabelled ones), a retrained model's AUC is far from 0.5. So each
+    reference is judged by the others beside the model, if there are two.
+    """
+    everyone = [[log_probability(part) for part in (one.forget, one.controls)] for one in (target, *references)]
+    mine, known = everyone[0], everyone[1:]
+    found = [_judged(mine, known, a, gamma)]
+    if len(known) > 1:
+        found += [_judged(one, [*known[:k], *known[k + 1 :]], a, gamma) for k, one in enumerate(known)]
+    (forget, controls), *rest = found
+    return Scores(
+        forget=forget,
+        controls=controls,
+        reference_forget=np.array([pair[0] for pair in rest]) if rest else None,
+        reference_controls=np.array([pair[1] for pair in rest]) if rest else None,
+        tie_share=pairing.tie_share(mine[0], mine[1]),
+    )
+
+
+def _judged(
+    own: list[FloatArray], others: list[list[FloatArray]], a: float, gamma: float
+) -> tuple[FloatArray, FloatArray]:
+    forget, controls = (np.array([one[side] for one in others]) for side in (0, 1))
+    return (
+        rmia_scores(own[0], forget, own[1], controls, a=a, gamma=gamma, ties=0.5),
+        rmia_scores(own[1], controls, own[1], controls, a=a, gamma=gamma, ties=0.5),
+    )
 
 
 def rmia_scores(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_unlearn.attacks import RMIA
 from pytest_unlearn.attacks.rmia import offline_rmia, rmia_scores
 from pytest_unlearn.attacks.setting import Pairing
 from pytest_unlearn.evidence import Answers, Outputs
@@ -99,3 +100,23 @@ def test_what_does_not_fit_is_refused(given, says):
     usual = {"target": np.zeros(5), "references": np.zeros((2, 5)), "population": np.zeros(6)}
     with pytest.raises(ValueError, match=says):
         rmia_scores(**{**usual, "population_references": np.zeros((2, 6)), **given})
+
+
+def test_a_forget_set_that_is_harder_than_its_controls_is_judged_by_what_references_make_of_it():
+    # mislabelled examples: no model gives them any probability, and their raw AUC is nearly 0 on every one of them
+    rng = np.random.default_rng(0)
+
+    def answers(known=0.0):
+        sides = {}
+        for side, label in (("forget", -2.0), ("controls", 2.0)):
+            logits = rng.normal(size=(200, 3))
+            logits[:, 0] += label + (known if side == "forget" else 0.0)
+            sides[side] = Outputs(logits=logits, labels=np.zeros(200, dtype=int))
+        return Answers(**sides)
+
+    references = [answers() for _ in range(4)]
+    honest, leaky = (offline_rmia(answers(known), references, Pairing()) for known in (0.0, 3.0))
+    assert abs(auc(honest.forget, honest.controls) - 0.5) > 0.2
+    fair, caught = (RMIA.measure(scores, Pairing()).at(0.95) for scores in (honest, leaky))
+    assert fair.low <= 0.5 <= fair.high
+    assert caught.low > 0.6

@@ -44,7 +44,6 @@ def test_c(): audit("FAIL")
     assert [claim["nodeid"] for claim in suite.report()["claims"]] == ["test_it.py::test_a"]
 
 
-@pytest.mark.slow
 def test_with_workers(suite: Suite) -> None:
     suite.write(
         test_it=SIGNAL
