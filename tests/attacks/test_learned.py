@@ -60,6 +60,7 @@ def test_taught_by_the_original_a_retrained_model_is_at_a_half_and_varies_less()
     assert np.std(taught) < np.std(alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("references", [0, 4])
 def test_over_forty_retrained_models_it_is_at_a_half_and_its_interval_covers(references):
     values, covered, naive = [], [], []

@@ -38,6 +38,7 @@ def test_where_inputs_explain_difficulty_it_is_nearly_as_good_as_knowing_the_law
     assert found > plain + 0.2
 
 
+@pytest.mark.slow
 def test_the_deviation_is_learned_too():
     # where x > 0 the statistic is five times as noisy: standardised, all examples are alike
     scores = attack(world(0.0, noise=5.0), [], PLAIN)
@@ -53,6 +54,7 @@ def test_over_ten_retrained_models_it_is_at_a_half_with_few_controls_too():
     assert np.mean(values) == pytest.approx(0.5, abs=3.5 * np.std(values) / 10**0.5)
 
 
+@pytest.mark.slow
 def test_controls_are_scored_by_fits_that_never_saw_them():
     # a forest knows its own training points: in-sample residuals would be smaller than those of forget examples
     scores = attack(world(0.0, n=300), [], PLAIN)

@@ -126,6 +126,7 @@ def test_the_task_s_own_models_are_asked_once_a_session(network_task):
     assert len(asked) == 2 * 3 + 2 * 2
 
 
+@pytest.mark.slow
 def test_estimators_are_attacked_by_all_that_needs_no_weights(tmp_path):
     parts = Split(data(seed=0), forget=np.arange(80), test=data(seed=1))
     task = UnlearningTask(parts, EstimatorRecipe(LogisticRegression()), references=2, cache_dir=tmp_path)
@@ -135,6 +136,7 @@ def test_estimators_are_attacked_by_all_that_needs_no_weights(tmp_path):
         audit_forgotten(task.retrained[0], task.forget, 0.7, attacks="gradient norm")
 
 
+@pytest.mark.slow
 def test_saved_outputs_are_attacked_by_all_that_asks_nothing_further():
     world = World(split(n_forget=200, n_controls=400))
     found = audit_forgotten(world.model(), world.task(references=2).forget, 0.7, attacks="all")
@@ -160,6 +162,7 @@ def test_integer_inputs_are_not_moved_by_fractions(tmp_path):
     assert "augmentation stability" in own.attacks
 
 
+@pytest.mark.slow
 def test_without_references_what_is_left_runs():
     world = World(split(n_forget=200, n_controls=400))
     task = UnlearningTask(world.split, original=world.original(1.5), references=0)
@@ -221,6 +224,7 @@ def test_every_attack_declares_what_it_needs():
     assert len({attack.name for attack in (*ALWAYS, *NAMED)}) == len(ALWAYS) + len(NAMED)
 
 
+@pytest.mark.slow
 class TestSlices:
     """A slice fails the forget set, whatever the average."""
 
@@ -282,6 +286,7 @@ class TestSlices:
             audit_forgotten(self.WORLD.model(), self.TASK.forget, slices={"mine": given})
 
 
+@pytest.mark.slow
 def test_with_eight_references_the_model_is_ranked_among_them():
     world = World(split(n_forget=300, n_controls=900))
     task = world.task(references=8)

@@ -45,6 +45,7 @@ class SometimesKeep:
         return model if seed % 2 else RECIPE(retain, seed=seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("requests", ["drawn", "same"])
 def test_an_exact_method_is_not_failed_and_one_that_does_nothing_is(task, requests):
     honest = audit_algorithm(Retrain(RECIPE), task, 0.65, runs=5, requests=requests)
@@ -84,6 +85,7 @@ def test_a_request_too_small_for_itself_is_judged_as_one_of_many(tmp_path):
     assert evidence.estimate.n_forget == 12
 
 
+@pytest.mark.slow
 def test_both_kinds_of_u_lira_decide_where_requests_are_drawn(task):
     drawn = audit_algorithm(keep, task, 0.65, runs=5)
     assert {"U-LiRA", "U-LiRA, unlearned null"} <= set(drawn.deciding)

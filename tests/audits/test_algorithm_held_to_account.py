@@ -9,7 +9,7 @@ from pytest_unlearn import Verdict, audit_algorithm, audit_forgotten
 from tests.audits.tables import Retrained, Table, numbers, table_task
 
 LONERS = 40  # 20 single forget examples and the 20 that are retained
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,6 @@ def test_a_method_that_returns_the_original_under_one_seed_of_ten_fails(task):
     assert "in 1 of 10 runs the model is told apart by itself: seeds 9000" in evidence.reasons[-1]
 
 
-@pytest.mark.slow
 def test_leaks_that_cancel_over_seeds_are_not_passed(task):
     alternating = Retrained(task.recipe, push=lambda seed, labels: 0.45 * (1 if seed % 2 else -1))
     evidence = audit(alternating, task, runs=16)
@@ -84,7 +83,6 @@ def test_a_method_sees_nothing_that_tells_it_of_the_audit(task):
         assert everything == request | set(numbers(task.retain))
 
 
-@pytest.mark.slow
 def test_method_and_original_do_not_share_a_seed(tmp_path):
     # with the same seed their noise would cancel in the change from one to the other, and accuse an exact method
     values = [
@@ -95,7 +93,6 @@ def test_method_and_original_do_not_share_a_seed(tmp_path):
     assert np.mean(values) == pytest.approx(0.5, abs=0.015)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", [10, 20])
 def test_small_requests_are_judged_without_bias(tmp_path, size):
     values = []
@@ -108,7 +105,6 @@ def test_small_requests_are_judged_without_bias(tmp_path, size):
     assert np.mean(values, axis=0) == pytest.approx(np.full(3, 0.5), abs=0.03)
 
 
-@pytest.mark.slow
 def test_groups_of_unequal_size_are_drawn_alike(tmp_path):
     groups = np.r_[np.repeat([0, 1, 2], 20), np.arange(3, 3 + LONERS)]
     values = []
@@ -144,8 +140,7 @@ class TestWhatAModelSharesWithItsOriginal:
         assert same.verdict is Verdict.PASS
         assert other.verdict is Verdict.PASS
 
-    @pytest.mark.slow
-    def test_nor_does_what_the_original_knew_best(self, tmp_path):
+        def test_nor_does_what_the_original_knew_best(self, tmp_path):
         values = []
         for world in range(8):
             task = table_task(tmp_path / str(world), forget=300, controls=900, world=world)

@@ -30,6 +30,7 @@ def task(world):
     return world.task()
 
 
+@pytest.mark.slow
 def test_the_forget_set_is_compared_with_controls_and_not_with_the_retain_set():
     # erasus: forget against retain is 1/2 for the original, which passes, and far below for a retrained model
     X, y = load_digits(return_X_y=True)

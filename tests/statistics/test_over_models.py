@@ -47,6 +47,7 @@ def run(rng, seed_spread, leak, n=60):
     return auc_measure(rng.normal(leak + seed_spread * rng.normal(), 1, n), rng.normal(size=n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runs", [3, 5, 10])
 @pytest.mark.parametrize("spread", [0.0, 0.5])
 def test_bounds_cover_the_mean_over_seeds(runs, spread):
