@@ -140,7 +140,7 @@ class TestWhatAModelSharesWithItsOriginal:
         assert same.verdict is Verdict.PASS
         assert other.verdict is Verdict.PASS
 
-        def test_nor_does_what_the_original_knew_best(self, tmp_path):
+    def test_nor_does_what_the_original_knew_best(self, tmp_path):
         values = []
         for world in range(8):
             task = table_task(tmp_path / str(world), forget=300, controls=900, world=world)
