@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_unlearn.attacks import Attack
 from pytest_unlearn.audits import advice
-from pytest_unlearn.audits.examination import Judgement, judge
+from pytest_unlearn.audits.examination import Judgement, is_coarse, judge
 from pytest_unlearn.audits.over_runs import (
     classes_over_runs,
     doubts_over_runs,
@@ -91,7 +91,7 @@ def audit_algorithm(
         findings = (*findings, *u_lira(done, level.value))
     findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=level.value))
     judgement = judge(findings, limit.value, level.value, can_certify=True)
-    controls = run_controls(done, look, limit.value, level.value)
+    controls = run_controls(done, look, limit.value, level.value, coarse=is_coarse(findings))
     failing = failing_runs(done, limit.value, level.value)
     doubts = doubts_over_runs(done, findings, level.value, weaker=task.bootstrapped)
     verdict, reasons, then = _rule(judgement, controls, failing, doubts, limit.value, strict.value, runs)

@@ -15,7 +15,7 @@ from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.attacks.slices import SIDES, slice_measure
 from pytest_unlearn.attacks.unlearning_lira import Null, Shadow, unlearning_lira
 from pytest_unlearn.audits.controls import controls_look_trained, does_not_follow
-from pytest_unlearn.audits.examination import Finding, examine, judge, shows_power
+from pytest_unlearn.audits.examination import Finding, examine, judge, labels_only, shows_power
 from pytest_unlearn.audits.runs import Run
 from pytest_unlearn.evidence import Answers, ControlResult, Controls, Outputs, Verdict
 from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models
@@ -100,6 +100,8 @@ def doubts_over_runs(
     for run in runs:
         astray = does_not_follow(run.unlearned, run.references)
         blind += [f"run {run.seed}: {astray}"] if astray else []
+        if not run.outside.any():
+            continue
         target, *known = (_outside(answers, run) for answers in (run.unlearned, *run.references))
         seen, _ = controls_look_trained(target, known, confidence, weaker=weaker)
         trained += [f"run {run.seed}: {seen}"] if seen else []
@@ -167,9 +169,20 @@ def rearranged(answers: Answers, drawn: NDArray[np.bool_], wanted: NDArray[np.bo
 
 
 def run_controls(
-    runs: Sequence[Run], look: Callable[..., tuple[Finding, ...]], limit: float, confidence: float
+    runs: Sequence[Run],
+    look: Callable[..., tuple[Finding, ...]],
+    limit: float,
+    confidence: float,
+    *,
+    coarse: bool,
 ) -> Controls:
-    originals = look(lambda run: replace(run.original, original=None), standard=False)
+    """The originals must be recognised on average, and no reference told apart.
+
+    Where the audited models reveal labels alone (`coarse`), the originals are reduced to theirs: power against finer
+    outputs would say nothing of the attack that was possible.
+    """
+    seen = labels_only if coarse else partial(replace, original=None)
+    originals = look(lambda run: seen(run.original), standard=False)
     strong = shows_power(originals, limit)
     best = strong or max((f for f in originals if f.deciding), key=lambda finding: finding.estimate.low)
     verb = "are recognised" if strong else f"are not recognised beyond {limit:g} with certainty"

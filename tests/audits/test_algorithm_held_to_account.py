@@ -127,6 +127,23 @@ def test_a_tied_run_says_nothing_of_the_others(task):
     assert silent.verdict is Verdict.INVALID
 
 
+def test_where_models_reveal_labels_alone_power_is_shown_on_labels_alone(tmp_path):
+    # sure of nearly every label, an attack on labels sees little even in the originals
+    task = table_task(tmp_path, forget=60, controls=200)
+
+    def labels_of(model, retain, forget, *, seed):
+        return Table(np.eye(task.recipe.classes)[task.recipe(retain, seed=seed).logits.argmax(axis=1)])
+
+    evidence = audit(labels_of, task, 0.6, runs=6)
+    assert "label only" in evidence.deciding
+    assert evidence.controls.original.estimate.value < audit_exact(task).controls.original.estimate.value
+
+
+def test_without_controls_of_its_own_left_a_run_is_no_error(tmp_path):
+    task = table_task(tmp_path, forget=60, controls=4, match=None)
+    assert audit(Retrained(task.recipe), task, 0.65, runs=5).verdict is not Verdict.FAIL
+
+
 class TestWhatAModelSharesWithItsOriginal:
     """A seed, or starting weights, in common with the original is no memory of the forget set."""
 
