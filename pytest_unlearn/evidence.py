@@ -70,11 +70,12 @@ class Claim:
         return f"{self.quantity} between {self.lowest:g} and {self.highest:g}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Outputs:
     """What a model answers on a view: logits, shape (examples, classes), and each example's label as a column.
 
-    `asked` holds what attacks asked besides, by the query's name: arrays with one row an example.
+    `asked` holds what attacks asked besides, by the query's name: arrays with one row an example. Compared by identity,
+    so that what was computed from them can be remembered; never change the arrays.
     """
 
     logits: FloatArray

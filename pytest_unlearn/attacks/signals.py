@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 from pytest_unlearn.evidence import FloatArray, Outputs
 
 
+def _remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], FloatArray]:
+    """The signal, computed once for the same outputs: a dozen attacks ask for it, on a model and on each reference."""
+    known: WeakKeyDictionary[Outputs, FloatArray] = WeakKeyDictionary()
+
+    @wraps(signal)
+    def remembering(outputs: Outputs) -> FloatArray:
+        values = known.get(outputs)
+        if values is None:
+            values = signal(outputs)
+            values.flags.writeable = False
+            known[outputs] = values
+        return values
+
+    return remembering
+
+
+@_remembered
 def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
     """How confident the model is in the true label: z_y - logsumexp of the other logits.
 
@@ -20,6 +41,7 @@ def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
     return np.asarray(own - np.logaddexp.reduce(rest, axis=1))
 
 
+@_remembered
 def hinge_margin(outputs: Outputs) -> FloatArray:
     """How far the true label's logit is above the best other one: z_y - max of the other logits.
 
@@ -33,6 +55,7 @@ def hinge_margin(outputs: Outputs) -> FloatArray:
     return np.asarray(own - rest.max(axis=1))
 
 
+@_remembered
 def negative_entropy(outputs: Outputs) -> FloatArray:
     """How certain the model is, whatever the label: sum of p log p. Misses confidently wrong members.
 
@@ -42,6 +65,7 @@ def negative_entropy(outputs: Outputs) -> FloatArray:
     return np.asarray((np.exp(log_p) * log_p).sum(axis=1))
 
 
+@_remembered
 def negative_modified_entropy(outputs: Outputs) -> FloatArray:
     """How certain and right the model is: (1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i).
 
@@ -56,6 +80,7 @@ def negative_modified_entropy(outputs: Outputs) -> FloatArray:
     return np.asarray(terms.sum(axis=1))
 
 
+@_remembered
 def log_probability(outputs: Outputs) -> FloatArray:
     """The log-probability of the true label: the loss with its sign turned. Source: Yeom et al. 2018."""
     return np.asarray(_log_probabilities(outputs)[np.arange(len(outputs.labels)), outputs.labels])
@@ -66,11 +91,13 @@ def probabilities(outputs: Outputs) -> FloatArray:
     return np.asarray(np.exp(_log_probabilities(outputs)))
 
 
+@_remembered
 def correctness(outputs: Outputs) -> FloatArray:
     """1 where the largest logit is the true label's, else 0. Source: Yeom et al. 2018, the gap attack."""
     return np.asarray(outputs.logits.argmax(axis=1) == outputs.labels, dtype=np.float64)
 
 
+@_remembered
 def _log_probabilities(outputs: Outputs) -> FloatArray:
     logits = outputs.logits - outputs.logits.max(axis=1, keepdims=True)  # keeps log of the sum exact at huge logits
     return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
