@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
-PROCESSES := tests/attacks tests/plugin tests/commands tests/references tests/conformance tests/stress tests/audits tests/test_task.py examples/github_actions examples/adversarial_requests
+PROCESSES := tests/attacks tests/statistics tests/report tests/plugin tests/commands tests/references tests/conformance tests/stress tests/audits tests/test_task.py examples/github_actions examples/adversarial_requests
 
 .PHONY: audit test test-processes test-slow benchmark judged leaderboard lint types contracts clean
 
@@ -17,13 +17,13 @@ audit: $(STAMP)        ## audit a release on scikit-learn's digits and write a r
 	$(RUN) pytest examples/digits_release_gate --unlearn-report
 
 test: $(STAMP)         ## everything that is not slow
-	$(RUN) pytest -n 2 --dist loadgroup -q -p no:benchmark
+	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark
 
 test-processes: $(STAMP)  ## the slow tests of the plugin, the commands and the cache, in processes of their own
-	$(RUN) pytest -n 2 --dist loadgroup -q -p no:benchmark -m slow $(PROCESSES)
+	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark -m slow $(PROCESSES)
 
 test-slow: $(STAMP)
-	$(RUN) pytest -n 2 --dist loadgroup -q -p no:benchmark -m slow
+	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark -m slow
 
 benchmark: $(STAMP)
 	$(RUN) pytest -q -m benchmark tests/benchmarks

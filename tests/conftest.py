@@ -1,3 +1,30 @@
 """Shared by all tests."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
 pytest_plugins = ["pytester"]
+
+_FIRST_STATES: dict[str, dict[str, Any]] = {}
+
+
+def _generator(item: pytest.Item) -> np.random.Generator | None:
+    found = getattr(getattr(item, "module", None), "RNG", None)
+    return found if isinstance(found, np.random.Generator) else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Note how each module's RNG stood when it was imported."""
+    if (generator := _generator(item)) is not None:
+        _FIRST_STATES.setdefault(item.module.__name__, dict(generator.bit_generator.state))  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Every test draws the same numbers, whichever tests ran before it in this worker."""
+    if (generator := _generator(item)) is not None:
+        generator.bit_generator.state = _FIRST_STATES[item.module.__name__]  # type: ignore[attr-defined]

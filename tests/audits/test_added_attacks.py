@@ -17,7 +17,6 @@ from pytest_unlearn.queries import Augmentations
 from pytest_unlearn.query import Query
 from tests.audits.fakes import World, split
 
-pytestmark = pytest.mark.xdist_group("added attacks")  # one worker trains the network
 NAMES = {attack.name for attack in NAMED}
 RNG = np.random.default_rng(0)
 

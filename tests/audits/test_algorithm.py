@@ -11,7 +11,6 @@ from pytest_unlearn.audits.runs import open_pool
 from pytest_unlearn.requirement import AuditFailure
 from unlearners import Retrain
 
-pytestmark = pytest.mark.xdist_group("algorithm")  # one worker trains the originals
 RECIPE = EstimatorRecipe(DecisionTreeClassifier(max_features=2, min_samples_leaf=2))
 
 

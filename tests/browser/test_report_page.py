@@ -15,7 +15,6 @@ from matplotlib.image import imread
 from pytest_unlearn.report import words
 from tests.browser.page import Browser
 
-pytestmark = pytest.mark.xdist_group("browser")  # one worker makes the report and starts the browser
 SCREENSHOTS = Path(__file__).parents[2] / ".unlearn/screenshots"
 
 

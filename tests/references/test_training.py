@@ -91,7 +91,7 @@ SLOW_SIDECAR = (
     [
         pytest.param({"PAUSE": "60"}, "training", marks=pytest.mark.slow),
         pytest.param({"BEFORE": SLOW_SYNC}, "writing", marks=pytest.mark.slow),
-        ({"BEFORE": SLOW_SIDECAR}, "writing"),
+        pytest.param({"BEFORE": SLOW_SIDECAR}, "writing", marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_process_leaves_nothing_that_the_next_one_would_take(tmp_path, environment, moment):

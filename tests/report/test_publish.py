@@ -126,6 +126,7 @@ def test_each_file_tells_of_every_claim(tmp_path: Path, count: int) -> None:
         assert texts["report.md"].count("test_release.py::test_request[") >= count
 
 
+@pytest.mark.slow
 def test_a_report_of_two_thousand_claims_is_small_and_soon_written(tmp_path: Path) -> None:
     curve = [[10 ** (-k / 10) for k in range(40)][::-1]] * 2
     shares = [round(0.04 + k / 1000, 4) for k in range(24)]
