@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_unlearn.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.evidence import FloatArray, Outputs
 
-Answer = Callable[[Any, IntArray], Outputs]  # inputs and their labels -> the model's outputs on them
+Answer = Callable[..., Outputs]  # inputs, their labels, of=another model (this one by default) -> outputs on them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

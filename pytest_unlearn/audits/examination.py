@@ -74,6 +74,19 @@ def examine(
     return (*deciding, *others)
 
 
+def run_attacks(
+    deciding: Sequence[Attack],
+    wires: Sequence[Attack],
+    target: Answers,
+    references: Sequence[Answers],
+    pairing: Pairing,
+    confidence: float,
+) -> tuple[Finding, ...]:
+    """Findings of a deciding set and of tripwires that the caller chose."""
+    find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
+    return tuple(find(attack, deciding=number < len(deciding)) for number, attack in enumerate((*deciding, *wires)))
+
+
 def slice_masks(slices: Mapping[str, Any] | None, count: int) -> dict[str, Mask]:
     """Boolean masks over a forget set of `count` examples, of masks or positions.
 

@@ -38,8 +38,9 @@ def ask(query: Query, model: Any, view: View, *, classes: IntArray, output: Outp
         ValueError: where the model cannot be asked, or the answer has not one finite row an example.
     """
 
-    def answer(inputs: Any, labels: IntArray) -> Outputs:
-        return evaluate(model, Rows(query.name, inputs, labels), classes=classes, output=output, device=device)
+    def answer(inputs: Any, labels: IntArray, of: Any = None) -> Outputs:
+        asked = model if of is None else of
+        return evaluate(asked, Rows(query.name, inputs, labels), classes=classes, output=output, device=device)
 
     found = np.asarray(query.ask(model, view, answer), dtype=np.float64)
     if found.shape[:1] != (len(view),) or not np.isfinite(found).all():

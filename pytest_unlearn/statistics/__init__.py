@@ -12,6 +12,7 @@ from pytest_unlearn.statistics.auc import (
     stratified_null_standard_error,
 )
 from pytest_unlearn.statistics.auc_difference import auc_difference
+from pytest_unlearn.statistics.band import BandMeasure, band
 from pytest_unlearn.statistics.certify import can_certify
 from pytest_unlearn.statistics.difference import DifferenceMeasure
 from pytest_unlearn.statistics.empirical_null import EmpiricalNull, empirical_null
@@ -47,6 +48,7 @@ from pytest_unlearn.statistics.tpr import tpr_at_fpr
 
 __all__ = [
     "AucMeasure",
+    "BandMeasure",
     "DifferenceMeasure",
     "EmpiricalNull",
     "EpsilonBound",
@@ -60,6 +62,7 @@ __all__ = [
     "auc_difference",
     "auc_measure",
     "auc_of_epsilon",
+    "band",
     "binormal_auc_variance",
     "can_certify",
     "certifiable_limit",

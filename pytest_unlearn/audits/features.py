@@ -1,0 +1,158 @@
+"""audit_features_forgotten: do the layers still tell what the outputs no longer say?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks import Attack
+from pytest_unlearn.attacks.probes import class_probe, label_probe, membership_probe
+from pytest_unlearn.audits.case import Case, open_case
+from pytest_unlearn.audits.trial import Trial, hold_trial, trial_evidence
+from pytest_unlearn.evidence import Evidence
+from pytest_unlearn.exhibits import Table
+from pytest_unlearn.outputs import Output
+from pytest_unlearn.queries.layers import find_layers
+from pytest_unlearn.queries.probes import ClassProbe, LabelProbe, LayerFeatures
+from pytest_unlearn.query import Query
+from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.task import UnlearningTask, View
+
+
+def audit_features_forgotten(
+    model: Any,
+    forget: Any,
+    max_mia_auc: float = MAX_MIA_AUC,
+    *,
+    layers: Sequence[str] | None = None,
+    require_controls: bool = REQUIRE_CONTROLS,
+    confidence: float = CONFIDENCE,
+    output: Output = None,
+) -> Evidence:
+    """Is the forget set no more recognisable in the features of any layer than it is in retrained models' features?
+
+    Few-shot linear probes on what enters each layer: of labels (on forget examples and controls alike, so that what
+    generalisation explains cancels), of membership, and of each class that was removed as a whole (on all its
+    examples, also those never trained on). The probes of the last layer decide, those of others are tripwires.
+    What a masked last layer or a filter of the logits hides is found here.
+
+    Args:
+        model: the unlearned model, an `nn.Module` of the references' architecture (perhaps behind a wrapper).
+        forget: the forget view of an `UnlearningTask` or its loader; the task gives original, references and shots.
+        max_mia_auc: the largest AUC, beyond what references explain, that is tolerated, between 0.5 and 1, and
+            1 - max_mia_auc the smallest. Perfect unlearning gives 0.5.
+        layers: names of modules, whose outputs are probed; by default what enters up to four layers, evenly spaced.
+        require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
+        confidence: of every one-sided bound.
+        output: which entry of a dict or tuple output holds the logits.
+
+    Returns:
+        Evidence with verdict PASS, FAIL, INCONCLUSIVE or INVALID.
+
+    Raises:
+        ValueError: a forget set without a task, a task without references, models that are no `nn.Module`, of one layer
+            only, or of different architectures, or an unknown layer.
+
+    Source: Golatkar et al. 2020 and Goel et al. 2022 for the readout; Hu et al. 2024, "Jogging the memory", for why.
+    """
+    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
+    strict = resolve("require_controls", require_controls)
+    case = open_task_case(forget, output, strict.value, "assert_features_forgotten")
+    assert case.task is not None
+    if not case.references:
+        raise ValueError("features are judged by those of retrained models: give the task a recipe or references=.")
+    names = find_layers(case.references[0], case.forget, layers)
+    deciding, wires = _probes(case, case.task, names)
+    trial = hold_trial(model, case, deciding, wires, limit=limit, level=level, strict=strict)
+    return trial_evidence(
+        trial,
+        model,
+        name="features_forgotten",
+        quantity="AUC of probes beyond retrained models",
+        exhibits=(_table(trial),),
+        layers=list(names),
+    )
+
+
+def open_task_case(forget: Any, output: Output, strict: bool, caller: str) -> Case:
+    """The case of a forget view that knows its task.
+
+    Raises:
+        ValueError: a bare loader or dataset.
+    """
+    task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
+    if not isinstance(task, UnlearningTask):
+        raise ValueError(
+            f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
+        )
+    return open_case(
+        forget,
+        nonmembers=None,
+        baseline=None,
+        references=None,
+        match="inherit",
+        output=output,
+        require_controls=strict,
+    )
+
+
+def removed_classes(task: UnlearningTask) -> np.ndarray[Any, Any]:
+    """The classes of which nothing is retained."""
+    return np.setdiff1d(task.forget.labels, task.retain.labels)
+
+
+def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[list[Attack], list[Attack]]:
+    gone = removed_classes(task)
+    deciding: list[Attack] = []
+    wires: list[Attack] = []
+    labels = Query(name="label probes", ask=LabelProbe(names, task.retain))
+    if not np.isin(case.forget.labels, gone).all():
+        for number, name in enumerate(names):
+            signed, deviation = label_probe(labels, number, name)
+            (deciding if number == len(names) - 1 else wires).append(signed)
+            wires.append(deviation)
+    others = _others(task, gone)
+    if len(gone) and others is not None:
+        known = View("forget", case.forget.examples, case.forget.indices[np.isin(case.forget.labels, gone)], task)
+        query = Query(name="class probes", ask=ClassProbe(names, known, others))
+        for number, name in enumerate(names):
+            (deciding if number == len(names) - 1 else wires).append(class_probe(query, number, name))
+    if not deciding:
+        raise ValueError(
+            "no probe can be judged: the forget set is a whole class, and no test example of another class is there "
+            "to tell it from. Give the split a test set with all classes."
+        )
+    wires += [membership_probe(Query(name=f"features {name}", ask=LayerFeatures(name)), name) for name in names]
+    return deciding, wires
+
+
+def _others(task: UnlearningTask, gone: np.ndarray[Any, Any]) -> View | None:
+    """Never-trained examples of the classes that stay."""
+    chosen = np.flatnonzero(~np.isin(task.test.labels, gone))
+    return View("test", task.test.examples, task.test.indices[chosen], task) if len(chosen) else None
+
+
+def _table(trial: Trial) -> Table:
+    controls = trial.controls
+    rows = tuple(
+        (
+            finding.attack.name,
+            "decides" if finding.deciding else "tripwire",
+            round(finding.estimate.value, 4),
+            round(finding.estimate.low, 4),
+            round(finding.estimate.high, 4),
+        )
+        for finding in trial.findings
+    )
+    power = ""
+    if controls.original is not None:
+        power = f" In the original, {controls.original.attack} gives {controls.original.estimate.value:.3f}."
+    return Table(
+        title="Layer by layer",
+        says="AUC of few-shot linear probes of the layers' features, beyond what the features of "
+        f"{len(trial.known)} retrained models explain; 0.5 under perfect unlearning.{power}",
+        columns=("probe", "role", "AUC", "low", "high"),
+        rows=rows,
+    )

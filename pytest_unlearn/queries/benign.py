@@ -1,0 +1,84 @@
+"""A plain training loop for audits: the same optimizer, batches and order for every model that is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.adapters import is_module
+from pytest_unlearn.evidence import IntArray
+from pytest_unlearn.views import View
+
+BATCH_SIZE = 64
+LEARNING_RATE = 1e-3
+
+
+def fine_tune(
+    model: Any,
+    view: View,
+    *,
+    epochs: int,
+    seed: int,
+    only: Any = None,
+    after_step: Callable[[int], None] | None = None,
+    learning_rate: float = LEARNING_RATE,
+) -> None:
+    """Train a module in place by Adam on cross-entropy, in eval mode, so that no running statistic moves.
+
+    Args:
+        model: an `nn.Module` with trainable weights, returning logits.
+        view: examples to train on, in batches of 64 in an order that only the seed decides.
+        epochs: passes over the view.
+        seed: of the order.
+        only: the one module whose weights are trained; all that are trainable by default.
+        after_step: called with the number of each step, from 1.
+        learning_rate: of Adam, above 0.
+
+    Raises:
+        ValueError: no module, or no trainable weights.
+    """
+    if not is_module(model):
+        raise ValueError(f"only an nn.Module can be trained further; got a {type(model).__name__}.")
+    import torch
+
+    weights = [weight for weight in (only or model).parameters() if weight.requires_grad]
+    if not weights:
+        raise ValueError("the model has no trainable weights, so it cannot be trained further: unfreeze them.")
+    optimizer = torch.optim.Adam(weights, lr=learning_rate)
+    rng = np.random.default_rng(seed)
+    model.eval()
+    step = 0
+    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for _ in range(epochs):
+            for where in _batches(rng.permutation(len(view))):
+                x = torch.as_tensor(view.inputs(where), device=weights[0].device)
+                y = torch.as_tensor(view.labels[where], device=weights[0].device)
+                loss = cross_entropy(model(x.to(weights[0].dtype) if x.is_floating_point() else x), y)
+                gradients = torch.autograd.grad(loss, weights, allow_unused=True)
+                for weight, gradient in zip(weights, gradients, strict=True):
+                    weight.grad = gradient
+                optimizer.step()
+                step += 1
+                if after_step is not None:
+                    after_step(step)
+    for weight in weights:
+        weight.grad = None
+
+
+def cross_entropy(answer: Any, labels: Any) -> Any:
+    """The mean cross-entropy of a batch; a single logit is the log-odds of class 1."""
+    import torch
+
+    logits = getattr(answer, "logits", answer)
+    if isinstance(logits, dict):
+        logits = logits["logits"]
+    if logits.ndim == 1 or logits.shape[1] == 1:
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits.reshape(-1), labels.to(logits.dtype))
+    return torch.nn.functional.cross_entropy(logits, labels)
+
+
+def _batches(order: IntArray) -> list[IntArray]:
+    return [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]

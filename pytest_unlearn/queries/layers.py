@@ -1,0 +1,139 @@
+"""What enters each layer of a network: the features that the layers before it have made of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.adapters import is_module, ready
+from pytest_unlearn.evidence import FloatArray
+from pytest_unlearn.views import View
+
+MOST_LAYERS = 4  # probed without being named, evenly spaced, the last one always
+MOST_FEATURES = 1024  # of one layer; maps of more are averaged over their positions
+
+
+class OtherArchitectureError(ValueError):
+    """A model lacks a layer that another one has."""
+
+
+def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The layers to look at, in the order in which they run.
+
+    Without names: "into N" for every layer N with a weight matrix or kernel except the first, whose input is the data;
+    at most four, evenly spaced. With names: "out of N" for each named module.
+
+    Raises:
+        ValueError: no `nn.Module`, a name that the model does not have or does not run, or a network of one layer.
+    """
+    if not is_module(model):
+        raise ValueError(
+            f"features are what an nn.Module computes between its layers; a {type(model).__name__} shows none. Audit "
+            "its outputs alone: assert_forgotten, assert_matches_retrained."
+        )
+    modules = dict(model.named_modules())
+    unknown = sorted(set(names or ()) - set(modules))
+    if unknown:
+        raise ValueError(
+            f"the model has no layer {unknown[0]!r}; it has {', '.join(name for name in modules if name)}."
+        )
+    if names is not None:
+        if not names:
+            raise ValueError("layers= names no layer: leave it out, and they are found.")
+        return tuple(f"out of {name}" for name in names)
+    wanted = {name: module for name, module in modules.items() if _has_matrix(module)}
+    ran = list(_passed(model, view, {f"into {name}": module for name, module in wanted.items()}, rows=2))[1:]
+    if not ran:
+        raise ValueError(
+            "this network has a single layer with weights, and so no features between layers: what it knows shows in "
+            "its outputs. Or name modules with layers=[...]."
+        )
+    chosen = np.unique(np.linspace(0, len(ran) - 1, min(MOST_LAYERS, len(ran))).round().astype(int))
+    return tuple(ran[number] for number in chosen)
+
+
+def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
+    """Each layer's features, shape (examples, features), in eval mode, float64.
+
+    Raises:
+        ValueError: a layer that the model does not have or does not run, or features that are not finite.
+    """
+    if not is_module(model):
+        raise ValueError(f"features are what an nn.Module computes between its layers; got a {type(model).__name__}.")
+    modules = dict(model.named_modules())
+    watched = {}
+    for layer in layers:
+        watched[layer] = _named(modules, layer.removeprefix("into ").removeprefix("out of "))
+    found = _passed(model, view, watched)
+    missing = [layer for layer in layers if layer not in found]
+    if missing:
+        raise ValueError(f"the model never runs the layer {missing[0]!r}, so it has no features there.")
+    broken = [layer for layer in layers if not np.isfinite(found[layer]).all()]
+    if broken:
+        raise ValueError(f"the features {broken[0]} are not finite: look for a diverged training.")
+    return [found[layer] for layer in layers]
+
+
+def _named(modules: dict[str, Any], name: str) -> Any:
+    """The module of that name; behind a wrapper, the one whose name ends with it."""
+    if name in modules:
+        return modules[name]
+    inside = [other for other in modules if other.endswith(f".{name}")]
+    if len(inside) != 1:
+        raise OtherArchitectureError(
+            f"one model has a layer {name!r} and another has not: features can only be compared between models of "
+            "one architecture. Name layers that all of them have with layers=[...]."
+        )
+    return modules[inside[0]]
+
+
+def _has_matrix(module: Any) -> bool:
+    weight = getattr(module, "weight", None)
+    return not any(True for _ in module.children()) and getattr(weight, "ndim", 0) >= 2
+
+
+def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = None) -> dict[str, FloatArray]:
+    """What passes the watched places, by name, in the order of running; the last pass where one runs repeatedly."""
+    seen: dict[str, Any] = {}
+    kept: dict[str, list[FloatArray]] = {}
+
+    def before(layer: str) -> Any:
+        return lambda _, given: seen.__setitem__(layer, given[0]) if given else None
+
+    def after(layer: str) -> Any:
+        return lambda _, __, made: seen.__setitem__(layer, made[0] if isinstance(made, tuple) else made)
+
+    hooks = [
+        module.register_forward_hook(after(layer))
+        if layer.startswith("out of ")
+        else module.register_forward_pre_hook(before(layer))
+        for layer, module in watched.items()
+    ]
+    try:
+        with ready(model, None) as ask:
+            batches = view.batches(256) if rows is None else iter([view.inputs(np.arange(min(rows, len(view))))])
+            for batch in batches:
+                seen.clear()
+                ask(batch)
+                for layer, made in seen.items():
+                    kept.setdefault(layer, []).append(_flat(made, len(batch)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {layer: np.concatenate(parts) for layer, parts in kept.items()}
+
+
+def _flat(made: Any, rows: int) -> FloatArray:
+    array = np.asarray(made.detach().double().cpu().numpy(), dtype=np.float64)
+    if array.ndim == 0 or len(array) != rows:
+        raise ValueError(
+            f"a layer's features have shape {array.shape} for {rows} examples: name layers with one row an example."
+        )
+    flat = array.reshape(rows, -1)
+    if flat.shape[1] <= MOST_FEATURES:
+        return flat
+    if array.ndim > 2:  # average over the positions of a map (channels first) or of a sequence (channels last)
+        flat = array.mean(axis=tuple(range(2, array.ndim)) if array.ndim > 3 else 1)
+    return flat[:, :: -(-flat.shape[1] // MOST_FEATURES)]

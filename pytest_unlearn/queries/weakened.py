@@ -1,0 +1,125 @@
+"""A model after something mild was done to it: knowledge that was hidden rather than forgotten comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import ReferenceType, ref
+
+import numpy as np
+
+from pytest_unlearn.adapters import is_module, model_digest
+from pytest_unlearn.evidence import FloatArray, Outputs
+from pytest_unlearn.queries.benign import fine_tune
+from pytest_unlearn.views import View
+
+Change = Callable[
+    ..., Any
+]  # (copy of the model, retain view, *, seed) -> the model to ask, or None for the copy itself
+
+
+@dataclass(frozen=True)
+class Weakened:
+    """Logits of a changed copy of the model, shape (examples, classes).
+
+    change: `change(copy, retain, *, seed)`, which may change the copy in place or return another model.
+    retain: what the change may train on.
+    """
+
+    change: Change
+    retain: View = field(repr=False)
+    seed: int = 0
+    _made: list[tuple[ReferenceType[Any], str, Any]] = field(default_factory=list, compare=False, repr=False)
+
+    def __call__(self, model: Any, view: View, answer: Callable[..., Outputs]) -> FloatArray:
+        """Change a copy, once for both sets of examples, and ask it."""
+        if not is_module(model):
+            raise ValueError(
+                f"only an nn.Module has weights to round, prune or train further; got a {type(model).__name__}."
+            )
+        return answer(view.inputs(np.arange(len(view))), view.labels, of=self._changed(model)).logits
+
+    def _changed(self, model: Any) -> Any:
+        digest = model_digest(model)
+        for known, made_from, changed in self._made:
+            if known() is model and made_from == digest:
+                return changed
+        copy = deepcopy(model)
+        made = self.change(copy, self.retain, seed=self.seed)
+        changed = copy if made is None else made
+        self._made[:] = [(ref(model), digest, changed)]  # of one model at a time: copies are as large as models
+        return changed
+
+
+@dataclass(frozen=True)
+class RoundedWeights:
+    """Weights rounded to so many bits, with one scale a row. Source: Zhang et al. 2024 (arXiv 2410.16454)."""
+
+    bits: int
+
+    def __call__(self, model: Any, retain: View, *, seed: int) -> None:  # noqa: ARG002
+        """Change the weights in place."""
+        import torch
+
+        steps = 2 ** (self.bits - 1) - 1
+        with torch.no_grad():
+            for weight in _matrices(model):
+                rows = weight.reshape(len(weight), -1)
+                scale = rows.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny) / steps
+                weight.copy_(((rows / scale).round() * scale).reshape(weight.shape))
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """The weights of smallest magnitude set to nought, a share of each layer. Source: Jia et al. 2023."""
+
+    share: float
+
+    def __call__(self, model: Any, retain: View, *, seed: int) -> None:  # noqa: ARG002
+        """Change the weights in place."""
+        import torch
+
+        with torch.no_grad():
+            for weight in _matrices(model):
+                size = weight.abs().flatten().sort().values
+                threshold = size[min(len(size) - 1, int(self.share * len(size)))]
+                weight.mul_(weight.abs() >= threshold)
+
+
+@dataclass(frozen=True)
+class HeadReset:
+    """The last layer drawn anew and trained on retained data alone, all others frozen. Source: Goel et al. 2022."""
+
+    epochs: int = 5
+
+    def __call__(self, model: Any, retain: View, *, seed: int) -> None:
+        """Train the new head in place."""
+        import torch
+
+        head = [module for module in model.modules() if _is_layer(module)][-1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            head.reset_parameters()
+        fine_tune(model, retain, epochs=self.epochs, seed=seed, only=head)
+
+
+@dataclass(frozen=True)
+class BenignEpochs:
+    """Trained a little further on retained data. Source: Hu et al. 2024, "Jogging the memory of unlearned models"."""
+
+    epochs: int = 1
+
+    def __call__(self, model: Any, retain: View, *, seed: int) -> None:
+        """Train in place."""
+        fine_tune(model, retain, epochs=self.epochs, seed=seed)
+
+
+def _matrices(model: Any) -> list[Any]:
+    return [module.weight for module in model.modules() if _is_layer(module)]
+
+
+def _is_layer(module: Any) -> bool:
+    weight = getattr(module, "weight", None)
+    return getattr(weight, "ndim", 0) >= 2 and hasattr(module, "reset_parameters")
