@@ -23,6 +23,7 @@ from pytest_unlearn.audits.controls import (
 )
 from pytest_unlearn.audits.examination import Finding, examine, is_coarse, judge, labels_only, slice_masks
 from pytest_unlearn.audits.exhibits import forgetting_exhibits, scores_by_model
+from pytest_unlearn.audits.identity import identity_notes
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
 from pytest_unlearn.audits.ruling import rule
 from pytest_unlearn.audits.thumbnails import pixels
@@ -140,7 +141,7 @@ def audit_forgotten(
         attacks={finding.attack.name: finding.estimate for finding in findings},
         deciding=tuple(finding.attack.name for finding in findings if finding.deciding),
         controls=controls,
-        reasons=ruling.reasons,
+        reasons=(*ruling.reasons, *identity_notes(model, case.original, case.references)),
         advice=ruling.advice,
         needed=needed,
         most_exposed=_most_exposed(case, shown if judgement.verdict is Verdict.FAIL else None, findings[0]),
