@@ -7,8 +7,11 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from pytest_unlearn.audits.algorithm import audit_algorithm
+from pytest_unlearn.audits.class_forgotten import audit_class_forgotten
+from pytest_unlearn.audits.efficient import audit_efficient
 from pytest_unlearn.audits.forgotten import audit_forgotten
 from pytest_unlearn.audits.matches_retrained import audit_matches_retrained
+from pytest_unlearn.audits.sequence import audit_sequence
 from pytest_unlearn.audits.utility import audit_utility
 from pytest_unlearn.evidence import Evidence
 from pytest_unlearn.requirement import AuditFailure, InconclusiveWarning, require
@@ -18,8 +21,11 @@ __all__ = [
     "AuditFailure",
     "InconclusiveWarning",
     "assert_algorithm",
+    "assert_class_forgotten",
+    "assert_efficient",
     "assert_forgotten",
     "assert_matches_retrained",
+    "assert_sequence",
     "assert_survives",
     "assert_utility",
 ]
@@ -51,7 +57,10 @@ def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Ar
 
 
 assert_algorithm = _asserting(audit_algorithm, "the method forgets, whatever its seeds")
+assert_class_forgotten = _asserting(audit_class_forgotten, "a removed class is treated as by the retrained models")
+assert_efficient = _asserting(audit_efficient, "the method takes at most `max_fraction` of the time of retraining")
 assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
+assert_sequence = _asserting(audit_sequence, "after every request of a sequence, all of it is forgotten")
 assert_survives = _asserting(audit_survives, "no deletion request was found that the method does not forget")
 assert_utility = _asserting(audit_utility, "accuracy is at most `max_drop` below the baseline's")
 assert_matches_retrained = _asserting(audit_matches_retrained, "accuracy is within `max_gap` of the references'")

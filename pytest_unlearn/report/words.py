@@ -28,6 +28,14 @@ HEADLINES = {
     ("utility", "FAIL"): "the model lost more accuracy than allowed",
     ("matches_retrained", "PASS"): "the model's accuracy is that of the retrained models",
     ("matches_retrained", "FAIL"): "the model's accuracy differs from the retrained models'",
+    ("class_forgotten", "PASS"): "unseen examples of the class are treated as by the retrained models",
+    ("class_forgotten", "FAIL"): "unseen examples of the class are not treated as by the retrained models",
+    ("efficient", "PASS"): "the method takes no more of retraining's time than allowed",
+    ("efficient", "FAIL"): "the method takes more of retraining's time than allowed",
+    ("efficient", "INCONCLUSIVE"): "too few runs to say what the method costs",
+    ("sequence", "PASS"): "after every request, no leakage was found through the tested channels",
+    ("sequence", "FAIL"): "the sequence of requests left something to be told apart, or a worse model",
+    ("sequence", "INCONCLUSIVE"): "this audit cannot tell whether every request of the sequence was forgotten",
 }
 DEFAULTS = {
     "PASS": "the claim holds at the stated confidence",
@@ -119,6 +127,8 @@ def sizes(estimate: Mapping[str, Any]) -> str:
     """How much an estimate rests on: examples and controls, examples compared in pairs, or requests."""
     if counts(estimate):
         return f"{estimate['n_forget']:,} requests"
+    if estimate["method"].startswith("median of"):
+        return f"{estimate['n_forget']:,} pairs of runs"
     if not estimate["n_controls"]:
         return f"{estimate['n_forget']:,} examples, paired"
     return f"{estimate['n_forget']:,} forget examples, {estimate['n_controls']:,} controls"
