@@ -54,7 +54,7 @@ class Counted:
         """A DataLoader over this view in fixed order."""
         from torch.utils.data import DataLoader
 
-        return DataLoader(self, batch_size=batch_size, shuffle=False)  # type: ignore[arg-type, var-annotated]
+        return DataLoader(self, batch_size=batch_size, shuffle=False)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else a view can do hands out its examples in bulk."""

@@ -14,6 +14,7 @@ from torch import nn
 from pytest_unlearn import Split, TorchRecipe, UnlearningTask, Verdict, assert_efficient, audit_efficient
 from pytest_unlearn.audits.stopwatch import Counted
 from pytest_unlearn.report.consistency import unproven
+from pytest_unlearn.report.failure import explain
 from unlearners import FineTune, Retrain
 
 DATA = load_breast_cancer()
@@ -94,6 +95,8 @@ def test_four_pairs_bound_nothing_and_the_advice_says_how_many_do():
     assert evidence.estimate.high == math.inf
     assert evidence.to_json()["estimate"]["high"] is None
     assert "repeats=5" in evidence.advice[0]
+    assert "n/a" in explain(evidence.to_json())
+    assert "4 pairs of runs" in explain(evidence.to_json())
 
 
 def test_pairs_on_both_sides_of_the_limit_are_inconclusive():

@@ -52,6 +52,14 @@ def task(cache):
     return UnlearningTask(SPLIT, FOREST, references=2, cache_dir=cache)
 
 
+def test_retraining_passes_and_its_evidence_bears_it_out(task):
+    evidence = assert_sequence(Retrain(FOREST), task, REQUESTS[:1], **LIMITS)
+    assert evidence.deciding == ("forgetting after request 1",)
+    assert not list(unproven(evidence.to_json()))
+    json.dumps(evidence.to_json(), allow_nan=False)
+
+
+@pytest.mark.slow
 def test_retraining_after_every_request_passes_and_stays_as_near_as_retrained_models(task):
     evidence = assert_sequence(Retrain(FOREST), task, REQUESTS, **LIMITS)
     first, second = evidence.exhibits[0].rows
@@ -59,8 +67,6 @@ def test_retraining_after_every_request_passes_and_stays_as_near_as_retrained_mo
     for row in (first, second):
         assert row[10] == pytest.approx(row[11], rel=0.25)
     assert evidence.deciding == ("forgetting after request 1", "forgetting after request 2")
-    assert not list(unproven(evidence.to_json()))
-    json.dumps(evidence.to_json(), allow_nan=False)
     assert evidence.provenance["settings"]["requests"] == [list(range(250)), list(range(250, 400))]
 
 
@@ -98,7 +104,7 @@ def test_an_adversary_sees_the_current_model_and_what_was_asked(task):
         assert_sequence(NoOp(), task, watching, rounds=2, size=200, **LIMITS)
     assert caught.value.evidence.verdict is Verdict.FAIL
     assert seen[0] == (task.original, 0, 0)
-    assert [asked for _, asked, _ in seen] == [0, 200, 400]
+    assert [asked for _, asked, _ in seen] == [0, 200]
 
 
 @pytest.mark.slow
