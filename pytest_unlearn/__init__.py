@@ -12,13 +12,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_unlearn.assertions import AuditFailure as AuditFailure
     from pytest_unlearn.assertions import assert_algorithm as assert_algorithm
+    from pytest_unlearn.assertions import assert_class_forgotten as assert_class_forgotten
+    from pytest_unlearn.assertions import assert_efficient as assert_efficient
+    from pytest_unlearn.assertions import assert_features_forgotten as assert_features_forgotten
     from pytest_unlearn.assertions import assert_forgotten as assert_forgotten
     from pytest_unlearn.assertions import assert_matches_retrained as assert_matches_retrained
+    from pytest_unlearn.assertions import assert_no_residual as assert_no_residual
+    from pytest_unlearn.assertions import assert_not_relearnable as assert_not_relearnable
+    from pytest_unlearn.assertions import assert_sequence as assert_sequence
     from pytest_unlearn.assertions import assert_survives as assert_survives
     from pytest_unlearn.assertions import assert_utility as assert_utility
     from pytest_unlearn.audits.algorithm import audit_algorithm as audit_algorithm
+    from pytest_unlearn.audits.class_forgotten import audit_class_forgotten as audit_class_forgotten
+    from pytest_unlearn.audits.efficient import audit_efficient as audit_efficient
+    from pytest_unlearn.audits.features import audit_features_forgotten as audit_features_forgotten
     from pytest_unlearn.audits.forgotten import audit_forgotten as audit_forgotten
     from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
+    from pytest_unlearn.audits.relearning import audit_not_relearnable as audit_not_relearnable
+    from pytest_unlearn.audits.requests import adaptive_adversary as adaptive_adversary
+    from pytest_unlearn.audits.residual import audit_no_residual as audit_no_residual
+    from pytest_unlearn.audits.sequence import audit_sequence as audit_sequence
     from pytest_unlearn.audits.utility import audit_utility as audit_utility
     from pytest_unlearn.conformance.battery import unlearner_checks as unlearner_checks
     from pytest_unlearn.conformance.case import Case as Case
@@ -50,14 +63,27 @@ _HOMES = {
     "assertions": (
         "AuditFailure",
         "assert_algorithm",
+        "assert_class_forgotten",
+        "assert_efficient",
+        "assert_features_forgotten",
         "assert_forgotten",
         "assert_matches_retrained",
+        "assert_no_residual",
+        "assert_not_relearnable",
+        "assert_sequence",
         "assert_survives",
         "assert_utility",
     ),
     "audits.algorithm": ("audit_algorithm",),
+    "audits.class_forgotten": ("audit_class_forgotten",),
+    "audits.efficient": ("audit_efficient",),
+    "audits.features": ("audit_features_forgotten",),
     "audits.forgotten": ("audit_forgotten",),
     "audits.matches_retrained": ("audit_matches_retrained",),
+    "audits.relearning": ("audit_not_relearnable",),
+    "audits.requests": ("adaptive_adversary",),
+    "audits.residual": ("audit_no_residual",),
+    "audits.sequence": ("audit_sequence",),
     "audits.utility": ("audit_utility",),
     "conformance": ("Case", "Unsupported", "check_unlearner", "parametrize_unlearners", "unlearner_checks"),
     "evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
@@ -90,15 +116,28 @@ __all__ = [
     "Unsupported",
     "Verdict",
     "__version__",
+    "adaptive_adversary",
     "assert_algorithm",
+    "assert_class_forgotten",
+    "assert_efficient",
+    "assert_features_forgotten",
     "assert_forgotten",
     "assert_matches_retrained",
+    "assert_no_residual",
+    "assert_not_relearnable",
+    "assert_sequence",
     "assert_survives",
     "assert_utility",
     "audit_algorithm",
+    "audit_class_forgotten",
+    "audit_efficient",
+    "audit_features_forgotten",
     "audit_forgotten",
     "audit_matches_retrained",
+    "audit_no_residual",
+    "audit_not_relearnable",
     "audit_request",
+    "audit_sequence",
     "audit_survives",
     "audit_utility",
     "check_unlearner",

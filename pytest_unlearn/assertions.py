@@ -7,8 +7,14 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from pytest_unlearn.audits.algorithm import audit_algorithm
+from pytest_unlearn.audits.class_forgotten import audit_class_forgotten
+from pytest_unlearn.audits.efficient import audit_efficient
+from pytest_unlearn.audits.features import audit_features_forgotten
 from pytest_unlearn.audits.forgotten import audit_forgotten
 from pytest_unlearn.audits.matches_retrained import audit_matches_retrained
+from pytest_unlearn.audits.relearning import audit_not_relearnable
+from pytest_unlearn.audits.residual import audit_no_residual
+from pytest_unlearn.audits.sequence import audit_sequence
 from pytest_unlearn.audits.utility import audit_utility
 from pytest_unlearn.evidence import Evidence
 from pytest_unlearn.requirement import AuditFailure, InconclusiveWarning, require
@@ -18,8 +24,14 @@ __all__ = [
     "AuditFailure",
     "InconclusiveWarning",
     "assert_algorithm",
+    "assert_class_forgotten",
+    "assert_efficient",
+    "assert_features_forgotten",
     "assert_forgotten",
     "assert_matches_retrained",
+    "assert_no_residual",
+    "assert_not_relearnable",
+    "assert_sequence",
     "assert_survives",
     "assert_utility",
 ]
@@ -51,7 +63,19 @@ def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Ar
 
 
 assert_algorithm = _asserting(audit_algorithm, "the method forgets, whatever its seeds")
+assert_class_forgotten = _asserting(audit_class_forgotten, "a removed class is treated as by the retrained models")
+assert_efficient = _asserting(audit_efficient, "the method takes at most `max_fraction` of the time of retraining")
 assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
+assert_sequence = _asserting(audit_sequence, "after every request of a sequence, all of it is forgotten")
 assert_survives = _asserting(audit_survives, "no deletion request was found that the method does not forget")
 assert_utility = _asserting(audit_utility, "accuracy is at most `max_drop` below the baseline's")
 assert_matches_retrained = _asserting(audit_matches_retrained, "accuracy is within `max_gap` of the references'")
+assert_features_forgotten = _asserting(
+    audit_features_forgotten, "the features of no layer tell more of the forget set than retrained models' do"
+)
+assert_no_residual = _asserting(
+    audit_no_residual, "the forget set does not come back near its examples or in weakened copies of the model"
+)
+assert_not_relearnable = _asserting(
+    audit_not_relearnable, "the forget set is relearned no faster and no slower than by retrained models"
+)

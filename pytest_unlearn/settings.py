@@ -110,6 +110,8 @@ TABLE = {
         Spec("confidence", float, 0.95, "one-sided confidence of every bound",
              lambda v: 0.5 < v < 1, "a number above 0.5 and below 1", marker=True),
         Spec("require_controls", bool, True, "without both controls a verdict is INCONCLUSIVE at best", marker=True),
+        Spec("max_fraction", float, 0.2, "largest tolerated time of the method as a fraction of retraining",
+             lambda v: 0 < v <= 1, "a number above 0 and at most 1", marker=True),
         Spec("inconclusive", str, "fail", "what an INCONCLUSIVE verdict does to its test: fail, xfail or warn",
              lambda v: v in INCONCLUSIVE_MODES, "fail, xfail or warn", flag=True, marker=True),
         Spec("seed", int, 0, "seed of the reference trainings and of the unlearner",
@@ -135,6 +137,7 @@ MAX_MIA_AUC = Default(TABLE["max_mia_auc"].default)
 MAX_DROP = Default(TABLE["max_drop"].default)
 MAX_GAP = Default(TABLE["max_gap"].default)
 MAX_RELEARNING = Default(TABLE["max_relearning"].default)
+MAX_FRACTION = Default(TABLE["max_fraction"].default)
 CONFIDENCE = Default(TABLE["confidence"].default)
 REQUIRE_CONTROLS = cast(bool, DefaultFlag(TABLE["require_controls"].default))
 INCONCLUSIVE = DefaultText(TABLE["inconclusive"].default)

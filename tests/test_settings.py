@@ -51,6 +51,7 @@ def test_the_first_layer_that_has_a_value_wins() -> None:
         *[("max_mia_auc", v) for v in (0.5, 1, 0.4, float("nan"), "0.x", [0.6])],
         *[("max_drop", v) for v in (-0.1, 1.0)],
         *[("max_gap", v) for v in (0.0, 1.0)],
+        *[("max_fraction", v) for v in (0.0, 1.1)],
         *[("confidence", v) for v in (0.5, 1.0, 95)],
         *[("require_controls", v) for v in ("yes", 2, "")],
         *[("inconclusive", v) for v in ("pass", 1)],

@@ -28,6 +28,23 @@ HEADLINES = {
     ("utility", "FAIL"): "the model lost more accuracy than allowed",
     ("matches_retrained", "PASS"): "the model's accuracy is that of the retrained models",
     ("matches_retrained", "FAIL"): "the model's accuracy differs from the retrained models'",
+    ("class_forgotten", "PASS"): "unseen examples of the class are treated as by the retrained models",
+    ("class_forgotten", "FAIL"): "unseen examples of the class are not treated as by the retrained models",
+    ("features_forgotten", "PASS"): "the layers' features tell no more of the forget set than retrained models' do",
+    ("features_forgotten", "FAIL"): "the layers' features still tell what the outputs may hide",
+    ("features_forgotten", "INCONCLUSIVE"): "this audit cannot tell whether the features still know the forget set",
+    ("no_residual", "PASS"): "nothing came back beside the forget examples or in weakened copies of the model",
+    ("no_residual", "FAIL"): "what was to be forgotten comes back beside the examples or in weakened copies",
+    ("no_residual", "INCONCLUSIVE"): "this audit cannot tell whether anything comes back",
+    ("not_relearnable", "PASS"): "the forget set is learned again as by retrained models",
+    ("not_relearnable", "FAIL"): "the forget set is learned again at another speed than by retrained models",
+    ("not_relearnable", "INCONCLUSIVE"): "this audit cannot tell whether the forget set is relearned too fast",
+    ("efficient", "PASS"): "the method takes no more of retraining's time than allowed",
+    ("efficient", "FAIL"): "the method takes more of retraining's time than allowed",
+    ("efficient", "INCONCLUSIVE"): "too few runs to say what the method costs",
+    ("sequence", "PASS"): "after every request, no leakage was found through the tested channels",
+    ("sequence", "FAIL"): "the sequence of requests left something to be told apart, or a worse model",
+    ("sequence", "INCONCLUSIVE"): "this audit cannot tell whether every request of the sequence was forgotten",
 }
 DEFAULTS = {
     "PASS": "the claim holds at the stated confidence",
@@ -119,6 +136,8 @@ def sizes(estimate: Mapping[str, Any]) -> str:
     """How much an estimate rests on: examples and controls, examples compared in pairs, or requests."""
     if counts(estimate):
         return f"{estimate['n_forget']:,} requests"
+    if estimate["method"].startswith("median of"):
+        return f"{estimate['n_forget']:,} pairs of runs"
     if not estimate["n_controls"]:
         return f"{estimate['n_forget']:,} examples, paired"
     return f"{estimate['n_forget']:,} forget examples, {estimate['n_controls']:,} controls"

@@ -1,6 +1,7 @@
 """Arrays in, estimates out: numpy and scipy only."""
 
 from pytest_unlearn.statistics.accuracy_gap import NewcombeMeasure, accuracy_gap
+from pytest_unlearn.statistics.among_references import Shift, among_references, shift
 from pytest_unlearn.statistics.auc import (
     AucMeasure,
     auc,
@@ -31,6 +32,7 @@ from pytest_unlearn.statistics.extremes import ExtremeMeasure
 from pytest_unlearn.statistics.folds import folds, out_of_fold, rank_within_folds
 from pytest_unlearn.statistics.intervals import normal_quantile
 from pytest_unlearn.statistics.measure import Measure, p_value
+from pytest_unlearn.statistics.median import MedianMeasure, fewest_for_median, median, needed_for_median
 from pytest_unlearn.statistics.multiplicity import holm
 from pytest_unlearn.statistics.over_models import ModelsMeasure, over_models
 from pytest_unlearn.statistics.paired import PairedMeasure, mcnemar, paired_difference, tango
@@ -54,10 +56,13 @@ __all__ = [
     "EpsilonBound",
     "ExtremeMeasure",
     "Measure",
+    "MedianMeasure",
     "ModelsMeasure",
     "NewcombeMeasure",
     "PairedMeasure",
+    "Shift",
     "accuracy_gap",
+    "among_references",
     "auc",
     "auc_difference",
     "auc_measure",
@@ -80,10 +85,13 @@ __all__ = [
     "epsilon_of_rates",
     "epsilon_one_run",
     "epsilon_thresholds",
+    "fewest_for_median",
     "folds",
     "holm",
     "mcnemar",
+    "median",
     "minimum_forget",
+    "needed_for_median",
     "newcombe",
     "normal_quantile",
     "normal_scores",
@@ -98,6 +106,7 @@ __all__ = [
     "rank_within_folds",
     "required_forget",
     "residual",
+    "shift",
     "stratified_null_standard_error",
     "tango",
     "tie_share",

@@ -18,6 +18,7 @@ GOOD = {
     "max_mia_auc": "0.6",
     "max_drop": "0.1",
     "max_gap": "0.1",
+    "max_fraction": "0.5",
     "confidence": "0.9",
     "require_controls": "false",
     "junit_properties": "true",
@@ -34,6 +35,7 @@ BAD = {
     "max_mia_auc": "0.5",
     "max_drop": "1",
     "max_gap": "x",
+    "max_fraction": "0",
     "confidence": "95",
     "require_controls": "maybe",
 }
