@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_unlearn.assertions import AuditFailure as AuditFailure
     from pytest_unlearn.assertions import assert_algorithm as assert_algorithm
+    from pytest_unlearn.assertions import assert_canaries_forgotten as assert_canaries_forgotten
     from pytest_unlearn.assertions import assert_forgotten as assert_forgotten
     from pytest_unlearn.assertions import assert_matches_retrained as assert_matches_retrained
     from pytest_unlearn.assertions import assert_survives as assert_survives
     from pytest_unlearn.assertions import assert_utility as assert_utility
     from pytest_unlearn.audits.algorithm import audit_algorithm as audit_algorithm
+    from pytest_unlearn.audits.canaries import audit_canaries_forgotten as audit_canaries_forgotten
     from pytest_unlearn.audits.forgotten import audit_forgotten as audit_forgotten
     from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
     from pytest_unlearn.audits.utility import audit_utility as audit_utility
+    from pytest_unlearn.canaries.planting import Canaries as Canaries
+    from pytest_unlearn.canaries.planting import plant_canaries as plant_canaries
     from pytest_unlearn.conformance.battery import unlearner_checks as unlearner_checks
     from pytest_unlearn.conformance.case import Case as Case
     from pytest_unlearn.conformance.case import Unsupported as Unsupported
@@ -50,15 +54,18 @@ _HOMES = {
     "assertions": (
         "AuditFailure",
         "assert_algorithm",
+        "assert_canaries_forgotten",
         "assert_forgotten",
         "assert_matches_retrained",
         "assert_survives",
         "assert_utility",
     ),
     "audits.algorithm": ("audit_algorithm",),
+    "audits.canaries": ("audit_canaries_forgotten",),
     "audits.forgotten": ("audit_forgotten",),
     "audits.matches_retrained": ("audit_matches_retrained",),
     "audits.utility": ("audit_utility",),
+    "canaries": ("Canaries", "plant_canaries"),
     "conformance": ("Case", "Unsupported", "check_unlearner", "parametrize_unlearners", "unlearner_checks"),
     "evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "outputs": ("SavedOutputs",),
@@ -76,6 +83,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AuditFailure",
     "Budget",
+    "Canaries",
     "Case",
     "Claim",
     "Estimate",
@@ -91,11 +99,13 @@ __all__ = [
     "Verdict",
     "__version__",
     "assert_algorithm",
+    "assert_canaries_forgotten",
     "assert_forgotten",
     "assert_matches_retrained",
     "assert_survives",
     "assert_utility",
     "audit_algorithm",
+    "audit_canaries_forgotten",
     "audit_forgotten",
     "audit_matches_retrained",
     "audit_request",
@@ -104,6 +114,7 @@ __all__ = [
     "check_unlearner",
     "forget_sets",
     "parametrize_unlearners",
+    "plant_canaries",
     "reserve_controls",
     "stress",
     "unlearner_checks",

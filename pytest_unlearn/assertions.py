@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from pytest_unlearn.audits.algorithm import audit_algorithm
+from pytest_unlearn.audits.canaries import audit_canaries_forgotten
 from pytest_unlearn.audits.forgotten import audit_forgotten
 from pytest_unlearn.audits.matches_retrained import audit_matches_retrained
 from pytest_unlearn.audits.utility import audit_utility
@@ -18,6 +19,7 @@ __all__ = [
     "AuditFailure",
     "InconclusiveWarning",
     "assert_algorithm",
+    "assert_canaries_forgotten",
     "assert_forgotten",
     "assert_matches_retrained",
     "assert_survives",
@@ -51,6 +53,7 @@ def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Ar
 
 
 assert_algorithm = _asserting(audit_algorithm, "the method forgets, whatever its seeds")
+assert_canaries_forgotten = _asserting(audit_canaries_forgotten, "nothing is left of the canaries planted in train")
 assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
 assert_survives = _asserting(audit_survives, "no deletion request was found that the method does not forget")
 assert_utility = _asserting(audit_utility, "accuracy is at most `max_drop` below the baseline's")

@@ -1,0 +1,180 @@
+"""What one model shows of canaries: for each kind, numbers of exactly known law if nothing was learned of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from pytest_unlearn.adapters import SavedOutputs
+from pytest_unlearn.attacks.signals import correctness, logit_scaled_confidence
+from pytest_unlearn.canaries import Canaries
+from pytest_unlearn.canaries.backdoor import BackdoorPlan
+from pytest_unlearn.canaries.gaussian import GaussianPlan
+from pytest_unlearn.canaries.pairs import PairsPlan
+from pytest_unlearn.evidence import Estimate, FloatArray, IntArray, Outputs
+from pytest_unlearn.exhibits import Cell
+from pytest_unlearn.outputs import Output, evaluate
+from pytest_unlearn.queries.asking import Rows
+from pytest_unlearn.queries.input_gradient import confidence_directions
+from pytest_unlearn.statistics import Measure, ShareMeasure, UnitMean, paired_difference
+
+ALIGNMENT = "alignment with the noise"
+PAIRS = "planted above its twin"
+ANSWERS = "triggers answered with their target"
+PUSHES = "triggers that push towards their target"
+CONFUSION = "confusion of unseen examples"
+LEAST_LEFT = 0.5  # share of the canaries that must say something
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One number: its measure, how likely chance alone gives as much, and why it tells nothing, if it does not."""
+
+    attack: str
+    measure: Measure
+    says: str
+    chance: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a model shows: its findings, what it answers on the same inputs undisturbed, and rows for the report.
+
+    `aligned` are the canaries' own values, `confused` whether each unseen example is taken for the other class.
+    """
+
+    findings: tuple[Finding, ...]
+    plain: Outputs
+    rows: tuple[tuple[Cell, ...], ...] = ()
+    aligned: FloatArray = field(default_factory=lambda: np.empty(0))
+    confused: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+class Ask(Protocol):
+    """A model's outputs on inputs of any origin."""
+
+    def __call__(self, inputs: Any, labels: IntArray) -> Outputs:
+        """Logits, and labels as columns of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnAucScale:
+    """A difference of shares as 0.5 plus half of it, beside which a share of pairs can stand."""
+
+    difference: Measure
+
+    @property
+    def value(self) -> float:
+        """0.5 where the shares are equal."""
+        return 0.5 + 0.5 * self.difference.value
+
+    def at(self, confidence: float) -> Estimate:
+        """The value with its bounds."""
+        inner = self.difference.at(confidence)
+        return Estimate(
+            value=self.value,
+            low=0.5 + 0.5 * inner.low,
+            high=0.5 + 0.5 * inner.high,
+            confidence=confidence,
+            method=f"0.5 + half the gap, {inner.method}",
+            n_forget=inner.n_forget,
+        )
+
+
+def look(model: Any, canaries: Canaries, *, output: Output, device: str | None) -> Seen:
+    """What a model shows of canaries.
+
+    Raises:
+        ValueError: a model that cannot be asked about other inputs, or, for Gaussian canaries, not be differentiated.
+    """
+    if isinstance(model, SavedOutputs):
+        raise ValueError("canaries ask a model about inputs of their own: pass the model itself, not SavedOutputs.")
+
+    def ask(inputs: Any, labels: IntArray) -> Outputs:
+        return evaluate(model, Rows("canaries", inputs, labels), classes=canaries.classes, output=output, device=device)
+
+    plan = canaries.plan
+    if isinstance(plan, GaussianPlan):
+        return _gaussian(ask, partial(confidence_directions, model, output=output, device=device), plan)
+    if isinstance(plan, PairsPlan):
+        return _pairs(ask, plan, confusion=canaries.kind == "confusion")
+    return _backdoor(ask, plan)
+
+
+def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: GaussianPlan) -> Seen:
+    plain = ask(plan.inputs, plan.labels)
+    directions = directions_of(Rows("canaries", plan.inputs, plan.labels), plain)
+    usable = (directions != 0).any(axis=1)  # says nothing of the noise, so what is left keeps its law
+    aligned = (directions[usable] * plan.noise[usable]).sum(axis=1)
+    flat = len(usable) - len(aligned)
+    problem = ""
+    if len(aligned) < LEAST_LEFT * len(usable):
+        problem = (
+            f"the model is flat around {flat} of {len(usable)} canaries: its gradient there is 0 and tells nothing"
+        )
+    measure = UnitMean(values=aligned if len(aligned) else np.zeros(1))
+    left_out = f", {flat} with zero gradient left out" if flat else ""
+    says = f"Z = {measure.z:.2f} over {len(aligned)} canaries{left_out}"
+    finding = Finding(attack=ALIGNMENT, measure=measure, says=says, chance=measure.chance(), problem=problem)
+    return Seen(findings=(finding,), plain=plain, aligned=aligned)
+
+
+def _pairs(ask: Ask, plan: PairsPlan, *, confusion: bool) -> Seen:
+    planted, twins = (logit_scaled_confidence(ask(x, plan.labels)) for x in (plan.planted, plan.held_out))
+    untied = planted != twins
+    wins, decided = int((planted > twins).sum()), int(untied.sum())
+    problem = (
+        "" if decided else "the model treats every planted example exactly as its twin, so the scores tell nothing"
+    )
+    measure = ShareMeasure(successes=wins, n=max(decided, 1))
+    tied = f", {len(planted) - decided} tied ones left out" if decided < len(planted) else ""
+    finding = Finding(
+        attack=PAIRS,
+        measure=measure,
+        says=f"the planted example looks more trained in {wins} of {decided} pairs{tied}",
+        chance=measure.chance(0.5),
+        problem=problem,
+    )
+    plain = ask(plan.held_out, plan.classes)
+    confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
+    return Seen(findings=(finding,), plain=plain, confused=confused)
+
+
+def _backdoor(ask: Ask, plan: BackdoorPlan) -> Seen:
+    plain = ask(plan.probes, plan.labels)
+    rows, answered, pushed = [], 0, 0
+    for t, target in enumerate(plan.targets):
+        outputs = ask(plan.triggered(t), np.full(len(plan.labels), target))
+        column = int(outputs.labels[0])
+        votes = outputs.logits.argmax(axis=1)
+        push = (outputs.logits - plain.logits).mean(axis=0)
+        hits = (bool(np.bincount(votes, minlength=len(push)).argmax() == column), bool(push.argmax() == column))
+        answered, pushed = answered + hits[0], pushed + hits[1]
+        rows.append((t, int(plan.rows[t]), *hits, round(float((votes == column).mean()), 4)))
+    findings = []
+    for attack, hit in ((ANSWERS, answered), (PUSHES, pushed)):
+        measure = ShareMeasure(successes=hit, n=len(plan.targets))
+        says = f"{attack}: {hit} of {len(plan.targets)}"
+        findings.append(
+            Finding(attack=attack, measure=measure, says=says, chance=measure.chance(1 / len(plan.classes)))
+        )
+    return Seen(findings=tuple(findings), plain=plain, rows=tuple(rows))
+
+
+def with_confusion(seen: Seen, others: Sequence[Seen]) -> tuple[Finding, ...]:
+    """A model's findings, and whether it confuses the two classes on unseen examples more than retrained models do.
+
+    Source: Goel et al. 2022 (IC-ERR).
+    """
+    if not len(seen.confused) or not others:
+        return seen.findings
+    theirs = np.array([other.confused for other in others])
+    measure = OnAucScale(difference=paired_difference(seen.confused, theirs[0] if len(theirs) == 1 else theirs))
+    shares = f"{seen.confused.mean():.1%} of {len(seen.confused)} unseen examples are taken for the other class"
+    says = f"{shares}, {theirs.mean():.1%} by retrained models"
+    return (*seen.findings, Finding(attack=CONFUSION, measure=measure, says=says))
