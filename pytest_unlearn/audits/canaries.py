@@ -28,6 +28,7 @@ QUANTITIES = {
     "backdoor": "share of triggers that hit their target",
 }
 LIMITS = {"gaussian": 0.2, "mislabelled": 0.6, "confusion": 0.65}
+FOLLOWING = 0.25  # canaries disturb the original's answers, so that less can be expected of a model without them
 OF_THE_WAY = 0.5  # from chance to certainty, that triggers may hit by default
 
 
@@ -57,8 +58,9 @@ def audit_canaries_forgotten(
             more trained than its twin that was held out, between 0.5 and 1 (0.6 and 0.65); 1 - max_effect is the
             smallest. "backdoor": share of triggers that call for their target, between 1 / classes and 1 (halfway).
         original: the model that was trained on the canaries, the positive control.
-        references: models retrained without them, negative controls; with them "confusion" is also judged by how often
-            unseen examples of the two classes are confused (0.5 plus half the excess, within the same limits).
+        references: models retrained without them, negative controls. "confusion" is also judged by how often unseen
+            examples of the two classes are confused (0.5 plus half the excess over references, within the same limits);
+            without references all such confusion counts against PASS, and none of it for FAIL or power.
         task: an `UnlearningTask` on `canaries.train`, for its original and references where these are not given.
         require_controls: whether a missing original makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
@@ -178,7 +180,7 @@ def _check_task(canaries: Canaries, task: UnlearningTask) -> None:
 def _astray(target: Seen, before: Seen | None, known: Sequence[Seen]) -> str:
     comparable = list(known) or ([before] if before is not None else [])
     plain = [Answers(forget=seen.plain, controls=seen.plain) for seen in (target, *comparable)]
-    return does_not_follow(plain[0], plain[1:])
+    return does_not_follow(plain[0], plain[1:], FOLLOWING, "retained examples")
 
 
 def _shown(finding: Finding) -> str:

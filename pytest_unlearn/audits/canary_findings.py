@@ -32,18 +32,22 @@ LEAST_LEFT = 0.5  # share of the canaries that must say something
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One number: its measure, how likely chance alone gives as much, and why it tells nothing, if it does not."""
+    """One number: its measure, how likely chance alone gives as much, and why it tells nothing, if it does not.
+
+    One that does not accuse is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
+    """
 
     attack: str
     measure: Measure
     says: str
     chance: float | None = None
     problem: str = ""
+    accuses: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a model shows: its findings, what it answers on the same inputs undisturbed, and rows for the report.
+    """What a model shows: its findings, what it answers on retained examples, and rows for the report.
 
     `aligned` are the canaries' own values, `confused` whether each unseen example is taken for the other class.
     """
@@ -98,17 +102,17 @@ def look(model: Any, canaries: Canaries, *, output: Output, device: str | None) 
     def ask(inputs: Any, labels: IntArray) -> Outputs:
         return evaluate(model, Rows("canaries", inputs, labels), classes=canaries.classes, output=output, device=device)
 
-    plan = canaries.plan
+    plan, plain = canaries.plan, ask(*canaries.probes)
     if isinstance(plan, GaussianPlan):
-        return _gaussian(ask, partial(confidence_directions, model, output=output, device=device), plan)
+        return _gaussian(ask, partial(confidence_directions, model, output=output, device=device), plan, plain)
     if isinstance(plan, PairsPlan):
-        return _pairs(ask, plan, confusion=canaries.kind == "confusion")
-    return _backdoor(ask, plan)
+        return _pairs(ask, plan, plain, confusion=canaries.kind == "confusion")
+    return _backdoor(ask, plan, plain)
 
 
-def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: GaussianPlan) -> Seen:
-    plain = ask(plan.inputs, plan.labels)
-    directions = directions_of(Rows("canaries", plan.inputs, plan.labels), plain)
+def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: GaussianPlan, plain: Outputs) -> Seen:
+    outputs = ask(plan.inputs, plan.labels)
+    directions = directions_of(Rows("canaries", plan.inputs, plan.labels), outputs)
     usable = (directions != 0).any(axis=1)  # says nothing of the noise, so what is left keeps its law
     aligned = (directions[usable] * plan.noise[usable]).sum(axis=1)
     flat = len(usable) - len(aligned)
@@ -124,7 +128,7 @@ def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: Gaussian
     return Seen(findings=(finding,), plain=plain, aligned=aligned)
 
 
-def _pairs(ask: Ask, plan: PairsPlan, *, confusion: bool) -> Seen:
+def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, *, confusion: bool) -> Seen:
     planted, twins = (logit_scaled_confidence(ask(x, plan.labels)) for x in (plan.planted, plan.held_out))
     untied = planted != twins
     wins, decided = int((planted > twins).sum()), int(untied.sum())
@@ -140,19 +144,18 @@ def _pairs(ask: Ask, plan: PairsPlan, *, confusion: bool) -> Seen:
         chance=measure.chance(0.5),
         problem=problem,
     )
-    plain = ask(plan.held_out, plan.classes)
     confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
     return Seen(findings=(finding,), plain=plain, confused=confused)
 
 
-def _backdoor(ask: Ask, plan: BackdoorPlan) -> Seen:
-    plain = ask(plan.probes, plan.labels)
+def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs) -> Seen:
+    clean = ask(plan.probes, plan.labels)
     rows, answered, pushed = [], 0, 0
     for t, target in enumerate(plan.targets):
         outputs = ask(plan.triggered(t), np.full(len(plan.labels), target))
         column = int(outputs.labels[0])
         votes = outputs.logits.argmax(axis=1)
-        push = (outputs.logits - plain.logits).mean(axis=0)
+        push = (outputs.logits - clean.logits).mean(axis=0)
         hits = (bool(np.bincount(votes, minlength=len(push)).argmax() == column), bool(push.argmax() == column))
         answered, pushed = answered + hits[0], pushed + hits[1]
         rows.append((t, int(plan.rows[t]), *hits, round(float((votes == column).mean()), 4)))
@@ -167,14 +170,21 @@ def _backdoor(ask: Ask, plan: BackdoorPlan) -> Seen:
 
 
 def with_confusion(seen: Seen, others: Sequence[Seen]) -> tuple[Finding, ...]:
-    """A model's findings, and whether it confuses the two classes on unseen examples more than retrained models do.
+    """A model's findings, and how much more than retrained models it confuses the two classes on unseen examples.
+
+    Swapped labels spread to examples that were never swapped, which planted examples and their twins share. Without
+    retrained models all confusion counts, which only bounds what canaries caused.
 
     Source: Goel et al. 2022 (IC-ERR).
     """
-    if not len(seen.confused) or not others:
+    if not len(seen.confused):
         return seen.findings
+    shares = f"{seen.confused.mean():.1%} of {len(seen.confused)} unseen examples are taken for the other class"
+    if not others:
+        share = ShareMeasure(successes=int(seen.confused.sum()), n=len(seen.confused))
+        whole = Finding(attack=CONFUSION, measure=OnAucScale(difference=share), says=shares, accuses=False)
+        return (*seen.findings, whole)
     theirs = np.array([other.confused for other in others])
     measure = OnAucScale(difference=paired_difference(seen.confused, theirs[0] if len(theirs) == 1 else theirs))
-    shares = f"{seen.confused.mean():.1%} of {len(seen.confused)} unseen examples are taken for the other class"
     says = f"{shares}, {theirs.mean():.1%} by retrained models"
     return (*seen.findings, Finding(attack=CONFUSION, measure=measure, says=says))

@@ -49,7 +49,7 @@ def judge(findings: Sequence[Finding], claim: Claim, confidence: float) -> Judge
         if finding.problem:
             return settled(Verdict.INVALID, finding, reason=finding.problem)
     tried: list[tuple[Finding, Side, float]] = []
-    for finding in findings:
+    for finding in (finding for finding in findings if finding.accuses):
         if claim.highest is not None:
             tried.append((finding, "high", claim.highest))
         if claim.lowest is not None:
@@ -69,7 +69,8 @@ def judge(findings: Sequence[Finding], claim: Claim, confidence: float) -> Judge
 
 def positive_control(findings: Sequence[Finding], claim: Claim, confidence: float) -> ControlResult:
     """Does the original, which trained on the canaries, show them beyond the limit with certainty?"""
-    best = max(findings, key=lambda finding: (not finding.problem, finding.measure.at(confidence).low))
+    able = [finding for finding in findings if finding.accuses]
+    best = max(able, key=lambda finding: (not finding.problem, finding.measure.at(confidence).low))
     estimate = best.measure.at(confidence)
     holds = not best.problem and claim.highest is not None and estimate.low > claim.highest
     shows = "shows the canaries" if holds else f"does not show the canaries beyond {claim.highest:g} with certainty"

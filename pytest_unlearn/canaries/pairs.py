@@ -19,7 +19,6 @@ class PairsPlan:
     planted: Any
     held_out: Any
     labels: IntArray
-    classes: IntArray
 
 
 def pairs_within(examples: Examples, rows: IntArray, rng: np.random.Generator) -> IntArray:
@@ -55,6 +54,5 @@ def plant_pairs(examples: Examples, pairs: IntArray, labels: IntArray, rng: np.r
             planted=examples.inputs(planted),
             held_out=examples.inputs(held_out),
             labels=labels,
-            classes=examples.labels[planted],
         ),
     )

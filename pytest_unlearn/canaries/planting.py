@@ -22,9 +22,10 @@ from pytest_unlearn.examples import Examples
 
 Kind = Literal["gaussian", "mislabelled", "confusion", "backdoor"]
 KINDS = get_args(Kind)
-COUNTS = {"gaussian": 300, "mislabelled": 300, "confusion": 150, "backdoor": 200}
+COUNTS = {"gaussian": 300, "mislabelled": 300, "confusion": 120, "backdoor": 200}
 OPTIONS = {"scale": "gaussian", "classes": "confusion", "triggers": "backdoor"}
 TRIGGERS = 20
+PROBES = 200  # retained examples whose answers show that a model's rows and columns are in order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -33,7 +34,7 @@ class Canaries:
 
     `train` is what to train on; `indices` are the canaries' positions in it, the request to hand to
     `Split(train, forget=...)`. `classes` are all labels of the training set. `plan` holds what the audit asks models
-    about; `train_digest` tells whether a task was built on `train`.
+    about, `probes` some retained inputs with their labels; `train_digest` tells whether a task was built on `train`.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Canaries:
     indices: IntArray
     classes: IntArray
     plan: GaussianPlan | PairsPlan | BackdoorPlan
+    probes: tuple[Any, IntArray]
     train_digest: str
 
     def __repr__(self) -> str:
@@ -78,7 +80,7 @@ def plant_canaries(
         kind: "gaussian": inputs moved by noise, which replace the clean ones; needs a differentiable model.
             "mislabelled": wrong labels drawn at random. "confusion": two classes' labels swapped. "backdoor": inputs
             with a secret trigger, labelled with a class drawn for it.
-        count: how many rows become canaries; 300, for "confusion" 150, for "backdoor" 200. "mislabelled" and
+        count: how many rows become canaries; 300, for "confusion" 120, for "backdoor" 200. "mislabelled" and
             "confusion" leave as many others, their twins, out of training.
         seed: of every draw, from 0.
         scale: "gaussian": the noise's standard deviation, above 0, in units of the inputs; 1.5 times their own spread.
@@ -118,7 +120,7 @@ def plant_canaries(
         change = plant_confusion(examples, candidates, count, rng, classes=classes)
     else:
         change = plant_backdoor(examples, candidates, count, rng, triggers=TRIGGERS if triggers is None else triggers)
-    _check_rest(examples, change)
+    probes = np.sort(rng.permutation(_rest(examples, change))[:PROBES])
     planted, indices = planted_train(train, examples, change)
     return Canaries(
         kind=kind,
@@ -126,7 +128,8 @@ def plant_canaries(
         indices=indices,
         classes=np.unique(examples.labels),
         plan=change.plan,
-        train_digest=digest_of(Examples(planted, "train")),
+        probes=(examples.inputs(probes), examples.labels[probes]),
+        train_digest=_digest(examples, change),
     )
 
 
@@ -135,13 +138,27 @@ def digest_of(examples: Examples) -> str:
     return hashlib.sha256(b"".join(examples.digests)).hexdigest()
 
 
+def _digest(examples: Examples, change: Change) -> str:
+    """The digest of what will be trained on, without reading all of it again."""
+    inputs = examples.inputs(change.rows) if change.inputs is None else change.inputs
+    digests = dict(enumerate(examples.digests))
+    digests.update(zip(change.rows.tolist(), Examples((inputs, change.labels), "canaries").digests, strict=True))
+    for row in () if change.left_out is None else change.left_out.tolist():
+        del digests[row]
+    return hashlib.sha256(b"".join(digests.values())).hexdigest()
+
+
 def _distinct(examples: Examples) -> IntArray:
     """Examples without an exact copy: a copy in retain would be remembered by honest models too."""
     seen = Counter(examples.contents)
     return np.array([i for i, content in enumerate(examples.contents) if seen[content] == 1], dtype=np.int64)
 
 
-def _check_rest(examples: Examples, change: Change) -> None:
-    used = len(change.rows) + (0 if change.left_out is None else len(change.left_out))
-    if used >= len(examples):
+def _rest(examples: Examples, change: Change) -> IntArray:
+    kept = np.ones(len(examples), dtype=bool)
+    kept[change.rows] = False
+    if change.left_out is not None:
+        kept[change.left_out] = False
+    if not kept.any():
         raise ValueError(f"canaries use up all {len(examples)} training examples: nothing is retained. Plant fewer.")
+    return np.flatnonzero(kept).astype(np.int64)
