@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from pytest_unlearn.attacks.signals import hinge_margin
 from pytest_unlearn.audits import advice
 from pytest_unlearn.audits.canary_exhibits import exhibits
 from pytest_unlearn.audits.canary_findings import Finding, Seen, look, with_confusion
 from pytest_unlearn.audits.canary_ruling import judge, negative_controls, positive_control, rule
 from pytest_unlearn.audits.controls import does_not_follow
+from pytest_unlearn.audits.examination import MOSTLY_TIED
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
 from pytest_unlearn.canaries import Canaries
 from pytest_unlearn.canaries.planting import digest_of
@@ -29,6 +31,7 @@ QUANTITIES = {
 }
 LIMITS = {"gaussian": 0.2, "mislabelled": 0.6, "confusion": 0.65}
 FOLLOWING = 0.25  # canaries disturb the original's answers, so that less can be expected of a model without them
+AGREEING = 0.5  # share of equal labels, where margins are too coarse to be ranked
 OF_THE_WAY = 0.5  # from chance to certainty, that triggers may hit by default
 
 
@@ -91,11 +94,12 @@ def audit_canaries_forgotten(
         references = task.retrained if own[1] else references
     device = task.device if task is not None else None
 
-    def seen_of(one: Any) -> Seen:
-        return look(one, canaries, output=output, device=device)
+    def seen_of(one: Any, by_labels: bool = False) -> Seen:
+        return look(one, canaries, output=output, device=device, by_labels=by_labels)
 
     target = seen_of(model)
-    before = None if original is None else seen_of(original)
+    # Power against finer outputs than the model reveals would say nothing about what was possible.
+    before = None if original is None else seen_of(original, by_labels=target.coarse)
     known = [seen_of(reference) for reference in references or ()]
     findings = with_confusion(target, known)
     judgement = judge(findings, claim, level)
@@ -178,9 +182,18 @@ def _check_task(canaries: Canaries, task: UnlearningTask) -> None:
 
 
 def _astray(target: Seen, before: Seen | None, known: Sequence[Seen]) -> str:
+    """Why the model's answers seem out of order or drowned in noise, so that it would pass whatever it remembers."""
     comparable = list(known) or ([before] if before is not None else [])
-    plain = [Answers(forget=seen.plain, controls=seen.plain) for seen in (target, *comparable)]
-    return does_not_follow(plain[0], plain[1:], FOLLOWING, "retained examples")
+    if len(np.unique(hinge_margin(target.plain))) > MOSTLY_TIED * len(target.plain.labels):
+        plain = [Answers(forget=seen.plain, controls=seen.plain) for seen in (target, *comparable)]
+        return does_not_follow(plain[0], plain[1:], FOLLOWING, "retained examples")
+    ours, *theirs = (seen.plain.logits.argmax(axis=1) for seen in (target, *comparable))
+    same = min((float((ours == other).mean()) for other in theirs), default=1.0)
+    if same >= AGREEING:
+        return ""
+    return (
+        f"no power on this model: it gives {same:.0%} of retained examples the label that a comparable model gives them"
+    )
 
 
 def _shown(finding: Finding) -> str:

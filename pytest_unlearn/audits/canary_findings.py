@@ -11,11 +11,12 @@ import numpy as np
 
 from pytest_unlearn.adapters import SavedOutputs
 from pytest_unlearn.attacks.signals import correctness, logit_scaled_confidence
+from pytest_unlearn.audits.examination import MOSTLY_TIED, labels_only
 from pytest_unlearn.canaries import Canaries
 from pytest_unlearn.canaries.backdoor import BackdoorPlan
 from pytest_unlearn.canaries.gaussian import GaussianPlan
 from pytest_unlearn.canaries.pairs import PairsPlan
-from pytest_unlearn.evidence import Estimate, FloatArray, IntArray, Outputs
+from pytest_unlearn.evidence import Answers, Estimate, FloatArray, IntArray, Outputs
 from pytest_unlearn.exhibits import Cell
 from pytest_unlearn.outputs import Output, evaluate
 from pytest_unlearn.queries.asking import Rows
@@ -50,6 +51,7 @@ class Seen:
     """What a model shows: its findings, what it answers on retained examples, and rows for the report.
 
     `aligned` are the canaries' own values, `confused` whether each unseen example is taken for the other class.
+    `coarse` says that most pairs tie, as where little more than labels is revealed.
     """
 
     findings: tuple[Finding, ...]
@@ -57,6 +59,7 @@ class Seen:
     rows: tuple[tuple[Cell, ...], ...] = ()
     aligned: FloatArray = field(default_factory=lambda: np.empty(0))
     confused: FloatArray = field(default_factory=lambda: np.empty(0))
+    coarse: bool = False
 
 
 class Ask(Protocol):
@@ -90,8 +93,8 @@ class OnAucScale:
         )
 
 
-def look(model: Any, canaries: Canaries, *, output: Output, device: str | None) -> Seen:
-    """What a model shows of canaries.
+def look(model: Any, canaries: Canaries, *, output: Output, device: str | None, by_labels: bool = False) -> Seen:
+    """What a model shows of canaries; with `by_labels`, if only its labels were revealed.
 
     Raises:
         ValueError: a model that cannot be asked about other inputs, or, for Gaussian canaries, not be differentiated.
@@ -100,7 +103,9 @@ def look(model: Any, canaries: Canaries, *, output: Output, device: str | None) 
         raise ValueError("canaries ask a model about inputs of their own: pass the model itself, not SavedOutputs.")
 
     def ask(inputs: Any, labels: IntArray) -> Outputs:
-        return evaluate(model, Rows("canaries", inputs, labels), classes=canaries.classes, output=output, device=device)
+        rows = Rows("canaries", inputs, labels)
+        outputs = evaluate(model, rows, classes=canaries.classes, output=output, device=device)
+        return labels_only(Answers(forget=outputs, controls=outputs)).forget if by_labels else outputs
 
     plan, plain = canaries.plan, ask(*canaries.probes)
     if isinstance(plan, GaussianPlan):
@@ -130,22 +135,13 @@ def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: Gaussian
 
 def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, *, confusion: bool) -> Seen:
     planted, twins = (logit_scaled_confidence(ask(x, plan.labels)) for x in (plan.planted, plan.held_out))
-    untied = planted != twins
-    wins, decided = int((planted > twins).sum()), int(untied.sum())
-    problem = (
-        "" if decided else "the model treats every planted example exactly as its twin, so the scores tell nothing"
-    )
-    measure = ShareMeasure(successes=wins, n=max(decided, 1))
-    tied = f", {len(planted) - decided} tied ones left out" if decided < len(planted) else ""
-    finding = Finding(
-        attack=PAIRS,
-        measure=measure,
-        says=f"the planted example looks more trained in {wins} of {decided} pairs{tied}",
-        chance=measure.chance(0.5),
-        problem=problem,
-    )
+    wins, tied = int((planted > twins).sum()), int((planted == twins).sum())
+    measure = ShareMeasure(successes=wins + 0.5 * tied, n=len(planted), undecided=tied)
+    halves = f" and as its twin in {tied}, which count half" if tied else ""
+    says = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
+    finding = Finding(attack=PAIRS, measure=measure, says=says, chance=measure.chance(0.5))
     confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
-    return Seen(findings=(finding,), plain=plain, confused=confused)
+    return Seen(findings=(finding,), plain=plain, confused=confused, coarse=tied > MOSTLY_TIED * len(planted))
 
 
 def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs) -> Seen:

@@ -22,7 +22,7 @@ from pytest_unlearn.examples import Examples
 
 Kind = Literal["gaussian", "mislabelled", "confusion", "backdoor"]
 KINDS = get_args(Kind)
-COUNTS = {"gaussian": 300, "mislabelled": 300, "confusion": 120, "backdoor": 200}
+COUNTS = {"gaussian": 400, "mislabelled": 300, "confusion": 120, "backdoor": 200}
 OPTIONS = {"scale": "gaussian", "classes": "confusion", "triggers": "backdoor"}
 TRIGGERS = 20
 PROBES = 200  # retained examples whose answers show that a model's rows and columns are in order
@@ -80,8 +80,8 @@ def plant_canaries(
         kind: "gaussian": inputs moved by noise, which replace the clean ones; needs a differentiable model.
             "mislabelled": wrong labels drawn at random. "confusion": two classes' labels swapped. "backdoor": inputs
             with a secret trigger, labelled with a class drawn for it.
-        count: how many rows become canaries; 300, for "confusion" 120, for "backdoor" 200. "mislabelled" and
-            "confusion" leave as many others, their twins, out of training.
+        count: how many rows become canaries; 400 "gaussian", 300 "mislabelled", 120 "confusion", 200 "backdoor".
+            "mislabelled" and "confusion" leave as many others, their twins, out of training.
         seed: of every draw, from 0.
         scale: "gaussian": the noise's standard deviation, above 0, in units of the inputs; 1.5 times their own spread.
         classes: "confusion": the two labels to swap; the two most frequent by default.

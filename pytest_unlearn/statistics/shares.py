@@ -13,10 +13,15 @@ from pytest_unlearn.statistics.validation import check_open_unit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareMeasure:
-    """A share of `n` independent trials, with exact one-sided bounds. Source: Clopper & Pearson 1934."""
+    """A share of `n` independent trials, with exact one-sided bounds. Source: Clopper & Pearson 1934.
 
-    successes: int
+    A tie may count as half a success: it varies less than a trial does, so that the bounds are wider than need be.
+    `undecided` is the number of such trials.
+    """
+
+    successes: float
     n: int
+    undecided: int = 0
 
     def __post_init__(self) -> None:
         """Refuse counts that are no proportion."""
@@ -35,8 +40,9 @@ class ShareMeasure:
         )
 
     def chance(self, rate: float) -> float:
-        """How likely are as many successes, or more, if each trial succeeds with probability `rate`? Exact."""
-        return float(stats.binom.sf(self.successes - 1, self.n, check_open_unit("rate", rate)))
+        """How likely are as many successes, or more, if each decided trial succeeds with probability `rate`? Exact."""
+        wins = round(self.successes - 0.5 * self.undecided)
+        return float(stats.binom.sf(wins - 1, self.n - self.undecided, check_open_unit("rate", rate)))
 
 
 def backdoor_test_errors(queries: int, threshold: int, *, chance: float, success: float) -> tuple[float, float]:
