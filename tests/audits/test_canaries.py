@@ -103,9 +103,9 @@ def test_the_judged_case_a_network_that_saw_the_noise_and_one_that_did_not():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_of_many_seeds_are_judged_right(kind):
-    found = {"FAIL": 0, "PASS": 0}
+    passed = 0
     for seed in range(8):
-        canaries = plant_canaries(draw(seed)[0], kind, seed=seed, **({"count": 100} if kind == "confusion" else {}))
+        canaries = plant_canaries(draw(seed, 1600 if kind == "confusion" else 1300)[0], kind, seed=seed)
         before = RECIPE(Rows(*canaries.train), seed=seed)
         after, reference = (RECIPE(Rows(*retained(canaries)), seed=seed + k) for k in (100, 200))
         verdicts = [
@@ -114,8 +114,8 @@ def test_networks_of_many_seeds_are_judged_right(kind):
         ]
         assert verdicts[0] == "FAIL"
         assert verdicts[1] != "FAIL"
-        found["PASS"] += verdicts[1] == "PASS"
-    assert found["PASS"] >= 6
+        passed += verdicts[1] == "PASS"
+    assert passed >= 6
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -183,7 +183,7 @@ def verdicts_without_canaries(kind, seeds):
     model, train = null_model(), Examples((X[500:], Y[500:]), "train")
     verdicts, chances = [], []
     for seed in range(seeds):
-        canaries = plant_canaries(train, kind, seed=seed, **({"count": 100} if kind == "confusion" else {}))
+        canaries = plant_canaries(train, kind, seed=seed)
         evidence = audit_canaries_forgotten(model, canaries, require_controls=False)
         verdicts.append(evidence.verdict.value)
         chances.append(evidence.exhibits[0].rows[0][-1])
@@ -202,7 +202,7 @@ def test_a_model_that_never_saw_canaries_does_not_fail_and_mostly_passes(kind):
 def test_error_rates_over_many_draws(kind):
     verdicts, chances = verdicts_without_canaries(kind, seeds=200)
     assert verdicts.count("FAIL") + verdicts.count("INVALID") == 0
-    assert verdicts.count("PASS") >= (150 if kind == "confusion" else 176)
+    assert verdicts.count("PASS") >= 160
     for level in (0.05, 0.2):  # at most the level, but for three standard errors
         assert np.mean(chances <= level) <= level + 3 * np.sqrt(level * (1 - level) / 200)
 
