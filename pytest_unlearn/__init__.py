@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_unlearn.assertions import AuditFailure as AuditFailure
     from pytest_unlearn.assertions import assert_algorithm as assert_algorithm
+    from pytest_unlearn.assertions import assert_canaries_forgotten as assert_canaries_forgotten
     from pytest_unlearn.assertions import assert_class_forgotten as assert_class_forgotten
     from pytest_unlearn.assertions import assert_efficient as assert_efficient
     from pytest_unlearn.assertions import assert_features_forgotten as assert_features_forgotten
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.assertions import assert_survives as assert_survives
     from pytest_unlearn.assertions import assert_utility as assert_utility
     from pytest_unlearn.audits.algorithm import audit_algorithm as audit_algorithm
+    from pytest_unlearn.audits.canaries import audit_canaries_forgotten as audit_canaries_forgotten
     from pytest_unlearn.audits.class_forgotten import audit_class_forgotten as audit_class_forgotten
     from pytest_unlearn.audits.efficient import audit_efficient as audit_efficient
     from pytest_unlearn.audits.features import audit_features_forgotten as audit_features_forgotten
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from pytest_unlearn.audits.residual import audit_no_residual as audit_no_residual
     from pytest_unlearn.audits.sequence import audit_sequence as audit_sequence
     from pytest_unlearn.audits.utility import audit_utility as audit_utility
+    from pytest_unlearn.canaries.planting import Canaries as Canaries
+    from pytest_unlearn.canaries.planting import plant_canaries as plant_canaries
     from pytest_unlearn.conformance.battery import unlearner_checks as unlearner_checks
     from pytest_unlearn.conformance.case import Case as Case
     from pytest_unlearn.conformance.case import Unsupported as Unsupported
@@ -66,6 +70,7 @@ _HOMES = {
         "assert_class_forgotten",
         "assert_efficient",
         "assert_features_forgotten",
+        "assert_canaries_forgotten",
         "assert_forgotten",
         "assert_matches_retrained",
         "assert_no_residual",
@@ -78,6 +83,7 @@ _HOMES = {
     "audits.class_forgotten": ("audit_class_forgotten",),
     "audits.efficient": ("audit_efficient",),
     "audits.features": ("audit_features_forgotten",),
+    "audits.canaries": ("audit_canaries_forgotten",),
     "audits.forgotten": ("audit_forgotten",),
     "audits.matches_retrained": ("audit_matches_retrained",),
     "audits.relearning": ("audit_not_relearnable",),
@@ -85,6 +91,7 @@ _HOMES = {
     "audits.residual": ("audit_no_residual",),
     "audits.sequence": ("audit_sequence",),
     "audits.utility": ("audit_utility",),
+    "canaries": ("Canaries", "plant_canaries"),
     "conformance": ("Case", "Unsupported", "check_unlearner", "parametrize_unlearners", "unlearner_checks"),
     "evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "outputs": ("SavedOutputs",),
@@ -102,6 +109,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AuditFailure",
     "Budget",
+    "Canaries",
     "Case",
     "Claim",
     "Estimate",
@@ -118,6 +126,7 @@ __all__ = [
     "__version__",
     "adaptive_adversary",
     "assert_algorithm",
+    "assert_canaries_forgotten",
     "assert_class_forgotten",
     "assert_efficient",
     "assert_features_forgotten",
@@ -129,6 +138,7 @@ __all__ = [
     "assert_survives",
     "assert_utility",
     "audit_algorithm",
+    "audit_canaries_forgotten",
     "audit_class_forgotten",
     "audit_efficient",
     "audit_features_forgotten",
@@ -143,6 +153,7 @@ __all__ = [
     "check_unlearner",
     "forget_sets",
     "parametrize_unlearners",
+    "plant_canaries",
     "reserve_controls",
     "stress",
     "unlearner_checks",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from pytest_unlearn.audits.algorithm import audit_algorithm
+from pytest_unlearn.audits.canaries import audit_canaries_forgotten
 from pytest_unlearn.audits.class_forgotten import audit_class_forgotten
 from pytest_unlearn.audits.efficient import audit_efficient
 from pytest_unlearn.audits.features import audit_features_forgotten
@@ -24,6 +25,7 @@ __all__ = [
     "AuditFailure",
     "InconclusiveWarning",
     "assert_algorithm",
+    "assert_canaries_forgotten",
     "assert_class_forgotten",
     "assert_efficient",
     "assert_features_forgotten",
@@ -65,6 +67,7 @@ def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Ar
 assert_algorithm = _asserting(audit_algorithm, "the method forgets, whatever its seeds")
 assert_class_forgotten = _asserting(audit_class_forgotten, "a removed class is treated as by the retrained models")
 assert_efficient = _asserting(audit_efficient, "the method takes at most `max_fraction` of the time of retraining")
+assert_canaries_forgotten = _asserting(audit_canaries_forgotten, "nothing is left of the canaries planted in train")
 assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
 assert_sequence = _asserting(audit_sequence, "after every request of a sequence, all of it is forgotten")
 assert_survives = _asserting(audit_survives, "no deletion request was found that the method does not forget")

@@ -58,12 +58,12 @@ def evaluate(
         )
     with ready(model, device) as ask:
         answers = [ask(batch) for batch in view.batches(batch_size)]
-        tolerance = max(SINGLE_PRECISION_TOLERANCE, _precision(_pick(answers[0], output)))
-        logits = np.concatenate([_as_logits(_pick(answer, output)) for answer in answers])
+        tolerance = max(SINGLE_PRECISION_TOLERANCE, _precision(pick(answers[0], output)))
+        logits = np.concatenate([_as_logits(pick(answer, output)) for answer in answers])
         if len(logits) != len(view):
             raise ValueError(f"the model answered {len(logits)} rows for {len(view)} examples: one row of logits each.")
         some = np.unique(np.linspace(0, len(view) - 1, min(PROBES, len(view))).astype(int))[::-1].copy()
-        again = _as_logits(_pick(ask(view.inputs(some)), output))
+        again = _as_logits(pick(ask(view.inputs(some)), output))
     outputs = _checked(logits, view, np.arange(logits.shape[1]))
     if again.shape != logits[some].shape or not _close(again, logits[some], tolerance):
         raise ValueError(
@@ -74,7 +74,8 @@ def evaluate(
     return outputs
 
 
-def _pick(answer: Any, output: Output) -> Any:
+def pick(answer: Any, output: Output) -> Any:
+    """The entry of a model's answer that holds the logits."""
     if callable(output):
         return output(answer)
     if output is not None:

@@ -92,12 +92,15 @@ def controls_look_trained(
     ), sure
 
 
-def does_not_follow(target: Answers, known: Sequence[Answers]) -> str:
+def does_not_follow(
+    target: Answers, known: Sequence[Answers], share: float = FOLLOWING_SHARE, where: str = "the controls"
+) -> str:
     """Why the attack may have no power on this very model; empty if it has.
 
     The positive control shows power on the original's outputs. A model whose outputs on the controls do not follow
     those of comparable models (logit columns or saved rows out of order, outputs drowned in noise) would pass whatever
-    it remembers. `known` are the references, or the original where there are none.
+    it remembers. `known` are the references, or the original where there are none; `share` of the correlation that
+    they have among themselves is expected; `where` says on what.
     """
     margins = [hinge_margin(answers.controls) for answers in known]
     if not margins:
@@ -109,11 +112,11 @@ def does_not_follow(target: Answers, known: Sequence[Answers]) -> str:
     ]
     ours = _rank_correlation(hinge_margin(target.controls), np.mean(margins, axis=0))
     expected = float(np.median(usual)) if usual else 1.0
-    if ours >= FOLLOWING_SHARE * expected:
+    if ours >= share * expected:
         return ""
     return (
-        f"no power on this model: on the controls its margins follow those of comparable models with a rank "
-        f"correlation of {ours:.2f}, where these have {expected:.2f} among themselves"
+        f"no power on this model: on {where} its margins follow those of comparable models with a rank correlation "
+        f"of {ours:.2f}, where these have {expected:.2f} among themselves"
     )
 
 

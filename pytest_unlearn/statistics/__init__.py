@@ -46,7 +46,9 @@ from pytest_unlearn.statistics.power import (
 from pytest_unlearn.statistics.proportions import clopper_pearson, newcombe, wilson
 from pytest_unlearn.statistics.residual import normal_scores, residual, tie_share
 from pytest_unlearn.statistics.roc import tpr_at_fprs
+from pytest_unlearn.statistics.shares import ShareMeasure, backdoor_test_errors
 from pytest_unlearn.statistics.tpr import tpr_at_fpr
+from pytest_unlearn.statistics.unit_mean import UnitMean
 
 __all__ = [
     "AucMeasure",
@@ -60,13 +62,16 @@ __all__ = [
     "ModelsMeasure",
     "NewcombeMeasure",
     "PairedMeasure",
+    "ShareMeasure",
     "Shift",
+    "UnitMean",
     "accuracy_gap",
     "among_references",
     "auc",
     "auc_difference",
     "auc_measure",
     "auc_of_epsilon",
+    "backdoor_test_errors",
     "band",
     "binormal_auc_variance",
     "can_certify",

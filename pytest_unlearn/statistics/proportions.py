@@ -10,7 +10,7 @@ from pytest_unlearn.statistics.intervals import normal_quantile
 from pytest_unlearn.statistics.validation import check_confidence
 
 
-def clopper_pearson(successes: int, n: int, confidence: float, two_sided: bool = True) -> tuple[float, float]:
+def clopper_pearson(successes: float, n: int, confidence: float, two_sided: bool = True) -> tuple[float, float]:
     """What can the proportion be, exactly, after `successes` of `n`?
 
     Two-sided: the pair covers at `confidence` (alpha/2 a side). Otherwise each bound is a one-sided one. Raises
