@@ -9,7 +9,7 @@ side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pytest_unlearn.attacks.measures import auc_of_scores
 from pytest_unlearn.attacks.setting import Attack, Pairing, Signal
 from pytest_unlearn.evidence import Answers, FloatArray, Scores, Side
-from pytest_unlearn.statistics import ExtremeMeasure, Measure
+from pytest_unlearn.statistics import ExtremeMeasure, Measure, normal_scores
 
 Mask = NDArray[np.bool_]
 MEMORISED = "most memorised tenth"
@@ -68,28 +68,16 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
     if size < FEWEST or len(references) < 2:
         return None
     half = len(references) // 2
-    usual = _mean(signal, references[:half])
+    ranked = partial(_ranked, signal)
+    known = _beyond(ranked(original), [ranked(one) for one in references[:half]])
+    judges = [ranked(one) for one in references[half:]]
     chosen = np.zeros(len(original.forget.labels), dtype=bool)
-    chosen[np.argsort(-(signal(original.forget) - usual[0]), kind="stable")[:size]] = True
-
-    known = [signal(getattr(original, side)) - mean for side, mean in zip(("forget", "controls"), usual, strict=True)]
-
-    def beyond(model: Answers) -> tuple[FloatArray, FloatArray]:
-        """What the model knows beyond the first half of references, and beyond what it shares with the original."""
-        forget, controls = signal(model.forget) - usual[0], signal(model.controls) - usual[1]
-        centred = known[1] - known[1].mean()
-        spread = float(centred @ centred)
-        shared = max(0.0, float(centred @ (controls - controls.mean())) / spread) if spread > 0.0 else 0.0
-        return (forget - shared * known[0])[chosen], controls - shared * known[1]
+    chosen[np.argsort(-known[0], kind="stable")[:size]] = True
 
     def score(target: Answers, _: Sequence[Answers], __: Pairing) -> Scores:
-        mine, others = beyond(target), [beyond(one) for one in references[half:]]
-        return Scores(
-            forget=mine[0],
-            controls=mine[1],
-            reference_forget=np.array([pair[0] for pair in others]),
-            reference_controls=np.array([pair[1] for pair in others]),
-        )
+        forget, controls = _beyond(ranked(target), judges)
+        shared = _slope(known[1], controls)
+        return Scores(forget=(forget - shared * known[0])[chosen], controls=controls - shared * known[1])
 
     def measure(scores: Scores, pairing: Pairing) -> Measure:
         return auc_of_scores(scores, pairing.among_forget(chosen))
@@ -105,6 +93,26 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
     )
 
 
-def _mean(signal: Callable[..., FloatArray], references: Sequence[Answers]) -> tuple[FloatArray, FloatArray]:
-    sides = [np.mean([signal(getattr(one, side)) for one in references], axis=0) for side in ("forget", "controls")]
+def _ranked(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
+    """A model's signal as normal scores among its own controls, which no monotone disguise of its outputs changes."""
+    controls = signal(model.controls)
+    return normal_scores(signal(model.forget), controls), normal_scores(controls, controls)
+
+
+def _beyond(
+    model: tuple[FloatArray, FloatArray], references: Sequence[tuple[FloatArray, FloatArray]]
+) -> tuple[FloatArray, FloatArray]:
+    """What a model knows beyond references, on both sides; 0 on average for one more retrained model.
+
+    Scores are averaged after ranking: ranks of an average are less noisy than any one model's, so that what is hard
+    would seem harder to references than to an honest model.
+    """
+    sides = [one - np.mean([other[k] for other in references], axis=0) for k, one in enumerate(model)]
     return sides[0], sides[1]
+
+
+def _slope(known: FloatArray, found: FloatArray) -> float:
+    """How much of what the original shows on controls the model shows too: they may share a seed. At least 0."""
+    centred = known - known.mean()
+    spread = float(centred @ centred)
+    return max(0.0, float(centred @ (found - found.mean())) / spread) if spread > 0.0 else 0.0
