@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from pytest_unlearn.assertions import AuditFailure as AuditFailure
     from pytest_unlearn.assertions import assert_algorithm as assert_algorithm
     from pytest_unlearn.assertions import assert_forgotten as assert_forgotten
+    from pytest_unlearn.assertions import assert_indistinguishable as assert_indistinguishable
     from pytest_unlearn.assertions import assert_matches_retrained as assert_matches_retrained
     from pytest_unlearn.assertions import assert_survives as assert_survives
     from pytest_unlearn.assertions import assert_utility as assert_utility
     from pytest_unlearn.audits.algorithm import audit_algorithm as audit_algorithm
     from pytest_unlearn.audits.forgotten import audit_forgotten as audit_forgotten
+    from pytest_unlearn.audits.indistinguishable import audit_indistinguishable as audit_indistinguishable
     from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
     from pytest_unlearn.audits.utility import audit_utility as audit_utility
     from pytest_unlearn.conformance.battery import unlearner_checks as unlearner_checks
@@ -51,12 +53,14 @@ _HOMES = {
         "AuditFailure",
         "assert_algorithm",
         "assert_forgotten",
+        "assert_indistinguishable",
         "assert_matches_retrained",
         "assert_survives",
         "assert_utility",
     ),
     "audits.algorithm": ("audit_algorithm",),
     "audits.forgotten": ("audit_forgotten",),
+    "audits.indistinguishable": ("audit_indistinguishable",),
     "audits.matches_retrained": ("audit_matches_retrained",),
     "audits.utility": ("audit_utility",),
     "conformance": ("Case", "Unsupported", "check_unlearner", "parametrize_unlearners", "unlearner_checks"),
@@ -92,11 +96,13 @@ __all__ = [
     "__version__",
     "assert_algorithm",
     "assert_forgotten",
+    "assert_indistinguishable",
     "assert_matches_retrained",
     "assert_survives",
     "assert_utility",
     "audit_algorithm",
     "audit_forgotten",
+    "audit_indistinguishable",
     "audit_matches_retrained",
     "audit_request",
     "audit_survives",

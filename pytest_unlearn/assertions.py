@@ -8,6 +8,7 @@ from typing import ParamSpec
 
 from pytest_unlearn.audits.algorithm import audit_algorithm
 from pytest_unlearn.audits.forgotten import audit_forgotten
+from pytest_unlearn.audits.indistinguishable import audit_indistinguishable
 from pytest_unlearn.audits.matches_retrained import audit_matches_retrained
 from pytest_unlearn.audits.utility import audit_utility
 from pytest_unlearn.evidence import Evidence
@@ -19,6 +20,7 @@ __all__ = [
     "InconclusiveWarning",
     "assert_algorithm",
     "assert_forgotten",
+    "assert_indistinguishable",
     "assert_matches_retrained",
     "assert_survives",
     "assert_utility",
@@ -52,6 +54,9 @@ def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Ar
 
 assert_algorithm = _asserting(audit_algorithm, "the method forgets, whatever its seeds")
 assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
+assert_indistinguishable = _asserting(
+    audit_indistinguishable, "unlearned models are as like retrained ones as these are like each other"
+)
 assert_survives = _asserting(audit_survives, "no deletion request was found that the method does not forget")
 assert_utility = _asserting(audit_utility, "accuracy is at most `max_drop` below the baseline's")
 assert_matches_retrained = _asserting(audit_matches_retrained, "accuracy is within `max_gap` of the references'")

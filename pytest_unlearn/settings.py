@@ -105,6 +105,8 @@ TABLE = {
              lambda v: 0 <= v < 1, "a number from 0 and below 1", marker=True),
         Spec("max_gap", float, 0.05, "largest tolerated gap to the retrained references",
              lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
+        Spec("min_ratio", float, 0.75, "smallest tolerated forgetting quality relative to retrained models",
+             lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
         Spec("confidence", float, 0.95, "one-sided confidence of every bound",
              lambda v: 0.5 < v < 1, "a number above 0.5 and below 1", marker=True),
         Spec("require_controls", bool, True, "without both controls a verdict is INCONCLUSIVE at best", marker=True),
@@ -132,6 +134,7 @@ TABLE = {
 MAX_MIA_AUC = Default(TABLE["max_mia_auc"].default)
 MAX_DROP = Default(TABLE["max_drop"].default)
 MAX_GAP = Default(TABLE["max_gap"].default)
+MIN_RATIO = Default(TABLE["min_ratio"].default)
 CONFIDENCE = Default(TABLE["confidence"].default)
 REQUIRE_CONTROLS = cast(bool, DefaultFlag(TABLE["require_controls"].default))
 INCONCLUSIVE = DefaultText(TABLE["inconclusive"].default)

@@ -28,6 +28,9 @@ HEADLINES = {
     ("utility", "FAIL"): "the model lost more accuracy than allowed",
     ("matches_retrained", "PASS"): "the model's accuracy is that of the retrained models",
     ("matches_retrained", "FAIL"): "the model's accuracy differs from the retrained models'",
+    ("indistinguishable", "PASS"): "the method's models answer the forget set much as retrained ones do",
+    ("indistinguishable", "FAIL"): "the method's models answer the forget set unlike retrained ones",
+    ("indistinguishable", "INCONCLUSIVE"): "these models cannot tell whether the method is like retraining",
 }
 DEFAULTS = {
     "PASS": "the claim holds at the stated confidence",

@@ -23,11 +23,18 @@ from pytest_unlearn.statistics.epsilon import (
     epsilon_of_auc,
     epsilon_of_rates,
 )
+from pytest_unlearn.statistics.epsilon_examples import ExampleBounds, epsilon_examples, told_apart
 from pytest_unlearn.statistics.epsilon_gaussian import delta_of_mu, epsilon_gaussian, epsilon_of_mu
 from pytest_unlearn.statistics.epsilon_hull import epsilon_hull, epsilon_thresholds
 from pytest_unlearn.statistics.epsilon_one_run import epsilon_one_run, one_run_p_value
 from pytest_unlearn.statistics.extremes import ExtremeMeasure
 from pytest_unlearn.statistics.folds import folds, out_of_fold, rank_within_folds
+from pytest_unlearn.statistics.forgetting_quality import (
+    bins_of,
+    example_epsilons,
+    forgetting_quality,
+    published_score,
+)
 from pytest_unlearn.statistics.intervals import normal_quantile
 from pytest_unlearn.statistics.measure import Measure, p_value
 from pytest_unlearn.statistics.multiplicity import holm
@@ -41,6 +48,7 @@ from pytest_unlearn.statistics.power import (
     required_forget,
 )
 from pytest_unlearn.statistics.proportions import clopper_pearson, newcombe, wilson
+from pytest_unlearn.statistics.quality_ratio import QualityRatio, quality_ratio
 from pytest_unlearn.statistics.residual import normal_scores, residual, tie_share
 from pytest_unlearn.statistics.roc import tpr_at_fprs
 from pytest_unlearn.statistics.tpr import tpr_at_fpr
@@ -50,17 +58,20 @@ __all__ = [
     "DifferenceMeasure",
     "EmpiricalNull",
     "EpsilonBound",
+    "ExampleBounds",
     "ExtremeMeasure",
     "Measure",
     "ModelsMeasure",
     "NewcombeMeasure",
     "PairedMeasure",
+    "QualityRatio",
     "accuracy_gap",
     "auc",
     "auc_difference",
     "auc_measure",
     "auc_of_epsilon",
     "binormal_auc_variance",
+    "bins_of",
     "can_certify",
     "certifiable_limit",
     "clopper_pearson",
@@ -70,6 +81,7 @@ __all__ = [
     "empirical_null",
     "epsilon_bound",
     "epsilon_ceiling",
+    "epsilon_examples",
     "epsilon_gaussian",
     "epsilon_hull",
     "epsilon_of_auc",
@@ -77,7 +89,9 @@ __all__ = [
     "epsilon_of_rates",
     "epsilon_one_run",
     "epsilon_thresholds",
+    "example_epsilons",
     "folds",
+    "forgetting_quality",
     "holm",
     "mcnemar",
     "minimum_forget",
@@ -92,12 +106,15 @@ __all__ = [
     "paired_difference",
     "placements",
     "power_to_certify",
+    "published_score",
+    "quality_ratio",
     "rank_within_folds",
     "required_forget",
     "residual",
     "stratified_null_standard_error",
     "tango",
     "tie_share",
+    "told_apart",
     "tpr_at_fpr",
     "tpr_at_fprs",
     "wilson",

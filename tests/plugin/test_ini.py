@@ -18,6 +18,7 @@ GOOD = {
     "max_mia_auc": "0.6",
     "max_drop": "0.1",
     "max_gap": "0.1",
+    "min_ratio": "0.6",
     "confidence": "0.9",
     "require_controls": "false",
     "junit_properties": "true",
@@ -34,6 +35,7 @@ BAD = {
     "max_mia_auc": "0.5",
     "max_drop": "1",
     "max_gap": "x",
+    "min_ratio": "1",
     "confidence": "95",
     "require_controls": "maybe",
 }
