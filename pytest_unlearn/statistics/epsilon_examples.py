@@ -114,6 +114,10 @@ def _held_out(ours: FloatArray, theirs: FloatArray, delta: float) -> tuple[Float
             np.log(np.maximum(1.0 - false - delta, 1e-300) / (1.0 - positive)),
         )
         threshold, best = np.where(gain > best, t, threshold), np.maximum(gain, best)
+    # Half way to the next value below: the same region here, and a fairer one elsewhere.
+    known = np.concatenate([learn, others])
+    below = np.where(known < threshold, known, -np.inf).max(axis=0)
+    threshold = np.where(np.isfinite(below), (threshold + below) / 2.0, threshold)
     return best, ((judge >= threshold).sum(axis=0), (judged >= threshold).sum(axis=0))
 
 

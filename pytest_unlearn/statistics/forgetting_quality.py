@@ -96,7 +96,7 @@ def published_score(quality: float, retain: tuple[float, float], test: tuple[flo
     """The challenge's score: F times the accuracies of unlearned over those of retrained models, uncapped.
 
     `retain` and `test` are pairs (unlearned, retrained) of mean accuracies in [0, 1]. Under perfect unlearning it is
-    the F that retrained models give each other. Raises ValueError for an accuracy outside [0, 1] or a retrained one of 0.
+    the F that retrained models give each other. Raises ValueError for what is no share, or a retrained accuracy of 0.
     Source: Triantafillou 2023.
     """
     for name, (ours, theirs) in (("retain", retain), ("test", test)):
