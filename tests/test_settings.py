@@ -78,5 +78,5 @@ def test_every_default_satisfies_its_own_rule() -> None:
 def test_a_marker_takes_known_keywords_only() -> None:
     assert settings.marker_settings((), {"max_drop": 0.1}) == {"max_drop": 0.1}
     for args, kwargs in (((0.6,), {}), ((), {"max_auc": 0.6}), ((), {"seed": 1})):
-        with pytest.raises(ValueError, match="its keywords are max_mia_auc, max_drop, max_gap, confidence"):
+        with pytest.raises(ValueError, match="its keywords are max_mia_auc, max_drop, max_gap, min_ratio, confidence"):
             settings.marker_settings(args, kwargs)

@@ -90,7 +90,7 @@ def test_other_numbers_of_models_are_refused(ours, theirs):
     ],
 )
 def test_the_interval_covers(models, examples, correlation, shift):
-    true, found = estimates(100, models, examples, correlation=correlation, shift=shift)
+    true, found = estimates(60, models, examples, correlation=correlation, shift=shift)
     assert np.mean([one.low > true for one in found]) <= 0.10
     assert np.mean([one.high < true for one in found]) <= 0.12
 
@@ -98,5 +98,5 @@ def test_the_interval_covers(models, examples, correlation, shift):
 @pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.1, 0.4])
 def test_an_exact_method_is_not_failed(correlation):
-    _, found = estimates(100, 16, 60, correlation=correlation)
+    _, found = estimates(60, 16, 60, correlation=correlation)
     assert sum(one.high < 0.75 for one in found) == 0
