@@ -41,7 +41,7 @@ def audit_indistinguishable(
         unlearner: `unlearner(model, retain, forget, *, seed) -> model`.
         task: with a recipe whose models differ by their seed; its references are not used.
         min_ratio: the smallest tolerated F(U, R) / F(R, R'), above 0 and below 1. It is 1 under perfect unlearning.
-            For Gaussian laws of equal width 0.75 allows a shift of 0.6 standard deviations with 16 runs, of 0.35 with
+            For Gaussian laws of equal width 0.75 allows a shift of 0.6 standard deviations with 16 runs, of 0.4 with
             64: F tells more apart the more models there are.
         runs: how many models are unlearned, from 10 to 10,000; twice as many are retrained.
         originals: "fresh": each run unlearns an original of its own, as the challenge does. "one": the task's original
@@ -186,7 +186,7 @@ def _scope(ratio: QualityRatio, originals: Originals) -> str:
     )
 
 
-MORE_RUNS = "train more models: runs=32 or runs=64 narrow the interval and make F tell more apart"
+MORE_RUNS = "judge more examples, which narrows the interval, or more models (runs=32, 64), which F tells apart better"
 SEEDED = "let the method draw from the seed it is given, and from nothing that retraining draws from"
 REPAIR = "unlearn differently or repair the model on retain: what it answers on the forget set is not as if retrained"
 ONE_BY_ONE = "look at these examples one by one in the table of examples: the method leaves or damages them"
