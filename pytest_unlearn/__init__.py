@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.assertions import assert_efficient as assert_efficient
     from pytest_unlearn.assertions import assert_features_forgotten as assert_features_forgotten
     from pytest_unlearn.assertions import assert_forgotten as assert_forgotten
+    from pytest_unlearn.assertions import assert_indistinguishable as assert_indistinguishable
     from pytest_unlearn.assertions import assert_matches_retrained as assert_matches_retrained
     from pytest_unlearn.assertions import assert_no_residual as assert_no_residual
     from pytest_unlearn.assertions import assert_not_relearnable as assert_not_relearnable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.audits.efficient import audit_efficient as audit_efficient
     from pytest_unlearn.audits.features import audit_features_forgotten as audit_features_forgotten
     from pytest_unlearn.audits.forgotten import audit_forgotten as audit_forgotten
+    from pytest_unlearn.audits.indistinguishable import audit_indistinguishable as audit_indistinguishable
     from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
     from pytest_unlearn.audits.relearning import audit_not_relearnable as audit_not_relearnable
     from pytest_unlearn.audits.requests import adaptive_adversary as adaptive_adversary
@@ -72,6 +74,7 @@ _HOMES = {
         "assert_features_forgotten",
         "assert_canaries_forgotten",
         "assert_forgotten",
+        "assert_indistinguishable",
         "assert_matches_retrained",
         "assert_no_residual",
         "assert_not_relearnable",
@@ -85,6 +88,7 @@ _HOMES = {
     "audits.features": ("audit_features_forgotten",),
     "audits.canaries": ("audit_canaries_forgotten",),
     "audits.forgotten": ("audit_forgotten",),
+    "audits.indistinguishable": ("audit_indistinguishable",),
     "audits.matches_retrained": ("audit_matches_retrained",),
     "audits.relearning": ("audit_not_relearnable",),
     "audits.requests": ("adaptive_adversary",),
@@ -131,6 +135,7 @@ __all__ = [
     "assert_efficient",
     "assert_features_forgotten",
     "assert_forgotten",
+    "assert_indistinguishable",
     "assert_matches_retrained",
     "assert_no_residual",
     "assert_not_relearnable",
@@ -143,6 +148,7 @@ __all__ = [
     "audit_efficient",
     "audit_features_forgotten",
     "audit_forgotten",
+    "audit_indistinguishable",
     "audit_matches_retrained",
     "audit_no_residual",
     "audit_not_relearnable",

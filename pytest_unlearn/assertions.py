@@ -12,6 +12,7 @@ from pytest_unlearn.audits.class_forgotten import audit_class_forgotten
 from pytest_unlearn.audits.efficient import audit_efficient
 from pytest_unlearn.audits.features import audit_features_forgotten
 from pytest_unlearn.audits.forgotten import audit_forgotten
+from pytest_unlearn.audits.indistinguishable import audit_indistinguishable
 from pytest_unlearn.audits.matches_retrained import audit_matches_retrained
 from pytest_unlearn.audits.relearning import audit_not_relearnable
 from pytest_unlearn.audits.residual import audit_no_residual
@@ -30,6 +31,7 @@ __all__ = [
     "assert_efficient",
     "assert_features_forgotten",
     "assert_forgotten",
+    "assert_indistinguishable",
     "assert_matches_retrained",
     "assert_no_residual",
     "assert_not_relearnable",
@@ -70,6 +72,9 @@ assert_efficient = _asserting(audit_efficient, "the method takes at most `max_fr
 assert_canaries_forgotten = _asserting(audit_canaries_forgotten, "nothing is left of the canaries planted in train")
 assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
 assert_sequence = _asserting(audit_sequence, "after every request of a sequence, all of it is forgotten")
+assert_indistinguishable = _asserting(
+    audit_indistinguishable, "unlearned models are as like retrained ones as these are like each other"
+)
 assert_survives = _asserting(audit_survives, "no deletion request was found that the method does not forget")
 assert_utility = _asserting(audit_utility, "accuracy is at most `max_drop` below the baseline's")
 assert_matches_retrained = _asserting(audit_matches_retrained, "accuracy is within `max_gap` of the references'")

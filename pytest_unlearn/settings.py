@@ -107,6 +107,8 @@ TABLE = {
              lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
         Spec("max_relearning", float, 1.3, "how many times larger or smaller than retrained models' the area under the "
              "relearning curve may be", lambda v: 1 < v < float("inf"), "a number above 1", marker=True),
+        Spec("min_ratio", float, 0.75, "smallest tolerated forgetting quality relative to retrained models",
+             lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
         Spec("confidence", float, 0.95, "one-sided confidence of every bound",
              lambda v: 0.5 < v < 1, "a number above 0.5 and below 1", marker=True),
         Spec("require_controls", bool, True, "without both controls a verdict is INCONCLUSIVE at best", marker=True),
@@ -138,6 +140,7 @@ MAX_DROP = Default(TABLE["max_drop"].default)
 MAX_GAP = Default(TABLE["max_gap"].default)
 MAX_RELEARNING = Default(TABLE["max_relearning"].default)
 MAX_FRACTION = Default(TABLE["max_fraction"].default)
+MIN_RATIO = Default(TABLE["min_ratio"].default)
 CONFIDENCE = Default(TABLE["confidence"].default)
 REQUIRE_CONTROLS = cast(bool, DefaultFlag(TABLE["require_controls"].default))
 INCONCLUSIVE = DefaultText(TABLE["inconclusive"].default)

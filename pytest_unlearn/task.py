@@ -237,7 +237,11 @@ class UnlearningTask:
         return [self.seed + FIRST_REFERENCE_SEED + k for k in range(count)]
 
     def _jobs(self, wanted: list[tuple[View, int]]) -> list[Job]:
-        return [Job(self.recipe, dataset, seed, self._key(dataset, seed)) for dataset, seed in wanted]
+        recipe = fingerprint(self.recipe) if wanted else ""  # once: it reads all the code that the recipe depends on
+        return [
+            Job(self.recipe, v, seed, reference_key(recipe, v.digest, v.indices, seed, self.device))
+            for v, seed in wanted
+        ]
 
     def _train(self, wanted: list[tuple[View, int]]) -> list[Trained]:
         return self._run(self._jobs(wanted))

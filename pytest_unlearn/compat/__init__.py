@@ -7,6 +7,7 @@ target, and most can be fooled. Verdicts come from the audits.
 from pytest_unlearn.compat.accuracies import ain, nomus, tow, tow_mia
 from pytest_unlearn.compat.divergences import activation_distance, js_divergence, klom, zrf
 from pytest_unlearn.compat.forget_quality import ForgetQuality, forget_quality
+from pytest_unlearn.compat.forgetting_quality import neurips2023_score
 from pytest_unlearn.compat.membership import priv_leak, starting_kit_mia, svc_mia_efficacy
 from pytest_unlearn.compat.metric import Direction, ExampleMetric, Metric
 
@@ -20,6 +21,7 @@ __all__ = [
     "forget_quality",
     "js_divergence",
     "klom",
+    "neurips2023_score",
     "nomus",
     "priv_leak",
     "starting_kit_mia",

@@ -48,6 +48,9 @@ HEADLINES = {
     ("sequence", "PASS"): "after every request, no leakage was found through the tested channels",
     ("sequence", "FAIL"): "the sequence of requests left something to be told apart, or a worse model",
     ("sequence", "INCONCLUSIVE"): "this audit cannot tell whether every request of the sequence was forgotten",
+    ("indistinguishable", "PASS"): "the method's models answer the forget set much as retrained ones do",
+    ("indistinguishable", "FAIL"): "the method's models answer the forget set unlike retrained ones",
+    ("indistinguishable", "INCONCLUSIVE"): "these models cannot tell whether the method is like retraining",
 }
 DEFAULTS = {
     "PASS": "the claim holds at the stated confidence",

@@ -25,11 +25,18 @@ from pytest_unlearn.statistics.epsilon import (
     epsilon_of_auc,
     epsilon_of_rates,
 )
+from pytest_unlearn.statistics.epsilon_examples import ExampleBounds, epsilon_examples, told_apart
 from pytest_unlearn.statistics.epsilon_gaussian import delta_of_mu, epsilon_gaussian, epsilon_of_mu
 from pytest_unlearn.statistics.epsilon_hull import epsilon_hull, epsilon_thresholds
 from pytest_unlearn.statistics.epsilon_one_run import epsilon_one_run, one_run_p_value
 from pytest_unlearn.statistics.extremes import ExtremeMeasure
 from pytest_unlearn.statistics.folds import folds, out_of_fold, rank_within_folds
+from pytest_unlearn.statistics.forgetting_quality import (
+    bins_of,
+    example_epsilons,
+    forgetting_quality,
+    published_score,
+)
 from pytest_unlearn.statistics.intervals import normal_quantile
 from pytest_unlearn.statistics.measure import Measure, p_value
 from pytest_unlearn.statistics.median import MedianMeasure, fewest_for_median, median, needed_for_median
@@ -44,6 +51,7 @@ from pytest_unlearn.statistics.power import (
     required_forget,
 )
 from pytest_unlearn.statistics.proportions import clopper_pearson, newcombe, wilson
+from pytest_unlearn.statistics.quality_ratio import QualityRatio, quality_ratio
 from pytest_unlearn.statistics.residual import normal_scores, residual, tie_share
 from pytest_unlearn.statistics.roc import tpr_at_fprs
 from pytest_unlearn.statistics.shares import ShareMeasure, backdoor_test_errors
@@ -56,12 +64,14 @@ __all__ = [
     "DifferenceMeasure",
     "EmpiricalNull",
     "EpsilonBound",
+    "ExampleBounds",
     "ExtremeMeasure",
     "Measure",
     "MedianMeasure",
     "ModelsMeasure",
     "NewcombeMeasure",
     "PairedMeasure",
+    "QualityRatio",
     "ShareMeasure",
     "Shift",
     "UnitMean",
@@ -74,6 +84,7 @@ __all__ = [
     "backdoor_test_errors",
     "band",
     "binormal_auc_variance",
+    "bins_of",
     "can_certify",
     "certifiable_limit",
     "clopper_pearson",
@@ -83,6 +94,7 @@ __all__ = [
     "empirical_null",
     "epsilon_bound",
     "epsilon_ceiling",
+    "epsilon_examples",
     "epsilon_gaussian",
     "epsilon_hull",
     "epsilon_of_auc",
@@ -90,8 +102,10 @@ __all__ = [
     "epsilon_of_rates",
     "epsilon_one_run",
     "epsilon_thresholds",
+    "example_epsilons",
     "fewest_for_median",
     "folds",
+    "forgetting_quality",
     "holm",
     "mcnemar",
     "median",
@@ -108,6 +122,8 @@ __all__ = [
     "paired_difference",
     "placements",
     "power_to_certify",
+    "published_score",
+    "quality_ratio",
     "rank_within_folds",
     "required_forget",
     "residual",
@@ -115,6 +131,7 @@ __all__ = [
     "stratified_null_standard_error",
     "tango",
     "tie_share",
+    "told_apart",
     "tpr_at_fpr",
     "tpr_at_fprs",
     "wilson",

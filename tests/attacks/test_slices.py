@@ -11,7 +11,7 @@ from pytest_unlearn.attacks import CONFIDENCE_RESIDUALS, vulnerable_slices
 from pytest_unlearn.attacks.setting import Pairing
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.attacks.slices import class_masks, most_memorised, worst_of
-from tests.attacks.gaussian import Population
+from tests.attacks.gaussian import Population, answers
 
 RESIDUAL = CONFIDENCE_RESIDUALS[0]
 CLASSES = np.arange(1000) % 10
@@ -58,6 +58,23 @@ def test_choosing_it_accuses_no_retrained_model(references):
         pairing = Pairing(forget_strata=CLASSES[:200], control_strata=CLASSES[:200])
         values.append(found(memorised(original, known), people.model(), known, pairing).value)
     assert np.mean(values) == pytest.approx(0.5, abs=3 * np.std(values) / 60**0.5)
+
+
+@pytest.mark.parametrize("references", [3, 4])
+def test_nor_where_seeds_disagree_most_about_what_is_hard_and_some_are_surer_of_everything(references):
+    accused = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        levels = [rng.standard_t(3, 600) * 2 for _ in range(2)]
+
+        def model(shift=0.0, levels=levels, rng=rng):
+            gain = rng.uniform(0.5, 2.0)
+            drawn = [gain * (level + rng.normal(size=600) * (0.3 + np.abs(level) / 2)) for level in levels]
+            return answers(drawn[0] + shift, drawn[1])
+
+        known, original, target = [model() for _ in range(references)], model(1.0), model()
+        accused += found(memorised(original, known), target, known, Pairing()).low > 0.55
+    assert accused <= 3
 
 
 def test_chosen_and_judged_by_the_same_references_it_would():

@@ -19,6 +19,7 @@ GOOD = {
     "max_drop": "0.1",
     "max_gap": "0.1",
     "max_fraction": "0.5",
+    "min_ratio": "0.6",
     "confidence": "0.9",
     "require_controls": "false",
     "junit_properties": "true",
@@ -36,6 +37,7 @@ BAD = {
     "max_drop": "1",
     "max_gap": "x",
     "max_fraction": "0",
+    "min_ratio": "1",
     "confidence": "95",
     "require_controls": "maybe",
 }
