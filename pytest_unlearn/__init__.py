@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_unlearn.assertions import AuditFailure as AuditFailure
+    from pytest_unlearn.assertions import ReleaseFailure as ReleaseFailure
     from pytest_unlearn.assertions import assert_algorithm as assert_algorithm
     from pytest_unlearn.assertions import assert_canaries_forgotten as assert_canaries_forgotten
     from pytest_unlearn.assertions import assert_class_forgotten as assert_class_forgotten
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.assertions import assert_matches_retrained as assert_matches_retrained
     from pytest_unlearn.assertions import assert_no_residual as assert_no_residual
     from pytest_unlearn.assertions import assert_not_relearnable as assert_not_relearnable
+    from pytest_unlearn.assertions import assert_release as assert_release
     from pytest_unlearn.assertions import assert_sequence as assert_sequence
     from pytest_unlearn.assertions import assert_survives as assert_survives
     from pytest_unlearn.assertions import assert_utility as assert_utility
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.audits.indistinguishable import audit_indistinguishable as audit_indistinguishable
     from pytest_unlearn.audits.matches_retrained import audit_matches_retrained as audit_matches_retrained
     from pytest_unlearn.audits.relearning import audit_not_relearnable as audit_not_relearnable
+    from pytest_unlearn.audits.release import audit_release as audit_release
     from pytest_unlearn.audits.requests import adaptive_adversary as adaptive_adversary
     from pytest_unlearn.audits.residual import audit_no_residual as audit_no_residual
     from pytest_unlearn.audits.sequence import audit_sequence as audit_sequence
@@ -49,6 +52,9 @@ if TYPE_CHECKING:
     from pytest_unlearn.evidence import Evidence as Evidence
     from pytest_unlearn.evidence import Verdict as Verdict
     from pytest_unlearn.outputs import SavedOutputs as SavedOutputs
+    from pytest_unlearn.policies import POLICIES as POLICIES
+    from pytest_unlearn.policies import Policy as Policy
+    from pytest_unlearn.policies import Step as Step
     from pytest_unlearn.references.recipe import EstimatorRecipe as EstimatorRecipe
     from pytest_unlearn.references.recipe import Recipe as Recipe
     from pytest_unlearn.references.recipe import TorchRecipe as TorchRecipe
@@ -68,6 +74,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "assertions": (
         "AuditFailure",
+        "ReleaseFailure",
+        "assert_release",
         "assert_algorithm",
         "assert_class_forgotten",
         "assert_efficient",
@@ -92,6 +100,7 @@ _HOMES = {
     "audits.matches_retrained": ("audit_matches_retrained",),
     "audits.relearning": ("audit_not_relearnable",),
     "audits.requests": ("adaptive_adversary",),
+    "audits.release": ("audit_release",),
     "audits.residual": ("audit_no_residual",),
     "audits.sequence": ("audit_sequence",),
     "audits.utility": ("audit_utility",),
@@ -99,6 +108,7 @@ _HOMES = {
     "conformance": ("Case", "Unsupported", "check_unlearner", "parametrize_unlearners", "unlearner_checks"),
     "evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "outputs": ("SavedOutputs",),
+    "policies": ("POLICIES", "Policy", "Step"),
     "references.recipe": ("EstimatorRecipe", "Recipe", "TorchRecipe"),
     "stress.as_tests": ("stress",),
     "stress.budget": ("Budget",),
@@ -111,6 +121,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "POLICIES",
     "AuditFailure",
     "Budget",
     "Canaries",
@@ -120,9 +131,12 @@ __all__ = [
     "EstimatorRecipe",
     "Evidence",
     "ForgetRequest",
+    "Policy",
     "Recipe",
+    "ReleaseFailure",
     "SavedOutputs",
     "Split",
+    "Step",
     "TorchRecipe",
     "UnlearningTask",
     "Unsupported",
@@ -139,6 +153,7 @@ __all__ = [
     "assert_matches_retrained",
     "assert_no_residual",
     "assert_not_relearnable",
+    "assert_release",
     "assert_sequence",
     "assert_survives",
     "assert_utility",
@@ -152,6 +167,7 @@ __all__ = [
     "audit_matches_retrained",
     "audit_no_residual",
     "audit_not_relearnable",
+    "audit_release",
     "audit_request",
     "audit_sequence",
     "audit_survives",

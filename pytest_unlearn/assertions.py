@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 from pytest_unlearn.audits.algorithm import audit_algorithm
 from pytest_unlearn.audits.canaries import audit_canaries_forgotten
@@ -15,16 +15,20 @@ from pytest_unlearn.audits.forgotten import audit_forgotten
 from pytest_unlearn.audits.indistinguishable import audit_indistinguishable
 from pytest_unlearn.audits.matches_retrained import audit_matches_retrained
 from pytest_unlearn.audits.relearning import audit_not_relearnable
+from pytest_unlearn.audits.release import audit_release
 from pytest_unlearn.audits.residual import audit_no_residual
 from pytest_unlearn.audits.sequence import audit_sequence
 from pytest_unlearn.audits.utility import audit_utility
 from pytest_unlearn.evidence import Evidence
-from pytest_unlearn.requirement import AuditFailure, InconclusiveWarning, require
+from pytest_unlearn.policies import Policy
+from pytest_unlearn.requirement import AuditFailure, InconclusiveWarning, ReleaseFailure, require, require_all
 from pytest_unlearn.stress.survive import audit_survives
+from pytest_unlearn.task import UnlearningTask
 
 __all__ = [
     "AuditFailure",
     "InconclusiveWarning",
+    "ReleaseFailure",
     "assert_algorithm",
     "assert_canaries_forgotten",
     "assert_class_forgotten",
@@ -35,6 +39,7 @@ __all__ = [
     "assert_matches_retrained",
     "assert_no_residual",
     "assert_not_relearnable",
+    "assert_release",
     "assert_sequence",
     "assert_survives",
     "assert_utility",
@@ -87,3 +92,26 @@ assert_no_residual = _asserting(
 assert_not_relearnable = _asserting(
     audit_not_relearnable, "the forget set is relearned no faster and no slower than by retrained models"
 )
+
+
+def assert_release(
+    model: Any,
+    task: UnlearningTask,
+    policy: str | Policy = "standard",
+    *,
+    unlearner: Any = None,
+    canaries: Any = None,
+    **settings: Any,
+) -> dict[str, Evidence]:
+    """Assert that every claim of a policy is proven for this model, in one call.
+
+    Arguments: those of `audit_release`.
+
+    Returns:
+        The evidence of each claim by its name, when every verdict is PASS.
+
+    Raises:
+        ReleaseFailure: an AuditFailure of the gravest claim; `.evidences` holds all. Every claim was run and recorded.
+    """
+    __tracebackhide__ = True
+    return require_all(audit_release(model, task, policy, unlearner=unlearner, canaries=canaries, **settings))

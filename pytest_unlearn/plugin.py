@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_unlearn import gate, overrides, settings
+from pytest_unlearn import gate, overrides, policies, settings
 from pytest_unlearn.attachments import attach
 from pytest_unlearn.recording import Recorder, recording
 from pytest_unlearn.session import CARRIED, LAYERS, RECORDED, RERUN, Controller, Recorded, Worker
@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         if spec.ini:
             kind = "string" if spec.kind is str else spec.kind.__name__
             parser.addini(spec.ini_name, f"{spec.help} (default: {spec.default})", type=kind, default=None)  # type: ignore[arg-type]
+    group.addoption("--unlearn-policies", action="store_true", help="list the policies of assert_release, and exit")
     parser.addini(
         "unlearn_require",
         "claims that must be proven before --unlearn-gate releases",
@@ -53,6 +54,16 @@ def pytest_configure(config: pytest.Config) -> None:
     role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
     if config.pluginmanager.register(role, SESSION) is None:
         raise pytest.UsageError(f"-p no:{SESSION} would leave a gate that never blocks; -p no:unlearn switches all off")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """With --unlearn-policies, print them instead of running tests."""
+    if not config.getoption("--unlearn-policies", False):
+        return None
+    for line in policies.lines():
+        print(line)
+    return 0
 
 
 def _command_line(config: pytest.Config) -> dict[str, Any]:

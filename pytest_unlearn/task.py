@@ -6,7 +6,7 @@ import contextlib
 import time
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +84,7 @@ class UnlearningTask:
         self._asked: dict[tuple[int, str, str, Query], FloatArray] = {}
         self._digests: dict[int, str] = {}
         self._seconds: dict[int, tuple[Any, float]] = {}
+        self._remembered: list[Any] = []
         self.forget = View("forget", split.train, split.forget_indices, self)
         self.retain = View("retain", split.train, split.retain_indices, self)
         self.test = View("test", split.test, np.arange(len(split.test), dtype=np.int64), self)
@@ -209,6 +210,30 @@ class UnlearningTask:
         if self._digests.setdefault(id(model), digest) != digest:
             raise ValueError(_CHANGED.format("the original or a reference"))
         return digest
+
+    @contextlib.contextmanager
+    def remembering(self, model: Any) -> Iterator[None]:
+        """For the duration of the block, what the audited model answers is computed once, like a reference's."""
+        own = id(model) in self._digests  # the original or a reference, whose answers stay
+        self._remembered.append(model)
+        try:
+            yield
+        finally:
+            self._remembered.pop()
+            if not own:
+                self._outputs = {key: found for key, found in self._outputs.items() if key[0] != id(model)}
+                self._asked = {key: found for key, found in self._asked.items() if key[0] != id(model)}
+                self._digests.pop(id(model), None)
+
+    def remembers(self, model: Any) -> bool:
+        """Whether answers of this audited model may be shared between audits."""
+        return any(model is known for known in self._remembered)
+
+    def audited(self, model: Any, view: View, output: Output = None) -> Outputs:
+        """What the audited model answers on a view of this task: afresh, unless several audits share it."""
+        if self.remembers(model):
+            return self.outputs(model, view, output)
+        return evaluate(model, view, classes=self.split.classes, output=output, device=self.device)
 
     def outputs(self, model: Any, view: View, output: Output = None) -> Outputs:
         """Outputs of this task's own original or reference on a view of it, computed once."""

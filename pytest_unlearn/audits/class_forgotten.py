@@ -14,7 +14,7 @@ from pytest_unlearn.audits.class_exhibits import parts_table, sent_table
 from pytest_unlearn.audits.class_parts import GAPS, KNOWS, UTILITY, Finding, Limits, Part, judge_parts, parts_of
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
 from pytest_unlearn.evidence import Answers, Claim, ControlResult, Controls, Evidence, IntArray, Verdict
-from pytest_unlearn.outputs import Output, evaluate
+from pytest_unlearn.outputs import Output
 from pytest_unlearn.settings import CONFIDENCE, MAX_DROP, MAX_GAP, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.task import UnlearningTask
 from pytest_unlearn.views import as_view
@@ -94,8 +94,7 @@ def audit_class_forgotten(
     def parts(one: Answers, others: Sequence[Answers]) -> tuple[Part, ...]:
         return parts_of(one, others, removal.gone, removal.kept, limits)
 
-    how: dict[str, Any] = {"classes": task.split.classes, "output": output, "device": task.device}
-    target = Answers(forget=evaluate(model, task.controls, **how), controls=evaluate(model, task.test, **how))
+    target = Answers(forget=task.audited(model, task.controls, output), controls=task.audited(model, task.test, output))
     original = _known(task, task.original, output) if task.has_original else None
     own = parts(target, references)
     finding = judge_parts(own, level.value)

@@ -45,7 +45,10 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     name, models = _baseline(known, baseline)
     classes = known.task.split.classes if known.task is not None else np.unique(known.labels)
     device = known.task.device if known.task is not None else None
-    ours = evaluate(model, known, classes=classes, output=output, device=device)
+    if known.task is not None:
+        ours = known.task.audited(model, known, output)
+    else:
+        ours = evaluate(model, known, classes=classes, output=output, device=device)
     if known.task is not None and isinstance(baseline, str):
         answers = [known.task.outputs(other, known, output) for other in models]
     else:

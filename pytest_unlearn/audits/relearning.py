@@ -128,9 +128,7 @@ def _curves(case: Case, model: Any, query: Query) -> dict[str, FloatArray]:
     task = case.task
     assert task is not None
     twin = twin_of(model, None, case.references)
-    found = {
-        "this model": ask(query, model, case.forget, classes=task.split.classes, output=case.output, device=task.device)
-    }
+    found = {"this model": ask(query, model, case.forget, classes=case.classes, output=case.output, device=task.device)}
     if case.original is not None:
         found["original"] = task.asked(query, case.original, case.forget, case.output)
     for number, reference in enumerate(case.references):

@@ -19,6 +19,10 @@ class OtherArchitectureError(ValueError):
     """A model lacks a layer that another one has."""
 
 
+class SingleLayerError(ValueError):
+    """A network has nothing between layers."""
+
+
 def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> tuple[str, ...]:
     """The layers to look at, in the order in which they run.
 
@@ -46,7 +50,7 @@ def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> t
     wanted = {name: module for name, module in modules.items() if _has_matrix(module)}
     ran = list(_passed(model, view, {f"into {name}": module for name, module in wanted.items()}, rows=2))[1:]
     if not ran:
-        raise ValueError(
+        raise SingleLayerError(
             "this network has a single layer with weights, and so no features between layers: what it knows shows in "
             "its outputs. Or name modules with layers=[...]."
         )

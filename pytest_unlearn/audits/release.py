@@ -1,0 +1,144 @@
+"""audit_release: every claim of a policy about one model, in one call, with every evaluation shared."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.adapters import is_module
+from pytest_unlearn.audits.algorithm import audit_algorithm
+from pytest_unlearn.audits.canaries import audit_canaries_forgotten
+from pytest_unlearn.audits.class_forgotten import audit_class_forgotten
+from pytest_unlearn.audits.efficient import audit_efficient
+from pytest_unlearn.audits.features import audit_features_forgotten
+from pytest_unlearn.audits.forgotten import audit_forgotten
+from pytest_unlearn.audits.indistinguishable import audit_indistinguishable
+from pytest_unlearn.audits.relearning import audit_not_relearnable
+from pytest_unlearn.audits.residual import audit_no_residual
+from pytest_unlearn.audits.utility import audit_utility
+from pytest_unlearn.audits.withheld import withheld
+from pytest_unlearn.evidence import Evidence, Verdict
+from pytest_unlearn.policies import POLICIES, Policy, Step
+from pytest_unlearn.queries.layers import OtherArchitectureError, SingleLayerError
+from pytest_unlearn.task import UnlearningTask
+
+AUDITS: Mapping[str, Callable[..., Evidence]] = {
+    "forgotten": audit_forgotten,
+    "utility": audit_utility,
+    "class_forgotten": audit_class_forgotten,
+    "features_forgotten": audit_features_forgotten,
+    "no_residual": audit_no_residual,
+    "not_relearnable": audit_not_relearnable,
+    "canaries_forgotten": audit_canaries_forgotten,
+    "algorithm": audit_algorithm,
+    "indistinguishable": audit_indistinguishable,
+    "efficient": audit_efficient,
+}
+
+
+def audit_release(
+    model: Any,
+    task: UnlearningTask,
+    policy: str | Policy = "standard",
+    *,
+    unlearner: Any = None,
+    canaries: Any = None,
+    **settings: Any,
+) -> dict[str, Evidence]:
+    """May this model be released? Every claim of a policy, by name.
+
+    Args:
+        model: the unlearned model, of any kind `audit_forgotten` takes.
+        task: the deletion request, with references or a recipe.
+        policy: "quick", "standard", "thorough" (`pytest --unlearn-policies` lists them), or a `Policy` of your own.
+        unlearner: the method, for claims about it.
+        canaries: what `plant_canaries` gave before training, if canaries were planted.
+        **settings: passed to every claim that has such a keyword: max_mia_auc, max_drop, max_gap, max_fraction,
+            runs, confidence, require_controls, output, ...
+
+    Returns:
+        The evidence of each claim by its name. Claims whose needs are not there are left out (see the policy); one that
+        this very model withholds (its weights, its layers) is INCONCLUSIVE.
+
+    Raises:
+        ValueError: an unknown policy or setting, a policy that needs `unlearner=`, or a task without references.
+    """
+    if not isinstance(task, UnlearningTask):
+        raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
+    steps = _steps(_policy(policy), task, unlearner, canaries)
+    keywords = [_keywords(step, settings) for step in steps]
+    unknown = sorted(set(settings) - {name for step in steps for name in _parameters(step.claim)})
+    if unknown:
+        raise ValueError(f"no claim of this policy has a setting {unknown[0]!r}.")
+    if not task.retrained:
+        raise ValueError("a release is judged by retrained models: give the task a recipe, or references=[models].")
+    found: dict[str, Evidence] = {}
+    with task.remembering(model):
+        for step, given in zip(steps, keywords, strict=True):
+            evidence = _run(step, model, task, unlearner, canaries, given)
+            if evidence is not None:
+                found[step.claim] = evidence
+    return found
+
+
+def _policy(policy: str | Policy) -> Policy:
+    if isinstance(policy, Policy):
+        return policy
+    if policy not in POLICIES:
+        raise ValueError(
+            f"there is no policy {policy!r}; there are {', '.join(POLICIES)}, or pass a Policy of your own."
+        )
+    return POLICIES[policy]
+
+
+def _steps(policy: Policy, task: UnlearningTask, unlearner: Any, canaries: Any) -> list[Step]:
+    unknown = [step.claim for step in policy.steps if step.claim not in AUDITS]
+    if unknown:
+        raise ValueError(f"policy {policy.name!r} names no claim {unknown[0]!r}; claims are {', '.join(AUDITS)}.")
+    if unlearner is None and any(step.needs == "unlearner" for step in policy.steps):
+        raise ValueError(f"policy {policy.name!r} judges the method too: pass unlearner=, or choose another policy.")
+    there = {
+        "": True,
+        "weights": all(is_module(one) for one in task.retrained),
+        "whole classes": bool(len(np.setdiff1d(task.forget.labels, task.retain.labels)))
+        and not np.isin(task.forget.labels, task.retain.labels).any(),
+        "unlearner": True,
+        "canaries": canaries is not None,
+    }
+    return [step for step in policy.steps if there[step.needs]]
+
+
+def _parameters(claim: str) -> set[str]:
+    return set(inspect.signature(AUDITS[claim]).parameters) - {"model", "forget", "test", "task", "unlearner"}
+
+
+def _keywords(step: Step, settings: Mapping[str, Any]) -> dict[str, Any]:
+    known = _parameters(step.claim)
+    return {**step.keywords, **{name: value for name, value in settings.items() if name in known}}
+
+
+def _run(
+    step: Step, model: Any, task: UnlearningTask, unlearner: Any, canaries: Any, given: dict[str, Any]
+) -> Evidence | None:
+    """The claim's evidence; None where the references have nothing of what it is about."""
+    audit = AUDITS[step.claim]
+    if step.needs == "unlearner":
+        return audit(unlearner, task, **given)
+    if step.needs == "canaries":
+        return audit(model, canaries, task=task, **given)
+    hidden = not is_module(model) and all(is_module(one) for one in task.retrained)
+    says = f"the references are networks, but this model, a {type(model).__name__}, shows no weights"
+    if step.needs == "weights" and hidden:
+        return withheld(model, task, step.claim, says)
+    try:
+        found = audit(model, task.test if step.claim == "utility" else task.forget, **given)
+    except SingleLayerError:
+        return None
+    except OtherArchitectureError as error:
+        return withheld(model, task, step.claim, str(error))
+    if step.claim == "no_residual" and hidden and found.verdict is Verdict.PASS:
+        return withheld(model, task, step.claim, says)
+    return found
