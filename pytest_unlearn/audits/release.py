@@ -68,9 +68,10 @@ def audit_release(
     """
     if not isinstance(task, UnlearningTask):
         raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
-    steps = _steps(_policy(policy), task, unlearner, canaries)
+    chosen = _policy(policy)
+    steps = _steps(chosen, task, unlearner, canaries)
     keywords = [_keywords(step, settings) for step in steps]
-    unknown = sorted(set(settings) - {name for step in steps for name in _parameters(step.claim)})
+    unknown = sorted(set(settings) - {name for step in chosen.steps for name in _parameters(step.claim)})
     if unknown:
         raise ValueError(f"no claim of this policy has a setting {unknown[0]!r}.")
     if not task.retrained:

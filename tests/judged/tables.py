@@ -17,6 +17,8 @@ from tests import worlds
 from tests.audits.fakes import World, split
 from tests.cheats import Clipped, LabelsOnly, Rounded
 from tests.judged.attacks import attacks, attacks_rule
+from tests.judged.decoys import CELLS as DECOY_CELLS
+from tests.judged.decoys import decoys, decoys_rule
 from tests.judged.stress import retraining_rule, search_retraining, search_weaknesses, weaknesses_rule
 from unlearners import ExactInputMask, FineTune, TemperatureFlattening
 
@@ -261,6 +263,7 @@ TABLES = (
     Table("logistic", logistic.__doc__ or "", range(20), logistic, logistic_rule),
     Table("class_forgetting", class_forgetting.__doc__ or "", range(10), class_forgetting, class_rule),
     Table("attacks", attacks.__doc__ or "", range(10), attacks, attacks_rule),
+    Table("decoys", decoys.__doc__ or "", range(len(DECOY_CELLS)), decoys, decoys_rule),
     Table("search_retraining", search_retraining.__doc__ or "", range(10), search_retraining, retraining_rule),
     Table("search_weaknesses", search_weaknesses.__doc__ or "", range(10), search_weaknesses, weaknesses_rule),
 )
