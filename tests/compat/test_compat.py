@@ -87,7 +87,7 @@ class TestMembership:
         assert retrained.value > 0.7
         assert retrained.target is None
         again = compat.svc_mia_efficacy(retain, test, RNG.normal(2, 1, 400), retrained=retrained.value)
-        assert (again.value, again.target) == (pytest.approx(0.0, abs=0.06), 0.0)
+        assert (again.value, again.target) == (pytest.approx(0.0, abs=0.09), 0.0)  # three standard errors
         assert compat.svc_mia_efficacy(retain, test, retain, retrained=retrained.value).value < -0.4
 
     def test_priv_leak_is_positive_for_what_is_still_recognised(self):
