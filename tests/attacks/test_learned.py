@@ -11,7 +11,7 @@ from scipy.stats import norm
 from pytest_unlearn.attacks.learned import learned_attack, starting_kit_attack
 from pytest_unlearn.attacks.measures import auc_of_scores, cross_fitted_auc, gap_of_scores
 from pytest_unlearn.attacks.setting import Pairing
-from pytest_unlearn.evidence import Answers, Outputs
+from pytest_unlearn.evidence import Answers, Outputs, Scores
 from tests.attacks.gaussian import Population, answers
 
 PLAIN = Pairing()
@@ -127,3 +127,15 @@ def test_the_starting_kit_s_attack_is_judged_beyond_the_references():
     assert np.mean([estimate.value for estimate in honest]) == pytest.approx(0.5, abs=0.015)
     assert np.mean([estimate.low <= 0.5 for estimate in honest]) >= 0.85
     assert judged(3.0, 0).low > 0.6
+
+
+def test_what_was_learned_from_the_examples_it_tells_apart_counts_twice():
+    rng = np.random.default_rng(0)
+    scores = Scores(forget=rng.normal(0.3, 1, 120), controls=rng.normal(0, 1, 150))
+    people = Pairing(forget_groups=np.arange(120) // 2, control_groups=np.arange(150) // 3)
+    for pairing in (PLAIN, people):
+        once, twice = auc_of_scores(scores, pairing), cross_fitted_auc(scores, pairing)
+        for part in ("forget_variance", "control_variance", "covariance"):
+            assert getattr(twice, part) == pytest.approx(2 * getattr(once, part), rel=1e-12)
+        assert twice.null_error == pytest.approx(np.sqrt(2) * once.null_error, rel=1e-12)
+        assert twice.value == once.value
