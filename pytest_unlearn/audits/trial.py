@@ -78,6 +78,11 @@ def hold_trial(
         )
 
     findings = look(target, others)
+    if not any(finding.deciding for finding in findings):
+        raise ValueError(
+            f"this claim needs references besides the audited model, and more of them: there are {len(others)} different "
+            "ones. Train more (references=4), under distinct seeds."
+        )
     judgement = judge(findings, limit.value, level.value, can_certify=True)
     rotations = [look(one, known[:k] + known[k + 1 :]) for k, one in enumerate(known)] if len(known) > 1 else []
     controls = Controls(
@@ -85,6 +90,9 @@ def hold_trial(
         retrained=negative_controls([found for found in rotations if found], limit.value, level.value),
     )
     ruling = rule(case, target, known, original, judgement, controls, limit.value, strict.value)
+    if strict.value and ruling.verdict is Verdict.PASS and not controls.retrained:
+        says = f"no negative control: {len(known)} references are too few to judge one by the others"
+        ruling = Ruling(verdict=Verdict.INCONCLUSIVE, reasons=(says, *ruling.reasons), advice=(advice.NO_REFERENCES,))
     if ruling.verdict is Verdict.INCONCLUSIVE and judgement.verdict is Verdict.INCONCLUSIVE:
         ruling = replace(ruling, advice=(*ruling.advice, *advice.TRIAL_UNSETTLED))
     return Trial(
