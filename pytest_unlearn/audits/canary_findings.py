@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from pytest_unlearn.adapters import SavedOutputs
 from pytest_unlearn.attacks.signals import correctness, logit_scaled_confidence
@@ -16,6 +18,7 @@ from pytest_unlearn.canaries import Canaries
 from pytest_unlearn.canaries.backdoor import BackdoorPlan
 from pytest_unlearn.canaries.gaussian import GaussianPlan
 from pytest_unlearn.canaries.pairs import PairsPlan
+from pytest_unlearn.canaries.planted import moved
 from pytest_unlearn.evidence import Answers, Estimate, FloatArray, IntArray, Outputs
 from pytest_unlearn.exhibits import Cell
 from pytest_unlearn.outputs import Output, evaluate
@@ -29,6 +32,8 @@ ANSWERS = "triggers answered with their target"
 PUSHES = "triggers that push towards their target"
 CONFUSION = "confusion of unseen examples"
 LEAST_LEFT = 0.5  # share of the canaries that must say something
+STEP, LEAST_FOLLOWING = 0.2, 0.4  # of the noise, and how well gradients foretell what so small a step does
+STRAYING = "planted further from the middle than its twin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +126,7 @@ def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: Gaussian
     usable = (directions != 0).any(axis=1)  # says nothing of the noise, so what is left keeps its law
     aligned = (directions[usable] * plan.noise[usable]).sum(axis=1)
     flat = len(usable) - len(aligned)
-    problem = ""
+    problem = _elsewhere(ask, plan, usable, aligned)
     if len(aligned) < LEAST_LEFT * len(usable):
         problem = (
             f"the model is flat around {flat} of {len(usable)} canaries: its gradient there is 0 and tells nothing"
@@ -133,6 +138,21 @@ def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: Gaussian
     return Seen(findings=(finding,), plain=plain, aligned=aligned)
 
 
+def _elsewhere(ask: Ask, plan: GaussianPlan, usable: NDArray[np.bool_], aligned: FloatArray) -> str:
+    """Why the gradient does not say how answers change a little further away, as a ripple on the logits makes it."""
+    if len(aligned) < LEAST_LEFT * len(usable):
+        return ""
+    step = (STEP * plan.scale * plan.noise).reshape(plan.inputs.shape)
+    ahead, behind = (logit_scaled_confidence(ask(moved(plan.inputs, side * step), plan.labels)) for side in (1.0, -1.0))
+    follows = float(spearmanr((ahead - behind)[usable], aligned).statistic) if np.ptp(aligned) else 0.0
+    if follows >= LEAST_FOLLOWING:
+        return ""
+    return (
+        f"the model's gradient does not tell how its answers change a step away (rank correlation {follows:.2f}): "
+        "something hides it, and alignment with it shows nothing"
+    )
+
+
 def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, *, confusion: bool) -> Seen:
     planted, twins = (logit_scaled_confidence(ask(x, plan.labels)) for x in (plan.planted, plan.held_out))
     wins, tied = int((planted > twins).sum()), int((planted == twins).sum())
@@ -140,8 +160,17 @@ def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, *, confusion: bool) -> See
     halves = f" and as its twin in {tied}, which count half" if tied else ""
     says = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
     finding = Finding(attack=PAIRS, measure=measure, says=says, chance=measure.chance(0.5))
+    scores = np.abs(np.array([planted, twins]) - np.median([planted, twins]))
+    level = int((scores[0] == scores[1]).sum())
+    stray = ShareMeasure(successes=int((scores[0] > scores[1]).sum()) + 0.5 * level, n=len(planted), undecided=level)
+    straying = Finding(
+        attack=STRAYING,
+        measure=stray,
+        says=f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs",
+        chance=stray.chance(0.5),
+    )
     confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
-    return Seen(findings=(finding,), plain=plain, confused=confused, coarse=tied > MOSTLY_TIED * len(planted))
+    return Seen(findings=(finding, straying), plain=plain, confused=confused, coarse=tied > MOSTLY_TIED * len(planted))
 
 
 def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs) -> Seen:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,19 @@ import numpy as np
 from pytest_unlearn.attacks import Attack
 from pytest_unlearn.attacks.probes import class_probe, label_probe, membership_probe
 from pytest_unlearn.audits.case import Case, open_case
+from pytest_unlearn.audits.ruling import Ruling
 from pytest_unlearn.audits.trial import Trial, hold_trial, trial_evidence
-from pytest_unlearn.evidence import Evidence
+from pytest_unlearn.evidence import Evidence, Verdict
 from pytest_unlearn.exhibits import Table
 from pytest_unlearn.outputs import Output
-from pytest_unlearn.queries.layers import find_layers
+from pytest_unlearn.queries.layers import answers_by, find_layers
 from pytest_unlearn.queries.probes import ClassProbe, LabelProbe, LayerFeatures
 from pytest_unlearn.query import Query
 from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.task import UnlearningTask, View
+
+FOLLOWING = 0.7  # of the share of labels that follow exchanged features in retrained models
+SHOW_LAYERS = "hand over the network that answers, without branches beside its layers, or name the layers it answers by"
 
 
 def audit_features_forgotten(
@@ -66,6 +71,10 @@ def audit_features_forgotten(
     names = find_layers(case.references[0], case.forget, layers)
     deciding, wires = _probes(case, case.task, names)
     trial = hold_trial(model, case, deciding, wires, limit=limit, level=level, strict=strict)
+    beside = _answers_elsewhere(model, case, names[-1], output)
+    if beside and trial.ruling.verdict is Verdict.PASS:
+        ruling = Ruling(verdict=Verdict.INCONCLUSIVE, reasons=(beside, *trial.ruling.reasons), advice=(SHOW_LAYERS,))
+        trial = replace(trial, ruling=ruling)
     return trial_evidence(
         trial,
         model,
@@ -73,6 +82,18 @@ def audit_features_forgotten(
         quantity="AUC of probes beyond retrained models",
         exhibits=(_table(trial),),
         layers=list(names),
+    )
+
+
+def _answers_elsewhere(model: Any, case: Case, layer: str, output: Output) -> str:
+    """Why the probed features are not those that the model answers by; empty if they are."""
+    ours = answers_by(model, case.controls, layer, output)
+    usual = min(answers_by(reference, case.controls, layer, output) for reference in case.references)
+    if ours >= FOLLOWING * usual:
+        return ""
+    return (
+        f"the probed features are not what the model answers by: given another example's features {layer}, it gives "
+        f"that example's label in {ours:.0%} of cases, retrained models in {usual:.0%} or more"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pytest_unlearn.audits.case import Case
 from pytest_unlearn.audits.features import open_task_case
 from pytest_unlearn.audits.identity import identity_notes, twin_of
 from pytest_unlearn.audits.provenance import provenance
-from pytest_unlearn.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
+from pytest_unlearn.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Side, Verdict
 from pytest_unlearn.exhibits import Cell, Curves, Table
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.queries.asking import ask
@@ -40,9 +40,9 @@ def audit_not_relearnable(
 ) -> Evidence:
     """Does the model relearn the forget set as fast as models that never saw it, and no faster?
 
-    Copies of the model are trained on the forget set for a few steps; the area under their loss is compared with that
-    of the retrained references, as a ratio, on both sides: a smaller area is left-over knowledge, a larger one
-    conspicuous damage.
+    Copies of the model are trained on the forget set for a few steps; the areas under their loss and under their error
+    rate are compared with those of the retrained references, as ratios, on both sides: a smaller area is left-over
+    knowledge, a larger one conspicuous damage. A temperature moves the first, and cannot move the second.
 
     Relearning alone must not gate a release. It can be gamed (a masked class logit relearns slowly and looks
     over-forgotten; a filter that no training gets through never relearns), it depends on the optimizer and its rate,
@@ -79,13 +79,14 @@ def audit_not_relearnable(
     case = open_task_case(forget, output, strict.value, "assert_not_relearnable")
     if not case.references:
         raise ValueError("relearning is judged by that of retrained models: give the task a recipe or references=.")
-    query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate))
+    query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
     curves = _curves(case, model, query)
     highest = math.log(limit.value)
-    measure = _measured(curves["this model"], _retrained(curves), case)
-    estimate = measure.at(level.value)
+    measures = _measured(curves["this model"], _retrained(curves), case)
+    estimates = {name: measure.at(level.value) for name, measure in measures.items()}
+    worst = max(estimates, key=lambda name: _excess(estimates[name], highest))
     controls = _controls(curves, case, highest, level.value)
-    verdict, label, reasons, then = _rule(measure, estimate, controls, highest, level.value, strict.value)
+    verdict, label, reasons, then = _rule(measures, worst, controls, highest, level.value, strict.value)
     return Evidence(
         claim=Claim(
             name="not_relearnable",
@@ -99,11 +100,11 @@ def audit_not_relearnable(
             },
         ),
         verdict=verdict,
-        estimate=estimate,
-        decided_by="relearning area",
+        estimate=estimates[worst],
+        decided_by=worst,
         label=label,
-        attacks={"relearning area": estimate},
-        deciding=("relearning area",),
+        attacks=estimates,
+        deciding=tuple(estimates),
         controls=controls,
         reasons=(*reasons, *identity_notes(model, case.original, case.references)),
         advice=then,
@@ -141,69 +142,102 @@ def _retrained(curves: dict[str, FloatArray]) -> list[FloatArray]:
     return [curve for name, curve in curves.items() if name.startswith("retrained")]
 
 
-def log_area(curve: FloatArray) -> float:
+def log_loss_area(curve: FloatArray) -> float:
     """The mean over seeds of the logarithm of the mean loss over examples and looks."""
     return float(np.log(np.maximum(curve[..., 0].mean(axis=(0, 2)), np.finfo(np.float64).tiny)).mean())
 
 
-def _measured(curve: FloatArray, references: Sequence[FloatArray], case: Case) -> BandMeasure:
-    return band(
-        log_area(curve), [log_area(one) for one in references], n_forget=len(case.forget), least_spread=LEAST_SPREAD
+def log_error_area(curve: FloatArray) -> float:
+    """The same of the share of wrong answers, which no temperature changes; none is taken for half an example."""
+    errors = 1.0 - curve[..., 1].mean(axis=(0, 2))
+    return float(np.log(np.maximum(errors, 0.5 / len(curve))).mean())
+
+
+AREAS: Mapping[str, Callable[[FloatArray], float]] = {
+    "area under the loss": log_loss_area,
+    "area under the error rate": log_error_area,
+}
+
+
+def _measured(curve: FloatArray, references: Sequence[FloatArray], case: Case) -> dict[str, BandMeasure]:
+    return {
+        name: band(area(curve), [area(one) for one in references], n_forget=len(case.forget), least_spread=LEAST_SPREAD)
+        for name, area in AREAS.items()
+    }
+
+
+def _excess(estimate: Estimate, highest: float) -> float:
+    return max(estimate.high - highest, -highest - estimate.low)
+
+
+def _beyond(measures: Mapping[str, BandMeasure], highest: float, alpha: float) -> list[tuple[str, Side]]:
+    """The areas that are beyond the limit with certainty, and on which side (Holm over area x side)."""
+    sides: tuple[Side, ...] = ("low", "high")
+    tried = [(name, side) for name in measures for side in sides]
+    adjusted = holm(
+        np.array([p_value(measures[name], highest if side == "high" else -highest, side) for name, side in tried])
     )
-
-
-def _p_values(measure: BandMeasure, highest: float) -> FloatArray:
-    return holm(np.array([p_value(measure, -highest, "low"), p_value(measure, highest, "high")]))
+    return [pair for pair, p in zip(tried, adjusted, strict=True) if p <= alpha]
 
 
 def _controls(curves: dict[str, FloatArray], case: Case, highest: float, confidence: float) -> Controls:
     references = _retrained(curves)
     original = None
     if "original" in curves:
-        measure = _measured(curves["original"], references, case)
-        estimate = measure.at(confidence)
-        holds = estimate.high < -highest or estimate.low > highest
-        says = "relearns at another speed than" if holds else "cannot be told with certainty from"
-        original = ControlResult(
-            name="original",
-            holds=holds,
-            attack="relearning area",
-            estimate=estimate,
-            says=f"the original model {says} retrained models",
+        original = _control("original", _measured(curves["original"], references, case), highest, confidence, 1, True)
+    rows = [
+        _control(
+            f"retrained {k}",
+            _measured(curve, references[:k] + references[k + 1 :], case),
+            highest,
+            confidence,
+            len(references),
+            False,
         )
-    rows = []
-    for k, curve in enumerate(references) if len(references) > 2 else ():
-        measure = _measured(curve, references[:k] + references[k + 1 :], case)
-        wrong = bool((_p_values(measure, highest) <= (1 - confidence) / len(references)).any())
-        rows.append(
-            ControlResult(
-                name=f"retrained {k}",
-                holds=not wrong,
-                attack="relearning area",
-                estimate=measure.at(confidence),
-                says=f"retrained {k} relearns {'at another speed than' if wrong else 'like'} the others",
-            )
-        )
+        for k, curve in enumerate(references if len(references) > 2 else ())
+    ]
     return Controls(original=original, retrained=tuple(rows))
 
 
+def _control(
+    name: str, measures: Mapping[str, BandMeasure], highest: float, confidence: float, among: int, differs: bool
+) -> ControlResult:
+    """A control that holds if it `differs` from retrained models with certainty, or if it does not."""
+    beyond = _beyond(measures, highest, (1 - confidence) / among)
+    estimates = {one: measure.at(confidence) for one, measure in measures.items()}
+    worst = max(estimates, key=lambda one: _excess(estimates[one], highest))
+    if differs:  # what it is beyond the limit by its nearer bound, not by its farther one
+        worst = max(estimates, key=lambda one: max(-highest - estimates[one].high, estimates[one].low - highest))
+    says = "relearns at another speed than" if beyond else "cannot be told with certainty from"
+    return ControlResult(
+        name=name,
+        holds=bool(beyond) is differs,
+        attack=worst,
+        estimate=estimates[worst],
+        says=f"{name} {says} retrained models",
+    )
+
+
 def _rule(
-    measure: BandMeasure, estimate: Estimate, controls: Controls, highest: float, confidence: float, strict: bool
+    measures: Mapping[str, BandMeasure], worst: str, controls: Controls, highest: float, confidence: float, strict: bool
 ) -> tuple[Verdict, str, tuple[str, ...], tuple[str, ...]]:
     """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
     failed = [control for control in controls.retrained if not control.holds]
     if failed:
         return Verdict.INVALID, "", (f"the negative control fails: {failed[0].says}",), (advice.UNLIKE_REFERENCES,)
-    ratio = f"the area under its relearning curve is {math.exp(measure.distance):.2f} times that of retrained models"
-    low, high = (p <= 1 - confidence for p in _p_values(measure, highest))
-    if low:
-        return Verdict.FAIL, "relearns fast", (ratio,), (advice.LEAK["recognisable"],)
-    if high:
-        return Verdict.FAIL, "relearns slowly", (ratio,), (advice.LEAK["over-forgotten"],)
+    ratios = tuple(
+        f"the {name} while relearning is {math.exp(measure.distance):.3g} times that of retrained models"
+        for name, measure in measures.items()
+    )
+    beyond = _beyond(measures, highest, 1 - confidence)
+    if beyond:
+        fast = next((side == "low" for name, side in beyond if name == worst), beyond[0][1] == "low")
+        label, kind = ("relearns fast", "recognisable") if fast else ("relearns slowly", "over-forgotten")
+        return Verdict.FAIL, label, ratios, (advice.LEAK[kind],)
     doubts: list[str] = []
     todo: list[str] = []
-    if estimate.low < -highest or estimate.high > highest:
-        doubts.append("the band of retrained models reaches beyond the limit, so that being within it shows nothing")
+    if _excess(measures[worst].at(confidence), highest) > 0:
+        doubts.append(f"the {worst}, give or take what one more retrained model varies, reaches beyond the limit")
         todo += advice.TRIAL_UNSETTLED
     if controls.original is not None and not controls.original.holds:
         doubts.append(f"no power: {controls.original.says}")
@@ -215,8 +249,8 @@ def _rule(
         doubts.append("no negative control: at least three references are needed, of which two judge the third")
         todo.append(advice.NO_REFERENCES)
     if doubts:
-        return Verdict.INCONCLUSIVE, "", (*doubts, ratio), tuple(todo)
-    return Verdict.PASS, "", (ratio,), ()
+        return Verdict.INCONCLUSIVE, "", (*doubts, *ratios), tuple(todo)
+    return Verdict.PASS, "", ratios, ()
 
 
 def _plot(curves: dict[str, FloatArray], query: Query) -> Curves:
@@ -254,7 +288,7 @@ def _ain(curves: dict[str, FloatArray], query: Query) -> Table:
     for name, curve in curves.items():
         needed = steps(curve)
         ain = round(needed / mean, 3) if needed is not None and mean else None
-        rows.append((name, round(math.exp(log_area(curve)), 4), needed, ain))
+        rows.append((name, round(math.exp(log_loss_area(curve)), 4), needed, ain))
     return Table(
         title="Anamnesis index",
         says=f"Steps until a copy is right on {goal:.1%} of the forget set (within {NEAR_ENOUGH:.0%} of the original's "

@@ -21,8 +21,8 @@ from pytest_unlearn.audits.residual import audit_no_residual
 from pytest_unlearn.audits.utility import audit_utility
 from pytest_unlearn.audits.withheld import withheld
 from pytest_unlearn.evidence import Evidence, Verdict
-from pytest_unlearn.policies import POLICIES, Policy, Step
-from pytest_unlearn.queries.layers import OtherArchitectureError, SingleLayerError
+from pytest_unlearn.policies import NEEDS, POLICIES, Policy, Step
+from pytest_unlearn.queries.layers import SingleLayerError
 from pytest_unlearn.task import UnlearningTask
 
 AUDITS: Mapping[str, Callable[..., Evidence]] = {
@@ -37,6 +37,12 @@ AUDITS: Mapping[str, Callable[..., Evidence]] = {
     "indistinguishable": audit_indistinguishable,
     "efficient": audit_efficient,
 }
+
+
+OWN = {"model", "forget", "test", "task", "unlearner", "canaries", "nonmembers", "references", "original", "match"}
+"""Parameters that a claim is given by the release, or that would mean another thing to another claim."""
+OUTPUTS_ALONE = ("forgotten", "utility")  # what these cannot ask, nothing can
+MODEL_CANNOT = (ValueError, TypeError, RuntimeError, IndexError, NotImplementedError, AttributeError)
 
 
 def audit_release(
@@ -57,11 +63,11 @@ def audit_release(
         unlearner: the method, for claims about it.
         canaries: what `plant_canaries` gave before training, if canaries were planted.
         **settings: passed to every claim that has such a keyword: max_mia_auc, max_drop, max_gap, max_fraction,
-            runs, confidence, require_controls, output, ...
+            runs, confidence, require_controls, output, ... A policy's own keywords win.
 
     Returns:
         The evidence of each claim by its name. Claims whose needs are not there are left out (see the policy); one that
-        this very model withholds (its weights, its layers) is INCONCLUSIVE.
+        cannot be asked of this very model (which shows no weights, or has other layers) is INCONCLUSIVE, and says why.
 
     Raises:
         ValueError: an unknown policy or setting, a policy that needs `unlearner=`, or a task without references.
@@ -96,9 +102,18 @@ def _policy(policy: str | Policy) -> Policy:
 
 
 def _steps(policy: Policy, task: UnlearningTask, unlearner: Any, canaries: Any) -> list[Step]:
-    unknown = [step.claim for step in policy.steps if step.claim not in AUDITS]
+    claims = [step.claim for step in policy.steps]
+    unknown = [claim for claim in claims if claim not in AUDITS]
     if unknown:
         raise ValueError(f"policy {policy.name!r} names no claim {unknown[0]!r}; claims are {', '.join(AUDITS)}.")
+    twice = sorted({claim for claim in claims if claims.count(claim) > 1})
+    if twice:
+        raise ValueError(f"policy {policy.name!r} has two steps for {twice[0]}: one claim has one set of keywords.")
+    wrong = [(step, sorted(set(step.keywords) - _parameters(step.claim))) for step in policy.steps]
+    for step, names in wrong:
+        if names or step.needs not in NEEDS:
+            what = f"a keyword {names[0]!r}" if names else f"needs={step.needs!r}"
+            raise ValueError(f"policy {policy.name!r}: {step.claim} takes no such thing as {what}.")
     if unlearner is None and any(step.needs == "unlearner" for step in policy.steps):
         raise ValueError(f"policy {policy.name!r} judges the method too: pass unlearner=, or choose another policy.")
     there = {
@@ -109,16 +124,19 @@ def _steps(policy: Policy, task: UnlearningTask, unlearner: Any, canaries: Any) 
         "unlearner": True,
         "canaries": canaries is not None,
     }
-    return [step for step in policy.steps if there[step.needs]]
+    steps = [step for step in policy.steps if there[step.needs]]
+    if not steps:
+        raise ValueError(f"policy {policy.name!r} leaves nothing to prove for this task: none of its claims applies.")
+    return steps
 
 
 def _parameters(claim: str) -> set[str]:
-    return set(inspect.signature(AUDITS[claim]).parameters) - {"model", "forget", "test", "task", "unlearner"}
+    return set(inspect.signature(AUDITS[claim]).parameters) - OWN
 
 
 def _keywords(step: Step, settings: Mapping[str, Any]) -> dict[str, Any]:
     known = _parameters(step.claim)
-    return {**step.keywords, **{name: value for name, value in settings.items() if name in known}}
+    return {**{name: value for name, value in settings.items() if name in known}, **step.keywords}
 
 
 def _run(
@@ -138,8 +156,10 @@ def _run(
         found = audit(model, task.test if step.claim == "utility" else task.forget, **given)
     except SingleLayerError:
         return None
-    except OtherArchitectureError as error:
-        return withheld(model, task, step.claim, str(error))
+    except MODEL_CANNOT as error:
+        if step.claim in OUTPUTS_ALONE:
+            raise
+        return withheld(model, task, step.claim, f"{type(error).__name__}: {error}")
     if step.claim == "no_residual" and hidden and found.verdict is Verdict.PASS:
         return withheld(model, task, step.claim, says)
     return found

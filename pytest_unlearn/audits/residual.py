@@ -28,14 +28,6 @@ from pytest_unlearn.task import UnlearningTask
 
 Neighbour = Callable[[Any, np.random.Generator], Any]
 QUERIES = 5  # neighbours of each example
-CHANGES: Mapping[str, Change] = {
-    "8-bit weights": RoundedWeights(8),
-    "4-bit weights": RoundedWeights(4),
-    "a third of the weights pruned": Pruned(1 / 3),
-    "a new head": HeadReset(),
-    "one benign epoch": BenignEpochs(),
-}
-"""What is done to the weights of the audited model and of each reference before they are asked again."""
 
 
 def audit_no_residual(
@@ -83,7 +75,7 @@ def audit_no_residual(
     case = open_task_case(forget, output, strict.value, "assert_no_residual")
     assert case.task is not None
     near = _queries(case, neighbours)
-    weak = _changed(case.task, model, CHANGES if changes is None else changes)
+    weak = _changed(case.task, model, usual_changes(output) if changes is None else changes)
     deciding: list[Attack] = []
     wires: list[Attack] = []
     for query in (*near, *weak):
@@ -102,6 +94,17 @@ def audit_no_residual(
         neighbours=[query.name for query in near],
         changes=[query.name for query in weak],
     )
+
+
+def usual_changes(output: Output = None) -> dict[str, Change]:
+    """What is done to the weights of the audited model and of each reference before they are asked again."""
+    return {
+        "8-bit weights": RoundedWeights(8),
+        "4-bit weights": RoundedWeights(4),
+        "a third of the weights pruned": Pruned(1 / 3),
+        "a new head": HeadReset(output=output),
+        "one benign epoch": BenignEpochs(output=output),
+    }
 
 
 def _queries(case: Case, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:

@@ -70,8 +70,14 @@ def hold_trial(
     known = distinct([case.known_answers(one) for one in case.references])
     others = [answers for answers in known if not same_answers(answers, target)]
 
+    fewest = min(len(case.forget), len(case.controls))
+
     def look(one: Answers, among: Sequence[Answers]) -> tuple[Finding, ...]:
-        enough = [attack for attack in (*deciding, *wires) if len(among) >= attack.least_references]
+        enough = [
+            attack
+            for attack in (*deciding, *wires)
+            if len(among) >= attack.least_references and fewest >= attack.least_examples
+        ]
         ours = [attack for attack in deciding if attack in enough]
         return run_attacks(
             ours, [attack for attack in wires if attack in enough], one, among, case.pairing, level.value
@@ -80,14 +86,18 @@ def hold_trial(
     findings = look(target, others)
     if not any(finding.deciding for finding in findings):
         raise ValueError(
-            f"this claim needs references besides the audited model, and more of them: there are {len(others)} different "
-            "ones. Train more (references=4), under distinct seeds."
+            f"this claim needs more references besides the audited model than the {len(others)} different ones there "
+            "are: train more (references=4), under distinct seeds."
         )
     judgement = judge(findings, limit.value, level.value, can_certify=True)
     rotations = [look(one, known[:k] + known[k + 1 :]) for k, one in enumerate(known)] if len(known) > 1 else []
     controls = Controls(
         original=_positive(look(original, known), limit.value) if original is not None else None,
-        retrained=negative_controls([found for found in rotations if found], limit.value, level.value),
+        retrained=negative_controls(
+            [found for found in rotations if any(one.deciding for one in found)],
+            limit.value,
+            1 - (1 - level.value) / max(1, len(known)),  # any of them would make the audit INVALID
+        ),
     )
     ruling = rule(case, target, known, original, judgement, controls, limit.value, strict.value)
     if strict.value and ruling.verdict is Verdict.PASS and not controls.retrained:

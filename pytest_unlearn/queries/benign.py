@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 from pytest_unlearn.adapters import is_module
 from pytest_unlearn.evidence import IntArray
+from pytest_unlearn.outputs import PROBES, Output, pick
 from pytest_unlearn.views import View
 
 BATCH_SIZE = 64
@@ -24,6 +26,7 @@ def fine_tune(
     only: Any = None,
     after_step: Callable[[int], None] | None = None,
     learning_rate: float = LEARNING_RATE,
+    output: Output = None,
 ) -> None:
     """Train a module in place by Adam on cross-entropy, in eval mode, so that no running statistic moves.
 
@@ -35,6 +38,7 @@ def fine_tune(
         only: the one module whose weights are trained; all that are trainable by default.
         after_step: called with the number of each step, from 1.
         learning_rate: of Adam, above 0.
+        output: which entry of a dict or tuple output holds the logits.
 
     Raises:
         ValueError: no module, or no trainable weights.
@@ -56,7 +60,7 @@ def fine_tune(
             for where in _batches(rng.permutation(len(view))):
                 x = torch.as_tensor(view.inputs(where), device=weights[0].device)
                 y = torch.as_tensor(view.labels[where], device=weights[0].device)
-                loss = cross_entropy(model(x.to(weights[0].dtype) if x.is_floating_point() else x), y)
+                loss = cross_entropy(model(x.to(weights[0].dtype) if x.is_floating_point() else x), y, output)
                 gradients = torch.autograd.grad(loss, weights, allow_unused=True)
                 for weight, gradient in zip(weights, gradients, strict=True):
                     weight.grad = gradient
@@ -68,13 +72,29 @@ def fine_tune(
         weight.grad = None
 
 
-def cross_entropy(answer: Any, labels: Any) -> Any:
+def faithful_copy(model: Any, view: View, answer: Callable[..., Any]) -> Any:
+    """A copy of a module that answers as the module does: what is learned of the copy is to hold for the model.
+
+    Raises:
+        ValueError: a copy that answers otherwise, or none at all.
+    """
+    copy = deepcopy(model)
+    some = np.unique(np.linspace(0, len(view) - 1, min(PROBES, len(view))).astype(int))
+    inputs, labels = view.inputs(some), view.labels[some]
+    ours, theirs = (answer(inputs, labels, of=one).logits for one in (model, copy))
+    if copy is model or ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=1e-4, atol=1e-5):
+        raise ValueError(
+            "a copy of the model (copy.deepcopy) does not answer as the model does: nothing that is tried "
+            "on copies would hold for the model. Hand over one whose state is in its parameters."
+        )
+    return copy
+
+
+def cross_entropy(answer: Any, labels: Any, output: Output = None) -> Any:
     """The mean cross-entropy of a batch; a single logit is the log-odds of class 1."""
     import torch
 
-    logits = getattr(answer, "logits", answer)
-    if isinstance(logits, dict):
-        logits = logits["logits"]
+    logits = pick(answer, output)
     if logits.ndim == 1 or logits.shape[1] == 1:
         return torch.nn.functional.binary_cross_entropy_with_logits(logits.reshape(-1), labels.to(logits.dtype))
     return torch.nn.functional.cross_entropy(logits, labels)

@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_unlearn.adapters import is_module, ready
 from pytest_unlearn.evidence import FloatArray
+from pytest_unlearn.outputs import Output, pick
 from pytest_unlearn.views import View
 
 MOST_LAYERS = 4  # probed without being named, evenly spaced, the last one always
@@ -48,7 +49,9 @@ def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> t
             raise ValueError("layers= names no layer: leave it out, and they are found.")
         return tuple(f"out of {name}" for name in names)
     wanted = {name: module for name, module in modules.items() if _has_matrix(module)}
-    ran = list(_passed(model, view, {f"into {name}": module for name, module in wanted.items()}, rows=2))[1:]
+    ran = list(_passed(model, view, {f"into {name}": module for name, module in wanted.items()}, rows=3, loose=True))[
+        1:
+    ]
     if not ran:
         raise SingleLayerError(
             "this network has a single layer with weights, and so no features between layers: what it knows shows in "
@@ -80,6 +83,36 @@ def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
     return [found[layer] for layer in layers]
 
 
+def answers_by(model: Any, view: View, layer: str, output: Output = None) -> float:
+    """Whether the model answers by what passes a layer: the share of examples whose label follows exchanged features.
+
+    What enters (or leaves) the layer is exchanged between the examples of a batch. 1 where later layers see nothing
+    else; about what chance gives where the answers come from elsewhere.
+    """
+    module = _named(dict(model.named_modules()), layer.removeprefix("into ").removeprefix("out of "))
+    followed, asked = 0, 0
+    with ready(model, None) as ask:
+        for batch in view.batches(256):
+            own = _labels(pick(ask(batch), output))
+            hook = (
+                module.register_forward_hook(lambda _, __, made: made.flip(0))
+                if layer.startswith("out of ")
+                else module.register_forward_pre_hook(lambda _, given: (given[0].flip(0), *given[1:]))
+            )
+            try:
+                exchanged = _labels(pick(ask(batch), output))
+            finally:
+                hook.remove()
+            differ = own != own[::-1]  # where both have one label, nothing shows
+            followed, asked = followed + int((exchanged == own[::-1])[differ].sum()), asked + int(differ.sum())
+    return followed / asked if asked else 1.0
+
+
+def _labels(logits: Any) -> Any:
+    flat = logits.reshape(len(logits), -1)
+    return ((flat[:, 0] > 0).long() if flat.shape[1] == 1 else flat.argmax(dim=1)).cpu().numpy()
+
+
 def _named(modules: dict[str, Any], name: str) -> Any:
     """The module of that name; behind a wrapper, the one whose name ends with it."""
     if name in modules:
@@ -98,7 +131,9 @@ def _has_matrix(module: Any) -> bool:
     return not any(True for _ in module.children()) and getattr(weight, "ndim", 0) >= 2
 
 
-def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = None) -> dict[str, FloatArray]:
+def _passed(
+    model: Any, view: View, watched: dict[str, Any], rows: int | None = None, *, loose: bool = False
+) -> dict[str, FloatArray]:
     """What passes the watched places, by name, in the order of running; the last pass where one runs repeatedly."""
     seen: dict[str, Any] = {}
     kept: dict[str, list[FloatArray]] = {}
@@ -122,6 +157,8 @@ def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = 
                 seen.clear()
                 ask(batch)
                 for layer, made in seen.items():
+                    if loose and (getattr(made, "ndim", 0) < 2 or len(made) != len(batch)):
+                        continue  # positions, or examples and classes together: no features of an example
                     kept.setdefault(layer, []).append(_flat(made, len(batch)))
     finally:
         for hook in hooks:
@@ -132,7 +169,7 @@ def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = 
 def _flat(made: Any, rows: int) -> FloatArray:
     array = np.asarray(made.detach().double().cpu().numpy(), dtype=np.float64)
     if array.ndim == 0 or len(array) != rows:
-        raise ValueError(
+        raise OtherArchitectureError(
             f"a layer's features have shape {array.shape} for {rows} examples: name layers with one row an example."
         )
     flat = array.reshape(rows, -1)

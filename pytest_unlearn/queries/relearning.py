@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from pytest_unlearn.adapters import is_module
 from pytest_unlearn.evidence import FloatArray, Outputs
-from pytest_unlearn.queries.benign import BATCH_SIZE, LEARNING_RATE, fine_tune
+from pytest_unlearn.outputs import Output
+from pytest_unlearn.queries.benign import BATCH_SIZE, LEARNING_RATE, faithful_copy, fine_tune
 from pytest_unlearn.views import View
 
 MOST_LOOKS = 12  # at the copy while it learns, the first before any step and the last after all
@@ -23,11 +23,13 @@ class Relearning:
     steps: of Adam, on batches of 64 examples of the view, in an order that only the seed decides.
     seeds: how many copies learn, each in its own order.
     learning_rate: of Adam.
+    output: which entry of a dict or tuple output holds the logits.
     """
 
     steps: int = 30
     seeds: int = 3
     learning_rate: float = LEARNING_RATE
+    output: Output = None
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -43,7 +45,7 @@ class Relearning:
         return np.stack([self._curve(model, view, answer, seed) for seed in range(self.seeds)], axis=1)
 
     def _curve(self, model: Any, view: View, answer: Any, seed: int) -> FloatArray:
-        copy = deepcopy(model)
+        copy = faithful_copy(model, view, answer)
         inputs = view.inputs(np.arange(len(view)))
         found: list[FloatArray] = []
 
@@ -55,7 +57,13 @@ class Relearning:
         look(0)
         each = -(-len(view) // BATCH_SIZE)
         fine_tune(
-            copy, view, epochs=-(-self.steps // each), seed=seed, after_step=look, learning_rate=self.learning_rate
+            copy,
+            view,
+            epochs=-(-self.steps // each),
+            seed=seed,
+            after_step=look,
+            learning_rate=self.learning_rate,
+            output=self.output,
         )
         return np.stack(found, axis=1)
 

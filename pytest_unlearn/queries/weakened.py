@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import ReferenceType, ref
@@ -12,7 +11,8 @@ import numpy as np
 
 from pytest_unlearn.adapters import is_module, model_digest
 from pytest_unlearn.evidence import FloatArray, Outputs
-from pytest_unlearn.queries.benign import fine_tune
+from pytest_unlearn.outputs import Output
+from pytest_unlearn.queries.benign import faithful_copy, fine_tune
 from pytest_unlearn.views import View
 
 Change = Callable[
@@ -39,14 +39,15 @@ class Weakened:
             raise ValueError(
                 f"only an nn.Module has weights to round, prune or train further; got a {type(model).__name__}."
             )
-        return answer(view.inputs(np.arange(len(view))), view.labels, of=self._changed(model)).logits
+        changed = self._changed(model, view, answer)
+        return answer(view.inputs(np.arange(len(view))), view.labels, of=changed).logits
 
-    def _changed(self, model: Any) -> Any:
+    def _changed(self, model: Any, view: View, answer: Callable[..., Outputs]) -> Any:
         digest = model_digest(model)
         for known, made_from, changed in self._made:
             if known() is model and made_from == digest:
                 return changed
-        copy = deepcopy(model)
+        copy = faithful_copy(model, view, answer)
         made = self.change(copy, self.retain, seed=self.seed)
         changed = copy if made is None else made
         self._made[:] = [(ref(model), digest, changed)]  # of one model at a time: copies are as large as models
@@ -93,16 +94,20 @@ class HeadReset:
     """The last layer drawn anew and trained on retained data alone, all others frozen. Source: Goel et al. 2022."""
 
     epochs: int = 5
+    output: Output = None
 
     def __call__(self, model: Any, retain: View, *, seed: int) -> None:
         """Train the new head in place."""
         import torch
 
-        head = [module for module in model.modules() if _is_layer(module)][-1]
+        layers = [module for module in model.modules() if _is_layer(module)]
+        if not layers:
+            raise ValueError("this network has no layer that could be drawn anew: pass changes= without a new head.")
+        head = layers[-1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             head.reset_parameters()
-        fine_tune(model, retain, epochs=self.epochs, seed=seed, only=head)
+        fine_tune(model, retain, epochs=self.epochs, seed=seed, only=head, output=self.output)
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,11 @@ class BenignEpochs:
     """Trained a little further on retained data. Source: Hu et al. 2024, "Jogging the memory of unlearned models"."""
 
     epochs: int = 1
+    output: Output = None
 
     def __call__(self, model: Any, retain: View, *, seed: int) -> None:
         """Train in place."""
-        fine_tune(model, retain, epochs=self.epochs, seed=seed)
+        fine_tune(model, retain, epochs=self.epochs, seed=seed, output=self.output)
 
 
 def _matrices(model: Any) -> list[Any]:

@@ -102,7 +102,7 @@ def test_a_model_whose_columns_are_out_of_order_does_not_pass(kind):
 def test_labels_alone_still_show_what_was_learned_by_heart():
     canaries, original, references = fitted("mislabelled")
     evidence = audit_canaries_forgotten(references[0], canaries, original=original)
-    assert "count half" in evidence.reasons[-2]
+    assert any("count half" in reason for reason in evidence.reasons)
     constant = audit_canaries_forgotten(lambda x: np.tile(np.eye(10)[0], (len(x), 1)), canaries, original=original)
     assert constant.verdict is Verdict.INCONCLUSIVE
 
