@@ -21,8 +21,8 @@ from pytest_unlearn.audits.residual import audit_no_residual
 from pytest_unlearn.audits.utility import audit_utility
 from pytest_unlearn.audits.withheld import withheld
 from pytest_unlearn.evidence import Evidence, Verdict
-from pytest_unlearn.policies import POLICIES, Policy, Step
-from pytest_unlearn.queries.layers import OtherArchitectureError, SingleLayerError
+from pytest_unlearn.policies import NEEDS, POLICIES, Policy, Step
+from pytest_unlearn.queries.layers import HiddenLayersError, OtherArchitectureError, SingleLayerError, shows_weights
 from pytest_unlearn.task import UnlearningTask
 
 AUDITS: Mapping[str, Callable[..., Evidence]] = {
@@ -64,23 +64,26 @@ def audit_release(
         this very model withholds (its weights, its layers) is INCONCLUSIVE.
 
     Raises:
-        ValueError: an unknown policy or setting, a policy that needs `unlearner=`, or a task without references.
+        ValueError: an unknown policy or setting, a policy that needs `unlearner=`, one of which nothing can be judged
+            here, or a task without references.
     """
     if not isinstance(task, UnlearningTask):
         raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
-    steps = _steps(_policy(policy), task, unlearner, canaries)
-    keywords = [_keywords(step, settings) for step in steps]
-    unknown = sorted(set(settings) - {name for step in steps for name in _parameters(step.claim)})
-    if unknown:
-        raise ValueError(f"no claim of this policy has a setting {unknown[0]!r}.")
+    chosen = _policy(policy)
+    _check(chosen, settings, unlearner)
     if not task.retrained:
         raise ValueError("a release is judged by retrained models: give the task a recipe, or references=[models].")
     found: dict[str, Evidence] = {}
     with task.remembering(model):
-        for step, given in zip(steps, keywords, strict=True):
-            evidence = _run(step, model, task, unlearner, canaries, given)
+        for step in _steps(chosen, task, canaries):
+            evidence = _run(step, model, task, unlearner, canaries, _keywords(step, settings))
             if evidence is not None:
                 found[step.claim] = evidence
+    if not found:
+        raise ValueError(
+            f"no claim of policy {chosen.name!r} can be judged here ({_needs(chosen)}), and a release that nothing was "
+            "asked of is not proven: choose another policy."
+        )
     return found
 
 
@@ -94,12 +97,30 @@ def _policy(policy: str | Policy) -> Policy:
     return POLICIES[policy]
 
 
-def _steps(policy: Policy, task: UnlearningTask, unlearner: Any, canaries: Any) -> list[Step]:
-    unknown = [step.claim for step in policy.steps if step.claim not in AUDITS]
+def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
+    """Refuse what cannot work before any model is trained."""
+    claims = [step.claim for step in policy.steps]
+    foreign = [claim for claim in claims if claim not in AUDITS]
+    if foreign:
+        raise ValueError(f"policy {policy.name!r} names no claim {foreign[0]!r}; claims are {', '.join(AUDITS)}.")
+    twice = [claim for number, claim in enumerate(claims) if claim in claims[:number]]
+    if twice:
+        raise ValueError(
+            f"policy {policy.name!r} names the claim {twice[0]!r} twice, but evidence is kept by claim: make two "
+            "policies of it, or one step with the stricter keywords."
+        )
+    unknown = sorted(set(settings) - {name for claim in claims for name in _parameters(claim)})
     if unknown:
-        raise ValueError(f"policy {policy.name!r} names no claim {unknown[0]!r}; claims are {', '.join(AUDITS)}.")
+        raise ValueError(f"no claim of policy {policy.name!r} has a setting {unknown[0]!r}.")
     if unlearner is None and any(step.needs == "unlearner" for step in policy.steps):
         raise ValueError(f"policy {policy.name!r} judges the method too: pass unlearner=, or choose another policy.")
+
+
+def _needs(policy: Policy) -> str:
+    return "; ".join(f"{step.claim} {NEEDS[step.needs]}" for step in policy.steps) or "it has none"
+
+
+def _steps(policy: Policy, task: UnlearningTask, canaries: Any) -> list[Step]:
     there = {
         "": True,
         "weights": all(is_module(one) for one in task.retrained),
@@ -129,7 +150,7 @@ def _run(
         return audit(unlearner, task, **given)
     if step.needs == "canaries":
         return audit(model, canaries, task=task, **given)
-    hidden = not is_module(model) and all(is_module(one) for one in task.retrained)
+    hidden = not shows_weights(model) and all(shows_weights(one) for one in task.retrained)
     says = f"the references are networks, but this model, a {type(model).__name__}, shows no weights"
     if step.needs == "weights" and hidden:
         return withheld(model, task, step.claim, says)
@@ -137,7 +158,7 @@ def _run(
         found = audit(model, task.test if step.claim == "utility" else task.forget, **given)
     except SingleLayerError:
         return None
-    except OtherArchitectureError as error:
+    except (HiddenLayersError, OtherArchitectureError) as error:
         return withheld(model, task, step.claim, str(error))
     if step.claim == "no_residual" and hidden and found.verdict is Verdict.PASS:
         return withheld(model, task, step.claim, says)

@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_unlearn.adapters import is_module
 from pytest_unlearn.evidence import FloatArray, Outputs
+from pytest_unlearn.outputs import Output
 from pytest_unlearn.queries.benign import BATCH_SIZE, LEARNING_RATE, fine_tune
 from pytest_unlearn.views import View
 
@@ -23,11 +24,13 @@ class Relearning:
     steps: of Adam, on batches of 64 examples of the view, in an order that only the seed decides.
     seeds: how many copies learn, each in its own order.
     learning_rate: of Adam.
+    output: which entry of a dict or tuple output holds the logits.
     """
 
     steps: int = 30
     seeds: int = 3
     learning_rate: float = LEARNING_RATE
+    output: Output = None
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -55,7 +58,13 @@ class Relearning:
         look(0)
         each = -(-len(view) // BATCH_SIZE)
         fine_tune(
-            copy, view, epochs=-(-self.steps // each), seed=seed, after_step=look, learning_rate=self.learning_rate
+            copy,
+            view,
+            epochs=-(-self.steps // each),
+            seed=seed,
+            after_step=look,
+            learning_rate=self.learning_rate,
+            output=self.output,
         )
         return np.stack(found, axis=1)
 
