@@ -84,7 +84,7 @@ def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
     """
     if not is_module(model):
         raise ValueError(f"features are what an nn.Module computes between its layers; got a {type(model).__name__}.")
-    modules = dict(model.named_modules())
+    modules = dict(model.named_modules(remove_duplicate=False))
     watched = {}
     for layer in layers:
         watched[layer] = _named(modules, layer.removeprefix("into ").removeprefix("out of "))
@@ -102,13 +102,13 @@ def _named(modules: dict[str, Any], name: str) -> Any:
     """The module of that name; behind a wrapper, the one whose name ends with it."""
     if name in modules:
         return modules[name]
-    inside = [other for other in modules if other.endswith(f".{name}")]
+    inside = {id(module): module for other, module in modules.items() if other.endswith(f".{name}")}
     if len(inside) != 1:
         raise OtherArchitectureError(
             f"one model has a layer {name!r} and another has not: features can only be compared between models of "
             "one architecture. Name layers that all of them have with layers=[...]."
         )
-    return modules[inside[0]]
+    return next(iter(inside.values()))
 
 
 def _has_matrix(module: Any) -> bool:

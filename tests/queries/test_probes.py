@@ -80,18 +80,16 @@ def test_a_class_probe_is_the_standardised_line_between_few_shots_ranked_among_o
 
 
 def test_its_score_is_that_of_the_known_law_of_the_features(monkeypatch):
-    monkeypatch.setattr(probes, "CLASS_SHOTS", 120)  # so many that the line is the one between the true means
+    monkeypatch.setattr(probes, "CLASS_SHOTS", 1000)  # so many that the line is the one between the true means
     separation = 1.0
-    task = task_of(separation, n=4 * 120, gone=[2])
+    task = task_of(separation, n=4 * 1000, gone=[2])
     found = class_probe(task, 2)(Reading(), task.controls, None).mean()
-    # Along the line (own axis against the mean of the others' axes, each divided by its variance) normal laws meet:
-    # the class has mean s, the others -s/3 * (s/3) and so on; by hand for s = 1.
     others = np.eye(CLASSES)[[0, 1, 3]] * separation
     variance = 1 + others.var(axis=0)
     line = (np.eye(CLASSES)[2] * separation - others.mean(axis=0)) / variance
     centre, spread = (others @ line).mean(), np.sqrt(line @ line + (others @ line).var())
     expected = ((np.eye(CLASSES)[2] * separation) @ line - centre) / spread
-    assert found == pytest.approx(expected, abs=0.12)
+    assert found == pytest.approx(expected, abs=0.05)
 
 
 @pytest.mark.parametrize("seed", range(3))
