@@ -61,8 +61,6 @@ def audit_features_forgotten(
     strict = resolve("require_controls", require_controls)
     case = open_task_case(forget, output, strict.value, "assert_features_forgotten")
     assert case.task is not None
-    if not case.references:
-        raise ValueError("features are judged by those of retrained models: give the task a recipe or references=.")
     names = find_layers(case.references[0], case.forget, layers)
     deciding, wires = _probes(case, case.task, names)
     trial = hold_trial(model, case, deciding, wires, limit=limit, level=level, strict=strict)
@@ -80,12 +78,17 @@ def open_task_case(forget: Any, output: Output, strict: bool, caller: str) -> Ca
     """The case of a forget view that knows its task.
 
     Raises:
-        ValueError: a bare loader or dataset.
+        ValueError: a bare loader or dataset, or a task without references, before the original is trained.
     """
     task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
     if not isinstance(task, UnlearningTask):
         raise ValueError(
             f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
+        )
+    if not (task.recipe is not None and task.references if isinstance(task.references, int) else len(task.references)):
+        raise ValueError(
+            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
+            "references=[models retrained without the forget set]."
         )
     return open_case(
         forget,

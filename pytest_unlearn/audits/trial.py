@@ -57,13 +57,8 @@ def hold_trial(
     """Run the attacks on the model, on the original and on each reference in turn, and rule.
 
     Raises:
-        ValueError: no references, none besides the audited model, or a model that cannot be asked what the attacks ask.
+        ValueError: no references besides the audited model, or a model that cannot be asked what the attacks ask.
     """
-    if not case.references:
-        raise ValueError(
-            "this claim is judged by what retrained models do, and there are none: give the task a recipe, or "
-            "references=[models retrained without the forget set]."
-        )
     case = case.for_attacks((*deciding, *wires))
     target = case.answers(model)
     original = case.known_answers(case.original) if case.original is not None else None
@@ -83,7 +78,7 @@ def hold_trial(
     rotations = [look(one, known[:k] + known[k + 1 :]) for k, one in enumerate(known)] if len(known) >= wanted else []
     controls = Controls(
         original=_positive(look(original, known), limit.value) if original is not None else None,
-        retrained=negative_controls(rotations, limit.value, level.value),
+        retrained=negative_controls(rotations, limit.value, 1 - (1 - level.value) / max(1, len(rotations))),
     )
     ruling = rule(case, target, known, original, judgement, controls, limit.value, strict.value)
     if strict.value and 2 <= len(known) < wanted:

@@ -134,9 +134,7 @@ def test_a_change_may_return_another_model():
     other = seeded(mlp, seed=1)
     query = Query(name="weak", ask=Weakened(lambda copy, retain, *, seed: other, TASK.retain))
     plain = Query(name="plain", ask=lambda model, view, answer: answer(*view.arrays()).logits)
-    np.testing.assert_array_equal(
-        answers(query, seeded(mlp), TASK.forget), answers(plain, other, TASK.forget)
-    )
+    np.testing.assert_array_equal(answers(query, seeded(mlp), TASK.forget), answers(plain, other, TASK.forget))
 
 
 def test_what_has_no_weights_to_change_is_told_so():
