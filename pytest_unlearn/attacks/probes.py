@@ -7,11 +7,12 @@ those of retrained models, the features remember.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
 from pytest_unlearn.attacks.measures import auc_of_scores
@@ -21,6 +22,7 @@ from pytest_unlearn.evidence import Answers, FloatArray, Outputs, Scores
 from pytest_unlearn.query import Query
 from pytest_unlearn.statistics import Measure, band
 
+Kept = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # which forget examples and which controls a probe is about
 MOST_COLUMNS = 64  # of features that the membership probe looks at: it has few examples to learn from
 SOURCE = "Golatkar et al. 2020 (readout of features); Goel et al. 2022; the comparison with references is ours"
 
@@ -30,16 +32,17 @@ def column(name: str, number: int, outputs: Outputs) -> FloatArray:
     return outputs.asked[name][:, number]
 
 
-def label_probe(query: Query, number: int, layer: str) -> tuple[Attack, Attack]:
+def label_probe(query: Query, number: int, layer: str, among: Kept | None = None) -> tuple[Attack, Attack]:
     """Does a probe of this layer find the forget examples' own labels more easily than references' features let it?
 
-    As signed residual and as deviation; AUC 0.5 if forgotten.
+    As signed residual and as deviation; AUC 0.5 if forgotten. `among` are the examples of classes that something was
+    retained of, to teach a probe with; all by default.
     """
     signal = partial(column, query.name, number)
     attack = Attack(
         name=f"label probe {layer}",
-        score=partial(reference_residual, signal),
-        measure=auc_of_scores,
+        score=_only(among, partial(reference_residual, signal)),
+        measure=partial(_auc_among, among),
         access=("weights", "references"),
         least_references=1,
         queries=(query,),
@@ -49,8 +52,8 @@ def label_probe(query: Query, number: int, layer: str) -> tuple[Attack, Attack]:
     )
     deviation = Attack(
         name=f"label probe {layer}, deviation",
-        score=partial(residual_deviation, signal),
-        measure=auc_of_scores,
+        score=_only(among, partial(residual_deviation, signal)),
+        measure=partial(_auc_among, among),
         signed=False,
         access=attack.access,
         least_references=1,
@@ -62,15 +65,16 @@ def label_probe(query: Query, number: int, layer: str) -> tuple[Attack, Attack]:
     return attack, deviation
 
 
-def class_probe(query: Query, number: int, layer: str) -> Attack:
+def class_probe(query: Query, number: int, layer: str, among: Kept | None = None) -> Attack:
     """Does a probe of this layer recognise a class that went as a whole more easily than references' features let it?
 
     Judged over all examples of the class, forget examples and controls alike, by the band that references span: what a
-    model knows of a class shows in examples it never saw too. 0.5 if forgotten.
+    model knows of a class shows in examples it never saw too. 0.5 if forgotten. `among` are the examples of classes
+    that went; all by default.
     """
     return Attack(
         name=f"class probe {layer}",
-        score=partial(_both_sides, partial(column, query.name, number)),
+        score=_only(among, partial(_both_sides, partial(column, query.name, number))),
         measure=band_of_scores,
         access=("weights", "references"),
         least_references=2,
@@ -114,15 +118,47 @@ def band_of_scores(scores: Scores, _: Pairing) -> Measure:
     )
 
 
+def _only(among: Kept | None, score: Callable[..., Scores]) -> Callable[..., Scores]:
+    return score if among is None else partial(_scored_among, among, score)
+
+
+def _scored_among(
+    among: Kept, score: Callable[..., Scores], target: Answers, references: Sequence[Answers], pairing: Pairing
+) -> Scores:
+    return score(_part(among, target), [_part(among, one) for one in references], _paired(among, pairing))
+
+
+def _auc_among(among: Kept | None, scores: Scores, pairing: Pairing) -> Measure:
+    return auc_of_scores(scores, pairing if among is None else _paired(among, pairing))
+
+
+def _paired(among: Kept, pairing: Pairing) -> Pairing:
+    return pairing.among_forget(among[0]).among_controls(np.flatnonzero(among[1]))
+
+
+def _part(among: Kept, answers: Answers) -> Answers:
+    sides = [
+        Outputs(
+            logits=side.logits[kept],
+            labels=side.labels[kept],
+            asked={name: rows[kept] for name, rows in side.asked.items()},
+        )
+        for side, kept in zip((answers.forget, answers.controls), among, strict=True)
+    ]
+    return Answers(forget=sides[0], controls=sides[1])
+
+
 def _both_sides(
     signal: partial[FloatArray],
     target: Answers,
     references: Sequence[Answers],
     pairing: Pairing,  # noqa: ARG001
 ) -> Scores:
+    forget, controls = signal(target.forget), signal(target.controls)
     return Scores(
-        forget=signal(target.forget),
-        controls=signal(target.controls),
+        forget=forget,
+        controls=controls,
+        tie_share=0.0 if forget.any() or controls.any() else 1.0,  # all in the very middle: features that do not vary
         reference_forget=np.array([signal(one.forget) for one in references]),
         reference_controls=np.array([signal(one.controls) for one in references]),
     )

@@ -17,7 +17,7 @@ from pytest_unlearn.evidence import Evidence, Verdict
 from pytest_unlearn.exhibits import Table
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.queries.layers import answers_by, find_layers
-from pytest_unlearn.queries.probes import ClassProbe, LabelProbe, LayerFeatures
+from pytest_unlearn.queries.probes import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
 from pytest_unlearn.query import Query
 from pytest_unlearn.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.task import UnlearningTask, View
@@ -66,8 +66,6 @@ def audit_features_forgotten(
     strict = resolve("require_controls", require_controls)
     case = open_task_case(forget, output, strict.value, "assert_features_forgotten")
     assert case.task is not None
-    if not case.references:
-        raise ValueError("features are judged by those of retrained models: give the task a recipe or references=.")
     names = find_layers(case.references[0], case.forget, layers)
     deciding, wires = _probes(case, case.task, names)
     trial = hold_trial(model, case, deciding, wires, limit=limit, level=level, strict=strict)
@@ -101,12 +99,17 @@ def open_task_case(forget: Any, output: Output, strict: bool, caller: str) -> Ca
     """The case of a forget view that knows its task.
 
     Raises:
-        ValueError: a bare loader or dataset.
+        ValueError: a bare loader or dataset, or a task without references, before the original is trained.
     """
     task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
     if not isinstance(task, UnlearningTask):
         raise ValueError(
             f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
+        )
+    if not (task.recipe is not None and task.references if isinstance(task.references, int) else len(task.references)):
+        raise ValueError(
+            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
+            "references=[models retrained without the forget set]."
         )
     return open_case(
         forget,
@@ -126,24 +129,30 @@ def removed_classes(task: UnlearningTask) -> np.ndarray[Any, Any]:
 
 def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[list[Attack], list[Attack]]:
     gone = removed_classes(task)
+    went = np.isin(case.forget.labels, gone), np.isin(case.controls.labels, gone)
+    partly = bool(went[0].any()) and not went[0].all()
+    stayed = (~went[0], ~went[1]) if partly else None
+    whole = bool(went[0].all() and went[1].all())
     deciding: list[Attack] = []
     wires: list[Attack] = []
     labels = Query(name="label probes", ask=LabelProbe(names, task.retain))
-    if not np.isin(case.forget.labels, gone).all():
+    if not went[0].all():
         for number, name in enumerate(names):
-            signed, deviation = label_probe(labels, number, name)
+            signed, deviation = label_probe(labels, number, name, stayed)
             (deciding if number == len(names) - 1 else wires).append(signed)
             wires.append(deviation)
     others = _others(task, gone)
     if len(gone) and others is not None:
-        known = View("forget", case.forget.examples, case.forget.indices[np.isin(case.forget.labels, gone)], task)
+        known = View("forget", case.forget.examples, case.forget.indices[went[0]], task)
         query = Query(name="class probes", ask=ClassProbe(names, known, others))
         for number, name in enumerate(names):
-            (deciding if number == len(names) - 1 else wires).append(class_probe(query, number, name))
+            (deciding if number == len(names) - 1 else wires).append(
+                class_probe(query, number, name, None if whole else went)
+            )
     if not deciding:
         raise ValueError(
-            "no probe can be judged: the forget set is a whole class, and no test example of another class is there "
-            "to tell it from. Give the split a test set with all classes."
+            "no probe can be judged: the forget set is a whole class, and there are too few test examples of other "
+            f"classes to tell it from. Give the split a test set with more than {CLASS_SHOTS} examples of each class."
         )
     wires += [membership_probe(Query(name=f"features {name}", ask=LayerFeatures(name)), name) for name in names]
     return deciding, wires
@@ -152,7 +161,8 @@ def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[l
 def _others(task: UnlearningTask, gone: np.ndarray[Any, Any]) -> View | None:
     """Never-trained examples of the classes that stay."""
     chosen = np.flatnonzero(~np.isin(task.test.labels, gone))
-    return View("test", task.test.examples, task.test.indices[chosen], task) if len(chosen) else None
+    few = not len(chosen) or np.unique(task.test.labels[chosen], return_counts=True)[1].max() <= CLASS_SHOTS
+    return None if few else View("test", task.test.examples, task.test.indices[chosen], task)
 
 
 def _table(trial: Trial) -> Table:

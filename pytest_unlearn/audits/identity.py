@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_unlearn.adapters import is_module
 from pytest_unlearn.outputs import model_digest
 
 NO_OP = "no-op: every weight of the audited model is the original's"
+ONLY_ITSELF = (
+    "the audited model is the only reference, or answers exactly like it, and no other model is there to judge it by: "
+    "give the task more references."
+)
 
 
 def twin_of(model: Any, original: Any, references: Sequence[Any]) -> str:
@@ -17,12 +22,17 @@ def twin_of(model: Any, original: Any, references: Sequence[Any]) -> str:
     that is what was handed over; what a model answers is compared elsewhere. Models without a state of their own
     (callables, saved outputs) are compared by identity.
     """
-    digest = model_digest(model)
+    digest = _state_digest(model)
     named = [("original", original), *((f"retrained {k}", one) for k, one in enumerate(references))]
     for name, other in named:
-        if other is not None and (other is model or (digest and model_digest(other) == digest)):
+        if other is not None and (other is model or (digest and _state_digest(other) == digest)):
             return name
     return ""
+
+
+def _state_digest(model: Any) -> str:
+    """Empty for a module without any tensor: all of these would be equal."""
+    return "" if is_module(model) and not model.state_dict() else model_digest(model)
 
 
 def identity_notes(model: Any, original: Any, references: Sequence[Any]) -> tuple[str, ...]:

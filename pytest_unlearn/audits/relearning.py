@@ -11,7 +11,7 @@ import numpy as np
 from pytest_unlearn.audits import advice
 from pytest_unlearn.audits.case import Case
 from pytest_unlearn.audits.features import open_task_case
-from pytest_unlearn.audits.identity import identity_notes, twin_of
+from pytest_unlearn.audits.identity import ONLY_ITSELF, identity_notes, twin_of
 from pytest_unlearn.audits.provenance import provenance
 from pytest_unlearn.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Side, Verdict
 from pytest_unlearn.exhibits import Cell, Curves, Table
@@ -77,8 +77,6 @@ def audit_not_relearnable(
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be a number above 0, not {learning_rate!r}.")
     case = open_task_case(forget, output, strict.value, "assert_not_relearnable")
-    if not case.references:
-        raise ValueError("relearning is judged by that of retrained models: give the task a recipe or references=.")
     query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
     curves = _curves(case, model, query)
     highest = math.log(limit.value)
@@ -129,6 +127,8 @@ def _curves(case: Case, model: Any, query: Query) -> dict[str, FloatArray]:
     task = case.task
     assert task is not None
     twin = twin_of(model, None, case.references)
+    if twin and len(case.references) == 1:
+        raise ValueError(ONLY_ITSELF)
     found = {"this model": ask(query, model, case.forget, classes=case.classes, output=case.output, device=task.device)}
     if case.original is not None:
         found["original"] = task.asked(query, case.original, case.forget, case.output)

@@ -22,7 +22,7 @@ from pytest_unlearn.audits.utility import audit_utility
 from pytest_unlearn.audits.withheld import withheld
 from pytest_unlearn.evidence import Evidence, Verdict
 from pytest_unlearn.policies import NEEDS, POLICIES, Policy, Step
-from pytest_unlearn.queries.layers import SingleLayerError
+from pytest_unlearn.queries.layers import SingleLayerError, shows_weights
 from pytest_unlearn.task import UnlearningTask
 
 AUDITS: Mapping[str, Callable[..., Evidence]] = {
@@ -39,7 +39,19 @@ AUDITS: Mapping[str, Callable[..., Evidence]] = {
 }
 
 
-OWN = {"model", "forget", "test", "task", "unlearner", "canaries", "nonmembers", "references", "original", "match"}
+OWN = {
+    "model",
+    "forget",
+    "test",
+    "task",
+    "unlearner",
+    "canaries",
+    "nonmembers",
+    "references",
+    "original",
+    "match",
+    "baseline",
+}
 """Parameters that a claim is given by the release, or that would mean another thing to another claim."""
 OUTPUTS_ALONE = ("forgotten", "utility")  # what these cannot ask, nothing can
 MODEL_CANNOT = (ValueError, TypeError, RuntimeError, IndexError, NotImplementedError, AttributeError)
@@ -70,24 +82,26 @@ def audit_release(
         cannot be asked of this very model (which shows no weights, or has other layers) is INCONCLUSIVE, and says why.
 
     Raises:
-        ValueError: an unknown policy or setting, a policy that needs `unlearner=`, or a task without references.
+        ValueError: an unknown policy or setting, a policy that needs `unlearner=`, one of which nothing can be judged
+            here, or a task without references.
     """
     if not isinstance(task, UnlearningTask):
         raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
     chosen = _policy(policy)
-    steps = _steps(chosen, task, unlearner, canaries)
-    keywords = [_keywords(step, settings) for step in steps]
-    unknown = sorted(set(settings) - {name for step in chosen.steps for name in _parameters(step.claim)})
-    if unknown:
-        raise ValueError(f"no claim of this policy has a setting {unknown[0]!r}.")
+    _check(chosen, settings, unlearner)
     if not task.retrained:
         raise ValueError("a release is judged by retrained models: give the task a recipe, or references=[models].")
     found: dict[str, Evidence] = {}
     with task.remembering(model):
-        for step, given in zip(steps, keywords, strict=True):
-            evidence = _run(step, model, task, unlearner, canaries, given)
+        for step in _steps(chosen, task, canaries):
+            evidence = _run(step, model, task, unlearner, canaries, _keywords(step, settings))
             if evidence is not None:
                 found[step.claim] = evidence
+    if not found:
+        raise ValueError(
+            f"no claim of policy {chosen.name!r} can be judged here ({_needs(chosen)}), and a release that nothing was "
+            "asked of is not proven: choose another policy."
+        )
     return found
 
 
@@ -101,21 +115,35 @@ def _policy(policy: str | Policy) -> Policy:
     return POLICIES[policy]
 
 
-def _steps(policy: Policy, task: UnlearningTask, unlearner: Any, canaries: Any) -> list[Step]:
+def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
+    """Refuse what cannot work before any model is trained."""
     claims = [step.claim for step in policy.steps]
-    unknown = [claim for claim in claims if claim not in AUDITS]
-    if unknown:
-        raise ValueError(f"policy {policy.name!r} names no claim {unknown[0]!r}; claims are {', '.join(AUDITS)}.")
-    twice = sorted({claim for claim in claims if claims.count(claim) > 1})
+    foreign = [claim for claim in claims if claim not in AUDITS]
+    if foreign:
+        raise ValueError(f"policy {policy.name!r} names no claim {foreign[0]!r}; claims are {', '.join(AUDITS)}.")
+    twice = [claim for number, claim in enumerate(claims) if claim in claims[:number]]
     if twice:
-        raise ValueError(f"policy {policy.name!r} has two steps for {twice[0]}: one claim has one set of keywords.")
-    wrong = [(step, sorted(set(step.keywords) - _parameters(step.claim))) for step in policy.steps]
-    for step, names in wrong:
-        if names or step.needs not in NEEDS:
-            what = f"a keyword {names[0]!r}" if names else f"needs={step.needs!r}"
-            raise ValueError(f"policy {policy.name!r}: {step.claim} takes no such thing as {what}.")
+        raise ValueError(
+            f"policy {policy.name!r} names the claim {twice[0]!r} twice, but evidence is kept by claim: make two "
+            "policies of it, or one step with the stricter keywords."
+        )
+    for step in policy.steps:
+        foreign = sorted(set(step.keywords) - (_parameters(step.claim) | {"baseline"}))
+        if foreign or step.needs not in NEEDS:
+            what = f"the keyword {foreign[0]!r}" if foreign else f"needs={step.needs!r}"
+            raise ValueError(f"policy {policy.name!r}: {what} means nothing to the claim {step.claim}.")
+    unknown = sorted(set(settings) - {name for claim in claims for name in _parameters(claim)})
+    if unknown:
+        raise ValueError(f"no claim of policy {policy.name!r} has a setting {unknown[0]!r}.")
     if unlearner is None and any(step.needs == "unlearner" for step in policy.steps):
         raise ValueError(f"policy {policy.name!r} judges the method too: pass unlearner=, or choose another policy.")
+
+
+def _needs(policy: Policy) -> str:
+    return "; ".join(f"{step.claim} {NEEDS[step.needs]}" for step in policy.steps) or "it has none"
+
+
+def _steps(policy: Policy, task: UnlearningTask, canaries: Any) -> list[Step]:
     there = {
         "": True,
         "weights": all(is_module(one) for one in task.retrained),
@@ -124,10 +152,7 @@ def _steps(policy: Policy, task: UnlearningTask, unlearner: Any, canaries: Any) 
         "unlearner": True,
         "canaries": canaries is not None,
     }
-    steps = [step for step in policy.steps if there[step.needs]]
-    if not steps:
-        raise ValueError(f"policy {policy.name!r} leaves nothing to prove for this task: none of its claims applies.")
-    return steps
+    return [step for step in policy.steps if there[step.needs]]
 
 
 def _parameters(claim: str) -> set[str]:
@@ -148,7 +173,7 @@ def _run(
         return audit(unlearner, task, **given)
     if step.needs == "canaries":
         return audit(model, canaries, task=task, **given)
-    hidden = not is_module(model) and all(is_module(one) for one in task.retrained)
+    hidden = not shows_weights(model) and all(shows_weights(one) for one in task.retrained)
     says = f"the references are networks, but this model, a {type(model).__name__}, shows no weights"
     if step.needs == "weights" and hidden:
         return withheld(model, task, step.claim, says)
@@ -159,7 +184,7 @@ def _run(
     except MODEL_CANNOT as error:
         if step.claim in OUTPUTS_ALONE:
             raise
-        return withheld(model, task, step.claim, f"{type(error).__name__}: {error}")
+        return withheld(model, task, step.claim, str(error))
     if step.claim == "no_residual" and hidden and found.verdict is Verdict.PASS:
         return withheld(model, task, step.claim, says)
     return found

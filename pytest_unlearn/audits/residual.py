@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.adapters import is_module
 from pytest_unlearn.attacks import Attack
 from pytest_unlearn.attacks.measures import auc_of_scores
 from pytest_unlearn.attacks.reference_residual import reference_residual, residual_deviation
@@ -20,6 +20,7 @@ from pytest_unlearn.evidence import Answers, Evidence, FloatArray, Outputs
 from pytest_unlearn.exhibits import Cell, Table
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.queries import Augmentations, Noise
+from pytest_unlearn.queries.layers import shows_weights
 from pytest_unlearn.queries.neighbours import Mirrored, Shifted, is_images
 from pytest_unlearn.queries.weakened import BenignEpochs, Change, HeadReset, Pruned, RoundedWeights, Weakened
 from pytest_unlearn.query import Query
@@ -28,6 +29,14 @@ from pytest_unlearn.task import UnlearningTask
 
 Neighbour = Callable[[Any, np.random.Generator], Any]
 QUERIES = 5  # neighbours of each example
+CHANGES: Mapping[str, Change] = {
+    "8-bit weights": RoundedWeights(8),
+    "4-bit weights": RoundedWeights(4),
+    "a third of the weights pruned": Pruned(1 / 3),
+    "a new head": HeadReset(),
+    "one benign epoch": BenignEpochs(),
+}
+"""What is done to the weights of the audited model and of each reference before they are asked again."""
 
 
 def audit_no_residual(
@@ -48,7 +57,7 @@ def audit_no_residual(
     forget inputs, and what fine weights hide, comes back.
 
     Args:
-        model: the unlearned model. Only neighbours are asked of what is no `nn.Module`.
+        model: the unlearned model. Only neighbours are asked of what shows no weights.
         forget: the forget view of an `UnlearningTask` or its loader.
         max_mia_auc: the largest AUC, beyond what references explain, that is tolerated, between 0.5 and 1, and
             1 - max_mia_auc the smallest. Perfect unlearning gives 0.5.
@@ -75,7 +84,7 @@ def audit_no_residual(
     case = open_task_case(forget, output, strict.value, "assert_no_residual")
     assert case.task is not None
     near = _queries(case, neighbours)
-    weak = _changed(case.task, model, usual_changes(output) if changes is None else changes)
+    weak = _changed(case.task, model, _usual_changes(output) if changes is None else changes)
     deciding: list[Attack] = []
     wires: list[Attack] = []
     for query in (*near, *weak):
@@ -94,17 +103,6 @@ def audit_no_residual(
         neighbours=[query.name for query in near],
         changes=[query.name for query in weak],
     )
-
-
-def usual_changes(output: Output = None) -> dict[str, Change]:
-    """What is done to the weights of the audited model and of each reference before they are asked again."""
-    return {
-        "8-bit weights": RoundedWeights(8),
-        "4-bit weights": RoundedWeights(4),
-        "a third of the weights pruned": Pruned(1 / 3),
-        "a new head": HeadReset(output=output),
-        "one benign epoch": BenignEpochs(output=output),
-    }
 
 
 def _queries(case: Case, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
@@ -126,8 +124,16 @@ def _usual(case: Case) -> dict[str, Neighbour]:
     return {"noise": Noise(0.1), **images}
 
 
+def _usual_changes(output: Output) -> dict[str, Change]:
+    """Those of the table, where training further knows which entry of the output holds the logits."""
+    return {
+        name: replace(change, output=output) if isinstance(change, (HeadReset, BenignEpochs)) else change
+        for name, change in CHANGES.items()
+    }
+
+
 def _changed(task: UnlearningTask, model: Any, changes: Mapping[str, Change]) -> list[Query]:
-    if not all(is_module(one) for one in (model, *task.retrained)):
+    if not all(shows_weights(one) for one in (model, *task.retrained)):
         return []
     return [Query(name=name, ask=Weakened(change, task.retain)) for name, change in changes.items()]
 

@@ -15,7 +15,7 @@ from pytest_unlearn.audits import advice
 from pytest_unlearn.audits.case import Case
 from pytest_unlearn.audits.controls import distinct, negative_controls, same_answers
 from pytest_unlearn.audits.examination import Finding, Judgement, judge, run_attacks, shows_power
-from pytest_unlearn.audits.identity import identity_notes
+from pytest_unlearn.audits.identity import ONLY_ITSELF, identity_notes
 from pytest_unlearn.audits.provenance import outputs_digest, provenance
 from pytest_unlearn.audits.ruling import Ruling, rule
 from pytest_unlearn.evidence import Answers, Claim, ControlResult, Controls, Evidence, Verdict
@@ -57,52 +57,32 @@ def hold_trial(
     """Run the attacks on the model, on the original and on each reference in turn, and rule.
 
     Raises:
-        ValueError: no references, or a model that cannot be asked what the attacks ask.
+        ValueError: no references besides the audited model, or a model that cannot be asked what the attacks ask.
     """
-    if not case.references:
-        raise ValueError(
-            "this claim is judged by what retrained models do, and there are none: give the task a recipe, or "
-            "references=[models retrained without the forget set]."
-        )
     case = case.for_attacks((*deciding, *wires))
     target = case.answers(model)
     original = case.known_answers(case.original) if case.original is not None else None
     known = distinct([case.known_answers(one) for one in case.references])
     others = [answers for answers in known if not same_answers(answers, target)]
-
+    if not others:
+        raise ValueError(ONLY_ITSELF)
     fewest = min(len(case.forget), len(case.controls))
 
     def look(one: Answers, among: Sequence[Answers]) -> tuple[Finding, ...]:
-        enough = [
-            attack
-            for attack in (*deciding, *wires)
-            if len(among) >= attack.least_references and fewest >= attack.least_examples
-        ]
-        ours = [attack for attack in deciding if attack in enough]
-        return run_attacks(
-            ours, [attack for attack in wires if attack in enough], one, among, case.pairing, level.value
-        )
+        enough = [a for a in wires if len(among) >= a.least_references and fewest >= a.least_examples]
+        return run_attacks(deciding, enough, one, among, case.pairing, level.value)
 
     findings = look(target, others)
-    if not any(finding.deciding for finding in findings):
-        raise ValueError(
-            f"this claim needs more references besides the audited model than the {len(others)} different ones there "
-            "are: train more (references=4), under distinct seeds."
-        )
     judgement = judge(findings, limit.value, level.value, can_certify=True)
-    rotations = [look(one, known[:k] + known[k + 1 :]) for k, one in enumerate(known)] if len(known) > 1 else []
+    wanted = 1 + max(attack.least_references for attack in deciding)
+    rotations = [look(one, known[:k] + known[k + 1 :]) for k, one in enumerate(known)] if len(known) >= wanted else []
     controls = Controls(
         original=_positive(look(original, known), limit.value) if original is not None else None,
-        retrained=negative_controls(
-            [found for found in rotations if any(one.deciding for one in found)],
-            limit.value,
-            1 - (1 - level.value) / max(1, len(known)),  # any of them would make the audit INVALID
-        ),
+        retrained=negative_controls(rotations, limit.value, 1 - (1 - level.value) / max(1, len(rotations))),
     )
     ruling = rule(case, target, known, original, judgement, controls, limit.value, strict.value)
-    if strict.value and ruling.verdict is Verdict.PASS and not controls.retrained:
-        says = f"no negative control: {len(known)} references are too few to judge one by the others"
-        ruling = Ruling(verdict=Verdict.INCONCLUSIVE, reasons=(says, *ruling.reasons), advice=(advice.NO_REFERENCES,))
+    if strict.value and 2 <= len(known) < wanted:
+        ruling = _without_negative_control(ruling, len(known), wanted)
     if ruling.verdict is Verdict.INCONCLUSIVE and judgement.verdict is Verdict.INCONCLUSIVE:
         ruling = replace(ruling, advice=(*ruling.advice, *advice.TRIAL_UNSETTLED))
     return Trial(
@@ -161,6 +141,15 @@ def trial_evidence(
         ),
         exhibits=tuple(exhibits),
     )
+
+
+def _without_negative_control(ruling: Ruling, count: int, wanted: int) -> Ruling:
+    """No PASS where so few references cannot be judged by one another; `rule` itself knows of fewer than two."""
+    if ruling.verdict not in (Verdict.PASS, Verdict.INCONCLUSIVE):
+        return ruling
+    says = f"no negative control: {count} distinct references, and it takes {wanted} to judge each by the others"
+    then = f"give at least {wanted} references, so that each can be judged by the others"
+    return replace(ruling, verdict=Verdict.INCONCLUSIVE, reasons=(says, *ruling.reasons), advice=(*ruling.advice, then))
 
 
 def _positive(findings: Sequence[Finding], limit: float) -> ControlResult:

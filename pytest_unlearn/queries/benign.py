@@ -11,6 +11,7 @@ import numpy as np
 from pytest_unlearn.adapters import is_module
 from pytest_unlearn.evidence import IntArray
 from pytest_unlearn.outputs import PROBES, Output, pick
+from pytest_unlearn.references.isolation import isolated
 from pytest_unlearn.views import View
 
 BATCH_SIZE = 64
@@ -41,26 +42,31 @@ def fine_tune(
         output: which entry of a dict or tuple output holds the logits.
 
     Raises:
-        ValueError: no module, or no trainable weights.
+        ValueError: no module, no trainable weights, or outputs that no gradient gets through.
     """
     if not is_module(model):
         raise ValueError(f"only an nn.Module can be trained further; got a {type(model).__name__}.")
     import torch
 
-    weights = [weight for weight in (only or model).parameters() if weight.requires_grad]
+    weights = [weight for weight in (model if only is None else only).parameters() if weight.requires_grad]
     if not weights:
         raise ValueError("the model has no trainable weights, so it cannot be trained further: unfreeze them.")
     optimizer = torch.optim.Adam(weights, lr=learning_rate)
     rng = np.random.default_rng(seed)
     model.eval()
     step = 0
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with isolated(seed):
         for _ in range(epochs):
             for where in _batches(rng.permutation(len(view))):
                 x = torch.as_tensor(view.inputs(where), device=weights[0].device)
                 y = torch.as_tensor(view.labels[where], device=weights[0].device)
-                loss = cross_entropy(model(x.to(weights[0].dtype) if x.is_floating_point() else x), y, output)
+                answer = model(x.to(weights[0].dtype) if x.is_floating_point() else x)
+                loss = cross_entropy(pick(answer, output), y)
+                if not loss.requires_grad:
+                    raise ValueError(
+                        "no gradient gets through the model to its weights, so it cannot be trained further: hand over "
+                        "the network itself, whose forward pass runs without torch.no_grad()."
+                    )
                 gradients = torch.autograd.grad(loss, weights, allow_unused=True)
                 for weight, gradient in zip(weights, gradients, strict=True):
                     weight.grad = gradient
@@ -90,11 +96,10 @@ def faithful_copy(model: Any, view: View, answer: Callable[..., Any]) -> Any:
     return copy
 
 
-def cross_entropy(answer: Any, labels: Any, output: Output = None) -> Any:
+def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean cross-entropy of a batch; a single logit is the log-odds of class 1."""
     import torch
 
-    logits = pick(answer, output)
     if logits.ndim == 1 or logits.shape[1] == 1:
         return torch.nn.functional.binary_cross_entropy_with_logits(logits.reshape(-1), labels.to(logits.dtype))
     return torch.nn.functional.cross_entropy(logits, labels)

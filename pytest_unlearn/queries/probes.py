@@ -32,8 +32,8 @@ class LayerFeatures:
 class LabelProbe:
     """The score of an example's own label by a ridge classifier on each layer, shape (examples, layers).
 
-    Taught with ten retained examples a class; the margin of the own label over the best other one, averaged over five
-    draws of shots, which are the same for every model. 0 for labels that nothing was retained of.
+    Taught with ten retained examples a class, and averaged over five draws of shots, which are the same for every
+    model. 0 for labels that nothing was retained of.
     """
 
     layers: tuple[str, ...]
@@ -61,15 +61,17 @@ class ClassProbe:
 
     The probe is the line through the mean of three examples of the class and that of three of every other class, on
     features standardised by the other classes. Its score ranks among the other classes' never-trained examples;
-    averaged over ten draws of shots, which are the same for every model.
+    averaged over ten draws of shots, which are the same for every model. 0 for classes that did not go.
 
     known: examples of the classes that went, to draw shots from.
-    others: never-trained examples of the classes that stay.
+    others: never-trained examples of the classes that stay, more than three of at least one.
+
+    Both follow from the task, so that probes of one task and the same layers are equal, and asked once.
     """
 
     layers: tuple[str, ...]
-    known: View = field(repr=False)
-    others: View = field(repr=False)
+    known: View = field(repr=False, compare=False)
+    others: View = field(repr=False, compare=False)
 
     def __call__(self, model: Any, view: View, _: Any) -> FloatArray:
         """Teach on the shots, and ask about the view; an example's own class is the one looked for."""
@@ -78,6 +80,8 @@ class ClassProbe:
         for label in np.intersect1d(view.labels, self.known.labels):  # an example of another class scores 0
             ours = view.labels == label
             pool = np.flatnonzero(self.known.labels == label)
+            if not len(pool):
+                continue
             for draw in range(CLASS_DRAWS):
                 rng = np.random.default_rng([draw, int(label)])
                 shots = rng.permutation(pool)[:CLASS_SHOTS]

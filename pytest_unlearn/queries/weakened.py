@@ -9,10 +9,12 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
-from pytest_unlearn.adapters import is_module, model_digest
+from pytest_unlearn.adapters import is_module, model_digest, ready
 from pytest_unlearn.evidence import FloatArray, Outputs
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.queries.benign import faithful_copy, fine_tune
+from pytest_unlearn.queries.layers import OtherArchitectureError
+from pytest_unlearn.references.isolation import isolated
 from pytest_unlearn.views import View
 
 Change = Callable[
@@ -56,9 +58,17 @@ class Weakened:
 
 @dataclass(frozen=True)
 class RoundedWeights:
-    """Weights rounded to so many bits, with one scale a row. Source: Zhang et al. 2024 (arXiv 2410.16454)."""
+    """Weights rounded to so many bits, with one scale a row. Source: Zhang et al. 2024 (arXiv 2410.16454).
+
+    bits: 2 or more, the sign among them.
+    """
 
     bits: int
+
+    def __post_init__(self) -> None:
+        """Refuse what leaves no step."""
+        if self.bits < 2:
+            raise ValueError(f"weights are rounded to 2 bits or more, of which one is the sign, not to {self.bits}.")
 
     def __call__(self, model: Any, retain: View, *, seed: int) -> None:  # noqa: ARG002
         """Change the weights in place."""
@@ -68,15 +78,23 @@ class RoundedWeights:
         with torch.no_grad():
             for weight in _matrices(model):
                 rows = weight.reshape(len(weight), -1)
-                scale = rows.abs().amax(dim=1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny) / steps
+                scale = (rows.abs().amax(dim=1, keepdim=True) / steps).clamp_min(torch.finfo(weight.dtype).tiny)
                 weight.copy_(((rows / scale).round() * scale).reshape(weight.shape))
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """The weights of smallest magnitude set to nought, a share of each layer. Source: Jia et al. 2023."""
+    """The weights of smallest magnitude set to nought, a share of each layer. Source: Jia et al. 2023.
+
+    share: from 0 to below 1.
+    """
 
     share: float
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share."""
+        if not 0 <= self.share < 1:
+            raise ValueError(f"the share to prune is a number from 0 to below 1, not {self.share}.")
 
     def __call__(self, model: Any, retain: View, *, seed: int) -> None:  # noqa: ARG002
         """Change the weights in place."""
@@ -85,34 +103,35 @@ class Pruned:
         with torch.no_grad():
             for weight in _matrices(model):
                 size = weight.abs().flatten().sort().values
-                threshold = size[min(len(size) - 1, int(self.share * len(size)))]
-                weight.mul_(weight.abs() >= threshold)
+                weight.masked_fill_(weight.abs() < size[int(self.share * len(size))], 0.0)
 
 
 @dataclass(frozen=True)
 class HeadReset:
-    """The last layer drawn anew and trained on retained data alone, all others frozen. Source: Goel et al. 2022."""
+    """The layer that runs last drawn anew and trained on retained data alone, all others frozen.
+
+    output: which entry of a dict or tuple output holds the logits.
+
+    Source: Goel et al. 2022.
+    """
 
     epochs: int = 5
     output: Output = None
 
     def __call__(self, model: Any, retain: View, *, seed: int) -> None:
         """Train the new head in place."""
-        import torch
-
-        layers = [module for module in model.modules() if _is_layer(module)]
-        if not layers:
-            raise ValueError("this network has no layer that could be drawn anew: pass changes= without a new head.")
-        head = layers[-1]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        head = _last_layer(model, retain)
+        with isolated(seed):
             head.reset_parameters()
         fine_tune(model, retain, epochs=self.epochs, seed=seed, only=head, output=self.output)
 
 
 @dataclass(frozen=True)
 class BenignEpochs:
-    """Trained a little further on retained data. Source: Hu et al. 2024, "Jogging the memory of unlearned models"."""
+    """Trained a little further on retained data. Source: Hu et al. 2024, "Jogging the memory of unlearned models".
+
+    output: which entry of a dict or tuple output holds the logits.
+    """
 
     epochs: int = 1
     output: Output = None
@@ -122,8 +141,32 @@ class BenignEpochs:
         fine_tune(model, retain, epochs=self.epochs, seed=seed, output=self.output)
 
 
+def _layers(model: Any) -> list[Any]:
+    found = [module for module in model.modules() if _is_layer(module)]
+    if not found:
+        raise OtherArchitectureError(
+            f"this {type(model).__name__} shows no layer with weights that could be changed: hand over the network "
+            "itself, or leave such changes out with changes={}."
+        )
+    return found
+
+
 def _matrices(model: Any) -> list[Any]:
-    return [module.weight for module in model.modules() if _is_layer(module)]
+    return [module.weight for module in _layers(model)]
+
+
+def _last_layer(model: Any, view: View) -> Any:
+    """The layer that runs last, wherever it was registered."""
+    layers = _layers(model)
+    ran: list[Any] = []
+    hooks = [layer.register_forward_hook(lambda module, _, __: ran.append(module)) for layer in layers]
+    try:
+        with ready(model, None) as ask:
+            ask(view.inputs(np.arange(min(2, len(view)))))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return ran[-1] if ran else layers[-1]
 
 
 def _is_layer(module: Any) -> bool:
