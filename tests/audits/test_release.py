@@ -141,7 +141,7 @@ def test_outputs_on_each_set_are_computed_once_for_all_claims():
 def test_sharing_changes_no_evidence():
     task = random_task()
     model = fresh(task)
-    found = audit_release(model, task, policy("forgotten", "features_forgotten"), max_mia_auc=0.6)
+    found = audit_release(model, task, policy("features_forgotten"), max_mia_auc=0.6)
     for claim, evidence in found.items():
         assert evidence.to_json() == AUDITS[claim](model, task.forget, max_mia_auc=0.6).to_json()
 
