@@ -51,7 +51,9 @@ def test_help_lists_the_documented_options_in_one_group_and_no_others(suite: Sui
     names = {"report", "report-dir", "gate", "seed", "jobs", "device", "fresh", "inconclusive"}
     assert {f"--unlearn-{name}" for name in names} <= flags
     assert flags == {line.split()[0].split("=")[0] for line in group if line.startswith("  --")}
-    assert flags == {spec.option for spec in TABLE.values() if spec.flag}
+    assert flags == {spec.option for spec in TABLE.values() if spec.flag} | {
+        "--unlearn-policies"
+    }  # which is no setting
 
 
 def test_what_options_store_is_prefixed_and_survives_the_way_to_a_worker(suite: Suite) -> None:
@@ -59,6 +61,6 @@ def test_what_options_store_is_prefixed_and_survives_the_way_to_a_worker(suite: 
     given = [part for name, value in GOOD.items() for part in (TABLE[name].option, value)]
     output = suite.run("-s", *given, "--unlearn-gate").stdout.str()
     options = json.loads(next(line for line in output.splitlines() if line.startswith("OPTIONS"))[len("OPTIONS ") :])
-    assert set(options) == {f"unlearn_{spec.name}" for spec in TABLE.values() if spec.flag}
+    assert set(options) == {f"unlearn_{spec.name}" for spec in TABLE.values() if spec.flag} | {"unlearn_policies"}
     assert options["unlearn_seed"] == 7
     assert options["unlearn_gate"] is True
