@@ -7,10 +7,9 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from pytest_unlearn.references import (
     report_progress,
     train_all,
 )
+from pytest_unlearn.references.unlearning import Unlearning
 from pytest_unlearn.split import Split, reserve_controls
 from pytest_unlearn.views import View
 
@@ -287,17 +287,3 @@ class UnlearningTask:
     def _equal(self, one: Any, other: Any) -> bool:
         ours, theirs = (self.outputs(model, self.controls).logits for model in (one, other))
         return ours.shape == theirs.shape and bool((ours == theirs).all())
-
-
-@dataclass(frozen=True)
-class Unlearning:
-    """An unlearner at work on one original and one request, in the shape of a recipe."""
-
-    unlearner: Any
-    original: Any
-    forget: View
-    role: ClassVar = ("the method", "running the method")
-
-    def __call__(self, dataset: Any, *, seed: int) -> Any:
-        """Run it; `dataset` is the retain set."""
-        return self.unlearner(self.original, dataset, self.forget, seed=seed)

@@ -43,9 +43,7 @@ RANDOM = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "exact-input-mask" else pytest.param(name, marks=pytest.mark.slow) for name in RANDOM]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) for name in RANDOM])
 def test_no_decoy_passes_on_a_random_request(name, task):
     decoy = RANDOM[name](task)
     unlearned = decoy(task.original, task.retain, task.forget, seed=0)

@@ -43,6 +43,7 @@ def test_what_only_the_last_layer_forgot_is_found_in_what_enters_it(method):
     assert evidence.estimate.low > 0.6
 
 
+@pytest.mark.slow
 def test_an_honest_retrain_is_neither_accused_nor_called_uninterpretable():
     for task in (class_task(), random_task()):
         evidence = audit_features_forgotten(fresh(task), task.forget)

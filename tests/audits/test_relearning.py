@@ -60,6 +60,7 @@ def test_an_honest_retrain_relearns_like_the_references():
     assert len(evidence.controls.retrained) == 4
 
 
+@pytest.mark.slow
 def test_the_anamnesis_index_is_one_for_what_learns_as_fast_as_retrained_models():
     task = class_task()
     evidence = audit_not_relearnable(fresh(task), task.forget, steps=11, seeds=2, learning_rate=0.01)

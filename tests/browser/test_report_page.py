@@ -18,6 +18,9 @@ from tests.browser.page import Browser
 SCREENSHOTS = Path(__file__).parents[2] / ".unlearn/screenshots"
 
 
+pytestmark = pytest.mark.slow  # a whole audit, and a browser
+
+
 @pytest.fixture(scope="module")
 def page(report: Path) -> Path:
     return report / "index.html"

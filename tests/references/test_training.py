@@ -269,7 +269,7 @@ def failing(dataset, *, seed):
     raise Broken("out of luck")
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_error_of_the_recipe_keeps_its_type_and_names_the_seed(store, n_jobs):
     with pytest.raises(Broken, match="out of luck") as caught:
         train_all(jobs_for(failing, [7, 7]), store=store, n_jobs=n_jobs)

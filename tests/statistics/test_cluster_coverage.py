@@ -8,6 +8,7 @@ from scipy import special
 
 from pytest_unlearn.statistics import accuracy_gap, auc_difference, auc_measure
 
+pytestmark = pytest.mark.slow
 BOTH, APART, FORGET, NONE = "both sides", "both sides, nobody on both", "forget side only", "no groups"
 
 

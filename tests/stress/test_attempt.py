@@ -214,6 +214,7 @@ def test_what_the_recipe_cannot_do_is_no_fault_of_the_method(tmp_path):
     assert attempt.trial.obstacle.startswith("the recipe cannot be trained on what is left (ValueError: ")
 
 
+@pytest.mark.slow
 def test_a_method_that_raises_fails_and_the_line_shows_it_again(world):
     def crashing(model, retain, forget, *, seed):
         if len(forget) > 60:

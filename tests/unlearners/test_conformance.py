@@ -93,6 +93,7 @@ KIT = {"frozen-layers-untouched": "the function trains in train mode, frozen Bat
 CASES = [*map(case, UNLEARNERS), Case(from_loaders(kit), expected_failures=KIT, name="from-loaders")]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore:There is a performance drop")
 @parametrize_unlearners(CASES)
 def test_conformance(unlearner: Callable[..., Any], check: Callable[[], None]) -> None:
