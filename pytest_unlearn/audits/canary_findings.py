@@ -170,7 +170,7 @@ def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, *, confusion: bool) -> See
         chance=stray.chance(0.5),
     )
     confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
-    # Confusion spreads to unseen examples, which are judged besides; its few pairs would only cost honest models a PASS.
+    # Confusion is judged on unseen examples besides; its few pairs would only cost honest models a PASS.
     findings = (finding,) if confusion else (finding, straying)
     return Seen(findings=findings, plain=plain, confused=confused, coarse=tied > MOSTLY_TIED * len(planted))
 
