@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
-PROCESSES := tests/browser tests/unlearners/test_conformance.py tests/queries tests/canaries tests/attacks tests/statistics tests/report tests/plugin tests/commands tests/references tests/conformance tests/stress tests/audits tests/calibration tests/test_task.py examples/github_actions examples/adversarial_requests
+PROCESSES := tests/browser tests/unlearners/test_conformance.py tests/queries tests/canaries tests/attacks tests/statistics/test_cluster_coverage.py tests/report tests/plugin tests/commands tests/references tests/conformance tests/stress tests/audits tests/test_task.py examples/github_actions examples/adversarial_requests
 
 .PHONY: audit test test-processes test-slow benchmark judged leaderboard lint types contracts clean
 
