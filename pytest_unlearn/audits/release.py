@@ -169,15 +169,15 @@ def _run(
 ) -> Evidence | None:
     """The claim's evidence; None where the references have nothing of what it is about."""
     audit = AUDITS[step.claim]
-    if step.needs == "unlearner":
-        return audit(unlearner, task, **given)
-    if step.needs == "canaries":
-        return audit(model, canaries, task=task, **given)
     hidden = not shows_weights(model) and all(shows_weights(one) for one in task.retrained)
     says = f"the references are networks, but this model, a {type(model).__name__}, shows no weights"
     if step.needs == "weights" and hidden:
         return withheld(model, task, step.claim, says)
     try:
+        if step.needs == "unlearner":
+            return audit(unlearner, task, **given)
+        if step.needs == "canaries":
+            return audit(model, canaries, task=task, **given)
         found = audit(model, task.test if step.claim == "utility" else task.forget, **given)
     except SingleLayerError:
         return None
