@@ -151,5 +151,5 @@ def _content(x: Any) -> bytes:
 
 
 def _exact(x: Any) -> bytes:
-    head = f"{x.dtype}{x.shape}".encode()
+    head = f"{x.dtype.str}{x.shape}".encode()
     return hashlib.blake2b(head + np.ascontiguousarray(x).tobytes(), digest_size=16).digest()

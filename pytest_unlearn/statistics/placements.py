@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pytest_unlearn.evidence import FloatArray
+from pytest_unlearn.evidence import FloatArray, IntArray
+from pytest_unlearn.statistics.standings import standings
 from pytest_unlearn.statistics.strata import Layout
 from pytest_unlearn.statistics.validation import matrix, vector
 
@@ -18,26 +19,28 @@ def placements(forget: ArrayLike, controls: ArrayLike) -> tuple[FloatArray, Floa
     either is the AUC, and all are 1/2 in expectation under perfect unlearning. O((m+n) log(m+n)). Raises ValueError for
     empty or non-finite scores. Source: DeLong 1988; Sun & Xu 2014.
     """
-    forget, controls = vector("forget", forget), vector("controls", controls)
-    return share_below(forget, controls), 1.0 - share_below(controls, forget)
-
-
-def share_below(values: FloatArray, others: FloatArray) -> FloatArray:
-    """The share of `others` below each of `values`, ties counting one half."""
-    ordered = np.sort(others)
-    left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
-    return (left + right) / (2.0 * others.size)
+    return _placements(vector("forget", forget), vector("controls", controls))
 
 
 def stratified_placements(forget: FloatArray, controls: FloatArray, design: Layout) -> tuple[FloatArray, FloatArray]:
     """Placements among the examples of the same stratum; `controls` holds the kept ones only."""
-    ours = np.argsort(design.forget.strata, kind="stable")
-    theirs = np.argsort(design.controls.strata, kind="stable")
-    v10, v01 = np.empty(forget.size), np.empty(controls.size)
-    our_ends, their_ends = np.cumsum(design.forget.counts)[:-1], np.cumsum(design.controls.counts)[:-1]
-    for i, j in zip(np.split(ours, our_ends), np.split(theirs, their_ends), strict=True):
-        v10[i], v01[j] = placements(forget[i], controls[j])
-    return v10, v01
+    if design.forget.counts.size == 1:
+        return _placements(forget, controls)
+    ours, theirs = design.forget, design.controls
+    v10, v01 = _beaten(forget, controls, np.concatenate([ours.strata, theirs.strata]))
+    return v10 / theirs.counts[ours.strata], 1.0 - v01 / ours.counts[theirs.strata]
+
+
+def _placements(forget: FloatArray, controls: FloatArray) -> tuple[FloatArray, FloatArray]:
+    v10, v01 = _beaten(forget, controls, None)
+    return v10 / controls.size, 1.0 - v01 / forget.size
+
+
+def _beaten(forget: FloatArray, controls: FloatArray, strata: IntArray | None) -> tuple[FloatArray, FloatArray]:
+    """How many of the other side each example outscores."""
+    table = standings(np.concatenate([forget, controls]), strata)
+    is_control = np.arange(forget.size + controls.size) >= forget.size
+    return table.beaten(is_control)[: forget.size], table.beaten(~is_control)[forget.size :]
 
 
 def auc(forget: ArrayLike, controls: ArrayLike) -> float:
@@ -46,7 +49,7 @@ def auc(forget: ArrayLike, controls: ArrayLike) -> float:
     `forget` [m], `controls` [n]; returns a number in [0, 1], 1/2 under perfect unlearning. Raises ValueError for empty
     or non-finite scores. Source: Mann & Whitney 1947.
     """
-    return float(share_below(vector("forget", forget), vector("controls", controls)).mean())
+    return float(placements(forget, controls)[0].mean())
 
 
 def delong_variance(forget: ArrayLike, controls: ArrayLike) -> float:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.evidence import FloatArray
+from pytest_unlearn.statistics.standings import standings
 from pytest_unlearn.statistics.strata import layout
 from pytest_unlearn.statistics.validation import vector
 
@@ -19,10 +20,15 @@ def normal_scores(values: ArrayLike, controls: ArrayLike) -> FloatArray:
     Source: van der Waerden 1952.
     """
     values, controls = vector("values", values), vector("controls", controls)
-    ordered = np.sort(controls)
-    left, right = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
-    scores: FloatArray = special.ndtri((0.5 * (left + right) + 0.5) / (controls.size + 1.0))
-    return scores
+    return _normal_scores(values, controls)[0]
+
+
+def _normal_scores(values: FloatArray, controls: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Of the values, and of the controls themselves."""
+    is_control = np.arange(values.size + controls.size) >= values.size
+    beaten = standings(np.concatenate([values, controls])).beaten(is_control)
+    scores = special.ndtri((beaten + 0.5) / (controls.size + 1.0))
+    return scores[: values.size], scores[values.size :]
 
 
 def residual(
@@ -56,16 +62,16 @@ def residual(
         )
     if pooled:
         cut = [forget.size]
-        both, known = np.concatenate([forget, controls]), np.concatenate([reference_forget, reference_controls])
-        fitted = np.split(residual(both, both, known, known)[1], cut)
+        both, expected = np.concatenate([forget, controls]), np.concatenate([reference_forget, reference_controls])
+        fitted = np.split(residual(both, both, expected, expected)[1], cut)
         return fitted[0], fitted[1]
-    y, x = normal_scores(controls, controls), normal_scores(reference_controls, reference_controls)
+    ours, y = _normal_scores(forget, controls)
+    known, x = _normal_scores(reference_forget, reference_controls)
     x_centred = x - x.mean()
     spread = float(x_centred @ x_centred)
     slope = float(x_centred @ (y - y.mean())) / spread if spread > 0.0 else 0.0
     intercept = float(y.mean()) - slope * float(x.mean())
-    ours = normal_scores(forget, controls) - intercept - slope * normal_scores(reference_forget, reference_controls)
-    return ours, y - intercept - slope * x
+    return ours - intercept - slope * known, y - intercept - slope * x
 
 
 def tie_share(
@@ -82,10 +88,8 @@ def tie_share(
     """
     forget, controls = vector("forget", forget), vector("controls", controls)
     design = layout(forget.size, controls.size, forget_strata, control_strata)
-    # A pair ties when stratum and score agree, so number the scores and look for equal (stratum, score) cells.
-    numbered = np.unique(np.concatenate([forget, controls[design.kept]]), return_inverse=True)[1].reshape(-1)
-    cells = np.concatenate([design.forget.strata, design.controls.strata]) * (int(numbered.max()) + 1) + numbered
-    ordered = np.sort(cells[forget.size :])
-    left = np.searchsorted(ordered, cells[: forget.size], "left")
-    right = np.searchsorted(ordered, cells[: forget.size], "right")
-    return float(np.sum(right - left)) / float(design.forget.counts @ design.controls.counts)
+    strata = np.concatenate([design.forget.strata, design.controls.strata]) if design.forget.counts.size > 1 else None
+    scores = np.concatenate([forget, controls[design.kept]])
+    is_control = np.arange(scores.size) >= forget.size
+    tied = standings(scores, strata).ties(~is_control, is_control)
+    return tied / float(design.forget.counts @ design.controls.counts)
