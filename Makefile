@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
+# The tests start hundreds of processes: without bytecode each would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
 PROCESSES := tests/browser tests/unlearners/test_conformance.py tests/queries tests/canaries tests/attacks tests/statistics/test_cluster_coverage.py tests/report tests/plugin tests/commands tests/references tests/conformance tests/stress tests/audits tests/test_task.py examples/github_actions examples/adversarial_requests
 
 .PHONY: audit test test-processes test-slow benchmark judged leaderboard lint types contracts clean
@@ -19,8 +21,8 @@ audit: $(STAMP)        ## audit a release on scikit-learn's digits and write a r
 test: $(STAMP)         ## everything that is not slow
 	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark
 
-test-processes: $(STAMP)  ## the slow tests of the plugin, the commands and the cache, in processes of their own
-	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark -m slow $(PROCESSES)
+test-processes: $(STAMP)  ## the slow tests that CI runs
+	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark -m "slow and not long" $(PROCESSES)
 
 test-slow: $(STAMP)
 	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark -m slow

@@ -123,6 +123,7 @@ def test_nothing_is_created_before_something_is_trained(tmp_path):
     assert (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_an_unlearner_runs_once_and_again_when_it_changes(tmp_path):
     def task():
         return UnlearningTask(SPLIT, RECIPE, references=0, cache_dir=tmp_path)

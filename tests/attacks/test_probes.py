@@ -129,6 +129,7 @@ def test_an_honest_model_is_beyond_a_bound_as_seldom_as_stated(attack):
     assert (outside / draws <= 0.05 + 3 * error).all(), outside
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_honest_model_s_membership_probe_is_beyond_a_bound_as_seldom_as_stated():
     draws = 150

@@ -41,6 +41,7 @@ def test_with_many_runs_it_is_as_good_as_knowing_the_laws(runs):
     assert found > oracle - (0.05 if runs == 9 else 0.015)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("null", ["unlearned", "never trained"])
 @pytest.mark.parametrize("effect", [0.0, 5.0])
 def test_an_exact_method_is_at_a_half_and_its_interval_covers(null, effect):

@@ -46,6 +46,7 @@ def left_out(evidence):
     return evidence.provenance["settings"]["attacks"]["left out"]
 
 
+@pytest.mark.slow
 def test_all_attacks_run_on_a_network_with_references(evidence):
     assert set(evidence.attacks) >= NAMES - {"update leakage, learned"}
     assert left_out(evidence) == {}
@@ -61,6 +62,7 @@ def test_further_tables_say_what_was_found(evidence):
     assert titles >= {"Releasing both models", "Data that were retained", "Privacy loss"}
 
 
+@pytest.mark.slow
 def test_added_attacks_are_tripwires_and_can_fail_a_model(network_task):
     def sees_the_forget_set(model, view, answer):
         return np.where(view.name == "forget", 1.0, 0.0) + RNG.normal(size=len(view))
@@ -102,6 +104,7 @@ def rows_asked(task, attacks):
     return model.rows
 
 
+@pytest.mark.slow
 def test_an_attack_costs_no_evaluation_that_another_already_paid_for(network_task):
     plain = rows_asked(network_task, "standard")
     assert rows_asked(network_task, ["learned, all signals", "starting kit", "update leakage, learned"]) == plain

@@ -60,6 +60,7 @@ def test_an_exact_method_passes_with_enough_runs(task):
     assert len(evidence.controls.retrained) == 3
 
 
+@pytest.mark.slow
 def test_a_method_that_leaks_under_some_of_its_seeds_does_not_pass(task):
     evidence = audit_algorithm(SometimesKeep(), task, 0.65, runs=8)
     assert evidence.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
@@ -99,6 +100,7 @@ def test_u_lira_finds_what_a_method_leaves_although_no_reference_looks_like_it(t
     assert evidence.attacks["U-LiRA, unlearned null"].low > 0.65
 
 
+@pytest.mark.slow
 def test_the_evidence_says_what_was_sampled_and_can_be_repeated(task):
     one, other = (audit_algorithm(keep, task, 0.65, runs=4).to_json() for _ in range(2))
     one["provenance"].pop("seconds"), other["provenance"].pop("seconds")
@@ -176,6 +178,7 @@ def test_a_method_that_changes_its_input_is_stopped(task):
         audit_algorithm(spoil, task, runs=3)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_over_twenty_worlds_an_exact_method_is_never_failed_and_its_interval_covers(tmp_path):
     found = [

@@ -31,6 +31,7 @@ from tests.audits.planted import (
 )
 
 
+@pytest.mark.slow
 def test_the_judged_case_a_network_that_saw_the_noise_and_one_that_did_not():
     canaries, original, retrained = networks()
     before = audit_canaries_forgotten(original, canaries, original=original)
@@ -40,6 +41,7 @@ def test_the_judged_case_a_network_that_saw_the_noise_and_one_that_did_not():
     assert (before.verdict, after.verdict) == (Verdict.FAIL, Verdict.PASS)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_networks_of_many_seeds_are_judged_right(kind):

@@ -54,6 +54,7 @@ def test_a_module_and_the_same_linear_classifier_are_judged_alike():
     assert one.value == pytest.approx(other.value, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_direction_is_found_where_the_loss_gradient_vanishes():
     canaries, original, _ = networks()
     sure = nn.Sequential(original, Times(200.0))

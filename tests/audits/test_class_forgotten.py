@@ -231,6 +231,7 @@ def test_a_further_model_lies_beyond_its_bound_as_often_as_claimed_and_the_mean_
         assert 0.005 < np.mean(beyond) < 0.075
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_retrained_models_do_not_fail_and_originals_always_do():
     verdicts = {"fresh": [], "original": []}

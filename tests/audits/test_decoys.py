@@ -58,6 +58,7 @@ def test_the_last_layer_mask_does_not_pass_on_a_whole_class(class_task):
     assert evidence.verdict is not Verdict.PASS, evidence.reasons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["exact-input-mask", pytest.param("label-flip", marks=pytest.mark.slow)])
 def test_destroying_the_forget_set_is_over_forgetting(name, task):
     unlearned = RANDOM[name](task)(task.original, task.retain, task.forget, seed=0)

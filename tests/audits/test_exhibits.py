@@ -58,6 +58,7 @@ def test_the_class_table_has_a_row_a_class_with_its_own_interval():
     assert sum(weights) == 300
 
 
+@pytest.mark.slow
 def test_of_many_classes_the_most_remarkable_are_kept():
     rng = np.random.default_rng(0)
     train, test = ((rng.normal(size=(n, 2)), np.arange(n) % 60) for n in (180, 600))
@@ -74,6 +75,7 @@ def test_without_an_original_or_references_their_curves_are_left_out():
     assert list(shown(evidence)["curves"].series) == ["unlearned"]
 
 
+@pytest.mark.slow
 def test_scores_that_all_tie_can_still_be_shown():
     flat = SavedOutputs(**{name: np.zeros_like(part) for name, part in WORLD.model().parts.items()})
     evidence = audit_forgotten(flat, UnlearningTask(WORLD.split, references=0).forget)
@@ -108,6 +110,7 @@ def pictures(layers):
         return audit_forgotten(model, task.forget).to_json()["most_exposed"]
 
 
+@pytest.mark.slow
 def test_examples_are_named_by_index_only_unless_thumbnails_were_asked_for():
     assert all(row["pixels"] is None for row in pictures({}))
     asked = pictures({"command line": {"report_thumbnails": True}})

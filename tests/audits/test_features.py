@@ -53,6 +53,7 @@ def test_an_honest_retrain_is_neither_accused_nor_called_uninterpretable():
         assert not any("no-op" in reason or "a reference:" in reason for reason in evidence.reasons)
 
 
+@pytest.mark.slow
 def test_with_a_wide_enough_limit_an_honest_retrain_is_proven():
     evidence = audit_features_forgotten(fresh(random_task()), random_task().forget, max_mia_auc=0.6)
     assert evidence.verdict is Verdict.PASS, evidence.reasons
@@ -82,6 +83,7 @@ def test_the_original_fails_and_is_named_and_the_evidence_is_plain_and_the_same_
     assert first["provenance"]["settings"]["layers"] == ["into 2"]
 
 
+@pytest.mark.slow
 def test_named_layers_are_probed_as_they_are_left_and_the_last_one_decides():
     task = random_task()
     evidence = audit_features_forgotten(task.original, task.forget, layers=["0", "1"])

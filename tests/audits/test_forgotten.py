@@ -89,6 +89,7 @@ def test_an_attack_without_power_makes_the_verdict_inconclusive(world):
     assert any("no power" in reason for reason in evidence.reasons)
 
 
+@pytest.mark.slow
 def test_references_that_are_told_apart_make_the_audit_invalid(world):
     skewed = UnlearningTask(
         DATA, original=world.original(3.0), references=[*world.references(3), world.model(1.5, seed=1003)]
@@ -98,6 +99,7 @@ def test_references_that_are_told_apart_make_the_audit_invalid(world):
     assert any("negative control fails: retrained 3" in reason for reason in evidence.reasons)
 
 
+@pytest.mark.slow
 def test_a_negative_control_outranks_a_failure(world):
     skewed = UnlearningTask(
         DATA, original=world.original(3.0), references=[*world.references(2), world.model(1.5, seed=1003)]
@@ -113,6 +115,7 @@ def test_too_few_examples_are_inconclusive_and_the_evidence_says_how_many_would_
     assert any("simulated requests" in step for step in evidence.advice)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_forget", [1, 2, 3, 8])
 def test_a_handful_of_examples_never_passes_or_fails_by_luck(n_forget):
     for seed in range(12):
@@ -156,6 +159,7 @@ def test_a_reference_audited_as_the_model_is_not_compared_with_itself(task):
     assert evidence.verdict is Verdict.PASS
 
 
+@pytest.mark.slow
 def test_without_references_the_evidence_says_uncalibrated_and_runs_the_blind_baseline():
     easy = World(DATA, difficulty=1.5)
     task = easy.task(references=0, boost=3.0)

@@ -123,6 +123,7 @@ def times_asked(view):
     return [Counting.batches[np.ascontiguousarray(batch).tobytes()] for batch in view.batches(256)]
 
 
+@pytest.mark.slow
 def test_outputs_on_each_set_are_computed_once_for_all_claims():
     task = class_task()
     Counting.batches.clear()
@@ -136,6 +137,7 @@ def test_outputs_on_each_set_are_computed_once_for_all_claims():
     assert set(times_asked(task.forget)) == {1}  # and nothing of the model is kept for the next call
 
 
+@pytest.mark.slow
 def test_sharing_changes_no_evidence():
     task = random_task()
     model = fresh(task)
@@ -266,6 +268,7 @@ def test_a_release_needs_references_a_task_and_a_claim(world):
         audit_release(world.model(seed=HONEST), world.task(), policy())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_thorough_judges_the_method_too():
     task = random_task()

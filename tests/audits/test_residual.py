@@ -28,6 +28,7 @@ def shown(evidence, title):
     return next(table for table in evidence.to_json()["exhibits"] if table["title"] == title)
 
 
+@pytest.mark.slow
 def test_the_original_fails_is_named_and_its_evidence_is_plain_and_the_same_again():
     task = random_task()
     model = unlearned(decoys.NoOp(), task)
@@ -166,6 +167,7 @@ def test_filters_of_the_example_fail(method):
     assert audit_no_residual(unlearned(method, task), task.forget).verdict is Verdict.FAIL
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_honest_retrains_are_hardly_ever_accused():
     task = random_task()

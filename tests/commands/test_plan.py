@@ -110,6 +110,7 @@ def in_a_process(suite: Suite, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, cwd=suite.path, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_it_says_what_can_be_certified_and_what_it_costs(suite: Suite) -> None:
     suite.write(SPLIT, RECIPE, UNLEARNER)
     before = suite.files

@@ -34,6 +34,7 @@ def test_a_method_of_large_steps_may_depend_on_the_order_as_much_as_on_the_seed(
 DAILY = {frozenset(checks): name for name, (_, checks) in BROKEN.items()}.values()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name if name in DAILY else pytest.param(name, marks=pytest.mark.slow) for name in BROKEN]
 )

@@ -38,6 +38,7 @@ def test_a_refused_network_is_unsupported_with_the_sentence() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_method_is_held_to_the_rules_on_the_first_network_that_it_takes() -> None:
     report = check_unlearner(Picky(convolutions_only))
     assert names(report.unsupported) == {name for name in NETWORK_CHECKS if "cnn" not in name}

@@ -80,6 +80,7 @@ def _imports() -> None:
     next(unlearner_checks(Careful()))()
 
 
+@pytest.mark.slow
 def test_every_check_is_a_test_and_the_count_is_printed(run) -> None:
     result = run(GOOD, "-rsx", "-v")
     # Estimators leave out eight checks about modules, and the six networks are not tried.

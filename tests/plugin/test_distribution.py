@@ -15,6 +15,7 @@ def test_marked(): audit()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [("-n0",), ("-n2",), pytest.param(("-n2", "--dist=loadgroup"), marks=pytest.mark.slow)])
 def test_every_way_of_dealing_releases_alike(suite: Suite, how: tuple[str, ...]) -> None:
     suite.write(test_it=SUITE)
@@ -24,6 +25,7 @@ def test_every_way_of_dealing_releases_alike(suite: Suite, how: tuple[str, ...])
     assert suite.report()["counts"]["planned"] == 5
 
 
+@pytest.mark.slow
 def test_a_killed_worker_takes_only_its_own_test_along(suite: Suite) -> None:
     suite.write(
         test_release="""

@@ -52,6 +52,7 @@ def failed_and_said_why(output: str, why: str) -> None:
     assert all(why in line for line in sentences[:2])
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full(suite: Suite, private_mounts: None) -> None:
     suite.write(test_it=SUITE)
     status, output, left = run_on(suite, "-o size=4k")
@@ -60,6 +61,7 @@ def test_a_disk_that_is_full(suite: Suite, private_mounts: None) -> None:
     assert set(left) <= FILES  # no temporary file
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_keeps_what_an_earlier_run_wrote_and_says_that_it_is_old(
     suite: Suite, private_mounts: None
 ) -> None:
@@ -124,6 +126,7 @@ def test_the_last_report_is_set_aside_whole_when_the_next_cannot_be_written(
     assert {path.name for path in folder.iterdir()} == FILES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("death", ["os._exit(0)", "os.kill(os.getpid(), 15)"])
 def test_a_run_that_dies_leaves_no_report_that_could_be_taken_for_its_own(suite: Suite, death: str) -> None:
     suite.write(test_it=SUITE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.plugin.conftest import Suite
 
 SUITE = "def test_a(): pass"
@@ -18,6 +20,7 @@ def test_a_run_without_audits_looks_as_if_the_plugin_were_not_there(suite: Suite
     assert "unlearn" not in suite.run().stdout.str().replace(str(suite.path), "")
 
 
+@pytest.mark.slow
 def test_workers_print_no_header(suite: Suite) -> None:
     suite.write(test_it=SUITE)
     lines = suite.run("-v", "-n2", "--unlearn-seed=3").outlines

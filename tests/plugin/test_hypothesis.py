@@ -7,6 +7,7 @@ import pytest
 from tests.plugin.conftest import Suite
 
 
+@pytest.mark.slow
 def test_a_hypothesis_test_becomes_its_worst_example_and_a_count(suite: Suite) -> None:
     suite.write(
         test_release="""

@@ -44,6 +44,7 @@ def test_c(): audit("FAIL")
     assert [claim["nodeid"] for claim in suite.report()["claims"]] == ["test_it.py::test_a"]
 
 
+@pytest.mark.slow
 def test_with_workers(suite: Suite) -> None:
     suite.write(
         test_it=SIGNAL
@@ -59,6 +60,7 @@ def test_b():
     interrupted(suite, "-n2", reason="the run was stopped before its end")
 
 
+@pytest.mark.slow
 def test_during_collection(suite: Suite) -> None:
     suite.write(test_it=SIGNAL + "os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(30)\ndef test_a(): audit()")
     interrupted(suite, reason="the run was stopped before its first test")
@@ -93,6 +95,7 @@ os.replace = interrupt
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ["def test_a(): audit()", "def test_a(): raise KeyboardInterrupt"])
 def test_while_the_report_is_written_nothing_half_done_stays(suite: Suite, body: str) -> None:
     suite.pytester.makeconftest(AGAIN)

@@ -29,6 +29,7 @@ def test_each_option_that_takes_a_value(suite: Suite) -> None:
         assert f"[{name}={TABLE[name].parse(value)!r} from command line]" in shown
 
 
+@pytest.mark.slow
 def test_flags_take_no_value_and_leave_the_path_alone(suite: Suite) -> None:
     suite.write(test_it=SHOW + f"def test_a():\n    for name in {FLAGS}: show(name)")
     for distribute in ((), ("-n2",)):

@@ -39,6 +39,7 @@ def test_it_loads_through_its_entry_point(installed: Suite) -> None:
     installed.run(subprocess=True).stdout.fnmatch_lines([COUNTED])
 
 
+@pytest.mark.slow
 def test_it_can_be_switched_off(installed: Suite) -> None:
     installed.write(test_it="def test_a(): audit()\ndef test_b(unlearn_split): pass")
     result = installed.run("-p", "no:unlearn", subprocess=True)

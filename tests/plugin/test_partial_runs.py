@@ -125,6 +125,7 @@ def test_modules_that_were_not_named_or_hold_only_doctests_are_not_missed(suite:
     assert suite.run("--unlearn-gate", "test_it.py", "src", "--doctest-modules").ret == 0
 
 
+@pytest.mark.slow
 def test_workers_tell_all_of_it(suite: Suite) -> None:
     suite.pytester.makeconftest(DROP)
     suite.write(test_it="def test_a(): audit()\ndef test_b(): audit()\ndef test_c(): audit()")

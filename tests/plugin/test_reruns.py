@@ -50,6 +50,7 @@ def test_flaky_which_reports_the_last_try_alone(suite: Suite, body: str) -> None
     blocked(suite)
 
 
+@pytest.mark.slow
 def test_both_with_workers(suite: Suite) -> None:
     pytest.importorskip("pytest_rerunfailures")
     suite.plugins = (*suite.plugins, "-ppytest_rerunfailures")

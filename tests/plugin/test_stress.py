@@ -60,6 +60,7 @@ def searches(suite: Suite) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_workers_find_the_same_and_a_new_process_replays_it(forests: Suite) -> None:
     forests.write(test_search=SEARCH)

@@ -86,6 +86,7 @@ def test_a_suite_outside_the_root_directory_is_looked_at_too(suite: Suite) -> No
     result.stdout.fnmatch_lines(["  - *test_b looks like an audit*"])
 
 
+@pytest.mark.slow
 def test_it_is_the_same_with_workers(suite: Suite) -> None:
     names = ("skip_mark", "class_skip", "helper", "model", "xfail_not_run")
     for number, name in enumerate(names):

@@ -108,6 +108,7 @@ def test_a_name_that_is_no_valid_text_does_not_cost_the_report(tmp_path: Path) -
     assert json.loads((tmp_path / "report.json").read_text())["claims"][0]["nodeid"] == "test_it.py::test_a[caf\udce9]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 30, 250])
 def test_each_file_tells_of_every_claim(tmp_path: Path, count: int) -> None:
     texts = publish.render(ledger(count), ABOUT)

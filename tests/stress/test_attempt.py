@@ -313,6 +313,7 @@ def test_part_of_a_group_is_asked_for_without_a_warning(world):
         assert look(Bench(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION).trial.powerful in (True, False)
 
 
+@pytest.mark.slow
 def test_a_request_is_looked_at_with_the_groups_of_the_controls_it_is_compared_with(world):
     split, rng = world.task.split, np.random.default_rng(0)
 

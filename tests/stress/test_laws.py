@@ -92,6 +92,7 @@ def helpless_with_little(model, retain, forget, *, seed):
 DAILY = ("order", "commutation", "corrupting-requests")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in DAILY else pytest.mark.slow) for n in NAMES])
 def test_retraining_keeps_every_law(world, name):
     check(name, HONEST, world.task)
@@ -141,6 +142,7 @@ def test_what_the_method_raised_is_the_cause(world):
     assert isinstance(broken.value.__cause__, IndexError)
 
 
+@pytest.mark.slow
 def test_an_error_that_says_what_is_the_matter_is_as_good_as_a_model(world):
     def refuses(model, retain, forget, *, seed):
         if len(retain) < 50:
@@ -150,6 +152,7 @@ def test_an_error_that_says_what_is_the_matter_is_as_good_as_a_model(world):
     check("corrupting-requests", refuses, world.task)
 
 
+@pytest.mark.slow
 def test_what_the_recipe_cannot_do_either_is_no_fault_of_the_method(world):
     from sklearn.linear_model import LogisticRegression
 
@@ -270,6 +273,7 @@ class TestAsTests:
     test_others = unlearning_laws(unsupported, families=["random"], budget=1)
     """
 
+    @pytest.mark.long
     @pytest.mark.slow
     def test_one_test_a_law_of_the_fixtures_or_of_a_method_given(self, pytester, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))

@@ -71,6 +71,7 @@ def test_retraining_survives(world):
     assert found.error is None
 
 
+@pytest.mark.slow
 def test_what_only_the_first_look_sees_fails_nothing(world):
     looks = []
 
@@ -84,6 +85,7 @@ def test_what_only_the_first_look_sees_fails_nothing(world):
     assert set(looks) == {world.task.seed, world.task.seed + CONFIRMATION.first_seed}
 
 
+@pytest.mark.slow
 def test_a_failing_request_is_made_smaller(world):
     def small(unlearned):
         assert len(unlearned.task.forget) < 3, "too large"
@@ -104,6 +106,7 @@ def test_a_method_that_crashes_on_a_request_fails_on_it(world):
     assert "RuntimeError: out of range" in str(found.evidence.reasons)
 
 
+@pytest.mark.slow
 def test_a_test_that_records_nothing_on_any_request_that_it_could_tell_is_inconclusive(world):
     found = audit(world, forgotten, families=["single"], budget=2)
     assert found.evidence.verdict is Verdict.INCONCLUSIVE
@@ -300,6 +303,7 @@ class TestDecorator:
         with pytest.raises(ValueError, match="at least 1"):
             stress(budget=0)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("first", ["", "import pytest_unlearn.stress.laws; ", "import pytest_unlearn.stress; "])
     def test_it_can_be_called_whatever_was_imported_before(self, first):
         code = f"{first}from pytest_unlearn import stress; stress(budget=3)(lambda unlearned: 0); print('fine')"

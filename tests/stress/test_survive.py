@@ -86,6 +86,7 @@ def test_the_class_that_a_method_ignores_is_found(world):
     assert (request.family, request.label) in {("class-fraction", 7), ("whole-class", 7)}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_same_search_twice_gives_the_same_evidence(world):
     weak = Forgets(RECIPE, mislabelled(world.wrong))
@@ -118,6 +119,7 @@ def test_answers_that_cannot_be_judged_never_pass(world, when):
     assert any("could not be judged: INVALID, unlike of a retrained model" in reason for reason in evidence.reasons)
 
 
+@pytest.mark.slow
 def test_only_the_confirmation_can_fail(world):
     bench = Bench(world.task, Forgets(RECIPE, partial(large, least=0)), LIMIT, 0.95)
     passing = audit_request(Forgets(RECIPE), world.task, ForgetRequest("random", size=100), max_mia_auc=LIMIT)

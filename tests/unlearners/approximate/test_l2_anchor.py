@@ -15,9 +15,8 @@ def augmented(x):
     return torch.cat([x, torch.ones(len(x), 1, dtype=x.dtype)], 1)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize(("seed", "momentum"), [(0, 0.0), (1, 0.9)])
 @pytest.mark.parametrize("anchor", [0.01, 0.3, 20.0])
-@pytest.mark.parametrize("seed", range(2))
 def test_on_a_quadratic_it_is_the_closed_form(seed, anchor, momentum, blobs, unreadable):
     """(H + anchor I)^-1 (H theta_retrained + anchor theta_original), for the squared loss of a linear model."""
     retain, model = blobs(40, seed, dtype=torch.float64), linear(seed)
