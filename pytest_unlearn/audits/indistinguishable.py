@@ -12,7 +12,7 @@ from pytest_unlearn.audits.quality_exhibits import quality_exhibits
 from pytest_unlearn.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.settings import CONFIDENCE, MIN_RATIO, REQUIRE_CONTROLS, resolve
-from pytest_unlearn.statistics import QualityRatio, quality_ratio, told_apart
+from pytest_unlearn.statistics import QualityRatio, models_apart, quality_ratio, told_apart
 from pytest_unlearn.task import UnlearningTask
 
 FEWEST_RUNS = 10  # the negative control has half as many models
@@ -162,6 +162,10 @@ def _rule(
     if len(hidden):
         says = f"{len(hidden)} of {ours.margins.shape[1]} examples are told apart in nearly every model, which a mean"
         doubts.append((f"{says} over examples hides", ONE_BY_ONE))
+    apart = models_apart(ours.margins, theirs.margins)
+    if len(apart):
+        which = ", ".join(str(k) for k in apart)
+        doubts.append((f"{len(apart)} of {count} unlearned models ({which}) are unlike any retrained one", RUN_BY_RUN))
     if controls.original is not None and not controls.original.holds:
         doubts.append((f"no power: {controls.original.says}", NO_POWER))
     if strict and controls.original is None:
@@ -190,5 +194,6 @@ MORE_RUNS = "judge more examples, which narrows the interval, or more models (ru
 SEEDED = "let the method draw from the seed it is given, and from nothing that retraining draws from"
 REPAIR = "unlearn differently or repair the model on retain: what it answers on the forget set is not as if retrained"
 ONE_BY_ONE = "look at these examples one by one in the table of examples: the method leaves or damages them"
+RUN_BY_RUN = "look at these runs one by one: under some of its seeds the method leaves what it removes under the others"
 NO_POWER = "F cannot tell even originals apart here, so not telling the unlearned models apart proves nothing"
 FRESH = 'pass originals="fresh", which trains an original a run, or require_controls=False to do without the control'

@@ -55,6 +55,7 @@ from pytest_unlearn.statistics.quality_ratio import QualityRatio, quality_ratio
 from pytest_unlearn.statistics.residual import normal_scores, residual, tie_share
 from pytest_unlearn.statistics.roc import tpr_at_fprs
 from pytest_unlearn.statistics.shares import ShareMeasure, backdoor_test_errors
+from pytest_unlearn.statistics.single_models import models_apart
 from pytest_unlearn.statistics.tpr import tpr_at_fpr
 from pytest_unlearn.statistics.unit_mean import UnitMean
 
@@ -110,6 +111,7 @@ __all__ = [
     "mcnemar",
     "median",
     "minimum_forget",
+    "models_apart",
     "needed_for_median",
     "newcombe",
     "normal_quantile",

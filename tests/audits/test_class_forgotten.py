@@ -18,7 +18,6 @@ from pytest_unlearn import (
     audit_class_forgotten,
 )
 from pytest_unlearn.report.consistency import unproven
-from pytest_unlearn.statistics import among_references, shift
 from pytest_unlearn.views import as_view
 from unlearners import LastLayerMask, LinearFiltration
 
@@ -207,28 +206,6 @@ def test_what_cannot_be_judged_is_refused_in_a_sentence():
     unseen = Split((data.train.inputs(np.arange(600)), data.train.labels), forget=threes, test=part, match=None)
     with pytest.raises(ValueError, match="no control of class 3"):
         audit_class_forgotten(model, UnlearningTask(unseen, references=[model] * 3).forget)
-
-
-def test_the_shift_is_the_total_variation_distance_beyond_the_references_own():
-    theirs = np.array([np.repeat([0, 1], 50), np.repeat([0, 1], [60, 40]), np.repeat([0, 1], [40, 60])])
-    found = shift(np.zeros(100, dtype=int), theirs, np.zeros(100))
-    assert found.ours == pytest.approx(0.5)
-    assert found.theirs == pytest.approx([0.0, 0.15, 0.15])
-    assert found.differences.mean() == pytest.approx(0.5 - 0.1)
-    swapped = shift(theirs[0], theirs[1:], np.arange(100) % 2)
-    assert swapped.differences.mean() == pytest.approx(swapped.ours - swapped.theirs.mean())
-
-
-def test_a_further_model_lies_beyond_its_bound_as_often_as_claimed_and_the_mean_too():
-    for further in (False, True):
-        beyond = []
-        for seed in range(600):
-            rng = np.random.default_rng(seed)
-            shared, effects = rng.normal(0, 0.001, 400), rng.normal(0, 0.1, 5)
-            ours = shared + (effects[4] if further else 0.0)
-            gap = ours - (shared + effects[:4].mean())
-            beyond.append(among_references(gap, effects[:4], further=further, sparse=False).at(0.95).low > 0)
-        assert 0.005 < np.mean(beyond) < 0.075
 
 
 @pytest.mark.long

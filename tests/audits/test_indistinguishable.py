@@ -190,6 +190,22 @@ def test_a_few_examples_that_are_kept_do_not_pass_under_cover_of_the_mean(task):
     assert {0, 1} <= {row[0] for row in examples.rows[:5]}
 
 
+class ForgetsMostly:
+    """Retrains, but under one seed in so many it hands back what it was given."""
+
+    key = "forgets mostly"
+
+    def __call__(self, model, retain, forget, *, seed):
+        return copy.deepcopy(model) if seed % RUNS == 3 else RECIPE(retain, seed=seed)
+
+
+def test_one_run_that_forgets_nothing_does_not_pass_under_cover_of_the_others(task):
+    evidence = audit_indistinguishable(ForgetsMostly(), task, 0.3, runs=RUNS)
+    assert evidence.estimate.low > 0.3
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    assert "1 of 10 unlearned models (3) are unlike any retrained one" in evidence.reasons[1]
+
+
 def test_a_recipe_that_ignores_its_seed_is_refused_before_the_rest_is_trained(tmp_path):
     trained = []
 
