@@ -53,8 +53,9 @@ def audit_efficient(
     """Does the method take at most `max_fraction` of the time that retraining takes?
 
     Method and recipe run in turns in this process, on one thread, on the task's own data; which of the two goes first
-    alternates, so that a machine that slows down favours neither. Both run once before that, off the clock. Nothing
-    comes from the cache or goes there, and the models are thrown away.
+    alternates, so that a machine that slows down favours neither. Both run once before that, off the clock. Each model
+    answers one example on the clock, so that no work waits until then. Nothing comes from the cache or goes there, and
+    the models are thrown away. A method that keeps to itself what it computed in an earlier run is not found out.
 
     Args:
         unlearner: `unlearner(model, retain, forget, *, seed) -> model`.

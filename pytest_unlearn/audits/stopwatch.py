@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from pytest_unlearn.adapters import estimator_logits, is_estimator, ready
 from pytest_unlearn.evidence import IntArray
 from pytest_unlearn.references.isolation import isolated
 from pytest_unlearn.task import UnlearningTask, View
@@ -70,26 +73,37 @@ def time_method(unlearner: Any, task: UnlearningTask, seed: int, clock: Clock) -
     """One run of a method on the task's original; what it makes is thrown away."""
     retain, forget = Counted(task.retain), Counted(task.forget)
     original = task.original
-    return _timed(lambda: unlearner(original, retain, forget, seed=seed), seed, clock, retain, forget)
+    return _timed(lambda: unlearner(original, retain, forget, seed=seed), task, seed, clock, retain, forget)
 
 
 def time_recipe(task: UnlearningTask, seed: int, clock: Clock) -> Lap:
     """One retraining on what the task retains; what it makes is thrown away."""
     retain = Counted(task.retain)
-    return _timed(lambda: task.recipe(retain, seed=seed), seed, clock, retain)
+    return _timed(lambda: task.recipe(retain, seed=seed), task, seed, clock, retain)
 
 
-def _timed(run: Callable[[], Any], seed: int, clock: Clock, *read: Counted) -> Lap:
+def _timed(run: Callable[[], Any], task: UnlearningTask, seed: int, clock: Clock, *read: Counted) -> Lap:
     with isolated(seed):  # as the task trains its references: seeded, on one thread
         _finish()
         started = clock()
         made = run()
+        _first_answer(made, task)
         _finish()
         seconds = clock() - started
     if made is None:
         raise TypeError("a run that was timed returned None: a method and a recipe must return the model.")
     counts = [view.rows for view in read]
     return Lap(seconds=seconds, read=None if None in counts else sum(count or 0 for count in counts))
+
+
+def _first_answer(made: Any, task: UnlearningTask) -> None:
+    """Ask about one example: work that is put off until then is part of making the model."""
+    one = View("retain", task.retain.examples, task.retain.indices[:1])
+    if is_estimator(made):
+        estimator_logits(made, one, task.split.classes, 1)
+    elif callable(made):
+        with ready(made, task.device) as ask:
+            ask(one.inputs(np.arange(1)))
 
 
 def _finish() -> None:

@@ -112,6 +112,21 @@ def test_a_slow_first_run_is_off_the_clock():
     assert judged([100, *[0.1] * 5], [0.001, *[3] * 5]).estimate.high == pytest.approx(0.1 / 3)
 
 
+def test_work_that_waits_for_the_first_question_is_on_the_clock():
+    watch = Watch()
+
+    def postponing(model, retain, forget, *, seed):
+        def answer(x):
+            watch.now += 2.9
+            return np.zeros((len(x), 2))
+
+        return answer
+
+    evidence = audit_efficient(postponing, task(watch.recipe(3)), clock=watch)
+    assert evidence.verdict is Verdict.FAIL
+    assert evidence.estimate.value == pytest.approx(2.9 / 3)
+
+
 def test_a_machine_that_slows_down_favours_neither_side():
     slower = [1, 1.2, 1.4, 1.6, 1.8, 2]
     assert judged([0.15 * s for s in slower], slower).estimate.high == pytest.approx(0.15)
