@@ -100,6 +100,20 @@ def test_points_that_coincide_are_not_told_apart():
     assert (example_epsilons(same, same + 1e-9) == 50).all()
 
 
+def test_laws_of_equal_median_are_taken_either_way_round():
+    """f >= 1 holds 4 of 10 against 1 of 10, and both medians are 0: log((4/10) / (1/10))."""
+    ours, theirs = (np.array([0.0] * 5 + [1.0] * ones + [-1.0] * (5 - ones))[:, None] for ones in (4, 1))
+    for pair in ((ours, theirs), (theirs, ours)):
+        assert example_epsilons(*pair, delta=0.0, rules="single") == pytest.approx([np.log(4)])
+
+
+def test_a_law_a_hundred_times_narrower_counts_fifty_even_where_no_region_tells_them_apart():
+    spike, wide = np.zeros((8, 1)), np.array([0, 0, 1, -1, 2, -2, 0.5, -0.5])[:, None]
+    assert example_epsilons(spike, wide) == example_epsilons(wide, spike) == [50.0]
+    almost = spike + 0.05 * np.arange(8)[:, None] / 7
+    assert example_epsilons(almost, wide) < 50.0
+
+
 def test_one_kind_of_error_alone_is_discarded():
     # t = 1 has no false positive but misses half, t = 0 misses none: the published rule sees no difference
     ours, theirs = np.array([1.0, 1, 0, 0])[:, None], np.array([0.0, 0, -1, -1])[:, None]
