@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from pytest_unlearn.audits import advice
 from pytest_unlearn.audits.case import Case
 from pytest_unlearn.audits.features import open_task_case
 from pytest_unlearn.audits.identity import ONLY_ITSELF, identity_notes, twin_of
 from pytest_unlearn.audits.provenance import provenance
-from pytest_unlearn.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Side, Verdict
-from pytest_unlearn.exhibits import Cell, Curves, Table
+from pytest_unlearn.audits.relearning_areas import excess, measure_areas, retrained_curves
+from pytest_unlearn.audits.relearning_exhibits import anamnesis_table, learning_plot
+from pytest_unlearn.audits.relearning_ruling import hold_controls, rule
+from pytest_unlearn.evidence import Claim, Evidence, FloatArray
 from pytest_unlearn.outputs import Output
 from pytest_unlearn.queries.asking import ask
 from pytest_unlearn.queries.relearning import Relearning
 from pytest_unlearn.query import Query
 from pytest_unlearn.settings import CONFIDENCE, MAX_RELEARNING, REQUIRE_CONTROLS, resolve
-from pytest_unlearn.statistics import BandMeasure, band, holm, p_value
-
-NEAR_ENOUGH = 0.05  # AIN counts the steps until accuracy is within this of the original's
-LEAST_SPREAD = 0.01  # of the logarithm of an area: loops differ by as much in their last digits
 
 
 def audit_not_relearnable(
@@ -80,11 +74,11 @@ def audit_not_relearnable(
     query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
     curves = _curves(case, model, query)
     highest = math.log(limit.value)
-    measures = _measured(curves["this model"], _retrained(curves), case)
+    measures = measure_areas(curves["this model"], retrained_curves(curves), case)
     estimates = {name: measure.at(level.value) for name, measure in measures.items()}
-    worst = max(estimates, key=lambda name: _excess(estimates[name], highest))
-    controls = _controls(curves, case, highest, level.value)
-    verdict, label, reasons, then = _rule(measures, worst, controls, highest, level.value, strict.value)
+    worst = max(estimates, key=lambda name: excess(estimates[name], highest))
+    controls = hold_controls(curves, case, highest, level.value)
+    verdict, label, reasons, then = rule(measures, worst, controls, highest, level.value, strict.value)
     return Evidence(
         claim=Claim(
             name="not_relearnable",
@@ -116,9 +110,9 @@ def audit_not_relearnable(
             seeds=seeds,
             learning_rate=learning_rate,
             require_controls=strict.value,
-            references=len(_retrained(curves)),
+            references=len(retrained_curves(curves)),
         ),
-        exhibits=(_plot(curves, query), _ain(curves, query)),
+        exhibits=(learning_plot(curves, query), anamnesis_table(curves, query)),
     )
 
 
@@ -136,164 +130,3 @@ def _curves(case: Case, model: Any, query: Query) -> dict[str, FloatArray]:
         if twin != f"retrained {number}":
             found[f"retrained {number}"] = task.asked(query, reference, case.forget, case.output)
     return found
-
-
-def _retrained(curves: dict[str, FloatArray]) -> list[FloatArray]:
-    return [curve for name, curve in curves.items() if name.startswith("retrained")]
-
-
-def log_loss_area(curve: FloatArray) -> float:
-    """The mean over seeds of the logarithm of the mean loss over examples and looks."""
-    return float(np.log(np.maximum(curve[..., 0].mean(axis=(0, 2)), np.finfo(np.float64).tiny)).mean())
-
-
-def log_error_area(curve: FloatArray) -> float:
-    """The same of the share of wrong answers, which no temperature changes; none is taken for half an example."""
-    errors = 1.0 - curve[..., 1].mean(axis=(0, 2))
-    return float(np.log(np.maximum(errors, 0.5 / len(curve))).mean())
-
-
-AREAS: Mapping[str, Callable[[FloatArray], float]] = {
-    "area under the loss": log_loss_area,
-    "area under the error rate": log_error_area,
-}
-
-
-def _measured(curve: FloatArray, references: Sequence[FloatArray], case: Case) -> dict[str, BandMeasure]:
-    return {
-        name: band(area(curve), [area(one) for one in references], n_forget=len(case.forget), least_spread=LEAST_SPREAD)
-        for name, area in AREAS.items()
-    }
-
-
-def _excess(estimate: Estimate, highest: float) -> float:
-    return max(estimate.high - highest, -highest - estimate.low)
-
-
-def _beyond(measures: Mapping[str, BandMeasure], highest: float, alpha: float) -> list[tuple[str, Side]]:
-    """The areas that are beyond the limit with certainty, and on which side (Holm over area x side)."""
-    sides: tuple[Side, ...] = ("low", "high")
-    tried = [(name, side) for name in measures for side in sides]
-    adjusted = holm(
-        np.array([p_value(measures[name], highest if side == "high" else -highest, side) for name, side in tried])
-    )
-    return [pair for pair, p in zip(tried, adjusted, strict=True) if p <= alpha]
-
-
-def _controls(curves: dict[str, FloatArray], case: Case, highest: float, confidence: float) -> Controls:
-    references = _retrained(curves)
-    original = None
-    if "original" in curves:
-        original = _control("original", _measured(curves["original"], references, case), highest, confidence, 1, True)
-    rows = [
-        _control(
-            f"retrained {k}",
-            _measured(curve, references[:k] + references[k + 1 :], case),
-            highest,
-            confidence,
-            len(references),
-            False,
-        )
-        for k, curve in enumerate(references if len(references) > 2 else ())
-    ]
-    return Controls(original=original, retrained=tuple(rows))
-
-
-def _control(
-    name: str, measures: Mapping[str, BandMeasure], highest: float, confidence: float, among: int, differs: bool
-) -> ControlResult:
-    """A control that holds if it `differs` from retrained models with certainty, or if it does not."""
-    beyond = _beyond(measures, highest, (1 - confidence) / among)
-    estimates = {one: measure.at(confidence) for one, measure in measures.items()}
-    worst = max(estimates, key=lambda one: _excess(estimates[one], highest))
-    if differs:  # what it is beyond the limit by its nearer bound, not by its farther one
-        worst = max(estimates, key=lambda one: max(-highest - estimates[one].high, estimates[one].low - highest))
-    says = "relearns at another speed than" if beyond else "cannot be told with certainty from"
-    return ControlResult(
-        name=name,
-        holds=bool(beyond) is differs,
-        attack=worst,
-        estimate=estimates[worst],
-        says=f"{name} {says} retrained models",
-    )
-
-
-def _rule(
-    measures: Mapping[str, BandMeasure], worst: str, controls: Controls, highest: float, confidence: float, strict: bool
-) -> tuple[Verdict, str, tuple[str, ...], tuple[str, ...]]:
-    """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
-    failed = [control for control in controls.retrained if not control.holds]
-    if failed:
-        return Verdict.INVALID, "", (f"the negative control fails: {failed[0].says}",), (advice.UNLIKE_REFERENCES,)
-    ratios = tuple(
-        f"the {name} while relearning is {math.exp(measure.distance):.3g} times that of retrained models"
-        for name, measure in measures.items()
-    )
-    beyond = _beyond(measures, highest, 1 - confidence)
-    if beyond:
-        fast = next((side == "low" for name, side in beyond if name == worst), beyond[0][1] == "low")
-        label, kind = ("relearns fast", "recognisable") if fast else ("relearns slowly", "over-forgotten")
-        return Verdict.FAIL, label, ratios, (advice.LEAK[kind],)
-    doubts: list[str] = []
-    todo: list[str] = []
-    if _excess(measures[worst].at(confidence), highest) > 0:
-        doubts.append(f"the {worst}, give or take what one more retrained model varies, reaches beyond the limit")
-        todo += advice.TRIAL_UNSETTLED
-    if controls.original is not None and not controls.original.holds:
-        doubts.append(f"no power: {controls.original.says}")
-        todo.append("train copies for fewer steps or at a smaller learning rate, or do without this claim")
-    if strict and controls.original is None:
-        doubts.append("no positive control: there is no original model")
-        todo.append(advice.NO_ORIGINAL)
-    if strict and len(controls.retrained) < 3:
-        doubts.append("no negative control: at least three references are needed, of which two judge the third")
-        todo.append(advice.NO_REFERENCES)
-    if doubts:
-        return Verdict.INCONCLUSIVE, "", (*doubts, *ratios), tuple(todo)
-    return Verdict.PASS, "", ratios, ()
-
-
-def _plot(curves: dict[str, FloatArray], query: Query) -> Curves:
-    steps = tuple(float(step) for step in query.ask.looks)  # type: ignore[attr-defined]
-    losses = {name: curve[..., 0].mean(axis=(0, 1)) for name, curve in curves.items()}
-    shown = {name: loss for name, loss in losses.items() if not name.startswith("retrained")}
-    retrained = [loss for name, loss in losses.items() if name.startswith("retrained")]
-    shown |= {"highest retrained": np.max(retrained, axis=0), "lowest retrained": np.min(retrained, axis=0)}
-    return Curves(
-        title="Relearning",
-        says="Loss on the forget set while a copy of each model is trained on it: "
-        + ", ".join(f"{name} from {loss[0]:.2f} to {loss[-1]:.2f}" for name, loss in shown.items())
-        + ". Under perfect unlearning the model's curve lies among those of retrained ones.",
-        x_label="steps",
-        y_label="loss",
-        series={name: (steps, tuple(round(float(v), 5) for v in loss)) for name, loss in shown.items()},
-    )
-
-
-def _ain(curves: dict[str, FloatArray], query: Query) -> Table:
-    """Steps until near the original's accuracy; where there is no original, near certainty."""
-    looks = query.ask.looks  # type: ignore[attr-defined]
-    goal = 1.0
-    if "original" in curves:
-        goal = float(curves["original"][:, :, 0, 1].mean())
-    goal -= NEAR_ENOUGH
-
-    def steps(curve: FloatArray) -> float | None:
-        reached = np.flatnonzero(curve[..., 1].mean(axis=(0, 1)) >= goal)
-        return float(looks[reached[0]]) if len(reached) else None
-
-    usual = [found for curve in _retrained(curves) if (found := steps(curve)) is not None]
-    mean = float(np.mean(usual)) if usual else None
-    rows: list[tuple[Cell, ...]] = []
-    for name, curve in curves.items():
-        needed = steps(curve)
-        ain = round(needed / mean, 3) if needed is not None and mean else None
-        rows.append((name, round(math.exp(log_loss_area(curve)), 4), needed, ain))
-    return Table(
-        title="Anamnesis index",
-        says=f"Steps until a copy is right on {goal:.1%} of the forget set (within {NEAR_ENOUGH:.0%} of the original's "
-        "accuracy) over the retrained models' mean: 1 under perfect unlearning, nearer 0 for left-over knowledge. "
-        "Empty: not reached. No verdict depends on it.",
-        columns=("model", "mean loss while relearning", "steps", "AIN"),
-        rows=tuple(rows),
-    )

@@ -12,7 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from pytest_unlearn import EstimatorRecipe, UnlearningTask, Verdict, audit_not_relearnable
 from pytest_unlearn.adapters import model_digest
-from pytest_unlearn.audits.relearning import log_loss_area
+from pytest_unlearn.audits.relearning_areas import log_loss_area
 from tests.audits.hidden import GROUP, class_split, class_task, folder, fresh, random_task
 from unlearners import decoys
 
