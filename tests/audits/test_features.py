@@ -59,6 +59,27 @@ def test_with_a_wide_enough_limit_an_honest_retrain_is_proven():
     assert evidence.verdict is Verdict.PASS, evidence.reasons
 
 
+class Elsewhere(nn.Sequential):
+    """Shows an honest model's layers, and answers by the original's."""
+
+    def __init__(self, shown, hidden):
+        super().__init__(*shown)
+        self.hidden = (hidden,)
+
+    def forward(self, x):
+        return 0.0 * super().forward(x) + self.hidden[0](x)
+
+
+@pytest.mark.slow
+def test_honest_features_that_a_model_does_not_answer_by_prove_nothing():
+    task = random_task()
+    model = Elsewhere(fresh(task), task.original)
+    evidence = audit_features_forgotten(model, task.forget, max_mia_auc=0.6)
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    assert "not what the model answers by" in evidence.reasons[0]
+    assert "hand over" in evidence.advice[0]
+
+
 def test_behind_a_filter_the_original_is_found_on_a_random_request():
     task = random_task()
     evidence = audit_features_forgotten(unlearned(decoys.ExactInputMask(), task), task.forget)

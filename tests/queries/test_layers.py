@@ -13,6 +13,7 @@ from pytest_unlearn.queries.layers import (
     HiddenLayersError,
     OtherArchitectureError,
     SingleLayerError,
+    answers_by,
     features,
     find_layers,
     shows_weights,
@@ -233,6 +234,38 @@ def test_a_diverged_network_is_named():
         model[0].weight.fill_(torch.nan)
     with pytest.raises(ValueError, match="into 2 are not finite"):
         features(model, FLAT, ("into 2",))
+
+
+class Elsewhere(nn.Sequential):
+    """Runs the layers it shows, and answers by others."""
+
+    def __init__(self, shown, hidden):
+        super().__init__(*shown)
+        self.hidden = (hidden,)
+
+    def forward(self, x):
+        return 0.0 * super().forward(x) + self.hidden[0](x)
+
+
+def told_by_sign(x):
+    """One label for three inputs of four, another for the rest."""
+    return torch.stack([torch.zeros(len(x)), x[:, 0] - 0.67], dim=1)
+
+
+def test_a_network_answers_by_what_enters_its_last_layer():
+    assert answers_by(seeded(mlp), FLAT, "into 2") == 1.0
+    assert answers_by(seeded(mlp), FLAT, "out of 1") == 1.0
+
+
+def test_a_model_that_answers_by_other_layers_does_not_however_often_its_labels_agree():
+    common = seeded(mlp)
+    with torch.no_grad():
+        common[2].weight.zero_()
+        common[2].bias.copy_(torch.tensor([0.0, *[-1.0] * (len(common[2].bias) - 1)]))
+    hidden = seeded(mlp)
+    assert answers_by(Elsewhere(common, hidden), FLAT, "into 2") == 0.0
+    mostly = Elsewhere(common, lambda x: torch.nn.functional.pad(told_by_sign(x), (0, 1), value=-9.0))
+    assert answers_by(mostly, FLAT, "into 2") == 0.0
 
 
 def test_weights_are_shown_by_networks_and_not_by_what_hides_them():
