@@ -99,6 +99,11 @@ def test_a_reference_is_named_and_judged_by_the_others():
     evidence = audit_no_residual(task.retrained[2], task.forget, changes={})
     assert "the audited model is retrained 2, a reference: it was judged by the others" in evidence.reasons
     assert evidence.verdict not in (Verdict.FAIL, Verdict.INVALID)
+    others = UnlearningTask(
+        task.split, task.recipe, original=task.original, references=task.retrained[:2] + task.retrained[3:]
+    )
+    without = audit_no_residual(task.retrained[2], others.forget, changes={})
+    assert shown(evidence, "Residual knowledge") == shown(without, "Residual knowledge")
 
 
 def test_one_reference_withholds_a_pass():
@@ -117,6 +122,14 @@ def test_of_what_shows_no_weights_only_neighbours_are_asked():
         assert evidence.provenance["settings"]["changes"] == []
         assert evidence.verdict is Verdict.FAIL
         assert not any("no-op" in reason for reason in evidence.reasons)
+
+
+def test_references_that_show_no_weights_leave_neighbours_alone_too():
+    task = random_task()
+    hidden = UnlearningTask(task.split, original=task.original, references=[Boxed(one) for one in task.retrained])
+    evidence = audit_no_residual(task.original, hidden.forget)
+    assert evidence.deciding == ("near: noise",)
+    assert evidence.verdict is Verdict.FAIL
 
 
 def test_estimators_are_asked_about_neighbours():

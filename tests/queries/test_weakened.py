@@ -7,11 +7,10 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from pytest_unlearn.adapters import model_digest
 from pytest_unlearn.queries.asking import ask
-from pytest_unlearn.queries.benign import cross_entropy, fine_tune
+from pytest_unlearn.queries.benign import cross_entropy
 from pytest_unlearn.queries.layers import OtherArchitectureError
 from pytest_unlearn.queries.weakened import BenignEpochs, HeadReset, Pruned, RoundedWeights, Weakened
 from pytest_unlearn.query import Query
@@ -158,60 +157,3 @@ def test_training_further_knows_which_entry_of_the_output_holds_the_logits(chang
     assert answers(query, model, TASK.forget, output=0).shape == (len(TASK.forget), 3)
     with pytest.raises(ValueError, match="say which entry holds the logits with output="):
         BenignEpochs()(deepcopy(model), TASK.retain, seed=0)
-
-
-def test_training_lowers_the_loss_and_leaves_frozen_weights_and_statistics_alone():
-    task = noise_task(shape=(1, 8, 8), n=60)
-    model = seeded(convolutional)
-    model[0].weight.requires_grad_(False)
-    x, y = (torch.as_tensor(part) for part in task.retain.arrays())
-    once = changed(BenignEpochs(epochs=20), model, task.retain)
-    assert cross_entropy(once.eval()(x), y) < cross_entropy(deepcopy(model).eval()(x), y) - 0.1
-    assert torch.equal(once[0].weight, model[0].weight)
-    assert torch.equal(once[1].running_mean, model[1].running_mean)
-    assert not torch.equal(once[3].weight, model[3].weight)
-
-
-def test_the_order_of_training_is_decided_by_the_seed_alone():
-    model = seeded(mlp)
-    torch.manual_seed(1)
-    first = model_digest(changed(BenignEpochs(), model, seed=0))
-    torch.manual_seed(2)
-    assert model_digest(changed(BenignEpochs(), model, seed=0)) == first
-    assert model_digest(changed(BenignEpochs(), model, seed=1)) != first
-
-
-def test_steps_are_counted_and_only_the_chosen_part_is_trained():
-    model, steps = seeded(mlp), []
-    before = deepcopy(model)
-    fine_tune(model, TASK.retain, epochs=2, seed=0, only=model[2], after_step=steps.append)
-    assert steps == list(range(1, 2 * -(-len(TASK.retain) // 64) + 1))
-    assert torch.equal(model[0].weight, before[0].weight)
-    assert not torch.equal(model[2].weight, before[2].weight)
-
-
-def test_the_loss_is_cross_entropy_and_of_one_logit_its_log_odds():
-    logits, y = torch.tensor([[0.3], [-1.2], [2.0]]), torch.tensor([1, 0, 1])
-    both = torch.cat([torch.zeros_like(logits), logits], dim=1)
-    assert cross_entropy(logits, y).item() == pytest.approx(nn.functional.cross_entropy(both, y).item())
-    assert cross_entropy(logits.reshape(-1), y).item() == pytest.approx(cross_entropy(both, y).item())
-
-
-def test_what_cannot_be_trained_is_told_why():
-    class Sealed(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.net = mlp()
-
-        def forward(self, x):
-            with torch.no_grad():
-                return self.net(x)
-
-    frozen = mlp().requires_grad_(False)
-    for model, says in (
-        (lambda x: x, "only an nn.Module can be trained"),
-        (frozen, "no trainable weights"),
-        (Sealed(), "no gradient gets through"),
-    ):
-        with pytest.raises(ValueError, match=says):
-            fine_tune(model, TASK.retain, epochs=1, seed=0)
