@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from sklearn.naive_bayes import GaussianNB
 
 from pytest_unlearn import EstimatorRecipe, UnlearningTask, Verdict, audit_not_relearnable
 from pytest_unlearn.adapters import model_digest
-from pytest_unlearn.audits.relearning_areas import log_loss_area
+from pytest_unlearn.audits.relearning_areas import beyond_limits, log_loss_area
+from pytest_unlearn.audits.relearning_ruling import hold_controls
+from pytest_unlearn.statistics import band
 from tests.audits.hidden import GROUP, class_split, class_task, folder, fresh, random_task
 from unlearners import decoys
 
@@ -167,3 +171,24 @@ def test_honest_retrains_are_hardly_ever_accused():
         verdict = audit_not_relearnable(models[k + 4], given.forget, seeds=1).verdict
         accused.append(verdict in (Verdict.FAIL, Verdict.INVALID))
     assert sum(accused) <= 1
+
+
+@pytest.mark.parametrize(("chance", "beyond"), [(0.0124, True), (0.0126, False)])
+def test_an_area_is_beyond_the_limit_where_chance_gives_a_quarter_of_alpha(chance, beyond):
+    """Two areas on two sides are four tries, and Holm asks the first of them for .05 / 4."""
+    references, limit = np.array([-1.0, 0.0, 0.5, 1.0, 2.0]), 0.3
+    error = references.std(ddof=1) * np.sqrt(1 + 1 / 5)
+    number = references.mean() + limit + error * stats.t.isf(chance, 4)
+    measures = {"one": band(number, references), "other": band(references.mean(), references)}
+    assert beyond_limits(measures, limit, 0.05) == ([("one", "high")] if beyond else [])
+
+
+@pytest.mark.parametrize(("chance", "holds"), [(0.006, True), (0.002, False)])
+def test_one_of_five_references_must_be_five_times_as_unlikely_to_be_called_unlike_the_others(chance, holds):
+    areas, limit = np.array([-0.1, 0.0, 0.05, 0.1]), 0.3
+    far = areas.mean() + limit + areas.std(ddof=1) * np.sqrt(1 + 1 / 4) * stats.t.isf(chance, 3)
+    curves = {}
+    for number, area in enumerate((*areas, far)):
+        curves[f"retrained {number}"] = np.full((6, 1, 2, 2), [math.exp(area), 0.5])
+    controls = hold_controls(curves, SimpleNamespace(forget=range(6)), limit, 0.95)
+    assert [control.holds for control in controls.retrained] == [True] * 4 + [holds]

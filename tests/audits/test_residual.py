@@ -106,6 +106,13 @@ def test_a_reference_is_named_and_judged_by_the_others():
     assert shown(evidence, "Residual knowledge") == shown(without, "Residual knowledge")
 
 
+def test_each_reference_is_judged_by_the_others_alone():
+    task = random_task()
+    control = audit_no_residual(fresh(task), task.forget, changes={}).controls.retrained[2]
+    alone = audit_no_residual(task.retrained[2], task.forget, changes={})
+    assert control.estimate == alone.attacks[control.attack]
+
+
 def test_one_reference_withholds_a_pass():
     task = random_task(references=1)
     evidence = audit_no_residual(fresh(task), task.forget, changes={}, max_mia_auc=0.65)
