@@ -125,6 +125,28 @@ def fake_task(**kwargs):
     return UnlearningTask(split, **{**inputs, **kwargs})
 
 
+def test_what_one_more_retrained_model_may_reach_is_no_failure():
+    """References know .0 to .3 of the class: .6 is far from their mean, and not so far for one more of them."""
+    task = fake_task(references=[answering([1, 2, 3], share=1 - 0.1 * k, lost=0.02, seed=k) for k in range(4)])
+    evidence = audit_class_forgotten(answering([1, 2, 3], share=0.4, lost=0.02, seed=9), task.forget, **LIMITS)
+    assert evidence.attacks["accuracy on the class"].low > LIMITS["max_gap"]
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+
+
+def test_examples_of_other_classes_are_no_part_of_the_claim_where_controls_are_not_matched():
+    matched = fake_task()
+    split = Split(
+        (matched.split.train.inputs(np.arange(200)), matched.split.train.labels),
+        forget=matched.split.forget_indices,
+        test=(matched.test.inputs(np.arange(4 * COUNT)), LABELS),
+        match=None,
+    )
+    unmatched = UnlearningTask(split, original=matched.original, references=matched.retrained)
+    model = answering([1, 2, 3], lost=0.02, seed=9)
+    one, other = (audit_class_forgotten(model, task.forget, **LIMITS) for task in (matched, unmatched))
+    assert one.attacks == other.attacks
+
+
 @pytest.mark.parametrize(
     ("model", "verdict", "part"),
     [
