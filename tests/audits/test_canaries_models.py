@@ -89,6 +89,43 @@ def test_a_model_without_slope_is_invalid_and_does_not_pass():
     assert audit_canaries_forgotten(retrained, canaries, original=Flat(original)).verdict is Verdict.INCONCLUSIVE
 
 
+class Rippled(nn.Module):
+    """The same answers but for a thousandth, and gradients that point anywhere."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.register_buffer("waves", torch.randn(64, 10, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, x):
+        return self.network(x) + 1e-3 * torch.sin(1e6 * x @ self.waves)
+
+
+def test_a_ripple_that_hides_the_gradient_is_invalid_and_does_not_pass():
+    canaries, original, _ = networks()
+    evidence = audit_canaries_forgotten(Rippled(original), canaries, original=original)
+    assert evidence.verdict is Verdict.INVALID
+    assert "does not tell how its answers change a step away" in evidence.reasons[0]
+
+
+def test_canaries_that_are_pushed_both_ways_do_not_cancel():
+    canaries, original, references = fitted("mislabelled")
+    place = {row.tobytes(): k for k, row in enumerate(np.asarray(canaries.plan.planted, dtype=np.float32))}
+
+    def pushed(x):
+        """Surer of every other canary's label than of anything else, and less sure of the rest of them."""
+        logits = np.log(references[0].predict_proba(x) + 0.1)
+        for row, one in zip(np.asarray(x, dtype=np.float32), logits, strict=True):
+            if (k := place.get(row.tobytes())) is not None:
+                one[canaries.plan.labels[k]] += 9.0 if k % 2 else -9.0
+        return logits
+
+    evidence = audit_canaries_forgotten(pushed, canaries, original=original)
+    assert evidence.attacks["planted above its twin"].value == pytest.approx(0.5, abs=0.05)
+    assert evidence.verdict is Verdict.FAIL
+    assert evidence.decided_by == "planted further from the middle than its twin"
+
+
 @pytest.mark.parametrize("kind", ["mislabelled", "backdoor"])
 def test_a_model_whose_columns_are_out_of_order_does_not_pass(kind):
     canaries, original, references = fitted(kind, make=linear)
