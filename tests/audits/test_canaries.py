@@ -115,6 +115,15 @@ def test_references_that_saw_the_canaries_make_the_audit_invalid(kind):
     assert "negative control" in evidence.reasons[0]
 
 
+def test_references_that_saw_the_canaries_are_found_out_however_much_is_tolerated():
+    canaries, original, references = fitted("gaussian")
+    evidence = audit_canaries_forgotten(
+        references[0], canaries, max_effect=50.0, original=original, references=[references[1], original]
+    )
+    assert evidence.verdict is Verdict.INVALID
+    assert "although it should never have seen them" in evidence.reasons[0]
+
+
 def null_model():
     """A model of digits that no canary of the simulations below has anything to do with."""
     return linear().fit(X[:500], Y[:500])
