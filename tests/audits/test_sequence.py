@@ -17,6 +17,7 @@ from pytest_unlearn import (
     adaptive_adversary,
     assert_sequence,
     audit_sequence,
+    audit_utility,
 )
 from pytest_unlearn.audits.requests import checked_requests, chosen
 from pytest_unlearn.audits.sequence_steps import Finding, certificate_of, settle
@@ -90,6 +91,34 @@ def test_a_method_that_grows_worse_fails_for_utility(task):
     assert evidence.verdict is Verdict.FAIL
     assert evidence.decided_by.startswith("utility after request")
     assert evidence.claim.highest == 0.02
+
+
+class Dulled:
+    """Answers as the original does, but for some examples that it gets wrong."""
+
+    def __init__(self, original, spoiled):
+        self.original, self.spoiled = original, {row.tobytes() for row in spoiled}
+
+    def __call__(self, x):
+        logits = np.log(self.original.predict_proba(x) + 0.01)
+        wrong = [row.tobytes() in self.spoiled for row in np.asarray(x, dtype=np.float32)]
+        logits[wrong] = np.roll(logits[wrong], 1, axis=1)
+        return logits
+
+
+def test_what_refutes_by_a_narrow_margin_does_not_when_paid_for_by_the_number_of_audits(task):
+    x, y = task.test.arrays()
+    right = x[task.original.predict(x) == y]
+    models = (Dulled(task.original, right[:count]) for count in range(5, 60))
+    verdicts = (
+        (one, [audit_utility(one, task.test, 0.01, confidence=c).verdict for c in (0.95, 0.9875)]) for one in models
+    )
+    narrow = next(one for one, (plain, strict) in verdicts if plain is Verdict.FAIL and strict is not Verdict.FAIL)
+    rules = {"max_mia_auc": 0.95, "max_drop": 0.01, "baseline": "original"}
+    alone = audit_sequence(lambda *_, seed: narrow, task, REQUESTS[:1], confidence=0.9, **rules)
+    assert alone.verdict is Verdict.FAIL
+    both = audit_sequence(lambda *_, seed: narrow, task, REQUESTS, **rules)
+    assert both.verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.slow
