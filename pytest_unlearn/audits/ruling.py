@@ -42,6 +42,11 @@ def rule(
     if judgement.verdict is Verdict.FAIL:
         says = f"{judgement.label}: {judgement.reason}"
         return Ruling(verdict=Verdict.FAIL, reasons=(says, *notes), advice=(advice.LEAK[judgement.label],))
+    confidence = judgement.finding.estimate.confidence
+    weaker = case.task is not None and case.task.bootstrapped
+    trained_on, sure = controls_look_trained(target, known, confidence, weaker=weaker) if known else ("", False)
+    if trained_on and sure:
+        return Ruling(verdict=Verdict.INVALID, reasons=(trained_on, *notes), advice=(advice.CONTROLS_TRAINED,))
     doubts: list[str] = [judgement.reason] if judgement.verdict is Verdict.INCONCLUSIVE else []
     todo: list[str] = []
     if controls.original is not None and not controls.original.holds:
@@ -58,11 +63,6 @@ def rule(
     if astray:
         doubts.append(astray)
         todo.append(advice.OUT_OF_ORDER)
-    confidence = judgement.finding.estimate.confidence
-    weaker = case.task is not None and case.task.bootstrapped
-    trained_on, sure = controls_look_trained(target, known, confidence, weaker=weaker) if known else ("", False)
-    if trained_on and sure and not doubts:
-        return Ruling(verdict=Verdict.INVALID, reasons=(trained_on, *notes), advice=(advice.CONTROLS_TRAINED,))
     if trained_on:
         doubts.append(trained_on)
         todo.append(advice.CONTROLS_TRAINED)

@@ -221,8 +221,9 @@ def test_power_against_logits_is_no_power_against_labels():
         assert any("no power" in reason and "reduced to its labels" in reason for reason in evidence.reasons)
 
 
-def test_a_model_trained_on_its_controls_does_not_pass(world, task):
-    leaked = world.model(boost=6.0, control_boost=6.0)
+@pytest.mark.parametrize("boost", [6.0, 5.8], ids=["would pass", "would be inconclusive"])
+def test_a_model_trained_on_its_controls_does_not_pass(world, task, boost):
+    leaked = world.model(boost=boost, control_boost=6.0)
     evidence = audit_forgotten(leaked, task.forget)
     assert evidence.verdict is Verdict.INVALID
     assert any("seems to have been trained on them" in reason for reason in evidence.reasons)
