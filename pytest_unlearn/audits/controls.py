@@ -14,6 +14,7 @@ from pytest_unlearn.statistics import paired_difference
 
 TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' errors on the controls has seen them
 DOUBTFUL_SHARE = 0.25  # one that undoes a quarter may have, or was given more data than the references
+UNKNOWN_CLASS = 0.1  # of a class that is removed, retrained models get so small a share right
 FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each other
 
 
@@ -76,20 +77,27 @@ def controls_look_trained(
     A model trained on its controls as well as on the forget set treats both alike and would pass. It gives itself away
     by being right on controls where retrained models are wrong. Accuracy is all that shows it: a model that was also
     made worse, by noise, evades this check and is left to `assert_matches_retrained`. `weaker` references, trained on
-    bootstraps, are less accurate than an honest model, so that only a sure sign counts.
+    bootstraps, are less accurate than an honest model, so that only a strong sign counts. Of classes that references do
+    not know nothing is sure: to be right on those takes no more than to know the class.
     """
     ours = correctness(target.controls)
     theirs = np.array([correctness(reference.controls) for reference in references])
-    gain = paired_difference(ours, theirs).at(confidence)
-    errors = 1 - float(theirs.mean())
-    if gain.low <= (TRAINED_SHARE if weaker else DOUBTFUL_SHARE) * errors:
+    if not _undoes(ours, theirs, TRAINED_SHARE if weaker else DOUBTFUL_SHARE, confidence):
         return "", False
-    sure = gain.low > TRAINED_SHARE * errors
+    labels, right = target.controls.labels, theirs.mean(axis=0)
+    known = (np.bincount(labels, weights=right) / np.maximum(np.bincount(labels), 1))[labels] > UNKNOWN_CLASS
+    sure = known.any() and _undoes(ours[known], theirs[:, known], TRAINED_SHARE, confidence)
+    errors = 1 - float(theirs.mean())
     trained = "seems to have been trained on them" if sure else "may have been trained on them"
     return (
         f"the model is right on {ours.mean():.1%} of the controls, retrained models on {1 - errors:.1%}: it {trained}, "
         "and then they cannot stand for examples it never saw"
-    ), sure
+    ), bool(sure)
+
+
+def _undoes(ours: FloatArray, theirs: FloatArray, share: float, confidence: float) -> bool:
+    """Whether a model surely undoes more than a share of the references' errors."""
+    return paired_difference(ours, theirs).at(confidence).low > share * (1 - float(theirs.mean()))
 
 
 def does_not_follow(
