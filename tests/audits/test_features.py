@@ -60,20 +60,22 @@ def test_with_a_wide_enough_limit_an_honest_retrain_is_proven():
 
 
 class Elsewhere(nn.Sequential):
-    """Shows an honest model's layers, and answers by the original's."""
+    """Shows an honest model's layers, and answers by the original's, always or for half of the inputs."""
 
-    def __init__(self, shown, hidden):
+    def __init__(self, shown, hidden, always):
         super().__init__(*shown)
-        self.hidden = (hidden,)
+        self.hidden, self.always = (hidden,), always
 
     def forward(self, x):
-        return 0.0 * super().forward(x) + self.hidden[0](x)
+        aside = (x[:, 20:44].sum(dim=1, keepdim=True) > 8.5) | self.always
+        return torch.where(aside, self.hidden[0](x), super().forward(x))
 
 
 @pytest.mark.slow
-def test_honest_features_that_a_model_does_not_answer_by_prove_nothing():
+@pytest.mark.parametrize("always", [True, False])
+def test_honest_features_that_a_model_does_not_answer_by_prove_nothing(always):
     task = random_task()
-    model = Elsewhere(fresh(task), task.original)
+    model = Elsewhere(fresh(task), task.original, always)
     evidence = audit_features_forgotten(model, task.forget, max_mia_auc=0.6)
     assert evidence.verdict is Verdict.INCONCLUSIVE
     assert "not what the model answers by" in evidence.reasons[0]

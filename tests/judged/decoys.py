@@ -86,7 +86,7 @@ WORLDS = (
     World("digits", lambda seed: digits_example().digits(seed), digits_example().RECIPE, DECOYS, 20, 1),
     World("digits, a class", digits_class, TorchRecipe(build_mlp, epochs=40), CLASS_DECOYS, 20, 1),
     World("images, a network of convolutions", images, CNN, DECOYS, 10, 2),
-    World("images, a class", images_class, CNN, CLASS_DECOYS, 10, 2),
+    World("images, a class", images_class, CNN, ("last-layer-mask", "linear-filtration"), 10, 2),
 )
 CELLS = [(world, seed) for world in WORLDS for seed in range(world.seeds)]
 
