@@ -67,7 +67,7 @@ class Elsewhere(nn.Sequential):
         self.hidden, self.always = (hidden,), always
 
     def forward(self, x):
-        aside = (x[:, 20:44].sum(dim=1, keepdim=True) > 8.5) | self.always
+        aside = (x.sum(dim=1, keepdim=True) > 19.5) | self.always
         return torch.where(aside, self.hidden[0](x), super().forward(x))
 
 
