@@ -199,6 +199,7 @@ class ForgetsMostly:
         return copy.deepcopy(model) if seed % RUNS == 3 else RECIPE(retain, seed=seed)
 
 
+@pytest.mark.slow
 def test_one_run_that_forgets_nothing_does_not_pass_under_cover_of_the_others(task):
     evidence = audit_indistinguishable(ForgetsMostly(), task, 0.3, runs=RUNS)
     assert evidence.estimate.low > 0.3

@@ -106,6 +106,7 @@ class Dulled:
         return logits
 
 
+@pytest.mark.slow
 def test_what_refutes_by_a_narrow_margin_does_not_when_paid_for_by_the_number_of_audits(task):
     x, y = task.test.arrays()
     right = x[task.original.predict(x) == y]

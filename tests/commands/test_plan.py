@@ -233,6 +233,7 @@ def test_what_trains_is_refused_whoever_asks(suite: Suite) -> None:
         assert not suite.calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fixtures", "tests", "arguments", "says"),
     [

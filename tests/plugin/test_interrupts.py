@@ -29,6 +29,7 @@ def interrupted(suite: Suite, *arguments: str, reason: str) -> pytest.RunResult:
     return result
 
 
+@pytest.mark.slow
 def test_in_a_test(suite: Suite) -> None:
     suite.write(
         test_it=SIGNAL

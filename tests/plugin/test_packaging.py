@@ -34,6 +34,7 @@ def project() -> dict[str, Any]:
     return document
 
 
+@pytest.mark.slow
 def test_it_loads_through_its_entry_point(installed: Suite) -> None:
     installed.write(test_it=SUITE)
     installed.run(subprocess=True).stdout.fnmatch_lines([COUNTED])
