@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
-PROCESSES := tests/browser tests/unlearners/test_conformance.py tests/queries tests/canaries tests/attacks tests/statistics/test_cluster_coverage.py tests/report tests/plugin tests/commands tests/references tests/conformance tests/stress tests/audits tests/test_task.py examples/github_actions examples/adversarial_requests
+PROCESSES := tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance tests/search examples/github_actions examples/adversarial_requests
 
 .PHONY: audit test test-processes test-slow benchmark judged leaderboard lint types contracts clean
 
@@ -31,7 +31,7 @@ benchmark: $(STAMP)
 	$(RUN) pytest -q -m benchmark tests/benchmarks
 
 judged: $(STAMP)       ## every judged table, resumable, into docs/judged/
-	$(RUN) tests.judged
+	$(RUN) tools.judged
 
 leaderboard: $(STAMP)  ## every reference method on Fashion-MNIST, resumable, into docs/leaderboard.md
 	$(RUN) examples.neurips_leaderboard

@@ -7,8 +7,9 @@ import io
 import sys
 from collections.abc import Sequence
 
-from pytest_unlearn.commands import cache, check, compare, plan
-from pytest_unlearn.commands.console import UNUSABLE, Unusable, printable
+from pytest_unlearn.cli import cache, check, compare
+from pytest_unlearn.cli.console import UNUSABLE, Unusable, printable
+from pytest_unlearn.cli.plan import command as plan
 
 PROGRAM = "python -m pytest_unlearn"
 STATUSES = (

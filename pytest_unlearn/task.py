@@ -1,4 +1,7 @@
-"""UnlearningTask: what was trained, what must go, and the models an audit compares with, each trained once."""
+"""UnlearningTask: what was trained, what must go, and the models an audit compares with, each trained once.
+
+A run of a method as a training: kept in the cache like one, and shown like one.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,19 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from pytest_unlearn.evidence import FloatArray, IntArray, Outputs
-from pytest_unlearn.outputs import Output, evaluate, model_digest
-from pytest_unlearn.queries.asking import ask
-from pytest_unlearn.query import Query
-from pytest_unlearn.references import (
+from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.data.split import Split, reserve_controls
+from pytest_unlearn.data.view import View
+from pytest_unlearn.models.predict import Output, evaluate, model_digest
+from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.training import (
     Job,
     Progress,
     Store,
@@ -28,9 +33,6 @@ from pytest_unlearn.references import (
     report_progress,
     train_all,
 )
-from pytest_unlearn.references.unlearning import Unlearning
-from pytest_unlearn.split import Split, reserve_controls
-from pytest_unlearn.views import View
 
 __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 
@@ -287,3 +289,17 @@ class UnlearningTask:
     def _equal(self, one: Any, other: Any) -> bool:
         ours, theirs = (self.outputs(model, self.controls).logits for model in (one, other))
         return ours.shape == theirs.shape and bool((ours == theirs).all())
+
+
+@dataclass(frozen=True)
+class Unlearning:
+    """An unlearner at work on one original and one request, in the shape of a recipe."""
+
+    unlearner: Any
+    original: Any
+    forget: View
+    role: ClassVar = ("the method", "running the method")
+
+    def __call__(self, dataset: Any, *, seed: int) -> Any:
+        """Run it; `dataset` is the retain set."""
+        return self.unlearner(self.original, dataset, self.forget, seed=seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_unlearn.evidence import Claim, ControlResult, Controls, Estimate, Evidence, Exposure, Verdict
+from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, Exposure, Verdict
 
 
 def evidence(

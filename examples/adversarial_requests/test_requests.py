@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_unlearn import AuditFailure, ForgetRequest, UnlearningTask, assert_forgotten, assert_survives, audit_request
-from pytest_unlearn.unlearned import Unlearn
+from pytest_unlearn.search.unlearned import Unlearn
 
 LIMIT = 0.6
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from examples.fashion_mnist import fashion_mnist
 from pytest_unlearn import Split, TorchRecipe, UnlearningTask, audit_forgotten
-from pytest_unlearn.outputs import evaluate
+from pytest_unlearn.models.predict import evaluate
 from unlearners import UNLEARNERS
 
 SHIRT = 6

@@ -13,7 +13,7 @@ import numpy as np
 from examples.neurips_leaderboard.methods import Method, Settings
 from examples.neurips_leaderboard.world import World
 from pytest_unlearn import Split, UnlearningTask, audit_forgotten
-from pytest_unlearn.outputs import evaluate
+from pytest_unlearn.models.predict import evaluate
 
 MAX_MIA_AUC = 0.55
 DECIDING = ("confidence residual", "confidence deviation", "margin residual", "margin deviation")

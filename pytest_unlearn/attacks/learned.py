@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.setting import Pairing, Signal
+from pytest_unlearn.attacks.attack import Pairing, Signal
 from pytest_unlearn.attacks.signals import (
     correctness,
     hinge_margin,
@@ -21,7 +21,7 @@ from pytest_unlearn.attacks.signals import (
     negative_entropy,
     negative_modified_entropy,
 )
-from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Scores
+from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Scores
 from pytest_unlearn.statistics import normal_scores, out_of_fold, rank_within_folds
 
 SIGNALS: tuple[Signal, ...] = (

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from pytest_unlearn.attacks.setting import Pairing, Signal
+from pytest_unlearn.attacks.attack import Pairing, Signal
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
-from pytest_unlearn.evidence import Answers, FloatArray, Outputs, Scores
+from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
 
 Variance = Literal["auto", "pooled", "each"]
 ENOUGH = 32  # references from which an example's own variance is better than the pooled one

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.setting import Pairing, Signal
-from pytest_unlearn.evidence import Answers, FloatArray, Scores
+from pytest_unlearn.attacks.attack import Pairing, Signal
+from pytest_unlearn.core.evidence import Answers, FloatArray, Scores
 
 INPUTS = "inputs"  # the query it needs
 TREES = 40

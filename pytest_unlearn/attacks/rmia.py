@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pytest_unlearn.attacks.setting import Pairing
+from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.signals import log_probability
-from pytest_unlearn.evidence import Answers, FloatArray, Scores
+from pytest_unlearn.core.evidence import Answers, FloatArray, Scores
 
 OFFLINE = 0.3  # the paper's `a` without tuning: how far a reference that saw the example would go from one that did not
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.setting import Pairing
+from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.signals import logit_scaled_confidence, negative_entropy, probabilities
-from pytest_unlearn.evidence import Answers, FloatArray, IntArray, Outputs, Scores
+from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
 
 TOP = 3
 FLOOR = 1e-12

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from pytest_unlearn.evidence import FloatArray, Outputs
+from pytest_unlearn.core.evidence import FloatArray, Outputs
 
 
 def _remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], FloatArray]:

@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
-from pytest_unlearn.attacks.setting import Pairing
 from pytest_unlearn.attacks.signals import logit_scaled_confidence, probabilities
-from pytest_unlearn.evidence import Answers, FloatArray, Outputs, Scores
+from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
 
 AS_FAR = 0.95  # of the smallest spread that references have around the original
 _Sides = tuple[FloatArray, FloatArray]

@@ -13,21 +13,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_unlearn.conformance.battery import Check as Check
-    from pytest_unlearn.conformance.battery import unlearner_checks as unlearner_checks
     from pytest_unlearn.conformance.case import Case as Case
     from pytest_unlearn.conformance.case import ConformanceError as ConformanceError
     from pytest_unlearn.conformance.case import Unsupported as Unsupported
-    from pytest_unlearn.conformance.decorator import parametrize_unlearners as parametrize_unlearners
-    from pytest_unlearn.conformance.report import Outcome as Outcome
-    from pytest_unlearn.conformance.report import Report as Report
-    from pytest_unlearn.conformance.report import check_unlearner as check_unlearner
+    from pytest_unlearn.conformance.suite import Check as Check
+    from pytest_unlearn.conformance.suite import Outcome as Outcome
+    from pytest_unlearn.conformance.suite import Report as Report
+    from pytest_unlearn.conformance.suite import check_unlearner as check_unlearner
+    from pytest_unlearn.conformance.suite import unlearner_checks as unlearner_checks
 
 _HOMES = {
-    "battery": ("Check", "unlearner_checks"),
     "case": ("Case", "ConformanceError", "Unsupported"),
-    "decorator": ("parametrize_unlearners",),
-    "report": ("Outcome", "Report", "check_unlearner"),
+    "suite": ("Check", "Outcome", "Report", "check_unlearner", "unlearner_checks"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -39,7 +36,6 @@ __all__ = [
     "Report",
     "Unsupported",
     "check_unlearner",
-    "parametrize_unlearners",
     "unlearner_checks",
 ]
 

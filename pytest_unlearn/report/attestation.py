@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.report.words import conclusion, is_proven
+from pytest_unlearn.report.wording import conclusion, is_proven
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.report.words import gravest_first
+from pytest_unlearn.report.wording import gravest_first
 
 SCHEMA_VERSION = 1
 ALL_IN_FULL = 200  # as many claims always keep their whole evidence

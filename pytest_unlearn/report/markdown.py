@@ -1,11 +1,15 @@
-"""The ledger as report.md: fit for a pull request, and careful about what it claims."""
+"""The ledger as report.md: fit for a pull request, and careful about what it claims.
+
+The report as a section of GitHub's job summary, which is a file that steps append to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.report import words
+from pytest_unlearn.report import wording as words
 from pytest_unlearn.report.ledger import reconcile
 from pytest_unlearn.report.terminal import attacks, headline, observed
 
@@ -77,3 +81,23 @@ def escape(text: str) -> str:
     """Text that neither ends a table cell nor opens an HTML tag (a test's parameters may hold anything)."""
     plain = " ".join(str(text).splitlines()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
     return plain.replace("](", "]\\(").replace("![", "!\\[")  # neither a link nor a picture
+
+
+LARGEST = 1024 * 1024  # GitHub refuses a step's whole summary when it is larger
+NOTICE = "\n\n*Cut here: a job summary holds 1,024 KB. The whole text is in report.md.*\n"
+
+
+def append(text: str, path: Path) -> None:
+    """Append as much of the text as the summary has room for; an OSError says why it could not be done."""
+    with path.open("a+b") as stream:
+        before = stream.tell()
+        stream.write(fitted(f"\n{text}" if before else text, LARGEST - before))
+
+
+def fitted(text: str, room: int) -> bytes:
+    """The text in UTF-8, cut at a line and marked as cut where it does not fit."""
+    whole = text.encode()
+    if len(whole) <= room:
+        return whole
+    left = room - len(NOTICE.encode())
+    return b"" if left < 0 else whole[: whole.rfind(b"\n", 0, left) + 1].rstrip() + NOTICE.encode()

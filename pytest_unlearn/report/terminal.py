@@ -1,14 +1,40 @@
-"""The ledger as terminal lines: counts first, then one line a claim."""
+"""The terminal's lines on a search for failing requests: what was tried, the worst of it, and how to see it again.
+
+The ledger as terminal lines: counts first, then one line a claim.
+"""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_unlearn.report.ledger import WORDS, reconcile
-from pytest_unlearn.report.searches import search_lines
-from pytest_unlearn.report.words import interval
+from pytest_unlearn.report.wording import interval
+
+SEARCHES = "survives"  # the claim whose evidence is a search
+
+
+def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Lines below a claim, each with whether it may be broken: a line to be copied may not."""
+    evidence = entry["evidence"]
+    if evidence["claim"]["name"] != SEARCHES:
+        return
+    reasons = evidence.get("reasons", ())
+    tables = {
+        exhibit["title"]: exhibit["rows"] for exhibit in evidence.get("exhibits", ()) if exhibit["kind"] == "table"
+    }
+    yield from ((reason, True) for reason in reasons[:1])
+    if families := tables.get("Requests by family"):
+        tried = ", ".join(
+            f"{family} {count}" + (f" ({bad} suspicious)" if bad else "") for family, count, _, bad in families
+        )
+        yield f"by family: {tried}", True
+    for stage, request, examples, value, low, high in tables.get("The worst request", ()):
+        seen = "" if value is None else f" {value:.3f} [{low:.3f}, {high:.3f}]"
+        yield f"{stage}:{seen} on {examples} examples, {request}", True
+    yield from ((reason, False) for reason in reasons if reason.startswith("replay: "))
+
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
 VERDICT_WIDTH = len("INCONCLUSIVE")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pytest_unlearn.evidence import FloatArray, IntArray
+from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.statistics.residual import normal_scores
 
 FOLDS = 5

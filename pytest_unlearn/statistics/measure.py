@@ -1,11 +1,22 @@
-"""What every statistic can be asked: its value, a bound at any confidence, and the p-value that inverts the bounds."""
+"""What every statistic can be asked: its value, a bound at any confidence, and the p-value that inverts the bounds.
+
+Several tests at once.
+
+The largest or smallest of several quantities, with bounds that pay for having looked at all of them.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pytest_unlearn.evidence import Estimate, Side
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pytest_unlearn.core.evidence import Estimate, FloatArray, Side
+from pytest_unlearn.statistics.validation import vector
 
 _SMALLEST, _LARGEST = 1e-12, 0.5 - 1e-9
 
@@ -47,3 +58,52 @@ def p_value(measure: Measure, limit: float, side: Side) -> float:
         middle = 0.5 * (low + high)
         low, high = (low, middle) if beyond(math.exp(middle)) else (middle, high)
     return math.exp(high)
+
+
+def holm(p_values: ArrayLike) -> FloatArray:
+    """Which of several p-values remain small after paying for having looked at all of them?
+
+    `p_values` [K] in [0, 1]. Returns the adjusted p-values in the input order: rejecting those up to alpha errs on any
+    true null with probability at most alpha, whatever the dependence. Raises ValueError for values outside [0, 1].
+    Source: Holm 1979.
+    """
+    values = vector("p_values", p_values)
+    if np.any((values < 0.0) | (values > 1.0)):
+        raise ValueError(f"p_values must lie in [0, 1], not [{values.min():g}, {values.max():g}]")
+    order = np.argsort(values, kind="stable")
+    steps = np.maximum.accumulate(np.minimum(1.0, values[order] * np.arange(values.size, 0, -1)))
+    adjusted = np.empty_like(values)
+    adjusted[order] = steps
+    return adjusted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtremeMeasure:
+    """The extreme of `parts` on one side: the largest ("high") or the smallest ("low").
+
+    Each part is bounded at 1 - alpha / parts, so that all hold together (Bonferroni). The point value is that of the
+    part that stands out, and strays from the middle by luck alone where there are many: judge by the bounds.
+    """
+
+    parts: Sequence[Measure]
+    side: Side
+
+    @property
+    def value(self) -> float:
+        """The value of the part that stands out."""
+        values = [part.value for part in self.parts]
+        return max(values) if self.side == "high" else min(values)
+
+    def at(self, confidence: float) -> Estimate:
+        """One-sided simultaneous bounds at `confidence`."""
+        strict = 1.0 - (1.0 - confidence) / len(self.parts)
+        found = [part.at(strict) for part in self.parts]
+        pick = max if self.side == "high" else min
+        extreme = pick(found, key=lambda estimate: estimate.value)
+        return replace(
+            extreme,
+            low=pick(estimate.low for estimate in found),
+            high=pick(estimate.high for estimate in found),
+            confidence=confidence,
+            method=f"{'largest' if self.side == 'high' else 'smallest'} of {len(found)}, simultaneous {extreme.method}",
+        )

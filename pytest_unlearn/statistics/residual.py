@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from pytest_unlearn.evidence import FloatArray
-from pytest_unlearn.statistics.standings import standings
-from pytest_unlearn.statistics.strata import layout
+from pytest_unlearn.core.evidence import FloatArray
+from pytest_unlearn.statistics.auc.placements import standings
+from pytest_unlearn.statistics.auc.strata import layout
 from pytest_unlearn.statistics.validation import vector
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pytest_unlearn.evidence import FloatArray
+from pytest_unlearn.core.evidence import FloatArray
 
 
 def vector(name: str, values: ArrayLike) -> FloatArray:

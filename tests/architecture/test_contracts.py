@@ -18,7 +18,7 @@ def test_import_contracts_are_kept():
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_has_two_jobs(path):
-    assert len(path.read_text().splitlines()) <= 300
+    assert len(path.read_text().splitlines()) <= 500
 
 
 def test_torchvision_is_never_imported():

@@ -19,7 +19,7 @@ SUITE = """
 import numpy as np
 import pytest
 from pytest_unlearn import Split, UnlearningTask, assert_forgotten, assert_matches_retrained, assert_utility
-from tests.audits.fakes import World, changed, split
+from tests.worlds.simulated import World, changed, split
 
 WORLD = World(split(n_forget=300, n_controls=1500), skill=1.0)
 TASK = WORLD.task(references=3)
@@ -62,7 +62,7 @@ def test_pictures():
 def test_label_is_hostile():
     from dataclasses import replace
     from pytest_unlearn import audit_forgotten
-    from pytest_unlearn.recording import record
+    from pytest_unlearn.core.recorder import record
     found = audit_forgotten(WORLD.model(boost=1.5, seed=6), TASK.forget, max_mia_auc=0.6)
     hostile = "</text></svg><script>document.title='owned'</script><img src=x onerror=alert(1)>"
     control = replace(found.controls.original, name=hostile, says=hostile)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from pytest_unlearn.report import words
+from pytest_unlearn.report import wording as words
 from tests.browser.page import Browser
 
 SCREENSHOTS = Path(__file__).parents[2] / ".unlearn/screenshots"

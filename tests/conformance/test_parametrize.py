@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_unlearn import parametrize_unlearners, unlearner_checks
-from pytest_unlearn.conformance.summary import Counting
+from pytest_unlearn.plugin.conformance_summary import Counting
 from tests.conformance.broken import Careful
 
 SUITE = """
 from pytest_unlearn import Case, parametrize_unlearners
-from pytest_unlearn.conformance.summary import Counting
+from pytest_unlearn.plugin.conformance_summary import Counting
 from tests.conformance.broken import BROKEN, Careful
 from tests.conformance.methods import Picky, Refit, bayes, continuous_only, never
 
@@ -62,7 +62,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
     def start(
         unlearners: str,
         *arguments: str,
-        plugins: tuple[str, ...] = ("pytest_unlearn.plugin", "xdist"),
+        plugins: tuple[str, ...] = ("pytest_unlearn.plugin.hooks", "xdist"),
         suite: str = SUITE,
     ) -> pytest.RunResult:
         pytester.makepyfile(test_it=suite.replace("{unlearners}", unlearners))

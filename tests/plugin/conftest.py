@@ -13,15 +13,15 @@ import matplotlib.backends.backend_svg
 import matplotlib.figure  # noqa: F401
 import pytest
 
-import pytest_unlearn.evidence
-import pytest_unlearn.fixtures
-import pytest_unlearn.plugin
-import pytest_unlearn.stress.as_tests  # noqa: F401
+import pytest_unlearn.core.evidence
+import pytest_unlearn.plugin.fixtures
+import pytest_unlearn.plugin.hooks
+import pytest_unlearn.testing.stress  # noqa: F401
 
 EVIDENCES = (Path(__file__).parent.parent / "evidences.py").read_text()
 HELPERS = """
 from unlearn_evidences import Leak, evidence
-from pytest_unlearn.recording import record
+from pytest_unlearn.core.recorder import record
 
 def audit(verdict="PASS", *args, **kwargs):
     found = evidence(verdict, *args, **kwargs)
@@ -34,7 +34,9 @@ def audit(verdict="PASS", *args, **kwargs):
 class Suite:
     """A pytester directory with helpers; `run` loads only the plugins named here, whatever is installed."""
 
-    plugins: tuple[str, ...] = tuple(f"-p{name}" for name in ("no:cacheprovider", "pytest_unlearn.plugin", "xdist"))
+    plugins: tuple[str, ...] = tuple(
+        f"-p{name}" for name in ("no:cacheprovider", "pytest_unlearn.plugin.hooks", "xdist")
+    )
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester

@@ -32,7 +32,7 @@ CHECKLIST = {
     "typed ini": "plugin/test_ini.py::test_each_ini_twin",
     "precedence and its source": "plugin/test_precedence.py::test_precedence",
     "the source is in the evidence": (
-        "test_assertions.py::test_thresholds_come_from_the_closest_source_and_the_evidence_says_which"
+        "testing/test_assertions.py::test_thresholds_come_from_the_closest_source_and_the_evidence_says_which"
     ),
     "marker registered": "plugin/test_marker.py::test_it_is_registered",
     "unknown marker keyword": "plugin/test_marker.py::test_a_typo_is_an_error_that_names_the_keywords",
@@ -50,7 +50,7 @@ CHECKLIST = {
     "an AssertionError, traceback hidden": (
         "plugin/test_failures.py::test_an_assertion_fails_with_its_message_and_none_of_our_frames"
     ),
-    "usable without pytest": "test_assertions.py::test_assertions_work_in_a_plain_script_without_pytest",
+    "usable without pytest": "testing/test_assertions.py::test_assertions_work_in_a_plain_script_without_pytest",
     "one exception type": (
         "plugin/test_failures.py::test_every_verdict_raises_one_type_so_that_hypothesis_sees_one_failure"
     ),
@@ -78,10 +78,10 @@ CHECKLIST = {
     "--maxfail": "plugin/test_distribution.py::test_a_run_that_stops_at_a_failure_is_partial",
     "values pass through JSON": "plugin/test_reconcile.py::test_numpy_scalars_in_evidence_do_no_harm",
     "reconciled": "plugin/test_reconcile.py::test_evidence_that_a_plugin_loses_on_the_way_blocks",
-    "partial runs": "plugin/test_partial_runs.py::test_whatever_narrows_the_run_makes_it_partial",
-    "partial runs, --lf": "plugin/test_partial_runs.py::TestWithTheCache::test_last_failed",
-    "partial runs, --sw": "plugin/test_partial_runs.py::TestWithTheCache::test_stepwise",
-    "--collect-only": "plugin/test_partial_runs.py::test_collect_only_decides_nothing_and_says_so",
+    "partial runs": "plugin/test_completeness.py::test_whatever_narrows_the_run_makes_it_partial",
+    "partial runs, --lf": "plugin/test_completeness.py::TestWithTheCache::test_last_failed",
+    "partial runs, --sw": "plugin/test_completeness.py::TestWithTheCache::test_stepwise",
+    "--collect-only": "plugin/test_completeness.py::test_collect_only_decides_nothing_and_says_so",
     "reruns": "plugin/test_reruns.py::test_rerunfailures",
     "reruns by flaky": "plugin/test_reruns.py::test_flaky_which_reports_the_last_try_alone",
     "exit codes": "plugin/test_exit_codes.py::test_codes",

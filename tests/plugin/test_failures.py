@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_unlearn.recording import Recorder, recording
-from pytest_unlearn.requirement import AuditFailure, require
+from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.testing.failures import AuditFailure, require
 from tests.evidences import evidence
 from tests.plugin.conftest import Suite
 
@@ -21,7 +21,7 @@ def test_the_failing_test_carries_the_detail(suite: Suite) -> None:
 def test_an_assertion_fails_with_its_message_and_none_of_our_frames(suite: Suite) -> None:
     suite.write(
         test_release="""
-        from pytest_unlearn.requirement import require
+        from pytest_unlearn.testing.failures import require
         def test_b(): require(evidence("FAIL", 0.62))
         """
     )

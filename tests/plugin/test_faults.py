@@ -97,7 +97,7 @@ def test_a_fault_at_any_step_leaves_nothing_half_done(suite: Suite, monkeypatch:
 
     suite.write(test_it=SUITE)
     with monkeypatch.context() as patched:
-        patched.setattr(f"pytest_unlearn.report.publish.{step}", refuse)
+        patched.setattr(f"pytest_unlearn.report.write.{step}", refuse)
         result = suite.run("--unlearn-report")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=2, failed=1)
@@ -117,7 +117,7 @@ def test_the_last_report_is_set_aside_whole_when_the_next_cannot_be_written(
     folder = suite.path / ".unlearn/report"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with monkeypatch.context() as patched:
-        patched.setattr("pytest_unlearn.report.publish.tempfile.mkdtemp", refuse)
+        patched.setattr("pytest_unlearn.report.write.tempfile.mkdtemp", refuse)
         output = suite.run("--unlearn-report").stdout.str()
     assert [path.name for path in folder.iterdir()] == ["previous"]
     assert {path.name: path.read_bytes() for path in (folder / "previous").iterdir()} == before

@@ -6,9 +6,9 @@ import pytest
 import sklearn.linear_model  # noqa: F401 - imported here, it survives pytester's clean-up of sys.modules
 import torch  # noqa: F401
 
-import pytest_unlearn.assertions
-import pytest_unlearn.references.training
 import pytest_unlearn.task
+import pytest_unlearn.testing.assertions
+import pytest_unlearn.training.runner
 from tests.plugin.conftest import Suite
 from tests.plugin.inputs import INPUTS, OWN_MODELS, RECIPE, SPLIT, UNLEARNER
 
@@ -113,7 +113,7 @@ class TestFixtures:
 
     def test_fixtures_are_documented(self, suite: Suite) -> None:
         output = suite.run("--fixtures", "-p", "no:unlearn").stdout.str()
-        for name in pytest_unlearn.overrides.NAMES:
+        for name in pytest_unlearn.plugin.overrides.NAMES:
             assert f"{name} [session scope]" in output
         assert "no docstring available" not in output
 

@@ -58,7 +58,7 @@ def test_runxfail_switches_the_excuse_off(suite: Suite) -> None:
 def test_warn_mode_warns_and_passes(suite: Suite) -> None:
     suite.write(
         test_it="""
-        from pytest_unlearn.requirement import require
+        from pytest_unlearn.testing.failures import require
         def test_a(): require(evidence("INCONCLUSIVE"))
         """
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_unlearn.settings import TABLE
+from pytest_unlearn.core.settings import TABLE
 from tests.plugin.conftest import Suite
 from tests.plugin.settings_shown import SHOW
 

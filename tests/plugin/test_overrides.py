@@ -6,9 +6,9 @@ import pytest
 import sklearn.linear_model  # noqa: F401 - imported here, it survives pytester's clean-up of sys.modules
 import torch  # noqa: F401
 
-import pytest_unlearn.overrides
-import pytest_unlearn.references.training
+import pytest_unlearn.plugin.overrides
 import pytest_unlearn.task
+import pytest_unlearn.training.runner
 from tests.plugin.conftest import Suite
 from tests.plugin.inputs import INPUTS, OWN_MODELS, RECIPE, SPLIT, UNLEARNER
 
@@ -50,7 +50,7 @@ class TestOverrides:
         suite.run("-Wignore", "--import-mode=importlib").assert_outcomes(passed=9)
 
     def test_every_fixture_may_be_overridden(self, suite: Suite) -> None:
-        names = pytest_unlearn.overrides.NAMES
+        names = pytest_unlearn.plugin.overrides.NAMES
         own = "".join(f"@pytest.fixture(scope='session')\ndef {name}(): return 'my {name}'\n" for name in names)
         suite.pytester.makeconftest("import pytest\n" + own)
         suite.write(

@@ -20,7 +20,7 @@ def installed(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> Suite:
     info = suite.path / "fake-0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 0\n")
-    (info / "entry_points.txt").write_text("[pytest11]\nunlearn = pytest_unlearn.plugin\n")
+    (info / "entry_points.txt").write_text("[pytest11]\nunlearn = pytest_unlearn.plugin.hooks\n")
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     suite.plugins = ()
     return suite
@@ -63,7 +63,7 @@ def test_the_gate_alone_cannot_be_switched_off(suite: Suite) -> None:
 
 
 def test_the_entry_point_and_the_classifiers_say_what_it_is(project: dict[str, Any]) -> None:
-    assert project["project"]["entry-points"]["pytest11"] == {"unlearn": "pytest_unlearn.plugin"}
+    assert project["project"]["entry-points"]["pytest11"] == {"unlearn": "pytest_unlearn.plugin.hooks"}
     classifiers = set(project["project"]["classifiers"])
     assert {"Framework :: Pytest", "Framework :: Hypothesis", "Typing :: Typed"} <= classifiers
 

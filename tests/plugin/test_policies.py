@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_unlearn.policies import lines
+from pytest_unlearn.claims.policies import lines
 from tests.plugin.conftest import Suite
 
 TESTS = "def test_a():\n    raise AssertionError('ran')"

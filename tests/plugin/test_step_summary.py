@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_unlearn.report.step_summary import LARGEST, NOTICE, append, fitted
+from pytest_unlearn.report.markdown import LARGEST, NOTICE, append, fitted
 from tests.plugin.conftest import Suite
 
 

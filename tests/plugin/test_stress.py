@@ -11,8 +11,8 @@ from tests.plugin.conftest import Suite
 
 CONFTEST = """
 import pytest
-from tests.stress.conftest import RECIPE
-from tests.stress.weaknesses import Forgets, noisy_digits
+from tests.search.conftest import RECIPE
+from tests.search.weaknesses import Forgets, noisy_digits
 
 def remembered(retain, forget):
     return [len(forget) >= 40] * len(forget)

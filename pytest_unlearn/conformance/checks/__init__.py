@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 
-from pytest_unlearn.conformance.bench import Bench
 from pytest_unlearn.conformance.checks import isolation, models, repeatability, requests, result
+from pytest_unlearn.conformance.harness import Bench
 from pytest_unlearn.conformance.networks import NETWORKS
 
 Rule = Callable[[Bench], None]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_unlearn.conformance.bench import Bench
-from pytest_unlearn.conformance.leaves import contents, differing, shared, traits
-from pytest_unlearn.conformance.surroundings import RANDOM_STATES, SETTINGS
+from pytest_unlearn.conformance.global_state import RANDOM_STATES, SETTINGS
+from pytest_unlearn.conformance.harness import Bench
+from pytest_unlearn.conformance.state_diff import contents, differing, shared, traits
 
 
 def input_model_untouched(bench: Bench) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pytest_unlearn.conformance.bench import Bench
 from pytest_unlearn.conformance.case import is_unsupported
-from pytest_unlearn.conformance.leaves import contents, differing, flags
-from pytest_unlearn.conformance.trial import frozen_layers
+from pytest_unlearn.conformance.harness import Bench
+from pytest_unlearn.conformance.scenario import frozen_layers
+from pytest_unlearn.conformance.state_diff import contents, differing, flags
 
 
 def supports_some_problem(bench: Bench) -> None:

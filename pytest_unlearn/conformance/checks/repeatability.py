@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import combinations
 from pickle import dumps, loads  # for bytes of the line before: nothing from outside is unpickled
 
-from pytest_unlearn.conformance.bench import Bench
-from pytest_unlearn.conformance.leaves import contents, differing, shared
-from pytest_unlearn.conformance.surroundings import SETTINGS
+from pytest_unlearn.conformance.global_state import SETTINGS
+from pytest_unlearn.conformance.harness import Bench
+from pytest_unlearn.conformance.state_diff import contents, differing, shared
 
 ALLOWED = 0.01  # probability that a method without randomness may move when sums are taken in another order
 MARGIN = 3.0  # times the largest distance between seeds: up to it, the order may pass for a random draw

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_unlearn.conformance.bench import Bench
 from pytest_unlearn.conformance.case import ConformanceError, Unsupported, is_unsupported
-from pytest_unlearn.conformance.leaves import contents, differing, shared, traits
-from pytest_unlearn.conformance.trial import Trial
+from pytest_unlearn.conformance.harness import Bench
+from pytest_unlearn.conformance.scenario import Trial
+from pytest_unlearn.conformance.state_diff import contents, differing, shared, traits
 
 BATCH_OF_ONE = "If it is BatchNorm: merge or drop a last batch of one, and pass a single forget example in eval mode."
 ALLOWED = 1e-3  # probability that may move when the same examples come in another container

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pytest_unlearn.conformance.bench import Bench, Observation
 from pytest_unlearn.conformance.case import Unsupported
-from pytest_unlearn.conformance.leaves import differing, flags, gradients, hooks, modes
-from pytest_unlearn.conformance.trial import Trial
+from pytest_unlearn.conformance.harness import Bench, Observation
+from pytest_unlearn.conformance.scenario import Trial
+from pytest_unlearn.conformance.state_diff import differing, flags, gradients, hooks, modes
 
 
 def names_and_shapes_kept(bench: Bench) -> None:

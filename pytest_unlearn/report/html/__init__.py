@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.report.html.content import page
+from pytest_unlearn.report.html.page import page
 
 HERE = Path(__file__).parent
 

@@ -1,0 +1,323 @@
+"""Attacks: outputs and references -> scores, each declared with the statistic that judges it. The tables are below.
+
+PASS needs every attack of the deciding set within the limit; a tripwire is reported and can only make a verdict FAIL.
+All attacks are stated on the AUC scale, where 0.5 is the target, and none is ever flipped after seeing its value.
+What costs more than arrays (further queries, classifiers, the retain set) is in `pytest_unlearn.attacks.registry`.
+
+Every attack by name: those each audit runs, and those run when they are named because they cost more than arrays.
+
+`audit_forgotten(..., attacks=("RMIA", "gradient norm"))` adds attacks by name, `attacks="all"` whatever can be asked
+of the model; an `Attack` of your own, or one made here with other arguments, may stand in place of a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+from pytest_unlearn.attacks.attack import (
+    Access,
+    Attack,
+    Pairing,
+    Signal,
+    auc_of_scores,
+    cross_fitted_auc,
+    cross_fitted_gap,
+    gap_of_scores,
+)
+from pytest_unlearn.attacks.learned import learned_attack, starting_kit_attack
+from pytest_unlearn.attacks.lira import AUGMENTATIONS, ENOUGH, augmented_lira, offline_lira
+from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
+from pytest_unlearn.attacks.rmia import offline_rmia
+from pytest_unlearn.attacks.shadow_models import shadow_models
+from pytest_unlearn.attacks.signals import (
+    augmentation_stability,
+    boundary_distance,
+    correctness,
+    hinge_margin,
+    logit_scaled_confidence,
+    negative_entropy,
+    negative_gradient_norm,
+    negative_modified_entropy,
+)
+from pytest_unlearn.attacks.subgroups import MEMORISED, SIDES, class_masks, most_memorised, worst_of
+from pytest_unlearn.attacks.thresholds import (
+    calibrated,
+    reference_difference,
+    reference_residual,
+    residual_deviation,
+    single_model,
+)
+from pytest_unlearn.attacks.update_leakage import learned_update_leakage, update_leakage
+from pytest_unlearn.core.evidence import Answers
+from pytest_unlearn.models.queries import Augmentations, BoundaryDistance, gradient_norm, inputs
+from pytest_unlearn.models.query import Query
+
+__all__ = ["LABEL_ONLY", "UPDATE_LEAKAGE", "Attack", "Pairing", "deciding_set", "tripwires", "vulnerable_slices"]
+
+REFERENCES: tuple[Access, ...] = ("outputs", "references")
+SHARED = "one evaluation of each reference, shared with all others"
+
+
+def _residuals(name: str, signal: Signal) -> tuple[Attack, Attack]:
+    declare = partial(
+        Attack,
+        measure=auc_of_scores,
+        access=REFERENCES,
+        least_references=1,
+        cost=SHARED,
+        calibrated=True,
+        source="ours, after Carlini et al. 2022",
+    )
+    return (
+        declare(name=f"{name} residual", score=partial(reference_residual, signal)),
+        declare(name=f"{name} deviation", score=partial(residual_deviation, signal), signed=False),
+    )
+
+
+def _single(name: str, signal: Signal, source: str) -> Attack:
+    return Attack(name=name, score=partial(single_model, signal), measure=auc_of_scores, source=source)
+
+
+CONFIDENCE = _single("confidence", logit_scaled_confidence, "Yeom et al. 2018; Carlini et al. 2022")
+MARGIN = _single("margin", hinge_margin, "Carlini et al. 2022")
+ENTROPY = _single("entropy", negative_entropy, "Salem et al. 2019")
+MODIFIED_ENTROPY = _single("modified entropy", negative_modified_entropy, "Song & Mittal 2021")
+LABEL_ONLY = Attack(
+    name="label only",
+    score=partial(single_model, correctness),
+    measure=gap_of_scores,
+    access=("labels",),
+    source="Yeom et al. 2018, the gap attack",
+)
+DIFFERENCE = Attack(
+    name="confidence difference",
+    score=partial(reference_difference, logit_scaled_confidence),
+    measure=auc_of_scores,
+    access=REFERENCES,
+    least_references=1,
+    cost=SHARED,
+    calibrated=True,
+    source="Carlini et al. 2022, offline LiRA with one variance for all",
+)
+LIRA = Attack(
+    name="LiRA",
+    score=partial(offline_lira, logit_scaled_confidence),
+    measure=auc_of_scores,
+    access=REFERENCES,
+    least_references=ENOUGH,
+    cost=SHARED,
+    calibrated=True,
+    source="Carlini et al. 2022, offline",
+)
+RMIA = Attack(
+    name="RMIA",
+    score=offline_rmia,
+    measure=auc_of_scores,
+    access=REFERENCES,
+    least_references=2,
+    cost=SHARED,
+    source="Zarifzadeh et al. 2024, offline",
+)
+UPDATE_LEAKAGE = Attack(
+    name="update leakage",
+    score=update_leakage,
+    measure=auc_of_scores,
+    sides=("high",),
+    access=("outputs", "original", "references"),
+    least_references=1,
+    cost="one evaluation of the original and of each reference, shared with all others",
+    source="Chen et al. 2021",
+)
+CONFIDENCE_RESIDUALS = _residuals("confidence", logit_scaled_confidence)
+MARGIN_RESIDUALS = _residuals("margin", hinge_margin)
+
+
+def deciding_set(*, references: bool, classes: int) -> tuple[Attack, ...]:
+    """The attacks that PASS depends on. For two classes margin and confidence coincide and count once."""
+    if not references:
+        return (CONFIDENCE, MODIFIED_ENTROPY)
+    return CONFIDENCE_RESIDUALS if classes == 2 else (*CONFIDENCE_RESIDUALS, *MARGIN_RESIDUALS)
+
+
+def tripwires(*, references: int, classes: int, original: bool = False) -> tuple[Attack, ...]:
+    """The attacks that can only make a verdict FAIL. Label-only moves to the deciding set when most pairs tie.
+
+    LiRA differs from the confidence difference only where an example's own variance can be estimated.
+    """
+    if not references:
+        return (ENTROPY, LABEL_ONLY) if classes == 2 else (MARGIN, ENTROPY, LABEL_ONLY)
+    known = (DIFFERENCE, *((LIRA,) if references >= LIRA.least_references else ()), RMIA)
+    both = (UPDATE_LEAKAGE,) if original else ()
+    return (*known, *both, CONFIDENCE, ENTROPY, MODIFIED_ENTROPY, LABEL_ONLY)
+
+
+def vulnerable_slices(target: Answers, references: Sequence[Answers], pairing: Pairing) -> tuple[Attack, ...]:
+    """The first deciding attack on the class that stands out most, and the tenth that the original knew best."""
+    attack = deciding_set(references=bool(references), classes=target.forget.logits.shape[1])[0]
+    found = worst_of(class_masks(pairing), "class", attack)
+    if target.original is not None:
+        memorised = most_memorised(logit_scaled_confidence, target.original, references)
+        found = (*found, *((memorised,) if memorised is not None else ()))
+    return found
+
+
+__all__ = ["ALWAYS", "NAMED", "attacks_by_name", "label_only_attacks", "lira_with_augmentations"]
+
+LEAST_EXAMPLES = 20  # a side, to fit anything on four fifths of them
+
+
+def label_only_attacks(
+    augmentations: Augmentations = Augmentations(),  # noqa: B008 - frozen
+    boundary: BoundaryDistance = BoundaryDistance(),  # noqa: B008 - frozen
+) -> tuple[Attack, Attack]:
+    """Augmentation stability and boundary distance, for an attacker who sees labels alone."""
+    access: tuple[Access, ...] = ("labels", "further queries")
+    stability = Attack(
+        name="augmentation stability",
+        score=partial(single_model, augmentation_stability),
+        measure=auc_of_scores,
+        access=access,
+        queries=(Query(name=AUGMENTATIONS, ask=augmentations),),
+        cost=f"{augmentations.queries} further labels an example of every model",
+        source="Choquette-Choo et al. 2021",
+    )
+    distance = Attack(
+        name="boundary distance",
+        score=partial(calibrated, boundary_distance),
+        measure=auc_of_scores,
+        access=access,
+        queries=(Query(name="boundary distance", ask=boundary),),
+        cost="some 400 further labels an example of every model",
+        calibrated=True,
+        source="Choquette-Choo et al. 2021; Chen, Jordan & Wainwright 2020",
+    )
+    return stability, distance
+
+
+def lira_with_augmentations(augmentations: Augmentations = Augmentations()) -> Attack:  # noqa: B008 - frozen
+    """Offline LiRA over several queries an example."""
+    return Attack(
+        name="LiRA, augmented",
+        score=augmented_lira,
+        measure=auc_of_scores,
+        access=("outputs", "references", "further queries"),
+        least_references=1,
+        queries=(Query(name=AUGMENTATIONS, ask=augmentations),),
+        cost=f"{augmentations.queries} further outputs an example of every model",
+        calibrated=True,
+        source="Carlini et al. 2022, section VI.C",
+    )
+
+
+GRADIENT_NORM = Attack(
+    name="gradient norm",
+    score=partial(calibrated, negative_gradient_norm),
+    measure=auc_of_scores,
+    access=("weights",),
+    queries=(Query(name="gradient norm", ask=gradient_norm),),
+    cost="one gradient an example of every model",
+    calibrated=True,
+    source="Nasr, Shokri & Houmansadr 2019",
+)
+QUANTILE_REGRESSION = Attack(
+    name="quantile regression",
+    score=partial(quantile_regression, logit_scaled_confidence),
+    least_examples=LEAST_EXAMPLES,
+    measure=auc_of_scores,
+    access=("outputs", "inputs"),
+    queries=(Query(name=INPUTS, ask=inputs),),
+    cost="ten forests on the controls",
+    calibrated=True,
+    source="Bertran et al. 2023",
+)
+LEARNED = Attack(
+    name="learned, all signals",
+    score=learned_attack,
+    least_examples=LEAST_EXAMPLES,
+    measure=cross_fitted_auc,
+    access=("outputs", "references"),
+    cost="five logistic regressions",
+    calibrated=True,
+    source="ours, after Nasr et al. 2019",
+)
+STARTING_KIT = Attack(
+    name="starting kit",
+    score=starting_kit_attack,
+    least_examples=LEAST_EXAMPLES,
+    measure=cross_fitted_gap,
+    cost="five logistic regressions a model",
+    source="NeurIPS 2023 machine unlearning challenge",
+)
+SHADOW_MODELS = Attack(
+    name="shadow models",
+    score=shadow_models,
+    measure=auc_of_scores,
+    access=("outputs", "references", "retain set"),
+    least_references=2,
+    cost="the references' outputs on retain; a logistic regression a class and reference",
+    source="Shokri et al. 2017",
+)
+LEARNED_UPDATE_LEAKAGE = Attack(
+    name="update leakage, learned",
+    score=learned_update_leakage,
+    sides=("high",),
+    least_examples=LEAST_EXAMPLES,
+    measure=auc_of_scores,
+    access=("outputs", "original", "references"),
+    least_references=1,
+    cost="five logistic regressions a model",
+    source="Chen et al. 2021",
+)
+ALWAYS = (
+    *CONFIDENCE_RESIDUALS,
+    *MARGIN_RESIDUALS,
+    DIFFERENCE,
+    LIRA,
+    RMIA,
+    UPDATE_LEAKAGE,
+    CONFIDENCE,
+    MARGIN,
+    ENTROPY,
+    MODIFIED_ENTROPY,
+    LABEL_ONLY,
+)
+NAMED = (
+    LEARNED,
+    QUANTILE_REGRESSION,
+    GRADIENT_NORM,
+    *label_only_attacks(),
+    lira_with_augmentations(),
+    SHADOW_MODELS,
+    STARTING_KIT,
+    LEARNED_UPDATE_LEAKAGE,
+)
+
+
+def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]:
+    """The attacks to add to those of every audit: "standard" for none, "all", names, or attacks themselves.
+
+    Raises:
+        ValueError: for an unknown name, or two attacks of one name.
+    """
+    if attacks == "standard":
+        return ()
+    if not isinstance(attacks, (str, Iterable)):
+        raise ValueError(f'attacks= takes "standard", "all", or a list of names and attacks, not {attacks!r}.')
+    chosen = NAMED if attacks == "all" else [attacks] if isinstance(attacks, str) else list(attacks)
+    known = {attack.name: attack for attack in (*ALWAYS, *NAMED)}
+    unknown = [one for one in chosen if not isinstance(one, Attack) and one not in known]
+    if unknown:
+        raise ValueError(
+            f'there is no attack {unknown[0]!r}: attacks= takes "standard", "all", or names among '
+            f"{', '.join(attack.name for attack in NAMED)}."
+        )
+    always = {attack.name for attack in ALWAYS}
+    found = tuple(one if isinstance(one, Attack) else known[one] for one in chosen)
+    found = tuple(one for one in found if not (one.name in always and one is known[one.name]))
+    names = [one.name for one in found]
+    always |= {f"{words} {kind}" for words in SIDES.values() for kind in ("class", "slice")} | {MEMORISED}
+    repeated = sorted({name for name in names if names.count(name) > 1 or name in always})
+    if repeated:
+        raise ValueError(f"attacks= holds two attacks called {repeated[0]!r}: give each its own name.")
+    return found

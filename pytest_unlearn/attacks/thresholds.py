@@ -1,0 +1,84 @@
+"""Population attacks: one model's statistic on the forget set against the same statistic on the controls.
+
+They see no difficulty of single examples, so a retrained model's AUC is not 0.5 but depends on the draw of the forget
+set. Where references are at hand the references' scores are kept beside the model's, for a paired difference.
+
+Reference difference: a model's statistic minus the references' mean, example by example.
+
+Source: offline LiRA with a fixed variance (Carlini et al. 2022); with K references and within-example deviation d its
+AUC is Phi(d / sqrt(2 (1 + 1/K))).
+
+Reference residual: what is left of a model's statistic once the references' statistic is accounted for.
+
+A plain difference to the references can be hidden by rescaling logits. The residual cannot: both statistics are mapped
+to normal scores among the controls, a line is fitted on the controls, and the residual is what the line does not
+explain, so it is the same for every monotone change of the model's statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pytest_unlearn.attacks.attack import Pairing, Signal
+from pytest_unlearn.core.evidence import Answers, Scores
+from pytest_unlearn.statistics import residual
+
+
+def single_model(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Is the statistic higher on the forget set than on the controls? Target: the references' value."""
+    forget, controls = signal(target.forget), signal(target.controls)
+    return Scores(
+        forget=forget,
+        controls=controls,
+        reference_forget=np.array([signal(reference.forget) for reference in references]) if references else None,
+        reference_controls=np.array([signal(reference.controls) for reference in references]) if references else None,
+        tie_share=pairing.tie_share(forget, controls),
+    )
+
+
+def reference_difference(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Is the model more confident on the forget set than the references are? AUC 0.5 if forgotten."""
+    forget, controls = signal(target.forget), signal(target.controls)
+    return Scores(
+        forget=forget - np.mean([signal(reference.forget) for reference in references], axis=0),
+        controls=controls - np.mean([signal(reference.controls) for reference in references], axis=0),
+        tie_share=pairing.tie_share(forget, controls),
+    )
+
+
+def reference_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Is the forget set scored higher (or lower) than references and controls explain? AUC 0.5 if forgotten."""
+    forget, controls = signal(target.forget), signal(target.controls)
+    forget_residual, control_residual = residual(
+        forget,
+        controls,
+        np.mean([signal(reference.forget) for reference in references], axis=0),
+        np.mean([signal(reference.controls) for reference in references], axis=0),
+        pooled=pairing.exchangeable,
+    )
+    return Scores(forget=forget_residual, controls=control_residual, tie_share=pairing.tie_share(forget, controls))
+
+
+def calibrated(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """What references cannot explain of a signal; the signal itself where there are none."""
+    if references:
+        return reference_residual(signal, target, references, pairing)
+    return single_model(signal, target, references, pairing)
+
+
+def residual_deviation(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Is the forget set further from (or closer to) the controls' centre than controls are? AUC 0.5 if forgotten.
+
+    Finds what a signed score averages away: half of the forget set remembered and half over-forgotten, or a forget
+    set whose answers were copied from a reference.
+    """
+    signed = reference_residual(signal, target, references, pairing)
+    among = np.concatenate([signed.forget, signed.controls]) if pairing.exchangeable else signed.controls
+    centre = np.median(among)
+    return Scores(
+        forget=np.abs(signed.forget - centre),
+        controls=np.abs(signed.controls - centre),
+        tie_share=signed.tie_share,
+    )

@@ -1,0 +1,216 @@
+"""Findings over runs: what each attack finds in a model of every run, as one finding on their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_unlearn.attacks.attack import auc_of_scores
+from pytest_unlearn.attacks.registry import Attack
+from pytest_unlearn.attacks.signals import logit_scaled_confidence
+from pytest_unlearn.attacks.subgroups import SIDES, slice_measure
+from pytest_unlearn.attacks.u_lira import Null, Shadow, unlearning_lira
+from pytest_unlearn.claims.algorithm.runs import Run
+from pytest_unlearn.claims.common.controls import controls_look_trained, does_not_follow
+from pytest_unlearn.claims.common.findings import Finding, examine, judge, labels_only, shows_power
+from pytest_unlearn.core.evidence import Answers, ControlResult, Controls, Outputs, Verdict
+from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models
+
+NULLS: dict[str, Null] = {"U-LiRA": "never trained", "U-LiRA, unlearned null": "unlearned"}
+ENOUGH_RUNS = 5  # to have met most examples both ways
+ASTRAY = 0.25  # the share of runs whose outputs may follow no comparable model's
+SURE = 0.01  # how rarely runs that differ by chance alone are doubted
+
+
+def over_runs(
+    runs: Sequence[Run],
+    of: Callable[[Run], Answers],
+    among: Callable[[Run], Sequence[Answers]] = lambda run: run.references,
+    *,
+    same: bool,
+    confidence: float,
+    standard: bool = True,
+) -> tuple[Finding, ...]:
+    """Each attack's findings on a model of every run, as one finding on their mean."""
+    each = [examine(of(run), among(run), run.pairing, confidence, standard=standard, vulnerable=False) for run in runs]
+    shared = set.intersection(*({finding.attack.name for finding in findings} for findings in each))
+    names = [finding.attack.name for finding in each[0] if finding.attack.name in shared]
+    by_name = {name: [next(f for f in found if f.attack.name == name) for found in each] for name in names}
+    return tuple(_mean(found, same=same, confidence=confidence) for found in by_name.values())
+
+
+def _mean(found: Sequence[Finding], *, same: bool, confidence: float, inflation: float = 1.0) -> Finding:
+    """One finding on the mean. Runs without any information are left out of it, unless that is what most are."""
+    told = [finding for finding in found if not finding.problem]
+    problem = ""
+    if 2 * len(told) <= len(found):
+        problem = f"{next(f.problem for f in found if f.problem)} (in {len(found) - len(told)} of {len(found)} runs)"
+    measure = over_models([f.measure for f in (found if problem else told)], same_examples=same, inflation=inflation)
+    return replace(
+        found[0],
+        deciding=any(finding.deciding for finding in found),
+        measure=measure,
+        estimate=measure.at(confidence),
+        problem=problem,
+    )
+
+
+def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confidence: float) -> list[Finding]:
+    """The class that stands out most on the mean over runs, on either side; none where classes are not compared."""
+    if any(run.pairing.forget_strata is None for run in runs):
+        return []
+    scores = [attack.score(run.unlearned, run.references, run.pairing) for run in runs]
+    labels = set.intersection(*({int(label) for label in np.unique(run.unlearned.forget.labels)} for run in runs))
+    means: list[Measure] = []
+    for label in sorted(labels):
+        each = [
+            slice_measure(attack, found, run.pairing, run.unlearned.forget.labels == label)
+            for run, found in zip(runs, scores, strict=True)
+        ]
+        means.append(over_models(each, same_examples=same))
+    findings = []
+    for side, words in SIDES.items() if len(means) > 1 else ():
+        measure = ExtremeMeasure(parts=means, side=side)
+        named = replace(attack, name=f"{words} class", sides=(side,))
+        estimate = measure.at(confidence)
+        findings.append(Finding(attack=named, deciding=False, scores=scores[0], measure=measure, estimate=estimate))
+    return findings
+
+
+def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[int]:
+    """The seeds whose model is told apart by itself, with certainty over all runs: a mean could hide them."""
+    strict = 1.0 - (1.0 - confidence) / len(runs)
+    found = []
+    for run in runs:
+        findings = examine(run.unlearned, run.references, run.pairing, strict, vulnerable=False)
+        if judge(findings, limit, strict, can_certify=True).verdict is Verdict.FAIL:
+            found.append(run.seed)
+    return found
+
+
+def doubts_over_runs(
+    runs: Sequence[Run], findings: Sequence[Finding], confidence: float, *, weaker: bool
+) -> tuple[list[str], list[str]]:
+    """Why the audit may be blind to some run's model (first), or why its controls are none (second)."""
+    blind, trained = [], []
+    for run in runs:
+        astray = does_not_follow(run.unlearned, run.references)
+        blind += [f"run {run.seed}: {astray}"] if astray else []
+        if not run.outside.any():
+            continue
+        target, *known = (_outside(answers, run) for answers in (run.unlearned, *run.references))
+        seen, _ = controls_look_trained(target, known, confidence, weaker=weaker)
+        trained += [f"run {run.seed}: {seen}"] if seen else []
+    if len(blind) <= ASTRAY * len(runs):  # few controls let an honest model of some runs stray
+        blind = []
+    means = [(f.attack.name, f.measure) for f in findings if f.deciding and isinstance(f.measure, ModelsMeasure)]
+    for name, measure in means:
+        if not measure.same_examples and measure.overdispersion < SURE / len(means):
+            blind.append(f"{name} differs between runs by more than chance: the method leaks under some of its seeds")
+        if len(measure.values) < len(runs):
+            blind.append(f"{name}: in some runs all scores tie, which tells nothing of their models")
+    return blind, trained
+
+
+def _outside(answers: Answers, run: Run) -> Answers:
+    kept = Outputs(logits=answers.controls.logits[run.outside], labels=answers.controls.labels[run.outside])
+    return Answers(forget=answers.forget, controls=kept)
+
+
+def u_lira(runs: Sequence[Run], confidence: float) -> list[Finding]:
+    """Each run's model judged by the laws of the other runs, under both nulls; none below five runs."""
+    if len(runs) < ENOUGH_RUNS:
+        return []
+    found = []
+    for name, null in NULLS.items():
+        each = []
+        for number, run in enumerate(runs):
+            others = [_as_seen_from(run, other) for k, other in enumerate(runs) if k != number]
+            attack = Attack(
+                name=name,
+                score=partial(unlearning_lira, logit_scaled_confidence, others, null),
+                measure=auc_of_scores,
+                access=("outputs", "method"),
+                cost="every run trains a model and unlearns",
+                calibrated=True,
+                source="Hayes et al. 2024",
+            )
+            scores = attack.score(run.unlearned, run.references, run.pairing)
+            measure = attack.measure(scores, run.pairing)
+            estimate = measure.at(confidence)
+            each.append(Finding(attack=attack, deciding=True, scores=scores, measure=measure, estimate=estimate))
+        # under this null what one run says of another is much what the other says of it
+        twice = 2.0 if null == "unlearned" else 1.0
+        found.append(_mean(each, same=False, confidence=confidence, inflation=twice))
+    return found
+
+
+def _as_seen_from(run: Run, other: Run) -> Shadow:
+    """Another run's answers on this run's forget set and controls."""
+    return Shadow(
+        unlearned=rearranged(other.unlearned, other.drawn, run.drawn),
+        original=rearranged(other.original, other.drawn, run.drawn),
+        requested=np.concatenate([other.drawn[run.drawn], other.drawn[~run.drawn]]),
+    )
+
+
+def rearranged(answers: Answers, drawn: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Answers:
+    """Answers split by one request, split by another."""
+    logits = np.empty((len(drawn), answers.forget.logits.shape[1]))
+    labels = np.empty(len(drawn), dtype=np.int64)
+    for mask, part in ((drawn, answers.forget), (~drawn, answers.controls)):
+        logits[mask], labels[mask] = part.logits, part.labels
+    forget, controls = (Outputs(logits=logits[mask], labels=labels[mask]) for mask in (wanted, ~wanted))
+    return Answers(forget=forget, controls=controls)
+
+
+def run_controls(
+    runs: Sequence[Run],
+    look: Callable[..., tuple[Finding, ...]],
+    limit: float,
+    confidence: float,
+    *,
+    coarse: bool,
+) -> Controls:
+    """The originals must be recognised on average, and no reference told apart.
+
+    Where the audited models reveal labels alone (`coarse`), the originals are reduced to theirs: power against finer
+    outputs would say nothing of the attack that was possible.
+    """
+    seen = labels_only if coarse else partial(replace, original=None)
+    originals = look(lambda run: seen(run.original), standard=False)
+    strong = shows_power(originals, limit)
+    best = strong or max((f for f in originals if f.deciding), key=lambda finding: finding.estimate.low)
+    verb = "are recognised" if strong else f"are not recognised beyond {limit:g} with certainty"
+    retrained = []
+    count = len(runs[0].references)
+    for k in range(count if count > 1 else 0):
+        found = look(
+            lambda run, k=k: run.references[k], lambda run, k=k: [*run.references[:k], *run.references[k + 1 :]]
+        )
+        judgement = judge(found, limit, confidence, can_certify=True)
+        failed = judgement.verdict is Verdict.FAIL
+        says = "is told apart from the controls although it never saw either" if failed else "is not told apart"
+        retrained.append(
+            ControlResult(
+                name=f"retrained {k}",
+                holds=not failed,
+                attack=judgement.finding.attack.name,
+                estimate=judgement.finding.estimate,
+                says=f"retrained {k} {says}",
+            )
+        )
+    return Controls(
+        original=ControlResult(
+            name="originals",
+            holds=strong is not None,
+            attack=best.attack.name,
+            estimate=best.estimate,
+            says=f"the requests {verb} in the original models",
+        ),
+        retrained=tuple(retrained),
+    )

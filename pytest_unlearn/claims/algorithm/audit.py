@@ -1,0 +1,203 @@
+"""audit_algorithm: does the method forget, over seeds and requests, rather than: did this one model?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pytest_unlearn.attacks.registry import Attack
+from pytest_unlearn.claims.algorithm.aggregate import (
+    classes_over_runs,
+    doubts_over_runs,
+    failing_runs,
+    over_runs,
+    run_controls,
+    u_lira,
+)
+from pytest_unlearn.claims.algorithm.runs import Requests, Run, open_pool, simulate
+from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.findings import Judgement, is_coarse, judge
+from pytest_unlearn.claims.common.provenance import provenance
+from pytest_unlearn.core.evidence import Claim, Controls, Evidence, Verdict
+from pytest_unlearn.core.figures import Cell, Table
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.models.predict import Output
+from pytest_unlearn.statistics import normal_quantile
+from pytest_unlearn.task import UnlearningTask
+
+FEWEST_RUNS = 3
+SOME_SEEDS = "told apart under some seeds"
+
+
+def audit_algorithm(
+    unlearner: Any,
+    task: UnlearningTask,
+    max_mia_auc: float = MAX_MIA_AUC,
+    *,
+    runs: int = 10,
+    requests: Requests = "drawn",
+    require_controls: bool = REQUIRE_CONTROLS,
+    confidence: float = CONFIDENCE,
+    output: Output = None,
+) -> Evidence:
+    """Does this method forget requests like this one, whatever its seeds? Models are what is sampled.
+
+    Each run trains an original and unlearns a request with seeds of their own; an attack's AUC is averaged over runs,
+    and its interval is Student's t over them. So a request too small to be judged by itself can be judged as one of
+    many.
+
+    Args:
+        unlearner: `unlearner(model, retain, forget, *, seed) -> model`.
+        task: with a recipe, which every run trains its original by; its references serve all runs.
+        max_mia_auc: the largest mean membership-inference AUC that is tolerated, between 0.5 and 1; 1 - max_mia_auc is
+            the smallest. An exact method gives 0.5.
+        runs: how many, three or more; each trains one model and runs the method once.
+        requests: "drawn": requests of the size of the forget set, drawn from it and from controls; U-LiRA then compares
+            runs with each other. "same": the forget set itself in each run.
+        require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
+        confidence: of every one-sided bound.
+        output: which entry of a dict or tuple output holds the logits.
+
+    Returns:
+        Evidence of the mean over all models that the method could make, of its classes, and of single runs: one that is
+        told apart by itself with certainty is a FAIL, and runs that vary by more than chance are INCONCLUSIVE. It says
+        nothing of a single released model: that is `audit_forgotten`'s.
+
+    Raises:
+        ValueError: a task without a recipe or references, fewer than three runs, or a method that changes its input.
+
+    Source: Hayes et al. 2024 (U-LiRA); the claim and its interval are ours.
+    """
+    if not isinstance(task, UnlearningTask) or task.recipe is None:
+        raise ValueError("audit_algorithm trains an original for each run: pass an UnlearningTask with a recipe=.")
+    if not isinstance(runs, int) or runs < FEWEST_RUNS:
+        raise ValueError(
+            f"runs must be a whole number from {FEWEST_RUNS}, since models are what is sampled; got {runs!r}."
+        )
+    if requests not in ("drawn", "same"):
+        raise ValueError(f'requests must be "drawn" or "same", not {requests!r}.')
+    if not task.retrained:
+        raise ValueError("audit_algorithm compares with retrained models: give the task references, two or more.")
+    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
+    strict = resolve("require_controls", require_controls)
+    done = simulate(unlearner, task, open_pool(task, requests), runs, output)
+    same = requests == "same"
+    look = partial(over_runs, done, same=same, confidence=level.value)
+    findings = look(lambda run: run.unlearned)
+    if not same:
+        findings = (*findings, *u_lira(done, level.value))
+    findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=level.value))
+    judgement = judge(findings, limit.value, level.value, can_certify=True)
+    controls = run_controls(done, look, limit.value, level.value, coarse=is_coarse(findings))
+    failing = failing_runs(done, limit.value, level.value)
+    doubts = doubts_over_runs(done, findings, level.value, weaker=task.bootstrapped)
+    verdict, reasons, then = _rule(judgement, controls, failing, doubts, limit.value, strict.value, runs)
+    return Evidence(
+        claim=Claim(
+            name="algorithm",
+            quantity="mean membership AUC over models",
+            lowest=round(1 - limit.value, 12),
+            highest=limit.value,
+            sources={"max_mia_auc": limit.source, "confidence": level.source, "require_controls": strict.source},
+        ),
+        verdict=verdict,
+        estimate=judgement.finding.estimate,
+        decided_by=judgement.finding.attack.name,
+        label=(judgement.label or SOME_SEEDS) if verdict is Verdict.FAIL else "",
+        attacks={finding.attack.name: finding.estimate for finding in findings},
+        deciding=tuple(finding.attack.name for finding in findings if finding.deciding),
+        controls=controls,
+        reasons=(_scope(done, same), *reasons),
+        advice=then,
+        provenance=provenance(
+            unlearner,
+            (task.forget, task.controls),
+            task,
+            original=False,
+            retrained=True,
+            runs=runs,
+            requests=requests,
+            seeds=[run.seed for run in done],
+            require_controls=strict.value,
+        ),
+        exhibits=(_table(done, findings[0].attack),),
+    )
+
+
+def _rule(
+    judgement: Judgement,
+    controls: Controls,
+    failing: list[int],
+    doubts: tuple[list[str], list[str]],
+    limit: float,
+    strict: bool,
+    runs: int,
+) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
+    """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
+    if judgement.verdict is Verdict.INVALID:
+        return Verdict.INVALID, (judgement.reason,), (advice.SCORES_INVALID,)
+    failed = [control for control in controls.retrained if not control.holds]
+    if failed:
+        return Verdict.INVALID, (f"the negative control fails: {failed[0].says}",), (advice.CONTROLS_DIFFER,)
+    if judgement.verdict is Verdict.FAIL:
+        return Verdict.FAIL, (f"{judgement.label}: {judgement.reason}",), (advice.LEAK[judgement.label],)
+    if failing:
+        says = (
+            f"in {len(failing)} of {runs} runs the model is told apart by itself: seeds {', '.join(map(str, failing))}"
+        )
+        return Verdict.FAIL, (says,), (advice.LEAK["recognisable"],)
+    blind, trained = doubts
+    found = [*blind, *trained]
+    then = [advice.SOME_RUNS] if blind else []
+    then += [advice.CONTROLS_TRAINED] if trained else []
+    if judgement.verdict is Verdict.INCONCLUSIVE:
+        found.append(judgement.reason)
+        then.append(_more_runs(judgement, limit, runs))
+    assert controls.original is not None
+    if not controls.original.holds:
+        found.append(f"no power: {controls.original.says}")
+        then += advice.NO_POWER
+    if strict and not controls.retrained:
+        found.append("no negative control: at least two references are needed")
+        then.append(advice.NO_REFERENCES)
+    return (Verdict.INCONCLUSIVE, tuple(found), tuple(then)) if found else (Verdict.PASS, (), ())
+
+
+def _more_runs(judgement: Judgement, limit: float, runs: int) -> str:
+    estimate = judgement.finding.estimate
+    gap = min(abs(estimate.value - limit), abs(estimate.value - (1 - limit)))
+    z = normal_quantile(estimate.confidence)
+    if gap < advice.HOPELESS:
+        return "no affordable number of runs settles an estimate so near the limit: choose another limit"
+    needed = math.ceil(runs * ((estimate.high - estimate.low) / 2 / z * (z + normal_quantile(advice.POWER)) / gap) ** 2)
+    return f"about {max(needed, runs + 1):,} runs would settle it"
+
+
+def _scope(runs: Sequence[Run], same: bool) -> str:
+    size = len(runs[0].unlearned.forget.labels)
+    kind = (
+        f"the same request of {size} examples"
+        if same
+        else f"requests of {size} examples, drawn from forget and controls"
+    )
+    return f"judged over {len(runs)} runs with fresh seeds, {kind}; this says nothing of one released model"
+
+
+def _table(runs: Sequence[Run], attack: Attack) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for run in runs:
+        values = [
+            attack.measure(attack.score(model, run.references, run.pairing), run.pairing).value
+            for model in (replace(run.original, original=None), run.unlearned)
+        ]
+        rows.append((run.seed, int(run.drawn.sum()), *(round(value, 4) for value in values)))
+    return Table(
+        title="Run by run",
+        says=f"AUC of {attack.name} in each run's original and unlearned model, 0.5 in the latter under perfect "
+        "unlearning.",
+        columns=("seed", "forget", "original", "unlearned"),
+        rows=tuple(rows),
+    )

@@ -1,0 +1,201 @@
+"""Runs of a method from the start: train with fresh seeds, unlearn a request, and ask every model what an audit asks.
+
+A drawn request has the size of the real one and is drawn from the forget set and as many controls: what was not drawn
+was never trained on in that run, and is what the drawn examples are compared with. Chance alone decided which is which,
+so that an exact method gives an AUC of 0.5 whatever the forget set is like.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_unlearn.attacks.registry import Pairing
+from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
+from pytest_unlearn.data.dataset import Examples
+from pytest_unlearn.models.predict import Output, evaluate
+from pytest_unlearn.task import UnlearningTask, View
+
+Requests = Literal["drawn", "same"]
+FIRST_RUN_SEED = 9000  # far from the seeds of the original, of references and of searches
+METHOD_SEEDS = 500  # what the method's seed is above the original's: they must not share their noise
+DRAWS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run: what its original, its unlearned model and the references answer, and which of the pool it unlearned.
+
+    `outside` marks the run's controls that are controls of the task as well: no model may have been trained on them.
+    """
+
+    seed: int
+    original: Answers
+    unlearned: Answers
+    references: tuple[Answers, ...]
+    pairing: Pairing
+    drawn: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The examples that runs are judged on: positions in `examples`, with the units they are deleted in, if any.
+
+    `retain` are positions too; `size` is how many of the pool a request holds, `fixed` the request itself if all runs
+    have the same.
+    """
+
+    examples: Examples
+    retain: IntArray
+    positions: IntArray
+    units: IntArray | None
+    size: int
+    fixed: NDArray[np.bool_] | None
+    by_class: bool
+
+    @property
+    def labels(self) -> IntArray:
+        """The labels of the pool."""
+        return self.examples.labels[self.positions]
+
+
+class _Joined:
+    """Train, then controls, as one dataset."""
+
+    def __init__(self, *parts: View) -> None:
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        for part in self.parts:
+            if index < len(part):
+                return part[index]
+            index -= len(part)
+        raise IndexError(index)
+
+
+def open_pool(task: UnlearningTask, requests: Requests) -> Pool:
+    """The pool of a task; its examples keep the order forget, then controls."""
+    forget, controls, retain = task.forget, task.controls, task.retain
+    examples = Examples(_Joined(retain, forget, controls), "train and controls")
+    start = len(retain)
+    chosen = np.arange(len(controls))
+    if requests == "drawn":
+        chosen = _as_many(forget.labels, controls.labels, task.split.match == "class", task.seed)
+    units = None
+    groups, owners = task.split.groups, task.split.control_groups
+    if groups is not None or owners is not None:
+        ids = Pairing(
+            forget_groups=None if groups is None else groups[forget.indices],
+            control_groups=None if owners is None else owners[controls.indices][chosen],
+        )
+        units = ids.units(len(forget), len(chosen))
+    fixed = np.arange(len(forget) + len(chosen)) < len(forget)
+    return Pool(
+        examples=examples,
+        retain=np.arange(start),
+        positions=np.concatenate([start + np.arange(len(forget)), start + len(forget) + chosen]),
+        units=units,
+        size=len(forget),
+        fixed=fixed if requests == "same" else None,
+        by_class=task.split.match == "class",
+    )
+
+
+def simulate(unlearner: Any, task: UnlearningTask, pool: Pool, count: int, output: Output) -> list[Run]:
+    """`count` runs, with seeds counted from the task's.
+
+    Raises:
+        ValueError: when the unlearner changed its input, or a model cannot be asked.
+    """
+    rng = np.random.default_rng(task.seed)
+    masks = [pool.fixed if pool.fixed is not None else _draw(pool, rng) for _ in range(count)]
+    view = View("pool", pool.examples, pool.positions)
+    first = task.seed + FIRST_RUN_SEED
+    trains = [_train_set(pool, mask) for mask in masks]
+    originals = task.train_on(trains, first_seed=first)
+    known = [_ask(task, model, view, output) for model in task.retrained]
+    runs = []
+    for number, (mask, train, original) in enumerate(zip(masks, trains, originals, strict=True)):
+        kept = np.arange(len(train)) < len(pool.retain)
+        retain, forget = (View(n, train.examples, np.flatnonzero(k)) for n, k in (("retain", kept), ("forget", ~kept)))
+        model = task.unlearn_from(original, unlearner, retain, forget, seed=first + METHOD_SEEDS + number)
+        before = _split(_ask(task, original, view, output), mask)
+        runs.append(
+            Run(
+                seed=first + number,
+                original=before,
+                unlearned=replace(_split(_ask(task, model, view, output), mask), original=before),
+                references=tuple(replace(_split(one, mask), original=before) for one in known),
+                pairing=_pairing(pool, mask),
+                drawn=mask,
+                outside=np.flatnonzero(~mask) >= pool.size,
+                seconds=task.seconds_of(model),
+            )
+        )
+    return runs
+
+
+def _train_set(pool: Pool, drawn: NDArray[np.bool_]) -> View:
+    """What a run trains on, a dataset of its own: a method must not see what was not drawn, nor that it is tested."""
+    parts = [View("part", pool.examples, positions) for positions in (pool.retain, pool.positions[drawn])]
+    examples = Examples(_Joined(*parts), "train")
+    return View("train", examples, np.arange(len(examples)))
+
+
+def _ask(task: UnlearningTask, model: Any, view: View, output: Output) -> Outputs:
+    return evaluate(model, view, classes=task.split.classes, output=output, device=task.device)
+
+
+def _split(outputs: Outputs, drawn: NDArray[np.bool_]) -> Answers:
+    forget, controls = (Outputs(logits=outputs.logits[mask], labels=outputs.labels[mask]) for mask in (drawn, ~drawn))
+    return Answers(forget=forget, controls=controls)
+
+
+def _pairing(pool: Pool, drawn: NDArray[np.bool_]) -> Pairing:
+    labels = (pool.labels[drawn], pool.labels[~drawn]) if pool.by_class else (None, None)
+    units = (pool.units[drawn], pool.units[~drawn]) if pool.units is not None else (None, None)
+    return Pairing(
+        forget_strata=labels[0],
+        control_strata=labels[1],
+        forget_groups=units[0],
+        control_groups=units[1],
+        exchangeable=pool.fixed is None,
+    )
+
+
+def _as_many(wanted: IntArray, labels: IntArray, by_class: bool, seed: int) -> IntArray:
+    """Positions of as many controls as forget examples, class by class, or of all where there are fewer."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    if not by_class:
+        return np.sort(order[: len(wanted)])
+    kept = [order[labels[order] == label][: (wanted == label).sum()] for label in np.unique(wanted)]
+    return np.sort(np.concatenate(kept))
+
+
+def _draw(pool: Pool, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """A request, drawn independently of all others: as many of each class as the real one, or whole units."""
+    first = np.arange(len(pool.positions)) < pool.size
+    if pool.units is None:
+        strata = pool.labels if pool.by_class else np.zeros(len(first), dtype=np.int64)
+        drawn = np.zeros(len(first), dtype=bool)
+        for label in np.unique(strata):
+            members = np.flatnonzero(strata == label)
+            drawn[rng.permutation(members)[: int(first[members].sum())]] = True
+        return drawn
+    names, of = np.unique(pool.units, return_inverse=True)
+    for _ in range(DRAWS):  # a coin for each unit: large ones must not be drawn less often than small ones
+        drawn = (rng.random(len(names)) < pool.size / len(first))[of]
+        if 0 < drawn.sum() < len(drawn) and (not pool.by_class or set(pool.labels[drawn]) <= set(pool.labels[~drawn])):
+            return drawn
+    raise ValueError(
+        "no request of whole groups leaves a control for each of its classes: give more controls or fewer groups, or "
+        'compare across classes with Split(match=None), or pass requests="same".'
+    )

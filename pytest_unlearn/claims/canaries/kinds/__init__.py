@@ -1,0 +1,1 @@
+"""Kinds of canaries that can be planted before training."""

@@ -1,0 +1,109 @@
+"""Pairs of training examples with one wrong label: a coin decides which is planted, and which is never trained on.
+
+Interclass confusion: examples of two classes under each other's label.
+
+Mislabelled canaries: random examples under random wrong labels, which a model can only have learned by heart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.claims.canaries.planted import Change
+from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.data.dataset import Examples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairsPlan:
+    """The planted and the held-out input of each pair, row by row: both of one class, both given one wrong label."""
+
+    planted: Any
+    held_out: Any
+    labels: IntArray
+
+
+def pairs_within(examples: Examples, rows: IntArray, rng: np.random.Generator) -> IntArray:
+    """As many pairs of rows of one class as there are, at random, shape (pairs, 2), ordered by class."""
+    found = []
+    for label in np.unique(examples.labels[rows]):
+        members = rng.permutation(rows[examples.labels[rows] == label])
+        found.append(members[: len(members) // 2 * 2].reshape(-1, 2))
+    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
+
+
+def plant_pairs(examples: Examples, pairs: IntArray, labels: IntArray, rng: np.random.Generator) -> Change:
+    """Toss a coin a pair: heads, the first is planted and the second held out; tails, the other way round.
+
+    Raises:
+        ValueError: no example of a class would be left with its right label.
+    """
+    kept = np.setdiff1d(np.arange(len(examples)), pairs)
+    gone = np.setdiff1d(examples.labels, examples.labels[kept])
+    if len(gone):
+        raise ValueError(
+            f"the canaries would use up class {gone[0]}: none of its {int((examples.labels == gone[0]).sum())} "
+            "examples would be left with the right label. Plant fewer (count=); each needs a twin that is held out."
+        )
+    coins = rng.integers(2, size=len(pairs))
+    lines = np.arange(len(pairs))
+    planted, held_out = pairs[lines, coins], pairs[lines, 1 - coins]
+    return Change(
+        rows=planted,
+        labels=labels,
+        left_out=held_out,
+        plan=PairsPlan(
+            planted=examples.inputs(planted),
+            held_out=examples.inputs(held_out),
+            labels=labels,
+        ),
+    )
+
+
+def plant_confusion(
+    examples: Examples,
+    candidates: IntArray,
+    count: int,
+    rng: np.random.Generator,
+    *,
+    classes: Sequence[int] | None,
+) -> Change:
+    """`count` pairs, half of each of two classes (by default the most frequent), labelled as the other one."""
+    known, sizes = np.unique(examples.labels, return_counts=True)
+    if classes is None:
+        classes = known[np.argsort(-sizes, kind="stable")[:2]].tolist()
+    if len(classes) != 2 or len(set(classes)) != 2 or not set(classes) <= set(known.tolist()):
+        raise ValueError(f"classes must be two different labels of train, to be swapped; got {list(classes)!r}.")
+    if count < 2:
+        raise ValueError(f"confusion canaries are planted in both classes: count must be 2 or more, not {count}.")
+    chosen, labels = [], []
+    for own, other, wanted in ((classes[0], classes[1], count - count // 2), (classes[1], classes[0], count // 2)):
+        pairs = pairs_within(examples, candidates[examples.labels[candidates] == own], rng)
+        if len(pairs) < wanted:
+            raise ValueError(
+                f"{wanted} confusion canaries of class {own} need {2 * wanted} distinct examples of it (one of each "
+                f"pair is held out); there are {len(pairs)} pairs. Plant fewer (count=) or choose classes=."
+            )
+        chosen.append(rng.permutation(pairs)[:wanted])
+        labels.append(np.full(wanted, other, dtype=np.int64))
+    return plant_pairs(examples, np.concatenate(chosen), np.concatenate(labels), rng)
+
+
+def plant_mislabelled(examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator) -> Change:
+    """`count` pairs within a class, each with a wrong label drawn uniformly from the other classes."""
+    known = np.unique(examples.labels)
+    if len(known) < 2:
+        raise ValueError("mislabelled canaries need two classes or more: with one there is no wrong label.")
+    pairs = rng.permutation(pairs_within(examples, candidates, rng))[:count]
+    if len(pairs) < count:
+        raise ValueError(
+            f"count={count} mislabelled canaries need {2 * count} distinct training examples, two of a class each (one "
+            f"is held out); there are {len(pairs)} such pairs."
+        )
+    own = np.searchsorted(known, examples.labels[pairs[:, 0]])
+    wrong = (own + rng.integers(1, len(known), size=count)) % len(known)
+    return plant_pairs(examples, pairs, known[wrong], rng)

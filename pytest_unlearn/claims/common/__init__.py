@@ -1,0 +1,1 @@
+"""What the audits of claims share: inputs, findings, controls, the rule of verdicts, evidence."""

@@ -1,0 +1,89 @@
+"""The blind baseline: can forget examples be told from controls without any model?
+
+If they can, an attack's success says nothing about the model. Source: Das, Zhang and Tramer 2024, "Blind baselines beat
+membership inference attacks for foundation models".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pytest_unlearn.claims.common.inputs import Case
+from pytest_unlearn.core.evidence import ControlResult, FloatArray, IntArray
+from pytest_unlearn.data.view import View
+from pytest_unlearn.statistics import Measure, auc_measure, folds, out_of_fold, rank_within_folds
+
+TREES = 30
+MOST_CONTROLS = 2000
+MOST_FEATURES = 4096
+
+
+def blind_baseline(case: Case, seed: int = 0) -> Measure:
+    """AUC of a cross-fitted classifier on raw inputs and labels, forget against controls. Target: 0.5.
+
+    Inputs are flattened; a label counts both as it is and by how plausible a simple classifier of the same pooled data
+    finds it, so that mislabelled examples show. Out-of-fold scores are ranked within their fold before they are pooled.
+    """
+    chosen = _subset(case.controls, MOST_CONTROLS, seed)
+    controls = View(case.controls.name, case.controls.examples, case.controls.indices[chosen])
+    pairing = case.pairing.among_controls(chosen)
+    rows, labels = _features(case.forget, controls)
+    member = np.r_[np.ones(len(case.forget), dtype=int), np.zeros(len(controls), dtype=int)]
+    units = pairing.units(len(case.forget), len(controls))
+    plausible = _plausibility(rows, labels, folds(labels, units, seed=seed), seed)
+    scores = _out_of_fold(np.column_stack([rows, plausible, labels]), member, folds(member, units, seed=seed), seed)
+    return auc_measure(scores[member == 1], scores[member == 0], **pairing.labels)
+
+
+def blind_control(case: Case, limit: float, confidence: float) -> ControlResult:
+    """The blind baseline as a control: it holds unless the two sets are told apart with certainty."""
+    estimate = blind_baseline(case).at(confidence)
+    holds = estimate.low <= limit
+    tells = "does not tell" if holds else "tells"
+    return ControlResult(
+        name="blind baseline",
+        holds=holds,
+        attack="blind classifier",
+        estimate=estimate,
+        says=f"a classifier that never saw a model {tells} the forget set from the controls "
+        f"(AUC {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}])",
+    )
+
+
+def _subset(view: View, most: int, seed: int) -> IntArray:
+    """Positions in the view: all, or a draw that holds at least one example of each class."""
+    if len(view) <= most:
+        return np.arange(len(view))
+    order = np.random.default_rng(seed).permutation(len(view))
+    first_of_class = np.unique(view.labels[order], return_index=True)[1]
+    return np.unique(np.r_[order[:most], order[first_of_class]])
+
+
+def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
+    parts = [view.arrays() for view in (forget, controls)]
+    rows = np.concatenate([inputs.reshape(len(inputs), -1) for inputs, _ in parts]).astype(np.float64)
+    step = -(-rows.shape[1] // MOST_FEATURES)
+    return rows[:, ::step], np.concatenate([labels for _, labels in parts])
+
+
+def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int) -> FloatArray:
+    """Out-of-fold probability of each example's own label under a simple classifier of the pooled data."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    def score(fitted: IntArray, held: IntArray) -> FloatArray:
+        model = RandomForestClassifier(TREES, min_samples_leaf=2, random_state=seed).fit(rows[fitted], labels[fitted])
+        columns = {label: column for column, label in enumerate(model.classes_)}
+        p = model.predict_proba(rows[held])
+        return np.array([p[i, columns[label]] if label in columns else 0.0 for i, label in enumerate(labels[held])])
+
+    return out_of_fold(fold, score)
+
+
+def _out_of_fold(table: FloatArray, member: IntArray, fold: IntArray, seed: int) -> FloatArray:
+    from sklearn.ensemble import RandomForestClassifier
+
+    def score(fitted: IntArray, held: IntArray) -> FloatArray:
+        model = RandomForestClassifier(2 * TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+        return np.asarray(model.fit(table[fitted], member[fitted]).predict_proba(table[held])[:, -1])
+
+    return rank_within_folds(out_of_fold(fold, score), fold)

@@ -1,0 +1,199 @@
+"""What one audit compares: the views, the models that stand beside the audited one, and how examples are paired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from pytest_unlearn.attacks.registry import Attack, Pairing
+from pytest_unlearn.core.evidence import Answers, IntArray
+from pytest_unlearn.data.view import as_view
+from pytest_unlearn.models.predict import Output, evaluate
+from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.task import UnlearningTask, View
+
+Inherit = Literal["inherit"]
+MOST_RETAINED = 2000  # retained examples that are looked at, evenly spaced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Two sets of examples, the original and the references, and whether examples are compared class by class."""
+
+    forget: View
+    controls: View
+    classes: IntArray
+    pairing: Pairing
+    task: UnlearningTask | None
+    original: Any
+    references: tuple[Any, ...]
+    output: Output
+    device: str | None
+    queries: tuple[Query, ...] = ()
+    retain: View | None = None
+
+    def for_attacks(self, attacks: Sequence[Attack]) -> Case:
+        """The same case, in which models are also asked what these attacks ask; what several ask, once."""
+        queries = tuple(dict.fromkeys(query for attack in attacks for query in attack.queries))
+        names = [query.name for query in queries]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two attacks ask different queries of one name ({sorted(names)}): rename one.")
+        wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
+        return replace(self, queries=queries, retain=_part_of_retain(self.task) if self.task and wanted else None)
+
+    def answers(self, model: Any) -> Answers:
+        """The audited model's outputs, computed afresh unless several claims of one call share them."""
+        if self.task is not None and self.task.remembers(model):
+            return self.known_answers(model)
+        how: dict[str, Any] = {"classes": self.classes, "output": self.output, "device": self.device}
+        sides = [
+            replace(
+                evaluate(model, view, **how),
+                asked={query.name: ask(query, model, view, **how) for query in self.queries},
+            )
+            for view in (self.forget, self.controls)
+        ]
+        retain = None if self.retain is None else evaluate(model, self.retain, **how)
+        return Answers(forget=sides[0], controls=sides[1], retain=retain)
+
+    def known_answers(self, model: Any) -> Answers:
+        """Outputs of the original or a reference, computed once a task."""
+        task = self.task
+        if task is None:
+            return self.answers(model)
+        sides = [
+            replace(
+                task.outputs(model, view, self.output),
+                asked={query.name: task.asked(query, model, view, self.output) for query in self.queries},
+            )
+            for view in (self.forget, self.controls)
+        ]
+        retain = None if self.retain is None else task.outputs(model, self.retain, self.output)
+        return Answers(forget=sides[0], controls=sides[1], retain=retain)
+
+
+def open_case(
+    forget: Any,
+    *,
+    nonmembers: Any,
+    baseline: Any,
+    references: Sequence[Any] | None,
+    match: str | None,
+    output: Output,
+    require_controls: bool,
+) -> Case:
+    """Find controls, original and references: through the view's task, or from the arguments for a bare dataset.
+
+    Raises:
+        ValueError: for a bare loader or dataset without `nonmembers=` or `baseline=`, for a view that is not the
+            forget view, and for controls that lack a class of the forget set.
+    """
+    view = as_view(forget, "forget")
+    task = view.task
+    if task is None:
+        _require(nonmembers, baseline, require_controls)
+        controls = as_view(nonmembers, "controls")
+        _check_disjoint(view, controls)
+        classes = np.union1d(view.labels, controls.labels)
+        match = "class" if match == "inherit" else match
+        controls = _matched(view, controls, match)
+    else:
+        if view.name != "forget":
+            raise ValueError(
+                f"audit_forgotten judges the task's forget view, not its {view.name} view: pass task.forget."
+            )
+        given = as_view(nonmembers, "controls") if nonmembers is not None else None
+        if given is not None:
+            _check_disjoint(View("train", task.split.train, np.arange(len(task.split.train))), given)
+        match = task.split.match if match == "inherit" else match
+        controls = _matched(view, given, match) if given is not None else task.controls
+        classes = np.union1d(task.split.classes, controls.labels)
+        if baseline is None and task.has_original:
+            baseline = task.original
+        if references is None:
+            references = task.retrained
+    if match not in ("class", None):
+        raise ValueError(f'match must be "class" or None, not {match!r}.')
+    if references is not None and (hasattr(references, "parameters") or not hasattr(references, "__iter__")):
+        raise TypeError("references must be a list of retrained models; for one model write references=[model].")
+    strata = (view.labels, controls.labels) if match == "class" else (None, None)
+    # Nothing is known of whose the examples of other controls than the split's are.
+    owned = task.split.control_groups if task is not None and nonmembers is None else None
+    control_groups = owned[controls.indices] if owned is not None else None
+    return Case(
+        forget=view,
+        controls=controls,
+        classes=classes,
+        pairing=Pairing(
+            forget_strata=strata[0],
+            control_strata=strata[1],
+            forget_groups=_units(view, task, control_groups),
+            control_groups=control_groups,
+        ),
+        task=task if nonmembers is None else None,
+        original=baseline,
+        references=tuple(references or ()),
+        output=output,
+        device=task.device if task is not None else None,
+    )
+
+
+def _part_of_retain(task: UnlearningTask) -> View:
+    step = -(-len(task.retain) // MOST_RETAINED)
+    if step == 1:
+        return task.retain
+    return View("part of retain", task.retain.examples, task.retain.indices[::step], task)
+
+
+def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
+    missing = "nonmembers=" if nonmembers is None else "baseline=" if baseline is None and require_controls else ""
+    if missing:
+        raise ValueError(
+            f"{missing} is missing. A bare DataLoader or dataset knows nothing of its task: pass nonmembers= (examples "
+            "no model was trained on) and baseline= (the original model), and references= (models retrained without "
+            "the forget set) if there are any; or build an UnlearningTask and pass task.forget, which knows them all. "
+            "require_controls=False does without baseline=, and the evidence says so."
+        )
+
+
+def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray | None) -> IntArray | None:
+    """The unit of deletion: the split's groups; else exact copies, which are no independent evidence, count as one.
+
+    Copies are numbered apart from the groups of the controls, with which they have nothing in common.
+    """
+    if task is not None and task.split.groups is not None:
+        return task.split.groups[forget.indices]
+    numbers: dict[bytes, int] = {}
+    units = [numbers.setdefault(forget.examples.contents[i], len(numbers)) for i in forget.indices]
+    first = 0 if control_groups is None else int(control_groups.max()) + 1
+    return first + np.array(units) if len(numbers) < len(units) else None
+
+
+def _check_disjoint(trained: View, controls: View) -> None:
+    known = {trained.examples.contents[i] for i in trained.indices}
+    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in known]
+    if shared:
+        raise ValueError(
+            f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove "
+            "them. An example that was trained on cannot stand for one that was not."
+        )
+
+
+def _matched(forget: View, controls: View, match: str | None) -> View:
+    controls = View(
+        controls.name, controls.examples, controls.examples.without_repeats(controls.indices), controls.task
+    )
+    if match is None:
+        return controls
+    wanted = np.unique(forget.labels)
+    missing = np.setdiff1d(wanted, controls.labels)
+    if len(missing):
+        raise ValueError(
+            f"no nonmember for class {', '.join(map(str, missing))} of the forget set: pass some, or match=None to "
+            "compare across classes (which only the negative control can justify)."
+        )
+    kept = controls.indices[np.isin(controls.labels, wanted)]
+    return View(controls.name, controls.examples, kept, controls.task)

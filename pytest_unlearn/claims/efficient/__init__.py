@@ -1,0 +1,1 @@
+"""Whether unlearning costs less than retraining."""

@@ -1,0 +1,1 @@
+"""Whether hidden layers still recognise the forget set."""

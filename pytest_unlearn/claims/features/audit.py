@@ -1,0 +1,189 @@
+"""audit_features_forgotten: do the layers still tell what the outputs no longer say?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks.registry import Attack
+from pytest_unlearn.claims.common.attack_audit import Trial, hold_trial, trial_evidence
+from pytest_unlearn.claims.common.inputs import Case, open_case
+from pytest_unlearn.claims.common.verdict import Ruling
+from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
+from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
+from pytest_unlearn.core.evidence import Evidence, Verdict
+from pytest_unlearn.core.figures import Table
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.models.layers import answers_by, find_layers
+from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.query import Query
+from pytest_unlearn.task import UnlearningTask, View
+
+FOLLOWING = 0.7  # of the share of labels that follow exchanged features in retrained models
+SHOW_LAYERS = "hand over the network that answers, without branches beside its layers, or name the layers it answers by"
+
+
+def audit_features_forgotten(
+    model: Any,
+    forget: Any,
+    max_mia_auc: float = MAX_MIA_AUC,
+    *,
+    layers: Sequence[str] | None = None,
+    require_controls: bool = REQUIRE_CONTROLS,
+    confidence: float = CONFIDENCE,
+    output: Output = None,
+) -> Evidence:
+    """Is the forget set no more recognisable in the features of any layer than it is in retrained models' features?
+
+    Few-shot linear probes on what enters each layer: of labels (on forget examples and controls alike, so that what
+    generalisation explains cancels), of membership, and of each class that was removed as a whole (on all its
+    examples, also those never trained on). The probes of the last layer decide, those of others are tripwires.
+    What a masked last layer or a filter of the logits hides is found here.
+
+    Args:
+        model: the unlearned model, an `nn.Module` of the references' architecture (perhaps behind a wrapper).
+        forget: the forget view of an `UnlearningTask` or its loader; the task gives original, references and shots.
+        max_mia_auc: the largest AUC, beyond what references explain, that is tolerated, between 0.5 and 1, and
+            1 - max_mia_auc the smallest. Perfect unlearning gives 0.5.
+        layers: names of modules, whose outputs are probed; by default what enters up to four layers, evenly spaced.
+        require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
+        confidence: of every one-sided bound.
+        output: which entry of a dict or tuple output holds the logits.
+
+    Returns:
+        Evidence with verdict PASS, FAIL, INCONCLUSIVE or INVALID.
+
+    Raises:
+        ValueError: a forget set without a task, a task without references, models that are no `nn.Module`, of one layer
+            only, or of different architectures, or an unknown layer.
+
+    Source: Golatkar et al. 2020 and Goel et al. 2022 for the readout; Hu et al. 2024, "Jogging the memory", for why.
+    """
+    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
+    strict = resolve("require_controls", require_controls)
+    case = open_task_case(forget, output, strict.value, "assert_features_forgotten")
+    assert case.task is not None
+    names = find_layers(case.references[0], case.forget, layers)
+    deciding, wires = _probes(case, case.task, names)
+    trial = hold_trial(model, case, deciding, wires, limit=limit, level=level, strict=strict)
+    beside = _answers_elsewhere(model, case, names[-1], output)
+    if beside and trial.ruling.verdict is Verdict.PASS:
+        ruling = Ruling(verdict=Verdict.INCONCLUSIVE, reasons=(beside, *trial.ruling.reasons), advice=(SHOW_LAYERS,))
+        trial = replace(trial, ruling=ruling)
+    return trial_evidence(
+        trial,
+        model,
+        name="features_forgotten",
+        quantity="AUC of probes beyond retrained models",
+        exhibits=(_table(trial),),
+        layers=list(names),
+    )
+
+
+def _answers_elsewhere(model: Any, case: Case, layer: str, output: Output) -> str:
+    """Why the probed features are not those that the model answers by; empty if they are."""
+    ours = answers_by(model, case.controls, layer, output)
+    usual = min(answers_by(reference, case.controls, layer, output) for reference in case.references)
+    if ours >= FOLLOWING * usual:
+        return ""
+    return (
+        f"the probed features are not what the model answers by: given another example's features {layer}, it gives "
+        f"that example's label in {ours:.0%} of cases, retrained models in {usual:.0%} or more"
+    )
+
+
+def open_task_case(forget: Any, output: Output, strict: bool, caller: str) -> Case:
+    """The case of a forget view that knows its task.
+
+    Raises:
+        ValueError: a bare loader or dataset, or a task without references, before the original is trained.
+    """
+    task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
+    if not isinstance(task, UnlearningTask):
+        raise ValueError(
+            f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
+        )
+    if not (task.recipe is not None and task.references if isinstance(task.references, int) else len(task.references)):
+        raise ValueError(
+            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
+            "references=[models retrained without the forget set]."
+        )
+    return open_case(
+        forget,
+        nonmembers=None,
+        baseline=None,
+        references=None,
+        match="inherit",
+        output=output,
+        require_controls=strict,
+    )
+
+
+def removed_classes(task: UnlearningTask) -> np.ndarray[Any, Any]:
+    """The classes of which nothing is retained."""
+    return np.setdiff1d(task.forget.labels, task.retain.labels)
+
+
+def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[list[Attack], list[Attack]]:
+    gone = removed_classes(task)
+    went = np.isin(case.forget.labels, gone), np.isin(case.controls.labels, gone)
+    partly = bool(went[0].any()) and not went[0].all()
+    stayed = (~went[0], ~went[1]) if partly else None
+    whole = bool(went[0].all() and went[1].all())
+    deciding: list[Attack] = []
+    wires: list[Attack] = []
+    labels = Query(name="label probes", ask=LabelProbe(names, task.retain))
+    if not went[0].all():
+        for number, name in enumerate(names):
+            signed, deviation = label_probe(labels, number, name, stayed)
+            (deciding if number == len(names) - 1 else wires).append(signed)
+            wires.append(deviation)
+    others = _others(task, gone)
+    if len(gone) and others is not None:
+        known = View("forget", case.forget.examples, case.forget.indices[went[0]], task)
+        query = Query(name="class probes", ask=ClassProbe(names, known, others))
+        for number, name in enumerate(names):
+            (deciding if number == len(names) - 1 else wires).append(
+                class_probe(query, number, name, None if whole else went)
+            )
+    if not deciding:
+        raise ValueError(
+            "no probe can be judged: the forget set is a whole class, and there are too few test examples of other "
+            f"classes to tell it from. Give the split a test set with more than {CLASS_SHOTS} examples of each class."
+        )
+    wires += [membership_probe(Query(name=f"features {name}", ask=LayerFeatures(name)), name) for name in names]
+    return deciding, wires
+
+
+def _others(task: UnlearningTask, gone: np.ndarray[Any, Any]) -> View | None:
+    """Never-trained examples of the classes that stay."""
+    chosen = np.flatnonzero(~np.isin(task.test.labels, gone))
+    few = not len(chosen) or np.unique(task.test.labels[chosen], return_counts=True)[1].max() <= CLASS_SHOTS
+    return None if few else View("test", task.test.examples, task.test.indices[chosen], task)
+
+
+def _table(trial: Trial) -> Table:
+    controls = trial.controls
+    rows = tuple(
+        (
+            finding.attack.name,
+            "decides" if finding.deciding else "tripwire",
+            round(finding.estimate.value, 4),
+            round(finding.estimate.low, 4),
+            round(finding.estimate.high, 4),
+        )
+        for finding in trial.findings
+    )
+    power = ""
+    if controls.original is not None:
+        power = f" In the original, {controls.original.attack} gives {controls.original.estimate.value:.3f}."
+    return Table(
+        title="Layer by layer",
+        says="AUC of few-shot linear probes of the layers' features, beyond what the features of "
+        f"{len(trial.known)} retrained models explain; 0.5 under perfect unlearning.{power}",
+        columns=("probe", "role", "AUC", "low", "high"),
+        rows=rows,
+    )

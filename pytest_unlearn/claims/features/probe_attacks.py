@@ -1,0 +1,192 @@
+"""Few-shot linear probes: what a layer's features still tell, whatever the layers after it make of them.
+
+A method that masks the last layer, or filters the logits, leaves the features as they were. A probe is a linear
+classifier that learns from a handful of examples; where it learns better from the audited model's features than from
+those of retrained models, the features remember.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_unlearn.attacks.attack import Attack, Pairing, auc_of_scores
+from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
+from pytest_unlearn.attacks.thresholds import reference_residual, residual_deviation
+from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
+from pytest_unlearn.models.query import Query
+from pytest_unlearn.statistics import Measure, band
+
+Kept = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # which forget examples and which controls a probe is about
+MOST_COLUMNS = 64  # of features that the membership probe looks at: it has few examples to learn from
+SOURCE = "Golatkar et al. 2020 (readout of features); Goel et al. 2022; the comparison with references is ours"
+
+
+def column(name: str, number: int, outputs: Outputs) -> FloatArray:
+    """One column of what a query found."""
+    return outputs.asked[name][:, number]
+
+
+def label_probe(query: Query, number: int, layer: str, among: Kept | None = None) -> tuple[Attack, Attack]:
+    """Does a probe of this layer find the forget examples' own labels more easily than references' features let it?
+
+    As signed residual and as deviation; AUC 0.5 if forgotten. `among` are the examples of classes that something was
+    retained of, to teach a probe with; all by default.
+    """
+    signal = partial(column, query.name, number)
+    attack = Attack(
+        name=f"label probe {layer}",
+        score=_only(among, partial(reference_residual, signal)),
+        measure=partial(_auc_among, among),
+        access=("weights", "references"),
+        least_references=1,
+        queries=(query,),
+        cost="one pass through every model",
+        calibrated=True,
+        source=SOURCE,
+    )
+    deviation = Attack(
+        name=f"label probe {layer}, deviation",
+        score=_only(among, partial(residual_deviation, signal)),
+        measure=partial(_auc_among, among),
+        signed=False,
+        access=attack.access,
+        least_references=1,
+        queries=(query,),
+        cost=attack.cost,
+        calibrated=True,
+        source=SOURCE,
+    )
+    return attack, deviation
+
+
+def class_probe(query: Query, number: int, layer: str, among: Kept | None = None) -> Attack:
+    """Does a probe of this layer recognise a class that went as a whole more easily than references' features let it?
+
+    Judged over all examples of the class, forget examples and controls alike, by the band that references span: what a
+    model knows of a class shows in examples it never saw too. 0.5 if forgotten. `among` are the examples of classes
+    that went; all by default.
+    """
+    return Attack(
+        name=f"class probe {layer}",
+        score=_only(among, partial(_both_sides, partial(column, query.name, number))),
+        measure=band_of_scores,
+        access=("weights", "references"),
+        least_references=2,
+        queries=(query,),
+        cost="one pass through every model",
+        calibrated=True,
+        source=SOURCE,
+    )
+
+
+def membership_probe(query: Query, layer: str) -> Attack:
+    """Does a probe of this layer tell forget examples from controls better than one of references' features does?
+
+    Out of fold, as a paired difference to the references. AUC 0.5 if forgotten.
+    """
+    return Attack(
+        name=f"membership probe {layer}",
+        score=partial(_membership, query.name),
+        measure=auc_of_scores,
+        access=("weights", "references"),
+        least_references=2,
+        least_examples=20,
+        queries=(query,),
+        cost="five logistic regressions a model",
+        source=SOURCE,
+    )
+
+
+def band_of_scores(scores: Scores, _: Pairing) -> Measure:
+    """The mean normal score over both sides, by the band of the references'."""
+    assert scores.reference_forget is not None
+    assert scores.reference_controls is not None
+    ours = np.concatenate([scores.forget, scores.controls])
+    theirs = np.concatenate([scores.reference_forget, scores.reference_controls], axis=1)
+    return band(
+        float(ours.mean()),
+        theirs.mean(axis=1),
+        as_auc=True,
+        n_forget=len(scores.forget),
+        n_controls=len(scores.controls),
+    )
+
+
+def _only(among: Kept | None, score: Callable[..., Scores]) -> Callable[..., Scores]:
+    return score if among is None else partial(_scored_among, among, score)
+
+
+def _scored_among(
+    among: Kept, score: Callable[..., Scores], target: Answers, references: Sequence[Answers], pairing: Pairing
+) -> Scores:
+    return score(_part(among, target), [_part(among, one) for one in references], _paired(among, pairing))
+
+
+def _auc_among(among: Kept | None, scores: Scores, pairing: Pairing) -> Measure:
+    return auc_of_scores(scores, pairing if among is None else _paired(among, pairing))
+
+
+def _paired(among: Kept, pairing: Pairing) -> Pairing:
+    return pairing.among_forget(among[0]).among_controls(np.flatnonzero(among[1]))
+
+
+def _part(among: Kept, answers: Answers) -> Answers:
+    sides = [
+        Outputs(
+            logits=side.logits[kept],
+            labels=side.labels[kept],
+            asked={name: rows[kept] for name, rows in side.asked.items()},
+        )
+        for side, kept in zip((answers.forget, answers.controls), among, strict=True)
+    ]
+    return Answers(forget=sides[0], controls=sides[1])
+
+
+def _both_sides(
+    signal: partial[FloatArray],
+    target: Answers,
+    references: Sequence[Answers],
+    pairing: Pairing,  # noqa: ARG001
+) -> Scores:
+    forget, controls = signal(target.forget), signal(target.controls)
+    return Scores(
+        forget=forget,
+        controls=controls,
+        tie_share=0.0 if forget.any() or controls.any() else 1.0,  # all in the very middle: features that do not vary
+        reference_forget=np.array([signal(one.forget) for one in references]),
+        reference_controls=np.array([signal(one.controls) for one in references]),
+    )
+
+
+def _membership(name: str, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    found = [_probed(name, one, pairing) for one in (target, *references)]
+    return Scores(
+        forget=found[0][0],
+        controls=found[0][1],
+        reference_forget=np.array([pair[0] for pair in found[1:]]),
+        reference_controls=np.array([pair[1] for pair in found[1:]]),
+    )
+
+
+_KNOWN: WeakKeyDictionary[Outputs, dict[str, tuple[FloatArray, FloatArray]]] = WeakKeyDictionary()
+
+
+def _probed(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
+    """The probe's scores of one model, learned once an audit although every rotation of references asks for them."""
+    known = _KNOWN.setdefault(model.forget, {})
+    if name not in known:
+        known[name] = _learned(name, model, pairing)
+    return known[name]
+
+
+def _learned(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
+    """Principal components of the features, which no label chose, and a logistic regression out of fold."""
+    features = np.concatenate([model.forget.asked[name], model.controls.asked[name]])
+    centred = features - features.mean(axis=0)
+    directions = np.linalg.svd(centred, full_matrices=False)[2][:MOST_COLUMNS]
+    return cross_fitted(normal_columns(centred @ directions.T), len(model.forget.labels), pairing)

@@ -1,0 +1,129 @@
+"""Probes as queries: how easily an example's label can be read off each layer of a model, learned from a few shots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.data.view import View
+from pytest_unlearn.models.layers import features
+from pytest_unlearn.statistics import normal_scores
+
+LABEL_SHOTS, LABEL_DRAWS = 10, 5  # a class, and how often they are drawn
+CLASS_SHOTS, CLASS_DRAWS = 3, 10
+RIDGE = 1.0  # the penalty, in mean squared lengths of the shots
+
+
+@dataclass(frozen=True)
+class LayerFeatures:
+    """One layer's features of an example, shape (examples, features)."""
+
+    layer: str
+
+    def __call__(self, model: Any, view: View, _: Any) -> FloatArray:
+        """Run the model on the view."""
+        return features(model, view, (self.layer,))[0]
+
+
+@dataclass(frozen=True)
+class LabelProbe:
+    """The score of an example's own label by a ridge classifier on each layer, shape (examples, layers).
+
+    Taught with ten retained examples a class, and averaged over five draws of shots, which are the same for every
+    model. 0 for labels that nothing was retained of.
+    """
+
+    layers: tuple[str, ...]
+    shots: View = field(repr=False)
+
+    def __call__(self, model: Any, view: View, _: Any) -> FloatArray:
+        """Teach on the shots, and ask about the view."""
+        classes, drawn = _draws(self.shots.labels)
+        used, position = np.unique(np.concatenate(drawn), return_inverse=True)
+        lessons = features(model, _part(self.shots, used), self.layers)
+        asked = features(model, view, self.layers)
+        places = np.split(position.reshape(-1), np.cumsum([len(rows) for rows in drawn])[:-1])
+        found = np.zeros((len(view), len(self.layers)))
+        for number, (taught, shown) in enumerate(zip(lessons, asked, strict=True)):
+            for rows, where in zip(drawn, places, strict=True):
+                targets = (self.shots.labels[rows][:, None] == classes[None, :]).astype(np.float64)
+                scores = _ridge(taught[where], targets, shown)
+                found[:, number] += _own(scores, classes, view.labels) / len(drawn)
+        return found
+
+
+@dataclass(frozen=True)
+class ClassProbe:
+    """Where an example of a removed class lies among other classes' examples, shape (examples, layers), normal scores.
+
+    The probe is the line through the mean of three examples of the class and that of three of every other class, on
+    features standardised by the other classes. Its score ranks among the other classes' never-trained examples;
+    averaged over ten draws of shots, which are the same for every model. 0 for classes that did not go.
+
+    known: examples of the classes that went, to draw shots from.
+    others: never-trained examples of the classes that stay, more than three of at least one.
+
+    Both follow from the task, so that probes of one task and the same layers are equal, and asked once.
+    """
+
+    layers: tuple[str, ...]
+    known: View = field(repr=False, compare=False)
+    others: View = field(repr=False, compare=False)
+
+    def __call__(self, model: Any, view: View, _: Any) -> FloatArray:
+        """Teach on the shots, and ask about the view; an example's own class is the one looked for."""
+        known, others, asked = (features(model, part, self.layers) for part in (self.known, self.others, view))
+        ranks = np.zeros((len(view), len(self.layers)))
+        for label in np.intersect1d(view.labels, self.known.labels):  # an example of another class scores 0
+            ours = view.labels == label
+            pool = np.flatnonzero(self.known.labels == label)
+            if not len(pool):
+                continue
+            for draw in range(CLASS_DRAWS):
+                rng = np.random.default_rng([draw, int(label)])
+                shots = rng.permutation(pool)[:CLASS_SHOTS]
+                away = _few(self.others.labels, CLASS_SHOTS, rng)
+                for number in range(len(self.layers)):
+                    score = _prototype(known[number][shots], others[number][away], others[number])
+                    beaten = normal_scores(score(asked[number][ours]), score(np.delete(others[number], away, axis=0)))
+                    ranks[ours, number] += beaten / CLASS_DRAWS
+        return ranks
+
+
+def _prototype(own: FloatArray, away: FloatArray, usual: FloatArray) -> Any:
+    spread = usual.std(axis=0) + 1e-6 * (1.0 + np.abs(usual).max())
+    direction = (own.mean(axis=0) - away.mean(axis=0)) / spread**2
+    return lambda rows: rows @ direction
+
+
+def _ridge(lessons: FloatArray, targets: FloatArray, shown: FloatArray) -> FloatArray:
+    """Least squares with a penalty, in its dual form: there are fewer shots than features."""
+    centre, spread = lessons.mean(axis=0), lessons.std(axis=0) + 1e-6 * (1.0 + np.abs(lessons).max())
+    rows = (lessons - centre) / spread
+    gram = rows @ rows.T
+    penalty = RIDGE * max(float(np.trace(gram)) / len(rows), 1e-12)
+    weights = np.linalg.solve(gram + penalty * np.eye(len(rows)), targets - targets.mean(axis=0))
+    return np.asarray(((shown - centre) / spread) @ (rows.T @ weights) + targets.mean(axis=0))
+
+
+def _own(scores: FloatArray, classes: IntArray, labels: IntArray) -> FloatArray:
+    known = np.flatnonzero(np.isin(labels, classes))
+    found = np.zeros(len(labels))
+    found[known] = scores[known, np.searchsorted(classes, labels[known])]
+    return found
+
+
+def _draws(labels: IntArray) -> tuple[IntArray, list[IntArray]]:
+    draws = [_few(labels, LABEL_SHOTS, np.random.default_rng(draw)) for draw in range(LABEL_DRAWS)]
+    return np.unique(labels), draws
+
+
+def _few(labels: IntArray, count: int, rng: np.random.Generator) -> IntArray:
+    return np.concatenate([rng.permutation(np.flatnonzero(labels == label))[:count] for label in np.unique(labels)])
+
+
+def _part(view: View, positions: IntArray) -> View:
+    return View(view.name, view.examples, view.indices[positions], view.task)

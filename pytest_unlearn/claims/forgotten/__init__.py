@@ -1,0 +1,1 @@
+"""Whether the forget set is still recognisable in a model's outputs."""

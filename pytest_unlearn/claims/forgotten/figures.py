@@ -1,0 +1,169 @@
+"""What a forgetting audit shows of the attack that decided: its ROC curve, its scores, and how each class fared.
+
+Small pictures of forget examples, only when they were asked for: a report must not republish what was to go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks.registry import Attack, Pairing
+from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
+from pytest_unlearn.core.figures import Curves, Exhibit, Histograms, Table
+from pytest_unlearn.data.dataset import to_numpy
+from pytest_unlearn.statistics import auc_measure, tpr_at_fprs
+
+BINS = 24
+POINTS = 40
+MOST_CLASSES = 40
+SHOWN_RATE = 0.01
+Line = tuple[tuple[float, ...], tuple[float, ...]]
+UNLEARNED, ORIGINAL, RETRAINED = "unlearned", "original", "retrained"
+
+
+def forgetting_exhibits(
+    attack: Attack,
+    scores: Mapping[str, Scores],
+    target: Answers,
+    known: Sequence[Answers],
+    labels: tuple[IntArray, IntArray],
+    pairing: Pairing,
+    confidence: float,
+) -> tuple[Exhibit, ...]:
+    """The exhibits of one audit: `scores` are the attack's by model, the audited one under "unlearned".
+
+    `labels` are those of the forget set and of the controls.
+    """
+    return (
+        _roc(attack, scores, pairing),
+        _histograms(attack, scores),
+        _classes(attack, scores[UNLEARNED], target, known, labels, confidence),
+    )
+
+
+def scores_by_model(
+    attack: Attack, unlearned: Scores, original: Answers | None, known: Sequence[Answers], pairing: Pairing
+) -> dict[str, Scores]:
+    """The same attack on the original and on a retrained model, beside its scores on the audited one."""
+    found = {UNLEARNED: unlearned}
+    if original is not None:
+        found[ORIGINAL] = attack.score(original, known, pairing)
+    if len(known) > 1:  # a reference can only be judged against others
+        found[RETRAINED] = attack.score(known[0], known[1:], pairing)
+    return found
+
+
+def _roc(attack: Attack, scores: Mapping[str, Scores], pairing: Pairing) -> Curves:
+    first = scores[UNLEARNED]
+    rates = np.geomspace(min(SHOWN_RATE, 1 / len(first.controls)), 1.0, POINTS)
+    series = {name: _curve(one, rates, pairing) for name, one in scores.items()}
+    caught = ", ".join(f"{_curve(one, [SHOWN_RATE], pairing)[1][0]:.1%} in the {name}" for name, one in scores.items())
+    return Curves(
+        title="ROC curve, both axes logarithmic",
+        says=f"Accusing {SHOWN_RATE:.0%} of the controls, the attack ({attack.name}) catches of the forget set: "
+        f"{caught} model; guessing catches {SHOWN_RATE:.1%}.",
+        x_label="share of controls accused",
+        y_label="share of forget set caught",
+        series=series,
+        logarithmic=True,
+        diagonal=True,
+    )
+
+
+def _curve(scores: Scores, rates: Sequence[float] | FloatArray, pairing: Pairing) -> Line:
+    caught = tpr_at_fprs(
+        scores.forget,
+        scores.controls,
+        rates,
+        forget_strata=pairing.forget_strata,
+        control_strata=pairing.control_strata,
+    )
+    return _rounded(rates, 6), _rounded(caught, 5)
+
+
+def _histograms(attack: Attack, scores: Mapping[str, Scores]) -> Histograms:
+    pooled = np.concatenate([part for one in scores.values() for part in (one.forget, one.controls)])
+    low, high = np.quantile(pooled, [0.005, 0.995])
+    if not low < high:
+        low, high = float(pooled.min()) - 0.5, float(pooled.max()) + 0.5
+    edges = np.linspace(low, high, BINS + 1)
+    means = ", ".join(f"{name} {one.forget.mean():.2f} and {one.controls.mean():.2f}" for name, one in scores.items())
+    return Histograms(
+        title="Scores of the forget set and of the controls",
+        says=f"Mean score ({attack.name}; higher is more like training data) of forget set and controls: {means}. "
+        "Under perfect unlearning the two distributions coincide. Scores beyond the ends are counted in the last bins.",
+        x_label=attack.name,
+        edges=_rounded(edges, 4),
+        sets=("forget set", "controls"),
+        panels={name: (_shares(one.forget, edges), _shares(one.controls, edges)) for name, one in scores.items()},
+    )
+
+
+def _shares(values: FloatArray, edges: FloatArray) -> tuple[float, ...]:
+    counts = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
+    return _rounded(counts / len(values), 4)
+
+
+def _classes(
+    attack: Attack,
+    scores: Scores,
+    target: Answers,
+    known: Sequence[Answers],
+    labels: tuple[IntArray, IntArray],
+    confidence: float,
+) -> Table:
+    rows = []
+    for label in np.unique(labels[0]):
+        mine, peers = labels[0] == label, labels[1] == label
+        row: list[float | int | None] = [int(label), int(mine.sum()), int(peers.sum()), None, None, None]
+        if peers.any():
+            estimate = auc_measure(scores.forget[mine], scores.controls[peers]).at(confidence)
+            row[3:] = [round(value, 4) for value in (estimate.value, estimate.low, estimate.high)]
+        row.append(_accuracy(target.forget, mine))
+        row.append(round(float(np.mean([_accuracy(one.forget, mine) for one in known])), 4) if known else None)
+        rows.append(tuple(row))
+    kept = sorted(rows, key=lambda row: -abs((row[3] or 0.5) - 0.5))[:MOST_CLASSES]
+    left_out = f" The {len(rows) - len(kept)} classes nearest to 0.5 are left out." if len(kept) < len(rows) else ""
+    return Table(
+        title="Class by class",
+        says=f"AUC of the attack ({attack.name}) within each class, 0.5 under perfect unlearning, with one-sided "
+        f"{confidence:.0%} bounds that are not corrected for looking at several classes.{left_out}",
+        columns=("class", "forget", "controls", "AUC", "low", "high", "accuracy on forget", "retrained models'"),
+        rows=tuple(sorted(kept)),
+    )
+
+
+def _accuracy(outputs: Outputs, chosen: FloatArray) -> float:
+    return round(float(correctness(outputs)[chosen].mean()), 4)
+
+
+def _rounded(values: Sequence[float] | FloatArray, digits: int) -> tuple[float, ...]:
+    return tuple(np.round(np.asarray(values, dtype=np.float64), digits).tolist())
+
+
+LONGEST_SIDE = 32
+SMALLEST_SIDE = 4
+
+
+def pixels(example: Any) -> tuple[Any, ...] | None:
+    """An image as rows of grey values, or of (red, green, blue), from 0 to 255; None if the input is not an image.
+
+    Images are arrays of shape (height, width), or with one or three channels, first or last. Others are not guessed
+    at: a vector of 64 numbers may be a picture, or not.
+    """
+    image = np.squeeze(np.asarray(to_numpy(example)))
+    if image.ndim == 3 and image.shape[0] == 3:
+        image = np.moveaxis(image, 0, -1)
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or min(image.shape[:2]) < SMALLEST_SIDE:
+        return None
+    step = -(-max(image.shape[:2]) // LONGEST_SIDE)
+    small = image[::step, ::step].astype(np.float64)
+    if image.dtype != np.uint8:
+        low, high = small.min(), small.max()
+        small = (small - low) * (255 / (high - low) if high > low else 0)
+    rows = small.round().astype(int).tolist()
+    return tuple(tuple(tuple(cell) if isinstance(cell, list) else cell for cell in row) for row in rows)

@@ -1,0 +1,180 @@
+"""What a forgetting audit reports beside its verdict: slices, releasing both models, retained data, epsilon, ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks.registry import UPDATE_LEAKAGE, Pairing
+from pytest_unlearn.attacks.signals import logit_scaled_confidence
+from pytest_unlearn.attacks.subgroups import Mask, slice_measure
+from pytest_unlearn.attacks.update_leakage import release_risk
+from pytest_unlearn.claims.common.findings import Finding
+from pytest_unlearn.core.evidence import Answers, Estimate, IntArray
+from pytest_unlearn.core.figures import Cell, Table
+from pytest_unlearn.statistics import (
+    EpsilonBound,
+    auc_difference,
+    auc_measure,
+    empirical_null,
+    epsilon_bound,
+    epsilon_gaussian,
+)
+from pytest_unlearn.statistics.references.rank import ENOUGH
+
+DELTA = 1e-5
+FEWEST = 20  # a side, below which no bound on epsilon says anything
+
+
+def slices_table(finding: Finding, slices: Mapping[str, Mask], pairing: Pairing, confidence: float) -> Table | None:
+    """How the attack fared on each slice that the caller named."""
+    if not slices:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    for name, mask in slices.items():
+        estimate = slice_measure(finding.attack, finding.scores, pairing, mask).at(confidence)
+        rows.append((name, int(mask.sum()), *_bounds(estimate)))
+    return Table(
+        title="Named slices",
+        says=f"AUC of {finding.attack.name} on parts of the forget set against all controls they compare with, 0.5 "
+        f"under perfect unlearning, with one-sided {confidence:.0%} bounds each; the verdict's hold for all together.",
+        columns=("slice", "forget", "AUC", "low", "high"),
+        rows=tuple(rows),
+    )
+
+
+def release_table(findings: Sequence[Finding], pairing: Pairing, confidence: float) -> Table | None:
+    """The risk of an attacker who holds both releases, and how much of it is the method's."""
+    found = next((finding for finding in findings if finding.attack is UPDATE_LEAKAGE), None)
+    if found is None:
+        return None
+    scores = found.scores
+    assert scores.reference_forget is not None
+    assert scores.reference_controls is not None
+    pairs = [
+        auc_measure(f, c, **pairing.labels).at(confidence)
+        for f, c in zip(scores.reference_forget, scores.reference_controls, strict=True)
+    ]
+    risk = UPDATE_LEAKAGE.measure(release_risk(scores), pairing).at(confidence)
+    rows: list[tuple[Cell, ...]] = [
+        ("original and this model", *_bounds(risk)),
+        (
+            f"original and a retrained one (mean of {len(pairs)})",
+            *(round(float(np.mean([getattr(p, end) for p in pairs])), 4) for end in ("value", "low", "high")),
+        ),
+        ("excess, as 0.5 + difference", *_bounds(found.estimate)),
+    ]
+    return Table(
+        title="Releasing both models",
+        says="What whoever holds the original and this model learns from the change of confidence: the AUC with which "
+        "the forget set is told from controls. Exact retraining has this risk too; only the excess over it is judged.",
+        columns=("pair", "AUC", "low", "high"),
+        rows=tuple(rows),
+    )
+
+
+def retain_table(target: Answers, known: Sequence[Answers], confidence: float) -> Table | None:
+    """Whether the data that stay became more exposed by the unlearning."""
+    original = target.original
+    if target.retain is None or original is None:
+        return None
+    if not np.isin(target.retain.labels, target.controls.labels).any():
+        return None  # of a class that goes as a whole, nothing is retained
+    models = {"this model": target, "original": original, **{f"retrained {k}": one for k, one in enumerate(known)}}
+    rows: list[tuple[Cell, ...]] = [
+        (name, *_bounds(auc_measure(**_retained(one)).at(confidence))) for name, one in models.items()
+    ]
+    ours, before = _retained(target), _retained(original)
+    excess = auc_difference(
+        **ours, reference_forget=before["forget"][None], reference_controls=before["controls"][None]
+    )
+    rows.append(("this model beyond the original, as 0.5 + difference", *_bounds(excess.at(confidence))))
+    return Table(
+        title="Data that were retained",
+        says="AUC with which retained examples are told from controls of their class by confidence. They were trained "
+        "on and may be recognised; unlearning should not make them easier to recognise than they were in the original.",
+        columns=("model", "AUC", "low", "high"),
+        rows=tuple(rows),
+    )
+
+
+def epsilon_table(finding: Finding, pairing: Pairing, confidence: float) -> Table | None:
+    """How far from differential privacy the attack proves the model to be, and how far it could have."""
+    if pairing.forget_groups is not None or pairing.control_groups is not None:
+        return None
+    scores = finding.scores.forget, finding.scores.controls[_same_mix(pairing, len(finding.scores.controls))]
+    if min(map(len, scores)) < FEWEST:
+        return None
+    found: list[EpsilonBound] = [
+        epsilon_bound(*scores, confidence, DELTA),
+        epsilon_gaussian(*scores, confidence, DELTA),
+    ]
+    return Table(
+        title="Privacy loss",
+        says=f"Lower bounds on epsilon (delta {DELTA:g}, confidence {confidence:.0%}) by {finding.attack.name}, 0 "
+        "under perfect unlearning, and the largest bound that a perfect attack on this many examples could give. A "
+        "bound of 0 proves nothing; examples must be independent, and forget and controls from one law.",
+        columns=("method", "epsilon at least", "ceiling", "assumes"),
+        rows=tuple(
+            (one.method, round(one.low, 4), round(one.ceiling, 4), one.assumes or "nothing further") for one in found
+        ),
+    )
+
+
+def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
+    """Positions of controls in the forget set's mix of classes, evenly spaced: these bounds know no classes."""
+    wanted, there = pairing.forget_strata, pairing.control_strata
+    if wanted is None or there is None:
+        return np.arange(n_controls)
+    labels, counts = np.unique(wanted, return_counts=True)
+    share = min(float((there == label).sum()) / count for label, count in zip(labels, counts, strict=True))
+    kept = []
+    for label, count in zip(labels, counts, strict=True):
+        members = np.flatnonzero(there == label)
+        kept.append(members[np.linspace(0, len(members) - 1, int(share * count)).astype(np.int64)])
+    return np.concatenate(kept)
+
+
+def null_table(findings: Sequence[Finding], references: Sequence[Sequence[Finding]]) -> Table | None:
+    """Where the model ranks among eight retrained ones or more, each judged by the others."""
+    if len(references) < ENOUGH:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    for finding in findings:
+        peers = [one.estimate.value for found in references for one in found if one.attack.name == finding.attack.name]
+        if len(peers) == len(references):
+            null = empirical_null(finding.estimate.value, peers)
+            rows.append(
+                (
+                    finding.attack.name,
+                    *np.round([null.value, null.lowest, null.highest], 4).tolist(),
+                    null.above,
+                    round(null.p, 4),
+                )
+            )
+    return Table(
+        title="Among retrained models",
+        says=f"The model's AUCs beside those of {len(references)} retrained models, each judged by the others. Under "
+        f"exact unlearning every rank is equally likely; with {len(references)} models no p-value is below "
+        f"{2 / (len(references) + 1):.3f}, and they are not corrected for looking at several attacks.",
+        columns=("attack", "this model", "lowest retrained", "highest retrained", "retrained above it", "p, two-sided"),
+        rows=tuple(rows),
+    )
+
+
+def _retained(answers: Answers) -> dict[str, Any]:
+    """Confidence on retained examples and on controls of their classes, as the arguments of a measure."""
+    assert answers.retain is not None
+    kept = np.isin(answers.retain.labels, answers.controls.labels)
+    return {
+        "forget": logit_scaled_confidence(answers.retain)[kept],
+        "controls": logit_scaled_confidence(answers.controls),
+        "forget_strata": answers.retain.labels[kept],
+        "control_strata": answers.controls.labels,
+    }
+
+
+def _bounds(estimate: Estimate) -> tuple[float, float, float]:
+    return round(estimate.value, 4), round(estimate.low, 4), round(estimate.high, 4)

@@ -1,0 +1,220 @@
+"""audit_release: every claim of a policy about one model, in one call, with every evaluation shared.
+
+Evidence of a claim that a model does not let itself be asked: nothing was shown, and that is no PASS.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.claims.accuracy import audit_utility
+from pytest_unlearn.claims.algorithm.audit import audit_algorithm
+from pytest_unlearn.claims.canaries.audit import audit_canaries_forgotten
+from pytest_unlearn.claims.class_forgotten.audit import audit_class_forgotten
+from pytest_unlearn.claims.common.provenance import provenance
+from pytest_unlearn.claims.efficient.audit import audit_efficient
+from pytest_unlearn.claims.features.audit import audit_features_forgotten
+from pytest_unlearn.claims.forgotten.audit import audit_forgotten
+from pytest_unlearn.claims.indistinguishable.audit import audit_indistinguishable
+from pytest_unlearn.claims.policies import NEEDS, POLICIES, Policy, Step
+from pytest_unlearn.claims.relearning.audit import audit_not_relearnable
+from pytest_unlearn.claims.residual.audit import audit_no_residual
+from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
+from pytest_unlearn.core.settings import resolve
+from pytest_unlearn.models.adapters import is_module
+from pytest_unlearn.models.layers import SingleLayerError, shows_weights
+from pytest_unlearn.task import UnlearningTask
+
+AUDITS: Mapping[str, Callable[..., Evidence]] = {
+    "forgotten": audit_forgotten,
+    "utility": audit_utility,
+    "class_forgotten": audit_class_forgotten,
+    "features_forgotten": audit_features_forgotten,
+    "no_residual": audit_no_residual,
+    "not_relearnable": audit_not_relearnable,
+    "canaries_forgotten": audit_canaries_forgotten,
+    "algorithm": audit_algorithm,
+    "indistinguishable": audit_indistinguishable,
+    "efficient": audit_efficient,
+}
+
+
+OWN = {
+    "model",
+    "forget",
+    "test",
+    "task",
+    "unlearner",
+    "canaries",
+    "nonmembers",
+    "references",
+    "original",
+    "match",
+    "baseline",
+}
+"""Parameters that a claim is given by the release, or that would mean another thing to another claim."""
+OUTPUTS_ALONE = ("forgotten", "utility")  # what these cannot ask, nothing can
+MODEL_CANNOT = (ValueError, TypeError, RuntimeError, IndexError, NotImplementedError, AttributeError)
+
+
+def audit_release(
+    model: Any,
+    task: UnlearningTask,
+    policy: str | Policy = "standard",
+    *,
+    unlearner: Any = None,
+    canaries: Any = None,
+    **settings: Any,
+) -> dict[str, Evidence]:
+    """May this model be released? Every claim of a policy, by name.
+
+    Args:
+        model: the unlearned model, of any kind `audit_forgotten` takes.
+        task: the deletion request, with references or a recipe.
+        policy: "quick", "standard", "thorough" (`pytest --unlearn-policies` lists them), or a `Policy` of your own.
+        unlearner: the method, for claims about it.
+        canaries: what `plant_canaries` gave before training, if canaries were planted.
+        **settings: passed to every claim that has such a keyword: max_mia_auc, max_drop, max_gap, max_fraction,
+            runs, confidence, require_controls, output, ... A policy's own keywords win.
+
+    Returns:
+        The evidence of each claim by its name. Claims whose needs are not there are left out (see the policy); one that
+        cannot be asked of this very model (which shows no weights, or has other layers) is INCONCLUSIVE, and says why.
+
+    Raises:
+        ValueError: an unknown policy or setting, a policy that needs `unlearner=`, one of which nothing can be judged
+            here, or a task without references.
+    """
+    if not isinstance(task, UnlearningTask):
+        raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
+    chosen = _policy(policy)
+    _check(chosen, settings, unlearner)
+    if not task.retrained:
+        raise ValueError("a release is judged by retrained models: give the task a recipe, or references=[models].")
+    found: dict[str, Evidence] = {}
+    with task.remembering(model):
+        for step in _steps(chosen, task, canaries):
+            evidence = _run(step, model, task, unlearner, canaries, _keywords(step, settings))
+            if evidence is not None:
+                found[step.claim] = evidence
+    if not found:
+        raise ValueError(
+            f"no claim of policy {chosen.name!r} can be judged here ({_needs(chosen)}), and a release that nothing was "
+            "asked of is not proven: choose another policy."
+        )
+    return found
+
+
+def _policy(policy: str | Policy) -> Policy:
+    if isinstance(policy, Policy):
+        return policy
+    if policy not in POLICIES:
+        raise ValueError(
+            f"there is no policy {policy!r}; there are {', '.join(POLICIES)}, or pass a Policy of your own."
+        )
+    return POLICIES[policy]
+
+
+def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
+    """Refuse what cannot work before any model is trained."""
+    claims = [step.claim for step in policy.steps]
+    foreign = [claim for claim in claims if claim not in AUDITS]
+    if foreign:
+        raise ValueError(f"policy {policy.name!r} names no claim {foreign[0]!r}; claims are {', '.join(AUDITS)}.")
+    twice = [claim for number, claim in enumerate(claims) if claim in claims[:number]]
+    if twice:
+        raise ValueError(
+            f"policy {policy.name!r} names the claim {twice[0]!r} twice, but evidence is kept by claim: make two "
+            "policies of it, or one step with the stricter keywords."
+        )
+    for step in policy.steps:
+        foreign = sorted(set(step.keywords) - (_parameters(step.claim) | {"baseline"}))
+        if foreign or step.needs not in NEEDS:
+            what = f"the keyword {foreign[0]!r}" if foreign else f"needs={step.needs!r}"
+            raise ValueError(f"policy {policy.name!r}: {what} means nothing to the claim {step.claim}.")
+    unknown = sorted(set(settings) - {name for claim in claims for name in _parameters(claim)})
+    if unknown:
+        raise ValueError(f"no claim of policy {policy.name!r} has a setting {unknown[0]!r}.")
+    if unlearner is None and any(step.needs == "unlearner" for step in policy.steps):
+        raise ValueError(f"policy {policy.name!r} judges the method too: pass unlearner=, or choose another policy.")
+
+
+def _needs(policy: Policy) -> str:
+    return "; ".join(f"{step.claim} {NEEDS[step.needs]}" for step in policy.steps) or "it has none"
+
+
+def _steps(policy: Policy, task: UnlearningTask, canaries: Any) -> list[Step]:
+    there = {
+        "": True,
+        "weights": all(is_module(one) for one in task.retrained),
+        "whole classes": bool(len(np.setdiff1d(task.forget.labels, task.retain.labels)))
+        and not np.isin(task.forget.labels, task.retain.labels).any(),
+        "unlearner": True,
+        "canaries": canaries is not None,
+    }
+    return [step for step in policy.steps if there[step.needs]]
+
+
+def _parameters(claim: str) -> set[str]:
+    return set(inspect.signature(AUDITS[claim]).parameters) - OWN
+
+
+def _keywords(step: Step, settings: Mapping[str, Any]) -> dict[str, Any]:
+    known = _parameters(step.claim)
+    return {**{name: value for name, value in settings.items() if name in known}, **step.keywords}
+
+
+def _run(
+    step: Step, model: Any, task: UnlearningTask, unlearner: Any, canaries: Any, given: dict[str, Any]
+) -> Evidence | None:
+    """The claim's evidence; None where the references have nothing of what it is about."""
+    audit = AUDITS[step.claim]
+    hidden = not shows_weights(model) and all(shows_weights(one) for one in task.retrained)
+    says = f"the references are networks, but this model, a {type(model).__name__}, shows no weights"
+    if step.needs == "weights" and hidden:
+        return withheld(model, task, step.claim, says)
+    try:
+        if step.needs == "unlearner":
+            return audit(unlearner, task, **given)
+        if step.needs == "canaries":
+            return audit(model, canaries, task=task, **given)
+        found = audit(model, task.test if step.claim == "utility" else task.forget, **given)
+    except SingleLayerError:
+        return None
+    except MODEL_CANNOT as error:
+        if step.claim in OUTPUTS_ALONE:
+            raise
+        return withheld(model, task, step.claim, str(error))
+    if step.claim == "no_residual" and hidden and found.verdict is Verdict.PASS:
+        return withheld(model, task, step.claim, says)
+    return found
+
+
+ADVICE = (
+    "hand over the network itself, of the references' architecture; a filter around it must show what it wraps",
+    "or choose a policy without this claim, and say so to whoever relies on the release",
+)
+
+
+def withheld(model: Any, task: UnlearningTask, claim: str, says: str) -> Evidence:
+    """INCONCLUSIVE: a claim about weights or layers, of a model that does not show those that references show."""
+    return Evidence(
+        claim=Claim(name=claim, quantity="nothing that could be measured", lowest=0.0, highest=0.0),
+        verdict=Verdict.INCONCLUSIVE,
+        estimate=Estimate(
+            value=float("nan"),
+            low=float("-inf"),
+            high=float("inf"),
+            confidence=resolve("confidence").value,
+            method="not measured",
+            n_forget=len(task.forget),
+        ),
+        decided_by="nothing",
+        reasons=(f"this model could not be asked: {says}",),
+        advice=ADVICE,
+        provenance=provenance(model, (task.forget,), task, original=False, retrained=False),
+    )

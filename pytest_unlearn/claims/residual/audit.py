@@ -1,0 +1,212 @@
+"""audit_no_residual: does what was forgotten come back beside the forget examples, or in a slightly changed model?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks.attack import auc_of_scores
+from pytest_unlearn.attacks.registry import Attack
+from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence
+from pytest_unlearn.attacks.thresholds import reference_residual, residual_deviation
+from pytest_unlearn.claims.common.attack_audit import Trial, hold_trial, trial_evidence
+from pytest_unlearn.claims.common.inputs import Case
+from pytest_unlearn.claims.features.audit import open_task_case
+from pytest_unlearn.claims.residual.input_changes import Mirrored, Shifted, is_images
+from pytest_unlearn.claims.residual.weight_changes import (
+    BenignEpochs,
+    Change,
+    HeadReset,
+    Pruned,
+    RoundedWeights,
+    Weakened,
+)
+from pytest_unlearn.core.evidence import Answers, Evidence, FloatArray, Outputs
+from pytest_unlearn.core.figures import Cell, Table
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.models.layers import shows_weights
+from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.queries import Augmentations, Noise
+from pytest_unlearn.models.query import Query
+from pytest_unlearn.task import UnlearningTask
+
+Neighbour = Callable[[Any, np.random.Generator], Any]
+QUERIES = 5  # neighbours of each example
+CHANGES: Mapping[str, Change] = {
+    "8-bit weights": RoundedWeights(8),
+    "4-bit weights": RoundedWeights(4),
+    "a third of the weights pruned": Pruned(1 / 3),
+    "a new head": HeadReset(),
+    "one benign epoch": BenignEpochs(),
+}
+"""What is done to the weights of the audited model and of each reference before they are asked again."""
+
+
+def audit_no_residual(
+    model: Any,
+    forget: Any,
+    max_mia_auc: float = MAX_MIA_AUC,
+    *,
+    neighbours: Mapping[str, Neighbour] | None = None,
+    changes: Mapping[str, Change] | None = None,
+    require_controls: bool = REQUIRE_CONTROLS,
+    confidence: float = CONFIDENCE,
+    output: Output = None,
+) -> Evidence:
+    """Is the forget set unrecognisable near its examples too, and in mildly changed copies of the model?
+
+    The attacks of `assert_forgotten` on neighbours of all examples and on weakened copies of the model, each against
+    references that were asked about the same neighbours or weakened in the same way. What a filter hides of exactly the
+    forget inputs, and what fine weights hide, comes back.
+
+    Args:
+        model: the unlearned model. Only neighbours are asked of what shows no weights.
+        forget: the forget view of an `UnlearningTask` or its loader.
+        max_mia_auc: the largest AUC, beyond what references explain, that is tolerated, between 0.5 and 1, and
+            1 - max_mia_auc the smallest. Perfect unlearning gives 0.5.
+        neighbours: named ways of moving inputs, `augment(batch, rng) -> batch`, such as crops of your own or a
+            paraphrase; by default Gaussian noise, and for images shifts and mirror images.
+        changes: named changes, `change(copy, retain, *, seed)`, in place or returning a model; by default rounding to 8
+            and to 4 bits, pruning, a new head trained on retain, and one epoch on retain. {} leaves them out.
+        require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
+        confidence: of every one-sided bound.
+        output: which entry of a dict or tuple output holds the logits.
+
+    Returns:
+        Evidence with verdict PASS, FAIL, INCONCLUSIVE or INVALID; a table gives the residual-knowledge ratio, the share
+        of neighbours that get their original's label by this model over that by references, 1 if forgotten.
+
+    Raises:
+        ValueError: a forget set without a task, a task without references, or inputs that cannot be moved.
+
+    Sources: Hsu et al. 2025, "Unlearned but not forgotten" (residual knowledge); Zhang et al. 2024 (rounding); Hu et
+        al. 2024 (benign training); Goel et al. 2022 (heads).
+    """
+    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
+    strict = resolve("require_controls", require_controls)
+    case = open_task_case(forget, output, strict.value, "assert_no_residual")
+    assert case.task is not None
+    near = _queries(case, neighbours)
+    weak = _changed(case.task, model, _usual_changes(output) if changes is None else changes)
+    deciding: list[Attack] = []
+    wires: list[Attack] = []
+    for query in (*near, *weak):
+        signed, *others = _attacks(query)
+        deciding.append(signed)
+        wires += others
+    if not deciding:
+        raise ValueError("nothing to try: neighbours={} and changes={} leave out everything.")
+    trial = hold_trial(model, case, deciding, wires, limit=limit, level=level, strict=strict)
+    return trial_evidence(
+        trial,
+        model,
+        name="no_residual",
+        quantity="membership AUC near the forget set and in weakened copies",
+        exhibits=(_table(trial), *_ratios(trial, near)),
+        neighbours=[query.name for query in near],
+        changes=[query.name for query in weak],
+    )
+
+
+def _queries(case: Case, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
+    chosen = dict(neighbours) if neighbours is not None else _usual(case)
+    return [
+        Query(name=f"near: {name}", ask=Augmentations(augment=augment, queries=QUERIES))
+        for name, augment in chosen.items()
+    ]
+
+
+def _usual(case: Case) -> dict[str, Neighbour]:
+    some = case.forget.inputs(np.arange(min(2, len(case.forget))))
+    if np.asarray(some).dtype.kind not in "f":
+        raise ValueError(
+            "inputs are not numbers that noise can move (tokens? bytes?): pass neighbours={'paraphrase': function}, "
+            "`function(batch, rng) -> batch`, or neighbours={} to leave them out."
+        )
+    images: dict[str, Neighbour] = {"shifted": Shifted(), "mirrored": Mirrored()} if is_images(some) else {}
+    return {"noise": Noise(0.1), **images}
+
+
+def _usual_changes(output: Output) -> dict[str, Change]:
+    """Those of the table, where training further knows which entry of the output holds the logits."""
+    return {
+        name: replace(change, output=output) if isinstance(change, (HeadReset, BenignEpochs)) else change
+        for name, change in CHANGES.items()
+    }
+
+
+def _changed(task: UnlearningTask, model: Any, changes: Mapping[str, Change]) -> list[Query]:
+    if not all(shows_weights(one) for one in (model, *task.retrained)):
+        return []
+    return [Query(name=name, ask=Weakened(change, task.retain)) for name, change in changes.items()]
+
+
+def _attacks(query: Query) -> tuple[Attack, Attack, Attack]:
+    confidence, margin = (partial(_mean_of, query.name, signal) for signal in (logit_scaled_confidence, hinge_margin))
+    declare = partial(
+        Attack,
+        measure=auc_of_scores,
+        access=("further queries", "references"),
+        least_references=1,
+        queries=(query,),
+        cost="further outputs of every model, or of a changed copy of it",
+        calibrated=True,
+        source="Hsu et al. 2025; Zhang et al. 2024; the residual is ours",
+    )
+    return (
+        declare(name=query.name, score=partial(reference_residual, confidence)),
+        declare(name=f"{query.name}, deviation", score=partial(residual_deviation, confidence), signed=False),
+        declare(name=f"{query.name}, margin", score=partial(reference_residual, margin)),
+    )
+
+
+def _mean_of(name: str, signal: Callable[[Outputs], FloatArray], outputs: Outputs) -> FloatArray:
+    """The signal on what a query asked, averaged over its rounds if there are several."""
+    logits = outputs.asked[name]
+    rounds = [logits] if logits.ndim == 2 else [logits[:, number] for number in range(logits.shape[1])]
+    return np.asarray(np.mean([signal(Outputs(logits=one, labels=outputs.labels)) for one in rounds], axis=0))
+
+
+def _table(trial: Trial) -> Table:
+    return Table(
+        title="What was tried",
+        says="AUC with which the forget set is told from controls, beyond what references explain that were asked or "
+        "changed in the same way; 0.5 under perfect unlearning.",
+        columns=("attempt", "role", "AUC", "low", "high"),
+        rows=tuple(
+            (
+                finding.attack.name,
+                "decides" if finding.deciding else "tripwire",
+                *(round(value, 4) for value in (finding.estimate.value, finding.estimate.low, finding.estimate.high)),
+            )
+            for finding in trial.findings
+        ),
+    )
+
+
+def _ratios(trial: Trial, near: list[Query]) -> tuple[Table, ...]:
+    rows: list[tuple[Cell, ...]] = []
+    for query in near:
+        ours = _kept_label(query.name, trial.target)
+        theirs = [_kept_label(query.name, one) for one in trial.others]
+        if theirs and np.mean(theirs) > 0:
+            usual = float(np.mean(theirs))
+            rows.append((query.name, *(round(v, 4) for v in (ours, usual, ours / usual, min(theirs), max(theirs)))))
+    if not rows:
+        return ()
+    table = Table(
+        title="Residual knowledge",
+        says="The share of forget examples' neighbours that get the example's label, by this model and by retrained "
+        "ones, and the ratio of the two: 1 if forgotten, above it if knowledge is left around the examples.",
+        columns=("neighbours", "this model", "retrained", "ratio", "lowest retrained", "highest retrained"),
+        rows=tuple(rows),
+    )
+    return (table,)
+
+
+def _kept_label(name: str, answers: Answers) -> float:
+    return float((answers.forget.asked[name].argmax(axis=2) == answers.forget.labels[:, None]).mean())

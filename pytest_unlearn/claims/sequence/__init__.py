@@ -1,0 +1,1 @@
+"""Whether every one of a sequence of deletion requests is forgotten."""

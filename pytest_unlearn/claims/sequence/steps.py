@@ -1,0 +1,266 @@
+"""One request of a sequence after the other: run the method, audit the union, and correct for all the looking.
+
+What a sequence of requests shows: each step in a row, and how far the model drifts from retrained ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks.signals import logit_scaled_confidence
+from pytest_unlearn.claims.accuracy import audit_utility
+from pytest_unlearn.claims.forgotten.audit import audit_forgotten
+from pytest_unlearn.core.evidence import Evidence, IntArray, Verdict
+from pytest_unlearn.core.figures import Cell, Curves, Table
+from pytest_unlearn.models.predict import Output, evaluate
+from pytest_unlearn.task import UnlearningTask, View
+
+ORDER = (Verdict.INVALID, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
+How = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """How much of its budget a method has spent, in units of its own."""
+
+    spent: float
+    budget: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one request left: the model, the task of the union so far, and what the audits say.
+
+    `distance` is how far the model's logit-scaled confidences on the controls are from the references' mean, on
+    average; `usual` the same of each reference from the others (NaN for fewer than two).
+    """
+
+    request: IntArray
+    model: Any
+    task: UnlearningTask
+    forgotten: Evidence
+    utility: Evidence
+    distance: float
+    usual: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One audit of one step, with the verdict that is left after correction for all of them."""
+
+    name: str
+    forgetting: bool
+    evidence: Evidence
+    verdict: Verdict
+
+    @property
+    def uncorrected(self) -> bool:
+        """Whether the audit by itself says more than remains of it."""
+        return self.verdict is not self.evidence.verdict
+
+    @property
+    def excess(self) -> float:
+        """How far the estimate may lie beyond its limit."""
+        estimate, claim = self.evidence.estimate, self.evidence.claim
+        above = -np.inf if claim.highest is None else estimate.high - claim.highest
+        below = -np.inf if claim.lowest is None else claim.lowest - estimate.low
+        return float(max(above, below))
+
+
+def next_step(
+    unlearner: Any,
+    task: UnlearningTask,
+    model: Any,
+    before: Sequence[Step],
+    request: IntArray,
+    limit: float,
+    drop: float,
+    *,
+    confidence: float,
+    how: How,
+) -> Step:
+    """Run the method on one more request and audit all that was asked for; nothing is trained twice."""
+    every = [*(step.request for step in before), request]
+    union = np.concatenate(every)
+    after = UnlearningTask(
+        task.split.with_forget(np.sort(union)),
+        task.recipe,
+        original=task.original,
+        references=task.references,
+        seed=task.seed,
+        cache_dir=task.store.directory,
+        device=task.device,
+        n_jobs=task.n_jobs,
+        fresh=task.fresh,
+    )
+    after.progress = task.progress
+    # The method sees neither the task nor, through it, controls and test set.
+    retain, forget = (
+        View(name, task.split.train, rows) for name, rows in (("retain", after.retain.indices), ("forget", request))
+    )
+    made = task.unlearn_from(model, unlearner, retain, forget, seed=task.seed + len(before))
+    forgotten, utility = _audits(made, after, every, limit, drop, confidence=confidence, how=how)
+    distance, usual = _distances(made, after, how["output"])
+    return Step(
+        request=request,
+        model=made,
+        task=after,
+        forgotten=forgotten,
+        utility=utility,
+        distance=distance,
+        usual=usual,
+    )
+
+
+def correct(steps: Sequence[Step], limit: float, drop: float, *, confidence: float, how: How) -> list[Finding]:
+    """Every audit's verdict once it is paid for that there are so many of them.
+
+    What refutes (FAIL, INVALID) must do so at 1 - (1 - confidence) / m as well, the first step of Holm's procedure over
+    all m audits; otherwise it is INCONCLUSIVE. PASS needs no correction, since all have to.
+    """
+    level = 1 - (1 - confidence) / (2 * len(steps))
+    findings = []
+    every = [step.request for step in steps]
+    for number, step in enumerate(steps, start=1):
+        own = (step.forgotten, step.utility)
+        refuting = any(one.verdict in (Verdict.FAIL, Verdict.INVALID) for one in own)
+        surely = (
+            _audits(step.model, step.task, every[:number], limit, drop, confidence=level, how=how) if refuting else own
+        )
+        for what, evidence, sure in zip(("forgetting", "utility"), own, surely, strict=True):
+            refuted = evidence.verdict in (Verdict.FAIL, Verdict.INVALID)
+            weaker = refuted and sure.verdict is not evidence.verdict
+            findings.append(
+                Finding(
+                    name=f"{what} after request {number}",
+                    forgetting=what == "forgetting",
+                    evidence=evidence,
+                    verdict=Verdict.INCONCLUSIVE if weaker else evidence.verdict,
+                )
+            )
+    return findings
+
+
+def settle(findings: Sequence[Finding]) -> Finding:
+    """The finding that decides: the gravest, and the furthest beyond its limit; a PASS is shown by forgetting."""
+    gravest = min((finding.verdict for finding in findings), key=ORDER.index)
+    among = [one for one in findings if one.verdict is gravest and (one.forgetting or gravest is not Verdict.PASS)]
+    return max(among, key=lambda one: one.excess)
+
+
+def certificate_of(model: Any) -> Certificate | None:
+    """What a model says of its certificate: an attribute `certificate` with numbers `spent` and `budget`."""
+    given = getattr(model, "certificate", None)
+    spent, budget = getattr(given, "spent", None), getattr(given, "budget", None)
+    if not isinstance(spent, Real) or not isinstance(budget, Real):
+        return None
+    return Certificate(spent=float(spent), budget=float(budget))
+
+
+def _audits(
+    model: Any,
+    task: UnlearningTask,
+    requests: Sequence[IntArray],
+    limit: float,
+    drop: float,
+    *,
+    confidence: float,
+    how: How,
+) -> tuple[Evidence, Evidence]:
+    """Of forgetting, where each request is looked at as well, lest a large union hides a small leak; and of utility."""
+    output: Output = how["output"]
+    strict = how["require_controls"]
+    asked = {f"request {number}": np.isin(task.forget.indices, one) for number, one in enumerate(requests, start=1)}
+    slices = asked if len(asked) > 1 else None
+    return (
+        audit_forgotten(
+            model,
+            task.forget,
+            limit,
+            require_controls=strict,
+            confidence=confidence,
+            output=output,
+            slices=slices,
+        ),
+        audit_utility(model, task.test, drop, baseline=how["baseline"], confidence=confidence, output=output),
+    )
+
+
+def _distances(model: Any, task: UnlearningTask, output: Output) -> tuple[float, float]:
+    answers = evaluate(model, task.controls, classes=task.split.classes, output=output, device=task.device)
+    ours = logit_scaled_confidence(answers)
+    known = [logit_scaled_confidence(task.outputs(one, task.controls, output)) for one in task.retrained]
+    if not known:
+        return float("nan"), float("nan")
+    if len(known) == 1:
+        return float(np.abs(ours - known[0]).mean()), float("nan")
+    theirs = np.array(known)
+    rests = [np.delete(theirs, k, axis=0).mean(axis=0) for k in range(len(theirs))]
+    # Everyone is compared with the mean of all references but one, so that a retrained model is as far as they are.
+    distance = np.mean([np.abs(ours - rest).mean() for rest in rests])
+    usual = np.mean([np.abs(one - rest).mean() for one, rest in zip(theirs, rests, strict=True)])
+    return float(distance), float(usual)
+
+
+COLUMNS = (
+    "request", "examples", "union", "AUC", "low", "high", "forgetting", "drop", "highest drop", "utility", "distance",
+    "retrained's", "spent", "budget",
+)  # fmt: skip
+
+
+def steps_table(steps: Sequence[Step]) -> Table:
+    """Request by request, what was asked, found and spent."""
+    rows: list[tuple[Cell, ...]] = []
+    for number, step in enumerate(steps, start=1):
+        auc, drop, given = step.forgotten.estimate, step.utility.estimate, certificate_of(step.model)
+        rows.append(
+            (
+                number,
+                len(step.request),
+                len(step.task.forget),
+                *map(_rounded, (auc.value, auc.low, auc.high)),
+                step.forgotten.verdict.value,
+                *map(_rounded, (drop.value, drop.high)),
+                step.utility.verdict.value,
+                *map(_rounded, (step.distance, step.usual)),
+                *([None, None] if given is None else [float(f"{part:.4g}") for part in (given.spent, given.budget)]),
+            )
+        )
+    return Table(
+        title="Request by request",
+        says="The AUC that decides for the union so far, the drop in accuracy, the mean distance of the outputs on "
+        "controls from retrained models' beside that of these from each other, and the certificate's budget where "
+        "there is one. Verdicts are of each step by itself, before correction.",
+        columns=COLUMNS,
+        rows=tuple(rows),
+    )
+
+
+def accumulation_curves(steps: Sequence[Step]) -> Curves:
+    """How far the model's outputs are from retrained models', request by request."""
+    numbers = tuple(float(number) for number in range(1, len(steps) + 1))
+    series = {
+        name: (numbers, tuple(round(value, 6) for value in values))
+        for name, values in (
+            ("this model", [step.distance for step in steps]),
+            ("retrained", [step.usual for step in steps]),
+        )
+        if np.isfinite(values).all()
+    }
+    return Curves(
+        title="Error accumulation",
+        says="Mean absolute difference in logit-scaled confidence on the controls, to the mean of retrained models: "
+        "errors that add up from request to request rise above what retrained models differ by.",
+        x_label="request",
+        y_label="distance from the retrained models",
+        series=series,
+    )
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None

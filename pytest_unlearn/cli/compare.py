@@ -1,0 +1,235 @@
+"""`compare`: what changed between two stored reports, and whether anything got worse; same data and recipe only."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_unlearn.cli import stored_report as stored
+from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
+from pytest_unlearn.report.ledger import reconcile
+from pytest_unlearn.report.wording import interval
+
+GRAVITY = ("PASS", "INCONCLUSIVE", "FAIL", "INVALID")
+Entry = Mapping[str, Any]
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One claim in two reports: why it cannot be compared (empty if it can), and in what respects it got worse."""
+
+    key: Key
+    old: Entry | None
+    new: Entry | None
+    differs: str = ""
+    worse: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The test and the claim."""
+        nodeid, claim, occurrence = self.key
+        return f"{nodeid} {claim}" + (f" (number {occurrence + 1})" if occurrence else "")
+
+
+def add(commands: Any) -> None:
+    """Add `compare` to the command line."""
+    command = commands.add_parser(
+        "compare",
+        help="show what changed between two stored reports",
+        description="Claim by claim, what changed between two stored reports. Only claims about the same data and the "
+        "same recipe are compared; for others it is said what differs.",
+        epilog="Exit status: 0; with --fail-on-regression 1 if anything got worse, is missing, or cannot be compared; "
+        "2 a report cannot be read or contradicts itself.",
+        allow_abbrev=False,
+    )
+    command.add_argument("old", type=Path, help="a report.json")
+    command.add_argument("new", type=Path, help="a later report.json")
+    command.add_argument(
+        "--fail-on-regression",
+        action="store_true",
+        help="exit with status 1 when anything got worse, and when it cannot be told",
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Load both, compare, and say what changed."""
+    old, new = (stored.load(path) for path in (options.old, options.new))
+    say(f"{options.old} ({old['created']}) -> {options.new} ({new['created']})")
+    found = changes(old["claims"], new["claims"])
+    for change in found:
+        for line in describe(change):
+            say(line)
+    ledger = stored.ledger(new)
+    doubts = [f"the new report is of a partial run: {reason}" for reason in ledger["partial"]] + reconcile(ledger)
+    worse = [change for change in found if change.worse]
+    apart = [change for change in found if change.differs]
+    compared = [change for change in found if change.old and change.new and not change.differs]
+    if not compared:
+        doubts.append("nothing could be compared")
+    elif apart:
+        doubts.append(f"{plural(len(apart), 'claim')} could not be compared")
+    say(
+        f"{plural(len(compared), 'claim')} compared, {plural(len(worse), 'regression')}, {len(apart)} not comparable, "
+        f"{sum(change.old is None for change in found)} new"
+    )
+    for doubt in doubts:
+        say(f"cannot tell: {doubt}")
+    return BLOCKED if options.fail_on_regression and (worse or doubts) else FINE
+
+
+def changes(old: list[Entry], new: list[Entry]) -> list[Change]:
+    """Every claim of either report, matched by test, claim, and position among equals."""
+    before, after = numbered(old), numbered(new)
+    return [change(key, before.get(key), after.get(key)) for key in dict.fromkeys([*before, *after])]
+
+
+def numbered(entries: list[Entry]) -> dict[Key, Entry]:
+    """Each claim by test, name, and how many with the same test and name come before it."""
+    found: dict[Key, Entry] = {}
+    for entry in entries:
+        nodeid, name, occurrence = entry["nodeid"], entry["evidence"]["claim"]["name"], 0
+        while (nodeid, name, occurrence) in found:
+            occurrence += 1
+        found[nodeid, name, occurrence] = entry
+    return found
+
+
+def change(key: Key, old: Entry | None, new: Entry | None) -> Change:
+    """Compare one claim."""
+    if old is None:
+        return Change(key, old, new)
+    if new is None:
+        return Change(key, old, new, worse=("the claim is missing in the new report",))
+    shortened = old.get("brief") or new.get("brief")
+    differs = _other_basis(old, new) if shortened else incomparable(old["evidence"], new["evidence"])
+    return Change(key, old, new, differs, () if differs else tuple(regressions(old, new)))
+
+
+def _other_basis(old: Entry, new: Entry) -> str:
+    """The same for entries of large reports, which keep one digest of data, request and recipe."""
+    if not old.get("basis") or not new.get("basis"):
+        return f"the {'new' if old.get('basis') else 'old'} report has no digest of data and recipe"
+    return "" if old["basis"] == new["basis"] else "the data, the request or the recipe differ"
+
+
+def incomparable(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """What differs between the data or recipes of two evidences, so that they cannot be compared; empty if nothing."""
+    ours, theirs = (_digests(evidence) for evidence in (old, new))
+    if not ours or not theirs:
+        return f"the {'old' if not ours else 'new'} report has no digests of the data"
+    names = [name for name in dict.fromkeys([*ours, *theirs]) if ours.get(name) != theirs.get(name)]
+    if names:
+        return f"the {' and the '.join(names)} data differ"
+    tasks = [_part(_part(evidence, "provenance"), "task") for evidence in (old, new)]
+    if tasks[0].get("split") != tasks[1].get("split"):
+        return "the split differs (data, request or controls)"
+    recipes = [task.get("recipe") for task in tasks]
+    if None not in recipes and recipes[0] != recipes[1]:
+        return "the recipe differs"
+    keys = [_keys(task) for task in tasks]
+    if all(keys) and keys[0] != keys[1]:
+        return "the retrained references differ (another recipe, seed, device or library version)"
+    return ""
+
+
+def regressions(old: Entry, new: Entry) -> Iterator[str]:
+    """In what respects a comparable claim got worse."""
+    before, after = old["evidence"], new["evidence"]
+    verdicts = before["verdict"], after["verdict"]
+    if GRAVITY.index(verdicts[1]) > GRAVITY.index(verdicts[0]):
+        yield f"the verdict went from {verdicts[0]} to {verdicts[1]}"
+    if old["outcome"] == "passed" != new["outcome"]:
+        yield f"the test passed and now ended as {new['outcome']}"
+    ends = [_ends(evidence) for evidence in (before, after)]
+    if _lower(ends[1][0], ends[0][0]) or _higher(ends[1][1], ends[0][1]):
+        yield f"the limit was loosened from {_within(*ends[0])} to {_within(*ends[1])}"
+    levels = [evidence["estimate"]["confidence"] for evidence in (before, after)]
+    if levels[1] < levels[0]:
+        yield f"the confidence was lowered from {levels[0]:g} to {levels[1]:g}"
+    if _controlled(old) is True and _controlled(new) is not True:
+        yield "controls are no longer required"
+    if _further_out(before["estimate"], after["estimate"], *ends[0]):
+        yield f"the estimate went from {interval(before['estimate'])} to {interval(after['estimate'])}"
+
+
+def _controlled(entry: Entry) -> Any:
+    """Whether missing controls would have been held against the claim; a shortened entry says so only if not."""
+    settings = _part(_part(entry["evidence"], "provenance"), "settings")
+    return settings.get("require_controls", True if entry.get("brief") else None)
+
+
+def describe(change: Change) -> Iterator[str]:
+    """One claim's change in lines."""
+    if change.old is None and change.new is not None:
+        yield f"new             {change.name}: {_seen(change.new)}"
+    elif change.new is None:
+        yield f"REGRESSION      {change.name}: {change.worse[0]}"
+    elif change.old is not None:
+        word = "not comparable" if change.differs else "REGRESSION" if change.worse else "compared"
+        yield f"{word:<14}  {change.name}" + (f": {change.differs}" if change.differs else "")
+        yield f"                {_seen(change.old)} -> {_seen(change.new)}"
+        for reason in change.worse:
+            yield f"                worse: {reason}"
+
+
+def _seen(entry: Entry) -> str:
+    evidence = entry["evidence"]
+    return f"{evidence['verdict']} {interval(evidence['estimate'])} {_within(*_ends(evidence))}"
+
+
+def _further_out(old: Mapping[str, Any], new: Mapping[str, Any], lowest: float | None, highest: float | None) -> bool:
+    """Whether the new interval lies wholly beyond the old one, on the side where less room is left to the limit."""
+    if any(old[name] is None for name in ("value", "low", "high")):
+        return False
+    if any(new[name] is None for name in ("value", "low", "high")):
+        return True
+    apart = new["low"] > old["high"] or new["high"] < old["low"]
+    return apart and _room(new["value"], lowest, highest) < _room(old["value"], lowest, highest)
+
+
+def _room(value: float, lowest: float | None, highest: float | None) -> float:
+    below = float("inf") if lowest is None else value - lowest
+    return min(below, float("inf") if highest is None else highest - value)
+
+
+def _ends(evidence: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    return evidence["claim"].get("lowest"), evidence["claim"].get("highest")
+
+
+def _lower(new: float | None, old: float | None) -> bool:
+    return old is not None and (new is None or new < old)
+
+
+def _higher(new: float | None, old: float | None) -> bool:
+    return old is not None and (new is None or new > old)
+
+
+def _within(lowest: float | None, highest: float | None) -> str:
+    if lowest is None:
+        return "without a limit" if highest is None else f"at most {highest:g}"
+    return f"at least {lowest:g}" if highest is None else f"within {lowest:g} and {highest:g}"
+
+
+def _digests(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """The digest of each view; empty where any is missing."""
+    data = _part(_part(evidence, "provenance"), "data")
+    found = {name: _part(data, name).get("digest") for name in data}
+    return found if all(isinstance(digest, str) for digest in found.values()) else {}
+
+
+def _keys(task: Mapping[str, Any]) -> list[Any]:
+    references = task.get("references")
+    if not isinstance(references, list):
+        return []
+    return [reference.get("key") for reference in references if isinstance(reference, Mapping)]
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of the provenance, of which the schema says little, if it is there and of the right kind."""
+    part = whole.get(name)
+    return part if isinstance(part, Mapping) else {}

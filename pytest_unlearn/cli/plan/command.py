@@ -1,0 +1,206 @@
+"""`plan`: what an audit of this suite can certify and will cost, before anything is trained."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_unlearn.cli.console import BLOCKED, FINE, one_line, plural, say
+from pytest_unlearn.core import settings
+from pytest_unlearn.core.settings import Setting
+
+if TYPE_CHECKING:
+    from pytest_unlearn.cli.plan.collect import Inputs
+    from pytest_unlearn.cli.plan.power import Design
+    from pytest_unlearn.cli.plan.timing import Pace
+    from pytest_unlearn.training import Entry, Job
+
+LIMITS = ("max_mia_auc", "confidence")
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """The models a task needs, and which of them are in the cache."""
+
+    original: tuple[Job, ...]
+    references: tuple[Job, ...]
+    cached: dict[str, Entry]
+    missing: frozenset[str]
+    deterministic: bool
+
+
+def add(commands: Any) -> None:
+    """Add `plan` to the command line."""
+    command = commands.add_parser(
+        "plan",
+        help="say what a suite can certify and what it will cost, before anything is trained",
+        usage="%(prog)s [-h] [--no-probe] [--max-mia-auc X] [--confidence X] [pytest arguments ...]",
+        description="Collect a suite, evaluate only its inputs (unlearn_split and unlearn_recipe), and say which limit "
+        "this forget set can certify, how many references will be trained and roughly how long it takes. Everything "
+        "that is not an option of plan goes to pytest: paths, -k, --rootdir, --unlearn-jobs.",
+        epilog="Exit status: 0 every configured limit can be certified; 1 one cannot; 2 the suite cannot be planned.",
+        allow_abbrev=False,
+    )
+    command.add_argument("--no-probe", action="store_true", help="do not run the recipe on small samples to time it")
+    for name in LIMITS:
+        spec = settings.TABLE[name]
+        text = f"plan for this {name} (default: what tests are marked or configured with; what they pass is not seen)"
+        command.add_argument(f"--{name.replace('_', '-')}", type=settings.argument(spec), metavar="X", help=text)
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plan every set of inputs that the collected tests see."""
+    from pytest_unlearn.cli.plan.collect import collect
+
+    lines: list[str] = []
+    reachable: list[bool] = []
+    collect(options.pytest_arguments, lambda inputs: reachable.append(_plan(inputs, options, lines)))
+    for line in lines:
+        say(line)
+    return FINE if all(reachable) else BLOCKED
+
+
+def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool:
+    """Add the plan of one set of inputs, and tell whether every limit can be certified."""
+    from pytest_unlearn.cli.plan.power import design
+
+    planned = design(inputs.task)
+    limits = _wanted(inputs, options)
+    lines.append(f"plan for {inputs.place}")
+    lines += [f"  {line}" for line in comparison(planned)]
+    lines += [f"  {line}" for limit, confidence in limits for line in certainty(planned, limit, confidence)]
+    lines += [f"  {line}" for line in cost(inputs, probing=not options.no_probe)]
+    lines += [f"  warning: {text}" for text in inputs.warnings]
+    return all(planned.smallest_limit(confidence.value) <= limit.value for limit, confidence in limits)
+
+
+def _wanted(inputs: Inputs, options: argparse.Namespace) -> list[tuple[Setting, Setting]]:
+    """The limits and confidences to plan for; an option of plan stands for all."""
+    given = [None if getattr(options, n) is None else Setting(getattr(options, n), "command line") for n in LIMITS]
+    pairs = [(given[0] or limit, given[1] or confidence) for limit, confidence in inputs.limits]
+    return list({(limit.value, confidence.value): (limit, confidence) for limit, confidence in pairs}.values())
+
+
+def comparison(planned: Design) -> Iterator[str]:
+    """Who is compared with whom."""
+    yield f"forget set: {planned.n_forget:,} of {planned.n_train:,} training examples, {_classes(planned.classes)}"
+    if planned.grouped:
+        yield f"units of deletion: {plural(planned.units, 'group')}"
+    elif planned.units < planned.n_forget:
+        yield f"units of deletion: {plural(planned.units, 'distinct example')}; exact copies count once"
+    else:
+        yield f"units of deletion: {plural(planned.units, 'example')}"
+    controls = f"{planned.n_controls:,} never-trained examples"
+    if planned.control_units < planned.n_controls:
+        controls += f" of {plural(planned.control_units, 'group')}"
+    if planned.scarcest is None:
+        yield f"controls: {controls}, compared across classes"
+    else:
+        label, fewest = planned.scarcest
+        yield f"controls: {controls}, compared class by class (fewest: {fewest} of class {label})"
+
+
+def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[str]:
+    """Which limit can be certified, and what that says of the one that is wanted."""
+    smallest = planned.smallest_limit(confidence.value)
+    shown = math.ceil(smallest * 1000) / 1000
+    unit = "groups" if planned.grouped else "forget examples"
+    least, likely = planned.needed(limit.value, confidence.value)
+    wanted = f"limit {limit.value:g} ({limit.source}) at confidence {confidence.value:g} ({confidence.source})"
+    if smallest <= limit.value:
+        power = planned.power(limit.value, confidence.value)
+        yield f"{wanted}: can be certified (this forget set can certify {shown:.3f} at best)"
+        yield f"chance that a perfect method passes: at most {power:.0%}; 80% takes about {likely:,} {unit}"
+        return
+    choose = f", or choose a limit of {shown:.3f} or more" if shown < 1 else ""
+    yield (
+        f"{wanted}: cannot be certified, however well the model forgot: batch requests until there are at least "
+        f"{max(least, planned.units + 1):,} {unit} ({max(likely, least):,} for a chance of 80%), with controls "
+        f"in proportion{choose}"
+    )
+
+
+def cost(inputs: Inputs, *, probing: bool) -> Iterator[str]:
+    """Which models are trained, and roughly how long that takes."""
+    task = inputs.task
+    needed = trainings(inputs)
+    if inputs.own_original:
+        yield "original: handed over"
+    elif needed.original:
+        yield f"original: {'to train' if needed.original[0].key in needed.missing else 'in the cache'}"
+    elif task.has_original:
+        yield "original: handed over"
+    else:
+        yield "original: none, so that nothing shows that an attack works here"
+    if inputs.own_references:
+        yield "references: handed over"
+    else:
+        to_train = sum(job.key in needed.missing for job in needed.references)
+        tried = sum(job.key in needed.missing for job in needed.references[:2])
+        more = f", or {tried + len(needed.references)} if every seed gives the same model"
+        yield (
+            f"references: {len(needed.references)}, {len(needed.references) - to_train} in the cache, "
+            f"up to {to_train} to train{more if tried == 2 and not needed.deterministic else ''}"
+        )
+        if len(needed.references) < 2:
+            yield "a negative control takes at least 2 references: without them forgotten is INCONCLUSIVE at best"
+    if not needed.missing:
+        yield "time: nothing is to be trained"
+        return
+    yield f"time: {_time(inputs, needed, probing)}"
+
+
+def trainings(inputs: Inputs) -> Trainings:
+    """What the task needs and what the cache has of it; the store is only read."""
+    from pytest_unlearn.training import check_recipe
+
+    task = inputs.task
+    everything = task.jobs()
+    original = tuple(job for job in everything if job.dataset.name == "train" and not inputs.own_original)
+    references = tuple(job for job in everything if job.dataset.name != "train")
+    cached = {job.key: entry for job in (*original, *references) if (entry := task.store.find(job.key))}
+    deterministic = False
+    if references and all(job.key in cached for job in references[:2]) and len(cached) < len(original + references):
+        # Two equal models may have been followed by bootstraps, which then stand for the rest.
+        again = tuple(job for job in task.jobs(bootstrapped=True) if job.dataset.name != "train")
+        found = {job.key: entry for job in again if (entry := task.store.find(job.key))}
+        if found:
+            deterministic, references, cached = True, again, cached | found
+    keys = {job.key for job in (*original, *references)}
+    missing = keys if task.fresh else keys - set(cached)
+    if missing:
+        check_recipe(task.recipe)
+    return Trainings(original, references, cached, frozenset(missing), deterministic)
+
+
+def _time(inputs: Inputs, needed: Trainings, probing: bool) -> str:
+    from pytest_unlearn.cli.plan import timing
+
+    task = inputs.task
+    jobs = (*needed.original, *needed.references)
+    pace: Pace | None = timing.noted([(job, needed.cached[job.key]) for job in jobs if job.key in needed.cached])
+    if pace is None and not probing:
+        return "unknown (--no-probe)"
+    if pace is None:
+        try:
+            pace = timing.probe(task.recipe, task.retain, task.seed)
+        except Exception as error:
+            return f"unknown: the recipe cannot be timed on small samples ({type(error).__name__}: {one_line(error)})"
+    at_once = task.n_jobs if task.n_jobs > 0 else os.cpu_count() or 1
+    original = [job for job in needed.original if job.key in needed.missing]
+    waiting = [
+        sum(job.key in needed.missing for job in part) for part in (needed.references[:2], needed.references[2:])
+    ]
+    turns = sum(timing.rounds(count, at_once) for count in waiting)
+    seconds = len(original) * pace.seconds(len(task.split.train)) + turns * pace.seconds(len(task.retain))
+    together = f", {at_once} references at once" if at_once > 1 else ""
+    return f"{timing.duration(seconds)} of training, roughly{together} ({pace.source}); the unlearner is not included"
+
+
+def _classes(count: int) -> str:
+    return "1 class" if count == 1 else f"{count:,} classes"

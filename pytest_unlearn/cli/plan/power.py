@@ -1,0 +1,102 @@
+"""Which limit a forget set can certify, however well the model forgot: known before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pytest_unlearn.claims.common.inputs import open_case
+from pytest_unlearn.statistics import (
+    auc_measure,
+    binormal_auc_variance,
+    minimum_forget,
+    normal_quantile,
+    required_forget,
+)
+from pytest_unlearn.statistics.quantiles import degrees_of_freedom, quantile
+from pytest_unlearn.task import UnlearningTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """What decides the width of an interval before there are any scores.
+
+    `units` and `control_units` are the independent units of the forget set and of the controls, `error` the standard
+    error of an AUC under perfect unlearning, `scarcest` the class with the fewest controls and their number, None where
+    classes are not matched.
+    """
+
+    n_train: int
+    n_forget: int
+    n_controls: int
+    classes: int
+    units: int
+    control_units: int
+    grouped: bool
+    error: float
+    scarcest: tuple[int, int] | None
+
+    def smallest_limit(self, confidence: float) -> float:
+        """The smallest limit that an observed AUC of 1/2 would pass; 1 where nothing can be certified."""
+        from scipy import special
+
+        units = min(self.units, self.control_units)
+        if units < 2:
+            return 1.0
+        # PASS asks for both: what `can_certify` says of exchangeable scores, and the interval itself, which is wider
+        # for a handful of units.
+        exchangeable = 0.5 + normal_quantile(confidence) * self.error
+        interval = special.expit(quantile(confidence, degrees_of_freedom(units)) * self.error / 0.25)
+        return min(1.0, max(exchangeable, float(interval)))
+
+    def power(self, limit: float, confidence: float) -> float:
+        """The chance that one deciding attack lets a perfect method pass, both sides considered."""
+        from scipy import special
+
+        if self.smallest_limit(confidence) > limit:
+            return 0.0
+        room = (limit - 0.5) / self.error - normal_quantile(confidence)
+        return max(0.0, 2.0 * float(special.ndtr(room)) - 1.0)
+
+    def needed(self, limit: float, confidence: float) -> tuple[int, int]:
+        """How many units make a PASS possible at all, and how many likely (80%), with as many controls for each."""
+        ratio = self.control_units / self.units
+        # Strata and groups cost something beside one plain comparison of as many units.
+        cost = self.error**2 / binormal_auc_variance(0.5, self.units, self.control_units)
+        likely = required_forget(limit, controls_per_forget=ratio, confidence=confidence, two_sided=True)
+        assert likely is not None  # 1/2 is within every limit
+        return math.ceil(cost * minimum_forget(limit, ratio, confidence)), math.ceil(cost * likely)
+
+
+def design(task: UnlearningTask) -> Design:
+    """Pair a task's forget examples and controls exactly as `audit_forgotten` does, without a model."""
+    case = open_case(
+        task.forget,
+        nonmembers=None,
+        baseline=object(),  # any model but the task's own, which asking for would train
+        references=(),
+        match="inherit",
+        output=None,
+        require_controls=False,
+    )
+    pairing = case.pairing
+    measure = auc_measure(
+        range(len(case.forget)),
+        range(len(case.controls)),
+        **pairing.labels,
+    )
+    scarcest = None
+    if pairing.control_strata is not None:
+        labels = case.controls.labels.tolist()
+        scarcest = min(((labels.count(label), label) for label in sorted(set(labels))), default=None)
+    return Design(
+        n_train=len(task.split.train),
+        n_forget=measure.n_forget,
+        n_controls=measure.n_controls,
+        classes=len(set(case.forget.labels.tolist())),
+        units=measure.units,
+        control_units=measure.control_units,
+        grouped=task.split.groups is not None,
+        error=measure.null_error,
+        scarcest=(scarcest[1], scarcest[0]) if scarcest else None,
+    )

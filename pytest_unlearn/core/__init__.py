@@ -1,0 +1,1 @@
+"""The vocabulary of an audit: evidence, claims, settings, the recorder. Standard library and numpy types only."""

@@ -1,0 +1,101 @@
+"""Where evidence goes while a test runs: a ContextVar recorder, so that assertions work in a plain script too.
+
+A recorder fixture would have to be function-scoped, which fails Hypothesis' health check in every `@given` test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_unlearn.core.evidence import Evidence
+
+Entry = dict[str, Any]
+"""One evidence as JSON, plus `count`: how many evidences it stands for (more than one in a Hypothesis test)."""
+
+SEVERITY = {"INVALID": 3, "FAIL": 2, "INCONCLUSIVE": 1, "PASS": 0}
+
+
+@dataclass(eq=False)  # the recorders of nested audits are told apart even while they hold the same
+class Recorder:
+    """What one test recorded, and the layers of settings that apply to it.
+
+    `layers` maps a source ("marker", "command line", "ini") to the settings given there. With `collapse`, the many
+    evidences of one claim become the worst of them and a count: a Hypothesis test audits hundreds of examples.
+    """
+
+    nodeid: str = ""
+    layers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    collapse: bool = False
+    entries: list[Entry] = field(default_factory=list)
+
+    def add(self, evidence: Mapping[str, Any], count: int = 1) -> None:
+        """Keep one evidence (as a dictionary), or merge it into the entry of the same claim."""
+        new = plain({**evidence, "count": count})
+        for position, old in enumerate(self.entries if self.collapse else ()):
+            if old["claim"]["name"] == new["claim"]["name"]:
+                worst = max(old, new, key=badness)  # the first of equals stays, so that a replay changes nothing
+                self.entries[position] = {**worst, "count": old["count"] + count}
+                return
+        self.entries.append(new)
+
+    def drain(self) -> list[Entry]:
+        """Hand over what was recorded since the last call (a phase of the test, or one try of a rerun test)."""
+        entries, self.entries = self.entries, []
+        return entries
+
+
+_active: ContextVar[Recorder | None] = ContextVar("pytest_unlearn_recorder", default=None)
+_running: list[Recorder] = []  # a thread that a test starts knows no context of it, and runs during the latest
+
+
+def current() -> Recorder | None:
+    """The recorder of the running test, in whichever thread; None outside pytest."""
+    return _active.get() or (_running[-1] if _running else None)
+
+
+def record(evidence: Evidence) -> None:
+    """Hand evidence to the running test's recorder; outside a test this does nothing."""
+    recorder = current()
+    if recorder is not None:
+        recorder.add(evidence.to_json())
+
+
+@contextlib.contextmanager
+def recording(recorder: Recorder) -> Iterator[Recorder]:
+    """Make `recorder` the active one for the duration of the block."""
+    token = _active.set(recorder)
+    _running.append(recorder)
+    try:
+        yield recorder
+    finally:
+        _running.remove(recorder)
+        _active.reset(token)
+
+
+def badness(entry: Mapping[str, Any]) -> tuple[int, float]:
+    """Sort key: the graver verdict is worse, then the estimate closer to its limit or further beyond it."""
+    claim, value = entry["claim"], entry["estimate"]["value"]
+    if value is None:  # a non-finite estimate
+        return SEVERITY[entry["verdict"]], math.inf
+    above = -math.inf if claim["highest"] is None else value - claim["highest"]
+    below = -math.inf if claim["lowest"] is None else claim["lowest"] - value
+    return SEVERITY[entry["verdict"]], max(above, below)
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON holds it. One numpy scalar on a report would bring an xdist run down (exit status 3)."""
+
+    def other(item: Any) -> Any:
+        for name in ("tolist", "item"):
+            if hasattr(item, name):
+                return getattr(item, name)()
+        return str(item)
+
+    return json.loads(json.dumps(value, default=other), parse_constant=lambda _: None)

@@ -1,0 +1,186 @@
+"""Every setting in one table, and where its value came from.
+
+Precedence: call keyword > marker > command line > ini > default. The source travels with the value because a command
+line that loosens a gate must be visible in the evidence. Standard library only; pytest's side is in plugin.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from pytest_unlearn.core import recorder as recording
+
+Source = Literal["call keyword", "marker", "command line", "ini", "default"]
+Layers = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value and where it came from."""
+
+    value: Any
+    source: Source
+
+
+class Default(float):
+    """A float that knows it is a default, so that a signature shows 0.55 and a caller's own 0.55 is told apart."""
+
+
+class DefaultFlag(int):
+    """The same for True and False (bool cannot be subclassed)."""
+
+    def __repr__(self) -> str:
+        return repr(bool(self))
+
+    __str__ = __repr__
+
+
+class DefaultText(str):
+    """The same for text."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One row of the table.
+
+    `valid` and `rule` are the check and its wording. `flag` says whether there is a command-line option, `ini` whether
+    there is an ini twin, `marker` whether one test may have its own value through `@pytest.mark.unlearn`.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    valid: Callable[[Any], bool] = lambda _: True
+    rule: str = ""
+    flag: bool = False
+    ini: bool = True
+    marker: bool = False
+
+    @property
+    def option(self) -> str:
+        """The command-line option's name."""
+        return "--unlearn-" + self.name.replace("_", "-")
+
+    @property
+    def ini_name(self) -> str:
+        """The ini option's name."""
+        return "unlearn_" + self.name
+
+    def parse(self, value: Any) -> Any:
+        """Convert and check a value; a ValueError says what would be accepted."""
+        try:
+            parsed = self._convert(value)
+            if parsed is not None and self.valid(parsed):
+                return parsed
+        except (TypeError, ValueError, OverflowError):
+            pass
+        rule = self.rule or {int: "a whole number", bool: "true or false"}.get(self.kind, f"a {self.kind.__name__}")
+        raise ValueError(f"{self.name} must be {rule}, not {value!r}")
+
+    def _convert(self, value: Any) -> Any:
+        if isinstance(value, str):
+            # Text comes from the command line or from an ini file; `bool("false")` would be True.
+            return {"true": True, "false": False}.get(value.lower()) if self.kind is bool else self.kind(value)
+        if self.kind is str or (self.kind is not float and int(value) != value):
+            return None
+        if self.kind is bool and value not in (0, 1):
+            return None
+        return self.kind(value)
+
+
+INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
+
+TABLE = {
+    spec.name: spec
+    for spec in (
+        Spec("max_mia_auc", float, 0.55, "largest tolerated membership-inference AUC of the forget set",
+             lambda v: 0.5 < v < 1, "a number above 0.5 and below 1", marker=True),
+        Spec("max_drop", float, 0.02, "largest tolerated drop in accuracy",
+             lambda v: 0 <= v < 1, "a number from 0 and below 1", marker=True),
+        Spec("max_gap", float, 0.05, "largest tolerated gap to the retrained references",
+             lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
+        Spec("max_relearning", float, 1.3, "how many times larger or smaller than retrained models' the area under the "
+             "relearning curve may be", lambda v: 1 < v < float("inf"), "a number above 1", marker=True),
+        Spec("min_ratio", float, 0.75, "smallest tolerated forgetting quality relative to retrained models",
+             lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
+        Spec("confidence", float, 0.95, "one-sided confidence of every bound",
+             lambda v: 0.5 < v < 1, "a number above 0.5 and below 1", marker=True),
+        Spec("require_controls", bool, True, "without both controls a verdict is INCONCLUSIVE at best", marker=True),
+        Spec("max_fraction", float, 0.2, "largest tolerated time of the method as a fraction of retraining",
+             lambda v: 0 < v <= 1, "a number above 0 and at most 1", marker=True),
+        Spec("inconclusive", str, "fail", "what an INCONCLUSIVE verdict does to its test: fail, xfail or warn",
+             lambda v: v in INCONCLUSIVE_MODES, "fail, xfail or warn", flag=True, marker=True),
+        Spec("seed", int, 0, "seed of the reference trainings and of the unlearner",
+             lambda v: v >= 0, "a whole number from 0", flag=True),
+        Spec("jobs", int, 1, "how many references are trained at once",
+             lambda v: v == -1 or v >= 1, "a whole number from 1, or -1 for all cores", flag=True),
+        Spec("device", str, None, "device that models run on, such as cpu or cuda:0",
+             lambda v: bool(v.strip()), "the name of a device, such as cpu or cuda:0", flag=True),
+        Spec("references", int, 4, "how many reference models are retrained",
+             lambda v: v >= 0, "a whole number from 0"),
+        Spec("fresh", bool, False, "ignore the cache and train again", flag=True, ini=False),
+        Spec("report", bool, False, "write index.html, report.json, report.md and attestation.json", flag=True),
+        Spec("report_thumbnails", bool, False, "show the most exposed forget examples as small images in index.html; "
+             "by default the report names them by index only", flag=True),
+        Spec("report_dir", str, ".unlearn/report", "directory of the report, relative to the root directory",
+             lambda v: bool(v.strip()), "a path", flag=True),
+        Spec("gate", bool, False, "fail the run unless every claim in unlearn_require was proven", flag=True),
+        Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
+    )
+}  # fmt: skip
+
+MAX_MIA_AUC = Default(TABLE["max_mia_auc"].default)
+MAX_DROP = Default(TABLE["max_drop"].default)
+MAX_GAP = Default(TABLE["max_gap"].default)
+MAX_RELEARNING = Default(TABLE["max_relearning"].default)
+MAX_FRACTION = Default(TABLE["max_fraction"].default)
+MIN_RATIO = Default(TABLE["min_ratio"].default)
+CONFIDENCE = Default(TABLE["confidence"].default)
+REQUIRE_CONTROLS = cast(bool, DefaultFlag(TABLE["require_controls"].default))
+INCONCLUSIVE = DefaultText(TABLE["inconclusive"].default)
+
+
+def resolve(name: str, call_value: Any = None, layers: Layers | None = None) -> Setting:
+    """The value of a setting and its source.
+
+    `call_value` is what the caller's signature received: None or one of the `Default`s above means "not given".
+    `layers` are those of the running test unless given; outside pytest there are none.
+    """
+    spec = TABLE[name]
+    if call_value is not None and not isinstance(call_value, (Default, DefaultFlag, DefaultText)):
+        return Setting(spec.parse(call_value), "call keyword")
+    if layers is None:
+        recorder = recording.current()
+        layers = recorder.layers if recorder is not None else {}
+    for source in ("marker", "command line", "ini"):
+        value = layers.get(source, {}).get(name)
+        if value is not None:
+            return Setting(spec.parse(value), source)
+    return Setting(spec.default, "default")
+
+
+def argument(spec: Spec) -> Callable[[str], Any]:
+    """The argparse type of a setting's option: a bad value is a usage error, not a traceback."""
+
+    def parse(text: str) -> Any:
+        try:
+            return spec.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def marker_settings(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of one `@pytest.mark.unlearn(...)`, checked; a ValueError names the allowed keywords."""
+    allowed = [spec.name for spec in TABLE.values() if spec.marker]
+    if args or not set(kwargs) <= set(allowed):
+        wrong = "no positional arguments" if args else "no " + ", ".join(sorted(set(kwargs) - set(allowed)))
+        raise ValueError(f"@pytest.mark.unlearn takes {wrong}; its keywords are {', '.join(allowed)}")
+    return {name: TABLE[name].parse(value) for name, value in kwargs.items()}

@@ -1,0 +1,1 @@
+"""Training data, deletion requests and the views of them that audits read."""

@@ -1,0 +1,215 @@
+"""Split: which training examples must go, which stay, and which never-trained examples they are compared with."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+
+from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.data.dataset import Examples, to_numpy
+
+Match = Literal["class"] | None
+
+
+class Split:
+    """What was trained on, what must be forgotten, and what was never trained on. Checked when built.
+
+    Args:
+        train: everything the original model saw: a map-style dataset of `(x, y)` or a pair of arrays `(X, y)`.
+        forget: indices into train, or a boolean mask over it: the deletion request.
+        test: examples no model was trained on, for utility and, by default, as controls.
+        controls: never-trained examples from the law of the forget set, if the test set is not that.
+        groups: one integer an example of train, the unit of deletion (a person): intervals cluster by it.
+        match: "class" compares forget examples with controls of their own class; None compares all with all.
+        control_groups: one integer an example of controls (of test, where there are none), with the same number for a
+            person as in groups: intervals cluster the controls as well, and whoever is on both sides is one unit.
+
+    Raises:
+        ValueError: indices out of range or repeated, nothing to forget or to retain, a test or control example that
+            is an exact copy of a training example, a forget class without controls, groups that are not one id for
+            each example.
+    """
+
+    def __init__(
+        self,
+        train: Any,
+        forget: Iterable[int] | Any,
+        test: Any,
+        controls: Any = None,
+        groups: Any = None,
+        match: Match = "class",
+        *,
+        control_groups: Any = None,
+    ) -> None:
+        self.train = _examples(train, "train")
+        self.test = _examples(test, "test")
+        self.held_out = self.test if controls is None else _examples(controls, "controls")
+        self.match = match
+        if match not in ("class", None):
+            raise ValueError(f'match must be "class" or None, not {match!r}.')
+        self.forget_indices = _indices(forget, len(self.train))
+        kept = np.ones(len(self.train), dtype=bool)
+        kept[self.forget_indices] = False
+        self.retain_indices: IntArray = np.flatnonzero(kept).astype(np.int64)
+        if len(self.retain_indices) == 0:
+            raise ValueError("forget covers all of train: nothing is retained, so there is no model left to audit.")
+        self.groups, self.control_groups = _numbered(
+            _ids(groups, "groups", len(self.train), "training examples"),
+            _ids(control_groups, "control_groups", len(self.held_out), f"examples of {self.held_out.name}"),
+        )
+        self._check_torn()
+        self._check_overlap()
+        self.control_indices = self._controls()
+
+    def __repr__(self) -> str:
+        counts = f"forget {len(self.forget_indices)} of {len(self.train)}, {len(self.control_indices)} controls"
+        return f"<Split: {counts}, {len(self.test)} test>"
+
+    @property
+    def classes(self) -> IntArray:
+        """Every label that occurs, in order."""
+        parts = {id(part): part.labels for part in (self.train, self.test, self.held_out)}
+        return np.unique(np.concatenate(list(parts.values())))
+
+    @property
+    def digest(self) -> str:
+        """One digest of the whole comparison: data, request and controls, in order."""
+        parts = (self.train.digests, self.test.digests, self.held_out.digests)
+        state = hashlib.sha256(b"".join(b"".join(part) for part in parts))
+        state.update(self.forget_indices.tobytes() + self.control_indices.tobytes() + str(self.match).encode())
+        return state.hexdigest()
+
+    def with_forget(self, forget: Iterable[int] | Any) -> Split:
+        """The same data under another deletion request."""
+        return Split(
+            self.train,
+            forget,
+            self.test,
+            self._given_controls,
+            self.groups,
+            self.match,
+            control_groups=self.control_groups,
+        )
+
+    @property
+    def _given_controls(self) -> Examples | None:
+        return None if self.held_out is self.test else self.held_out
+
+    def _check_torn(self) -> None:
+        if self.groups is None:
+            return
+        torn = np.intersect1d(self.groups[self.forget_indices], self.groups[self.retain_indices])
+        if len(torn):
+            warnings.warn(
+                f"{len(torn)} groups are partly forgotten and partly retained: a retrained model still knows them.",
+                stacklevel=3,
+            )
+
+    def _check_overlap(self) -> None:
+        where: dict[bytes, int] = {content: i for i, content in reversed(list(enumerate(self.train.contents)))}
+        forgotten = {self.train.contents[i] for i in self.forget_indices}
+        for part in (self.held_out, self.test) if self.held_out is not self.test else (self.test,):
+            shared = [(i, where[content]) for i, content in enumerate(part.contents) if content in where]
+            if shared:
+                of = "the forget set" if any(self.train.contents[j] in forgotten for _, j in shared) else "train"
+                raise ValueError(
+                    f"{part.name} overlaps train: {len(shared)} examples are exact copies of trained ones, some in "
+                    f"{of} ({_some(f'{part.name}[{i}] = train[{j}]' for i, j in shared)}). Remove them from "
+                    f"{part.name}: an example that was trained on cannot stand for one that was not."
+                )
+        twins = [int(i) for i in self.retain_indices if self.train.contents[i] in forgotten]
+        if twins:
+            warnings.warn(
+                f"{len(twins)} retained examples are exact copies of forget examples (train indices {_some(twins)}): a "
+                "retrained model still knows them. Add them to the request if they belong to it.",
+                stacklevel=3,
+            )
+
+    def _controls(self) -> IntArray:
+        everything = self.held_out.without_repeats(np.arange(len(self.held_out), dtype=np.int64))
+        if self.match is None:
+            return everything
+        wanted = np.unique(self.train.labels[self.forget_indices])
+        missing = np.setdiff1d(wanted, self.held_out.labels)
+        if len(missing):
+            raise ValueError(
+                f"no control for class {_some(missing.tolist())} of the forget set in {self.held_out.name}: pass "
+                "controls= with never-trained examples of that class, or match=None to compare across classes "
+                "(which only the negative control can justify)."
+            )
+        return everything[np.isin(self.held_out.labels[everything], wanted)]
+
+
+def reserve_controls(n: int, *, size: int | float, seed: int) -> tuple[IntArray, IntArray]:
+    """Which of n candidates to train on and which to hold out as controls, drawn at random *before* training.
+
+    A randomised hold-out makes the comparison exact: had the coin fallen otherwise, a control would be a member.
+
+    Args:
+        n: number of candidate examples.
+        size: how many to hold out, or their share of n, between 0 and 1.
+        seed: of the draw.
+
+    Returns:
+        (kept, controls): sorted index arrays that partition range(n).
+    """
+    count = round(size * n) if isinstance(size, float) else size
+    if not 0 < count < n:
+        raise ValueError(f"size must leave something to keep and something to hold out of {n} examples; got {size}.")
+    order = np.random.default_rng(seed).permutation(n).astype(np.int64)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+def _examples(source: Any, name: str) -> Examples:
+    return source if isinstance(source, Examples) else Examples(source, name)
+
+
+def _indices(forget: Any, n: int) -> IntArray:
+    raw = np.asarray(to_numpy(forget) if hasattr(forget, "shape") else list(forget))
+    if raw.dtype == bool:
+        if raw.shape != (n,):
+            raise ValueError(
+                f"a forget mask needs one value for each of the {n} training examples; got shape {raw.shape}."
+            )
+        raw = np.flatnonzero(raw)
+    if raw.size == 0:
+        raise ValueError("forget is empty: there is no request to audit.")
+    if raw.ndim != 1 or raw.dtype.kind not in "iu":
+        raise ValueError(
+            f"forget must be integer indices into train or a boolean mask; got {raw.dtype}, shape {raw.shape}."
+        )
+    outside = raw[(raw < 0) | (raw >= n)]
+    if len(outside):
+        raise ValueError(f"forget indices {_some(outside.tolist())} are outside train, which has {n} examples.")
+    values, counts = np.unique(raw, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"forget repeats indices {_some(values[counts > 1].tolist())}: name each example once.")
+    return raw.astype(np.int64)
+
+
+def _ids(groups: Any, name: str, n: int, of: str) -> Any:
+    if groups is None:
+        return None
+    ids = np.asarray(to_numpy(groups))
+    if ids.shape != (n,):
+        raise ValueError(f"{name} needs one id for each of the {n} {of}; got shape {ids.shape}.")
+    return ids
+
+
+def _numbered(*ids: Any) -> list[IntArray | None]:
+    """The same ids numbered from 0, all together: whoever occurs in several keeps one number."""
+    given = [part for part in ids if part is not None]
+    if not given:
+        return [None for _ in ids]
+    numbers = np.unique(np.concatenate(given), return_inverse=True)[1].reshape(-1).astype(np.int64)
+    parts = iter(np.split(numbers, np.cumsum([len(part) for part in given])[:-1]))
+    return [None if part is None else next(parts) for part in ids]
+
+
+def _some(items: Iterable[Any], most: int = 8) -> str:
+    listed = [str(item) for item in items]
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

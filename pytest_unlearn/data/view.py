@@ -1,0 +1,109 @@
+"""Views: the forget, retain, test and control parts of a task, as map-style datasets that know their task."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.data.dataset import Examples, to_numpy
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+
+    from pytest_unlearn.task import UnlearningTask
+
+KEEP_BYTES = 1 << 29  # a view up to this size is stacked once and kept; a larger one is read again each time
+
+
+class View:
+    """Some examples of a dataset, in fixed order: `view[i]` is `(x, y)`.
+
+    `indices` are positions in the dataset behind it (train for forget and retain); `labels` are int64.
+    """
+
+    def __init__(self, name: str, examples: Examples, indices: IntArray, task: UnlearningTask | None = None) -> None:
+        self.name, self.examples, self.indices, self.task = name, examples, indices, task
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without its task, which a worker has no use for: it may hold what cannot be pickled."""
+        return {**self.__dict__, "task": None}
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"the {self.name} view has {len(self)} examples; there is no index {index}")
+        return self.examples[int(self.indices[index])]
+
+    def __iter__(self) -> Iterator[tuple[Any, int]]:
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self)} examples>"
+
+    @property
+    def labels(self) -> IntArray:
+        """The labels, shape (examples,)."""
+        return self.examples.labels[self.indices]
+
+    @property
+    def digest(self) -> str:
+        """A digest of the exact inputs and labels, in order."""
+        return hashlib.sha256(b"".join(self.examples.digests[i] for i in self.indices)).hexdigest()
+
+    def batches(self, batch_size: int) -> Iterator[Any]:
+        """The inputs, stacked, batch by batch."""
+        for start in range(0, len(self), batch_size):
+            yield self.inputs(np.arange(start, min(start + batch_size, len(self))))
+
+    def inputs(self, positions: IntArray) -> Any:
+        """The inputs at some positions of this view, stacked."""
+        return self._kept[positions] if self._kept is not None else self.examples.inputs(self.indices[positions])
+
+    def arrays(self) -> tuple[Any, IntArray]:
+        """All of it as numpy arrays (X, y)."""
+        return to_numpy(self.inputs(np.arange(len(self)))), self.labels
+
+    def resampled(self, seed: int) -> View:
+        """A bootstrap of this view: as many examples, drawn with replacement."""
+        draw = np.random.default_rng(seed).integers(len(self), size=len(self))
+        return View(f"bootstrap of {self.name}", self.examples, np.sort(self.indices[draw]), self.task)
+
+    def loader(self, batch_size: int = 256) -> DataLoader[Any]:
+        """A DataLoader over this view in fixed order."""
+        from torch.utils.data import DataLoader
+
+        return DataLoader(self, batch_size=batch_size, shuffle=False)  # type: ignore[arg-type]
+
+    @cached_property
+    def _kept(self) -> Any:
+        size = np.asarray(self[0][0]).nbytes * len(self)
+        return self.examples.inputs(self.indices) if size <= KEEP_BYTES else None
+
+
+def as_view(forget: Any, name: str) -> View:
+    """The view behind a view, its loader, a bare DataLoader or a bare dataset."""
+    if isinstance(forget, View):
+        return forget
+    dataset = getattr(forget, "dataset", None)
+    if dataset is not None and hasattr(forget, "batch_size"):
+        drawn, there = len(getattr(forget, "sampler", dataset)), len(dataset)
+        if drawn != there:
+            raise ValueError(
+                f"the loader's sampler draws {drawn} of its dataset's {there} examples: pass a dataset of exactly the "
+                "examples to audit, so that none is left out or counted twice."
+            )
+        return as_view(dataset, name)
+    if isinstance(dataset, View):
+        raise ValueError(
+            f"this is a part of the task's {dataset.name} view: audit the whole view, or build a task for that request "
+            "with split.with_forget(indices)."
+        )
+    examples = Examples(forget, name)
+    return View(name, examples, np.arange(len(examples), dtype=np.int64))

@@ -1,0 +1,86 @@
+"""Membership attacks as published: the challenge's starting kit, SVC MIA-efficacy, PrivLeak."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pytest_unlearn.metrics.metric import Metric, rates
+from pytest_unlearn.statistics import auc
+from pytest_unlearn.statistics.validation import vector
+
+
+def starting_kit_mia(forget_losses: ArrayLike, test_losses: ArrayLike, *, seed: int = 0) -> Metric:
+    """How often does a logistic regression tell forget from test losses? Its accuracy over ten shuffled splits.
+
+    Losses [m] and [n] are cross-entropies; the larger side is subsampled. 0.5 under perfect unlearning. Raises
+    ValueError for fewer than ten a side, or what is not finite. Source: NeurIPS 2023 machine unlearning challenge.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
+
+    forget, test = vector("forget_losses", forget_losses), vector("test_losses", test_losses)
+    count = min(forget.size, test.size)
+    if count < 10:
+        raise ValueError(f"a tenth of each side is held out: {forget.size} and {test.size} losses are too few")
+    rng = np.random.default_rng(seed)
+    sides = [rng.permutation(side)[:count] for side in (test, forget)]
+    splits = StratifiedShuffleSplit(n_splits=10, test_size=0.1, random_state=seed)
+    accuracy = cross_val_score(
+        LogisticRegression(), np.concatenate(sides)[:, None], np.repeat([0, 1], count), cv=splits, scoring="accuracy"
+    )
+    error = 0.5 / np.sqrt(0.2 * count)
+    return Metric(
+        "starting-kit MIA", float(accuracy.mean()), 0.5, "nearer", f"one split's standard error is {error:.3f}"
+    )
+
+
+def svc_mia_efficacy(
+    retain: ArrayLike, test: ArrayLike, forget: ArrayLike, *, retrained: float | None = None
+) -> Metric:
+    """What share of the forget set does an SVC, taught on retain against test, call never trained on?
+
+    Each is a statistic an example of the unlearned model (confidence, say), shape (examples,). With `retrained`, the
+    same share of a retrained model, the value is the gap to it, 0 under perfect unlearning; without, no value is right.
+    Raises ValueError for what is empty or not finite, or a `retrained` that is no share. Source: Jia 2023, "Model
+    sparsity can simplify machine unlearning"; Fan 2024 (SalUn).
+    """
+    from sklearn.svm import SVC
+
+    known, unknown, asked = (vector(n, v) for n, v in (("retain", retain), ("test", test), ("forget", forget)))
+    attack = SVC(C=3, gamma="auto", kernel="rbf")
+    attack.fit(np.concatenate([known, unknown])[:, None], np.repeat([1, 0], [known.size, unknown.size]))
+    share = float((attack.predict(asked[:, None]) == 0).mean())
+    if retrained is None:
+        return Metric(
+            "MIA-efficacy",
+            share,
+            None,
+            "nearer",
+            "a retrained model's share is neither 0.5 nor 1: give it as retrained=",
+        )
+    rates(retrained=retrained)
+    return Metric(
+        "MIA-efficacy gap",
+        share - retrained,
+        0.0,
+        "nearer",
+        "the forget set is compared with retain, not with controls",
+    )
+
+
+def priv_leak(
+    forget: ArrayLike, holdout: ArrayLike, forget_retrained: ArrayLike, holdout_retrained: ArrayLike
+) -> Metric:
+    """How much better is the forget set recognised than in a retrained model? (AUC - AUC_retrained) / AUC_retrained.
+
+    All are scores, higher meaning more member-like, shape (examples,), of the unlearned and of the retrained model.
+    In percent; above 0 the forget set is still recognised, below 0 it is conspicuously unlike. (The published code
+    scores the other way round.) Raises ValueError for what is empty or not finite, and a retrained AUC of 0. Source:
+    Shi 2024 (MUSE).
+    """
+    reference = auc(forget_retrained, holdout_retrained)
+    if reference == 0.0:
+        raise ValueError("the retrained model's AUC is 0: there is nothing to divide by")
+    value = 100.0 * (auc(forget, holdout) - reference) / reference
+    return Metric("PrivLeak", value, 0.0, "nearer", "a ratio of two AUCs, each with an error; in percent")

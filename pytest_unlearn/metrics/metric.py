@@ -1,0 +1,69 @@
+"""A published metric: its value, the value that perfect unlearning gives, and what it must not be taken for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pytest_unlearn.core.evidence import FloatArray
+
+Direction = Literal["higher", "lower", "nearer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric's value; `target` is its value under perfect unlearning, None where that depends on the retrained model.
+
+    `direction` says which values are better: "higher", "lower", or those "nearer" the target (where there is none, the
+    retrained model's value), on either side. `caution` says what the number does not show.
+    """
+
+    name: str
+    value: float
+    target: float | None
+    direction: Direction
+    caution: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExampleMetric:
+    """A metric of each example: `values` [n], else as `Metric`."""
+
+    name: str
+    values: FloatArray
+    target: float | None
+    direction: Direction
+    caution: str
+
+    def quantile(self, share: float) -> float:
+        """The value that a share of the examples does not exceed: papers report 0.95. ValueError outside [0, 1]."""
+        rates(share=share)
+        return float(np.quantile(self.values, share))
+
+
+def rates(**given: float) -> None:
+    """Check that each is a share.
+
+    Raises:
+        ValueError: a number outside [0, 1].
+    """
+    for name, value in given.items():
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"{name} is {value}: it is a share between 0 and 1 (divide percentages by 100)")
+
+
+def probabilities(name: str, values: ArrayLike) -> FloatArray:
+    """Rows of probabilities, shape (examples, classes).
+
+    Raises:
+        ValueError: another shape, or rows that do not add up to 1.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2 or not array.size:
+        raise ValueError(f"{name} has shape {array.shape}: probabilities have shape (examples, classes)")
+    if not np.isfinite(array).all() or (array < 0).any() or np.abs(array.sum(axis=1) - 1.0).max() > 1e-4:
+        raise ValueError(f"{name} holds no probabilities: each row is at least 0 and adds up to 1 (apply softmax)")
+    return array

@@ -1,0 +1,1 @@
+"""Models of any kind, asked for their outputs, hidden layers and gradients."""

@@ -1,0 +1,162 @@
+"""Every kind of model as something that can be asked: torch modules, scikit-learn classifiers, saved arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.data.dataset import is_tensor, to_numpy
+from pytest_unlearn.data.view import View
+
+PROBABILITY_FLOOR = 1e-12
+
+
+class SavedOutputs:
+    """Logits computed elsewhere, for a model that cannot run here.
+
+    Args:
+        **parts: arrays of logits, shape (examples, classes), one row an example in the view's order, by view name:
+            `forget=`, `controls=`, `retain=`, `test=`. `train=` and `controls=`/`test=` given for the whole dataset
+            are indexed by the view.
+    """
+
+    def __init__(self, **parts: Any) -> None:
+        unknown = sorted(set(parts) - {"forget", "controls", "retain", "test", "train"})
+        if unknown or not parts:
+            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, not {unknown}.")
+        self.parts = {name: np.asarray(to_numpy(part), dtype=np.float64) for name, part in parts.items()}
+
+    def rows(self, view: View) -> FloatArray:
+        """The rows for a view.
+
+        Raises:
+            ValueError: when nothing was saved for it, or the number of rows does not fit.
+        """
+        for name, whole in ((view.name, False), (view.examples.name, True)):
+            part = self.parts.get(name)
+            if part is not None and len(part) == len(view) and not whole:
+                return part
+            if part is not None and len(part) == len(view.examples):
+                return np.asarray(part[view.indices])
+        raise ValueError(
+            f"SavedOutputs has no rows for the {view.name} view of {len(view)} examples; it holds "
+            f"{ {name: part.shape for name, part in self.parts.items()} }. Save one row an example, in order."
+        )
+
+
+@contextmanager
+def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
+    """The model as a function of a batch: in eval mode, without gradients, its modes restored afterwards."""
+    if not is_module(model):
+        yield model
+        return
+    import torch
+
+    parameter = next((p for p in (*model.parameters(), *model.buffers()) if p.is_floating_point()), None)
+    place = torch.device(device) if device is not None else parameter.device if parameter is not None else None
+    home = parameter.device if parameter is not None else None
+    modes = [(module, module.training) for module in model.modules()]
+
+    def ask(batch: Any) -> Any:
+        x = torch.as_tensor(batch, device=place)
+        if x.is_floating_point() and parameter is not None:
+            x = x.to(parameter.dtype)
+        return model(x)
+
+    try:
+        model.eval()
+        if place is not None and place != home:
+            model.to(place)
+        with torch.no_grad():
+            yield ask
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        if home is not None and place != home:
+            model.to(home)
+
+
+def estimator_logits(model: Any, view: View, classes: IntArray, batch_size: int) -> tuple[FloatArray, IntArray]:
+    """A classifier's logits on a view, and the labels that the columns stand for.
+
+    `decision_function` where there is one, else log probabilities, floored at 1e-12; so are those of classes of the
+    task that the classifier never saw.
+
+    Raises:
+        TypeError: it has neither.
+        ValueError: its classes are not integers, or it gives something else than one column a class.
+    """
+    ask = getattr(model, "decision_function", None) or getattr(model, "predict_proba", None)
+    if ask is None or not hasattr(model, "classes_"):
+        raise TypeError(
+            f"{type(model).__name__} has neither decision_function nor predict_proba (or is not fitted): "
+            "an audit needs scores, not labels alone."
+        )
+    seen = np.asarray(model.classes_)
+    if seen.dtype.kind not in "iub":
+        raise ValueError(
+            f"the classifier's classes are {seen.dtype}, the task's labels integers: train it on the same labels."
+        )
+    size = max(batch_size, 4096)
+    raw = np.concatenate([np.asarray(ask(_rows(batch)), dtype=np.float64) for batch in view.batches(size)])
+    if ask.__name__ == "predict_proba":
+        raw = np.log(np.maximum(raw, PROBABILITY_FLOOR))  # NaN stays NaN, and is refused later
+    elif raw.ndim == 1:
+        raw = np.stack([np.zeros_like(raw), raw], axis=1)
+    if raw.shape[1] != len(seen):
+        raise ValueError(
+            f"{type(model).__name__} gives {raw.shape[1]} columns for {len(seen)} classes: use one score a class "
+            '(decision_function_shape="ovr").'
+        )
+    columns = np.union1d(classes, seen.astype(np.int64))
+    unseen = np.logaddexp.reduce(raw, axis=1, keepdims=True) + np.log(PROBABILITY_FLOOR)
+    logits = np.repeat(unseen, len(columns), axis=1)
+    logits[:, np.searchsorted(columns, seen)] = raw
+    return logits, columns
+
+
+def _rows(batch: Any) -> Any:
+    rows = to_numpy(batch)
+    return rows.reshape(len(rows), -1)
+
+
+def model_digest(model: Any) -> str:
+    """A digest of a module's tensors or an estimator's state; empty for what has neither."""
+    if is_module(model):
+        state = hashlib.sha256()
+        for name, tensor in sorted(model.state_dict().items()):
+            if is_tensor(tensor):
+                flat = tensor.detach().cpu().contiguous()
+                state.update(f"{name}{flat.dtype}{tuple(flat.shape)}".encode())
+                state.update(flat.reshape(-1).view(dtype=_bytes_type()).numpy().tobytes())
+        return state.hexdigest()
+    if is_estimator(model):
+        import joblib
+
+        return str(joblib.hash(model))
+    return ""
+
+
+def is_module(model: Any) -> bool:
+    """Whether this is a torch module, without importing torch for the question."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def is_estimator(model: Any) -> bool:
+    """Whether this looks like a scikit-learn classifier."""
+    return not is_module(model) and (
+        hasattr(model, "predict_proba") or hasattr(model, "decision_function") or hasattr(model, "predict")
+    )
+
+
+def _bytes_type() -> Any:
+    import torch
+
+    return torch.uint8

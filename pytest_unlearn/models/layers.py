@@ -1,0 +1,207 @@
+"""What enters each layer of a network: the features that the layers before it have made of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.core.evidence import FloatArray
+from pytest_unlearn.data.dataset import is_tensor
+from pytest_unlearn.data.view import View
+from pytest_unlearn.models.adapters import is_module, ready
+from pytest_unlearn.models.predict import Output, pick
+
+MOST_LAYERS = 4  # probed without being named, evenly spaced, the last one always
+SEARCHED = 3  # examples that layers are searched with
+MOST_FEATURES = 1024  # of one layer; maps of more are averaged over their positions
+
+
+class OtherArchitectureError(ValueError):
+    """A model lacks a layer that another one has."""
+
+
+class HiddenLayersError(ValueError):
+    """A network has layers, but no modules that show them."""
+
+
+class SingleLayerError(ValueError):
+    """A network has nothing between layers."""
+
+
+def shows_weights(model: Any) -> bool:
+    """Whether this is an `nn.Module` whose weights can be seen; one that hides its network behind a function is not."""
+    return is_module(model) and any(True for _ in model.parameters())
+
+
+def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The layers to look at, in the order in which they run.
+
+    Without names: "into N" for every layer N with a weight matrix or kernel except the first, whose input is the data;
+    at most four, evenly spaced; layers whose input has not one row an example are passed over. With names: "out of N"
+    for each named module.
+
+    Raises:
+        ValueError: no `nn.Module`, a name that the model does not have, a network of one layer, or one whose layers are
+            no modules.
+    """
+    if not is_module(model):
+        raise ValueError(
+            f"features are what an nn.Module computes between its layers; a {type(model).__name__} shows none. Audit "
+            "its outputs alone: assert_forgotten, assert_matches_retrained."
+        )
+    modules = dict(model.named_modules())
+    unknown = sorted(set(names or ()) - set(modules))
+    if unknown:
+        raise ValueError(
+            f"the model has no layer {unknown[0]!r}; it has {', '.join(name for name in modules if name)}."
+        )
+    if names is not None:
+        if not names:
+            raise ValueError("layers= names no layer: leave it out, and they are found.")
+        return tuple(f"out of {name}" for name in names)
+    wanted = {name: module for name, module in modules.items() if _has_matrix(module)}
+    ran = list(_passed(model, view, {f"into {name}": module for name, module in wanted.items()}, rows=SEARCHED))[1:]
+    if not ran and sum(weight.ndim >= 2 for weight in model.parameters()) > 1:
+        raise HiddenLayersError(
+            "this network has several weight matrices, but no two modules with one that take a row for each example: "
+            "name modules whose outputs are features with layers=[...]."
+        )
+    if not ran:
+        raise SingleLayerError(
+            "this network has a single layer with weights, and so no features between layers: what it knows shows in "
+            "its outputs. Or name modules with layers=[...]."
+        )
+    chosen = np.unique(np.linspace(0, len(ran) - 1, min(MOST_LAYERS, len(ran))).round().astype(int))
+    return tuple(ran[number] for number in chosen)
+
+
+def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
+    """Each layer's features, shape (examples, features), in eval mode, float64.
+
+    Raises:
+        ValueError: a layer that the model does not have or does not run, or features that are not finite.
+    """
+    if not is_module(model):
+        raise ValueError(f"features are what an nn.Module computes between its layers; got a {type(model).__name__}.")
+    modules = dict(model.named_modules(remove_duplicate=False))
+    watched = {}
+    for layer in layers:
+        watched[layer] = _named(modules, layer.removeprefix("into ").removeprefix("out of "))
+    found = _passed(model, view, watched)
+    missing = [layer for layer in layers if layer not in found]
+    if missing:
+        raise OtherArchitectureError(f"the model never runs the layer {missing[0]!r}, so it has no features there.")
+    broken = [layer for layer in layers if not np.isfinite(found[layer]).all()]
+    if broken:
+        raise ValueError(f"the features {broken[0]} are not finite: look for a diverged training.")
+    return [found[layer] for layer in layers]
+
+
+def answers_by(model: Any, view: View, layer: str, output: Output = None) -> float:
+    """Whether the model answers by what passes a layer: the share of examples whose label follows exchanged features.
+
+    What enters (or leaves) the layer is exchanged between the examples of a batch. 1 where later layers see nothing
+    else; about what chance gives where the answers come from elsewhere.
+    """
+    module = _named(dict(model.named_modules()), layer.removeprefix("into ").removeprefix("out of "))
+    followed, asked = 0, 0
+    with ready(model, None) as ask:
+        for batch in view.batches(256):
+            own = _labels(pick(ask(batch), output))
+            hook = (
+                module.register_forward_hook(lambda _, __, made: made.flip(0))
+                if layer.startswith("out of ")
+                else module.register_forward_pre_hook(lambda _, given: (given[0].flip(0), *given[1:]))
+            )
+            try:
+                exchanged = _labels(pick(ask(batch), output))
+            finally:
+                hook.remove()
+            differ = own != own[::-1]  # where both have one label, nothing shows
+            followed, asked = followed + int((exchanged == own[::-1])[differ].sum()), asked + int(differ.sum())
+    return followed / asked if asked else 1.0
+
+
+def _labels(logits: Any) -> Any:
+    flat = logits.reshape(len(logits), -1)
+    return ((flat[:, 0] > 0).long() if flat.shape[1] == 1 else flat.argmax(dim=1)).cpu().numpy()
+
+
+def _named(modules: dict[str, Any], name: str) -> Any:
+    """The module of that name; behind a wrapper, the one whose name ends with it."""
+    if name in modules:
+        return modules[name]
+    inside = {id(module): module for other, module in modules.items() if other.endswith(f".{name}")}
+    if len(inside) != 1:
+        raise OtherArchitectureError(
+            f"one model has a layer {name!r} and another has not: features can only be compared between models of "
+            "one architecture. Name layers that all of them have with layers=[...]."
+        )
+    return next(iter(inside.values()))
+
+
+def _has_matrix(module: Any) -> bool:
+    parts = [name for name, _ in module.named_children() if name != "parametrizations"]
+    return not parts and getattr(getattr(module, "weight", None), "ndim", 0) >= 2
+
+
+def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = None) -> dict[str, FloatArray]:
+    """What passes the watched places, by name, in the order of running; the last pass where one runs repeatedly.
+
+    With `rows`, of so many examples only, and without places where there is not one row for each.
+    """
+    seen: dict[str, Any] = {}
+    kept: dict[str, list[FloatArray]] = {}
+
+    def before(layer: str) -> Any:
+        return lambda _, given: seen.__setitem__(layer, _copied(given[0])) if given else None
+
+    def after(layer: str) -> Any:
+        return lambda _, __, made: seen.__setitem__(layer, _copied(made[0] if isinstance(made, tuple) else made))
+
+    hooks = [
+        module.register_forward_hook(after(layer))
+        if layer.startswith("out of ")
+        else module.register_forward_pre_hook(before(layer))
+        for layer, module in watched.items()
+    ]
+    try:
+        with ready(model, None) as ask:
+            batches = view.batches(256) if rows is None else iter([view.inputs(np.arange(min(rows, len(view))))])
+            for batch in batches:
+                seen.clear()
+                ask(batch)
+                for layer, made in seen.items():
+                    if rows is None or _fits(made, len(batch)):
+                        kept.setdefault(layer, []).append(_flat(layer, made, len(batch)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {layer: np.concatenate(parts) for layer, parts in kept.items()}
+
+
+def _copied(made: Any) -> Any:
+    """What passed, before a later layer changes it in place."""
+    return made.detach().clone() if is_tensor(made) else made
+
+
+def _fits(made: Any, rows: int) -> bool:
+    return is_tensor(made) and made.ndim > 0 and len(made) == rows
+
+
+def _flat(layer: str, made: Any, rows: int) -> FloatArray:
+    if not _fits(made, rows):
+        shape = f"of shape {tuple(made.shape)}" if is_tensor(made) else f"a {type(made).__name__}"
+        raise ValueError(
+            f"what passes {layer!r} is {shape} for {rows} examples: with layers=[...], name modules that give a tensor "
+            "with one row an example."
+        )
+    array = np.asarray(made.double().cpu().numpy(), dtype=np.float64)
+    flat = array.reshape(rows, -1)
+    if flat.shape[1] <= MOST_FEATURES:
+        return flat
+    if array.ndim > 2:  # average over the positions of a map (channels first) or of a sequence (channels last)
+        flat = array.mean(axis=tuple(range(2, array.ndim)) if array.ndim > 3 else 1)
+    return flat[:, :: -(-flat.shape[1] // MOST_FEATURES)]

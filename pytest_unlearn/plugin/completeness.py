@@ -1,0 +1,107 @@
+"""Ways to run less than everything that leave no trace among the deselected tests, a sentence each."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_unlearn.plugin.discovery import ASSERTIONS
+
+WORDS = (b"pytest_unlearn", b"unlearned_model", b"mark.unlearn")
+FLAGS = {
+    "lf": "--last-failed was given",  # skips whole files before they are collected
+    "setuponly": "--setup-only or --setup-plan was given, so that no test was called",
+    "ignore_glob": "--ignore-glob was given",
+}
+SELECTING = ("testpaths", "norecursedirs", "python_files", "python_classes", "python_functions")
+
+
+def narrowed(config: pytest.Config) -> list[str]:
+    """What on the command line may have kept audits from being collected or run."""
+    reasons = [reason for option, reason in FLAGS.items() if config.getoption(option, None)]
+    if any("::" in str(argument) for argument in config.args):
+        reasons.append("node ids were given")
+    given = {str(text).partition("=")[0].strip() for text in config.getoption("override_ini", None) or ()}
+    reasons += [f"-o {name} was given" for name in SELECTING if name in given]
+    ignored = [_absolute(config, path) for path in config.getoption("ignore", None) or ()]
+    return reasons + [f"--ignore left out {shown(config, path)}" for path in ignored if _missed(config, path)]
+
+
+def hidden(config: pytest.Config, files: set[Path], items: Iterable[pytest.Item]) -> Iterator[str]:
+    """Audits that a conftest.py, a plugin or a rule of pytest's keeps out of sight, though their files lie there."""
+    names: dict[Path, set[str]] = {}
+    for item in items:
+        names.setdefault(item.path, set()).add(getattr(item, "originalname", None) or item.name)
+    if not config.getoption("pyargs", False):
+        places = [_absolute(config, str(argument)) for argument in config.args]
+        there = {path for place in places for path in _tests(config, place) if path.suffix == ".py"}
+        ignored = [_absolute(config, path) for path in config.getoption("ignore", None) or ()]
+        for path in sorted(there - files):
+            if speaks_of_audits(path) and not any(place in (path, *path.parents) for place in ignored):
+                yield f"{shown(config, path)}, which speaks of audits, was not collected"
+    for path in sorted(set(names)):
+        if speaks_of_audits(path):
+            for name in sorted(_written(path) - names[path]):
+                yield f"{name} in {shown(config, path)} asserts what an audit does, and was not collected"
+
+
+def _written(path: Path) -> set[str]:
+    """The test functions and methods of a file that name an assertion of ours."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    functions = [node for body in bodies for node in body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return {one.name for one in functions if one.name.startswith("test") and _asserts(one)}
+
+
+def _asserts(function: ast.AST) -> bool:
+    found = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(function))
+    return any(str(name) in ASSERTIONS for name in found)
+
+
+def speaks_of_audits(path: Path) -> bool:
+    """Whether a file names this package, its marker or the model it judges."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return False
+    return any(word in text for word in WORDS)
+
+
+def shown(config: pytest.Config, path: Path) -> str:
+    """A path as a report may show it: relative to the root directory, or its name alone."""
+    return path.relative_to(config.rootpath).as_posix() if config.rootpath in path.parents else path.name
+
+
+def _missed(config: pytest.Config, ignored: Path) -> bool:
+    """Whether an ignored path lies where tests are looked for and holds a test file that speaks of audits."""
+    places = [_absolute(config, str(argument)) for argument in config.args]
+    apart = not any(place == ignored or place in ignored.parents or ignored in place.parents for place in places)
+    if apart and not config.getoption("pyargs", False):
+        return False
+    return any(speaks_of_audits(path) for path in _tests(config, ignored))
+
+
+def _tests(config: pytest.Config, path: Path) -> Iterator[Path]:
+    """The test files that would have been collected from here."""
+    if path.is_file():
+        yield path
+    elif path.is_dir() and not _never_entered(config, path):
+        for child in sorted(path.iterdir()):
+            if child.is_dir() or any(fnmatch.fnmatch(child.name, glob) for glob in config.getini("python_files")):
+                yield from _tests(config, child)
+
+
+def _never_entered(config: pytest.Config, directory: Path) -> bool:
+    hidden = any(fnmatch.fnmatch(directory.name, glob) for glob in config.getini("norecursedirs"))
+    return hidden or directory.is_symlink() or (directory / "pyvenv.cfg").is_file()
+
+
+def _absolute(config: pytest.Config, argument: str) -> Path:
+    return (config.invocation_params.dir / argument.partition("::")[0]).resolve()

@@ -1,0 +1,106 @@
+"""Which tests look like audits although nobody marked them: they name an assertion of ours, or ask for its model.
+
+A skipped test leaves nothing behind. Without a look at its code the gate could not know what has not been audited.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import pytest
+
+import pytest_unlearn
+
+ASSERTIONS = frozenset(name for name in pytest_unlearn.__all__ if name.startswith("assert_"))
+FIXTURES = frozenset({"unlearned_model", "unlearn"})
+HOME = "pytest_unlearn.testing.assertions"
+SEARCHES = "searches_requests"  # what @stress calls the tests that it makes
+LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"), str(Path(pytest_unlearn.__file__).parent))
+SETUPS = ("setUp", "setUpClass", "asyncSetUp", "tearDown", "tearDownClass", "setup_method", "setup_class")
+FUNCTIONS = (FunctionType, MethodType, functools.partial)
+
+
+class Suspects:
+    """Looks at tests one by one; what was found to reach no audit is not looked at again."""
+
+    def __init__(self) -> None:
+        self._cleared: set[int] = set()
+
+    def __contains__(self, item: pytest.Item) -> bool:
+        """Whether this test, a fixture it uses or a function it calls by name asserts that something was forgotten."""
+        if FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            return True
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        fixtures = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).values()
+        functions = (definition.func for definitions in fixtures for definition in definitions)
+        around = (getattr(getattr(item, "cls", None), name, None) for name in SETUPS)
+        return self._reach_an_audit([getattr(item, "obj", None), *parameters, *functions, *around])
+
+    def _reach_an_audit(self, starts: Iterable[Any]) -> bool:
+        visited: dict[int, Any] = {}
+        todo = list(starts)
+        while todo:
+            thing = todo.pop()
+            if not isinstance(thing, FUNCTIONS) or id(thing) in visited or id(thing) in self._cleared:
+                continue
+            visited[id(thing)] = thing
+            names = self._named_by(thing)
+            ours = getattr(thing, "__module__", None) == HOME or getattr(thing, SEARCHES, False)
+            if ours or names & ASSERTIONS:
+                return True
+            todo += _within_reach(thing, names)
+        # A bound method is a new object each time, so that its id says nothing later.
+        self._cleared.update(key for key, thing in visited.items() if isinstance(thing, FunctionType))
+        return False
+
+    def _named_by(self, thing: Any) -> set[str]:
+        """The globals and attributes that a function of this project names; libraries are not searched."""
+        code = getattr(thing, "__code__", None)
+        return set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
+
+
+def _of_a_library(file: str) -> bool:
+    return any(place in file for place in LIBRARIES)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):  # a function inside the function
+            yield from _names(constant)
+
+
+def _within_reach(thing: Any, names: set[str]) -> Iterator[Any]:
+    """What a function may call: what it wraps, and what it names in its module, its closure, its class or an import."""
+    yield from (getattr(thing, name, None) for name in ("__wrapped__", "__func__", "func"))
+    yield getattr(getattr(thing, "hypothesis", None), "inner_test", None)
+    for cell in getattr(thing, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # a variable without a value yet
+            yield from _callable_parts(cell.cell_contents, names)
+    scope, owner = getattr(thing, "__globals__", {}), type(getattr(thing, "__self__", None))
+    for name in names:
+        yield from _callable_parts(scope.get(name), names)
+        yield from _callable_parts(sys.modules.get(name), names)  # imported in the function's body
+        yield getattr(owner, name, None)
+
+
+def _callable_parts(value: Any, names: set[str]) -> Iterator[Any]:
+    """A function itself; of a module what is named; of a class or its instance whatever may run when it is used."""
+    if isinstance(value, FUNCTIONS):
+        yield value
+    elif isinstance(value, ModuleType):
+        if not _of_a_library(getattr(value, "__file__", None) or "site-packages"):
+            for name in names:
+                part = vars(value).get(name)
+                yield from _callable_parts(part, names) if not isinstance(part, ModuleType) else ()
+    elif value is not None:
+        kind = value if isinstance(value, type) else type(value)
+        if not _of_a_library(getattr(sys.modules.get(kind.__module__), "__file__", None) or "site-packages"):
+            yield from (getattr(part, "__func__", part) for part in vars(kind).values())

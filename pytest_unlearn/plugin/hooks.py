@@ -1,0 +1,190 @@
+"""pytest's hooks around each test: options and markers, the recorder, and evidence on its way into the report.
+
+Loaded in every pytest run of every project that has the package installed, so that nothing heavy is imported here.
+What concerns the session as a whole (ledger, gate, report) is in session.py.
+
+What other reports show of a test's evidence: the text of a failure, JUnit properties, a pytest-html extra.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from pytest_unlearn.claims import policies
+from pytest_unlearn.core import settings
+from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.plugin import overrides
+from pytest_unlearn.plugin.session import CARRIED, LAYERS, RECORDED, RERUN, Controller, Recorded, Worker
+from pytest_unlearn.report import gate, terminal
+
+pytest_plugins = (overrides.OURS, "pytest_unlearn.plugin.conformance_summary")
+
+SESSION = "unlearn-session"
+RECORDER = pytest.StashKey[Recorder]()
+TRIES = pytest.StashKey[int]()
+MARKER_ERROR = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Generate options and their ini twins from the table of settings."""
+    group = parser.getgroup("unlearn", "machine-unlearning audit")
+    for spec in settings.TABLE.values():
+        if spec.flag and spec.kind is bool:
+            group.addoption(spec.option, action="store_true", default=None, help=spec.help)
+        elif spec.flag:
+            text = f"{spec.help} (default: {spec.default})"
+            group.addoption(spec.option, type=settings.argument(spec), default=None, metavar="VALUE", help=text)
+        if spec.ini:
+            kind = "string" if spec.kind is str else spec.kind.__name__
+            parser.addini(spec.ini_name, f"{spec.help} (default: {spec.default})", type=kind, default=None)  # type: ignore[arg-type]
+    group.addoption("--unlearn-policies", action="store_true", help="list the policies of assert_release, and exit")
+    parser.addini(
+        "unlearn_require",
+        "claims that must be proven before --unlearn-gate releases",
+        type="linelist",
+        default=list(gate.DEFAULT_REQUIRED),
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker, read every layer of settings once, and start the ledger."""
+    keywords = ", ".join(f"{spec.name}=..." for spec in settings.TABLE.values() if spec.marker)
+    config.addinivalue_line("markers", f"unlearn({keywords}): settings of the audits in this test")
+    config.stash[LAYERS] = {"command line": _command_line(config), "ini": _ini(config)}
+    config.stash[RECORDED] = Recorded()
+    role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
+    if config.pluginmanager.register(role, SESSION) is None:
+        raise pytest.UsageError(f"-p no:{SESSION} would leave a gate that never blocks; -p no:unlearn switches all off")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """With --unlearn-policies, print them instead of running tests."""
+    if not config.getoption("--unlearn-policies", False):
+        return None
+    for line in policies.lines():
+        print(line)
+    return 0
+
+
+def _command_line(config: pytest.Config) -> dict[str, Any]:
+    given = {spec.name: config.getoption(spec.ini_name) for spec in settings.TABLE.values() if spec.flag}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _ini(config: pytest.Config) -> dict[str, Any]:
+    found = {}
+    for spec in settings.TABLE.values():
+        try:
+            value = config.getini(spec.ini_name) if spec.ini else None
+            if value is not None:
+                found[spec.name] = spec.parse(value)
+        except (TypeError, ValueError) as error:
+            raise pytest.UsageError(f"ini option {spec.ini_name}: {error}") from error
+    return found
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """With -v, the settings that are not at their defaults and where they came from."""
+    if config.get_verbosity() < 1:
+        return None
+    chosen = [settings.resolve(name, None, config.stash[LAYERS]) for name in settings.TABLE]
+    texts = [
+        f"{n}={s.value} ({s.source})" for n, s in zip(settings.TABLE, chosen, strict=True) if s.source != "default"
+    ]
+    return "unlearn: " + (", ".join(texts) or "every setting at its default")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Activate the test's recorder for setup, call and teardown."""
+    marker: dict[str, Any] = {}
+    try:
+        for mark in reversed(list(item.iter_markers("unlearn"))):  # the closest mark comes last and wins
+            marker |= settings.marker_settings(mark.args, mark.kwargs)
+    except ValueError as error:
+        item.stash[MARKER_ERROR] = str(error)  # raised in setup: an exception here would end the session
+    collapse = getattr(getattr(item, "obj", None), "is_hypothesis_test", False) is True
+    layers = item.config.stash[LAYERS]
+    recorder = Recorder(item.nodeid, {"marker": marker, **layers}, collapse)
+    item.stash[RECORDER] = recorder
+    with recording(recorder):
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a marker with a typo, and models made from another directory's inputs, before anything runs."""
+    if MARKER_ERROR in item.stash:
+        pytest.fail(item.stash[MARKER_ERROR], pytrace=False)
+    overrides.renew(item, overrides.NAMES)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the evidence of this phase ride on its report, which xdist carries and a killed worker cannot take back."""
+    report = yield
+    if call.when == "setup":
+        item.stash[TRIES] = item.stash.get(TRIES, 0) + 1
+    if item.stash.get(TRIES, 1) > 1:  # a plugin that repeats a test until it passes need not say so
+        setattr(report, RERUN, True)
+    entries = item.stash[RECORDER].drain() if RECORDER in item.stash else []
+    if entries:
+        setattr(report, CARRIED, entries)
+        item.config.stash[RECORDED].total += len(entries)
+    if report.failed and call.excinfo is not None and not item.config.getoption("runxfail", False):
+        _excuse_inconclusive(report, getattr(call.excinfo.value, "evidence", None), entries)
+    if entries:
+        attach(item, report, entries)
+    return report
+
+
+def _excuse_inconclusive(report: pytest.TestReport, evidence: Any, entries: list[dict[str, Any]]) -> None:
+    if evidence is None or report.when == "teardown" or str(evidence.verdict) != "INCONCLUSIVE":
+        return
+    # Hypothesis may shrink a FAIL into an INCONCLUSIVE (one exception type is one bug): the worst example decides.
+    if any(entry["verdict"] in ("FAIL", "INVALID") for entry in entries):
+        return
+    if settings.resolve("inconclusive").value == "xfail":
+        report.outcome = "skipped"
+        report.wasxfail = f"reason: inconclusive, {evidence.claim}"
+
+
+Property = tuple[str, str | float]
+
+
+def attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str, Any]]) -> None:
+    """Attach evidence to a test's report, in the forms that this run shows."""
+    text = terminal.section({"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries)
+    if report.failed:
+        report.sections.append(("unlearning audit", text))
+    if settings.resolve("junit_properties").value:
+        found = properties(entries)
+        # JUnit reads them off the last report, that of the teardown; pytest copies an item's onto the reports to come.
+        item.user_properties.extend(found)
+        report.user_properties.extend(found)
+    if item.config.pluginmanager.hasplugin("html") and item.config.getoption("htmlpath", None):
+        from pytest_html import extras
+
+        extra = extras.html(f"<pre>{html.escape(text)}</pre>")
+        setattr(report, "extras", [*getattr(report, "extras", []), extra])  # noqa: B010 - not an attribute pytest knows
+
+
+def properties(entries: Iterable[Mapping[str, Any]]) -> list[Property]:
+    """The verdict, the estimate and the limit of each evidence, as plain numbers and text."""
+    found: list[Property] = []
+    for entry in entries:
+        claim, estimate = entry["claim"], entry["estimate"]
+        values = {
+            "verdict": entry["verdict"],
+            **{name: estimate[name] for name in ("value", "low", "high")},
+            "limit": claim["lowest"] if claim["highest"] is None else claim["highest"],
+        }
+        found += [(f"unlearn.{claim['name']}.{name}", value) for name, value in values.items() if value is not None]
+    return found

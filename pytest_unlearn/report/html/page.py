@@ -1,0 +1,153 @@
+"""What the page shows, as plain values for its template: the words, the tables and the drawn plots."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_unlearn.report import wording as words
+from pytest_unlearn.report.html import plots
+from pytest_unlearn.report.ledger import reconcile
+
+ALL_IN_FULL = 40  # as many claims are always shown in full
+GRAVEST = 12  # of more, as many are: two thousand plots would neither be read nor fit
+MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!"}
+
+
+def page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything the template needs."""
+    entries = ledger["entries"]
+    passed, conclusion = words.conclusion(ledger, about.get("gate"))
+    order = words.gravest_first(entries)
+    full = set(order if len(order) <= ALL_IN_FULL else order[:GRAVEST])
+    rows = [_row(number, entries[k], k in full) for number, k in enumerate(order, start=1)]
+    return {
+        "conclusion": conclusion,
+        "passed": passed,
+        "counts": ledger["counts"],
+        "gate": about.get("gate"),
+        "incomplete": [*(f"partial run: {reason}" for reason in ledger["partial"]), *reconcile(ledger)],
+        "rows": rows,
+        "shortened": len(order) - len(full),
+        "claims": [_claim(number, entries[k]) for number, k in enumerate(order, start=1) if k in full],
+        "threat_model": words.THREAT_MODEL,
+        "tool": about["tool"],
+        "created": about["created"],
+        "command": " ".join(about["command"]),
+        "environment": sorted(about["environment"].items()),
+    }
+
+
+def _row(number: int, entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
+    evidence = entry["evidence"]
+    return {
+        "number": number,
+        "verdict": evidence["verdict"],
+        "mark": MARKS[evidence["verdict"]],
+        "text": evidence["claim"]["text"],
+        "nodeid": entry["nodeid"],
+        "label": evidence["label"],
+        "sentence": words.sentence(entry),
+        "in_full": in_full,
+    }
+
+
+def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
+    evidence = entry["evidence"]
+    tables = [exhibit for exhibit in evidence["exhibits"] if exhibit["kind"] == "table"]
+    return {
+        **_row(number, entry, True),
+        "name": evidence["claim"]["name"],
+        "outcome": entry["outcome"],
+        "decided_by": evidence["decided_by"],
+        "reasons": evidence["reasons"],
+        "advice": _advice(evidence),
+        "plots": list(_plots(evidence)),
+        "attacks": [
+            (name, "deciding" if name in evidence["deciding"] else "tripwire", *_numbers(estimate))
+            for name, estimate in evidence["attacks"].items()
+        ],
+        "controls": [
+            (control["name"], "holds" if control["holds"] else "fails", control["says"], *_numbers(control["estimate"]))
+            for control in _controls(evidence)
+        ],
+        "exposed": [_exposed(row) for row in evidence["most_exposed"]],
+        "tables": tables,
+        "settings": sorted(evidence["claim"]["sources"].items()),
+        "cost": _cost(entry),
+        "provenance": list(_flat(evidence["provenance"])),
+    }
+
+
+def _advice(evidence: Mapping[str, Any]) -> list[str]:
+    needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
+    given = list(evidence["advice"])
+    return given if not needed or any(needed in step for step in given) else [needed, *given]
+
+
+def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    claim = evidence["claim"]
+    rows = [("this model", "unlearned", evidence["estimate"])]
+    for control in _controls(evidence):
+        role = "original" if control["name"] == "original" else "retrained"
+        rows.append((control["name"], role if control["name"].startswith(role) else "other", control["estimate"]))
+    limits = [limit for limit in (claim["lowest"], claim["highest"]) if limit is not None]
+    says = "; ".join(f"{name} {words.interval(estimate)}" for name, _, estimate in rows)
+    yield {
+        "title": f"Interval of the {claim['quantity']}",
+        "says": f"One-sided {evidence['estimate']['confidence']:.0%} bounds. {says}. Allowed: {words.allowed(claim)}.",
+        "svg": plots.intervals(rows, limits, claim["quantity"]),
+    }
+    for exhibit in evidence["exhibits"]:
+        if exhibit["kind"] in plots.DRAWN:
+            yield {"title": exhibit["title"], "says": exhibit["says"], "svg": _drawn(exhibit)}
+
+
+def _drawn(exhibit: Mapping[str, Any]) -> str:
+    """The plot; one that its data do not allow is left out, and must not cost the report."""
+    try:
+        return plots.DRAWN[exhibit["kind"]](exhibit)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return ""
+
+
+def _controls(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    controls = evidence["controls"]
+    return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
+
+
+def _numbers(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
+    return words.number(estimate["value"]), words.number(estimate["low"]), words.number(estimate["high"])
+
+
+def _exposed(row: Mapping[str, Any]) -> dict[str, Any]:
+    image = ""
+    if row.get("pixels"):
+        image = "data:image/png;base64," + base64.b64encode(plots.picture(row["pixels"])).decode()
+    return {"index": row["index"], "percentile": words.number(row["percentile"]), "image": image}
+
+
+def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was spent, as far as it is known; models handed over have no time."""
+    spent = entry["evidence"]["provenance"].get("seconds") or {}
+    rows = [(f"{role} model", spent[role]) for role in ("original", "unlearned") if spent.get(role) is not None]
+    references = [seconds for seconds in spent.get("references") or () if seconds is not None]
+    if references:
+        rows.append((f"{len(references)} retrained models", sum(references)))
+    told = [(name, f"{seconds:,.1f} s to make (once; kept in the cache)") for name, seconds in rows]
+    if entry.get("seconds") is not None:
+        told.append(("this test", f"{entry['seconds']:,.1f} s in all, models made during it included"))
+    return told
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Nested provenance as (path, text) rows."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and any(isinstance(item, (Mapping, list)) for item in value):
+        for position, item in enumerate(value):
+            yield from _flat(item, f"{path}[{position}]")
+    else:
+        yield path, "none" if value is None else str(value)

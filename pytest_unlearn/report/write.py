@@ -1,0 +1,157 @@
+"""Write the rendered report: all of its files appear together and whole, or none does.
+
+Everything a report is written to, and what became of it: its own files, and the job summary on GitHub.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_unlearn.report import attestation, html, json, markdown
+
+FILES = ("index.html", "report.json", "report.md", "attestation.json")
+STAGE = ".unlearn-report-"
+PREVIOUS = "previous"
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str]:
+    """The text of every file of the report, by name."""
+    report = json.render(ledger, about)
+    return {
+        "index.html": _without_controls(html.render(ledger, about)),
+        "report.json": report,
+        "report.md": _without_controls(markdown.render(ledger, about)),
+        "attestation.json": attestation.render(ledger, about, report),
+    }
+
+
+def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> list[Path]:
+    """Write the report into `directory` and return the paths; an OSError says what went wrong."""
+    texts = render(ledger, about)
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in texts:
+        if (directory / name).is_dir():
+            raise IsADirectoryError(f"{directory / name} is a directory, where a file of the report belongs")
+    own = root / ".unlearn"
+    if own in (directory, *directory.parents) and not (own / ".gitignore").exists():
+        (own / ".gitignore").write_text("*\n")
+    # Everything that may fail for want of space or permission happens in a folder of its own beside the old report.
+    stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=directory))
+    try:
+        for name, text in texts.items():
+            # A lone surrogate in a test's name has no UTF-8; as \udc80 it is what JSON would write.
+            (stage / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+        with _alone(directory):
+            _put_in_place(stage, directory, list(texts))
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    shutil.rmtree(directory / PREVIOUS, ignore_errors=True)
+    return [directory / name for name in texts]
+
+
+def set_aside(directory: Path) -> None:
+    """Move the report of an earlier run out of the way, so that it is not taken for that of a run that dies.
+
+    It lies in a folder `previous` until the next report is written. Where nothing can be moved, nothing is.
+    """
+    there = [name for name in FILES if (directory / name).is_file()]
+    with contextlib.suppress(OSError):
+        if there:
+            shutil.rmtree(directory / PREVIOUS, ignore_errors=True)
+            (directory / PREVIOUS).mkdir()
+        for name in there:
+            os.replace(directory / name, directory / PREVIOUS / name)
+
+
+def _without_controls(text: str) -> str:
+    """Text that cannot move a terminal's cursor or end a parser's patience, whatever a test's name holds."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Two runs may end at once: their files must not mix."""
+    from filelock import FileLock
+
+    name = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
+    with FileLock(Path(tempfile.gettempdir()) / f"unlearn-report-{name}.lock"):
+        yield
+
+
+def _put_in_place(stage: Path, directory: Path, names: list[str]) -> None:
+    """Move the files of a stage into the directory; if one cannot be moved, what was there before comes back."""
+    kept = stage / "before"
+    kept.mkdir()
+    try:
+        for name in names:
+            if (directory / name).exists():
+                os.replace(directory / name, kept / name)
+        for name in names:
+            os.replace(stage / name, directory / name)
+    except BaseException:
+        for name in names:
+            with contextlib.suppress(OSError):
+                if not (stage / name).exists():  # it had been put in place
+                    (directory / name).unlink(missing_ok=True)
+                if (kept / name).exists():
+                    (kept / name).rename(directory / name)
+        raise
+
+
+SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files that were written, why they could not be (`problem`), and what else is worth saying (`remark`)."""
+
+    paths: tuple[Path, ...] = ()
+    problem: str = ""
+    remark: str = ""
+
+
+def write(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> Written:
+    """Write the report's files, and append to the job summary where there is one; a failure is said, not raised."""
+    before = _stamps(directory)
+    try:
+        return Written(tuple(publish(ledger, about, directory, root)), remark=_summarise(ledger, about))
+    except Exception as error:  # whatever a renderer trips over must not cost the run its other failures
+        why = str(error) or type(error).__name__
+        why = why if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: {why}"
+        problem = f"the report could not be written to {directory}: {CONTROLS.sub('?', why)}"
+        if (directory / PREVIOUS).is_dir():
+            problem += f"; the report of an earlier run is in {PREVIOUS}/"
+        stale = [name for name, stamp in _stamps(directory).items() if before.get(name) == stamp]
+        if stale:
+            problem += f"; what lies there of an earlier run is not this run's: {', '.join(stale)}"
+        return Written(problem=problem, remark=_summarise(ledger, about))
+
+
+def _summarise(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    summary = os.environ.get(SUMMARY)
+    try:
+        if summary:
+            markdown.append(markdown.render(ledger, about), Path(summary))
+    except Exception as error:
+        return f"nothing was appended to ${SUMMARY}: {error}"
+    return ""
+
+
+def _stamps(directory: Path) -> dict[str, tuple[int, int]]:
+    """Which files of a report lie in the directory, and a stamp that changes when they are written again."""
+    stamps = {}
+    for name in FILES:
+        with contextlib.suppress(OSError):
+            status = (directory / name).stat()
+            stamps[name] = (status.st_ino, status.st_mtime_ns)
+    return stamps

@@ -1,0 +1,1 @@
+"""Adversarial deletion requests: described, drawn, tried, made small and confirmed."""

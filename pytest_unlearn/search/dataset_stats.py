@@ -1,0 +1,107 @@
+"""What is known of the training examples, each computed when a family of requests first asks for it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence
+from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.search.half_models import Pool, build_pool
+from pytest_unlearn.search.request import Space
+from pytest_unlearn.task import UnlearningTask, View
+
+NEIGHBOURS = 10
+
+
+class Facts:
+    """The training examples of a task, what the original model makes of them, and what a pool of models does.
+
+    Args:
+        task: the task whose training set requests are made from.
+    """
+
+    def __init__(self, task: UnlearningTask) -> None:
+        self.task = task
+        self.labels: IntArray = task.split.train.labels
+        self.classes: IntArray = np.unique(self.labels)
+        self.groups: IntArray | None = task.split.groups
+        self.count = len(self.labels)
+        self.train = View("train", task.split.train, np.arange(self.count, dtype=np.int64))
+        unseen = task.split.held_out
+        self.held_out = View("controls", unseen, unseen.without_repeats(np.arange(len(unseen), dtype=np.int64)))
+        owned = task.split.control_groups
+        self.held_out_groups: IntArray | None = None if owned is None else owned[self.held_out.indices]
+
+    @cached_property
+    def pool(self) -> Pool:
+        """Models trained on halves of train."""
+        return build_pool(self.task, self.train, self.held_out)
+
+    @cached_property
+    def inputs(self) -> FloatArray:
+        """Every input as a row."""
+        rows, _ = self.train.arrays()
+        return np.asarray(rows, dtype=np.float64).reshape(self.count, -1)
+
+    @cached_property
+    def original(self) -> Outputs:
+        """What the original model answers on train."""
+        return self.task.outputs(self.task.original, self.train)
+
+    @property
+    def features(self) -> FloatArray:
+        """The space in which the original model tells examples apart: its logits, centred for each example."""
+        logits = self.original.logits
+        return np.asarray(logits - logits.mean(axis=1, keepdims=True))
+
+    @cached_property
+    def loss(self) -> FloatArray:
+        """The original's cross-entropy on each example."""
+        return np.asarray(np.logaddexp(0.0, -logit_scaled_confidence(self.original)))
+
+    @cached_property
+    def margin(self) -> FloatArray:
+        """How far the original's logit of the label is above the next best."""
+        return hinge_margin(self.original)
+
+    @cached_property
+    def memorisation(self) -> FloatArray:
+        """How much an example's own label depends on having been trained on it."""
+        return self.pool.memorisation(self.original.labels)
+
+    @cached_property
+    def remoteness(self) -> FloatArray:
+        """Distance to the tenth nearest neighbour."""
+        return self._neighbours[0][:, -1]
+
+    @cached_property
+    def label_disagreement(self) -> FloatArray:
+        """The share of an example's nearest neighbours that are labelled otherwise."""
+        return np.asarray((self.labels[self._neighbours[1]] != self.labels[:, None]).mean(axis=1), dtype=np.float64)
+
+    @cached_property
+    def distance_to_centre(self) -> FloatArray:
+        """Distance to the mean of all examples in feature space: those near it are entangled with all others.
+
+        Source: the embedding that Zhao et al. 2024 (RUM) score the entanglement of forget and retain set in.
+        """
+        centred = self.features - self.features.mean(axis=0)
+        return np.asarray(np.linalg.norm(centred, axis=1), dtype=np.float64)
+
+    def nearest(self, centre: int, space: Space) -> IntArray:
+        """All examples, by their distance to one of them, which comes first."""
+        rows = self.inputs if space == "input" else self.features
+        distance = np.linalg.norm(rows - rows[centre], axis=1)
+        distance[centre] = -1.0
+        return np.argsort(distance, kind="stable").astype(np.int64)
+
+    @cached_property
+    def _neighbours(self) -> tuple[FloatArray, NDArray[np.int64]]:
+        from sklearn.neighbors import NearestNeighbors
+
+        index = NearestNeighbors(n_neighbors=min(NEIGHBOURS, self.count - 1)).fit(self.inputs)
+        distance, which = index.kneighbors()  # an example is not its own neighbour
+        return distance, which

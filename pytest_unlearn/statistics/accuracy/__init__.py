@@ -1,0 +1,1 @@
+"""Differences of accuracies and proportions, with their intervals."""

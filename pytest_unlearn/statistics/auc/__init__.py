@@ -1,0 +1,1 @@
+"""The area under the ROC curve: estimates, intervals, strata, clusters, power."""

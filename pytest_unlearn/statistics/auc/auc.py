@@ -1,0 +1,200 @@
+"""The area under the ROC curve of forget against controls, with an interval that never collapses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from pytest_unlearn.core.evidence import Estimate
+from pytest_unlearn.statistics.auc.placements import (
+    PlacementSums,
+    auc,
+    delong_covariance,
+    delong_variance,
+    placement_sums,
+    placements,
+    stratified_placements,
+)
+from pytest_unlearn.statistics.auc.power import binormal_auc_variance
+from pytest_unlearn.statistics.auc.strata import Layout, layout
+from pytest_unlearn.statistics.quantiles import FEW_UNITS, degrees_of_freedom, quantile
+from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
+
+__all__ = [
+    "AucMeasure",
+    "auc",
+    "auc_measure",
+    "delong_covariance",
+    "delong_variance",
+    "null_standard_error",
+    "placements",
+    "stratified_null_standard_error",
+]
+
+_ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AucMeasure:
+    """An AUC with its DeLong variance in two parts, one for each side that was sampled.
+
+    `units` and `control_units` are the numbers of groups (of examples where there are none), `covariance` that of the
+    two sides where groups have examples on both, `pairs` the number of independent forget-control pairs, `null_error`
+    the standard error that exchangeable scores of as many independent units would have.
+    """
+
+    value: float
+    forget_variance: float
+    control_variance: float
+    n_forget: int
+    n_controls: int
+    units: int
+    control_units: int
+    pairs: int
+    null_error: float
+    covariance: float = 0.0
+
+    @property
+    def variance(self) -> float:
+        """The DeLong variance, of clustered data where there are groups; NaN when a side has a single unit."""
+        return float(np.maximum(0.0, self.forget_variance + self.control_variance + 2.0 * self.covariance))
+
+    @property
+    def _units(self) -> int:
+        return min(self.units, self.control_units)
+
+    def at(self, confidence: float) -> Estimate:
+        """One-sided logit-DeLong bounds at `confidence`; exact or undefined ones where that interval has no width."""
+        alpha = 1.0 - check_confidence(confidence)
+        tied = self.forget_variance <= _ZERO, self.control_variance <= _ZERO
+        if self._units < 2:
+            low, high, method = 0.0, 1.0, "undefined: a single unit"
+        elif self.value == 1.0:
+            low, high, method = alpha ** (1.0 / self.pairs), 1.0, "exact pairs"
+        elif self.value == 0.0:
+            low, high, method = 0.0, 1.0 - alpha ** (1.0 / self.pairs), "exact pairs"
+        elif all(tied):
+            low, high, method = 0.0, 1.0, "undefined: all scores tie"
+        else:
+            low, high, method = self._logit(confidence)
+            if any(tied):
+                # One side is constant, which says nothing of the values it has not shown: up to 1 - alpha^(1/units)
+                # of them may lie at the far end (the exact bound for zero events).
+                seen = alpha ** (1.0 / (self.units if tied[0] else self.control_units))
+                low, high, method = low * seen, 1.0 - (1.0 - high) * seen, f"{method}, one side tied"
+            elif self.covariance < 0.0:
+                # Nor do sides that cancel say anything of the units that were not seen.
+                seen = alpha ** (1.0 / self._units)
+                low, high = min(low, self.value * seen), max(high, 1.0 - (1.0 - self.value) * seen)
+        return Estimate(
+            value=self.value,
+            low=float(low),
+            high=float(high),
+            confidence=confidence,
+            method=method,
+            n_forget=self.n_forget,
+            n_controls=self.n_controls,
+        )
+
+    def _logit(self, confidence: float) -> tuple[float, float, str]:
+        error = math.sqrt(self.variance) / (self.value * (1.0 - self.value))
+        method = "logit-DeLong"
+        if self._units < FEW_UNITS:
+            # A handful of examples can look alike by luck: take no less than the error of equal-variance binormal
+            # scores with this AUC, which is that of exchangeable scores at 1/2.
+            floor = self.null_error * math.sqrt(12.0 * binormal_auc_variance(self.value, 1, math.inf))
+            error, method = max(error, floor / (self.value * (1.0 - self.value))), "logit-DeLong, t"
+        half = quantile(confidence, degrees_of_freedom(self._units)) * error
+        centre = special.logit(self.value)
+        return float(special.expit(centre - half)), float(special.expit(centre + half)), method
+
+
+def auc_measure(
+    forget: ArrayLike,
+    controls: ArrayLike,
+    *,
+    forget_strata: ArrayLike | None = None,
+    control_strata: ArrayLike | None = None,
+    forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
+) -> AucMeasure:
+    """How well do the scores tell forget examples from controls of the same stratum?
+
+    `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like. `forget_strata` [m] and
+    `control_strata` [n] restrict comparisons to the same stratum (class): strata are weighted by their forget
+    examples, and controls of other strata are ignored. `forget_groups` [m] and `control_groups` [n] name the unit of
+    deletion (a person): examples of a group are not independent, be they on one side or, under the same name, on both;
+    without groups the examples of a side are. Returns a measure in [0, 1], 1/2 under perfect unlearning. Raises
+    ValueError for empty or non-finite scores, label arrays of the wrong length, and a forget stratum without a control.
+    Sources: DeLong 1988; logit interval, Pepe 2003 (5.2); clusters, Obuchowski 1997.
+    """
+    forget, controls = vector("forget", forget), vector("controls", controls)
+    if (
+        forget_strata is None
+        and control_strata is None
+        and forget_groups is None
+        and control_groups is None
+        and min(forget.size, controls.size) > 1
+    ):
+        sums = placement_sums(forget, controls)
+        if sums is not None:
+            return _untied(sums)
+    design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups, control_groups)
+    v10, v01 = stratified_placements(forget, controls[design.kept], design)
+    return AucMeasure(
+        value=float(v10.mean()),
+        forget_variance=design.forget.variance(v10),
+        control_variance=design.controls.variance(v01),
+        n_forget=design.forget.size,
+        n_controls=design.controls.size,
+        units=design.forget.units,
+        control_units=design.controls.units,
+        pairs=design.independent_pairs,
+        null_error=_null_error(design),
+        covariance=design.covariance(v10, v01),
+    )
+
+
+def _untied(sums: PlacementSums) -> AucMeasure:
+    """The measure of scores that neither tie nor come in strata or groups."""
+    m, n = sums.n_forget, sums.n_controls
+    return AucMeasure(
+        value=sums.auc,
+        forget_variance=sums.forget_variance,
+        control_variance=sums.control_variance,
+        n_forget=m,
+        n_controls=n,
+        units=m,
+        control_units=n,
+        pairs=min(m, n),
+        null_error=null_standard_error(m, n),
+    )
+
+
+def null_standard_error(n_forget: int, n_controls: int) -> float:
+    """How far does an AUC stray from 1/2 when forget and controls are exchangeable and untied?
+
+    Returns sqrt((m+n+1)/(12mn)); raises ValueError for counts below 1. Source: Mann & Whitney 1947.
+    """
+    m, n = check_count("n_forget", n_forget), check_count("n_controls", n_controls)
+    return math.sqrt((m + n + 1.0) / (12.0 * m * n))
+
+
+def stratified_null_standard_error(forget_strata: ArrayLike, control_strata: ArrayLike) -> float:
+    """The same for a stratified AUC: sqrt(sum w_c^2 (m_c+n_c+1)/(12 m_c n_c)), w_c the forget share of stratum c.
+
+    `forget_strata` [m], `control_strata` [n]; raises ValueError for a forget stratum without a control.
+    """
+    ours, theirs = np.asarray(forget_strata), np.asarray(control_strata)
+    if ours.size == 0 or theirs.size == 0:
+        raise ValueError("forget_strata and control_strata must each name at least one example's stratum")
+    return _null_error(layout(ours.size, theirs.size, ours, theirs))
+
+
+def _null_error(design: Layout) -> float:
+    m, n = design.forget.unit_counts, design.controls.unit_counts
+    return float(np.sqrt(np.sum(design.weights**2 * (m + n + 1) / (12.0 * m * n))))

@@ -1,0 +1,118 @@
+"""How many forget examples a claim needs. Planning only: the interval that judges is in `auc`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from scipy import special
+
+from pytest_unlearn.statistics.quantiles import degrees_of_freedom, normal_quantile, quantile
+from pytest_unlearn.statistics.validation import check_confidence, check_count, check_open_unit
+
+_MOST = 2**53  # counts beyond this are no longer exact in floating point, nor of use
+
+
+def binormal_auc_variance(auc: float, n_forget: float, n_controls: float) -> float:
+    """How uncertain will the AUC of equal-variance normal scores be?
+
+    `auc` in (0, 1), counts at least 1, `n_controls` possibly infinite. Returns the exact variance, with
+    Q1 = Q2 = P(two forget examples both beat a control) by Owen's T. Source: Bamber 1975; Hanley & McNeil 1982.
+    """
+    a = check_open_unit("auc", auc)
+    m, n = check_count("n_forget", n_forget), check_count("n_controls", n_controls)
+    q = a - 2.0 * float(special.owens_t(float(special.ndtri(a)), 1.0 / math.sqrt(3.0)))
+    spread = q - a * a
+    if math.isinf(n):
+        return spread / m
+    return (a * (1.0 - a) + (m + n - 2.0) * spread) / (m * n)
+
+
+def power_to_certify(
+    limit: float, auc: float, n_forget: float, n_controls: float, confidence: float = 0.95, two_sided: bool = False
+) -> float:
+    """How likely is PASS, when the AUC truly is `auc`?
+
+    One-sided: the upper bound stays within `limit`, in (0.5, 1). Two-sided (TOST): the lower bound stays within
+    1 - `limit` as well. Returns a probability. Raises ValueError for arguments out of range. Source: Schuirmann 1987.
+    """
+    _check_limit(limit)
+    z = normal_quantile(confidence)
+    error = math.sqrt(binormal_auc_variance(auc, n_forget, n_controls))
+    above = float(special.ndtr((limit - auc) / error - z))
+    if not two_sided:
+        return above
+    return max(0.0, above + float(special.ndtr((auc - 1.0 + limit) / error - z)) - 1.0)
+
+
+def required_forget(
+    limit: float,
+    *,
+    auc: float = 0.5,
+    controls_per_forget: float = 1.0,
+    power: float = 0.8,
+    confidence: float = 0.95,
+    two_sided: bool = False,
+) -> int | None:
+    """How large must the forget set be to PASS with probability `power`, when the AUC truly is `auc`?
+
+    `controls_per_forget` may be infinite. Returns the smallest such number, None when no number is enough because
+    `auc` is not within the limit. Raises ValueError for arguments out of range.
+    """
+    _check_limit(limit)
+    check_confidence(confidence)
+    check_open_unit("power", power)
+    ratio = _check_ratio(controls_per_forget)
+    if auc >= limit or (two_sided and auc <= 1.0 - limit):
+        return None
+    return _smallest(lambda m: power_to_certify(limit, auc, m, max(1.0, ratio * m), confidence, two_sided) >= power)
+
+
+def minimum_forget(limit: float, controls_per_forget: float = 1.0, confidence: float = 0.95) -> int:
+    """How large must the forget set be for PASS to be possible at all, at an observed AUC of 1/2?
+
+    `limit` in (0.5, 1), `controls_per_forget` possibly infinite. Returns the smallest such number. Raises ValueError
+    for arguments out of range.
+    """
+    _check_limit(limit)
+    z, ratio = normal_quantile(confidence), _check_ratio(controls_per_forget)
+    found = _smallest(lambda m: z * math.sqrt(binormal_auc_variance(0.5, m, max(1.0, ratio * m))) <= limit - 0.5)
+    return found if found is not None else _MOST
+
+
+def certifiable_limit(n_forget: int, n_controls: float, confidence: float = 0.95) -> float:
+    """What is the smallest limit that an observed AUC of 1/2 would PASS with these numbers?
+
+    `n_controls` may be infinite. Returns a number in (0.5, 1]: 1 means that nothing can be certified. Raises ValueError
+    for counts below 1.
+    """
+    error = math.sqrt(binormal_auc_variance(0.5, n_forget, n_controls))
+    units = min(n_forget, n_controls)
+    if units < 2:
+        return 1.0
+    return min(1.0, 0.5 + quantile(confidence, degrees_of_freedom(int(min(units, 10**9)))) * error)
+
+
+def _smallest(enough: Callable[[int], bool]) -> int | None:
+    """The smallest count for which `enough`, a property that more examples never undo, holds."""
+    high = 1
+    while not enough(high):
+        if high >= _MOST:
+            return None
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _check_limit(limit: float) -> None:
+    if not 0.5 < limit < 1.0:
+        raise ValueError(f"limit must lie strictly between 0.5 and 1, such as 0.55, not {limit!r}")
+
+
+def _check_ratio(controls_per_forget: float) -> float:
+    if not controls_per_forget > 0.0:
+        raise ValueError(f"controls_per_forget must be positive (or infinite), not {controls_per_forget!r}")
+    return float(controls_per_forget)

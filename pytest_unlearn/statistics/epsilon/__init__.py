@@ -1,0 +1,1 @@
+"""Lower bounds on epsilon, and the NeurIPS-2023 forgetting quality."""

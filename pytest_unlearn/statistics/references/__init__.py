@@ -1,0 +1,1 @@
+"""Comparisons of one model with reference models."""

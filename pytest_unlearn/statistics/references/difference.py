@@ -1,0 +1,169 @@
+"""A difference of bounded means to references: per-side half widths in quadrature, none of them ever zero.
+
+A model beside several references: means of paired differences, and where a model sends examples.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pytest_unlearn.core.evidence import Estimate, FloatArray, IntArray
+from pytest_unlearn.statistics.quantiles import degrees_of_freedom, pooled_degrees, quantile, unseen_half_width
+from pytest_unlearn.statistics.validation import check_confidence, vector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceMeasure:
+    """`value` with the sampled sides behind it, each (variance of what it adds to the value, independent units).
+
+    `covariance` is that of two sides that share units; it never outweighs their variances.
+    `reference_variance` is that of the references' mean, over `references` of them. Sides and references are measured
+    in units of 1/`scale` of the value. `sparse` data (0/1 outcomes that mostly agree) get Wilson's half width, which
+    does not trust a variance estimated from a few disagreements.
+    """
+
+    value: float
+    sides: tuple[tuple[float, int], ...]
+    reference_variance: float
+    references: int
+    lowest: float
+    highest: float
+    scale: float
+    sparse: bool
+    method: str
+    n_forget: int
+    n_controls: int
+    covariance: float = 0.0
+
+    def at(self, confidence: float) -> Estimate:
+        """Symmetric one-sided bounds at `confidence` (MOVER, Zou & Donner 2008), clipped to the quantity's range."""
+        check_confidence(confidence)
+        low, high, method = self.lowest, self.highest, "undefined: a single unit"
+        if min(units for _, units in self.sides) > 1:
+            half, few = self._half_width(confidence)
+            low, high = max(low, self.value - half), min(high, self.value + half)
+            method = f"{self.method}, t" if few else self.method
+        return Estimate(
+            value=self.value,
+            low=low,
+            high=high,
+            confidence=confidence,
+            method=method,
+            n_forget=self.n_forget,
+            n_controls=self.n_controls,
+        )
+
+    def _half_width(self, confidence: float) -> tuple[float, bool]:
+        few = degrees_of_freedom(min(units for _, units in self.sides))
+        data = max(0.0, sum(variance for variance, _ in self.sides) + 2.0 * self.covariance)
+        degrees = pooled_degrees((data, few), (self.reference_variance, self.references - 1.0))
+        q = quantile(confidence, min(degrees, few))
+        squares = 2.0 * q * q * self.covariance
+        for variance, units in self.sides:
+            spread, unseen = q * math.sqrt(variance), unseen_half_width(q, units)
+            half = unseen / 2.0 + math.hypot(spread, unseen / 2.0) if self.sparse else max(spread, unseen)
+            squares += half * half
+        if self.covariance < 0.0:  # sides that cancel say nothing of the units that were not seen
+            squares = max(squares, unseen_half_width(q, min(units for _, units in self.sides)) ** 2)
+        return self.scale * math.sqrt(squares + q * q * self.reference_variance), few < math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """How much further a model's answers are distributed from the references' than theirs from each other's.
+
+    `differences` [n] are what each example adds, and their mean is the excess; `ours` is the model's own distance,
+    `theirs` [K] each reference's from the others.
+    """
+
+    differences: FloatArray
+    ours: float
+    theirs: FloatArray
+
+
+def among_references(
+    differences: ArrayLike,
+    reference_values: ArrayLike,
+    *,
+    further: bool,
+    sparse: bool,
+    method: str = "paired difference",
+) -> DifferenceMeasure:
+    """How far is a model from the mean of references, by paired differences on the same examples?
+
+    Args:
+        differences: [n], each example's difference to the references' mean, in [-1, 1].
+        reference_values: [K], the same quantity of each reference, K of two or more: they are a sample as well.
+        further: False for the mean of all models that could be retrained, of which K were; True for one more of them,
+            which varies by itself: what lies beyond that bound no retrained model would reach.
+        sparse: whether the values come of yes or no (Wilson's half width), rather than of continuous scores.
+        method: what the estimate names.
+
+    Returns:
+        A measure of the mean difference in [-1, 1], 0 under perfect unlearning.
+
+    Raises:
+        ValueError: fewer than two references, or values that are not finite.
+
+    Source: Student's prediction interval; MOVER, Zou & Donner 2008, for its parts.
+    """
+    values, references = vector("differences", differences), vector("reference_values", reference_values)
+    if references.size < 2:
+        raise ValueError(f"reference_values needs two references or more to vary, not {references.size}")
+    n, count = values.size, references.size
+    return DifferenceMeasure(
+        value=float(values.mean()),
+        sides=((float(values.var(ddof=1)) / n if n > 1 else math.nan, n),),
+        reference_variance=float(references.var(ddof=1)) * (1.0 / count + float(further)),
+        references=count,
+        lowest=-1.0,
+        highest=1.0,
+        scale=1.0,
+        sparse=sparse,
+        method=method,
+        n_forget=n,
+        n_controls=0,
+    )
+
+
+def shift(ours: IntArray, theirs: IntArray, groups: IntArray) -> Shift:
+    """Does a model send examples where references send them?
+
+    Args:
+        ours: [n], the class that the model predicts, from 0.
+        theirs: [K, n], the same of each reference, K of two or more.
+        groups: [n], the class of each example; distributions are compared within it.
+
+    Returns:
+        The excess of the model's total variation distance over the references' own: everyone is compared with the mean
+        of K - 1 references, so that a retrained model's expected excess is exactly 0.
+
+    Raises:
+        ValueError: fewer than two references.
+    """
+    count = len(theirs)
+    if count < 2:
+        raise ValueError(f"theirs needs two references or more to be compared with each other, not {count}")
+    columns = int(max(ours.max(), theirs.max())) + 1
+    names, group = np.unique(groups, return_inverse=True)
+    cells, size = group * columns, len(names) * columns
+    mine, yours = cells + ours, cells + theirs
+    excess, distances, own = np.zeros(len(ours)), np.zeros(count), 0.0
+    for k in range(count):
+        rest = np.delete(yours, k, axis=0)
+        parts = [_parts(one, rest, size) for one in (mine, yours[k])]
+        excess += (parts[0] - parts[1]) / count
+        own += float(parts[0].mean()) / count
+        distances[k] = parts[1].mean()
+    return Shift(differences=excess, ours=own, theirs=distances)
+
+
+def _parts(one: IntArray, rest: IntArray, size: int) -> FloatArray:
+    """What each example adds to the total variation distance from the mean of the rest; their mean is the distance."""
+    shares = np.bincount(one, minlength=size) - np.bincount(rest.ravel(), minlength=size) / len(rest)
+    sign = np.sign(np.round(shares, 9))
+    return np.asarray(0.5 * (sign[one] - sign[rest].mean(axis=0)))

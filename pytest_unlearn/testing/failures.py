@@ -1,0 +1,119 @@
+"""What every assertion does with its evidence: record it, and raise unless the claim is proven.
+
+Evidence -> the text of a failed assertion: the claim, what was observed, what stands beside it, what to do next.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_unlearn.core.evidence import Evidence, Verdict
+from pytest_unlearn.core.recorder import badness, record
+from pytest_unlearn.core.settings import resolve
+from pytest_unlearn.report.wording import headline_of, interval, sizes
+
+
+class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, not an error
+    """A claim was not proven; `.evidence` says why. One type for every verdict, so that Hypothesis sees one failure."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(explain(evidence.to_json()))
+        self.evidence = evidence
+
+
+class ReleaseFailure(AuditFailure):
+    """Some claims of a release were not proven; `.evidences` holds all by name, `.evidence` the gravest."""
+
+    def __init__(self, evidences: Mapping[str, Evidence]) -> None:
+        self.evidences = dict(evidences)
+        missing = [one for one in evidences.values() if one.verdict is not Verdict.PASS]
+        gravest = max(missing, key=lambda one: badness(one.to_json()))
+        super().__init__(gravest)
+        rest = [f"{one.verdict} {one.claim.name}" for one in missing if one is not gravest]
+        if rest:
+            self.args = (f"{self.args[0]}\n\nnot proven besides: {', '.join(rest)}",)
+
+
+class InconclusiveWarning(UserWarning):
+    """A claim was neither proven nor refuted, and the settings let that pass."""
+
+
+def require(evidence: Evidence) -> Evidence:
+    """Record evidence, and hand it back if it is a PASS (or inconclusive where the settings let that pass).
+
+    Raises:
+        AuditFailure: on any other verdict.
+    """
+    __tracebackhide__ = True
+    record(evidence)
+    if evidence.verdict is Verdict.PASS:
+        return evidence
+    if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
+        warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=3)
+        return evidence
+    raise AuditFailure(evidence)
+
+
+def require_all(evidences: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """Record the evidence of several claims, and hand it back if each is a PASS (or inconclusive where that may pass).
+
+    Raises:
+        ReleaseFailure: when any claim is not proven.
+    """
+    __tracebackhide__ = True
+    lenient = resolve("inconclusive").value == "warn"
+    failed = False
+    for evidence in evidences.values():
+        record(evidence)
+        if evidence.verdict is Verdict.INCONCLUSIVE and lenient:
+            warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=3)
+        elif evidence.verdict is not Verdict.PASS:
+            failed = True
+    if failed:
+        raise ReleaseFailure(evidences)
+    return dict(evidences)
+
+
+def explain(evidence: Mapping[str, Any]) -> str:
+    """The failure text of one evidence (as JSON): forget examples by index only."""
+    claim, verdict = evidence["claim"], evidence["verdict"]
+    headline = headline_of(evidence)
+    label = f" ({evidence['label']})" if evidence["label"] else ""
+    rows = [("claim", _claim(claim, evidence["estimate"])), ("observed", _observed(evidence))]
+    rows += _controls(evidence["controls"])
+    rows.append(("evidence", sizes(evidence["estimate"])))
+    rows += [("because" if not i else "", reason) for i, reason in enumerate(evidence["reasons"])]
+    if evidence["most_exposed"]:
+        shown = "  ".join(f"#{item['index']} {item['percentile']:.2f}" for item in evidence["most_exposed"])
+        rows.append(("stand out", f"{shown}   (index in train, share of controls below it)"))
+    needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
+    steps = [
+        *([needed] if needed and not any(needed in step for step in evidence["advice"]) else []),
+        *evidence["advice"],
+    ]
+    rows += [("next" if not i else "", step) for i, step in enumerate(steps)]
+    return "\n".join([f"{verdict}{label}: {headline}.", "", *(f"  {name:<11} {text}" for name, text in rows)])
+
+
+def _claim(claim: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:
+    sources = ", ".join(f"{name} from {source}" for name, source in claim["sources"].items() if source != "default")
+    return f"{claim['text']}   (one-sided {estimate['confidence']:.0%} bounds{'; ' + sources if sources else ''})"
+
+
+def _observed(evidence: Mapping[str, Any]) -> str:
+    others = len(evidence["attacks"])
+    chosen = f"{evidence['decided_by']}, one of {others} attacks" if others > 1 else evidence["decided_by"]
+    return f"{interval(evidence['estimate'])}   {chosen}"
+
+
+def _controls(controls: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = []
+    if controls["original"]:
+        rows.append(("original", f"{interval(controls['original']['estimate'])}   {controls['original']['says']}"))
+    for control in controls["retrained"]:
+        rows.append((control["name"], f"{interval(control['estimate'])}   {control['attack']}"))
+    if controls["blind"]:
+        rows.append(("blind", f"{interval(controls['blind']['estimate'])}   {controls['blind']['says']}"))
+    return rows

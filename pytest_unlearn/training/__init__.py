@@ -1,0 +1,35 @@
+"""Reference models: retrained by the user's recipe, once, and kept.
+
+Importing this package is light: torch, scikit-learn and the file formats are imported when a model is trained or read.
+"""
+
+from pytest_unlearn.core.progress import Progress, progress, report_progress
+from pytest_unlearn.training.arrays import stack
+from pytest_unlearn.training.cache.store import Entry, Fetched, Store
+from pytest_unlearn.training.fingerprint import fingerprint
+from pytest_unlearn.training.fingerprint.walker import UnknownRecipe
+from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder
+from pytest_unlearn.training.runner import Job, Trained, check_recipe, reference_key, train_all
+from pytest_unlearn.training.seeding import isolated
+
+__all__ = [
+    "Entry",
+    "EstimatorRecipe",
+    "Fetched",
+    "Job",
+    "Progress",
+    "Recipe",
+    "Store",
+    "TorchRecipe",
+    "Trained",
+    "UnknownRecipe",
+    "builder",
+    "check_recipe",
+    "fingerprint",
+    "isolated",
+    "progress",
+    "reference_key",
+    "report_progress",
+    "stack",
+    "train_all",
+]

@@ -1,0 +1,1 @@
+"""Trained models on disk, by key; nothing is ever unpickled."""

@@ -1,0 +1,191 @@
+"""A trained model as bytes, and back, without pickle: safetensors for modules, skops for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_unlearn.training.cache.module_tree import NotDescribable, describe, named_tensors, rebuild
+from pytest_unlearn.training.seeding import isolated
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Build = Callable[[], Any]
+_refused: dict[Hashable, str] = {}  # to learn it takes longer than to train a forest, and a search trains hundreds
+
+
+class NotStorable(ValueError):  # noqa: N818 - it says what the model is
+    """A model cannot be written without pickling; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A model in a file's shape: its kind (the file's suffix), its bytes, and what JSON says about it."""
+
+    kind: str
+    data: bytes
+    structure: dict[str, Any]
+
+
+def encode(model: Any, build: Build | None = None) -> Payload:
+    """Write a model as bytes, having checked that it can be read back.
+
+    Args:
+        model: an nn.Module, a fitted scikit-learn estimator, or arrays in plain containers.
+        build: makes the module untrained; saves describing its classes.
+
+    Returns:
+        The payload.
+
+    Raises:
+        NotStorable: only pickle could write this model.
+    """
+    from torch import nn
+
+    if isinstance(model, nn.Module):
+        return _encode_module(model, build)
+    from skops import io
+
+    kind = _kind(model)
+    if kind in _refused:
+        raise NotStorable(_refused[kind])
+    try:
+        data = io.dumps(model)
+        untrusted = io.get_untrusted_types(data=data)
+        if untrusted:
+            raise NotStorable(f"skops does not vouch for {', '.join(untrusted)}")
+        io.loads(data, trusted=None)
+    except NotStorable as error:
+        if kind is not None:
+            _refused[kind] = str(error)
+        raise
+    except Exception as error:
+        raise NotStorable(f"skops cannot write a {type(model).__name__} ({error})") from error
+    return Payload("skops", data, {})
+
+
+def _kind(model: Any) -> Hashable:
+    """An estimator's class and those of its settings; None for other models."""
+    if not hasattr(model, "get_params"):
+        return None
+    return type(model), tuple(sorted((name, str(type(value))) for name, value in model.get_params().items()))
+
+
+def decode(payload: Payload, build: Build | None = None) -> Any:
+    """Read a model back, trusting nothing in the payload.
+
+    Args:
+        payload: what `encode` gave, or what somebody put in its place.
+        build: what `encode` was given.
+
+    Returns:
+        The model, on the device it was trained on where that exists.
+
+    Raises:
+        Exception: any kind, where the payload is not what `encode` writes.
+    """
+    if payload.kind == "skops":
+        from skops import io
+
+        return io.loads(payload.data, trusted=None)
+    from safetensors.torch import load
+
+    with isolated(0):
+        tensors = {
+            name: _placed(tensor, payload.structure["devices"][name]) for name, tensor in load(payload.data).items()
+        }
+        if "tree" in payload.structure:
+            return rebuild(payload.structure["tree"], tensors)
+        if build is None:
+            raise ValueError("this model was stored by a recipe with a `build`, which is needed to read it")
+        return _fill(build(), payload.structure, tensors)
+
+
+def _encode_module(model: nn.Module, build: Build | None) -> Payload:
+    from safetensors.torch import save
+
+    pairs = named_tensors(model)
+    try:
+        if any(not hasattr(value, "untyped_storage") for value in model.state_dict().values()):
+            raise NotStorable(f"{type(model).__name__} keeps more than tensors in its state dict")
+        data = save({name: tensor.detach().cpu().clone().contiguous() for name, tensor in pairs})
+    except NotStorable:
+        raise
+    except Exception as error:
+        raise NotStorable(f"safetensors cannot write the tensors of {type(model).__name__} ({error})") from error
+    structure: dict[str, Any] = {"devices": {name: str(tensor.device) for name, tensor in pairs}}
+    filled = {
+        **structure,
+        "training": {name: part.training for name, part in model.named_modules()},
+        "trainable": sorted(name for name, tensor in pairs if tensor.requires_grad),
+    }
+    if build is not None and _comes_back(model, Payload("safetensors", data, filled), build):
+        return Payload("safetensors", data, filled)
+    try:
+        payload = Payload("safetensors", data, {**structure, "tree": describe(model)})
+    except NotDescribable as error:
+        raise NotStorable(str(error)) from error
+    if not _comes_back(model, payload, None):
+        raise NotStorable(f"{type(model).__name__} is not the same when it is read back: use TorchRecipe(build=...)")
+    return payload
+
+
+def _fill(model: nn.Module, structure: dict[str, Any], tensors: dict[str, torch.Tensor]) -> nn.Module:
+    """Put stored tensors and flags into a module that is built but not trained."""
+    own = dict(named_tensors(model))
+    if {name: tensor.shape for name, tensor in own.items()} != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise ValueError("the stored tensors do not fit the module that `build` makes")
+    for name, tensor in tensors.items():
+        own[name].data = tensor
+        own[name].requires_grad_(name in structure["trainable"])
+    for name, part in model.named_modules():
+        part.training = bool(structure["training"][name])
+    return model
+
+
+def _comes_back(model: nn.Module, payload: Payload, build: Build | None) -> bool:
+    """Whether a payload reads back as the same model: the same classes and flags, tensors equal bit for bit."""
+    try:
+        again = decode(payload, build)
+        return _looks(again) == _looks(model)
+    except Exception:
+        return False
+
+
+def _looks(model: nn.Module) -> list[Any]:
+    tensors, first = named_tensors(model), dict[int, str]()
+    for name, tensor in tensors:
+        first.setdefault(id(tensor), name)
+    return [
+        # By name, since a class that `build` defines within itself is another one each time.
+        [(name, *_class_name(part), part.training, _plain(part)) for name, part in model.named_modules()],
+        [(name, first[id(tensor)], type(tensor), tensor.requires_grad, str(tensor.dtype)) for name, tensor in tensors],
+        [(tuple(tensor.shape), _bytes(tensor)) for _, tensor in tensors],
+    ]
+
+
+def _class_name(part: nn.Module) -> tuple[str, str]:
+    return type(part).__module__, type(part).__qualname__
+
+
+def _plain(module: nn.Module) -> dict[str, Any]:
+    kinds = (bool, int, float, str, type(None), tuple, list, dict)
+    return {name: repr(value) for name, value in vars(module).items() if type(value) in kinds and name[0] != "_"}
+
+
+def _bytes(tensor: torch.Tensor) -> bytes:
+    import torch
+
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+
+
+def _placed(tensor: torch.Tensor, device: str) -> torch.Tensor:
+    import torch
+
+    wanted = torch.device(device)
+    missing = wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count()
+    return tensor if missing or wanted.type == "cpu" else tensor.to(wanted)

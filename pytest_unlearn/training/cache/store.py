@@ -1,0 +1,297 @@
+"""A folder of trained models under content-addressed keys. Nothing in it is ever unpickled."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_unlearn.training.cache.serialize import Build, NotStorable, Payload, decode, encode
+
+SCHEMA = "pytest-unlearn model 1"
+_KINDS = ("safetensors", "skops")
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_OURS = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|safetensors|skops|.*\.tmp)")
+_logger = logging.getLogger("pytest_unlearn")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored model: its key, kind, size, what was noted when it was stored, and when that and its last use were."""
+
+    key: str
+    kind: str
+    size: int
+    info: Mapping[str, Any]
+    stored: float
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What looking up a key gave: the model and its info, or none; `damage` says what was wrong with an entry."""
+
+    model: Any = None
+    info: Mapping[str, Any] | None = None
+    damage: str | None = None
+
+
+@dataclass(frozen=True)
+class Store:
+    """Keeps trained models in a folder, which is made when the first of them is written.
+
+    Each model is a payload, `<key>.safetensors` or `<key>.skops`, and a sidecar, `<key>.json`, that is written last
+    and seals it.
+
+    Attributes:
+        directory: the folder.
+    """
+
+    directory: Path
+
+    def get(self, key: str, build: Build | None = None) -> Any:
+        """A stored model.
+
+        Args:
+            key: what it was put under.
+            build: the recipe's function that makes it untrained, if it has one.
+
+        Returns:
+            The model; None if there is none, or if its files are damaged, which is logged, and they are removed.
+
+        Raises:
+            ValueError: the key cannot name a file.
+        """
+        return self.fetch(key, build).model
+
+    def fetch(self, key: str, build: Build | None = None) -> Fetched:
+        """As `get`, but telling a damaged entry from one that is not there. Hold `lock(key)` if others may write."""
+        found = self.peek(key, build)
+        if found.damage is not None:
+            _logger.warning("cached model %s was damaged (%s): training it again", key, found.damage)
+            self._remove(key)
+        return found
+
+    def peek(self, key: str, build: Build | None = None) -> Fetched:
+        """As `fetch`, but without a word and without removing anything: safe while another process writes."""
+        try:
+            return self._read(key, build)
+        except _Absent:
+            return Fetched()
+        except Exception as error:
+            # Whatever a parser says about bytes that anyone may have written, the model has to be trained again.
+            return Fetched(damage=" ".join(str(error).split())[:300] or type(error).__name__)
+
+    def put(self, key: str, model: Any, info: Mapping[str, Any], build: Build | None = None) -> bool:
+        """Store a model. Hold `lock(key)` if others may write it too.
+
+        Args:
+            key: what to find it under.
+            model: an nn.Module, a fitted scikit-learn estimator, or arrays in plain containers.
+            info: notes about it, as JSON.
+            build: the recipe's function that makes it untrained, if it has one.
+
+        Returns:
+            False if only pickle could store this model, or if nothing can be written here; the reason is logged.
+
+        Raises:
+            ValueError: the key cannot name a file.
+            TypeError: the info is not JSON.
+        """
+        sidecar = {"schema": SCHEMA, "key": _checked(key), "info": json.loads(json.dumps(dict(info)))}
+        try:
+            payload = encode(model, build)
+            sidecar |= {"kind": payload.kind, "structure": payload.structure, "size": len(payload.data)}
+            sidecar |= {"sha256": hashlib.sha256(payload.data).hexdigest()}
+            sealed = json.dumps({**sidecar, "seal": _seal(sidecar)}, indent=1).encode()
+            self._prepare()
+            # Without its sidecar the old payload is nobody's, so no reader can take the new one for it.
+            self._remove(key)
+            self._write(f"{key}.{payload.kind}", payload.data)
+            self._write(f"{key}.json", sealed)
+        except NotStorable as error:
+            _say_once("models cannot be stored, so they are trained again in each run: %s", str(error))
+            _logger.debug("model %s cannot be stored", key)
+            return False
+        except OSError as error:
+            _say_once("models are not stored: %s cannot be written (%s)", str(self.directory), str(error))
+            return False
+        return True
+
+    @contextmanager
+    def lock(self, key: str, wait: bool = True) -> Iterator[bool]:
+        """Keep other processes from training or writing the same model during a block.
+
+        Args:
+            key: of the model.
+            wait: whether to wait for another process that holds it.
+
+        Yields:
+            Whether it is ours. Where the folder cannot be written, nothing can be locked, and nothing needs to be.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            self._prepare()
+            lock = FileLock(self.directory / f"{_checked(key)}.lock")
+            try:
+                lock.acquire(timeout=1 if wait else 0)
+            except Timeout:
+                if not wait:
+                    yield False
+                    return
+                _logger.info("waiting for another process, which trains model %s", key)
+                lock.acquire()
+        except (OSError, NotImplementedError) as error:
+            _logger.debug("model %s is not locked: %s", key, error)
+            yield True
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def entries(self) -> list[Entry]:
+        """The stored models, by key; damaged sidecars are left out."""
+        found = []
+        for path in sorted(self.directory.glob("*.json")):
+            try:
+                found.append(self._entry(path.stem, self._sidecar(path.stem)))
+            except Exception:
+                continue
+        return found
+
+    def find(self, key: str) -> Entry | None:
+        """A stored model's entry if every byte is as it was written, else None; nothing is loaded or changed."""
+        try:
+            return self.examine(key)
+        except Exception:
+            return None
+
+    def examine(self, key: str) -> Entry:
+        """As `find`, but an exception says what is wrong with the files of this key."""
+        return self._entry(key, self._bytes(key)[0])
+
+    def purge(self) -> int:
+        """Remove every model, with what interrupted writers left behind, and return how many there were.
+
+        Other files in the folder stay.
+        """
+        entries = self.entries()
+        for entry in entries:
+            self._remove(entry.key)
+        for path, _ in self.files():
+            path.unlink(missing_ok=True)
+        for entry in entries:
+            (self.directory / f"{entry.key}.lock").unlink(missing_ok=True)
+        return len(entries)
+
+    def files(self) -> list[tuple[Path, str]]:
+        """Every file in the folder that has the name of one of ours, and the key that it belongs to."""
+        found = [(path, _OURS.fullmatch(path.name)) for path in sorted(self.directory.glob("*")) if path.is_file()]
+        return [(path, match[1]) for path, match in found if match]
+
+    def discard(self, key: str, names: Iterable[str] = ()) -> bool:
+        """Remove a model, or only the named files of it; False, and nothing is, while another process has it."""
+        with self.lock(key, wait=False) as ours:
+            if ours and not names:
+                self._remove(key)
+            for name in (names or (f"{key}.lock",)) if ours else ():
+                with suppress(OSError):
+                    (self.directory / name).unlink(missing_ok=True)
+        return ours
+
+    def _entry(self, key: str, sidecar: Mapping[str, Any]) -> Entry:
+        # A use touches the sidecar, which was written right after the payload.
+        payload = (self.directory / f"{key}.{sidecar['kind']}").stat()
+        used = max(payload.st_mtime, (self.directory / f"{key}.json").stat().st_mtime)
+        return Entry(key, sidecar["kind"], payload.st_size, sidecar["info"], payload.st_mtime, used)
+
+    def _read(self, key: str, build: Build | None) -> Fetched:
+        files = [self.directory / f"{_checked(key)}.{kind}" for kind in ("json", *_KINDS)]
+        if not any(file.exists() for file in files):
+            raise _Absent
+        sidecar, data = self._bytes(key)
+        model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
+        with suppress(OSError):  # a store that cannot be written is still read; it only forgets when it was used
+            os.utime(self.directory / f"{key}.json")
+        return Fetched(model, sidecar["info"])
+
+    def _bytes(self, key: str) -> tuple[dict[str, Any], bytes]:
+        sidecar = self._sidecar(key)
+        data = (self.directory / f"{key}.{sidecar['kind']}").read_bytes()
+        if hashlib.sha256(data).hexdigest() != sidecar["sha256"]:
+            raise ValueError(f"its {len(data)} bytes are not the {sidecar['size']} that were written")
+        return sidecar, data
+
+    def _sidecar(self, key: str) -> dict[str, Any]:
+        try:
+            sidecar = json.loads((self.directory / f"{key}.json").read_bytes())
+        except FileNotFoundError:
+            raise ValueError("its sidecar is missing") from None
+        seal = sidecar.pop("seal", None) if isinstance(sidecar, dict) else None
+        if seal is None or seal != _seal(sidecar):
+            raise ValueError("its sidecar is not as it was written")
+        if sidecar["schema"] != SCHEMA or sidecar["key"] != key or sidecar["kind"] not in _KINDS:
+            raise ValueError("its sidecar belongs to something else")
+        assert isinstance(sidecar, dict)
+        return sidecar
+
+    def _prepare(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        ignore = self.directory.parent / ".gitignore"
+        if self.directory.parent.name == ".unlearn" and not ignore.exists():
+            ignore.write_text("*\n")
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Write a file so that it is there whole or not at all, even after a power cut."""
+        descriptor, temporary = tempfile.mkstemp(
+            prefix=f".{name.partition('.')[0]}.", suffix=".tmp", dir=self.directory
+        )
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.directory / name)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+    def _remove(self, key: str) -> None:
+        """Remove an entry, sidecar first, and what writers of it left when they were killed."""
+        leftovers = [path.name for path in self.directory.glob(f".{key}.*.tmp")]
+        for name in (f"{key}.json", *(f"{key}.{kind}" for kind in _KINDS), *leftovers):
+            try:
+                (self.directory / name).unlink(missing_ok=True)
+            except OSError as error:
+                _logger.debug("%s was not removed: %s", name, error)
+
+
+class _Absent(Exception):  # noqa: N818 - nothing went wrong
+    """No file of this key is there."""
+
+
+@functools.cache
+def _say_once(message: str, *details: str) -> None:
+    """A search trains hundreds of models, all of which cannot be stored for one reason."""
+    _logger.warning(message, *details)
+
+
+def _checked(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} cannot name a stored model: use letters, digits, - and _, as reference_key gives")
+    return key
+
+
+def _seal(sidecar: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(sidecar, sort_keys=True).encode()).hexdigest()

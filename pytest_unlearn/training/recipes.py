@@ -1,0 +1,263 @@
+"""Recipes: how a model is trained, as a value that can be called with a dataset and a seed.
+
+The training loop of TorchRecipe: index batches over stacked tensors, because a DataLoader takes most of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_unlearn.training.arrays import stack
+from pytest_unlearn.training.seeding import isolated
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+_OPTIMIZERS = ("adam", "sgd")
+
+
+class RecipeLike(Protocol):
+    """What every recipe can do: train a model on a dataset, reproducibly under a seed."""
+
+    def __call__(self, dataset: Any, /, *, seed: int) -> Any:
+        """The trained model."""
+
+
+@dataclass(frozen=True)
+class TorchRecipe:
+    """Trains a torch classifier from scratch, in the plainest way.
+
+    Attributes:
+        build: makes the untrained model; called once a training, with the seed set.
+        epochs: passes over the data.
+        batch_size: examples a step.
+        learning_rate: of the optimizer.
+        optimizer: "adam", "sgd", or a callable that turns parameters into an optimizer.
+        weight_decay: of the named optimizers.
+        momentum: of "sgd".
+        loss: `loss(logits, labels)`; by default cross-entropy, and for models with one logit binary cross-entropy.
+        device: where to train; by default where `build` puts the model.
+        key: stands for the whole recipe in the cache, instead of a digest of its code.
+    """
+
+    build: Callable[[], nn.Module]
+    epochs: int = 40
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    optimizer: str | Callable[..., Any] = "adam"
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    loss: Callable[..., Any] | None = None
+    device: str | None = None
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that could only fail later, in the middle of a training."""
+        if not callable(self.build):
+            raise TypeError("build must be a function that makes an untrained model, as in `lambda: MLP(784, 10)`")
+        if self.epochs < 1 or self.batch_size < 1:
+            raise ValueError(f"epochs ({self.epochs}) and batch_size ({self.batch_size}) must be at least 1")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}: it must be positive")
+        if isinstance(self.optimizer, str) and self.optimizer not in _OPTIMIZERS:
+            raise ValueError(
+                f"optimizer {self.optimizer!r} is not known: use 'adam', 'sgd', or a function of parameters"
+            )
+
+    def __call__(self, dataset: Any, *, seed: int) -> nn.Module:
+        """Train a model; the same data and seed give the same model, and no global state is disturbed.
+
+        Args:
+            dataset: map-style, of (x, y).
+            seed: decides the initial weights, the order of the examples and the dropout.
+
+        Returns:
+            The model, in eval mode.
+
+        Raises:
+            ValueError: the dataset is empty or ragged, or has labels that the model has no logit for.
+            FloatingPointError: the training diverged.
+        """
+        X, y = stack(dataset)
+        with isolated(seed):
+            return fit(self, X, y)
+
+
+@dataclass(frozen=True)
+class EstimatorRecipe:
+    """Fits a clone of a scikit-learn estimator.
+
+    Attributes:
+        estimator: any classifier, a Pipeline or a search over one included.
+        key: stands for the whole recipe in the cache, instead of a digest of its parameters.
+    """
+
+    estimator: Any
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is not an estimator."""
+        if isinstance(self.estimator, type) or not (
+            hasattr(self.estimator, "fit") and hasattr(self.estimator, "get_params")
+        ):
+            raise TypeError(
+                "estimator must be a scikit-learn estimator object, as in EstimatorRecipe(LogisticRegression())"
+            )
+
+    def __call__(self, dataset: Any, *, seed: int) -> Any:
+        """Fit a clone with every `random_state`, nested ones too, set to the seed.
+
+        Args:
+            dataset: map-style, of (x, y); x is flattened.
+            seed: given to every `random_state` parameter.
+
+        Returns:
+            The fitted clone.
+
+        Raises:
+            ValueError: the dataset is empty or ragged.
+        """
+        from sklearn.base import clone
+
+        X, y = stack(dataset)
+        estimator = clone(self.estimator)
+        states = [name for name in estimator.get_params(deep=True) if name.rpartition("__")[2] == "random_state"]
+        estimator.set_params(**dict.fromkeys(states, seed % 2**32))
+        with isolated(seed):
+            return estimator.fit(X.reshape(len(X), -1), y)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Any training function, with a key of its own for the cache.
+
+    Attributes:
+        function: `function(dataset, *, seed) -> model`.
+        key: stands for the function in the cache; change it whenever the recipe changes. None: its code is digested.
+    """
+
+    function: Callable[..., Any]
+    key: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be called, and keys that cannot be told apart."""
+        if not callable(self.function):
+            raise TypeError(
+                "function must be callable, as in Recipe(train, key='v1') with `def train(dataset, *, seed)`"
+            )
+        if self.key is not None and (not isinstance(self.key, str) or not self.key):
+            raise TypeError("key must be a string that is not empty, such as 'v1'")
+
+    def __call__(self, dataset: Any, *, seed: int) -> Any:
+        """What the function returns.
+
+        Args:
+            dataset: map-style, of (x, y).
+            seed: passed on.
+
+        Returns:
+            The trained model.
+        """
+        return self.function(dataset, seed=seed)
+
+
+def builder(recipe: Any) -> Callable[[], nn.Module] | None:
+    """The function that makes a recipe's untrained model, if it says so (its `build`), looking through `Recipe`."""
+    while isinstance(recipe, Recipe):
+        recipe = recipe.function
+    build = getattr(recipe, "build", None)
+    return build if callable(build) else None
+
+
+def fit(recipe: TorchRecipe, X: NDArray[Any], y: NDArray[np.int64]) -> nn.Module:
+    """Build and train a model with the generators as they are; `isolated` seeds them.
+
+    Args:
+        recipe: what to build and how to train it.
+        X: the examples.
+        y: their labels.
+
+    Returns:
+        The model, in eval mode, without gradients.
+
+    Raises:
+        TypeError: `build` makes something else than a module.
+        ValueError: the model has nothing to train, or no logit for a label.
+        FloatingPointError: the training diverged.
+    """
+    import torch
+    from torch import nn
+
+    model = recipe.build()
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"build returned {type(model).__name__}: it must return an untrained torch.nn.Module")
+    if recipe.device is not None:
+        model = model.to(recipe.device)
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trainable:
+        raise ValueError("the model has no parameters to train: check `build` and its requires_grad flags")
+    inputs, labels = torch.as_tensor(np.array(X)), torch.as_tensor(y)
+    if inputs.is_floating_point():
+        inputs = inputs.to(trainable[0].dtype)
+    inputs, labels = inputs.to(trainable[0].device), labels.to(trainable[0].device)
+    optimizer, loss = _optimizer(recipe, trainable), recipe.loss or _classification_loss
+    model.train()
+    # cuDNN picks among algorithms by timing them unless told otherwise, and some of them are not reproducible.
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        for _ in range(recipe.epochs):
+            for batch in _batches(torch.randperm(len(labels)), recipe.batch_size):
+                chosen = batch.to(inputs.device)
+                optimizer.zero_grad(set_to_none=True)
+                loss(model(inputs[chosen]), labels[chosen]).backward()
+                optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in trainable):
+        raise FloatingPointError("the training diverged (weights are not finite): lower the learning_rate")
+    return model.eval()
+
+
+def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    import torch
+
+    batches = list(torch.split(order, size))
+    # BatchNorm cannot train on a single example, so a last one joins the batch before it.
+    if len(batches) > 1 and size > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [order[(len(batches) - 2) * size :]]
+    return batches
+
+
+def _optimizer(recipe: TorchRecipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    import torch
+
+    if not isinstance(recipe.optimizer, str):
+        made: torch.optim.Optimizer = recipe.optimizer(parameters)
+        return made
+    # The fused step is one kernel instead of several a parameter: half the time of small models.
+    fused = all(parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda") for parameter in parameters)
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
+    return torch.optim.SGD(
+        parameters, lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=fused
+    )
+
+
+def _classification_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    from torch.nn import functional
+
+    single = logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1)
+    classes = 2 if single else logits.shape[1]
+    if int(labels.max()) >= classes or int(labels.min()) < 0:
+        raise ValueError(
+            f"the dataset has labels from {int(labels.min())} to {int(labels.max())}, the model answers for classes "
+            f"0 to {classes - 1}: give the model one logit for each class, or pass a `loss` of your own"
+        )
+    if single:
+        return functional.binary_cross_entropy_with_logits(logits.reshape(-1), labels.to(logits.dtype))
+    return functional.cross_entropy(logits, labels)

@@ -1,0 +1,352 @@
+"""Train reference models, each once: from the store where it is there, otherwise here or in worker processes.
+
+Train in worker processes: what they can store the parent reads back, what they cannot they send.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import logging
+import sys
+import time
+import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib import metadata
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from pytest_unlearn.core.progress import Progress, report_progress
+from pytest_unlearn.training.cache.store import Store
+from pytest_unlearn.training.fingerprint.imports import is_project_file
+from pytest_unlearn.training.fingerprint.walker import is_a
+from pytest_unlearn.training.recipes import builder
+from pytest_unlearn.training.seeding import isolated
+
+if TYPE_CHECKING:
+    from pytest_unlearn.training.cache.store import Store
+
+
+Source = Literal["store", "trained", "retrained: damaged cache"]
+_KEY_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """One model to have: the recipe, what it trains on, its seed, and the key that `reference_key` gives."""
+
+    recipe: Any
+    dataset: Any
+    seed: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One model, how many seconds its training took (also when it was in an earlier run), and where it came from."""
+
+    model: Any
+    key: str
+    seed: int
+    seconds: float
+    source: Source
+
+
+def reference_key(recipe_fingerprint: str, data_digest: str, indices: Any, seed: int, device: str | None = None) -> str:
+    """The key of a model: it changes with anything that the trained weights depend on.
+
+    Args:
+        recipe_fingerprint: what `fingerprint` says of the recipe.
+        data_digest: a digest of the whole training set.
+        indices: the examples of it that are trained on, in order; None for all.
+        seed: of the training.
+        device: such as "cuda:1", of which only the type counts; None is the CPU.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    chosen = None if indices is None else np.ascontiguousarray(indices, dtype=np.int64)
+    facts = {
+        "schema": _KEY_SCHEMA,
+        "recipe": recipe_fingerprint,
+        "data": data_digest,
+        "indices": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
+        "seed": int(seed),
+        "device": str(device or "cpu").partition(":")[0],
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "versions": {name: _version(name) for name in ("torch", "numpy", "scikit-learn")},
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def train_all(
+    jobs: Sequence[Job],
+    *,
+    store: Store | None,
+    n_jobs: int = 1,
+    fresh: bool = False,
+    progress: Progress = report_progress,
+) -> list[Trained]:
+    """Have every model: from the store if it is there, otherwise trained on one thread and stored.
+
+    Several processes may do this at once, on the same store: each model is trained by one of them.
+
+    Args:
+        jobs: the models to have.
+        store: where they are kept; None trains all of them, and keeps none.
+        n_jobs: how many worker processes train at the same time; 1 trains in this one, -1 uses every core.
+        fresh: whether to train what is in the store again.
+        progress: told of each model that is trained.
+
+    Returns:
+        A result for each job, in their order.
+
+    Raises:
+        TypeError: a recipe cannot be called with a dataset and a `seed`, or returns None.
+        Exception: what a recipe raises, with a note that names the seed.
+    """
+    if n_jobs == 0 or n_jobs < -1:
+        raise ValueError(f"n_jobs is {n_jobs}: use 1 to train in this process, more for workers, -1 for every core")
+    for job in jobs:
+        check_recipe(job.recipe)
+    results: dict[int, Trained] = {}
+    damaged: set[int] = set()
+    for index, job in enumerate(jobs):
+        found = _look_up(job, store) if store is not None and not fresh else "absent"
+        if isinstance(found, Trained):
+            results[index] = found
+        elif found == "damaged":
+            damaged.add(index)
+    waiting = [index for index in range(len(jobs)) if index not in results]
+    if n_jobs == 1 or len(waiting) < 2:
+        coming = _train_here(jobs, waiting, store, fresh)
+    else:
+        coming = train_in_workers(jobs, waiting, store, fresh, n_jobs)
+
+    def models() -> Iterator[Trained]:
+        for index, trained in coming:
+            again = index in damaged and trained.source == "trained"
+            results[index] = replace(trained, source="retrained: damaged cache") if again else trained
+            yield results[index]
+
+    if waiting:
+        for _ in progress(models(), len(waiting), "training references", _said):
+            pass
+    return [results[index] for index in range(len(jobs))]
+
+
+def _said(trained: Trained) -> str:
+    """What came from the store meanwhile is passed on in silence."""
+    return "" if trained.source == "store" else f"trained in {trained.seconds:.1f} s"
+
+
+def check_recipe(recipe: Any) -> None:
+    """Refuse, before anything is trained, what cannot be called as `recipe(dataset, seed=...)`.
+
+    Args:
+        recipe: what the user gave.
+
+    Raises:
+        TypeError: it cannot; the sentence says how it should look.
+    """
+    # A module can be called with anything, as far as its signature says, but it is a model and trains none.
+    if not callable(recipe) or is_a(recipe, "torch.nn", "Module"):
+        raise TypeError(
+            f"the recipe is a {type(recipe).__name__}: it must be a function that trains a model, "
+            "`def train(dataset, *, seed)`, or a TorchRecipe or EstimatorRecipe"
+        )
+    try:
+        signature = inspect.signature(recipe)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(object(), seed=0)
+    except TypeError as error:
+        name = getattr(recipe, "__qualname__", type(recipe).__name__)
+        raise TypeError(
+            f"the recipe {name}{signature} cannot be called as {name}(dataset, seed=0) ({error}): write it as "
+            "`def train(dataset, *, seed)`, so that every reference model gets a seed of its own"
+        ) from None
+
+
+def train_one(job: Job, store: Store | None, fresh: bool) -> tuple[Trained, bool]:
+    """Train one model in this process, unless another has stored it meanwhile; also whether it is in the store."""
+    if store is None:
+        return _run(job), False
+    with store.lock(job.key):
+        if not fresh:
+            found = store.fetch(job.key, builder(job.recipe))
+            if found.model is not None:
+                return Trained(found.model, job.key, job.seed, _seconds(found.info), "store"), True
+        trained = _run(job)
+        return keep(trained, job, store)
+
+
+def keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
+    """Store a model and take it from there, so that the run that trains it sees exactly what later runs will see."""
+    info = {"seed": job.seed, "seconds": round(trained.seconds, 3)}
+    if not store.put(job.key, trained.model, info, builder(job.recipe)):
+        return trained, False
+    again = store.peek(job.key, builder(job.recipe)).model
+    return (trained, False) if again is None else (replace(trained, model=again), True)
+
+
+def _look_up(job: Job, store: Store) -> Trained | Literal["absent", "damaged"]:
+    build = builder(job.recipe)
+    found = store.peek(job.key, build)
+    if found.damage is not None:
+        # It may be half written by another process: only who holds the lock can tell that from damage.
+        with store.lock(job.key, wait=False) as ours:
+            found = store.fetch(job.key, build) if ours else found
+            if found.damage is not None:
+                return "damaged" if ours else "absent"
+    if found.model is None:
+        return "absent"
+    return Trained(found.model, job.key, job.seed, _seconds(found.info), "store")
+
+
+def _train_here(
+    jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool
+) -> Iterator[tuple[int, Trained]]:
+    """One after the other; what another process is training comes last, so that processes share the work."""
+    busy = []
+    for index in waiting:
+        if store is not None and not fresh:
+            with store.lock(jobs[index].key, wait=False) as ours:
+                if not ours:
+                    busy.append(index)
+                    continue
+        yield index, train_one(jobs[index], store, fresh)[0]
+    for index in busy:
+        yield index, train_one(jobs[index], store, fresh)[0]
+
+
+def _run(job: Job) -> Trained:
+    who, doing = getattr(job.recipe, "role", ("the recipe", "training the reference model"))
+    started = time.perf_counter()
+    try:
+        with isolated(job.seed):
+            model = job.recipe(job.dataset, seed=job.seed)
+        if model is None:
+            raise TypeError(f"{who} returned None: it must return the model (is a `return` missing?)")
+    except Exception as error:
+        note = f"while {doing} with seed {job.seed}"
+        # Exception.add_note came with Python 3.11.
+        error.__notes__ = [*getattr(error, "__notes__", []), note]  # type: ignore[attr-defined,unused-ignore]
+        raise
+    return Trained(model, job.key, job.seed, time.perf_counter() - started, "trained")
+
+
+def _seconds(info: Any) -> float:
+    return float((info or {}).get("seconds", 0.0))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def train_in_workers(
+    jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, n_jobs: int
+) -> Iterator[tuple[int, Trained]]:
+    """Train models at the same time in processes of their own.
+
+    Args:
+        jobs: all models.
+        waiting: the positions of those to train.
+        store: where they are kept, if anywhere.
+        fresh: whether to train what is in the store again.
+        n_jobs: how many processes; -1 for one a core.
+
+    Yields:
+        Each position and its model, as they come.
+    """
+    from joblib import Parallel, delayed
+
+    # A worker that is used again may have been started in another folder.
+    shared = store and replace(store, directory=store.directory.absolute())
+    with _sent_whole():
+        # Arrays are sent as they are: a memory map would be read-only in the worker, unlike in this process.
+        pool = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator_unordered", max_nbytes=None)
+        for index, trained, kept in pool(delayed(_work)(index, jobs[index], shared, fresh) for index in waiting):
+            if kept and store is not None:
+                found = store.peek(jobs[index].key, builder(jobs[index].recipe)).model
+                if found is None:
+                    # Somebody removed it since; the worker has sent only the news.
+                    yield index, train_one(jobs[index], store, False)[0]
+                else:
+                    yield index, replace(trained, model=found)
+            elif store is not None and trained.source == "trained":
+                # A class that only this process can find by name may be storable here.
+                with store.lock(jobs[index].key):
+                    yield index, keep(trained, jobs[index], store)[0]
+            else:
+                yield index, trained
+
+
+def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
+
+    # The parent says what there is to say, once, and in the place where its user looks.
+    logger = logging.getLogger("pytest_unlearn")
+    logger.disabled = True
+    try:
+        trained, kept = train_one(job, store, fresh)
+    finally:
+        logger.disabled = False
+    return index, replace(trained, model=None) if kept else trained, kept
+
+
+@contextmanager
+def _sent_whole() -> Iterator[None]:
+    """Send code of modules that a worker could not import, such as a conftest's, by value."""
+    cloudpickle: Any
+    try:
+        # Before joblib 1.6 the pickler that counts is a copy of its own.
+        cloudpickle = importlib.import_module("joblib.externals.cloudpickle")
+    except ImportError:
+        cloudpickle = importlib.import_module("cloudpickle")
+    already = set(cloudpickle.list_registry_pickle_by_value())
+    modules = [module for name, module in list(sys.modules.items()) if name not in already and _only_here(name, module)]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _only_here(name: str, module: types.ModuleType | None) -> bool:
+    """Whether a module of the project is loaded under a name that sys.path does not lead to."""
+    file = getattr(module, "__dict__", {}).get("__file__")
+    if not file or getattr(module, "__name__", None) != name or name in ("__main__", "__mp_main__"):
+        return False
+    if not is_project_file(file):
+        return False
+    search: list[str] | None = None
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        try:
+            spec = PathFinder.find_spec(".".join(parts[:end]), search)
+        except (ImportError, ValueError):
+            return True
+        if spec is None:
+            return not _editable(parts[0])
+        search = list(spec.submodule_search_locations or ())
+    origin = spec.origin if spec else None
+    return origin is None or Path(origin).resolve() != Path(file).resolve()
+
+
+def _editable(top: str) -> bool:
+    """Whether an import hook of an installed package, rather than the path, finds a module; workers have these too."""
+    hooks = [finder for finder in sys.meta_path if getattr(finder, "__module__", "").startswith("__editable__")]
+    return any(finder.find_spec(top, None) is not None for finder in hooks)

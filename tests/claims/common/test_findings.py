@@ -1,0 +1,96 @@
+"""The verdict rule of one model, on findings whose numbers are chosen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from pytest_unlearn.attacks.registry import Attack
+from pytest_unlearn.claims.common.findings import Finding, judge, shows_power
+from pytest_unlearn.core.evidence import Estimate, Scores, Verdict
+
+NO_SCORES = Scores(forget=np.zeros(1), controls=np.zeros(1))
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A measure with a normal error."""
+
+    value: float
+    error: float
+
+    def at(self, confidence):
+        half = norm.ppf(confidence) * self.error
+        return Estimate(
+            value=self.value,
+            low=self.value - half,
+            high=self.value + half,
+            confidence=confidence,
+            method="normal",
+            n_forget=100,
+            n_controls=100,
+        )
+
+
+def finding(value, error=0.02, deciding=True, signed=True, problem="", name="attack"):
+    measure = Normal(value, error)
+    attack = Attack(name=name, score=lambda *_: NO_SCORES, measure=lambda *_: measure, signed=signed)
+    return Finding(
+        attack=attack, deciding=deciding, scores=NO_SCORES, measure=measure, estimate=measure.at(0.95), problem=problem
+    )
+
+
+def verdict(*findings, can_certify=True):
+    return judge(findings, 0.55, 0.95, can_certify).verdict
+
+
+def test_every_deciding_bound_within_the_limit_on_both_sides_is_a_pass():
+    assert verdict(finding(0.51), finding(0.49), finding(0.5, signed=False)) is Verdict.PASS
+
+
+@pytest.mark.parametrize("value", [0.53, 0.47])
+def test_a_bound_beyond_the_limit_on_either_side_withholds_pass(value):
+    assert verdict(finding(0.5), finding(value)) is Verdict.INCONCLUSIVE
+
+
+def test_one_weak_rejection_among_many_attacks_is_no_failure():
+    """0.60 with an error of 0.025 is beyond 0.55 at 2%, which Holm's correction over nine attacks takes away."""
+    lone = finding(0.60, error=0.025)
+    assert verdict(lone) is Verdict.FAIL
+    others = [finding(0.5, error=0.01, deciding=False) for _ in range(8)]
+    assert verdict(lone, *others) is Verdict.INCONCLUSIVE
+
+
+def test_a_tripwire_can_fail_but_not_withhold_a_pass():
+    assert verdict(finding(0.5), finding(0.70, deciding=False)) is Verdict.FAIL
+    assert verdict(finding(0.5), finding(0.56, error=0.05, deciding=False)) is Verdict.PASS
+
+
+def test_a_deviation_on_the_low_side_withholds_pass_by_its_estimate_and_fails_by_its_bound():
+    assert verdict(finding(0.5), finding(0.46, error=0.02, signed=False)) is Verdict.PASS
+    assert verdict(finding(0.5), finding(0.44, error=0.02, signed=False)) is Verdict.INCONCLUSIVE
+    assert verdict(finding(0.5), finding(0.20, error=0.02, signed=False)) is Verdict.FAIL
+
+
+def test_too_few_examples_withhold_a_pass_that_luck_would_give():
+    assert verdict(finding(0.5, error=0.001), can_certify=False) is Verdict.INCONCLUSIVE
+
+
+def test_a_deciding_score_that_cannot_be_interpreted_outranks_a_failure():
+    assert verdict(finding(0.9), finding(0.5, problem="ties")) is Verdict.INVALID
+    assert verdict(finding(0.5), finding(0.9, deciding=False, problem="ties")) is Verdict.PASS
+
+
+def test_the_low_side_is_labelled_over_forgotten_and_signed_attacks_name_the_failure():
+    both = judge([finding(0.1, name="signed"), finding(0.95, signed=False)], 0.55, 0.95, True)
+    assert (both.label, both.finding.attack.name) == ("over-forgotten", "signed")
+    assert judge([finding(0.9)], 0.55, 0.95, True).label == "recognisable"
+    assert judge([finding(0.5), finding(0.9, signed=False)], 0.55, 0.95, True).label == "conspicuous"
+
+
+def test_power_is_a_deciding_lower_bound_beyond_the_limit():
+    assert shows_power([finding(0.60)], 0.55) is not None
+    assert shows_power([finding(0.57)], 0.55) is None
+    assert shows_power([finding(0.9, deciding=False)], 0.55) is None
+    assert shows_power([finding(0.9, problem="ties")], 0.55) is None

@@ -1,0 +1,141 @@
+"""What an audit shows besides its verdict, and that it does not show the data that were to be deleted."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pytest_unlearn import SavedOutputs, Split, UnlearningTask, Verdict, audit_forgotten, audit_utility
+from pytest_unlearn.claims.forgotten.figures import pixels
+from pytest_unlearn.core.recorder import Recorder, recording
+from tests.worlds.simulated import World, split
+
+WORLD = World(split(n_forget=300, n_controls=1200), skill=1.0)
+TASK = WORLD.task(references=3)
+LEAKY = audit_forgotten(WORLD.model(boost=1.5, seed=5), TASK.forget)
+
+
+def shown(evidence):
+    return {exhibit.kind: exhibit for exhibit in reversed(evidence.exhibits)}
+
+
+def test_the_attack_that_decided_is_shown_on_all_three_models():
+    assert LEAKY.verdict is Verdict.FAIL
+    for kind in ("curves", "histograms"):
+        exhibit = shown(LEAKY)[kind]
+        models = exhibit.series if kind == "curves" else exhibit.panels
+        assert list(models) == ["unlearned", "original", "retrained"]
+        assert LEAKY.decided_by in exhibit.says
+
+
+def test_the_curve_tells_a_leaky_model_from_a_retrained_one():
+    series = shown(LEAKY)["curves"].series
+    rates, leaky = map(np.array, series["unlearned"])
+    retrained = np.array(series["retrained"][1])
+    assert (np.diff(rates) > 0).all()
+    assert rates[-1] == leaky[-1] == 1
+    at = rates > 0.05
+    assert (leaky[at] >= rates[at]).all()
+    assert np.abs(retrained - rates).max() < 0.12
+    assert leaky[np.searchsorted(rates, 0.1)] > 2 * retrained[np.searchsorted(rates, 0.1)]
+
+
+def test_histograms_hold_every_example_once():
+    exhibit = shown(LEAKY)["histograms"]
+    assert len(exhibit.edges) == len(exhibit.panels["original"][0]) + 1
+    for forget, controls in exhibit.panels.values():
+        assert sum(forget) == pytest.approx(1, abs=0.002)
+        assert sum(controls) == pytest.approx(1, abs=0.002)
+
+
+def test_the_class_table_has_a_row_a_class_with_its_own_interval():
+    table = shown(LEAKY)["table"]
+    assert [row[0] for row in table.rows] == [0, 1, 2, 3]
+    assert all(row[4] < row[3] < row[5] for row in table.rows)
+    weights = [row[1] for row in table.rows]
+    mean = np.average([row[3] for row in table.rows], weights=weights)
+    assert mean == pytest.approx(LEAKY.estimate.value, abs=1e-3)
+    assert sum(weights) == 300
+
+
+@pytest.mark.slow
+def test_of_many_classes_the_most_remarkable_are_kept():
+    rng = np.random.default_rng(0)
+    train, test = ((rng.normal(size=(n, 2)), np.arange(n) % 60) for n in (180, 600))
+    task = UnlearningTask(Split(train, forget=np.arange(120), test=test), references=0)
+    model = SavedOutputs(forget=rng.normal(size=(120, 60)), test=rng.normal(size=(600, 60)))
+    table = shown(audit_forgotten(model, task.forget))["table"]
+    assert len(table.rows) == 40
+    assert "20 classes nearest to 0.5 are left out" in table.says
+
+
+def test_without_an_original_or_references_their_curves_are_left_out():
+    task = UnlearningTask(WORLD.split, references=0)
+    evidence = audit_forgotten(WORLD.model(seed=6), task.forget)
+    assert list(shown(evidence)["curves"].series) == ["unlearned"]
+
+
+@pytest.mark.slow
+def test_scores_that_all_tie_can_still_be_shown():
+    flat = SavedOutputs(**{name: np.zeros_like(part) for name, part in WORLD.model().parts.items()})
+    evidence = audit_forgotten(flat, UnlearningTask(WORLD.split, references=0).forget)
+    assert evidence.verdict is Verdict.INVALID
+    json.dumps(evidence.to_json(), allow_nan=False)
+
+
+def test_baselines_stand_on_the_scale_of_the_claim():
+    evidence = audit_utility(WORLD.model(seed=7), TASK.test)
+    original = evidence.controls.original.estimate
+    assert (original.low, original.value, original.high, original.method) == (0, 0, 0, "by definition")
+    against = audit_utility(WORLD.model(seed=7), TASK.test, baseline="retrained").controls.retrained
+    assert len(against) == 3
+    assert all(abs(control.estimate.value) < 0.05 for control in against)
+    assert all(control.estimate.low < control.estimate.high for control in against)
+    assert all(control.says.startswith("accuracy ") for control in against)
+
+
+def test_the_cost_of_models_that_were_handed_over_is_not_invented():
+    assert LEAKY.provenance["seconds"] == {"unlearned": None, "original": None, "references": [None] * 3}
+
+
+IMAGE = np.arange(64.0).reshape(8, 8)
+
+
+def pictures(layers):
+    rng = np.random.default_rng(0)
+    train, test = ((rng.normal(size=(n, 1, 8, 8)), np.arange(n) % 2) for n in (60, 60))
+    task = UnlearningTask(Split(train, forget=np.arange(40), test=test), references=0)
+    model = SavedOutputs(forget=rng.normal(size=(40, 2)), test=rng.normal(size=(60, 2)))
+    with recording(Recorder(layers=layers)):
+        return audit_forgotten(model, task.forget).to_json()["most_exposed"]
+
+
+@pytest.mark.slow
+def test_examples_are_named_by_index_only_unless_thumbnails_were_asked_for():
+    assert all(row["pixels"] is None for row in pictures({}))
+    asked = pictures({"command line": {"report_thumbnails": True}})
+    assert all(np.array(row["pixels"]).shape == (8, 8) for row in asked)
+
+
+@pytest.mark.parametrize(
+    ("example", "shape"),
+    [
+        (IMAGE, (8, 8)),
+        (IMAGE[None], (8, 8)),
+        (np.zeros((3, 8, 8)), (8, 8, 3)),
+        (np.zeros((100, 60, 3), dtype=np.uint8), (25, 15, 3)),
+    ],
+)
+def test_images_become_small_pictures(example, shape):
+    found = np.array(pixels(example))
+    assert found.shape == shape
+    assert found.min() >= 0
+    assert found.max() <= 255
+
+
+def test_what_is_not_an_image_gives_none():
+    assert pixels(np.zeros(64)) is None
+    assert pixels(np.zeros((2, 64))) is None
+    assert pixels(np.zeros((5, 8, 8))) is None
+    assert pixels(3.0) is None
+    assert np.array(pixels(IMAGE)).max() == 255

@@ -1,8 +1,0 @@
-import pytest
-
-from pytest_unlearn.references.store import _say_once
-
-
-@pytest.fixture(autouse=True)
-def _nothing_said_yet():
-    _say_once.cache_clear()

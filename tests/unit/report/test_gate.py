@@ -1,0 +1,52 @@
+"""The gate as a pure function."""
+
+from __future__ import annotations
+
+from pytest_unlearn.report.gate import Decision, decide
+from pytest_unlearn.report.ledger import Ledger
+from tests.evidences import evidence
+
+
+def book(*claims: tuple[str, str], outcome: str = "passed") -> Ledger:
+    """A ledger with one test for each (claim, verdict)."""
+    ledger = Ledger()
+    for i, (name, verdict) in enumerate(claims):
+        ledger.add(f"t{i}", outcome, [evidence(verdict, name=name).to_json()])
+    return ledger
+
+
+def test_release_needs_every_required_claim_proven() -> None:
+    assert decide(book(("forgotten", "PASS")).freeze(), ["forgotten"]) == Decision(True)
+    both = book(("forgotten", "PASS"), ("utility", "PASS")).freeze()
+    assert decide(both, ["forgotten", "utility"]) == Decision(True)
+
+
+def test_one_bad_evidence_of_a_required_claim_blocks() -> None:
+    ledger = book(("forgotten", "PASS"), ("forgotten", "INCONCLUSIVE")).freeze()
+    assert decide(ledger, ["forgotten"]).reasons == ("forgotten is INCONCLUSIVE in t1",)
+
+
+def test_claims_that_are_not_required_do_not_decide() -> None:
+    assert decide(book(("forgotten", "PASS"), ("utility", "FAIL")).freeze(), ["forgotten"]).release
+
+
+def test_nothing_proven_is_no_release() -> None:
+    assert not decide(Ledger().freeze(), ["forgotten"]).release
+    assert not decide(book(("forgotten", "PASS")).freeze(), []).release
+
+
+def test_lost_evidence_blocks() -> None:
+    ledger = book(("forgotten", "PASS"))
+    ledger.recorded = 2
+    assert not decide(ledger.freeze(), ["forgotten"]).release
+
+
+def test_a_test_that_did_not_plainly_pass_proves_nothing() -> None:
+    for outcome in ("skipped", "xfailed", "xpassed", "rerun", "failed", "error"):
+        assert not decide(book(("forgotten", "PASS"), outcome=outcome).freeze(), ["forgotten"]).release
+
+
+def test_the_explanation_lists_every_reason() -> None:
+    decision = decide(Ledger().freeze(), ["forgotten", "utility"])
+    assert decision.explain().count("\n  - ") == 2
+    assert Decision(True).explain().startswith("release")

@@ -1,0 +1,1 @@
+"""What makes the documents: measured tables and generated files."""
