@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,7 +17,7 @@ from pytest_unlearn.search.budget import Budget, as_budget
 from pytest_unlearn.search.confirmation import Attempt
 from pytest_unlearn.search.equivalence import Gap, Ground, shift
 from pytest_unlearn.search.families import resolve
-from pytest_unlearn.search.hypothesis_engine import budget_spent, explore
+from pytest_unlearn.search.hypothesis_engine import explore
 from pytest_unlearn.search.request import COMPOSED, ForgetRequest
 from pytest_unlearn.search.screening import Bench, Trial
 from pytest_unlearn.search.strategies import ALL, LARGEST_SHARE, available, forget_sets
@@ -207,7 +206,7 @@ def check_law(
     if not isinstance(law, Law):
         raise TypeError(f"a law is one of LAWS, not {law!r}.")
     check(unlearner, task)
-    bench, bound, started = Bench(task, unlearner, MAX_MIA_AUC, CONFIDENCE), as_budget(budget), time.monotonic()
+    bench, bound = Bench(task, unlearner, MAX_MIA_AUC, CONFIDENCE), as_budget(budget)
     refused: list[Exception] = []
 
     def attempt(request: ForgetRequest) -> Attempt:
@@ -222,12 +221,9 @@ def check_law(
         tell(seen.trial)
         return seen
 
-    def spent(tried: list[Attempt]) -> bool:
-        return budget_spent(bound, tried, started)
-
     requests = _requests(task, families, sizes, two=law.two)
     with told(task.progress, bound.requests, f"law of {law}", str) as tell:
-        tried = explore(requests, attempt, spent=spent, draws=bound.requests, key=f"{key} {law}", shrinking=SHRINKING)
+        tried = explore(requests, attempt, budget=bound, key=f"{key} {law}", shrinking=SHRINKING)
     failing = [seen for seen in tried if seen.fails]
     if failing:
         smallest = min(failing, key=lambda seen: seen.trial.examples)

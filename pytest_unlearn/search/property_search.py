@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_unlearn.core.evidence import Evidence
-from pytest_unlearn.core.progress import told
 from pytest_unlearn.core.recorder import Entry, Recorder, badness, current, recording
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.search.budget import Budget, as_budget
-from pytest_unlearn.search.confirmation import Attempt, Look, guarded, scrutinise, task_for
-from pytest_unlearn.search.hypothesis_engine import budget_spent, explore
+from pytest_unlearn.search.confirmation import Attempt, guarded, task_for
+from pytest_unlearn.search.hypothesis_engine import search_of, search_requests
 from pytest_unlearn.search.request import ForgetRequest, as_request
-from pytest_unlearn.search.screening import CONFIRMATION, Bench, Stage, Trial, trial_of
+from pytest_unlearn.search.screening import CONFIRMATION, Bench, Stage, trial_of
 from pytest_unlearn.search.strategies import forget_sets
 from pytest_unlearn.search.survives import check
 from pytest_unlearn.search.unlearned import UnlearnedRequest
-from pytest_unlearn.search.verdict import Search, verdict_of
+from pytest_unlearn.search.verdict import verdict_of
 from pytest_unlearn.task import UnlearningTask
-
-if TYPE_CHECKING:
-    from hypothesis.strategies import SearchStrategy
 
 OTHER_CLAIMS = ("algorithm", "utility", "matches_retrained")  # that say nothing of what this model forgot
 Property = Callable[[UnlearnedRequest], Any]
@@ -80,11 +75,9 @@ def audit_property(
     look = functools.partial(_look, holds, bench, recorded)
     if only is not None:
         seen = look(as_request(only), CONFIRMATION)
-        found = _result([replace(seen, fails=seen.trial.suspicious)])
+        found = search_of([replace(seen, fails=seen.trial.suspicious)])
     else:
-        requests = forget_sets(task.split, families, sizes)
-        with told(task.progress, bound.requests, "searching requests", str) as tell:
-            found = _searched(requests, look, bound, key, tell)
+        found = search_requests(forget_sets(task.split, families, sizes), look, bound, task.progress, key=key)
     evidence = verdict_of(found, sources={"confidence": level.source}, confidence=level.value, replay=replay)
     return Finding(evidence, None if found.failure is None else found.failure.error, audited=bool(recorded))
 
@@ -92,36 +85,6 @@ def audit_property(
 def replay(request: ForgetRequest) -> str:
     """The line that puts the test to this request again."""
     return f"@stress(only={request!r})"
-
-
-def _searched(
-    requests: SearchStrategy[ForgetRequest], look: Look, budget: Budget, key: str, tell: Callable[[Trial], None]
-) -> Search:
-    """Search until a request is confirmed to fail or the budget is spent; then make it smaller."""
-    started = time.monotonic()
-
-    def attempt(request: ForgetRequest) -> Attempt:
-        seen = scrutinise(look, request)
-        tell(seen.trial)
-        return seen
-
-    def spent(tried: list[Attempt]) -> bool:
-        return budget_spent(budget, tried, started)
-
-    return _result(explore(requests, attempt, spent=spent, draws=budget.requests, key=key))
-
-
-def _result(tried: list[Attempt]) -> Search:
-    """What was tried as a search: up to the first failure, and the smallest one that it was shrunk to."""
-    failing = [seen for seen in tried if seen.fails]
-    if not failing:
-        return Search(tuple(tried))
-    searched = tried.index(failing[0]) + 1
-    return Search(
-        tuple(tried[:searched]),
-        shrinking=len(tried) - searched,
-        failure=min(failing, key=lambda seen: seen.trial.examples),
-    )
 
 
 def _look(holds: Property, bench: Bench, recorded: list[Entry], request: ForgetRequest, stage: Stage) -> Attempt:

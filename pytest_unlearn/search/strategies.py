@@ -1,14 +1,11 @@
-"""forget_sets: deletion requests for Hypothesis, which shrink to few examples of a plain family.
-
-Which requests a search tries, in which order: every family at its largest first, then ever more varied ones.
-"""
+"""Deletion requests for Hypothesis, which shrink to few examples of a plain family, and the order of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from pytest_unlearn.search.families import CORRUPTING, FAMILIES
 from pytest_unlearn.search.request import COMPOSED, ForgetRequest, Space
@@ -18,16 +15,21 @@ if TYPE_CHECKING:
 
     from pytest_unlearn.data.split import Split
 
-
+ALL = (*FAMILIES, *COMPOSED)
+SPACES: tuple[Space, Space] = ("input", "features")
+WHOLE = ("whole-class", "group", "class-but-one", "all-but-one")  # as large as they are
+LABELLED = ("whole-class", "class-fraction", "class-but-one", "group")
 LARGEST_SHARE = 5  # of train, at most a fifth is asked for by default
-MOST_DRAWS = 99
+DRAWS = 100  # of one family and size
 MOST_PARTS = 3
+SIZES = 100  # of a search, as many between 1 and 10 examples as between 10 and 100
+CLASSES_AT_FIRST = 12  # asked for in the first round of a search
 
 
 def forget_sets(
     split: Split, families: Sequence[str] | None = None, sizes: tuple[int, int] | None = None
 ) -> SearchStrategy[ForgetRequest]:
-    """Deletion requests over a split's training set, as a Hypothesis strategy.
+    """Draw deletion requests over a split's training set: a Hypothesis strategy.
 
     Args:
         split: what was trained on; its own forget set plays no part.
@@ -47,21 +49,40 @@ def forget_sets(
     if not hasattr(split, "held_out"):
         raise TypeError(f"requests are drawn over a Split, such as task.split, not a {type(split).__name__}.")
     names = available(families, groups=split.groups is not None)
-    low, high = check_sizes(sizes) if sizes is not None else (1, max(1, len(split.train) // LARGEST_SHARE))
-    classes = len(split.classes)
-    owners = 0 if split.groups is None else len(set(split.groups.tolist()))
-    plain = [name for name in names if name not in COMPOSED] or ["random"]
+    return _requests(split, names, st.integers(*(check_sizes(sizes) if sizes is not None else (1, _largest(split)))))
 
-    def one(draw: DrawFn, name: str) -> ForgetRequest:
+
+def searched_forget_sets(split: Split, families: Sequence[str]) -> SearchStrategy[ForgetRequest]:
+    """Draw requests for a search: of every order of magnitude, one in eight of the largest size.
+
+    The parts of a composed request share its size.
+    """
+    from hypothesis import strategies as st
+
+    largest = _largest(split)
+    sizes = st.integers(0, SIZES * 8 // 7).map(lambda step: min(round(largest ** (step / SIZES)), largest))
+    return _requests(split, families, sizes, shared=True)
+
+
+def _requests(
+    split: Split, names: Sequence[str], sizes: SearchStrategy[int], *, shared: bool = False
+) -> SearchStrategy[ForgetRequest]:
+    """Draw a family, then only those settings that it looks at, so that its line says no more than needed."""
+    from hypothesis import strategies as st
+
+    plain = [name for name in names if name not in COMPOSED and not (shared and name == "single")] or ["random"]
+    labels = {name: _groups(split) if name == "group" else len(split.classes) for name in LABELLED}
+
+    def one(draw: DrawFn, name: str, share: int = 1) -> ForgetRequest:
         given: dict[str, Any] = {}
-        if name not in ("single", "whole-class", "group", "class-but-one", "all-but-one"):
-            given["size"] = draw(st.integers(low, high))
-        if name in ("whole-class", "class-fraction", "class-but-one", "group"):
-            given["label"] = draw(st.integers(0, (owners if name == "group" else classes) - 1))
+        if name not in ("single", *WHOLE):
+            given["size"] = max(1, draw(sizes) // share)
+        if name in LABELLED:
+            given["label"] = draw(st.integers(0, labels[name] - 1))
         if name in ("cluster", "near-duplicates"):
             given["space"] = draw(st.sampled_from(SPACES))
         if name not in ("whole-class", "group"):
-            given["seed"] = draw(st.integers(0, MOST_DRAWS))
+            given["seed"] = draw(st.integers(0, DRAWS - 1))
         return ForgetRequest(name, **given)
 
     @st.composite
@@ -70,9 +91,51 @@ def forget_sets(
         if name not in COMPOSED:
             return one(draw, name)
         count = draw(st.integers(2, MOST_PARTS))
-        return ForgetRequest(name, parts=tuple(one(draw, draw(st.sampled_from(plain))) for _ in range(count)))
+        share = count if shared else 1
+        return ForgetRequest(name, parts=tuple(one(draw, draw(st.sampled_from(plain)), share) for _ in range(count)))
 
     return requests()
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The order of a search: every family has one turn a round.
+
+    The first round asks for the largest size, and for the classes one after the other; later ones for any size that an
+    attack may see something in. A family all of whose requests were tried does not hold up the others.
+    """
+
+    families: Sequence[str]
+    classes: int
+    groups: int
+    largest: int
+
+    def due(self, request: ForgetRequest, tried: Collection[ForgetRequest]) -> bool:
+        """Decide whether it is a request's turn after those that were tried."""
+        turns = Counter(one.family for one in tried)
+        most = {"whole-class": self.classes, "group": self.groups}
+        waiting = [name for name in self.families if turns[name] < most.get(name, DRAWS)]
+        turns["whole-class"] -= min(self.classes, CLASSES_AT_FIRST) - 1
+        current = max(0, min((turns[name] for name in waiting), default=len(tried)))
+        least = self.largest**0.5 if current or request.parts else self.largest
+        parts = request.parts or (request,)
+        size = len(parts) * min(self.largest if part.family in WHOLE else part.size for part in parts)
+        return turns[request.family] <= current and (size >= least or request.family == "single")
+
+
+def turns_of(split: Split, families: Sequence[str]) -> Turns:
+    """The order of a search over a split's training set."""
+    return Turns(families, len(split.classes), _groups(split), _largest(split))
+
+
+def _largest(split: Split) -> int:
+    """How many examples a request has at most by default."""
+    return max(1, len(split.train) // LARGEST_SHARE)
+
+
+def _groups(split: Split) -> int:
+    """How many groups the training examples belong to."""
+    return 0 if split.groups is None else len(set(split.groups.tolist()))
 
 
 def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
@@ -87,12 +150,6 @@ def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
     return int(sizes[0]), int(sizes[1])
 
 
-ALL = (*FAMILIES, *COMPOSED)
-CLASSES_AT_FIRST = 12
-PATIENCE = 1000  # draws without a new request, after which there are none
-SPACES: tuple[Space, Space] = ("input", "features")
-
-
 def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...]:
     """The families to search, plainest first; by default all, "group" only where groups are known.
 
@@ -102,67 +159,8 @@ def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...
     if isinstance(families, str) or not (families is None or all(isinstance(name, str) for name in families)):
         raise ValueError(f"families is a list of names, such as ['random', 'cluster'], not {families!r}.")
     chosen = tuple(families) if families is not None else tuple(name for name in ALL if groups or name != "group")
-    known = (*ALL, *CORRUPTING)
-    unknown = [name for name in chosen if name not in known]
+    existing = (*ALL, *CORRUPTING)
+    unknown = [name for name in chosen if name not in existing]
     if unknown or not chosen:
-        raise ValueError(f"families must be some of {', '.join(known)}, not {', '.join(unknown) or 'none'}.")
-    return tuple(name for name in known if name in chosen)
-
-
-def schedule(
-    families: Sequence[str], *, classes: int, groups: int = 0, largest: int, seed: int
-) -> Iterator[ForgetRequest]:
-    """Requests, the same for the same seed, each only once, as long as there are any that were not tried.
-
-    `largest` is the size that is tried first; an attack sees most there, and what it finds is made smaller afterwards.
-    """
-    rng = np.random.default_rng(seed)
-    seen: set[ForgetRequest] = set()
-    repeats = 0
-    for request in _rounds(families, classes, groups, largest, rng):
-        repeats = repeats + 1 if request in seen else 0
-        if repeats > PATIENCE:
-            return
-        if not repeats:
-            seen.add(request)
-            yield request
-
-
-def _rounds(
-    families: Sequence[str], classes: int, groups: int, largest: int, rng: np.random.Generator
-) -> Iterator[ForgetRequest]:
-    plain = [name for name in families if name not in COMPOSED and name != "single"] or ["random"]
-    for name in families:
-        if name == "whole-class":
-            yield from (ForgetRequest(name, label=k) for k in rng.permutation(classes)[:CLASSES_AT_FIRST].tolist())
-        elif name in COMPOSED:
-            yield ForgetRequest(name, parts=_parts("random" if "random" in plain else plain[0], largest // 2))
-        else:
-            yield _one(name, largest, seed=0, label=0)
-    while True:
-        for name in families:
-            size = max(1, round(largest ** rng.uniform(0.5, 1.0)))
-            draw, label = int(rng.integers(100)), int(rng.integers(max(1, groups if name == "group" else classes)))
-            if name in COMPOSED:
-                chosen = rng.choice(plain, size=2).tolist()
-                parts = tuple(_one(part, max(1, size // 2), draw + k, label + k) for k, part in enumerate(chosen))
-                yield ForgetRequest(name, parts=parts)
-            else:
-                yield _one(name, size, draw, label, SPACES[int(rng.integers(2))])
-
-
-def _parts(family: str, size: int) -> tuple[ForgetRequest, ...]:
-    return tuple(_one(family, max(1, size), seed, seed) for seed in (0, 1))
-
-
-def _one(family: str, size: int, seed: int, label: int, space: Space = "input") -> ForgetRequest:
-    """A request with only those settings that its family looks at, so that its line says no more than needed."""
-    if family in ("whole-class", "group"):
-        return ForgetRequest(family, label=label)
-    if family in ("class-but-one", "all-but-one"):
-        return ForgetRequest(family, seed=seed, label=label if family == "class-but-one" else 0)
-    if family == "class-fraction":
-        return ForgetRequest(family, size=size, seed=seed, label=label)
-    if family in ("cluster", "near-duplicates"):
-        return ForgetRequest(family, size=size, seed=seed, space=space)
-    return ForgetRequest(family, size=1 if family == "single" else size, seed=seed)
+        raise ValueError(f"families must be some of {', '.join(existing)}, not {', '.join(unknown) or 'none'}.")
+    return tuple(name for name in existing if name in chosen)
