@@ -66,8 +66,7 @@ def search_of(tried: list[Attempt]) -> Search:
     if not failing:
         return Search(tuple(tried))
     searched = tried.index(failing[0]) + 1
-    # Of equally large ones the last is the plainest.
-    smallest = min(reversed(failing), key=lambda seen: seen.trial.examples)
+    smallest = min(failing, key=lambda seen: (seen.trial.examples, len(repr(seen.trial.request))))
     return Search(tuple(tried[:searched]), shrinking=len(tried) - searched, failure=smallest)
 
 
@@ -95,7 +94,7 @@ def explore(
     Raises:
         Exception: what Hypothesis itself finds wrong, such as a strategy that yields nothing.
     """
-    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import HealthCheck, Phase, Verbosity, given, settings
     from hypothesis import seed as seeded
     from hypothesis.errors import HypothesisException, Unsatisfiable
 
@@ -106,7 +105,7 @@ def explore(
 
     options: dict[str, Any] = {"phases": [phase for phase in Phase if phase is not Phase.explain]}
     if seed is not None:
-        options = {"phases": [Phase.generate, Phase.shrink], "database": None}
+        options = {"phases": [Phase.generate, Phase.shrink], "database": None, "verbosity": Verbosity.quiet}
     elif os.environ.get("CI"):
         options |= {"derandomize": True, "database": None}
     run = settings(
@@ -130,7 +129,6 @@ def explore(
                 raise
         if seed is None or not exploration.failed:
             break
-    exploration.try_simplest()
     return list(exploration.tried.values())
 
 
@@ -150,7 +148,6 @@ class _Exploration:
         self._before = -1  # how many were tried when the last run began
         self._passed = 0  # draws in a row that were not attempted
         self._shrinks = False  # whether this run has come to the failure
-        self._simplest: ForgetRequest | None = None
 
     @property
     def failed(self) -> bool:
@@ -179,7 +176,6 @@ class _Exploration:
         """Raise where a request fails."""
         from hypothesis import assume, target
 
-        self._simplest = self._simplest or request  # what Hypothesis draws first
         if request not in self.tried:
             if self.over() or self._passed > PATIENCE:
                 raise _Spent
@@ -202,8 +198,3 @@ class _Exploration:
         if self.due is None:
             return True
         return self._shrinks if self.failed else self.due(request, self.tried)
-
-    def try_simplest(self) -> None:
-        """Attempt the simplest request after a failure: Hypothesis drew it first, and it may not have been due."""
-        if self.failed and not self.over() and self._simplest is not None and self._simplest not in self.tried:
-            self.tried[self._simplest] = self.attempt(self._simplest)

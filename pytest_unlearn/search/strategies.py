@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ALL = (*FAMILIES, *COMPOSED)
 SPACES: tuple[Space, Space] = ("input", "features")
 WHOLE = ("whole-class", "group", "class-but-one", "all-but-one")  # as large as they are
+UNSIZED = ("single", *WHOLE)
 LABELLED = ("whole-class", "class-fraction", "class-but-one", "group")
 LARGEST_SHARE = 5  # of train, at most a fifth is asked for by default
 DRAWS = 100  # of one family and size
@@ -44,57 +45,90 @@ def forget_sets(
         ValueError: a family that does not exist, or sizes out of order.
         TypeError: something other than a split.
     """
-    from hypothesis import strategies as st
-
     if not hasattr(split, "held_out"):
         raise TypeError(f"requests are drawn over a Split, such as task.split, not a {type(split).__name__}.")
     names = available(families, groups=split.groups is not None)
-    return _requests(split, names, st.integers(*(check_sizes(sizes) if sizes is not None else (1, _largest(split)))))
+    low, high = check_sizes(sizes) if sizes is not None else (1, _largest(split))
+    return _requests(split, names, range(low, high + 1))
 
 
 def searched_forget_sets(split: Split, families: Sequence[str]) -> SearchStrategy[ForgetRequest]:
-    """Draw requests for a search: of every order of magnitude, one in eight of the largest size.
+    """Draw requests for a search: of every order of magnitude, one in four of the largest size.
 
-    The parts of a composed request share its size.
+    They shrink from any family to a plainer one, and from those without a size to those that have one.
     """
-    from hypothesis import strategies as st
-
+    names = sorted(families, key=lambda name: (name in COMPOSED, name in UNSIZED))
     largest = _largest(split)
-    sizes = st.integers(0, SIZES * 8 // 7).map(lambda step: min(round(largest ** (step / SIZES)), largest))
-    return _requests(split, families, sizes, shared=True)
+    sizes = [round(largest ** (step / SIZES)) for step in range(SIZES)] + [largest] * (SIZES // 3)
+    return _requests(split, names, sizes, shared=True)
 
 
 def _requests(
-    split: Split, names: Sequence[str], sizes: SearchStrategy[int], *, shared: bool = False
+    split: Split, names: Sequence[str], sizes: Sequence[int], *, shared: bool = False
 ) -> SearchStrategy[ForgetRequest]:
-    """Draw a family, then only those settings that it looks at, so that its line says no more than needed."""
+    """Draw a family, then its settings.
+
+    With `shared`, the parts of a composed request share its size, and the settings of other families are drawn as well,
+    with the largest size where a family has none: then another can take its place. It takes more draws to see them all.
+    """
     from hypothesis import strategies as st
 
     plain = [name for name in names if name not in COMPOSED and not (shared and name == "single")] or ["random"]
     labels = {name: _groups(split) if name == "group" else len(split.classes) for name in LABELLED}
-
-    def one(draw: DrawFn, name: str, share: int = 1) -> ForgetRequest:
-        given: dict[str, Any] = {}
-        if name not in ("single", *WHOLE):
-            given["size"] = max(1, draw(sizes) // share)
-        if name in LABELLED:
-            given["label"] = draw(st.integers(0, labels[name] - 1))
-        if name in ("cluster", "near-duplicates"):
-            given["space"] = draw(st.sampled_from(SPACES))
-        if name not in ("whole-class", "group"):
-            given["seed"] = draw(st.integers(0, DRAWS - 1))
-        return ForgetRequest(name, **given)
+    looked_at = {name: _looked_at(name) for name in (*names, *plain)}
+    last = len(sizes) - 1
+    strategies: dict[str, SearchStrategy[Any]] = {
+        "size": st.integers(0, last),
+        "label": st.sampled_from(range(max(labels.values()))),
+        "space": st.sampled_from(SPACES),
+        "seed": st.sampled_from(range(DRAWS)),
+    }
+    without_size = {**strategies, "size": st.integers(max(0, last - 1), last)}
+    needed = {setting for settings in looked_at.values() for setting in settings}
 
     @st.composite
     def requests(draw: DrawFn) -> ForgetRequest:
+        def drawn(name: str) -> dict[str, Any]:
+            wanted = needed if shared else looked_at[name]
+            by_setting = without_size if name in UNSIZED else strategies
+            return {setting: draw(strategy) for setting, strategy in by_setting.items() if setting in wanted}
+
+        def request(name: str, given: dict[str, Any], share: int = 1) -> ForgetRequest:
+            settings = {setting: given[setting] for setting in looked_at[name]}
+            if "size" in settings:
+                settings["size"] = max(1, sizes[settings["size"]] // share)
+            if "label" in settings:
+                settings["label"] %= labels[name]
+            return ForgetRequest(name, **settings)
+
         name = draw(st.sampled_from(names))
+        first = drawn(name)
         if name not in COMPOSED:
-            return one(draw, name)
+            return request(name, first)
         count = draw(st.integers(2, MOST_PARTS))
+        families = [draw(st.sampled_from(plain))]
+        settings = [first if shared else drawn(families[0])]
+        while len(families) < count:
+            families.append(draw(st.sampled_from(plain)))
+            settings.append(drawn(families[-1]))
         share = count if shared else 1
-        return ForgetRequest(name, parts=tuple(one(draw, draw(st.sampled_from(plain)), share) for _ in range(count)))
+        return ForgetRequest(name, parts=tuple(request(*part, share) for part in zip(families, settings, strict=True)))
 
     return requests()
+
+
+def _looked_at(name: str) -> list[str]:
+    """The settings that a family looks at: its line says no more than needed."""
+    return [
+        setting
+        for setting, wanted in (
+            ("size", name not in (*UNSIZED, *COMPOSED)),
+            ("label", name in LABELLED),
+            ("space", name in ("cluster", "near-duplicates")),
+            ("seed", name not in ("whole-class", "group", *COMPOSED)),
+        )
+        if wanted
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""ForgetRequest: one line that says it all, and ever simpler requests."""
+"""ForgetRequest: one line that recreates it, and a strategy that draws and shrinks it."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pytest_unlearn import ForgetRequest, forget_sets
 from pytest_unlearn.search.dataset_stats import Facts
 from pytest_unlearn.search.families import FAMILIES, resolve
-from pytest_unlearn.search.strategies import ALL, available, schedule
+from pytest_unlearn.search.strategies import ALL, available
 
 
 def test_its_line_recreates_it_and_says_no_more_than_needed():
@@ -48,25 +48,6 @@ def test_numbers_of_numpy_print_as_numbers():
     assert repr(request) == "ForgetRequest('class-fraction', size=40, label=3)"
 
 
-def test_requests_end_when_there_are_no_others():
-    assert len(list(schedule(["whole-class"], classes=10, largest=60, seed=0))) == 10
-    owners = {request.label for request in schedule(["group"], classes=10, groups=70, largest=60, seed=0)}
-    assert owners == set(range(70))
-
-
-def test_simpler_requests_never_grow():
-    request = ForgetRequest(
-        "sequence", parts=(ForgetRequest("random", size=40, seed=7), ForgetRequest("outliers", size=9))
-    )
-    simpler = list(request.smaller())
-    assert simpler[:2] == list(request.parts)
-
-    def total(one):
-        return sum(part.size for part in one.parts) if one.parts else one.size
-
-    assert all(total(one) < total(request) or "seed=7" not in repr(one) for one in simpler)
-
-
 class TestStrategy:
     """Drawn by Hypothesis."""
 
@@ -101,26 +82,6 @@ class TestStrategy:
             forget_sets(world.task.split, families=["nonsense"])
         with pytest.raises(ValueError, match="sizes must be"):
             forget_sets(world.task.split, sizes=(9, 3))
-
-
-class TestSchedule:
-    """The order of a search."""
-
-    def first(self, count, seed=0):
-        requests = schedule(available(None, groups=False), classes=10, largest=120, seed=seed)
-        return [next(requests) for _ in range(count)]
-
-    def test_every_family_and_every_class_comes_early_and_nothing_twice(self):
-        early = self.first(30)
-        assert {request.family for request in early} == set(ALL) - {"group"}
-        assert {request.label for request in early if request.family == "whole-class"} == set(range(10))
-        many = self.first(400)
-        assert len(set(many)) == 400
-        assert max(request.size for request in many) <= 120
-
-    def test_it_is_the_same_for_the_same_seed(self):
-        assert self.first(80) == self.first(80)
-        assert self.first(80) != self.first(80, seed=1)
 
 
 @given(st.sampled_from(sorted(set(FAMILIES) - {"group", "memorised"})), st.integers(1, 400), st.integers(0, 9))
