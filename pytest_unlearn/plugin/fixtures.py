@@ -18,7 +18,7 @@ from pytest_unlearn.plugin.session import LAYERS
 from pytest_unlearn.search.unlearned import Steps, Unlearn
 
 if TYPE_CHECKING:
-    from pytest_unlearn.search.dataset_stats import Facts
+    from pytest_unlearn.search.dataset_stats import DatasetStats
     from pytest_unlearn.search.request import ForgetRequest
     from pytest_unlearn.task import Split, UnlearningTask
 
@@ -125,15 +125,15 @@ def unlearn(request: pytest.FixtureRequest, unlearning_task: UnlearningTask, unl
         return make_task_of(request.config, split, recipe, unlearning_task.original)
 
     @functools.cache
-    def facts() -> Facts:
-        from pytest_unlearn.search.dataset_stats import Facts
+    def stats() -> DatasetStats:
+        from pytest_unlearn.search.dataset_stats import DatasetStats
 
-        return Facts(unlearning_task)
+        return DatasetStats(unlearning_task)
 
     def steps_of(request: ForgetRequest) -> Steps:
         from pytest_unlearn.search.families import resolve
 
-        return tuple(tuple(step.tolist()) for step in resolve(request, facts()))
+        return tuple(tuple(step.tolist()) for step in resolve(request, stats()))
 
     def in_steps(steps: Steps) -> Any:
         from pytest_unlearn.search.screening import unlearn_in_steps

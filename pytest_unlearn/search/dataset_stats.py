@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
-from pytest_unlearn.search.half_models import Pool, build_pool
+from pytest_unlearn.search.fold_models import FoldModels, train_fold_models
 from pytest_unlearn.search.request import Space
 from pytest_unlearn.task import UnlearningTask, View
 
 NEIGHBOURS = 10
 
 
-class Facts:
+class DatasetStats:
     """The training examples of a task, what the original model makes of them, and what a pool of models does.
 
     Args:
@@ -36,9 +36,9 @@ class Facts:
         self.held_out_groups: IntArray | None = None if owned is None else owned[self.held_out.indices]
 
     @cached_property
-    def pool(self) -> Pool:
+    def pool(self) -> FoldModels:
         """Models trained on halves of train."""
-        return build_pool(self.task, self.train, self.held_out)
+        return train_fold_models(self.task, self.train, self.held_out)
 
     @cached_property
     def inputs(self) -> FloatArray:
@@ -70,7 +70,7 @@ class Facts:
     @cached_property
     def memorisation(self) -> FloatArray:
         """How much an example's own label depends on having been trained on it."""
-        return self.pool.memorisation(self.original.labels)
+        return self.fold_models.memorisation(self.original.labels)
 
     @cached_property
     def remoteness(self) -> FloatArray:

@@ -14,7 +14,7 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.models.predict import evaluate
 from pytest_unlearn.search.families import resolve
 from pytest_unlearn.search.request import ForgetRequest
-from pytest_unlearn.search.screening import Bench
+from pytest_unlearn.search.screening import RequestRunner
 from pytest_unlearn.task import View
 
 FIRST_SEED = 30_000  # far from the seeds of references, of the pool, of searches and of confirmations
@@ -37,19 +37,19 @@ class Gap:
         return f"{self.moved:.1%} of the probability on {self.where} moves, at most {self.allowed:.1%} may"
 
 
-class Ground:
+class LawContext:
     """A method at one request: its steps, models it leaves, and models retrained without the request.
 
     Args:
-        bench: the task, the method and what is known of the examples.
+        runner: the task, the method and what is known of the examples.
         request: what is to be forgotten; the parts of a sequence are its steps.
         seed: of every run of the method.
         beside: which retrained models to compare with.
     """
 
-    def __init__(self, bench: Bench, request: ForgetRequest, seed: int, beside: int = 0) -> None:
-        self.bench, self.seed, self.beside, self.task = bench, seed, beside, bench.task
-        first, *others = resolve(request, bench.facts)
+    def __init__(self, runner: RequestRunner, request: ForgetRequest, seed: int, beside: int = 0) -> None:
+        self.runner, self.seed, self.beside, self.task = runner, seed, beside, runner.task
+        first, *others = resolve(request, runner.stats)
         # Nobody asks twice for the same example.
         self.first: IntArray = np.unique(first)
         self.second: IntArray = np.setdiff1d(np.concatenate(others), first) if others else first[:0]
@@ -69,9 +69,9 @@ class Ground:
         seed: int | None = None,
     ) -> Any:
         """What the method leaves of a model when `forget` is asked for, `gone` having been asked for before."""
-        left = np.setdiff1d(np.arange(self.bench.facts.count), np.r_[forget, np.asarray(gone, dtype=np.int64)])
+        left = np.setdiff1d(np.arange(self.runner.stats.count), np.r_[forget, np.asarray(gone, dtype=np.int64)])
         retain, asked = (self.view(name, rows) for name, rows in (("retain", left), ("forget", forget)))
-        method = self.bench.unlearner if method is None else method
+        method = self.runner.unlearner if method is None else method
         return self.task.unlearn_from(model, method, retain, asked, seed=self.seed if seed is None else seed)
 
     def view(self, name: str, rows: IntArray) -> View:
@@ -85,7 +85,7 @@ class Ground:
 
     def retrained_without(self, forget: IntArray) -> list[Any]:
         """Models trained without `forget`, under different seeds."""
-        retain = np.setdiff1d(np.arange(self.bench.facts.count), forget)
+        retain = np.setdiff1d(np.arange(self.runner.stats.count), forget)
         return self.task.train_on([retain] * REFERENCES, first_seed=self.seed + FIRST_SEED + self.beside)
 
     def probabilities(self, model: Any, view: View, batch_size: int = 256) -> FloatArray:
@@ -103,7 +103,7 @@ class Ground:
 
     def places(self) -> list[View]:
         """Where models are compared: on what was never trained on, and on what is asked for."""
-        places = [self.bench.facts.held_out]
+        places = [self.runner.stats.held_out]
         return [*places, self.view("forget", self.both)] if len(self.both) else places
 
     def gaps(self, one: Any, other: Any, retrained: list[Any] | None = None) -> list[Gap]:

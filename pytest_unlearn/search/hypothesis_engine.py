@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.progress import Progress, told
 from pytest_unlearn.search.budget import Budget
-from pytest_unlearn.search.confirmation import Attempt, Look, scrutinise
+from pytest_unlearn.search.confirmation import Attempt, Evaluate, confirm_suspicion
 from pytest_unlearn.search.request import ForgetRequest
 from pytest_unlearn.search.verdict import Search
 
@@ -27,7 +27,7 @@ Due = Callable[[ForgetRequest, Collection[ForgetRequest]], bool]
 
 def search_requests(
     requests: SearchStrategy[ForgetRequest],
-    look: Look,
+    look: Evaluate,
     budget: Budget,
     progress: Progress,
     *,
@@ -50,9 +50,9 @@ def search_requests(
 
     def attempt(request: ForgetRequest) -> Attempt:
         nonlocal failing
-        seen = scrutinise(look, request, settle=not failing)
+        seen = confirm_suspicion(look, request, settle=not failing)
         if not failing:
-            tell(seen.trial)
+            tell(seen.result)
         failing = failing or seen.fails
         return seen
 
@@ -66,7 +66,7 @@ def search_of(tried: list[Attempt]) -> Search:
     if not failing:
         return Search(tuple(tried))
     searched = tried.index(failing[0]) + 1
-    smallest = min(failing, key=lambda seen: (seen.trial.examples, len(repr(seen.trial.request))))
+    smallest = min(failing, key=lambda seen: (seen.result.examples, len(repr(seen.result.request))))
     return Search(tuple(tried[:searched]), shrinking=len(tried) - searched, failure=smallest)
 
 
@@ -169,7 +169,7 @@ class _Exploration:
         first = next((place for place, seen in enumerate(every) if seen.fails), None)
         if first is not None:
             return len(every) - first > self.shrinking
-        trainings, seconds = sum(seen.trial.trainings for seen in every), time.monotonic() - self.started
+        trainings, seconds = sum(seen.result.trainings for seen in every), time.monotonic() - self.started
         return bool(every) and self.budget.spent(requests=len(every), trainings=trainings, seconds=seconds)
 
     def test(self, request: ForgetRequest) -> None:
@@ -185,13 +185,13 @@ class _Exploration:
             self._passed = 0
             self.tried[request] = self.attempt(request)
         seen = self.tried[request]
-        if math.isfinite(seen.trial.excess):
-            target(seen.trial.excess, label="how far beyond what was claimed")
-        assume(not seen.trial.obstacle)  # counted, and of no use to the search
+        if math.isfinite(seen.result.excess):
+            target(seen.result.excess, label="how far beyond what was claimed")
+        assume(not seen.result.obstacle)  # counted, and of no use to the search
         if seen.fails:
             self._shrinks = True
             # Hypothesis tells failures apart by type and line: raised here, one is as good as another.
-            raise AssertionError(str(seen.trial)) from seen.error
+            raise AssertionError(str(seen.result)) from seen.error
 
     def _wanted(self, request: ForgetRequest) -> bool:
         """Whether a new request is due in the search or, after a failure, may be a simpler one."""

@@ -15,11 +15,11 @@ from pytest_unlearn.core.progress import told
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC
 from pytest_unlearn.search.budget import Budget, as_budget
 from pytest_unlearn.search.confirmation import Attempt
-from pytest_unlearn.search.equivalence import Gap, Ground, shift
+from pytest_unlearn.search.equivalence import Gap, LawContext, shift
 from pytest_unlearn.search.families import resolve
 from pytest_unlearn.search.hypothesis_engine import explore
 from pytest_unlearn.search.request import COMPOSED, ForgetRequest
-from pytest_unlearn.search.screening import Bench, Trial
+from pytest_unlearn.search.screening import RequestResult, RequestRunner
 from pytest_unlearn.search.strategies import ALL, LARGEST_SHARE, available, forget_sets
 from pytest_unlearn.search.survives import check
 from pytest_unlearn.task import UnlearningTask
@@ -42,111 +42,111 @@ class Law:
 
     name: str
     states: str
-    gaps: Callable[[Ground], list[Gap]]
+    gaps: Callable[[LawContext], list[Gap]]
     two: bool = False
 
     def __str__(self) -> str:
         return self.name
 
 
-def empty_request(ground: Ground) -> list[Gap]:
+def empty_request(context: LawContext) -> list[Gap]:
     """Where nothing is to be forgotten the model stays what it was."""
-    original, nothing = ground.task.original, ground.first[:0]
-    return ground.gaps(ground.run(original, nothing), original, ground.retrained_without(nothing))
+    original, nothing = context.task.original, context.first[:0]
+    return context.gaps(context.run(original, nothing), original, context.retrained_without(nothing))
 
 
-def order(ground: Ground) -> list[Gap]:
+def order(context: LawContext) -> list[Gap]:
     """The order in which the examples are named changes nothing."""
-    original = ground.task.original
-    turned = np.random.default_rng(ground.seed).permutation(ground.first)[::-1]
-    return ground.gaps(ground.run(original, ground.first), ground.run(original, turned))
+    original = context.task.original
+    turned = np.random.default_rng(context.seed).permutation(context.first)[::-1]
+    return context.gaps(context.run(original, context.first), context.run(original, turned))
 
 
-def batch_size(ground: Ground) -> list[Gap]:
+def batch_size(context: LawContext) -> list[Gap]:
     """Answers do not depend on what else is in a batch, nor the model on batches that are a little smaller."""
-    left = ground.run(ground.task.original, ground.first)
+    left = context.run(context.task.original, context.first)
     gaps = []
-    for view in ground.places():
-        together, apart = (ground.probabilities(left, view, batch_size=size) for size in (256, 7))
+    for view in context.places():
+        together, apart = (context.probabilities(left, view, batch_size=size) for size in (256, 7))
         moved = np.abs(together - apart).sum(axis=1) / 2
         gaps.append(Gap(f"{view.name}, in other batches,", float(moved.mean()), SAME, bool(moved.max() > SAME)))
-    size = getattr(ground.bench.unlearner, "batch_size", None)
+    size = getattr(context.runner.unlearner, "batch_size", None)
     if isinstance(size, int) and size > 1:
-        method = copy.copy(ground.bench.unlearner)
+        method = copy.copy(context.runner.unlearner)
         object.__setattr__(method, "batch_size", size - max(1, size // SHARE))
-        gaps += ground.gaps(left, ground.run(ground.task.original, ground.first, method=method))
+        gaps += context.gaps(left, context.run(context.task.original, context.first, method=method))
     return gaps
 
 
-def monotonicity(ground: Ground) -> list[Gap]:
+def monotonicity(context: LawContext) -> list[Gap]:
     """Who asks for more does not keep more: the first request is forgotten within a larger one as it is by itself.
 
     What else is gone may make an example's label plainer, as it does to a retrained model; so much is allowed for.
     """
-    asked = ground.view("forget", ground.first)
+    asked = context.view("forget", context.first)
 
     def known(models: Sequence[Any]) -> FloatArray:
-        return np.asarray(np.mean([ground.of_the_label(model, asked) for model in models], axis=0))
+        return np.asarray(np.mean([context.of_the_label(model, asked) for model in models], axis=0))
 
-    alone, within = (ground.run(ground.task.original, rows) for rows in (ground.first, ground.both))
-    without_it, without_both = ground.retrained_without(ground.first), ground.retrained
+    alone, within = (context.run(context.task.original, rows) for rows in (context.first, context.both))
+    without_it, without_both = context.retrained_without(context.first), context.retrained
     kept, expected = known([within]) - known([alone]), known(without_both) - known(without_it)
-    chance = ground.chance(asked, without_both, without_it)
+    chance = context.chance(asked, without_both, without_it)
     return [shift("the labels of the first request", kept - expected, chance, gained=True)]
 
 
-def idempotence(ground: Ground) -> list[Gap]:
+def idempotence(context: LawContext) -> list[Gap]:
     """To ask for the same thing again changes nothing."""
-    once = ground.run(ground.task.original, ground.first)
-    return ground.gaps(once, ground.run(once, ground.first))
+    once = context.run(context.task.original, context.first)
+    return context.gaps(once, context.run(once, context.first))
 
 
-def commutation(ground: Ground) -> list[Gap]:
+def commutation(context: LawContext) -> list[Gap]:
     """Two requests in a row, in either order, come to the same as both at once."""
-    original = ground.task.original
-    at_once = ground.run(original, ground.both)
+    original = context.task.original
+    at_once = context.run(original, context.both)
     gaps = []
-    for one, other in ((ground.first, ground.second), (ground.second, ground.first)):
-        gaps += ground.gaps(ground.run(ground.run(original, one), other, gone=one), at_once)
+    for one, other in ((context.first, context.second), (context.second, context.first)):
+        gaps += context.gaps(context.run(context.run(original, one), other, gone=one), at_once)
     return gaps
 
 
-def determinism(ground: Ground) -> list[Gap]:
+def determinism(context: LawContext) -> list[Gap]:
     """One seed gives one model."""
     # Not by way of the cache, which would hand over the first model.
-    original, retain = ground.task.original, np.setdiff1d(np.arange(ground.bench.facts.count), ground.first)
-    views = ground.view("retain", retain), ground.view("forget", ground.first)
-    one, other = (ground.bench.unlearner(original, *views, seed=ground.seed) for _ in range(2))
+    original, retain = context.task.original, np.setdiff1d(np.arange(context.runner.stats.count), context.first)
+    views = context.view("retain", retain), context.view("forget", context.first)
+    one, other = (context.runner.unlearner(original, *views, seed=context.seed) for _ in range(2))
     gaps = []
-    for view in ground.places():
-        moved = np.abs(ground.probabilities(one, view) - ground.probabilities(other, view)).sum(axis=1) / 2
+    for view in context.places():
+        moved = np.abs(context.probabilities(one, view) - context.probabilities(other, view)).sum(axis=1) / 2
         gaps.append(Gap(view.name, float(moved.mean()), SAME, bool(moved.max() > SAME)))
     return gaps
 
 
-def corrupting_requests(ground: Ground) -> list[Gap]:
+def corrupting_requests(context: LawContext) -> list[Gap]:
     """Examples named twice, all of a class but one, or of train but one: a usable model, or an error that says why."""
-    bench, original = ground.bench, ground.task.original
-    twice = ground.run(original, np.repeat(ground.first, 2))
+    runner, original = context.runner, context.task.original
+    twice = context.run(original, np.repeat(context.first, 2))
     for family in ("class-but-one", "all-but-one"):
-        (forget,) = resolve(ForgetRequest(family), bench.facts)
+        (forget,) = resolve(ForgetRequest(family), runner.stats)
         try:
-            answers = ground.probabilities(ground.run(original, forget), bench.facts.held_out)
+            answers = context.probabilities(context.run(original, forget), runner.stats.held_out)
         except ValueError as error:
             said = any(word in str(error).lower() for word in ("retain", "forget"))
-            if not said and not bench.why_not_trained((forget,)):
+            if not said and not runner.why_not_trained((forget,)):
                 raise
             continue
-        if np.ptp(answers, axis=0).max() == 0 and not _constant(ground, forget):
+        if np.ptp(answers, axis=0).max() == 0 and not _constant(context, forget):
             raise ValueError("the model answers alike to everything, where a retrained one does not")
-    return ground.gaps(ground.run(original, ground.first), twice)
+    return context.gaps(context.run(original, context.first), twice)
 
 
-def _constant(ground: Ground, forget: IntArray) -> bool:
+def _constant(context: LawContext, forget: IntArray) -> bool:
     """Whether a model trained on what is left answers alike to everything; one that cannot be trained, too."""
-    if ground.bench.why_not_trained((forget,)):
+    if context.runner.why_not_trained((forget,)):
         return True
-    answers = ground.probabilities(ground.retrained_without(forget)[0], ground.bench.facts.held_out)
+    answers = context.probabilities(context.retrained_without(forget)[0], context.runner.stats.held_out)
     return bool(np.ptp(answers, axis=0).max() == 0)
 
 
@@ -182,7 +182,7 @@ def check_law(
     budget: int | timedelta | Budget = 4,
     key: str = "",
 ) -> None:
-    """Look for a request on which a method breaks a law, and make it smaller.
+    """Evaluate for a request on which a method breaks a law, and make it smaller.
 
     Two sides of a law may be as far apart as retrained models are that differ by their seed only, a quarter as far
     again, and a little. A request counts only if it breaks the law once more, under another seed or beside other
@@ -206,19 +206,19 @@ def check_law(
     if not isinstance(law, Law):
         raise TypeError(f"a law is one of LAWS, not {law!r}.")
     check(unlearner, task)
-    bench, bound = Bench(task, unlearner, MAX_MIA_AUC, CONFIDENCE), as_budget(budget)
+    runner, bound = RequestRunner(task, unlearner, MAX_MIA_AUC, CONFIDENCE), as_budget(budget)
     refused: list[Exception] = []
 
     def attempt(request: ForgetRequest) -> Attempt:
-        plain = replace(bench.untested(request, ""), trainings=RUNS)
+        plain = replace(runner.blank_result(request, ""), trainings=RUNS)
         try:
-            seen = _looked_at(law, bench, request, plain)
+            seen = _looked_at(law, runner, request, plain)
         except Exception as error:
             if not any(kind.__name__ == "Unsupported" for kind in type(error).__mro__):
                 raise
             refused.append(error)
             seen = Attempt(replace(plain, obstacle="unsupported"))
-        tell(seen.trial)
+        tell(seen.result)
         return seen
 
     requests = _requests(task, families, sizes, two=law.two)
@@ -226,40 +226,40 @@ def check_law(
         tried = explore(requests, attempt, budget=bound, key=f"{key} {law}", shrinking=SHRINKING)
     failing = [seen for seen in tried if seen.fails]
     if failing:
-        smallest = min(failing, key=lambda seen: seen.trial.examples)
+        smallest = min(failing, key=lambda seen: seen.result.examples)
         raise LawBroken(
-            f"{law}: {law.states}. Not so here, twice: {smallest.trial.attack}. "
-            f"The request: {smallest.trial.request!r} ({smallest.trial.examples} examples)"
+            f"{law}: {law.states}. Not so here, twice: {smallest.result.attack}. "
+            f"The request: {smallest.result.request!r} ({smallest.result.examples} examples)"
         ) from smallest.error
-    if all(seen.trial.obstacle for seen in tried):
+    if all(seen.result.obstacle for seen in tried):
         if refused:
             raise refused[-1]
-        why = tried[-1].trial.obstacle if tried else "none was drawn"
+        why = tried[-1].result.obstacle if tried else "none was drawn"
         raise ValueError(f"the law of {law} could not be checked on any of {len(tried)} requests: {why}.")
 
 
-def _looked_at(law: Law, bench: Bench, request: ForgetRequest, plain: Trial) -> Attempt:
+def _looked_at(law: Law, runner: RequestRunner, request: ForgetRequest, plain: RequestResult) -> Attempt:
     """Whether the law holds of a request; it is broken if it is so twice."""
-    if plain.examples == bench.facts.count:
+    if plain.examples == runner.stats.count:
         return Attempt(replace(plain, obstacle="nothing would be left to train on"))
-    seed = bench.task.seed
-    says, error = _broken(law, Ground(bench, request, seed))
+    seed = runner.task.seed
+    says, error = _broken(law, LawContext(runner, request, seed))
     if not says:
         return Attempt(plain)
     # Chance does not break it again: neither under another seed, nor beside other retrained models.
-    fresh = (Ground(bench, request, seed + FRESH_SEED), Ground(bench, request, seed, beside=FRESH_SEED))
-    says, error = next((found for found in (_broken(law, ground) for ground in fresh) if found[0]), ("", None))
+    fresh = (LawContext(runner, request, seed + FRESH_SEED), LawContext(runner, request, seed, beside=FRESH_SEED))
+    says, error = next((found for found in (_broken(law, context) for context in fresh) if found[0]), ("", None))
     if not says:
         return Attempt(plain)
-    if error is not None and (why := bench.why_not_trained(bench.steps(request))):
+    if error is not None and (why := runner.why_not_trained(runner.steps(request))):
         return Attempt(replace(plain, obstacle=f"the recipe cannot be trained on what is left ({why})"))
     return Attempt(replace(plain, suspicious=True, attack=says), error, fails=True)
 
 
-def _broken(law: Law, ground: Ground) -> tuple[str, Exception | None]:
-    """How the law is broken on this ground, and what the method raised; empty if it holds."""
+def _broken(law: Law, context: LawContext) -> tuple[str, Exception | None]:
+    """How the law is broken on this context, and what the method raised; empty if it holds."""
     try:
-        certain = [seen for seen in law.gaps(ground) if seen.certain]
+        certain = [seen for seen in law.gaps(context) if seen.certain]
     except Exception as error:
         if any(kind.__name__ in ("Unsupported", "HypothesisException") for kind in type(error).__mro__):
             raise

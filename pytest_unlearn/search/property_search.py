@@ -12,10 +12,10 @@ from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.recorder import Entry, Recorder, badness, current, recording
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.search.budget import Budget, as_budget
-from pytest_unlearn.search.confirmation import Attempt, guarded, task_for
+from pytest_unlearn.search.confirmation import Attempt, run_guarded, task_for
 from pytest_unlearn.search.hypothesis_engine import search_of, search_requests
 from pytest_unlearn.search.request import ForgetRequest, as_request
-from pytest_unlearn.search.screening import CONFIRMATION, Bench, Stage, trial_of
+from pytest_unlearn.search.screening import CONFIRMATION, RequestRunner, Stage, result_of_entry
 from pytest_unlearn.search.strategies import forget_sets
 from pytest_unlearn.search.survives import check
 from pytest_unlearn.search.unlearned import UnlearnedRequest
@@ -70,12 +70,12 @@ def audit_property(
     """
     check(unlearner, task)
     bound, level = as_budget(budget), resolve("confidence")
-    bench = Bench(task, unlearner, resolve("max_mia_auc").value, level.value)
+    runner = RequestRunner(task, unlearner, resolve("max_mia_auc").value, level.value)
     recorded: list[Entry] = []
-    look = functools.partial(_look, holds, bench, recorded)
+    look = functools.partial(_look, holds, runner, recorded)
     if only is not None:
         seen = look(as_request(only), CONFIRMATION)
-        found = search_of([replace(seen, fails=seen.trial.suspicious)])
+        found = search_of([replace(seen, fails=seen.result.suspicious)])
     else:
         found = search_requests(forget_sets(task.split, families, sizes), look, bound, task.progress, key=key)
     evidence = verdict_of(found, sources={"confidence": level.source}, confidence=level.value, replay=replay)
@@ -87,37 +87,39 @@ def replay(request: ForgetRequest) -> str:
     return f"@stress(only={request!r})"
 
 
-def _look(holds: Property, bench: Bench, recorded: list[Entry], request: ForgetRequest, stage: Stage) -> Attempt:
+def _look(
+    holds: Property, runner: RequestRunner, recorded: list[Entry], request: ForgetRequest, stage: Stage
+) -> Attempt:
     """Run the method and the test on one request. What the test records stays here: only the search has a verdict."""
     here = current()
     notes = Recorder(here.nodeid, here.layers) if here is not None else Recorder()
 
     def looked() -> Attempt:
         error: Exception | None = None
-        task = task_for(bench, request, stage)
+        task = task_for(runner, request, stage)
         with recording(notes):
             try:
-                holds(UnlearnedRequest(bench.model(request, stage), task))
+                holds(UnlearnedRequest(runner.model(request, stage), task))
             except Exception as raised:
                 if not isinstance(getattr(raised, "evidence", None), Evidence):
                     raise
                 error = raised
-        return _judged(bench, request, stage, notes.entries, error)
+        return _judged(runner, request, stage, notes.entries, error)
 
-    attempt = guarded(bench, request, looked)
+    attempt = run_guarded(runner, request, looked)
     recorded += [entry for entry in notes.entries if entry["claim"]["name"] not in OTHER_CLAIMS]
     return attempt
 
 
 def _judged(
-    bench: Bench, request: ForgetRequest, stage: Stage, entries: Sequence[Entry], error: Exception | None
+    runner: RequestRunner, request: ForgetRequest, stage: Stage, entries: Sequence[Entry], error: Exception | None
 ) -> Attempt:
     """What the audits of a test saw: the gravest counts, whether the test raised it or not."""
     evidence = getattr(error, "evidence", None)
     seen = [*entries, *([evidence.to_json()] if isinstance(evidence, Evidence) else [])]
-    plain = replace(bench.untested(request, ""), trainings=len(bench.steps(request)) + stage.references)
+    plain = replace(runner.blank_result(request, ""), trainings=len(runner.steps(request)) + stage.references)
     if not seen:
         return Attempt(plain)
-    trial = trial_of(plain, max(seen, key=badness), plain.trainings)
+    result = result_of_entry(plain, max(seen, key=badness), plain.trainings)
     tells = any(entry["claim"]["name"] not in OTHER_CLAIMS for entry in seen)
-    return Attempt(replace(trial, powerful=trial.powerful and tells), error, evidence)
+    return Attempt(replace(result, powerful=result.powerful and tells), error, evidence)

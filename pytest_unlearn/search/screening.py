@@ -21,7 +21,7 @@ from pytest_unlearn.claims.common.findings import Judgement, examine, is_coarse,
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
 from pytest_unlearn.core.recorder import Entry, badness
 from pytest_unlearn.models.predict import evaluate
-from pytest_unlearn.search.dataset_stats import Facts
+from pytest_unlearn.search.dataset_stats import DatasetStats
 from pytest_unlearn.search.families import resolve
 from pytest_unlearn.search.request import ForgetRequest
 from pytest_unlearn.statistics import can_certify
@@ -45,10 +45,10 @@ class Stage:
 
 SEARCH = Stage(first_seed=0, references=2, half=0)
 CONFIRMATION = Stage(first_seed=70_000, references=4, half=1)  # seeds far from all others, and from what people audit
-SAME_MODEL = replace(CONFIRMATION, whose="searched")
-HONEST = replace(SEARCH, whose="retrained")
-HONEST_AGAIN = replace(CONFIRMATION, whose="retrained")
-REPLICATE = replace(SEARCH, first_seed=80_000)
+REPEAT_ON_SEARCHED_MODEL = replace(CONFIRMATION, whose="searched")
+RETRAINED_CONTROL = replace(SEARCH, whose="retrained")
+RETRAINED_CONFIRMATION = replace(CONFIRMATION, whose="retrained")
+REPEAT_SEARCH = replace(SEARCH, first_seed=80_000)
 
 
 Logits = tuple[FloatArray, FloatArray]  # on the forget set, and on the held-out set
@@ -59,7 +59,7 @@ ASTRAY = "no power on this model"  # how `does_not_follow` begins
 
 
 @dataclass(frozen=True)
-class Trial:
+class RequestResult:
     """What one request came to: how many examples it names, and what a look at the model that it left says.
 
     `suspicious` says that the request is seen in the model; while searching, both by the pool and by a retrained model.
@@ -94,8 +94,8 @@ class Trial:
         return f"{self.request!r}: {self.attack}{value}{', ' if self.attack else ''}{seen}"
 
 
-def trial_of(plain: Trial, entry: Entry, trainings: int) -> Trial:
-    """A trial of the request of `plain` that went as this evidence says."""
+def result_of_entry(plain: RequestResult, entry: Entry, trainings: int) -> RequestResult:
+    """A result of the request of `plain` that went as this evidence says."""
     verdict, estimate = entry["verdict"], entry["estimate"]
     unread = [reason for reason in entry["reasons"] if verdict == "INVALID" or reason.startswith(ASTRAY)]
     kinds = {"INVALID": "invalid", "INCONCLUSIVE": "astray"}
@@ -128,7 +128,7 @@ class Screening:
         return self.judgement.verdict is Verdict.FAIL
 
 
-class Bench:
+class RequestRunner:
     """Where requests are tried: a task, a method, and what is known of the training examples.
 
     Half of the controls serves the search; the other half has no part in choosing a request.
@@ -136,7 +136,7 @@ class Bench:
 
     def __init__(self, task: UnlearningTask, unlearner: Any, limit: float, confidence: float) -> None:
         self.task, self.unlearner, self.limit, self.confidence = task, unlearner, limit, confidence
-        self.facts = Facts(task)
+        self.stats = DatasetStats(task)
         self._seen_in_the_original = 0
         self._method_seeds: dict[ForgetRequest, int] = {}
         self._left: tuple[ForgetRequest, Any] | None = None  # of the last search
@@ -144,30 +144,30 @@ class Bench:
     @cached_property
     def halves(self) -> tuple[IntArray, IntArray]:
         """Positions in the held-out set, class by class in turn: for the search, and kept fresh."""
-        order = np.random.default_rng(self.task.seed).permutation(len(self.facts.held_out))
-        order = order[np.argsort(self.facts.held_out.labels[order], kind="stable")]
+        order = np.random.default_rng(self.task.seed).permutation(len(self.stats.held_out))
+        order = order[np.argsort(self.stats.held_out.labels[order], kind="stable")]
         return np.sort(order[0::2]), np.sort(order[1::2])
 
     def controls(self, half: int) -> View:
         """The controls of the search (0), or those that no search has seen (1)."""
-        held_out = self.facts.held_out
+        held_out = self.stats.held_out
         return View("controls", held_out.examples, held_out.indices[self.halves[half]])
 
     def control_groups(self, half: int) -> IntArray | None:
         """Whose those controls are, if that is known."""
-        return None if self.facts.held_out_groups is None else self.facts.held_out_groups[self.halves[half]]
+        return None if self.stats.held_out_groups is None else self.stats.held_out_groups[self.halves[half]]
 
     def steps(self, request: ForgetRequest) -> tuple[IntArray, ...]:
         """Positions in train of what is asked for, one request after the other."""
-        return resolve(request, self.facts)
+        return resolve(request, self.stats)
 
     def obstacle(self, steps: Sequence[IntArray]) -> str:
         """Why nothing can be asked of any method here: nothing would be left, or a class has too few controls."""
         forget = np.unique(np.concatenate(steps))
-        if len(forget) == self.facts.count:
+        if len(forget) == self.stats.count:
             return "nothing would be left to train on"
         for half in (0, 1) if self.task.split.match == "class" else ():
-            lacking = np.setdiff1d(self.facts.labels[forget], self.controls(half).labels)
+            lacking = np.setdiff1d(self.stats.labels[forget], self.controls(half).labels)
             if len(lacking):
                 return f"class {lacking[0]} has too few controls to be looked at twice"
         return ""
@@ -180,14 +180,14 @@ class Bench:
             return f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
         return ""
 
-    def untested(self, request: ForgetRequest, obstacle: str) -> Trial:
-        """A trial of a request of which nothing is known yet, or nothing can be."""
+    def blank_result(self, request: ForgetRequest, obstacle: str) -> RequestResult:
+        """A result of a request of which nothing is known yet, or nothing can be."""
         forget = np.unique(np.concatenate(self.steps(request)))
-        return Trial(request, len(forget), obstacle=obstacle)
+        return RequestResult(request, len(forget), obstacle=obstacle)
 
-    def crashed(self, request: ForgetRequest, error: BaseException) -> Trial:
-        """A trial in which the method, or the test of what it left, raised."""
-        plain = self.untested(request, "")
+    def crashed_result(self, request: ForgetRequest, error: BaseException) -> RequestResult:
+        """A result in which the method, or the test of what it left, raised."""
+        plain = self.blank_result(request, "")
         return replace(
             plain, suspicious=True, powerful=True, attack=type(error).__name__, trainings=len(plain.request.parts) or 1
         )
@@ -211,14 +211,14 @@ class Bench:
             self._left = request, model
         return model
 
-    def screened(self, request: ForgetRequest, model: Any, stage: Stage = SEARCH) -> Trial:
+    def screen_request(self, request: ForgetRequest, model: Any, stage: Stage = SEARCH) -> RequestResult:
         """Screen a model by the deciding attacks alone.
 
         Tripwires are left to the confirmation: they compare raw AUCs, which the pool's smaller training sets shift.
         """
         steps = self.steps(request)
         forget = np.unique(np.concatenate(steps))
-        pool = self.facts.pool.references(forget)
+        pool = self.stats.fold_models.references(forget)
         seen = self.screen(model, forget, pool)
         known = self.screen(self.task.original, forget, pool, coarse=seen.coarse)
         powerful, doubts, trainings = known.fails, dict(seen.doubts), len(steps)
@@ -231,7 +231,7 @@ class Bench:
             self._seen_in_the_original += powerful
         finding = seen.judgement.finding
         doubts = doubts if powerful and not seen.fails else {}
-        return Trial(
+        return RequestResult(
             request, len(forget), seen.fails, powerful, finding.attack.name, finding.estimate,
             max(finding.estimate.low - 0.5, 0.5 - finding.estimate.high),
             doubt=next(iter(doubts.values()), ""), kinds=frozenset(doubts), trainings=trainings,
@@ -239,13 +239,13 @@ class Bench:
 
     def _retrained(self, forget: IntArray, which: int = 0) -> Any:
         """A model retrained without `forget`."""
-        retain = np.setdiff1d(np.arange(self.facts.count), forget)
+        retain = np.setdiff1d(np.arange(self.stats.count), forget)
         return self.task.train_on([retain], first_seed=self.task.seed + SCREENING_SEED + which)[0]
 
     def _answers(self, model: Any, forget: IntArray) -> Logits:
         """What a model answers on `forget`, and on the held-out set."""
         mine = View("forget", self.task.split.train, forget, self.task)
-        return self._ask(model, mine).logits, self._ask(model, self.facts.held_out).logits
+        return self._ask(model, mine).logits, self._ask(model, self.stats.held_out).logits
 
     def screen(
         self,
@@ -258,7 +258,7 @@ class Bench:
 
         With `coarse`, only its labels are looked at.
         """
-        labels = self.facts.labels[forget]
+        labels = self.stats.labels[forget]
         controls = self.controls(0)
         kept = np.isin(controls.labels, labels) if self.task.split.match == "class" else np.ones(len(controls), bool)
         mine = View("forget", self.task.split.train, forget, self.task)
@@ -276,7 +276,7 @@ class Bench:
         references = [_among(reference, kept) for reference in all_references]
         matched = self.task.split.match == "class"
         strata = (target.forget.labels, target.controls.labels) if matched else (None, None)
-        groups = self.facts.groups[forget] if self.facts.groups is not None else None
+        groups = self.stats.groups[forget] if self.stats.groups is not None else None
         owned = self.control_groups(0)
         pairing = Pairing(
             forget_strata=strata[0], control_strata=strata[1],

@@ -14,7 +14,7 @@ from pytest_unlearn.search.budget import Budget, as_budget
 from pytest_unlearn.search.confirmation import look
 from pytest_unlearn.search.hypothesis_engine import search_requests
 from pytest_unlearn.search.request import ForgetRequest, as_request
-from pytest_unlearn.search.screening import CONFIRMATION, Bench
+from pytest_unlearn.search.screening import CONFIRMATION, RequestRunner
 from pytest_unlearn.search.strategies import available, searched_forget_sets, turns_of
 from pytest_unlearn.search.verdict import Search, verdict_of
 from pytest_unlearn.task import UnlearningTask
@@ -62,11 +62,11 @@ def audit_survives(
     check(unlearner, task)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"the seed of a search is a whole number from 0, not {seed!r}.")
-    bound, bench = as_budget(budget), Bench(task, unlearner, limit.value, level.value)
+    bound, runner = as_budget(budget), RequestRunner(task, unlearner, limit.value, level.value)
     names = available(families, groups=task.split.groups is not None)
     found = search_requests(
         searched_forget_sets(task.split, names),
-        partial(look, bench),
+        partial(look, runner),
         bound,
         task.progress,
         seed=seed,
@@ -118,12 +118,12 @@ def audit_request(
     """
     limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
     check(unlearner, task)
-    bench = Bench(task, unlearner, limit.value, level.value)
-    attempt = look(bench, as_request(request), CONFIRMATION)
+    runner = RequestRunner(task, unlearner, limit.value, level.value)
+    attempt = look(runner, as_request(request), CONFIRMATION)
     if attempt.evidence is not None:
         return attempt.evidence
     if attempt.error is None:
-        raise ValueError(f"{request!r} cannot be audited: {attempt.trial.obstacle}.")
+        raise ValueError(f"{request!r} cannot be audited: {attempt.result.obstacle}.")
     failed = replace(attempt, fails=True)
     return verdict_of(
         Search((failed,), failure=failed),

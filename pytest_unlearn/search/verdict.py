@@ -10,7 +10,7 @@ from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimat
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.search.confirmation import Attempt, says
 from pytest_unlearn.search.request import ForgetRequest
-from pytest_unlearn.search.screening import Trial
+from pytest_unlearn.search.screening import RequestResult
 
 MOST_NAMED = 5
 
@@ -27,24 +27,26 @@ class Search:
     failure: Attempt | None = None
 
     @property
-    def trials(self) -> tuple[Trial, ...]:
+    def results(self) -> tuple[RequestResult, ...]:
         """What each request came to."""
-        return tuple(attempt.trial for attempt in self.attempts)
+        return tuple(attempt.result for attempt in self.attempts)
 
     @property
-    def first(self) -> Trial | None:
+    def first(self) -> RequestResult | None:
         """The failure as it was found."""
-        return next((attempt.trial for attempt in self.attempts if attempt.fails), None)
+        return next((attempt.result for attempt in self.attempts if attempt.fails), None)
 
     @property
-    def suspicious(self) -> tuple[Trial, ...]:
-        """The trials that raised suspicion."""
-        return tuple(trial for trial in self.trials if trial.suspicious)
+    def suspicious(self) -> tuple[RequestResult, ...]:
+        """The results that raised suspicion."""
+        return tuple(result for result in self.results if result.suspicious)
 
     @property
-    def worst(self) -> Trial | None:
-        """The trial whose estimate is furthest from 0.5 for certain."""
-        return max((trial for trial in self.trials if not trial.obstacle), key=lambda trial: trial.excess, default=None)
+    def worst(self) -> RequestResult | None:
+        """The result whose estimate is furthest from 0.5 for certain."""
+        return max(
+            (result for result in self.results if not result.obstacle), key=lambda result: result.excess, default=None
+        )
 
 
 def verdict_of(
@@ -59,11 +61,11 @@ def verdict_of(
         replay: the line that looks at a request again.
     """
     failures = 0 if found.failure is None else 1
-    powerful = sum(trial.powerful for trial in found.trials)
-    doubtful = [trial for trial in found.trials if trial.doubt]
+    powerful = sum(result.powerful for result in found.results)
+    doubtful = [result for result in found.results if result.doubt]
     if failures:
         verdict = Verdict.FAIL
-    elif any(trial.invalid for trial in doubtful):
+    elif any(result.invalid for result in doubtful):
         verdict = Verdict.INVALID
     else:
         verdict = Verdict.INCONCLUSIVE if doubtful or not powerful else Verdict.PASS
@@ -90,7 +92,7 @@ def verdict_of(
 def _power(found: Search, powerful: int, confidence: float) -> Controls:
     """The positive control, on the claim's scale: how many of the requests the model that forgot nothing fails."""
     estimate = _count(powerful, found, confidence)
-    says = f"{powerful} of {len(found.trials)} requests are recognised in the original model"
+    says = f"{powerful} of {len(found.results)} requests are recognised in the original model"
     return Controls(
         original=ControlResult(name="original", holds=powerful > 0, attack="screening", estimate=estimate, says=says)
     )
@@ -98,40 +100,40 @@ def _power(found: Search, powerful: int, confidence: float) -> Controls:
 
 def _count(number: int, found: Search, confidence: float) -> Estimate:
     return Estimate(
-        value=number, low=number, high=number, confidence=confidence, method="count", n_forget=len(found.trials)
+        value=number, low=number, high=number, confidence=confidence, method="count", n_forget=len(found.results)
     )
 
 
 def _reasons(found: Search, powerful: int, replay: Callable[[ForgetRequest], str]) -> list[str]:
-    number = len(found.trials)
+    number = len(found.results)
     tried = f"{number} request{'' if number == 1 else 's'} searched, {len(found.suspicious)} suspicious, "
     said = [tried + ("1 confirmed" if found.failure else "none confirmed")]
     worst = found.worst
     if found.failure is not None:
-        failing = found.failure.trial
+        failing = found.failure.result
         said.append(f"a request of {failing.examples} examples fails: {_before_and_after(found.failure)}")
         said.append(f"replay: {replay(failing.request)}")
     elif worst is not None:
         said.append(f"the worst request was {worst.request!r} ({_value(worst)} in the search)")
     if not powerful:
         said.append("no power: none of the requests that could be judged is recognised in the original model either")
-    for doubtful in [trial for trial in found.trials if trial.doubt][:MOST_NAMED]:
+    for doubtful in [result for result in found.results if result.doubt][:MOST_NAMED]:
         said.append(f"{doubtful.request!r} could not be judged: {doubtful.doubt}")
-    obstacles = Counter(trial.obstacle for trial in found.trials if trial.obstacle)
+    obstacles = Counter(result.obstacle for result in found.results if result.obstacle)
     said += [f"{count} of them could not be asked: {why}" for why, count in obstacles.most_common(MOST_NAMED)]
     rejected = [attempt for attempt in found.attempts if attempt.rejected]
-    said += [f"{seen.trial.request!r} was not confirmed: {seen.rejected}" for seen in rejected[:MOST_NAMED]]
+    said += [f"{seen.result.request!r} was not confirmed: {seen.rejected}" for seen in rejected[:MOST_NAMED]]
     return said
 
 
-def _value(trial: Trial) -> str:
+def _value(result: RequestResult) -> str:
     """What the search measured of a request."""
-    return trial.attack if trial.estimate is None else f"{trial.quantity} {trial.estimate.value:.3f}"
+    return result.attack if result.estimate is None else f"{result.quantity} {result.estimate.value:.3f}"
 
 
 def _before_and_after(failure: Attempt) -> str:
     """The failing request's estimate in the search, and when it was confirmed."""
-    before = f"{_value(failure.trial)} in the search, "
+    before = f"{_value(failure.result)} in the search, "
     if failure.evidence is None:
         return f"{before}and again when confirmed ({says(failure)})"
     after = failure.evidence.estimate
@@ -141,7 +143,7 @@ def _before_and_after(failure: Attempt) -> str:
     )
 
 
-def _advice(found: Search, powerful: int, doubtful: Sequence[Trial]) -> tuple[str, ...]:
+def _advice(found: Search, powerful: int, doubtful: Sequence[RequestResult]) -> tuple[str, ...]:
     if found.failure is not None:
         return ("the method forgets some requests and not this one: look at what sets its examples apart",)
     if doubtful:
@@ -153,13 +155,13 @@ def _advice(found: Search, powerful: int, doubtful: Sequence[Trial]) -> tuple[st
 
 def _worst_request(found: Search, replay: Callable[[ForgetRequest], str]) -> tuple[Table, ...]:
     """The request that came off worst: as it was found, made smaller, and looked at again."""
-    worst = found.worst if found.failure is None else found.failure.trial
+    worst = found.worst if found.failure is None else found.failure.result
     if worst is None:
         return ()
     stages = [("searched", worst)]
     if found.first is not None and found.first.request != worst.request:
         stages = [("searched", found.first), ("made smaller", worst)]
-    rows = [(name, repr(trial.request), trial.examples, *_numbers(trial.estimate)) for name, trial in stages]
+    rows = [(name, repr(result.request), result.examples, *_numbers(result.estimate)) for name, result in stages]
     if found.failure is not None and found.failure.evidence is not None:
         rows.append(("confirmed", repr(worst.request), worst.examples, *_numbers(found.failure.evidence.estimate)))
     return (
@@ -181,10 +183,10 @@ def _numbers(estimate: Estimate | None) -> tuple[float | None, float | None, flo
 
 def _by_family(found: Search) -> Table:
     counts = {
-        name: Counter(trial.request.family for trial in trials)
-        for name, trials in (
-            ("tried", found.trials),
-            ("seen", [trial for trial in found.trials if trial.powerful]),
+        name: Counter(result.request.family for result in results)
+        for name, results in (
+            ("tried", found.results),
+            ("seen", [result for result in found.results if result.powerful]),
             ("suspicious", found.suspicious),
         )
     }

@@ -14,7 +14,7 @@ from pytest_unlearn import Budget, ForgetRequest, Split
 from pytest_unlearn.search.budget import as_budget
 from pytest_unlearn.search.confirmation import Attempt
 from pytest_unlearn.search.hypothesis_engine import MOST_SHRINKING, search_requests
-from pytest_unlearn.search.screening import CONFIRMATION, SEARCH, Trial
+from pytest_unlearn.search.screening import CONFIRMATION, SEARCH, RequestResult
 from pytest_unlearn.search.strategies import ALL, UNSIZED, WHOLE, available, searched_forget_sets, turns_of
 from tests.evidences import evidence
 
@@ -44,8 +44,8 @@ def search(fails=lambda request: False, budget=60, seed=0, *, families=None, gro
     def look(request, stage):
         looks.append((request, stage))
         seen = fails(request) and (stage == SEARCH or (stage == CONFIRMATION and confirms))
-        trial = Trial(request, size_of(request), suspicious=seen, powerful=True)
-        return Attempt(trial, evidence=evidence("FAIL" if seen else "PASS"))
+        result = RequestResult(request, size_of(request), suspicious=seen, powerful=True)
+        return Attempt(result, evidence=evidence("FAIL" if seen else "PASS"))
 
     def progress(items, total, doing, line):
         for item in items:
@@ -57,7 +57,7 @@ def search(fails=lambda request: False, budget=60, seed=0, *, families=None, gro
 
 
 def families_of(found):
-    return Counter(trial.request.family for trial in found.trials)
+    return Counter(result.request.family for result in found.results)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -68,12 +68,12 @@ def test_every_family_has_its_turns_and_every_class_is_asked_for(seed, groups):
     assert set(tried) == set(available(None, groups=groups is not None))
     assert tried.pop("whole-class") == CLASSES
     assert set(tried.values()) <= {3, 4}
-    assert len(set(found.trials)) == 60
+    assert len(set(found.results)) == 60
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_first_round_asks_for_the_largest_size_and_later_ones_for_any_that_may_be_seen(seed):
-    requests = [trial.request for trial in search(seed=seed)[0].trials if trial.request.family not in UNSIZED]
+    requests = [result.request for result in search(seed=seed)[0].results if result.request.family not in UNSIZED]
     first = {request.family: request.size for request in reversed(requests) if not request.parts}
     assert set(first.values()) == {LARGEST}
     sizes = [request.size for request in requests if not request.parts]
@@ -94,18 +94,18 @@ def test_a_family_without_further_requests_does_not_hold_up_the_others():
 
 
 def test_a_search_ends_where_there_are_no_other_requests():
-    assert len(search(families=["whole-class"])[0].trials) == CLASSES
+    assert len(search(families=["whole-class"])[0].results) == CLASSES
 
 
 @pytest.mark.parametrize("budget", [Budget(requests=7), Budget(trainings=7), Budget(requests=7, trainings=50)])
 def test_the_budget_is_kept(budget):
-    assert len(search(budget=budget)[0].trials) == 7  # each look is one training here
+    assert len(search(budget=budget)[0].results) == 7  # each look is one training here
 
 
 def test_a_budget_of_seconds_is_kept():
     started = time.monotonic()
     found, _ = search(lambda _: time.sleep(0.1), budget=timedelta(seconds=0.5), families=["random"])
-    assert 1 <= len(found.trials) <= 6
+    assert 1 <= len(found.results) <= 6
     assert time.monotonic() - started < 5
 
 
@@ -127,7 +127,7 @@ class TestShrinking:
     )
     def test_it_comes_within_a_twentieth_of_the_smallest_in_forty_requests(self, fails, families, smallest, seed):
         found, looks = search(fails, budget=400, seed=seed, families=families)
-        failure = found.failure.trial
+        failure = found.failure.result
         least = smallest if isinstance(smallest, int) else smallest.size
         assert fails(failure.request)
         assert least <= failure.examples <= 1.06 * least
@@ -138,7 +138,7 @@ class TestShrinking:
     def test_it_keeps_to_the_families_that_were_named(self):
         found, looks = search(lambda request: size_of(request) >= 50, families=["outliers", "cluster"])
         assert {request.family for request, _ in looks} <= {"outliers", "cluster"}
-        assert found.failure.trial.request == ForgetRequest("cluster", size=found.failure.trial.examples)
+        assert found.failure.result.request == ForgetRequest("cluster", size=found.failure.result.examples)
 
     def test_it_is_not_cut_short_by_the_clock_of_hypothesis(self, monkeypatch, capsys):
         from hypothesis.internal.conjecture import engine
@@ -159,7 +159,7 @@ class TestShrinking:
         assert found.shrinking > 0
         unconfirmed, _ = search(lambda request: size_of(request) >= 50, budget=5, confirms=False)
         assert unconfirmed.failure is None
-        assert {attempt.rejected for attempt in unconfirmed.attempts if attempt.trial.suspicious} == {"PASS"}
+        assert {attempt.rejected for attempt in unconfirmed.attempts if attempt.result.suspicious} == {"PASS"}
 
 
 def test_all_families_are_known_to_the_order():

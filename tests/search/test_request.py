@@ -6,7 +6,7 @@ from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from pytest_unlearn import ForgetRequest, forget_sets
-from pytest_unlearn.search.dataset_stats import Facts
+from pytest_unlearn.search.dataset_stats import DatasetStats
 from pytest_unlearn.search.families import FAMILIES, resolve
 from pytest_unlearn.search.strategies import ALL, available
 
@@ -53,7 +53,7 @@ class TestStrategy:
 
     def test_every_family_is_drawn_and_every_request_can_be_resolved(self, world):
         seen = set()
-        facts = Facts(world.task)
+        stats = DatasetStats(world.task)
         names = [name for name in ALL if name not in ("group", "memorised")]
 
         @settings(max_examples=150, deadline=None, database=None, derandomize=True)
@@ -61,7 +61,7 @@ class TestStrategy:
         def draw(request):
             seen.add(request.family)
             assert eval(repr(request)) == request
-            for step in resolve(request, facts):
+            for step in resolve(request, stats):
                 assert 1 <= len(step) <= 300
                 assert len(set(step.tolist())) == len(step)
 
@@ -87,5 +87,5 @@ class TestStrategy:
 @given(st.sampled_from(sorted(set(FAMILIES) - {"group", "memorised"})), st.integers(1, 400), st.integers(0, 9))
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
 def test_a_family_gives_no_more_than_was_asked_for(world, family, size, seed):
-    (positions,) = resolve(ForgetRequest(family, size=size, seed=seed), Facts(world.task))
+    (positions,) = resolve(ForgetRequest(family, size=size, seed=seed), DatasetStats(world.task))
     assert family == "whole-class" or len(positions) <= min(size, 300)

@@ -17,7 +17,7 @@ from pytest_unlearn import (
 )
 from pytest_unlearn.core.settings import Setting
 from pytest_unlearn.search.confirmation import unlearned
-from pytest_unlearn.search.screening import CONFIRMATION, SEARCH, Bench, unlearn_in_steps
+from pytest_unlearn.search.screening import CONFIRMATION, SEARCH, RequestRunner, unlearn_in_steps
 from pytest_unlearn.search.survives import replay
 from tests.search.conftest import LIMIT, RECIPE
 from tests.search.weaknesses import Forgets, class_seven, large, mislabelled
@@ -102,15 +102,15 @@ def test_answers_that_cannot_be_judged_never_pass(world, when):
 
 
 def test_the_search_and_the_confirmation_share_no_control(world):
-    bench = Bench(world.task, Forgets(RECIPE), LIMIT, 0.95)
-    screening, fresh = bench.controls(0), bench.controls(1)
+    runner = RequestRunner(world.task, Forgets(RECIPE), LIMIT, 0.95)
+    screening, fresh = runner.controls(0), runner.controls(1)
     assert not set(screening.indices) & set(fresh.indices)
-    assert len(screening) + len(fresh) == len(bench.facts.held_out)
+    assert len(screening) + len(fresh) == len(runner.stats.held_out)
 
 
 def test_the_confirmation_has_controls_seeds_and_references_of_its_own(world):
-    bench, request = Bench(world.task, Forgets(RECIPE), LIMIT, 0.95), ForgetRequest("random", size=30)
-    searched, confirmed = (unlearned(bench, request, stage).task for stage in (SEARCH, CONFIRMATION))
+    runner, request = RequestRunner(world.task, Forgets(RECIPE), LIMIT, 0.95), ForgetRequest("random", size=30)
+    searched, confirmed = (unlearned(runner, request, stage).task for stage in (SEARCH, CONFIRMATION))
     controls = [{row.tobytes() for row in task.controls.arrays()[0]} for task in (searched, confirmed)]
     assert not controls[0] & controls[1]
     seeds = [{job.seed for job in task.jobs()} for task in (searched, confirmed)]

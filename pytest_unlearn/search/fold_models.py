@@ -17,12 +17,12 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.models.predict import evaluate
 from pytest_unlearn.task import UnlearningTask, View
 
-FIRST_POOL_SEED = 5000  # far from the seeds of the original and of references
+FIRST_FOLD_SEED = 5000  # far from the seeds of the original and of references
 FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Pool:
+class FoldModels:
     """What the pool answers: `included` (models, examples of train), and logits on train and on the held-out set."""
 
     included: NDArray[np.bool_]
@@ -51,7 +51,7 @@ class Pool:
         return np.asarray(seen - unseen, dtype=np.float64)
 
 
-def build_pool(task: UnlearningTask, train: View, held_out: View, repeats: int = 2) -> Pool:
+def train_fold_models(task: UnlearningTask, train: View, held_out: View, repeats: int = 2) -> FoldModels:
     """Train the pool, through the task's cache: five models a repeat, of which each example is left out by one.
 
     Raises:
@@ -60,8 +60,8 @@ def build_pool(task: UnlearningTask, train: View, held_out: View, repeats: int =
     if repeats < 1:
         raise ValueError(f"a pool needs at least one repeat of its five models, not {repeats}.")
     included = folds(len(train), repeats, task.seed)
-    models = task.train_on([np.flatnonzero(row) for row in included], first_seed=task.seed + FIRST_POOL_SEED)
-    return Pool(included, *(_answers(models, view, task) for view in (train, held_out)))
+    models = task.train_on([np.flatnonzero(row) for row in included], first_seed=task.seed + FIRST_FOLD_SEED)
+    return FoldModels(included, *(_answers(models, view, task) for view in (train, held_out)))
 
 
 def folds(examples: int, repeats: int, seed: int) -> NDArray[np.bool_]:
