@@ -1,9 +1,7 @@
-"""One request looked into: at first, and where that sees something, with fresh eyes and beside a retrained model.
+"""Evaluate one request: screen it in the search, and confirm a suspicion with fresh seeds, controls and references.
 
-The worst of many noisy estimates is beyond any limit by luck. So a first look only raises suspicion; what fails a test
-is a new audit of that one request, with fresh seeds, fresh controls and models retrained without it.
-
-Evaluate at one request with models of its own: while searching, and again with fresh seeds, controls and references.
+The worst of many noisy estimates is beyond any limit by luck. So screening only raises suspicion; what fails a test is
+a new audit of that one request, beside models retrained without it, and not where a retrained model looks no better.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import numpy as np
 
 from pytest_unlearn.claims.forgotten.audit import audit_forgotten
 from pytest_unlearn.core.evidence import Evidence
-from pytest_unlearn.data.split import Split
 from pytest_unlearn.search.request import ForgetRequest
 from pytest_unlearn.search.screening import (
     CONFIRMATION,
@@ -40,9 +37,9 @@ NO_BETTER = "a model retrained without it looks no better"
 
 @dataclass(frozen=True)
 class Attempt:
-    """A result of one request, and what was raised; `fails` says that fresh eyes confirmed it, by `evidence` if any.
+    """The result of one request, and what was raised; `fails` if it was confirmed, by `evidence` if there is any.
 
-    `rejected` is what they gave instead, where they did not bear out a suspicion.
+    `rejected` is what the confirmation gave instead, where it did not bear out a suspicion.
     """
 
     result: RequestResult
@@ -55,102 +52,109 @@ class Attempt:
 Evaluate = Callable[[ForgetRequest, Stage], Attempt]
 
 
-def confirm_suspicion(look: Evaluate, request: ForgetRequest, *, settle: bool = True) -> Attempt:
-    """Evaluate at a request, and at what raises suspicion or cannot be judged until it is known why.
+def confirm_suspicion(evaluate: Evaluate, request: ForgetRequest, *, explain: bool = True) -> Attempt:
+    """Evaluate a request, and once more what raises suspicion or cannot be judged, until the reason is clear.
 
     Args:
-        look: at a request, in a stage.
+        evaluate: a request in a stage.
         request: which.
-        settle: whether to find out why a suspicion was not confirmed.
+        explain: whether to find out why a suspicion was not confirmed.
     """
-    first = look(request, SEARCH)
+    first = evaluate(request, SEARCH)
     if first.result.suspicious:
-        return _suspected(look, request, first, settle)
-    return _doubted(look, request, first) if first.result.doubt else first
+        return _resolve_suspicion(evaluate, request, first, explain)
+    return _resolve_doubt(evaluate, request, first) if first.result.doubt else first
 
 
-def _suspected(look: Evaluate, request: ForgetRequest, first: Attempt, settle: bool) -> Attempt:
-    """A suspicion is confirmed, or put aside by a look that passes; if it is neither, it stands."""
-    again = look(request, CONFIRMATION)
+def _resolve_suspicion(evaluate: Evaluate, request: ForgetRequest, first: Attempt, explain: bool) -> Attempt:
+    """Confirm a suspicion, or put it aside by an audit that passes; if neither can be done, it stands."""
+    confirmation = evaluate(request, CONFIRMATION)
+    if confirmation.result.suspicious:
+        return _confirmed([first, confirmation])
+    if not explain:
+        return _unconfirmed([first, confirmation])
+    control = evaluate(request, RETRAINED_CONTROL)
+    attempts = [first, confirmation, control]
+    if control.result.suspicious or control.result.doubt or control.result.obstacle:
+        return _not_testable(attempts)
+    if confirmation.result.judged:
+        attempts.append(evaluate(request, REPEAT_ON_SEARCHED_MODEL))
+        repeated = attempts[-1].result
+        return _unconfirmed(attempts, doubt=ONE_SEED if repeated.suspicious or repeated.doubt else "")
+    again = evaluate(request, REPEAT_SEARCH)
+    attempts.append(again)
     if again.result.suspicious:
-        return _failing([first, again])
-    if not settle:
-        return _unconfirmed([first, again])
-    honest = look(request, RETRAINED_CONTROL)
-    if honest.result.suspicious or honest.result.doubt or honest.result.obstacle:
-        return _not_testable([first, again, honest])
-    if again.result.doubt or not again.result.powerful:
-        more = look(request, REPEAT_SEARCH)
-        if not more.result.suspicious:
-            same = look(request, REPEAT_ON_SEARCHED_MODEL)
-            looks = [first, again, honest, more, same]
-            return _unconfirmed(looks, doubt=ONE_SEED) if same.result.suspicious else _not_testable(looks, NOT_AGAIN)
-        return _unconfirmed([first, again, honest, more], doubt=f"seen twice in the search, {says(again)} when audited")
-    same = look(request, REPEAT_ON_SEARCHED_MODEL)
-    unlike = same.result.suspicious or same.result.doubt
-    return _unconfirmed([first, again, honest, same], doubt=ONE_SEED if unlike else "")
+        return _unconfirmed(attempts, doubt=f"seen twice in the search, {describe(confirmation)} when audited")
+    audited = evaluate(request, REPEAT_ON_SEARCHED_MODEL)
+    attempts.append(audited)
+    return _unconfirmed(attempts, doubt=ONE_SEED) if audited.result.suspicious else _not_testable(attempts, NOT_AGAIN)
 
 
-def _doubted(look: Evaluate, request: ForgetRequest, first: Attempt) -> Attempt:
-    """An answer that cannot be judged counts, unless a retrained model's cannot be either, or fresh ones can."""
-    honest = look(request, RETRAINED_CONTROL)
-    unexcused = first.result.kinds - honest.result.kinds
-    if honest.result.obstacle or not unexcused:
-        return _not_testable([first, honest])
-    looks = [first, honest, look(request, CONFIRMATION)]
-    again = looks[-1].result
-    if again.suspicious:
-        return _failing(looks)
-    looks.append(
-        look(request, REPEAT_ON_SEARCHED_MODEL if again.powerful and not again.doubt else RETRAINED_CONFIRMATION)
-    )
-    last = looks[-1].result
-    if again.powerful and not again.doubt:
-        unlike = last.suspicious or last.doubt
-        return _unconfirmed(looks, doubt=ONE_SEED if unlike else "", kinds=first.result.kinds & last.kinds)
-    if "astray everywhere" not in unexcused and (last.doubt or not (last.powerful or again.doubt)):
-        return _not_testable(looks)
+def _resolve_doubt(evaluate: Evaluate, request: ForgetRequest, first: Attempt) -> Attempt:
+    """Count an answer that cannot be judged, unless a retrained model's cannot be either, or fresh ones can."""
+    control = evaluate(request, RETRAINED_CONTROL)
+    unexcused = first.result.kinds - control.result.kinds
+    if control.result.obstacle or not unexcused:
+        return _not_testable([first, control])
+    confirmation = evaluate(request, CONFIRMATION)
+    attempts = [first, control, confirmation]
+    if confirmation.result.suspicious:
+        return _confirmed(attempts)
+    if confirmation.result.judged:
+        attempts.append(evaluate(request, REPEAT_ON_SEARCHED_MODEL))
+        repeated = attempts[-1].result
+        doubt = ONE_SEED if repeated.suspicious or repeated.doubt else ""
+        return _unconfirmed(attempts, doubt=doubt, kinds=first.result.kinds & repeated.kinds)
+    attempts.append(evaluate(request, RETRAINED_CONFIRMATION))
+    retrained = attempts[-1].result
+    if "uncorrelated everywhere" not in unexcused and (
+        retrained.doubt or not (retrained.powerful or confirmation.result.doubt)
+    ):
+        return _not_testable(attempts)
     return _unconfirmed(
-        looks, doubt=f"{says(looks[2])}, unlike of a retrained model", kinds=first.result.kinds & again.kinds
+        attempts,
+        doubt=f"{describe(confirmation)}, unlike of a retrained model",
+        kinds=first.result.kinds & confirmation.result.kinds,
     )
 
 
-def _failing(looks: list[Attempt]) -> Attempt:
-    """The last look confirms what the first one raised."""
+def _confirmed(attempts: list[Attempt]) -> Attempt:
+    """Sum up attempts of which the last confirms what the first one raised."""
+    first, last = attempts[0], attempts[-1]
     result = replace(
-        looks[0].result, suspicious=True, powerful=True, doubt="", kinds=frozenset(), trainings=_trainings(looks)
+        first.result, suspicious=True, powerful=True, doubt="", kinds=frozenset(), trainings=_trainings(attempts)
     )
-    return Attempt(result, looks[-1].error, looks[-1].evidence, fails=True)
+    return Attempt(result, last.error, last.evidence, fails=True)
 
 
-def _unconfirmed(looks: list[Attempt], *, doubt: str = "", kinds: frozenset[str] = frozenset()) -> Attempt:
-    """Nothing is confirmed; a doubt may stand."""
-    first = looks[0]
-    result = replace(first.result, doubt=doubt, kinds=kinds, trainings=_trainings(looks))
-    return Attempt(result, first.error, rejected=says(looks[1]) if first.result.suspicious else "")
+def _unconfirmed(attempts: list[Attempt], *, doubt: str = "", kinds: frozenset[str] = frozenset()) -> Attempt:
+    """Sum up attempts that confirm nothing; a doubt may stand."""
+    first = attempts[0]
+    result = replace(first.result, doubt=doubt, kinds=kinds, trainings=_trainings(attempts))
+    return Attempt(result, first.error, rejected=describe(attempts[1]) if first.result.suspicious else "")
 
 
-def _not_testable(looks: list[Attempt], why: str = NO_BETTER) -> Attempt:
-    """Nothing can be told here: what is seen is seen in an honest model as well, or once and never again."""
-    settled = _unconfirmed(looks)
-    return replace(settled, result=replace(settled.result, powerful=False, obstacle=why))
+def _not_testable(attempts: list[Attempt], why: str = NO_BETTER) -> Attempt:
+    """Sum up attempts that can tell nothing: a retrained model shows the same, or it was seen once and never again."""
+    unconfirmed = _unconfirmed(attempts)
+    return replace(unconfirmed, result=replace(unconfirmed.result, powerful=False, obstacle=why))
 
 
-def _trainings(looks: list[Attempt]) -> int:
-    return sum(look.result.trainings for look in looks)
+def _trainings(attempts: list[Attempt]) -> int:
+    return sum(attempt.result.trainings for attempt in attempts)
 
 
-def says(seen: Attempt) -> str:
-    """What a look gave, in a line."""
-    if seen.evidence is not None:
-        return str(seen.evidence.verdict)
-    if seen.error is not None:
-        return f"{type(seen.error).__name__}: {str(seen.error).split(chr(10))[0].rstrip('.')}"
-    return seen.result.obstacle or "it held"
+def describe(attempt: Attempt) -> str:
+    """Describe what an attempt gave, in a line."""
+    if attempt.evidence is not None:
+        return str(attempt.evidence.verdict)
+    if attempt.error is not None:
+        return f"{type(attempt.error).__name__}: {str(attempt.error).split(chr(10))[0].rstrip('.')}"
+    return attempt.result.obstacle or "it held"
 
 
-def run_guarded(runner: RequestRunner, request: ForgetRequest, look: Callable[[], Attempt]) -> Attempt:
-    """A look that is not taken, or does not count, where nothing can be asked of any method.
+def run_guarded(runner: RequestRunner, request: ForgetRequest, run: Callable[[], Attempt]) -> Attempt:
+    """Run an evaluation, unless nothing can be asked of any method here; it does not count where that shows later.
 
     What the method or the test raises is theirs, unless the recipe cannot be trained on what is left either.
 
@@ -161,7 +165,7 @@ def run_guarded(runner: RequestRunner, request: ForgetRequest, look: Callable[[]
     if obstacle := runner.obstacle(steps):
         return Attempt(runner.blank_result(request, obstacle))
     try:
-        return look()
+        return run()
     except BaseException as error:
         names = {kind.__name__ for kind in type(error).__mro__}
         outcome = "OutcomeException" in names  # of pytest: not an Exception
@@ -175,53 +179,32 @@ def run_guarded(runner: RequestRunner, request: ForgetRequest, look: Callable[[]
 
 
 def task_for(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> UnlearningTask:
-    """The task to audit a request with: references and controls of this stage."""
-    split = runner.task.split
+    """Build the task to audit a request with: references and controls of this stage."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a request may well ask for some rows of a group only
-        asked = Split(
-            split.train,
+        return runner.task.with_request(
             np.unique(np.concatenate(runner.steps(request))),
-            split.test,
             controls=runner.controls(stage.half),
-            groups=split.groups,
-            match=split.match,
             control_groups=runner.control_groups(stage.half),
+            references=stage.references,
+            seed=runner.task.seed + stage.first_seed,
         )
-    task = UnlearningTask(
-        asked,
-        runner.task.recipe,
-        original=runner.task.original,
-        references=stage.references,
-        seed=runner.task.seed + stage.first_seed,
-        cache_dir=runner.task.store.directory,
-        device=runner.task.device,
-        n_jobs=runner.task.n_jobs,
-        fresh=runner.task.fresh,
-    )
-    task.progress = runner.task.progress
-    return task
 
 
-def unlearned(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> UnlearnedRequest:
-    """What the method leaves of the original after a request, and the task to audit it with."""
+def unlearn_request(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> UnlearnedRequest:
+    """Run the method on a request; no part of the audit is one that the search has touched but the original."""
     return UnlearnedRequest(runner.model(request, stage), task_for(runner, request, stage))
 
 
-def confirm(runner: RequestRunner, request: ForgetRequest, stage: Stage = CONFIRMATION) -> Evidence:
-    """The evidence on one request by the full audit, none of whose parts the search has touched but the original."""
-    seen = unlearned(runner, request, stage)
-    return audit_forgotten(seen.model, seen.task.forget, runner.limit, confidence=runner.confidence)
-
-
-def look(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> Attempt:
+def evaluate_request(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> Attempt:
     """Screen a request while searching; audit it in every other stage."""
 
-    def looked() -> Attempt:
+    def run() -> Attempt:
         if stage.half == 0:
             return Attempt(runner.screen_request(request, runner.model(request, stage), stage))
-        evidence = confirm(runner, request, stage)
+        unlearned = unlearn_request(runner, request, stage)
+        evidence = audit_forgotten(unlearned.model, unlearned.task.forget, runner.limit, confidence=runner.confidence)
         result = result_of_entry(runner.blank_result(request, ""), evidence.to_json(), stage.references + 1)
         return Attempt(result, evidence=evidence)
 
-    return run_guarded(runner, request, looked)
+    return run_guarded(runner, request, run)

@@ -1,4 +1,4 @@
-"""What is known of the training examples, each computed when a family of requests first asks for it."""
+"""DatasetStats: what families of requests rank training examples by, each computed when first asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEIGHBOURS = 10
 
 
 class DatasetStats:
-    """The training examples of a task, what the original model makes of them, and what a pool of models does.
+    """The training examples of a task, and what the original model and fold models make of them.
 
     Args:
         task: the task whose training set requests are made from.
@@ -36,8 +36,8 @@ class DatasetStats:
         self.held_out_groups: IntArray | None = None if owned is None else owned[self.held_out.indices]
 
     @cached_property
-    def pool(self) -> FoldModels:
-        """Models trained on halves of train."""
+    def fold_models(self) -> FoldModels:
+        """Models that each left out a fifth of train, and what they answer."""
         return train_fold_models(self.task, self.train, self.held_out)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The families of deletion requests, plainest first: each picks the examples of a request from what is known of them.
+"""The families of deletion requests, plainest first: each picks the examples of a request by the stats of a dataset.
 
 A family is a function `(stats, request, rng) -> positions in train`; what needs a model is computed when first asked.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.search.dataset_stats import DatasetStats
-from pytest_unlearn.search.request import ForgetRequest
+from pytest_unlearn.search.request import COMPOSED, ForgetRequest
 
 Family = Callable[[DatasetStats, ForgetRequest, np.random.Generator], IntArray]
 
@@ -63,7 +63,7 @@ def near_duplicates(stats: DatasetStats, request: ForgetRequest, rng: np.random.
 
 
 def ranked(name: str, score: Callable[[DatasetStats], FloatArray]) -> Family:
-    """The examples that score highest; later seeds draw from twice as many."""
+    """Make a family of the examples that score highest; later seeds draw from twice as many."""
 
     def family(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
         top = np.argsort(-score(stats), kind="stable")
@@ -116,7 +116,7 @@ CORRUPTING: dict[str, Family] = {
 
 
 def resolve(request: ForgetRequest, stats: Any) -> tuple[IntArray, ...]:
-    """The request's steps, each the sorted positions in train of what is deleted in it; one step unless a sequence.
+    """Resolve a request into steps: sorted positions in train of what is deleted; one step unless a sequence.
 
     At most half of train is asked for at once, but for whole classes, groups and corrupting requests. Naming an example
     twice changes nothing.
@@ -127,8 +127,8 @@ def resolve(request: ForgetRequest, stats: Any) -> tuple[IntArray, ...]:
         return (np.unique(np.concatenate([step for part in request.parts for step in resolve(part, stats)])),)
     families = {**FAMILIES, **CORRUPTING}
     if request.family not in families:
-        known = ", ".join((*families, "sequence", "union"))
-        raise ValueError(f"there is no family {request.family!r} of forget requests; there are {known}.")
+        existing = ", ".join((*families, *COMPOSED))
+        raise ValueError(f"there is no family {request.family!r} of forget requests; there are {existing}.")
     chosen = families[request.family](stats, request, np.random.default_rng(request.seed))
     if request.family in FAMILIES and request.family not in ("whole-class", "group"):
         chosen = chosen[: stats.count // 2]

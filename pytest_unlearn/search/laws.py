@@ -15,7 +15,7 @@ from pytest_unlearn.core.progress import told
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC
 from pytest_unlearn.search.budget import Budget, as_budget
 from pytest_unlearn.search.confirmation import Attempt
-from pytest_unlearn.search.equivalence import Gap, LawContext, shift
+from pytest_unlearn.search.equivalence import Gap, LawContext, any_gap, shift
 from pytest_unlearn.search.families import resolve
 from pytest_unlearn.search.hypothesis_engine import explore
 from pytest_unlearn.search.request import COMPOSED, ForgetRequest
@@ -27,7 +27,6 @@ from pytest_unlearn.task import UnlearningTask
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-SAME = 1e-4  # probability that may move between two evaluations of one model
 SHARE = 8  # a batch is made smaller by this share
 SMALLEST = 10  # examples of a request, below which a mean over them says little
 COSTLY = ("single", "memorised")  # too few examples, or ten models more
@@ -38,7 +37,7 @@ RUNS = 10  # models made for a law, at most, and models retrained
 
 @dataclass(frozen=True)
 class Law:
-    """What is to hold of any request. `gaps` are what lies between the two sides; `two` requests, or one."""
+    """What is to hold of any request, of `two` in a row or of one. `gaps` lie between the two sides."""
 
     name: str
     states: str
@@ -66,10 +65,9 @@ def batch_size(context: LawContext) -> list[Gap]:
     """Answers do not depend on what else is in a batch, nor the model on batches that are a little smaller."""
     left = context.run(context.task.original, context.first)
     gaps = []
-    for view in context.places():
-        together, apart = (context.probabilities(left, view, batch_size=size) for size in (256, 7))
-        moved = np.abs(together - apart).sum(axis=1) / 2
-        gaps.append(Gap(f"{view.name}, in other batches,", float(moved.mean()), SAME, bool(moved.max() > SAME)))
+    for view in context.views():
+        answers = (context.probabilities(left, view, batch_size=size) for size in (256, 7))
+        gaps.append(any_gap(f"{view.name}, in other batches,", *answers))
     size = getattr(context.runner.unlearner, "batch_size", None)
     if isinstance(size, int) and size > 1:
         method = copy.copy(context.runner.unlearner)
@@ -85,13 +83,14 @@ def monotonicity(context: LawContext) -> list[Gap]:
     """
     asked = context.view("forget", context.first)
 
-    def known(models: Sequence[Any]) -> FloatArray:
-        return np.asarray(np.mean([context.of_the_label(model, asked) for model in models], axis=0))
+    def probability(models: Sequence[Any]) -> FloatArray:
+        return np.asarray(np.mean([context.label_probabilities(model, asked) for model in models], axis=0))
 
     alone, within = (context.run(context.task.original, rows) for rows in (context.first, context.both))
     without_it, without_both = context.retrained_without(context.first), context.retrained
-    kept, expected = known([within]) - known([alone]), known(without_both) - known(without_it)
-    chance = context.chance(asked, without_both, without_it)
+    kept = probability([within]) - probability([alone])
+    expected = probability(without_both) - probability(without_it)
+    chance = context.label_chance(asked, without_both, without_it)
     return [shift("the labels of the first request", kept - expected, chance, gained=True)]
 
 
@@ -117,11 +116,7 @@ def determinism(context: LawContext) -> list[Gap]:
     original, retain = context.task.original, np.setdiff1d(np.arange(context.runner.stats.count), context.first)
     views = context.view("retain", retain), context.view("forget", context.first)
     one, other = (context.runner.unlearner(original, *views, seed=context.seed) for _ in range(2))
-    gaps = []
-    for view in context.places():
-        moved = np.abs(context.probabilities(one, view) - context.probabilities(other, view)).sum(axis=1) / 2
-        gaps.append(Gap(view.name, float(moved.mean()), SAME, bool(moved.max() > SAME)))
-    return gaps
+    return [any_gap(v.name, *(context.probabilities(model, v) for model in (one, other))) for v in context.views()]
 
 
 def corrupting_requests(context: LawContext) -> list[Gap]:
@@ -133,8 +128,8 @@ def corrupting_requests(context: LawContext) -> list[Gap]:
         try:
             answers = context.probabilities(context.run(original, forget), runner.stats.held_out)
         except ValueError as error:
-            said = any(word in str(error).lower() for word in ("retain", "forget"))
-            if not said and not runner.why_not_trained((forget,)):
+            explained = any(word in str(error).lower() for word in ("retain", "forget"))
+            if not explained and not runner.why_not_trained((forget,)):
                 raise
             continue
         if np.ptp(answers, axis=0).max() == 0 and not _constant(context, forget):
@@ -143,7 +138,7 @@ def corrupting_requests(context: LawContext) -> list[Gap]:
 
 
 def _constant(context: LawContext, forget: IntArray) -> bool:
-    """Whether a model trained on what is left answers alike to everything; one that cannot be trained, too."""
+    """Tell whether a model trained on what is left answers alike to everything, or cannot be trained."""
     if context.runner.why_not_trained((forget,)):
         return True
     answers = context.probabilities(context.retrained_without(forget)[0], context.runner.stats.held_out)
@@ -188,14 +183,7 @@ def check_law(
     again, and a little. A request counts only if it breaks the law once more, under another seed or beside other
     retrained models.
 
-    Args:
-        law: one of `LAWS`.
-        unlearner: the method.
-        task: what was trained on, and how; its own forget set plays no part.
-        families: names of request families; by default all that need no other models.
-        sizes: the smallest and largest request; by default from 10 examples to a fifth of train.
-        budget: how many requests to try, for how long, or a `Budget`.
-        key: names the test in Hypothesis's example database, which keeps what failed.
+    Arguments as in `unlearning_laws`; `key` names the test in Hypothesis's example database.
 
     Raises:
         LawBroken: on the smallest request found; a crash of the method is its cause.
@@ -212,65 +200,65 @@ def check_law(
     def attempt(request: ForgetRequest) -> Attempt:
         plain = replace(runner.blank_result(request, ""), trainings=RUNS)
         try:
-            seen = _looked_at(law, runner, request, plain)
+            checked = _check_request(law, runner, request, plain)
         except Exception as error:
             if not any(kind.__name__ == "Unsupported" for kind in type(error).__mro__):
                 raise
             refused.append(error)
-            seen = Attempt(replace(plain, obstacle="unsupported"))
-        tell(seen.result)
-        return seen
+            checked = Attempt(replace(plain, obstacle="unsupported"))
+        tell(checked.result)
+        return checked
 
     requests = _requests(task, families, sizes, two=law.two)
     with told(task.progress, bound.requests, f"law of {law}", str) as tell:
         tried = explore(requests, attempt, budget=bound, key=f"{key} {law}", shrinking=SHRINKING)
-    failing = [seen for seen in tried if seen.fails]
+    failing = [attempt for attempt in tried if attempt.fails]
     if failing:
-        smallest = min(failing, key=lambda seen: seen.result.examples)
+        smallest = min(failing, key=lambda attempt: attempt.result.examples)
         raise LawBroken(
             f"{law}: {law.states}. Not so here, twice: {smallest.result.attack}. "
             f"The request: {smallest.result.request!r} ({smallest.result.examples} examples)"
         ) from smallest.error
-    if all(seen.result.obstacle for seen in tried):
+    if all(attempt.result.obstacle for attempt in tried):
         if refused:
             raise refused[-1]
         why = tried[-1].result.obstacle if tried else "none was drawn"
         raise ValueError(f"the law of {law} could not be checked on any of {len(tried)} requests: {why}.")
 
 
-def _looked_at(law: Law, runner: RequestRunner, request: ForgetRequest, plain: RequestResult) -> Attempt:
-    """Whether the law holds of a request; it is broken if it is so twice."""
+def _check_request(law: Law, runner: RequestRunner, request: ForgetRequest, plain: RequestResult) -> Attempt:
+    """Check a law on a request; it is broken if it is so twice."""
     if plain.examples == runner.stats.count:
         return Attempt(replace(plain, obstacle="nothing would be left to train on"))
     seed = runner.task.seed
-    says, error = _broken(law, LawContext(runner, request, seed))
-    if not says:
+    how, error = _broken(law, LawContext(runner, request, seed))
+    if not how:
         return Attempt(plain)
     # Chance does not break it again: neither under another seed, nor beside other retrained models.
-    fresh = (LawContext(runner, request, seed + FRESH_SEED), LawContext(runner, request, seed, beside=FRESH_SEED))
-    says, error = next((found for found in (_broken(law, context) for context in fresh) if found[0]), ("", None))
-    if not says:
+    others = LawContext(runner, request, seed + FRESH_SEED), LawContext(runner, request, seed, FRESH_SEED)
+    how, error = next((broken for broken in (_broken(law, context) for context in others) if broken[0]), ("", None))
+    if not how:
         return Attempt(plain)
     if error is not None and (why := runner.why_not_trained(runner.steps(request))):
         return Attempt(replace(plain, obstacle=f"the recipe cannot be trained on what is left ({why})"))
-    return Attempt(replace(plain, suspicious=True, attack=says), error, fails=True)
+    return Attempt(replace(plain, suspicious=True, attack=how), error, fails=True)
 
 
 def _broken(law: Law, context: LawContext) -> tuple[str, Exception | None]:
-    """How the law is broken on this context, and what the method raised; empty if it holds."""
+    """Say how the law is broken, and what the method raised; empty if it holds."""
     try:
-        certain = [seen for seen in law.gaps(context) if seen.certain]
+        certain = [gap for gap in law.gaps(context) if gap.certain]
     except Exception as error:
         if any(kind.__name__ in ("Unsupported", "HypothesisException") for kind in type(error).__mro__):
             raise
         return f"the method raised {type(error).__name__}: {str(error).rstrip('.')}", error
-    return str(max(certain, key=lambda seen: seen.moved - seen.allowed)) if certain else "", None
+    return str(max(certain, key=lambda gap: gap.moved - gap.allowed)) if certain else "", None
 
 
 def _requests(
     task: UnlearningTask, families: Sequence[str] | None, sizes: tuple[int, int] | None, *, two: bool
 ) -> SearchStrategy[ForgetRequest]:
-    """One request, or two different ones in a row."""
+    """Draw one request, or two different ones in a row."""
     from hypothesis import strategies as st
 
     usual = [name for name in ALL if name not in (*COMPOSED, *COSTLY, "group")]

@@ -1,4 +1,4 @@
-"""A test of one deletion request put to many: Hypothesis draws and shrinks them, a fresh look confirms the worst."""
+"""audit_property: does what a test states of one deletion request hold for any? Searched for, made small, confirmed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.recorder import Entry, Recorder, badness, current, recording
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.search.budget import Budget, as_budget
-from pytest_unlearn.search.confirmation import Attempt, run_guarded, task_for
+from pytest_unlearn.search.confirmation import Attempt, run_guarded, unlearn_request
 from pytest_unlearn.search.hypothesis_engine import search_of, search_requests
 from pytest_unlearn.search.request import ForgetRequest, as_request
 from pytest_unlearn.search.screening import CONFIRMATION, RequestRunner, Stage, result_of_entry
@@ -27,10 +27,10 @@ Property = Callable[[UnlearnedRequest], Any]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a search with a test came to: the evidence, and what the test raised on the request that was found.
+class PropertyAudit:
+    """The evidence of a search with a test, and what the test raised on the request that was found.
 
-    `audited` says whether the test recorded any evidence of forgetting.
+    `audited` if the test recorded any evidence of forgetting.
     """
 
     evidence: Evidence
@@ -48,8 +48,8 @@ def audit_property(
     budget: int | timedelta | Budget = 60,
     only: ForgetRequest | None = None,
     key: str = "",
-) -> Finding:
-    """Does what a test states of one deletion request hold for any?
+) -> PropertyAudit:
+    """Search for a deletion request on which a test of one raises.
 
     While searching, the test sees two retrained references and half of the controls. A request on which it raises
     counts only if it raises again with fresh seeds, the other half of the controls and four other references; of such
@@ -57,56 +57,50 @@ def audit_property(
 
     Args:
         holds: called with an `UnlearnedRequest` (model, task); raises where its statement does not hold.
-        unlearner: the method.
-        task: what was trained on, and how; its own forget set plays no part.
-        families: names of request families; by default all that the split allows.
-        sizes: the smallest and largest request.
-        budget: how many requests to try, for how long, or a `Budget`.
-        only: look at this one request instead, with the fresh seeds of a confirmation.
+        only: evaluate this one request instead, with the fresh seeds of a confirmation.
         key: names the test in Hypothesis's example database, which keeps what failed.
 
-    Raises:
-        ValueError: a task without a recipe, a family that does not exist, or a budget of nothing.
+    The others, and errors, as in `audit_survives`; `sizes` are the smallest and largest request.
     """
     check(unlearner, task)
     bound, level = as_budget(budget), resolve("confidence")
     runner = RequestRunner(task, unlearner, resolve("max_mia_auc").value, level.value)
     recorded: list[Entry] = []
-    look = functools.partial(_look, holds, runner, recorded)
+    evaluate = functools.partial(_evaluate, holds, runner, recorded)
     if only is not None:
-        seen = look(as_request(only), CONFIRMATION)
-        found = search_of([replace(seen, fails=seen.result.suspicious)])
+        attempt = evaluate(as_request(only), CONFIRMATION)
+        search = search_of([replace(attempt, fails=attempt.result.suspicious)])
     else:
-        found = search_requests(forget_sets(task.split, families, sizes), look, bound, task.progress, key=key)
-    evidence = verdict_of(found, sources={"confidence": level.source}, confidence=level.value, replay=replay)
-    return Finding(evidence, None if found.failure is None else found.failure.error, audited=bool(recorded))
+        search = search_requests(forget_sets(task.split, families, sizes), evaluate, bound, task.progress, key=key)
+    evidence = verdict_of(search, sources={"confidence": level.source}, confidence=level.value, replay=replay)
+    return PropertyAudit(evidence, None if search.failure is None else search.failure.error, audited=bool(recorded))
 
 
 def replay(request: ForgetRequest) -> str:
-    """The line that puts the test to this request again."""
+    """Write the line that puts the test to this request again."""
     return f"@stress(only={request!r})"
 
 
-def _look(
+def _evaluate(
     holds: Property, runner: RequestRunner, recorded: list[Entry], request: ForgetRequest, stage: Stage
 ) -> Attempt:
     """Run the method and the test on one request. What the test records stays here: only the search has a verdict."""
     here = current()
     notes = Recorder(here.nodeid, here.layers) if here is not None else Recorder()
 
-    def looked() -> Attempt:
+    def run() -> Attempt:
         error: Exception | None = None
-        task = task_for(runner, request, stage)
+        unlearned = unlearn_request(runner, request, stage)
         with recording(notes):
             try:
-                holds(UnlearnedRequest(runner.model(request, stage), task))
+                holds(unlearned)
             except Exception as raised:
                 if not isinstance(getattr(raised, "evidence", None), Evidence):
                     raise
                 error = raised
         return _judged(runner, request, stage, notes.entries, error)
 
-    attempt = run_guarded(runner, request, looked)
+    attempt = run_guarded(runner, request, run)
     recorded += [entry for entry in notes.entries if entry["claim"]["name"] not in OTHER_CLAIMS]
     return attempt
 
@@ -114,12 +108,12 @@ def _look(
 def _judged(
     runner: RequestRunner, request: ForgetRequest, stage: Stage, entries: Sequence[Entry], error: Exception | None
 ) -> Attempt:
-    """What the audits of a test saw: the gravest counts, whether the test raised it or not."""
+    """Read what the audits of a test gave: the gravest counts, whether the test raised it or not."""
     evidence = getattr(error, "evidence", None)
-    seen = [*entries, *([evidence.to_json()] if isinstance(evidence, Evidence) else [])]
+    audits = [*entries, *([evidence.to_json()] if isinstance(evidence, Evidence) else [])]
     plain = replace(runner.blank_result(request, ""), trainings=len(runner.steps(request)) + stage.references)
-    if not seen:
+    if not audits:
         return Attempt(plain)
-    result = result_of_entry(plain, max(seen, key=badness), plain.trainings)
-    tells = any(entry["claim"]["name"] not in OTHER_CLAIMS for entry in seen)
+    result = result_of_entry(plain, max(audits, key=badness), plain.trainings)
+    tells = any(entry["claim"]["name"] not in OTHER_CLAIMS for entry in audits)
     return Attempt(replace(result, powerful=result.powerful and tells), error, evidence)

@@ -60,7 +60,7 @@ class ForgetRequest:
 
 
 def as_request(given: Any) -> ForgetRequest:
-    """The request itself.
+    """Check that something is a request.
 
     Raises:
         TypeError: something else.

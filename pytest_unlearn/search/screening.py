@@ -1,7 +1,7 @@
-"""One request tried: run the method on it, and screen the result, first by a pool, then by one retrained model.
+"""Run a method on one request, and screen the model that it leaves: by fold models, then by one retrained model.
 
-The pool serves every request and costs nothing more, but it knows other examples of a class, a cluster or a user that a
-retrained model has lost too. Only where it sees something is a model retrained without the request, and asked as well.
+The fold models serve every request and cost nothing more, but they know other examples of a class, a cluster or a user
+that a retrained model has lost too. Only where they see something is a model retrained without the request.
 """
 
 from __future__ import annotations
@@ -28,13 +28,19 @@ from pytest_unlearn.statistics import can_certify
 from pytest_unlearn.task import UnlearningTask, View
 
 Whose = Literal["fresh", "searched", "retrained"]
+Logits = tuple[FloatArray, FloatArray]  # on the forget set, and on the held-out set
+
+SCREENING_SEED = 9000  # far from the seeds of references, of fold models, and of confirmations
+FIRST_METHOD_SEED, METHOD_SEEDS = 200_000, 100_000  # of the method in a search
+ENOUGH_SEEN = 3  # requests that the search is shown to see in the original, after which the fold models are believed
+UNCORRELATED = "no power on this model"  # how the reason begins where answers do not follow the references'
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A look at a request.
+    """How a request is evaluated: seeds, references, half of the controls, and `whose` model.
 
-    `whose` model is looked at: a fresh one of the method's, the one that it left in the search, or a retrained one.
+    That is a fresh one of the method's, the one that it left in the search, or a retrained one.
     """
 
     first_seed: int
@@ -51,23 +57,15 @@ RETRAINED_CONFIRMATION = replace(CONFIRMATION, whose="retrained")
 REPEAT_SEARCH = replace(SEARCH, first_seed=80_000)
 
 
-Logits = tuple[FloatArray, FloatArray]  # on the forget set, and on the held-out set
-SCREENING_SEED = 9000  # far from the seeds of references, of the pool, and of confirmations
-FIRST_METHOD_SEED, METHOD_SEEDS = 200_000, 100_000  # of the method in a search
-ENOUGH = 3  # requests that the search is shown to see in the original, after which the pool is believed
-ASTRAY = "no power on this model"  # how `does_not_follow` begins
-
-
 @dataclass(frozen=True)
 class RequestResult:
-    """What one request came to: how many examples it names, and what a look at the model that it left says.
+    """What one request came to: how many examples it names, and what an evaluation of the model that it left gave.
 
-    `suspicious` says that the request is seen in the model; while searching, both by the pool and by a retrained model.
-    `attack` and `estimate` are of the last of the two that was asked. `powerful` says whether the look could have told:
-    the same screening recognises the request in the original model. `doubt` says why the method's answers cannot be
-    judged although others' can, and `kinds` in which ways. `obstacle` says why nothing can be asked of any method here.
-    `excess` is what the worst request is the worst by. `trainings` counts the models that were made for it, from the
-    cache or not.
+    `suspicious`: the request is seen in the model; while searching, both beside the fold models and beside a retrained
+    one. `attack` and `estimate` are of the last of the two. `powerful`: the evaluation could have told, for it
+    recognises the request in the original model. `doubt`: why the method's answers cannot be judged although others'
+    can, and `kinds` in which ways. `obstacle`: why nothing can be asked of any method here. `excess`: what the worst
+    request is the worst by. `trainings`: how many models were made for it, from the cache or not.
     """
 
     request: ForgetRequest
@@ -88,6 +86,11 @@ class RequestResult:
         """Whether the method's answers are none."""
         return "invalid" in self.kinds
 
+    @property
+    def judged(self) -> bool:
+        """Whether the evaluation could have told, and the answers can be judged."""
+        return self.powerful and not self.doubt
+
     def __str__(self) -> str:
         seen = self.obstacle or ("suspicious" if self.suspicious else "not suspicious")
         value = "" if self.estimate is None else f" {self.estimate.value:.3f}"
@@ -95,10 +98,10 @@ class RequestResult:
 
 
 def result_of_entry(plain: RequestResult, entry: Entry, trainings: int) -> RequestResult:
-    """A result of the request of `plain` that went as this evidence says."""
+    """Read recorded evidence on a request into its `plain` result."""
     verdict, estimate = entry["verdict"], entry["estimate"]
-    unread = [reason for reason in entry["reasons"] if verdict == "INVALID" or reason.startswith(ASTRAY)]
-    kinds = {"INVALID": "invalid", "INCONCLUSIVE": "astray"}
+    unread = [reason for reason in entry["reasons"] if verdict == "INVALID" or reason.startswith(UNCORRELATED)]
+    kind = {"INVALID": "invalid", "INCONCLUSIVE": "uncorrelated"}.get(verdict, "") if unread else ""
     finite = all(estimate[name] is not None for name in ("value", "low", "high"))
     return replace(
         plain,
@@ -108,15 +111,15 @@ def result_of_entry(plain: RequestResult, entry: Entry, trainings: int) -> Reque
         estimate=Estimate(**estimate) if finite else None,
         excess=badness(entry)[1],
         quantity=entry["claim"]["quantity"],
-        doubt=unread[0] if unread and verdict in kinds else "",
-        kinds=frozenset([kinds[verdict]] if unread and verdict in kinds else []),
+        doubt=unread[0] if kind else "",
+        kinds=frozenset([kind] if kind else []),
         trainings=trainings,
     )
 
 
 @dataclass(frozen=True)
 class Screening:
-    """What a screening came to; `doubts` says by kind why the answers cannot be judged."""
+    """What a screening came to; `doubts` tells by kind why the answers cannot be judged."""
 
     judgement: Judgement
     doubts: Mapping[str, str]
@@ -129,7 +132,7 @@ class Screening:
 
 
 class RequestRunner:
-    """Where requests are tried: a task, a method, and what is known of the training examples.
+    """A task and a method, on which any request is run and screened.
 
     Half of the controls serves the search; the other half has no part in choosing a request.
     """
@@ -162,7 +165,7 @@ class RequestRunner:
         return resolve(request, self.stats)
 
     def obstacle(self, steps: Sequence[IntArray]) -> str:
-        """Why nothing can be asked of any method here: nothing would be left, or a class has too few controls."""
+        """Say why nothing can be asked of any method: nothing would be left, or a class has too few controls."""
         forget = np.unique(np.concatenate(steps))
         if len(forget) == self.stats.count:
             return "nothing would be left to train on"
@@ -173,27 +176,28 @@ class RequestRunner:
         return ""
 
     def why_not_trained(self, steps: Sequence[IntArray]) -> str:
-        """Why the recipe gives no usable model on what is left: what it cannot do is no fault of the method."""
+        """Say why the recipe gives no usable model on what is left: that is no fault of the method."""
+        forget = np.unique(np.concatenate(steps))
         try:
-            self._answers(self._retrained(np.unique(np.concatenate(steps))), np.unique(np.concatenate(steps)))
+            self._logits(self._retrained(forget), forget)
         except Exception as error:
             return f"{type(error).__name__}: {str(error).split(chr(10))[0]}"
         return ""
 
     def blank_result(self, request: ForgetRequest, obstacle: str) -> RequestResult:
-        """A result of a request of which nothing is known yet, or nothing can be."""
+        """Start the result of a request that is not evaluated yet, or cannot be."""
         forget = np.unique(np.concatenate(self.steps(request)))
         return RequestResult(request, len(forget), obstacle=obstacle)
 
     def crashed_result(self, request: ForgetRequest, error: BaseException) -> RequestResult:
-        """A result in which the method, or the test of what it left, raised."""
+        """Make the result of a request on which the method, or the test of what it left, raised."""
         plain = self.blank_result(request, "")
         return replace(
             plain, suspicious=True, powerful=True, attack=type(error).__name__, trainings=len(plain.request.parts) or 1
         )
 
     def model(self, request: ForgetRequest, stage: Stage) -> Any:
-        """The model to look at: what the method leaves, what it left in the search, or a retrained one.
+        """Make the model to evaluate: what the method leaves, what it left in the search, or a retrained one.
 
         In a search, every other request is put to the method under the task's seed, which models are released with,
         and the others each under another: a method that is right under some seeds only is found out.
@@ -214,25 +218,25 @@ class RequestRunner:
     def screen_request(self, request: ForgetRequest, model: Any, stage: Stage = SEARCH) -> RequestResult:
         """Screen a model by the deciding attacks alone.
 
-        Tripwires are left to the confirmation: they compare raw AUCs, which the pool's smaller training sets shift.
+        Tripwires are left to the confirmation: they compare raw AUCs, which smaller training sets shift.
         """
         steps = self.steps(request)
         forget = np.unique(np.concatenate(steps))
-        pool = self.stats.fold_models.references(forget)
-        seen = self.screen(model, forget, pool)
-        known = self.screen(self.task.original, forget, pool, coarse=seen.coarse)
-        powerful, doubts, trainings = known.fails, dict(seen.doubts), len(steps)
-        if seen.fails or (powerful and self._seen_in_the_original < ENOUGH):
+        folds = self.stats.fold_models.references(forget)
+        screening = self.screen(model, forget, folds)
+        positive_control = self.screen(self.task.original, forget, folds, coarse=screening.coarse)
+        powerful, doubts, trainings = positive_control.fails, screening.doubts, len(steps)
+        if screening.fails or (powerful and self._seen_in_the_original < ENOUGH_SEEN):
             # What the search can see is what both see: the same is asked of the original, until that is established.
-            exact = [self._answers(self._retrained(forget, which=stage.first_seed), forget)]
+            exact = [self._logits(self._retrained(forget, which=stage.first_seed), forget)]
             trainings += 1
-            seen = self.screen(model, forget, exact) if seen.fails else seen
-            powerful = powerful and self.screen(self.task.original, forget, exact, coarse=seen.coarse).fails
+            screening = self.screen(model, forget, exact) if screening.fails else screening
+            powerful = powerful and self.screen(self.task.original, forget, exact, coarse=screening.coarse).fails
             self._seen_in_the_original += powerful
-        finding = seen.judgement.finding
-        doubts = doubts if powerful and not seen.fails else {}
+        finding = screening.judgement.finding
+        doubts = doubts if powerful and not screening.fails else {}
         return RequestResult(
-            request, len(forget), seen.fails, powerful, finding.attack.name, finding.estimate,
+            request, len(forget), screening.fails, powerful, finding.attack.name, finding.estimate,
             max(finding.estimate.low - 0.5, 0.5 - finding.estimate.high),
             doubt=next(iter(doubts.values()), ""), kinds=frozenset(doubts), trainings=trainings,
         )  # fmt: skip
@@ -242,75 +246,70 @@ class RequestRunner:
         retain = np.setdiff1d(np.arange(self.stats.count), forget)
         return self.task.train_on([retain], first_seed=self.task.seed + SCREENING_SEED + which)[0]
 
-    def _answers(self, model: Any, forget: IntArray) -> Logits:
-        """What a model answers on `forget`, and on the held-out set."""
-        mine = View("forget", self.task.split.train, forget, self.task)
-        return self._ask(model, mine).logits, self._ask(model, self.stats.held_out).logits
+    def _logits(self, model: Any, forget: IntArray) -> Logits:
+        """Ask a model for its logits on `forget`, and on the held-out set."""
+        return self._ask(model, self._forget(forget)).logits, self._ask(model, self.stats.held_out).logits
 
-    def screen(
-        self,
-        model: Any,
-        forget: IntArray,
-        comparable: Sequence[tuple[FloatArray, FloatArray]],
-        coarse: bool = False,
-    ) -> Screening:
+    def screen(self, model: Any, forget: IntArray, references: Sequence[Logits], coarse: bool = False) -> Screening:
         """Judge a model that should have forgotten `forget` by others' logits on it and on the held-out set.
 
         With `coarse`, only its labels are looked at.
         """
-        labels = self.stats.labels[forget]
-        controls = self.controls(0)
-        kept = np.isin(controls.labels, labels) if self.task.split.match == "class" else np.ones(len(controls), bool)
-        mine = View("forget", self.task.split.train, forget, self.task)
-        everywhere = Answers(forget=self._ask(model, mine), controls=self._ask(model, controls))
+        controls, matched = self.controls(0), self.task.split.match == "class"
+        answers = Answers(forget=self._ask(model, self._forget(forget)), controls=self._ask(model, controls))
         if coarse:
-            everywhere = labels_only(everywhere)
-        target = _among(everywhere, kept)
+            answers = labels_only(answers)
+        labels = answers.forget.labels
+        kept = np.isin(answers.controls.labels, labels) if matched else np.ones(len(controls), dtype=bool)
+        target = _with_controls(answers, kept)
         all_references = [
             Answers(
-                forget=Outputs(logits=seen, labels=target.forget.labels),
-                controls=Outputs(logits=unseen[self.halves[0]], labels=everywhere.controls.labels),
+                forget=Outputs(logits=on_forget, labels=labels),
+                controls=Outputs(logits=held_out[self.halves[0]], labels=answers.controls.labels),
             )
-            for seen, unseen in comparable
+            for on_forget, held_out in references
         ]
-        references = [_among(reference, kept) for reference in all_references]
-        matched = self.task.split.match == "class"
-        strata = (target.forget.labels, target.controls.labels) if matched else (None, None)
-        groups = self.stats.groups[forget] if self.stats.groups is not None else None
-        owned = self.control_groups(0)
+        matched_references = [_with_controls(reference, kept) for reference in all_references]
+        groups, owners = self.stats.groups, self.control_groups(0)
         pairing = Pairing(
-            forget_strata=strata[0], control_strata=strata[1],
-            forget_groups=groups, control_groups=owned[kept] if owned is not None else None,
-        )  # fmt: skip
-        findings = [f for f in examine(target, references, pairing, self.confidence, standard=False) if f.deciding]
+            forget_strata=labels if matched else None,
+            control_strata=target.controls.labels if matched else None,
+            forget_groups=None if groups is None else groups[forget],
+            control_groups=None if owners is None else owners[kept],
+        )
+        findings = examine(target, matched_references, pairing, self.confidence, standard=False)
+        findings = tuple(finding for finding in findings if finding.deciding)
         able = can_certify(self.limit, self.confidence, len(forget), int(kept.sum()), **pairing.labels)
         judgement = judge(findings, self.limit, self.confidence, able)
         invalid = judgement.reason if judgement.verdict is Verdict.INVALID else ""
         doubts = {
             "invalid": invalid,
-            "astray": "" if invalid else does_not_follow(target, references),
-            "astray everywhere": does_not_follow(everywhere, all_references),
+            "uncorrelated": "" if invalid else does_not_follow(target, matched_references),
+            "uncorrelated everywhere": does_not_follow(answers, all_references),
         }
         # Where nothing is answered at all, it is not for labels alone that nothing is seen.
         return Screening(judgement, {k: why for k, why in doubts.items() if why}, is_coarse(findings) and not invalid)
+
+    def _forget(self, forget: IntArray) -> View:
+        return View("forget", self.task.split.train, forget, self.task)
 
     def _ask(self, model: Any, view: View) -> Outputs:
         return evaluate(model, view, classes=self.task.split.classes, device=self.task.device)
 
 
 def _method_seed(request: ForgetRequest) -> int:
-    """A seed that follows from the request alone."""
+    """Derive a seed from the request alone."""
     return FIRST_METHOD_SEED + zlib.crc32(repr(request).encode()) % METHOD_SEEDS
 
 
-def _among(answers: Answers, kept: Any) -> Answers:
-    """The same with some of the controls only."""
+def _with_controls(answers: Answers, kept: Any) -> Answers:
+    """Keep some of the controls only."""
     controls = Outputs(logits=answers.controls.logits[kept], labels=answers.controls.labels[kept])
     return Answers(forget=answers.forget, controls=controls)
 
 
 def unlearn_in_steps(task: UnlearningTask, unlearner: Any, steps: Sequence[Sequence[int] | IntArray], seed: int) -> Any:
-    """The model that a method leaves after one request after the other, each with what is still retained."""
+    """Run a method on one request after the other, each with what is still retained."""
     model, gone = task.original, np.zeros(len(task.split.train), dtype=bool)
     for positions in steps:
         step = np.unique(np.asarray(positions, dtype=np.int64))

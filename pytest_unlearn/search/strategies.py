@@ -53,29 +53,25 @@ def forget_sets(
 
 
 def searched_forget_sets(split: Split, families: Sequence[str]) -> SearchStrategy[ForgetRequest]:
-    """Draw requests for a search: of every order of magnitude, one in four of the largest size.
-
-    They shrink from any family to a plainer one, and from those without a size to those that have one.
-    """
-    names = sorted(families, key=lambda name: (name in COMPOSED, name in UNSIZED))
+    """Draw requests for a search: of every order of magnitude, one in four of the largest size."""
     largest = _largest(split)
     sizes = [round(largest ** (step / SIZES)) for step in range(SIZES)] + [largest] * (SIZES // 3)
-    return _requests(split, names, sizes, shared=True)
+    return _requests(split, families, sizes, share=True)
 
 
 def _requests(
-    split: Split, names: Sequence[str], sizes: Sequence[int], *, shared: bool = False
+    split: Split, families: Sequence[str], sizes: Sequence[int], *, share: bool = False
 ) -> SearchStrategy[ForgetRequest]:
-    """Draw a family, then its settings.
+    """Draw a family and all settings that one of them looks at, so that a plainer family can take the place of any.
 
-    With `shared`, the parts of a composed request share its size, and the settings of other families are drawn as well,
-    with the largest size where a family has none: then another can take its place. It takes more draws to see them all.
+    One without a size is drawn with the largest, since others are to be as large. With `share`, the parts of a composed
+    request share its size.
     """
     from hypothesis import strategies as st
 
-    plain = [name for name in names if name not in COMPOSED and not (shared and name == "single")] or ["random"]
+    names = sorted(families, key=lambda name: (name in COMPOSED, name in UNSIZED))
+    plain = [name for name in names if name not in (*COMPOSED, "single")] or ["random"]
     labels = {name: _groups(split) if name == "group" else len(split.classes) for name in LABELLED}
-    looked_at = {name: _looked_at(name) for name in (*names, *plain)}
     last = len(sizes) - 1
     strategies: dict[str, SearchStrategy[Any]] = {
         "size": st.integers(0, last),
@@ -83,52 +79,40 @@ def _requests(
         "space": st.sampled_from(SPACES),
         "seed": st.sampled_from(range(DRAWS)),
     }
-    without_size = {**strategies, "size": st.integers(max(0, last - 1), last)}
-    needed = {setting for settings in looked_at.values() for setting in settings}
+    needed = [setting for setting in strategies if any(setting in _settings(name) for name in (*names, *plain))]
+    large = {**strategies, "size": st.integers(max(0, last - 1), last)}
+
+    def request(name: str, given: dict[str, Any], parts: int = 1) -> ForgetRequest:
+        settings = {setting: given[setting] for setting in _settings(name)}
+        if "size" in settings:
+            settings["size"] = max(1, sizes[settings["size"]] // parts)
+        if "label" in settings:
+            settings["label"] %= labels[name]
+        return ForgetRequest(name, **settings)
 
     @st.composite
     def requests(draw: DrawFn) -> ForgetRequest:
-        def drawn(name: str) -> dict[str, Any]:
-            wanted = needed if shared else looked_at[name]
-            by_setting = without_size if name in UNSIZED else strategies
-            return {setting: draw(strategy) for setting, strategy in by_setting.items() if setting in wanted}
-
-        def request(name: str, given: dict[str, Any], share: int = 1) -> ForgetRequest:
-            settings = {setting: given[setting] for setting in looked_at[name]}
-            if "size" in settings:
-                settings["size"] = max(1, sizes[settings["size"]] // share)
-            if "label" in settings:
-                settings["label"] %= labels[name]
-            return ForgetRequest(name, **settings)
-
         name = draw(st.sampled_from(names))
-        first = drawn(name)
+        given = [{setting: draw((large if name in UNSIZED else strategies)[setting]) for setting in needed}]
         if name not in COMPOSED:
-            return request(name, first)
-        count = draw(st.integers(2, MOST_PARTS))
-        families = [draw(st.sampled_from(plain))]
-        settings = [first if shared else drawn(families[0])]
-        while len(families) < count:
-            families.append(draw(st.sampled_from(plain)))
-            settings.append(drawn(families[-1]))
-        share = count if shared else 1
-        return ForgetRequest(name, parts=tuple(request(*part, share) for part in zip(families, settings, strict=True)))
+            return request(name, given[0])
+        for _ in range(draw(st.integers(1, MOST_PARTS - 1))):
+            given.append({setting: draw(strategies[setting]) for setting in needed})
+        parts = len(given) if share else 1
+        return ForgetRequest(name, parts=tuple(request(draw(st.sampled_from(plain)), one, parts) for one in given))
 
     return requests()
 
 
-def _looked_at(name: str) -> list[str]:
-    """The settings that a family looks at: its line says no more than needed."""
-    return [
-        setting
-        for setting, wanted in (
-            ("size", name not in (*UNSIZED, *COMPOSED)),
-            ("label", name in LABELLED),
-            ("space", name in ("cluster", "near-duplicates")),
-            ("seed", name not in ("whole-class", "group", *COMPOSED)),
-        )
-        if wanted
-    ]
+def _settings(name: str) -> list[str]:
+    """List the settings that a family looks at: its line says no more than needed."""
+    looked_at = {
+        "size": name not in (*UNSIZED, *COMPOSED),
+        "label": name in LABELLED,
+        "space": name in ("cluster", "near-duplicates"),
+        "seed": name not in ("whole-class", "group", *COMPOSED),
+    }
+    return [setting for setting, wanted in looked_at.items() if wanted]
 
 
 @dataclass(frozen=True)
@@ -158,22 +142,22 @@ class Turns:
 
 
 def turns_of(split: Split, families: Sequence[str]) -> Turns:
-    """The order of a search over a split's training set."""
+    """Order a search over a split's training set."""
     return Turns(families, len(split.classes), _groups(split), _largest(split))
 
 
 def _largest(split: Split) -> int:
-    """How many examples a request has at most by default."""
+    """Bound the examples of a request by default."""
     return max(1, len(split.train) // LARGEST_SHARE)
 
 
 def _groups(split: Split) -> int:
-    """How many groups the training examples belong to."""
+    """Count the groups of the training examples."""
     return 0 if split.groups is None else len(set(split.groups.tolist()))
 
 
 def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
-    """The smallest and the largest size.
+    """Check the smallest and the largest size.
 
     Raises:
         ValueError: anything but two whole numbers from 1, in order.
@@ -185,7 +169,7 @@ def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
 
 
 def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...]:
-    """The families to search, plainest first; by default all, "group" only where groups are known.
+    """List the families to search, plainest first; by default all, "group" only where groups are known.
 
     Raises:
         ValueError: a name that is no family, or none at all.

@@ -1,4 +1,4 @@
-"""audit_survives: does a method stand up to the deletion request that it is worst at, among many that were tried?"""
+"""audit_survives: does a method stand up to the deletion request that it is worst at? Searched for, and confirmed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, Setting, resolve
 from pytest_unlearn.search.budget import Budget, as_budget
-from pytest_unlearn.search.confirmation import look
+from pytest_unlearn.search.confirmation import evaluate_request
 from pytest_unlearn.search.hypothesis_engine import search_requests
 from pytest_unlearn.search.request import ForgetRequest, as_request
 from pytest_unlearn.search.screening import CONFIRMATION, RequestRunner
@@ -32,7 +32,7 @@ def audit_survives(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Evidence:
-    """Is there a deletion request that this method does not forget? Searched for, made small, and confirmed.
+    """Search for a deletion request that a method does not forget; make it small, and confirm it.
 
     Requests of every family are tried in turn and screened cheaply. One that looks bad is made smaller and plainer, and
     audited anew with fresh seeds, fresh controls and models retrained without it. Only that audit can FAIL.
@@ -64,16 +64,16 @@ def audit_survives(
         raise ValueError(f"the seed of a search is a whole number from 0, not {seed!r}.")
     bound, runner = as_budget(budget), RequestRunner(task, unlearner, limit.value, level.value)
     names = available(families, groups=task.split.groups is not None)
-    found = search_requests(
+    search = search_requests(
         searched_forget_sets(task.split, names),
-        partial(look, runner),
+        partial(evaluate_request, runner),
         bound,
         task.progress,
         seed=seed,
         due=turns_of(task.split, names).due,
     )
     return verdict_of(
-        found,
+        search,
         sources={"max_mia_auc": limit.source, "confidence": level.source},
         confidence=level.value,
         replay=partial(replay, given={"max_mia_auc": limit, "confidence": level}),
@@ -81,7 +81,7 @@ def audit_survives(
 
 
 def check(unlearner: Any, task: UnlearningTask) -> None:
-    """Whether a method and a task can be searched with.
+    """Check that a method and a task can be searched with.
 
     Raises:
         TypeError: what cannot be called, or no task.
@@ -98,7 +98,7 @@ def check(unlearner: Any, task: UnlearningTask) -> None:
 
 
 def replay(request: ForgetRequest, *, given: Mapping[str, Setting]) -> str:
-    """The line that audits this request again, at the same limit wherever it is run."""
+    """Write the line that audits this request again, at the same limit wherever it is run."""
     more = "".join(f", {name}={one.value!r}" for name, one in given.items() if one.source != "default")
     return f"audit_request(unlearner, task, {request!r}{more})"
 
@@ -111,7 +111,7 @@ def audit_request(
     max_mia_auc: float = MAX_MIA_AUC,
     confidence: float = CONFIDENCE,
 ) -> Evidence:
-    """Does the method forget this one request? The audit that confirms what a search found, by itself.
+    """Audit one request as a search confirms it.
 
     Arguments and errors as in `audit_survives`; also a ValueError for a request that cannot be asked of any method.
     Returns the evidence of `audit_forgotten` on the request; FAIL where the method raises.
@@ -119,7 +119,7 @@ def audit_request(
     limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
     check(unlearner, task)
     runner = RequestRunner(task, unlearner, limit.value, level.value)
-    attempt = look(runner, as_request(request), CONFIRMATION)
+    attempt = evaluate_request(runner, as_request(request), CONFIRMATION)
     if attempt.evidence is not None:
         return attempt.evidence
     if attempt.error is None:

@@ -20,7 +20,7 @@ from pytest_unlearn.search.confirmation import (
     SEARCH,
     Attempt,
     confirm_suspicion,
-    look,
+    evaluate_request,
     run_guarded,
     task_for,
 )
@@ -33,8 +33,8 @@ REQUEST = ForgetRequest("random", size=30)
 HELD, SEEN = {"powerful": True}, {"powerful": True, "suspicious": True}
 UNSURE, OBSTACLE = {}, {"obstacle": "left out (Skipped)"}
 SILENT = {"powerful": True, "doubt": "every answer is the same", "kinds": frozenset({"invalid"})}
-ASTRAY = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"astray"})}
-LOST = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"invalid", "astray everywhere"})}
+ASTRAY = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"uncorrelated"})}
+LOST = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"invalid", "uncorrelated everywhere"})}
 
 
 def outcome(**seen):
@@ -213,14 +213,17 @@ def test_all_of_train_or_a_class_with_one_control_is_not_asked_for(tmp_path):
     task = UnlearningTask(split_of([0, 1] * 20 + [2] * 5, [0, 1] * 20 + [2]), RECIPE, references=0, cache_dir=tmp_path)
     runner = RequestRunner(task, Forgets(RECIPE), LIMIT, 0.95)
     everything = ForgetRequest("sequence", parts=tuple(ForgetRequest("whole-class", label=k) for k in range(3)))
-    assert "nothing would be left" in look(runner, everything, SEARCH).result.obstacle
-    assert "class 2 has too few controls" in look(runner, ForgetRequest("whole-class", label=2), SEARCH).result.obstacle
+    assert "nothing would be left" in evaluate_request(runner, everything, SEARCH).result.obstacle
+    assert (
+        "class 2 has too few controls"
+        in evaluate_request(runner, ForgetRequest("whole-class", label=2), SEARCH).result.obstacle
+    )
 
 
 def test_what_the_recipe_cannot_do_is_no_fault_of_the_method(tmp_path):
     recipe = EstimatorRecipe(LogisticRegression())
     task = UnlearningTask(split_of([0, 1] * 40, [0, 1] * 40), recipe, references=0, cache_dir=tmp_path)
-    attempt = look(RequestRunner(task, Forgets(recipe), LIMIT, 0.95), ForgetRequest("whole-class"), SEARCH)
+    attempt = evaluate_request(RequestRunner(task, Forgets(recipe), LIMIT, 0.95), ForgetRequest("whole-class"), SEARCH)
     assert attempt.result.obstacle.startswith("the recipe cannot be trained on what is left (ValueError: ")
 
 
@@ -320,7 +323,9 @@ def test_part_of_a_group_is_asked_for_without_a_warning(world):
     task = UnlearningTask(grouped, RECIPE, references=0, cache_dir=world.task.store.directory)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert look(RequestRunner(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION).result.powerful in (
+        assert evaluate_request(
+            RequestRunner(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION
+        ).result.powerful in (
             True,
             False,
         )
@@ -337,8 +342,8 @@ def test_a_request_is_looked_at_with_the_groups_of_the_controls_it_is_compared_w
 
     owners = 400 + rng.integers(0, 500, len(split.test))
     several, lonely = bench_of(owners), bench_of(np.full(len(split.test), 7000))
-    assert look(several, REQUEST, SEARCH).result.suspicious
-    assert look(lonely, REQUEST, SEARCH).result.estimate.low == 0.0  # one person's examples tell nothing
+    assert evaluate_request(several, REQUEST, SEARCH).result.suspicious
+    assert evaluate_request(lonely, REQUEST, SEARCH).result.estimate.low == 0.0  # one person's examples tell nothing
     again = task_for(several, REQUEST, CONFIRMATION).split
     whose = owners[several.stats.held_out.indices[several.halves[CONFIRMATION.half]]]
     named = np.r_[np.arange(600), whose]

@@ -73,7 +73,7 @@ class TestStrategy:
         assert find(forget_sets(world.task.split), lambda r: r.size >= 17, settings=options) == ForgetRequest(
             "random", size=17
         )
-        assert find(forget_sets(world.task.split), lambda _: True, settings=options) == ForgetRequest("single")
+        assert find(forget_sets(world.task.split), lambda _: True, settings=options) == ForgetRequest("random")
 
     def test_groups_are_asked_for_only_where_there_are_any(self, world):
         assert "group" not in available(None, groups=False)

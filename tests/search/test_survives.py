@@ -16,7 +16,7 @@ from pytest_unlearn import (
     audit_survives,
 )
 from pytest_unlearn.core.settings import Setting
-from pytest_unlearn.search.confirmation import unlearned
+from pytest_unlearn.search.confirmation import unlearn_request
 from pytest_unlearn.search.screening import CONFIRMATION, SEARCH, RequestRunner, unlearn_in_steps
 from pytest_unlearn.search.survives import replay
 from tests.search.conftest import LIMIT, RECIPE
@@ -110,7 +110,7 @@ def test_the_search_and_the_confirmation_share_no_control(world):
 
 def test_the_confirmation_has_controls_seeds_and_references_of_its_own(world):
     runner, request = RequestRunner(world.task, Forgets(RECIPE), LIMIT, 0.95), ForgetRequest("random", size=30)
-    searched, confirmed = (unlearned(runner, request, stage).task for stage in (SEARCH, CONFIRMATION))
+    searched, confirmed = (unlearn_request(runner, request, stage).task for stage in (SEARCH, CONFIRMATION))
     controls = [{row.tobytes() for row in task.controls.arrays()[0]} for task in (searched, confirmed)]
     assert not controls[0] & controls[1]
     seeds = [{job.seed for job in task.jobs()} for task in (searched, confirmed)]

@@ -16,7 +16,7 @@ from pytest_unlearn.core.recorder import Recorder
 from pytest_unlearn.report import html, markdown, terminal
 from pytest_unlearn.report import json as as_json
 from pytest_unlearn.report import wording as words
-from pytest_unlearn.report.environment import stats
+from pytest_unlearn.report.environment import facts
 from pytest_unlearn.report.ledger import Ledger
 from pytest_unlearn.search.confirmation import Attempt
 from pytest_unlearn.search.screening import RequestResult
@@ -29,7 +29,7 @@ PARTS = (ForgetRequest("class-fraction", size=90, label=7), ForgetRequest("near-
 LARGE, SMALL = ForgetRequest("sequence", parts=PARTS), ForgetRequest("random", size=12, seed=3)
 replay = partial(line_of, given={})
 REPLAY = f"audit_request(unlearner, task, {SMALL!r})"
-ABOUT = stats([], Path("/somewhere"))
+ABOUT = facts([], Path("/somewhere"))
 
 
 def result(request: ForgetRequest, examples: int, value: float, *, suspicious: bool = False) -> RequestResult:
