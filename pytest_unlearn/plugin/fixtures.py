@@ -14,9 +14,9 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.plugin.capture import show_training
 from pytest_unlearn.plugin.overrides import overridden
 from pytest_unlearn.plugin.session import LAYERS
-from pytest_unlearn.search.unlearned import Unlearn
 
 if TYPE_CHECKING:
+    from pytest_unlearn.search.unlearned import Unlearn
     from pytest_unlearn.task import Split, UnlearningTask
 
 
@@ -114,6 +114,8 @@ def unlearn(request: pytest.FixtureRequest, unlearning_task: UnlearningTask, unl
 
     A request is a `ForgetRequest`, as `forget_sets(split)` draws them, or the indices to forget.
     """
+    from pytest_unlearn.search.unlearned import Unlearn
+
     # Models retrained without one forget set say nothing about another: new references need the recipe.
     recipe = request.getfixturevalue("unlearn_recipe")
 

@@ -167,7 +167,7 @@ def run_guarded(runner: RequestRunner, request: ForgetRequest, run: Callable[[],
     try:
         return run()
     except BaseException as error:
-        names = {kind.__name__ for kind in type(error).__mro__}
+        names = class_names(error)
         outcome = "OutcomeException" in names  # of pytest: not an Exception
         if not (outcome or isinstance(error, Exception)) or {"Exit", "FlakyFailure", "InvalidArgument"} & names:
             raise
@@ -176,6 +176,11 @@ def run_guarded(runner: RequestRunner, request: ForgetRequest, run: Callable[[],
         if why := runner.why_not_trained(steps):
             return Attempt(runner.blank_result(request, f"the recipe cannot be trained on what is left ({why})"))
         return Attempt(runner.crashed_result(request, error), error)
+
+
+def class_names(error: BaseException) -> set[str]:
+    """Name an error's classes: what raises it may be no dependency of this package."""
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def task_for(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> UnlearningTask:

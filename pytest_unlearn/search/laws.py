@@ -14,13 +14,13 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.core.progress import told
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC
 from pytest_unlearn.search.budget import Budget, as_budget
-from pytest_unlearn.search.confirmation import Attempt
+from pytest_unlearn.search.confirmation import Attempt, class_names
 from pytest_unlearn.search.equivalence import Gap, LawContext, any_gap, shift
 from pytest_unlearn.search.families import resolve
-from pytest_unlearn.search.hypothesis_engine import explore
+from pytest_unlearn.search.hypothesis_engine import explore, search_of
 from pytest_unlearn.search.request import COMPOSED, ForgetRequest
 from pytest_unlearn.search.screening import RequestResult, RequestRunner
-from pytest_unlearn.search.strategies import ALL, LARGEST_SHARE, available, forget_sets
+from pytest_unlearn.search.strategies import ALL, available, forget_sets, largest_request
 from pytest_unlearn.search.survives import check
 from pytest_unlearn.task import UnlearningTask
 
@@ -177,7 +177,7 @@ def check_law(
     budget: int | timedelta | Budget = 4,
     key: str = "",
 ) -> None:
-    """Evaluate for a request on which a method breaks a law, and make it smaller.
+    """Look for a request on which a method breaks a law, and make it smaller.
 
     Two sides of a law may be as far apart as retrained models are that differ by their seed only, a quarter as far
     again, and a little. A request counts only if it breaks the law once more, under another seed or beside other
@@ -202,7 +202,7 @@ def check_law(
         try:
             checked = _check_request(law, runner, request, plain)
         except Exception as error:
-            if not any(kind.__name__ == "Unsupported" for kind in type(error).__mro__):
+            if "Unsupported" not in class_names(error):
                 raise
             refused.append(error)
             checked = Attempt(replace(plain, obstacle="unsupported"))
@@ -212,9 +212,7 @@ def check_law(
     requests = _requests(task, families, sizes, two=law.two)
     with told(task.progress, bound.requests, f"law of {law}", str) as tell:
         tried = explore(requests, attempt, budget=bound, key=f"{key} {law}", shrinking=SHRINKING)
-    failing = [attempt for attempt in tried if attempt.fails]
-    if failing:
-        smallest = min(failing, key=lambda attempt: attempt.result.examples)
+    if smallest := search_of(tried).failure:
         raise LawBroken(
             f"{law}: {law.states}. Not so here, twice: {smallest.result.attack}. "
             f"The request: {smallest.result.request!r} ({smallest.result.examples} examples)"
@@ -249,7 +247,7 @@ def _broken(law: Law, context: LawContext) -> tuple[str, Exception | None]:
     try:
         certain = [gap for gap in law.gaps(context) if gap.certain]
     except Exception as error:
-        if any(kind.__name__ in ("Unsupported", "HypothesisException") for kind in type(error).__mro__):
+        if {"Unsupported", "HypothesisException"} & class_names(error):
             raise
         return f"the method raised {type(error).__name__}: {str(error).rstrip('.')}", error
     return str(max(certain, key=lambda gap: gap.moved - gap.allowed)) if certain else "", None
@@ -265,7 +263,7 @@ def _requests(
     names = [name for name in available(families, groups=True) if name not in COMPOSED] if families else usual
     if not names:
         raise ValueError(f"laws are checked on single requests, which {', '.join(COMPOSED)} are made of.")
-    largest = max(1, len(task.split.train) // LARGEST_SHARE)
+    largest = largest_request(task.split)
     one = forget_sets(task.split, names, sizes or (min(SMALLEST, largest), largest))
     if not two:
         return one

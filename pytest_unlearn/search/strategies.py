@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pytest_unlearn.search.families import CORRUPTING, FAMILIES
 from pytest_unlearn.search.request import COMPOSED, ForgetRequest, Space
 
@@ -48,13 +50,13 @@ def forget_sets(
     if not hasattr(split, "held_out"):
         raise TypeError(f"requests are drawn over a Split, such as task.split, not a {type(split).__name__}.")
     names = available(families, groups=split.groups is not None)
-    low, high = check_sizes(sizes) if sizes is not None else (1, _largest(split))
+    low, high = check_sizes(sizes) if sizes is not None else (1, largest_request(split))
     return _requests(split, names, range(low, high + 1))
 
 
 def searched_forget_sets(split: Split, families: Sequence[str]) -> SearchStrategy[ForgetRequest]:
     """Draw requests for a search: of every order of magnitude, one in four of the largest size."""
-    largest = _largest(split)
+    largest = largest_request(split)
     sizes = [round(largest ** (step / SIZES)) for step in range(SIZES)] + [largest] * (SIZES // 3)
     return _requests(split, families, sizes, share=True)
 
@@ -71,7 +73,7 @@ def _requests(
 
     names = sorted(families, key=lambda name: (name in COMPOSED, name in UNSIZED))
     plain = [name for name in names if name not in (*COMPOSED, "single")] or ["random"]
-    labels = {name: _groups(split) if name == "group" else len(split.classes) for name in LABELLED}
+    labels = {name: max(1, _groups(split)) if name == "group" else len(split.classes) for name in LABELLED}
     last = len(sizes) - 1
     strategies: dict[str, SearchStrategy[Any]] = {
         "size": st.integers(0, last),
@@ -143,17 +145,17 @@ class Turns:
 
 def turns_of(split: Split, families: Sequence[str]) -> Turns:
     """Order a search over a split's training set."""
-    return Turns(families, len(split.classes), _groups(split), _largest(split))
+    return Turns(families, len(split.classes), _groups(split), largest_request(split))
 
 
-def _largest(split: Split) -> int:
+def largest_request(split: Split) -> int:
     """Bound the examples of a request by default."""
     return max(1, len(split.train) // LARGEST_SHARE)
 
 
 def _groups(split: Split) -> int:
     """Count the groups of the training examples."""
-    return 0 if split.groups is None else len(set(split.groups.tolist()))
+    return 0 if split.groups is None else len(np.unique(split.groups))
 
 
 def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:

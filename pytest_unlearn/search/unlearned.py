@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
+from pytest_unlearn.search.dataset_stats import DatasetStats
+from pytest_unlearn.search.families import resolve
 from pytest_unlearn.search.request import ForgetRequest
-
-if TYPE_CHECKING:
-    from pytest_unlearn.search.dataset_stats import DatasetStats
-    from pytest_unlearn.task import UnlearningTask
-
-Steps = tuple[tuple[int, ...], ...]
+from pytest_unlearn.search.screening import unlearn_in_steps
+from pytest_unlearn.task import UnlearningTask
 
 KEPT_REQUESTS = 32  # how many answers are kept, each with its models
 
@@ -36,36 +34,23 @@ class Unlearn:
 
     A request is a `ForgetRequest`, or the indices to forget; to name one twice changes nothing. Of a sequence, each
     step is run on what the last one left.
-
-    Args:
-        task: whose original forgets, and whose recipe trains the references of each request.
-        unlearner: the method.
+    The task's original forgets, and its recipe trains the references of each request.
     """
 
     def __init__(self, task: UnlearningTask, unlearner: Any) -> None:
-        self.task, self.unlearner = task, unlearner
+        self.task, self.unlearner, self._stats = task, unlearner, DatasetStats(task)
         self._answer = lru_cache(maxsize=KEPT_REQUESTS)(self._run)
-
-    @cached_property
-    def _stats(self) -> DatasetStats:
-        from pytest_unlearn.search.dataset_stats import DatasetStats
-
-        return DatasetStats(self.task)
 
     def __call__(self, request: ForgetRequest | Iterable[int]) -> UnlearnedRequest:
         """Run the method on one request."""
-        if not isinstance(request, ForgetRequest):
-            return self._answer((tuple(sorted({int(index) for index in request})),))
-        from pytest_unlearn.search.families import resolve
-
-        return self._answer(tuple(tuple(step.tolist()) for step in resolve(request, self._stats)))
+        if isinstance(request, ForgetRequest):
+            return self._answer(tuple(tuple(step.tolist()) for step in resolve(request, self._stats)))
+        return self._answer((tuple(sorted({int(index) for index in request})),))
 
     def __repr__(self) -> str:
         return "<unlearn: runs the unlearner on a deletion request>"
 
-    def _run(self, steps: Steps) -> UnlearnedRequest:
-        from pytest_unlearn.search.screening import unlearn_in_steps
-
+    def _run(self, steps: tuple[tuple[int, ...], ...]) -> UnlearnedRequest:
         task = self.task.with_request(sorted({index for step in steps for index in step}))
         if len(steps) == 1:
             return UnlearnedRequest(task.unlearn(self.unlearner), task)

@@ -38,7 +38,7 @@ LOST = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset(
 
 
 def outcome(**seen):
-    """What scrutinising gives where each stage's look gives what is named for it, and which looks were taken."""
+    """What a request comes to where each stage gives what is named for it, and which stages there were."""
     stages = {
         SEARCH: "search",
         CONFIRMATION: "confirmation",
@@ -61,7 +61,7 @@ def outcome(**seen):
 
 
 @pytest.mark.parametrize(
-    ("seen", "becomes", "looks"),
+    ("seen", "becomes", "stages"),
     [
         ({"search": HELD}, "held", ["search"]),
         ({"search": OBSTACLE}, "obstacle", ["search"]),
@@ -162,8 +162,8 @@ def outcome(**seen):
         ),
     ],
 )
-def test_what_becomes_of_a_first_look(seen, becomes, looks):
-    assert outcome(**seen) == (becomes, looks)
+def test_what_becomes_of_a_first_evaluation(seen, becomes, stages):
+    assert outcome(**seen) == (becomes, stages)
 
 
 @pytest.fixture
@@ -214,10 +214,8 @@ def test_all_of_train_or_a_class_with_one_control_is_not_asked_for(tmp_path):
     runner = RequestRunner(task, Forgets(RECIPE), LIMIT, 0.95)
     everything = ForgetRequest("sequence", parts=tuple(ForgetRequest("whole-class", label=k) for k in range(3)))
     assert "nothing would be left" in evaluate_request(runner, everything, SEARCH).result.obstacle
-    assert (
-        "class 2 has too few controls"
-        in evaluate_request(runner, ForgetRequest("whole-class", label=2), SEARCH).result.obstacle
-    )
+    rare = evaluate_request(runner, ForgetRequest("whole-class", label=2), SEARCH)
+    assert "class 2 has too few controls" in rare.result.obstacle
 
 
 def test_what_the_recipe_cannot_do_is_no_fault_of_the_method(tmp_path):
@@ -323,12 +321,8 @@ def test_part_of_a_group_is_asked_for_without_a_warning(world):
     task = UnlearningTask(grouped, RECIPE, references=0, cache_dir=world.task.store.directory)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert evaluate_request(
-            RequestRunner(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION
-        ).result.powerful in (
-            True,
-            False,
-        )
+        attempt = evaluate_request(RequestRunner(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION)
+    assert attempt.evidence is not None
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +26,9 @@ CLASSES_OF = ("random", "whole-class", "class-fraction")
 def split_of(groups=None):
     labels = np.arange(TRAIN) % CLASSES
     inputs = np.arange(2 * TRAIN, dtype=np.float32).reshape(-1, 1)
-    return Split((inputs[:TRAIN], labels), forget=[0], test=(inputs[TRAIN:], labels), groups=groups)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the split's own request plays no part
+        return Split((inputs[:TRAIN], labels), forget=[0], test=(inputs[TRAIN:], labels), groups=groups)
 
 
 def size_of(request):
@@ -39,10 +42,10 @@ def search(fails=lambda request: False, budget=60, seed=0, *, families=None, gro
     """A search in which no model is made: `fails` says what is seen of a request, `confirms` whether it is again."""
     split = split_of(groups)
     names = available(families, groups=groups is not None)
-    looks = []
+    evaluated = []
 
-    def look(request, stage):
-        looks.append((request, stage))
+    def evaluate(request, stage):
+        evaluated.append((request, stage))
         seen = fails(request) and (stage == SEARCH or (stage == CONFIRMATION and confirms))
         result = RequestResult(request, size_of(request), suspicious=seen, powerful=True)
         return Attempt(result, evidence=evidence("FAIL" if seen else "PASS"))
@@ -53,7 +56,7 @@ def search(fails=lambda request: False, budget=60, seed=0, *, families=None, gro
             yield item
 
     requests, turns = searched_forget_sets(split, names), turns_of(split, names)
-    return search_requests(requests, look, as_budget(budget), progress, seed=seed, due=turns.due), looks
+    return search_requests(requests, evaluate, as_budget(budget), progress, seed=seed, due=turns.due), evaluated
 
 
 def families_of(found):
@@ -61,7 +64,7 @@ def families_of(found):
 
 
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("groups", [None, np.arange(TRAIN) // 6])
+@pytest.mark.parametrize("groups", [None, pytest.param(np.arange(TRAIN) // 6, marks=pytest.mark.slow)])
 def test_every_family_has_its_turns_and_every_class_is_asked_for(seed, groups):
     found, _ = search(seed=seed, groups=groups)
     tried = families_of(found)
@@ -99,7 +102,7 @@ def test_a_search_ends_where_there_are_no_other_requests():
 
 @pytest.mark.parametrize("budget", [Budget(requests=7), Budget(trainings=7), Budget(requests=7, trainings=50)])
 def test_the_budget_is_kept(budget):
-    assert len(search(budget=budget)[0].results) == 7  # each look is one training here
+    assert len(search(budget=budget)[0].results) == 7  # each evaluation is one training here
 
 
 def test_a_budget_of_seconds_is_kept():
@@ -126,18 +129,18 @@ class TestShrinking:
         ],
     )
     def test_it_comes_within_a_twentieth_of_the_smallest_in_forty_requests(self, fails, families, smallest, seed):
-        found, looks = search(fails, budget=400, seed=seed, families=families)
+        found, evaluated = search(fails, budget=400, seed=seed, families=families)
         failure = found.failure.result
         least = smallest if isinstance(smallest, int) else smallest.size
         assert fails(failure.request)
         assert least <= failure.examples <= 1.06 * least
         assert isinstance(smallest, int) or failure.request == replace(smallest, size=failure.examples)
         assert found.shrinking <= MOST_SHRINKING
-        assert len({request for request, _ in looks}) == len(found.attempts) + found.shrinking
+        assert len({request for request, _ in evaluated}) == len(found.attempts) + found.shrinking
 
     def test_it_keeps_to_the_families_that_were_named(self):
-        found, looks = search(lambda request: size_of(request) >= 50, families=["outliers", "cluster"])
-        assert {request.family for request, _ in looks} <= {"outliers", "cluster"}
+        found, evaluated = search(lambda request: size_of(request) >= 50, families=["outliers", "cluster"])
+        assert {request.family for request, _ in evaluated} <= {"outliers", "cluster"}
         assert found.failure.result.request == ForgetRequest("cluster", size=found.failure.result.examples)
 
     def test_it_is_not_cut_short_by_the_clock_of_hypothesis(self, monkeypatch, capsys):

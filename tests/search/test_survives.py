@@ -20,7 +20,7 @@ from pytest_unlearn.search.confirmation import unlearn_request
 from pytest_unlearn.search.screening import CONFIRMATION, SEARCH, RequestRunner, unlearn_in_steps
 from pytest_unlearn.search.survives import replay
 from tests.search.conftest import LIMIT, RECIPE
-from tests.search.weaknesses import Forgets, class_seven, large, mislabelled
+from tests.search.weaknesses import Forgets, class_seven, large, mislabelled, weaknesses
 
 NAMES = {"unlearner": None, "task": None}
 SOME = ("random", "whole-class", "class-fraction", "cluster", "mislabelled", "sequence")
@@ -66,6 +66,17 @@ def test_the_class_that_a_method_ignores_is_found(world):
     assert evidence.verdict is Verdict.FAIL
     request = replayed(evidence)
     assert (request.family, request.label) in {("class-fraction", 7), ("whole-class", 7)}
+
+
+@pytest.mark.long
+@pytest.mark.slow
+@pytest.mark.parametrize("name", weaknesses(RECIPE, None, None))
+def test_every_planted_weakness_is_found_among_all_families_and_made_small(world, name):
+    method = weaknesses(RECIPE, world.wrong, world.task.original)[name]
+    evidence = audit_survives(method, world.task, budget=60, max_mia_auc=LIMIT)
+    assert evidence.verdict is Verdict.FAIL
+    stages = {row[0]: row[2] for row in evidence.exhibits[1].rows}
+    assert stages["confirmed"] <= (60 if name == "requests of 50 or more" else 30)
 
 
 @pytest.mark.long
