@@ -113,9 +113,8 @@ def explore(
             if due is not None and not (due(request, tried) if failure is None else shrinks):
                 passed += 1
                 return
-            passed = 0
             tried[request] = attempt(request)
-        done = tried[request]
+        passed, done = 0, tried[request]
         if math.isfinite(done.result.excess):
             target(done.result.excess, label="how far beyond what was claimed")
         assume(not done.result.obstacle)  # counted, and of no use to the search
@@ -141,7 +140,7 @@ def explore(
     # Hypothesis shrinks for five minutes at most. A run with the same seed comes to the same place at once, for nothing
     # is attempted twice, and goes on from there.
     while before < 0 or (seed is not None and first_failure() is not None and before < len(tried)):
-        before, shrinks = len(tried), False
+        before, passed, shrinks = len(tried), 0, False
         try:
             (run if seed is None else seeded(seed)(run))()
         except (_Spent, Unsatisfiable):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 import warnings
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -146,13 +148,17 @@ class TestShrinking:
     def test_it_is_not_cut_short_by_the_clock_of_hypothesis(self, monkeypatch, capsys):
         from hypothesis.internal.conjecture import engine
 
+        clock = itertools.count(step=100)  # Hypothesis shrinks for 300 seconds; here every evaluation takes a hundred
+        now = [next(clock)]
+
         def fails(request):
-            time.sleep(0.02)
+            now[0] = next(clock)
             return size_of(request) >= 50
 
         whole = search(fails)[0]
-        monkeypatch.setattr(engine, "MAX_SHRINKING_SECONDS", 0.1)
+        monkeypatch.setattr(engine, "time", SimpleNamespace(**{**vars(time), "perf_counter": lambda: now[0]}))
         assert search(fails)[0] == whole
+        assert whole.shrinking > 5
         assert capsys.readouterr().out == ""
 
     def test_only_the_search_is_told_of_and_only_the_confirmation_counts(self):
