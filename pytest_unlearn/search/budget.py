@@ -1,4 +1,4 @@
-"""Budget: the requests, trainings or seconds that a search may spend, whichever is used up first."""
+"""Budget: the requests, trainings or seconds that a search may spend."""
 
 from __future__ import annotations
 

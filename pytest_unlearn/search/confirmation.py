@@ -1,7 +1,8 @@
-"""Evaluate one request: screen it in the search, and confirm a suspicion with fresh seeds, controls and references.
+"""Evaluate one request: screen it in the search, and confirm a suspicion with everything fresh.
 
 The worst of many noisy estimates is beyond any limit by luck. So screening only raises suspicion; what fails a test is
-a new audit of that one request, beside models retrained without it, and not where a retrained model looks no better.
+a new audit of that one request, with fresh seeds, fresh controls and models retrained without it. Where a retrained
+model looks no better, nothing can be told.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ NO_BETTER = "a model retrained without it looks no better"
 
 @dataclass(frozen=True)
 class Attempt:
-    """The result of one request, and what was raised; `fails` if it was confirmed, by `evidence` if there is any.
+    """The result of one request, and what was raised.
 
-    `rejected` is what the confirmation gave instead, where it did not bear out a suspicion.
+    `fails` if it was confirmed, by `evidence` if there is any; `rejected` is what the confirmation gave instead, where
+    it did not bear out a suspicion.
     """
 
     result: RequestResult
@@ -53,7 +55,7 @@ Evaluate = Callable[[ForgetRequest, Stage], Attempt]
 
 
 def confirm_suspicion(evaluate: Evaluate, request: ForgetRequest, *, explain: bool = True) -> Attempt:
-    """Evaluate a request, and once more what raises suspicion or cannot be judged, until the reason is clear.
+    """Evaluate a request, and again what is suspicious or cannot be judged, until it is clear.
 
     Args:
         evaluate: a request in a stage.
@@ -67,7 +69,7 @@ def confirm_suspicion(evaluate: Evaluate, request: ForgetRequest, *, explain: bo
 
 
 def _resolve_suspicion(evaluate: Evaluate, request: ForgetRequest, first: Attempt, explain: bool) -> Attempt:
-    """Confirm a suspicion, or put it aside by an audit that passes; if neither can be done, it stands."""
+    """Confirm a suspicion, or put it aside by an audit that passes; else it stands."""
     confirmation = evaluate(request, CONFIRMATION)
     if confirmation.result.suspicious:
         return _confirmed([first, confirmation])
@@ -91,7 +93,7 @@ def _resolve_suspicion(evaluate: Evaluate, request: ForgetRequest, first: Attemp
 
 
 def _resolve_doubt(evaluate: Evaluate, request: ForgetRequest, first: Attempt) -> Attempt:
-    """Count an answer that cannot be judged, unless a retrained model's cannot be either, or fresh ones can."""
+    """Keep a doubt, unless a retrained model's answers cannot be judged either, or fresh ones can."""
     control = evaluate(request, RETRAINED_CONTROL)
     unexcused = first.result.kinds - control.result.kinds
     if control.result.obstacle or not unexcused:
@@ -135,7 +137,7 @@ def _unconfirmed(attempts: list[Attempt], *, doubt: str = "", kinds: frozenset[s
 
 
 def _not_testable(attempts: list[Attempt], why: str = NO_BETTER) -> Attempt:
-    """Sum up attempts that can tell nothing: a retrained model shows the same, or it was seen once and never again."""
+    """Sum up attempts that can tell nothing."""
     unconfirmed = _unconfirmed(attempts)
     return replace(unconfirmed, result=replace(unconfirmed.result, powerful=False, obstacle=why))
 
@@ -154,7 +156,7 @@ def describe(attempt: Attempt) -> str:
 
 
 def run_guarded(runner: RequestRunner, request: ForgetRequest, run: Callable[[], Attempt]) -> Attempt:
-    """Run an evaluation, unless nothing can be asked of any method here; it does not count where that shows later.
+    """Run an evaluation that counts only where something can be asked of any method.
 
     What the method or the test raises is theirs, unless the recipe cannot be trained on what is left either.
 
@@ -197,7 +199,7 @@ def task_for(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> Unl
 
 
 def unlearn_request(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> UnlearnedRequest:
-    """Run the method on a request; no part of the audit is one that the search has touched but the original."""
+    """Run the method on a request, and give the task to audit what it left."""
     return UnlearnedRequest(runner.model(request, stage), task_for(runner, request, stage))
 
 

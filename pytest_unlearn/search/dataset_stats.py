@@ -1,4 +1,4 @@
-"""DatasetStats: what families of requests rank training examples by, each computed when first asked for."""
+"""DatasetStats: what families rank training examples by, computed when first asked for."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DatasetStats:
 
     @property
     def features(self) -> FloatArray:
-        """The space in which the original model tells examples apart: its logits, centred for each example."""
+        """The original model's logits, centred for each example."""
         logits = self.original.logits
         return np.asarray(logits - logits.mean(axis=1, keepdims=True))
 
@@ -84,7 +84,7 @@ class DatasetStats:
 
     @cached_property
     def distance_to_centre(self) -> FloatArray:
-        """Distance to the mean of all examples in feature space: those near it are entangled with all others.
+        """Distance to the mean of all in feature space: those near it are entangled with others.
 
         Source: the embedding that Zhao et al. 2024 (RUM) score the entanglement of forget and retain set in.
         """

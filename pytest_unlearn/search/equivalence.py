@@ -18,7 +18,7 @@ from pytest_unlearn.search.request import ForgetRequest
 from pytest_unlearn.search.screening import RequestRunner
 from pytest_unlearn.task import View
 
-FIRST_SEED = 30_000  # far from the seeds of references, of the pool, of searches and of confirmations
+FIRST_SEED = 30_000  # far from the seeds of references, of fold models, of searches and of confirmations
 REFERENCES = 3
 MARGIN = 1.25  # times what lies between retrained models may lie between two runs that should come to the same
 SAME = 1e-4  # probability that may move between two evaluations of one model
@@ -28,7 +28,7 @@ DEVIATES = 3.0  # standard errors beyond which a mean over examples is no accide
 
 @dataclass(frozen=True)
 class Gap:
-    """How far apart two models are: the probability moved, what may, and whether it is more than that for certain."""
+    """How much probability moved between two models, how much may, and whether more did for certain."""
 
     where: str
     moved: float
@@ -70,7 +70,7 @@ class LawContext:
         method: Any = None,
         seed: int | None = None,
     ) -> Any:
-        """Run the method on a model when `forget` is asked for, `gone` having been asked for before."""
+        """Run the method on a model to forget `forget`, with `gone` out already."""
         left = np.setdiff1d(np.arange(self.runner.stats.count), np.r_[forget, np.asarray(gone, dtype=np.int64)])
         retain, asked = (self.view(name, rows) for name, rows in (("retain", left), ("forget", forget)))
         method = self.runner.unlearner if method is None else method
@@ -104,12 +104,12 @@ class LawContext:
         return evaluate(model, view, classes=task.split.classes, device=task.device, batch_size=batch_size)
 
     def views(self) -> list[View]:
-        """Name where models are compared: on what was never trained on, and on what is asked for."""
+        """List where models are compared: never trained on, and asked for."""
         asked = [self.view("forget", self.both)] if len(self.both) else []
         return [self.runner.stats.held_out, *asked]
 
     def gaps(self, one: Any, other: Any, retrained: list[Any] | None = None) -> list[Gap]:
-        """Measure how far two models are apart that should be the same but for their seeds, as retrained ones are."""
+        """Measure how far two models are apart that should differ by their seeds only."""
         retrained = retrained or self.retrained
         gaps = []
         for view in self.views():
@@ -121,7 +121,7 @@ class LawContext:
         return gaps
 
     def label_chance(self, view: View, *retrained: list[Any]) -> float:
-        """Measure how much surer of the labels one retrained model is than another of the same data, at most."""
+        """Measure how much surer of the labels one retrained model is than another, at most."""
         return max(
             abs(float(np.mean(self.label_probabilities(one, view) - self.label_probabilities(other, view))))
             for models in retrained
@@ -139,7 +139,7 @@ def usual(retrained: list[Any], ask: Callable[[Any], FloatArray]) -> FloatArray:
 
 
 def gap(where: str, moved: FloatArray, usual: FloatArray) -> Gap:
-    """Compare what moved with what usually lies between retrained models, example by example, shape (examples,)."""
+    """Compare what moved with what lies between retrained models, each shape (examples,)."""
     beyond = moved - MARGIN * usual
     error = beyond.std(ddof=1) / np.sqrt(len(beyond)) if len(beyond) > 1 else np.inf
     return Gap(
@@ -157,9 +157,10 @@ def any_gap(where: str, one: FloatArray, other: FloatArray) -> Gap:
 
 
 def shift(where: str, moved: FloatArray, chance: float, *, gained: bool = False) -> Gap:
-    """Compare how much surer of the labels a model is, shape (examples,); with `gained`, being less so is right.
+    """Compare how much surer of the labels a model is, shape (examples,).
 
-    What moves up here and down there by another seed is not counted, so that a little forgotten too little shows.
+    With `gained`, being less so is right. What moves up here and down there by another seed is not counted, so that a
+    little forgotten too little shows.
     """
     error = moved.std(ddof=1) / np.sqrt(len(moved)) if len(moved) > 1 else np.inf
     mean = float(moved.mean()) if gained else abs(float(moved.mean()))
@@ -168,5 +169,5 @@ def shift(where: str, moved: FloatArray, chance: float, *, gained: bool = False)
 
 
 def _moved(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Measure each example's total variation between two models, or the difference of one class's probability."""
+    """Measure each example's total variation, or the difference of one class's probability."""
     return np.asarray(np.abs(one - other).sum(axis=1) / 2 if one.ndim == 2 else np.abs(one - other))

@@ -1,4 +1,4 @@
-"""The families of deletion requests, plainest first: each picks the examples of a request by the stats of a dataset.
+"""The families of deletion requests, plainest first: each picks the examples of a request.
 
 A family is a function `(stats, request, rng) -> positions in train`; what needs a model is computed when first asked.
 """
@@ -58,12 +58,12 @@ def cluster(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generato
 
 
 def near_duplicates(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """An example and every other one of its nearest neighbours: those between stay in the retain set."""
+    """An example and every other of its nearest neighbours: those between stay."""
     return stats.nearest(int(rng.integers(stats.count)), request.space)[: 2 * request.size : 2]
 
 
 def ranked(name: str, score: Callable[[DatasetStats], FloatArray]) -> Family:
-    """Make a family of the examples that score highest; later seeds draw from twice as many."""
+    """Make a family of those that score highest; later seeds draw from twice as many."""
 
     def family(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
         top = np.argsort(-score(stats), kind="stable")
@@ -116,10 +116,10 @@ CORRUPTING: dict[str, Family] = {
 
 
 def resolve(request: ForgetRequest, stats: Any) -> tuple[IntArray, ...]:
-    """Resolve a request into steps: sorted positions in train of what is deleted; one step unless a sequence.
+    """Resolve a request into steps, each the sorted positions in train to delete.
 
-    At most half of train is asked for at once, but for whole classes, groups and corrupting requests. Naming an example
-    twice changes nothing.
+    There is one step unless it is a sequence. At most half of train is asked for at once, but for whole classes, groups
+    and corrupting requests. Naming an example twice changes nothing.
     """
     if request.family == "sequence":
         return tuple(step for part in request.parts for step in resolve(part, stats))

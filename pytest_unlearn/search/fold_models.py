@@ -1,4 +1,4 @@
-"""Fold models, each trained on all but a fifth of train: for every example, some of them never saw it.
+"""Fold models, each trained on all but a fifth of train: some of them never saw an example.
 
 They stand in for retrained references while requests are searched: the same few serve every request. They know less
 than a retrained model does, so that what they find is confirmed with exact references before it counts.
@@ -24,14 +24,14 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class FoldModels:
-    """What fold models answer: `included` (models, examples of train), and logits on train and on the held-out set."""
+    """Which examples fold models saw, shape (models, examples), and their logits."""
 
     included: NDArray[np.bool_]
     train: FloatArray
     held_out: FloatArray
 
     def references(self, forget: IntArray) -> list[tuple[FloatArray, FloatArray]]:
-        """Give logits on `forget` and on the held-out set, of stand-ins for models retrained without `forget`.
+        """Stand in for models retrained without `forget`: logits on it and on the held-out set.
 
         A stand-in answers for each example by a model that never saw it.
         """
@@ -40,7 +40,7 @@ class FoldModels:
         return [(self.train[unseen[k], forget], self.held_out[k]) for k in range(count)]
 
     def memorisation(self, labels: IntArray) -> FloatArray:
-        """Measure how much likelier models that saw an example find its label than others, in [-1, 1].
+        """Measure how much likelier those that saw an example find its label, in [-1, 1].
 
         Source: Feldman & Zhang 2020, "What neural networks memorize and why", estimated from subsampled models.
         """
@@ -51,7 +51,7 @@ class FoldModels:
 
 
 def train_fold_models(task: UnlearningTask, train: View, held_out: View, repeats: int = 2) -> FoldModels:
-    """Train fold models, through the task's cache: five a repeat, of which each example is left out by one.
+    """Train five models a repeat, through the task's cache; one leaves out each example.
 
     Raises:
         ValueError: a task without a recipe.
@@ -62,7 +62,7 @@ def train_fold_models(task: UnlearningTask, train: View, held_out: View, repeats
 
 
 def folds(examples: int, repeats: int, seed: int) -> NDArray[np.bool_]:
-    """Draw which examples each model trains on, shape (models, examples): each of five leaves out another fifth."""
+    """Draw which examples each model trains on, shape (models, examples)."""
     included = np.ones((FOLDS * repeats, examples), dtype=bool)
     for repeat in range(repeats):
         order = np.random.default_rng([seed, repeat]).permutation(examples)

@@ -1,4 +1,4 @@
-"""Have Hypothesis draw deletion requests until one is confirmed to fail, and make that one smaller."""
+"""Have Hypothesis draw deletion requests until one fails, and make that one smaller."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def search_requests(
     seed: int | None = None,
     due: Due | None = None,
 ) -> Search:
-    """Search until a request is confirmed to fail or the budget is spent; then make it smaller.
+    """Search until a request is confirmed to fail, and make it smaller.
 
     `evaluate` is called with a request and a stage, of which the confirmation alone counts; the rest as in `explore`.
     """
@@ -53,7 +53,7 @@ def search_requests(
 
 
 def search_of(tried: list[Attempt]) -> Search:
-    """Read attempts as a search: those up to the first failure, and the smallest one that it was shrunk to."""
+    """Read attempts as a search up to the first failure, and the smallest one after it."""
     failing = [attempt for attempt in tried if attempt.fails]
     if not failing:
         return Search(tuple(tried))

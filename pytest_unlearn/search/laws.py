@@ -1,4 +1,4 @@
-"""Metamorphic laws of unlearning: two ways to ask for the same thing come to the same, but for the seed."""
+"""Laws of unlearning: two ways to ask for the same thing come to the same, but for the seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RUNS = 10  # models made for a law, at most, and models retrained
 
 @dataclass(frozen=True)
 class Law:
-    """What is to hold of any request, of `two` in a row or of one. `gaps` lie between the two sides."""
+    """What is to hold of any request, or `two` in a row; `gaps` lie between its two sides."""
 
     name: str
     states: str
@@ -62,7 +62,7 @@ def order(context: LawContext) -> list[Gap]:
 
 
 def batch_size(context: LawContext) -> list[Gap]:
-    """Answers do not depend on what else is in a batch, nor the model on batches that are a little smaller."""
+    """Answers do not depend on the batch, nor the model on a little smaller batches."""
     left = context.run(context.task.original, context.first)
     gaps = []
     for view in context.views():
@@ -77,9 +77,10 @@ def batch_size(context: LawContext) -> list[Gap]:
 
 
 def monotonicity(context: LawContext) -> list[Gap]:
-    """Who asks for more does not keep more: the first request is forgotten within a larger one as it is by itself.
+    """Who asks for more does not keep more.
 
-    What else is gone may make an example's label plainer, as it does to a retrained model; so much is allowed for.
+    The first request is forgotten within a larger one as it is by itself. What else is gone may make an example's label
+    plainer, as it does to a retrained model; so much is allowed for.
     """
     asked = context.view("forget", context.first)
 
@@ -120,7 +121,10 @@ def determinism(context: LawContext) -> list[Gap]:
 
 
 def corrupting_requests(context: LawContext) -> list[Gap]:
-    """Examples named twice, all of a class but one, or of train but one: a usable model, or an error that says why."""
+    """Odd requests leave a usable model, or raise an error that says why.
+
+    Examples are named twice; all of a class are asked for but one, and all of train but one.
+    """
     runner, original = context.runner, context.task.original
     twice = context.run(original, np.repeat(context.first, 2))
     for family in ("class-but-one", "all-but-one"):
@@ -138,7 +142,7 @@ def corrupting_requests(context: LawContext) -> list[Gap]:
 
 
 def _constant(context: LawContext, forget: IntArray) -> bool:
-    """Tell whether a model trained on what is left answers alike to everything, or cannot be trained."""
+    """Tell whether a retrained model answers alike to everything, or there is none."""
     if context.runner.why_not_trained((forget,)):
         return True
     answers = context.probabilities(context.retrained_without(forget)[0], context.runner.stats.held_out)
@@ -164,7 +168,7 @@ LAWS = (
 
 
 class LawBroken(AssertionError):  # noqa: N818 - an assertion that failed, not an error
-    """A method breaks a law; the message names the request, and how far apart the two sides are."""
+    """A method breaks a law; the message names the request, and how far apart its sides are."""
 
 
 def check_law(

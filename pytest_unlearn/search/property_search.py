@@ -1,4 +1,4 @@
-"""audit_property: does what a test states of one deletion request hold for any? Searched for, made small, confirmed."""
+"""audit_property: does what a test states of one deletion request hold for any?"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Property = Callable[[UnlearnedRequest], Any]
 
 @dataclass(frozen=True)
 class PropertyAudit:
-    """The evidence of a search with a test, and what the test raised on the request that was found.
+    """The evidence of a search with a test, and what the test raised on its failure.
 
     `audited` if the test recorded any evidence of forgetting.
     """
@@ -84,7 +84,7 @@ def replay(request: ForgetRequest) -> str:
 def _evaluate(
     holds: Property, runner: RequestRunner, recorded: list[Entry], request: ForgetRequest, stage: Stage
 ) -> Attempt:
-    """Run the method and the test on one request. What the test records stays here: only the search has a verdict."""
+    """Run the method and the test on one request; what the test records stays here."""
     here = current()
     notes = Recorder(here.nodeid, here.layers) if here is not None else Recorder()
 
@@ -108,7 +108,7 @@ def _evaluate(
 def _judged(
     runner: RequestRunner, request: ForgetRequest, stage: Stage, entries: Sequence[Entry], error: Exception | None
 ) -> Attempt:
-    """Read what the audits of a test gave: the gravest counts, whether the test raised it or not."""
+    """Read what the audits of a test gave: the gravest counts, raised or not."""
     evidence = getattr(error, "evidence", None)
     audits = [*entries, *([evidence.to_json()] if isinstance(evidence, Evidence) else [])]
     plain = replace(runner.blank_result(request, ""), trainings=len(runner.steps(request)) + stage.references)

@@ -1,4 +1,4 @@
-"""ForgetRequest: a deletion request as a small description that prints in one line and can be replayed exactly."""
+"""ForgetRequest: a deletion request that prints in one line and can be replayed exactly."""
 
 from __future__ import annotations
 

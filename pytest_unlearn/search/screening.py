@@ -1,7 +1,8 @@
-"""Run a method on one request, and screen the model that it leaves: by fold models, then by one retrained model.
+"""Run a method on one request, and screen the model that it leaves.
 
-The fold models serve every request and cost nothing more, but they know other examples of a class, a cluster or a user
-that a retrained model has lost too. Only where they see something is a model retrained without the request.
+It is screened by fold models, then by a retrained one. The fold models serve every request and cost nothing more, but
+they know other examples of a class, a cluster or a user that a retrained model has lost too. Only where they see
+something is a model retrained without the request.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ UNCORRELATED = "no power on this model"  # how the reason begins where answers d
 
 @dataclass(frozen=True)
 class Stage:
-    """How a request is evaluated: seeds, references, half of the controls, and `whose` model.
+    """The seeds, references, half of the controls and model that a request is evaluated with.
 
-    That is a fresh one of the method's, the one that it left in the search, or a retrained one.
+    `whose` model is a fresh one of the method's, the one that it left in the search, or a retrained one.
     """
 
     first_seed: int
@@ -59,7 +60,7 @@ REPEAT_SEARCH = replace(SEARCH, first_seed=80_000)
 
 @dataclass(frozen=True)
 class RequestResult:
-    """What one request came to: how many examples it names, and what an evaluation of the model that it left gave.
+    """What one request came to: its size, and what an evaluation gave.
 
     `suspicious`: the request is seen in the model; while searching, both beside the fold models and beside a retrained
     one. `attack` and `estimate` are of the last of the two. `powerful`: the evaluation could have told, for it
@@ -157,7 +158,7 @@ class RequestRunner:
         return View("controls", held_out.examples, held_out.indices[self.halves[half]])
 
     def control_groups(self, half: int) -> IntArray | None:
-        """Whose those controls are, if that is known."""
+        """Whose those controls are, if the split has their groups."""
         return None if self.stats.held_out_groups is None else self.stats.held_out_groups[self.halves[half]]
 
     def steps(self, request: ForgetRequest) -> tuple[IntArray, ...]:
@@ -165,7 +166,7 @@ class RequestRunner:
         return resolve(request, self.stats)
 
     def obstacle(self, steps: Sequence[IntArray]) -> str:
-        """Say why nothing can be asked of any method: nothing would be left, or a class has too few controls."""
+        """Say why nothing can be asked of any method: nothing left, or too few controls."""
         forget = np.unique(np.concatenate(steps))
         if len(forget) == self.stats.count:
             return "nothing would be left to train on"
@@ -176,7 +177,7 @@ class RequestRunner:
         return ""
 
     def why_not_trained(self, steps: Sequence[IntArray]) -> str:
-        """Say why the recipe gives no usable model on what is left: that is no fault of the method."""
+        """Say why the recipe gives no usable model on what is left: no fault of the method."""
         forget = np.unique(np.concatenate(steps))
         try:
             self._logits(self._retrained(forget), forget)
@@ -190,14 +191,14 @@ class RequestRunner:
         return RequestResult(request, len(forget), obstacle=obstacle)
 
     def crashed_result(self, request: ForgetRequest, error: BaseException) -> RequestResult:
-        """Make the result of a request on which the method, or the test of what it left, raised."""
+        """Make the result of a request on which the method or the test raised."""
         plain = self.blank_result(request, "")
         return replace(
             plain, suspicious=True, powerful=True, attack=type(error).__name__, trainings=len(plain.request.parts) or 1
         )
 
     def model(self, request: ForgetRequest, stage: Stage) -> Any:
-        """Make the model to evaluate: what the method leaves, what it left in the search, or a retrained one.
+        """Make the model to evaluate: the method's, fresh or of the search, or a retrained one.
 
         In a search, every other request is put to the method under the task's seed, which models are released with,
         and the others each under another: a method that is right under some seeds only is found out.
@@ -251,7 +252,7 @@ class RequestRunner:
         return self._ask(model, self._forget(forget)).logits, self._ask(model, self.stats.held_out).logits
 
     def screen(self, model: Any, forget: IntArray, references: Sequence[Logits], coarse: bool = False) -> Screening:
-        """Judge a model that should have forgotten `forget` by others' logits on it and on the held-out set.
+        """Judge a model that should have forgotten `forget` beside references' logits.
 
         With `coarse`, only its labels are looked at.
         """

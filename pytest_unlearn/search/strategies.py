@@ -1,4 +1,4 @@
-"""Deletion requests for Hypothesis, which shrink to few examples of a plain family, and the order of a search."""
+"""Deletion requests for Hypothesis, which shrink to few examples, and the order of a search."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def forget_sets(
 
 
 def searched_forget_sets(split: Split, families: Sequence[str]) -> SearchStrategy[ForgetRequest]:
-    """Draw requests for a search: of every order of magnitude, one in four of the largest size."""
+    """Draw requests of every order of magnitude, one in four of the largest size."""
     largest = largest_request(split)
     sizes = [round(largest ** (step / SIZES)) for step in range(SIZES)] + [largest] * (SIZES // 3)
     return _requests(split, families, sizes, share=True)
@@ -64,7 +64,7 @@ def searched_forget_sets(split: Split, families: Sequence[str]) -> SearchStrateg
 def _requests(
     split: Split, families: Sequence[str], sizes: Sequence[int], *, share: bool = False
 ) -> SearchStrategy[ForgetRequest]:
-    """Draw a family and all settings that one of them looks at, so that a plainer family can take the place of any.
+    """Draw a family and the settings of all, so that a plainer one can take its place.
 
     One without a size is drawn with the largest, since others are to be as large. With `share`, the parts of a composed
     request share its size.
@@ -107,7 +107,7 @@ def _requests(
 
 
 def _settings(name: str) -> list[str]:
-    """List the settings that a family looks at: its line says no more than needed."""
+    """List the settings that a family looks at, so that its line holds no others."""
     looked_at = {
         "size": name not in (*UNSIZED, *COMPOSED),
         "label": name in LABELLED,
@@ -171,7 +171,7 @@ def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
 
 
 def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...]:
-    """List the families to search, plainest first; by default all, "group" only where groups are known.
+    """List the families to search, plainest first; all by default, "group" if there are any.
 
     Raises:
         ValueError: a name that is no family, or none at all.

@@ -1,4 +1,4 @@
-"""audit_survives: does a method stand up to the deletion request that it is worst at? Searched for, and confirmed."""
+"""audit_survives: does a method stand up to the deletion request that it is worst at?"""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def check(unlearner: Any, task: UnlearningTask) -> None:
 
 
 def replay(request: ForgetRequest, *, given: Mapping[str, Setting]) -> str:
-    """Write the line that audits this request again, at the same limit wherever it is run."""
+    """Write the line that audits this request again, at the same limit anywhere."""
     more = "".join(f", {name}={one.value!r}" for name, one in given.items() if one.source != "default")
     return f"audit_request(unlearner, task, {request!r}{more})"
 

@@ -18,7 +18,7 @@ KEPT_REQUESTS = 32  # how many answers are kept, each with its models
 
 @dataclass(frozen=True, repr=False)
 class UnlearnedRequest:
-    """A deletion request and the model it left behind; prints in one line, as Hypothesis shows values."""
+    """A deletion request and the model it left behind; prints in one line for Hypothesis."""
 
     model: Any
     task: UnlearningTask

@@ -1,4 +1,4 @@
-"""Turn a search into evidence: the verdict, how it was reached, and the line that replays what was search."""
+"""Turn a search into evidence: the verdict, how it was reached, and the line that replays it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Search:
-    """Every attempt of a search, and what the first failure, if any, was made smaller to in `shrinking` more."""
+    """Every attempt of a search, and what a failure was made smaller to in `shrinking` more."""
 
     attempts: tuple[Attempt, ...]
     shrinking: int = 0
@@ -57,7 +57,7 @@ def verdict_of(
         search: what was tried, and what was confirmed.
         sources: where each threshold came from.
         confidence: of the bounds that requests were judged by.
-        replay: the line that looks at a request again.
+        replay: the line that audits a request again.
     """
     failures = 0 if search.failure is None else 1
     powerful = sum(result.powerful for result in search.results)
@@ -89,7 +89,7 @@ def verdict_of(
 
 
 def _power(search: Search, powerful: int, confidence: float) -> Controls:
-    """Count, as the positive control, the requests that the model fails on that forgot nothing."""
+    """Count, as the positive control, the requests that the original model fails on."""
     estimate = _count(powerful, search, confidence)
     caption = f"{powerful} of {len(search.results)} requests are recognised in the original model"
     return Controls(
@@ -153,7 +153,7 @@ def _advice(search: Search, powerful: int, doubtful: Sequence[RequestResult]) ->
 
 
 def _worst_request(search: Search, replay: Callable[[ForgetRequest], str]) -> tuple[Table, ...]:
-    """Tabulate the request that came off worst: as it was search, made smaller, and confirmed."""
+    """Tabulate the worst request: as it was found, made smaller, and confirmed."""
     worst = search.worst if search.failure is None else search.failure.result
     if worst is None:
         return ()
