@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.cli import stored_report as stored
+from pytest_unlearn.cli import stored_report
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
+from pytest_unlearn.core.claim_table import SEVERITY
 from pytest_unlearn.report.ledger import reconcile
 from pytest_unlearn.report.wording import interval
 
-GRAVITY = ("PASS", "INCONCLUSIVE", "FAIL", "INVALID")
 Entry = Mapping[str, Any]
 Key = tuple[str, str, int]
 
@@ -58,13 +58,13 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load both, compare, and say what changed."""
-    old, new = (stored.load(path) for path in (options.old, options.new))
+    old, new = (stored_report.load(path) for path in (options.old, options.new))
     say(f"{options.old} ({old['created']}) -> {options.new} ({new['created']})")
     found = changes(old["claims"], new["claims"])
     for change in found:
         for line in describe(change):
             say(line)
-    ledger = stored.ledger(new)
+    ledger = stored_report.ledger(new)
     doubts = [f"the new report is of a partial run: {reason}" for reason in ledger["partial"]] + reconcile(ledger)
     worse = [change for change in found if change.worse]
     apart = [change for change in found if change.differs]
@@ -141,7 +141,7 @@ def regressions(old: Entry, new: Entry) -> Iterator[str]:
     """In what respects a comparable claim got worse."""
     before, after = old["evidence"], new["evidence"]
     verdicts = before["verdict"], after["verdict"]
-    if GRAVITY.index(verdicts[1]) > GRAVITY.index(verdicts[0]):
+    if SEVERITY[verdicts[1]] > SEVERITY[verdicts[0]]:
         yield f"the verdict went from {verdicts[0]} to {verdicts[1]}"
     if old["outcome"] == "passed" != new["outcome"]:
         yield f"the test passed and now ended as {new['outcome']}"

@@ -13,13 +13,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_unlearn.core.claim_table import SEVERITY
+
 if TYPE_CHECKING:
     from pytest_unlearn.core.evidence import Evidence
 
 Entry = dict[str, Any]
 """One evidence as JSON, plus `count`: how many evidences it stands for (more than one in a Hypothesis test)."""
-
-SEVERITY = {"INVALID": 3, "FAIL": 2, "INCONCLUSIVE": 1, "PASS": 0}
 
 
 @dataclass(eq=False)  # the recorders of nested audits are told apart even while they hold the same
@@ -40,7 +40,7 @@ class Recorder:
         new = plain({**evidence, "count": count})
         for position, old in enumerate(self.entries if self.collapse else ()):
             if old["claim"]["name"] == new["claim"]["name"]:
-                worst = max(old, new, key=badness)  # the first of equals stays, so that a replay changes nothing
+                worst = max(old, new, key=severity)  # the first of equals stays, so that a replay changes nothing
                 self.entries[position] = {**worst, "count": old["count"] + count}
                 return
         self.entries.append(new)
@@ -79,8 +79,8 @@ def recording(recorder: Recorder) -> Iterator[Recorder]:
         _active.reset(token)
 
 
-def badness(entry: Mapping[str, Any]) -> tuple[int, float]:
-    """Sort key: the graver verdict is worse, then the estimate closer to its limit or further beyond it."""
+def severity(entry: Mapping[str, Any]) -> tuple[int, float]:
+    """Rank evidence by its verdict, then by how near its estimate is to its limit or how far beyond it."""
     claim, value = entry["claim"], entry["estimate"]["value"]
     if value is None:  # a non-finite estimate
         return SEVERITY[entry["verdict"]], math.inf

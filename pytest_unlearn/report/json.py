@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.report.wording import gravest_first
+from pytest_unlearn.report.wording import most_severe_first
 
 SCHEMA_VERSION = 1
 ALL_IN_FULL = 200  # as many claims always keep their whole evidence
-GRAVEST = 20  # of more, as many do; the others keep what a gate and a comparison need
+MOST_SEVERE = 20  # of more, as many do; the others keep what a gate and a comparison need
 BRIEF = ("claim", "verdict", "estimate", "decided_by", "label")
 DIGITS = 6
 
@@ -19,8 +19,8 @@ DIGITS = 6
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """The whole report as JSON text; `about` holds tool, created, command, environment and gate."""
     entries = ledger["entries"]
-    order = gravest_first(entries)
-    full = set(order if len(order) <= ALL_IN_FULL else order[:GRAVEST])
+    order = most_severe_first(entries)
+    full = set(order if len(order) <= ALL_IN_FULL else order[:MOST_SEVERE])
     document = {
         "schema_version": SCHEMA_VERSION,
         **about,

@@ -1,6 +1,6 @@
-"""The terminal's lines on a search for failing requests: what was tried, the worst of it, and how to see it again.
+"""The ledger as terminal lines: counts first, then one line a claim.
 
-The ledger as terminal lines: counts first, then one line a claim.
+Below a search for failing requests: what was tried, the worst of it, and how to see it again.
 """
 
 from __future__ import annotations
@@ -10,31 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_unlearn.report.ledger import WORDS, reconcile
-from pytest_unlearn.report.wording import interval
-
-SEARCHES = "survives"  # the claim whose evidence is a search
-
-
-def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """Lines below a claim, each with whether it may be broken: a line to be copied may not."""
-    evidence = entry["evidence"]
-    if evidence["claim"]["name"] != SEARCHES:
-        return
-    reasons = evidence.get("reasons", ())
-    tables = {
-        exhibit["title"]: exhibit["rows"] for exhibit in evidence.get("exhibits", ()) if exhibit["kind"] == "table"
-    }
-    yield from ((reason, True) for reason in reasons[:1])
-    if families := tables.get("Requests by family"):
-        tried = ", ".join(
-            f"{family} {count}" + (f" ({bad} suspicious)" if bad else "") for family, count, _, bad in families
-        )
-        yield f"by family: {tried}", True
-    for stage, request, examples, value, low, high in tables.get("The worst request", ()):
-        seen = "" if value is None else f" {value:.3f} [{low:.3f}, {high:.3f}]"
-        yield f"{stage}:{seen} on {examples} examples, {request}", True
-    yield from ((reason, False) for reason in reasons if reason.startswith("replay: "))
-
+from pytest_unlearn.report.wording import counts, interval
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
 VERDICT_WIDTH = len("INCONCLUSIVE")
@@ -68,6 +44,27 @@ def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str
     return result
 
 
+def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Yield the lines below a search, each with whether it may be broken: a line to be copied may not."""
+    evidence = entry["evidence"]
+    if not counts(evidence["estimate"]):
+        return
+    reasons = evidence.get("reasons", ())
+    tables = {
+        exhibit["title"]: exhibit["rows"] for exhibit in evidence.get("exhibits", ()) if exhibit["kind"] == "table"
+    }
+    yield from ((reason, True) for reason in reasons[:1])
+    if families := tables.get("Requests by family"):
+        tried = ", ".join(
+            f"{family} {count}" + (f" ({bad} suspicious)" if bad else "") for family, count, _, bad in families
+        )
+        yield f"by family: {tried}", True
+    for stage, request, examples, value, low, high in tables.get("The worst request", ()):
+        seen = "" if value is None else f" {value:.3f} [{low:.3f}, {high:.3f}]"
+        yield f"{stage}:{seen} on {examples} examples, {request}", True
+    yield from ((reason, False) for reason in reasons if reason.startswith("replay: "))
+
+
 def _room(names: int, texts: list[str]) -> int:
     """How wide a line with verdict, name and text is."""
     return VERDICT_WIDTH + names + 4 + max(map(len, texts), default=0)
@@ -75,10 +72,10 @@ def _room(names: int, texts: list[str]) -> int:
 
 def headline(ledger: Mapping[str, Any]) -> str:
     """What was planned, what ran and what came of it, in one line."""
-    counts = ledger["counts"]
-    verdicts = ", ".join(f"{counts[word]} {word}" for word in WORDS.values())
-    planned = counts["planned"]
-    return f"{planned} claim{'' if planned == 1 else 's'} planned, {counts['claims']} ran: {verdicts}"
+    numbers = ledger["counts"]
+    verdicts = ", ".join(f"{numbers[word]} {word}" for word in WORDS.values())
+    planned = numbers["planned"]
+    return f"{planned} claim{'' if planned == 1 else 's'} planned, {numbers['claims']} ran: {verdicts}"
 
 
 def observed(entry: Mapping[str, Any], brief: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_unlearn.core.claim_table import SEVERITY, TABLE, View
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.ledger import reconcile
 
@@ -14,51 +15,16 @@ THREAT_MODEL = (
     "succeed, and a provider who controls the model can defeat any test of the model alone (Thudi et al. 2022; Zhang "
     "et al. 2024). The digests, seeds and settings in report.json let the run be reproduced."
 )
-HEADLINES = {
-    ("forgotten", "PASS"): "no leakage was found through the tested channels",
-    ("forgotten", "FAIL"): "the forget set can be told apart in this model",
-    ("forgotten", "INCONCLUSIVE"): "this audit cannot tell whether the forget set is still recognisable",
-    ("algorithm", "PASS"): "the method left no leakage through the tested channels, on average over its models",
-    ("algorithm", "FAIL"): "what the method was asked to forget can be told apart, on average over its models",
-    ("algorithm", "INCONCLUSIVE"): "these runs cannot tell whether the method forgets",
-    ("survives", "PASS"): "of the requests that were tried, none was confirmed to fail",
-    ("survives", "FAIL"): "there is a deletion request that the method fails on",
-    ("survives", "INCONCLUSIVE"): "the search could not have found a failing request here",
-    ("canaries_forgotten", "PASS"): "no trace of the planted canaries was found",
-    ("canaries_forgotten", "FAIL"): "what was planted in the training data still shows in the model",
-    ("canaries_forgotten", "INCONCLUSIVE"): "this audit cannot tell whether the planted canaries are forgotten",
-    ("utility", "PASS"): "the model is about as accurate as its baseline",
-    ("utility", "FAIL"): "the model lost more accuracy than allowed",
-    ("matches_retrained", "PASS"): "the model's accuracy is that of the retrained models",
-    ("matches_retrained", "FAIL"): "the model's accuracy differs from the retrained models'",
-    ("class_forgotten", "PASS"): "unseen examples of the class are treated as by the retrained models",
-    ("class_forgotten", "FAIL"): "unseen examples of the class are not treated as by the retrained models",
-    ("features_forgotten", "PASS"): "the layers' features tell no more of the forget set than retrained models' do",
-    ("features_forgotten", "FAIL"): "the layers' features still tell what the outputs may hide",
-    ("features_forgotten", "INCONCLUSIVE"): "this audit cannot tell whether the features still know the forget set",
-    ("no_residual", "PASS"): "nothing came back beside the forget examples or in weakened copies of the model",
-    ("no_residual", "FAIL"): "what was to be forgotten comes back beside the examples or in weakened copies",
-    ("no_residual", "INCONCLUSIVE"): "this audit cannot tell whether anything comes back",
-    ("not_relearnable", "PASS"): "the forget set is learned again as by retrained models",
-    ("not_relearnable", "FAIL"): "the forget set is learned again at another speed than by retrained models",
-    ("not_relearnable", "INCONCLUSIVE"): "this audit cannot tell whether the forget set is relearned too fast",
-    ("efficient", "PASS"): "the method takes no more of retraining's time than allowed",
-    ("efficient", "FAIL"): "the method takes more of retraining's time than allowed",
-    ("efficient", "INCONCLUSIVE"): "too few runs to say what the method costs",
-    ("sequence", "PASS"): "after every request, no leakage was found through the tested channels",
-    ("sequence", "FAIL"): "the sequence of requests left something to be told apart, or a worse model",
-    ("sequence", "INCONCLUSIVE"): "this audit cannot tell whether every request of the sequence was forgotten",
-    ("indistinguishable", "PASS"): "the method's models answer the forget set much as retrained ones do",
-    ("indistinguishable", "FAIL"): "the method's models answer the forget set unlike retrained ones",
-    ("indistinguishable", "INCONCLUSIVE"): "these models cannot tell whether the method is like retraining",
-}
+HEADLINES: Mapping[tuple[str, str], str] = View(
+    lambda: {(name, verdict): text for name, spec in TABLE.items() for verdict, text in spec.headlines.items()}
+)
+"""What a verdict means for its claim."""
 DEFAULTS = {
     "PASS": "the claim holds at the stated confidence",
     "FAIL": "the claim is refuted",
     "INCONCLUSIVE": "too few examples to prove or refute the claim",
     "INVALID": "this audit cannot be interpreted",
 }
-GRAVITY = {"INVALID": 0, "FAIL": 1, "INCONCLUSIVE": 2, "PASS": 3}
 
 
 def headline_of(evidence: Mapping[str, Any]) -> str:
@@ -120,9 +86,9 @@ def is_proven(entry: Mapping[str, Any]) -> bool:
     return bool(plainly and next(unproven(evidence), None) is None)
 
 
-def gravest_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Positions of the entries, those that need attention first, otherwise in their order."""
-    rank = [(is_proven(entry), GRAVITY[entry["evidence"]["verdict"]]) for entry in entries]
+def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Order the entries' positions: those that need attention first, otherwise as they came."""
+    rank = [(is_proven(entry), -SEVERITY[entry["evidence"]["verdict"]]) for entry in entries]
     return sorted(range(len(entries)), key=rank.__getitem__)
 
 

@@ -1,7 +1,4 @@
-"""Write the rendered report: all of its files appear together and whole, or none does.
-
-Everything a report is written to, and what became of it: its own files, and the job summary on GitHub.
-"""
+"""Write the rendered report: its own files, all together and whole or none, and the job summary on GitHub."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_a_pass_in_a_test_that_did_not_pass_proves_nothing(outcome: str) -> None
 def test_what_needs_attention_comes_first() -> None:
     ledger = run(("PASS", "passed"), ("INCONCLUSIVE", "passed"), ("PASS", "skipped"), ("FAIL", "failed"),
                  ("INVALID", "failed"), ("PASS", "passed"))  # fmt: skip
-    assert words.gravest_first(ledger["entries"]) == [4, 3, 1, 2, 0, 5]
+    assert words.most_severe_first(ledger["entries"]) == [4, 3, 1, 2, 0, 5]
 
 
 def test_the_threat_model_promises_nothing_it_cannot_keep() -> None:
