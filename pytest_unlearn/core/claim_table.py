@@ -9,6 +9,7 @@ table in every run.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -49,13 +50,15 @@ class Limit:
         setting: its name.
         range: the values at which a PASS means something.
         side: the end of the claim's interval that it sets.
-        value_of: the setting's value that an end of the interval stands for.
+        value_of: the setting's value that this end stands for.
+        other_end: the other end that goes with this one, where a claim has both; None where that varies.
     """
 
     setting: str
     range: Range
     side: Literal["lowest", "highest"] = "highest"
     value_of: Callable[[float], float] = float
+    other_end: Callable[[float], float] | None = None
 
     @property
     def fixed(self) -> bool:
@@ -71,6 +74,18 @@ class Limit:
             return round(self.value_of(end), ROUNDING)
         except OverflowError:
             return math.inf
+
+    def objection(self, claim: Mapping[str, Any]) -> str:
+        """Say why no PASS of a claim (as JSON) means anything within its ends; nothing if it may."""
+        value = self.value(claim)
+        if value is None:
+            return f"no {self.setting} limits it"
+        if not self.range.holds(value):
+            return f"no {self.setting} can be {value:g}"
+        end, other = claim[self.side], claim.get("lowest" if self.side == "highest" else "highest")
+        if self.other_end is not None and other is not None and abs(other - self.other_end(end)) > 10**-ROUNDING:
+            return f"the limits {other:g} and {end:g} are not those of a {self.setting}"
+        return ""
 
     def looser(self, value: float, accepted: float) -> bool:
         """Tell whether one value of the setting allows what another does not."""
@@ -155,10 +170,10 @@ class View(Mapping[K, V]):
         return repr(self._make())
 
 
-AUC = Limit("max_mia_auc", Range(0.5, 1))
+AUC = Limit("max_mia_auc", Range(0.5, 1), other_end=lambda highest: 1 - highest)
 DROP = Limit("max_drop", Range(0, 1, ("low",)))
-GAP = Limit("max_gap", Range(0, 1))
-RELEARNING = Limit("max_relearning", Range(1, 10, ("high",)), value_of=math.exp)
+GAP = Limit("max_gap", Range(0, 1), other_end=operator.neg)
+RELEARNING = Limit("max_relearning", Range(1, 10, ("high",)), value_of=math.exp, other_end=operator.neg)
 RATIO = Limit("min_ratio", Range(0, 1), side="lowest")
 FRACTION = Limit("max_fraction", Range(0, 1, ("high",)))
 EFFECT = Limit("max_effect", Range(0, 1))

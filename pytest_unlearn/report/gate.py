@@ -85,15 +85,10 @@ def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
         yield f"the lower bound of its estimate, {estimate['low']:g}, is below the limit {lowest:g}"
     if estimate["n_forget"] < 1:
         yield "it rests on no example"
-    confidence = estimate["confidence"]
-    if confidence is None or not settings.TABLE["confidence"].valid(confidence):
-        yield f"its confidence is {confidence}"
-    if spec is not None:
-        value = spec.limit.value(claim)
-        if value is None:
-            yield f"no {spec.limit.setting} limits it"
-        elif not spec.limit.range.holds(value):
-            yield f"no {spec.limit.setting} can be {value:g}"
+    if not settings.TABLE["confidence"].valid(estimate["confidence"] or 0.0):
+        yield f"its confidence is {estimate['confidence']}"
+    if spec is not None and (objection := spec.limit.objection(claim)):
+        yield objection
     attacks = evidence.get("attacks", {})
     for name in evidence.get("deciding", ()):
         if attacks and name not in attacks:
