@@ -25,7 +25,10 @@ NEEDS: Mapping[Needs, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One claim of a policy: its name (of `audit_<claim>`), what it needs, and keywords besides the caller's limits."""
+    """One claim of a policy.
+
+    Its name (of `audit_<claim>`), what it needs, and keywords besides the caller's limits.
+    """
 
     claim: str
     says: str

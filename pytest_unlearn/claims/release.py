@@ -90,6 +90,7 @@ def audit_release(
 
 
 def _policy(policy: str | Policy) -> Policy:
+    """Look up a policy by its name."""
     if isinstance(policy, Policy):
         return policy
     if policy not in POLICIES:
@@ -124,10 +125,12 @@ def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
 
 
 def _needs(policy: Policy) -> str:
+    """Say where each claim of a policy can be asked."""
     return "; ".join(f"{step.claim} {NEEDS[step.needs]}" for step in policy.steps) or "it has none"
 
 
 def _steps(policy: Policy, task: UnlearningTask, canaries: Any) -> list[Step]:
+    """List the steps of a policy whose needs are there."""
     there = {
         "": True,
         "weights": all(is_module(one) for one in task.retrained),
@@ -140,18 +143,20 @@ def _steps(policy: Policy, task: UnlearningTask, canaries: Any) -> list[Step]:
 
 
 def _parameters(claim: str) -> set[str]:
+    """List the keywords of a claim's audit that a caller may give."""
     return set(inspect.signature(AUDITS[claim]).parameters) - OWN
 
 
 def _keywords(step: Step, settings: Mapping[str, Any]) -> dict[str, Any]:
-    known = _parameters(step.claim)
-    return {**{name: value for name, value in settings.items() if name in known}, **step.keywords}
+    """Choose the settings that a step's audit has, its policy's own first."""
+    accepted = _parameters(step.claim)
+    return {**{name: value for name, value in settings.items() if name in accepted}, **step.keywords}
 
 
 def _run(
     step: Step, model: Any, task: UnlearningTask, unlearner: Any, canaries: Any, given: dict[str, Any]
 ) -> Evidence | None:
-    """The claim's evidence; None where the references have nothing of what it is about."""
+    """Run a claim's audit; None where the references lack what it is about."""
     spec = TABLE[step.claim]
     audit: Callable[..., Evidence] = spec.audit()
     hidden = not shows_weights(model) and all(shows_weights(one) for one in task.retrained)

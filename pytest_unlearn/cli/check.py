@@ -18,7 +18,7 @@ from pytest_unlearn.report.terminal import headline
 
 @dataclass(frozen=True)
 class Policy:
-    """What a report has to prove, and the loosest limits and lowest confidence that it may have been judged at.
+    """What a report has to prove, and how loosely it may have been judged.
 
     `limits` maps a claim's name to the value of the setting that limits it; a claim that is not named may have any.
     """

@@ -51,14 +51,14 @@ class Limit:
         range: the values at which a PASS means something.
         side: the end of the claim's interval that it sets.
         value_of: the setting's value that this end stands for.
-        other_end: the other end that goes with this one, where a claim has both; None where that varies.
+        mirror: exchanges the two ends that belong together, where a claim has both; None where that varies.
     """
 
     setting: str
     range: Range
     side: Literal["lowest", "highest"] = "highest"
     value_of: Callable[[float], float] = float
-    other_end: Callable[[float], float] | None = None
+    mirror: Callable[[float], float] | None = None
 
     @property
     def fixed(self) -> bool:
@@ -66,26 +66,26 @@ class Limit:
         return self.range.low == self.range.high
 
     def value(self, claim: Mapping[str, Any]) -> float | None:
-        """Return the setting's value that a claim (as JSON) was judged at; None where that end is open."""
+        """Return the setting's value that a claim (as JSON) was judged at, if any."""
         end = claim.get(self.side)
-        if end is None:
-            return None
+        return None if end is None else self._value(end)
+
+    def objection(self, claim: Mapping[str, Any]) -> str:
+        """Say why no PASS within a claim's ends (as JSON) means anything, if so."""
+        other = claim.get("lowest" if self.side == "highest" else "highest")
+        mirrored = None if self.mirror is None or other is None else self._value(self.mirror(other))
+        values = [self.value(claim), *([] if mirrored is None else [mirrored])]
+        if values[0] is None:
+            return f"no {self.setting} limits it"
+        beyond = [value for value in values if value is not None and not self.range.holds(value)]
+        return f"no {self.setting} can be {beyond[0]:g}" if beyond else ""
+
+    def _value(self, end: float) -> float:
+        """Convert an end of the interval to the setting's scale."""
         try:
             return round(self.value_of(end), ROUNDING)
         except OverflowError:
             return math.inf
-
-    def objection(self, claim: Mapping[str, Any]) -> str:
-        """Say why no PASS of a claim (as JSON) means anything within its ends; nothing if it may."""
-        value = self.value(claim)
-        if value is None:
-            return f"no {self.setting} limits it"
-        if not self.range.holds(value):
-            return f"no {self.setting} can be {value:g}"
-        end, other = claim[self.side], claim.get("lowest" if self.side == "highest" else "highest")
-        if self.other_end is not None and other is not None and abs(other - self.other_end(end)) > 10**-ROUNDING:
-            return f"the limits {other:g} and {end:g} are not those of a {self.setting}"
-        return ""
 
     def looser(self, value: float, accepted: float) -> bool:
         """Tell whether one value of the setting allows what another does not."""
@@ -93,7 +93,7 @@ class Limit:
 
 
 class PolicyStep(NamedTuple):
-    """What a built-in policy asks of a claim, in words, and the keywords it asks it with."""
+    """What a built-in policy asks of a claim, in words and by keywords."""
 
     says: str
     keywords: Mapping[str, Any] = MappingProxyType({})
@@ -142,7 +142,7 @@ class ClaimSpec:
 
     @property
     def of_this_model(self) -> bool:
-        """Whether it says what one model forgot, rather than how well it does or what its method makes of others."""
+        """Whether it says what one model forgot, not how well it or its method does."""
         return self.needs != "unlearner" and self.view == "forget"
 
     def audit(self) -> Callable[..., Any]:
@@ -170,10 +170,10 @@ class View(Mapping[K, V]):
         return repr(self._make())
 
 
-AUC = Limit("max_mia_auc", Range(0.5, 1), other_end=lambda highest: 1 - highest)
+AUC = Limit("max_mia_auc", Range(0.5, 1), mirror=lambda end: 1 - end)
 DROP = Limit("max_drop", Range(0, 1, ("low",)))
-GAP = Limit("max_gap", Range(0, 1), other_end=operator.neg)
-RELEARNING = Limit("max_relearning", Range(1, 10, ("high",)), value_of=math.exp, other_end=operator.neg)
+GAP = Limit("max_gap", Range(0, 1), mirror=operator.neg)
+RELEARNING = Limit("max_relearning", Range(1, 10, ("high",)), value_of=math.exp, mirror=operator.neg)
 RATIO = Limit("min_ratio", Range(0, 1), side="lowest")
 FRACTION = Limit("max_fraction", Range(0, 1, ("high",)))
 EFFECT = Limit("max_effect", Range(0, 1))

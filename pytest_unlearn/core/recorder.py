@@ -36,7 +36,7 @@ class Recorder:
     entries: list[Entry] = field(default_factory=list)
 
     def add(self, evidence: Mapping[str, Any], count: int = 1) -> None:
-        """Keep one evidence (as a dictionary), or merge it into the entry of the same claim."""
+        """Keep one evidence (as JSON), or merge it into the entry of the same claim."""
         new = plain({**evidence, "count": count})
         for position, old in enumerate(self.entries if self.collapse else ()):
             if old["claim"]["name"] == new["claim"]["name"]:
@@ -46,7 +46,7 @@ class Recorder:
         self.entries.append(new)
 
     def drain(self) -> list[Entry]:
-        """Hand over what was recorded since the last call (a phase of the test, or one try of a rerun test)."""
+        """Hand over what was recorded since the last call, a phase or a try of the test."""
         entries, self.entries = self.entries, []
         return entries
 
@@ -56,7 +56,7 @@ _running: list[Recorder] = []  # a thread that a test starts knows no context of
 
 
 def current() -> Recorder | None:
-    """The recorder of the running test, in whichever thread; None outside pytest."""
+    """Return the recorder of the running test, in any thread; None outside pytest."""
     return _active.get() or (_running[-1] if _running else None)
 
 
@@ -80,7 +80,7 @@ def recording(recorder: Recorder) -> Iterator[Recorder]:
 
 
 def severity(entry: Mapping[str, Any]) -> tuple[int, float]:
-    """Rank evidence by its verdict, then by how near its estimate is to its limit or how far beyond it."""
+    """Rank evidence by its verdict, then by how near to or far beyond the limit it is."""
     claim, value = entry["claim"], entry["estimate"]["value"]
     if value is None:  # a non-finite estimate
         return SEVERITY[entry["verdict"]], math.inf
@@ -90,7 +90,7 @@ def severity(entry: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON holds it. One numpy scalar on a report would bring an xdist run down (exit status 3)."""
+    """Turn a value into what JSON holds: a numpy scalar would bring an xdist run down."""
 
     def other(item: Any) -> Any:
         for name in ("tolist", "item"):

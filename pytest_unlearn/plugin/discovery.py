@@ -27,7 +27,7 @@ FUNCTIONS = (FunctionType, MethodType, functools.partial)
 
 
 class AuditTestDetector:
-    """Looks at tests one by one; what was found to reach no audit is not looked at again."""
+    """Looks at tests one by one, and at nothing twice that reaches no audit."""
 
     def __init__(self) -> None:
         self._assertions = assertion_names()

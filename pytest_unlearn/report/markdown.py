@@ -18,7 +18,7 @@ DETAILED = 20
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    """The report as Markdown; it ends with what a report may and may not be read as."""
+    """Write the report as Markdown, with what it may and may not be read as."""
     entries = [ledger["entries"][position] for position in wording.most_severe_first(ledger["entries"])]
     blocks = ["# Unlearning audit", f"**{wording.conclusion(ledger, about.get('gate'))[1]}.**"]
     blocks += [headline(ledger) + "."]
@@ -78,7 +78,7 @@ def _controls(controls: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def escape(text: str) -> str:
-    """Text that neither ends a table cell nor opens an HTML tag (a test's parameters may hold anything)."""
+    """Escape what would end a table cell, open an HTML tag or make a link."""
     plain = " ".join(str(text).splitlines()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
     return plain.replace("](", "]\\(").replace("![", "!\\[")  # neither a link nor a picture
 
@@ -88,14 +88,14 @@ NOTICE = "\n\n*Cut here: a job summary holds 1,024 KB. The whole text is in repo
 
 
 def append(text: str, path: Path) -> None:
-    """Append as much of the text as the summary has room for; an OSError says why it could not be done."""
+    """Append as much of the text as the summary has room for."""
     with path.open("a+b") as stream:
         before = stream.tell()
         stream.write(fitted(f"\n{text}" if before else text, LARGEST - before))
 
 
 def fitted(text: str, room: int) -> bytes:
-    """The text in UTF-8, cut at a line and marked as cut where it does not fit."""
+    """Encode text as UTF-8, cut at a line and marked as cut where it does not fit."""
     whole = text.encode()
     if len(whole) <= room:
         return whole

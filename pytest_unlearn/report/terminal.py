@@ -17,7 +17,10 @@ VERDICT_WIDTH = len("INCONCLUSIVE")
 
 
 def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
-    """Lines no longer than `width` (but for one to be copied), each with the colour it is printed in ("" for none)."""
+    """Lay the ledger out in lines, each with its colour ("" for none).
+
+    None is longer than `width`, but for one that is to be copied.
+    """
     result = [(line, "") for line in fold(headline(ledger), width)] + _claims(ledger["entries"], width)
     for colour, texts in (("yellow", [f"partial run: {reason}" for reason in ledger["partial"]]),
                           ("red", reconcile(ledger))):  # fmt: skip
@@ -26,7 +29,7 @@ def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
 
 
 def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str]]:
-    """A line for each claim; where that is too wide, a line for the test and more for the numbers."""
+    """Write a line for each claim; where that is too wide, more for the numbers."""
     names = max((len(_name(entry["nodeid"])) for entry in entries), default=0)
     full, short = ([observed(entry, brief) for entry in entries] for brief in (False, True))
     stacked = full if VERDICT_WIDTH + 2 + max(map(len, full), default=0) <= width else short
@@ -45,7 +48,7 @@ def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str
 
 
 def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """Yield the lines below a search, each with whether it may be broken: a line to be copied may not."""
+    """Yield the lines below a search, each with whether it may be broken."""
     evidence = entry["evidence"]
     if not counts(evidence["estimate"]):
         return
@@ -66,12 +69,12 @@ def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
 
 
 def _room(names: int, texts: list[str]) -> int:
-    """How wide a line with verdict, name and text is."""
+    """Count the width of a line with verdict, name and text."""
     return VERDICT_WIDTH + names + 4 + max(map(len, texts), default=0)
 
 
 def headline(ledger: Mapping[str, Any]) -> str:
-    """What was planned, what ran and what came of it, in one line."""
+    """Say in one line what was planned, what ran and what came of it."""
     numbers = ledger["counts"]
     verdicts = ", ".join(f"{numbers[word]} {word}" for word in WORDS.values())
     planned = numbers["planned"]
@@ -79,7 +82,7 @@ def headline(ledger: Mapping[str, Any]) -> str:
 
 
 def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
-    """One claim's estimate and interval against what was claimed; `brief` leaves the quantity's name out."""
+    """Put an estimate beside its claim; `brief` leaves the quantity's name out."""
     evidence = entry["evidence"]
     label = f" ({evidence['label']})" if evidence.get("label") else ""
     times = f" (worst of {entry['count']})" if entry["count"] > 1 else ""
@@ -90,7 +93,7 @@ def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
 
 
 def section(entries: Iterable[Mapping[str, Any]]) -> str:
-    """The text that goes with a failing test: what each of its audits saw, attack by attack."""
+    """Write what each audit of a failing test saw, attack by attack."""
     paragraphs = []
     for entry in entries:
         evidence = entry["evidence"]
@@ -102,7 +105,7 @@ def section(entries: Iterable[Mapping[str, Any]]) -> str:
 
 
 def attacks(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Each attack: its name, whether PASS depends on it, and its estimate."""
+    """List each attack: its name, whether PASS depends on it, its estimate."""
     return [
         (name, "deciding" if name in evidence["deciding"] else "tripwire", interval(estimate))
         for name, estimate in evidence["attacks"].items()
@@ -110,13 +113,13 @@ def attacks(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def fold(text: str, width: int, indent: int = 0) -> list[str]:
-    """The text in lines of at most `width`, each but the first (or all, with an indent) set in."""
+    """Fold text into lines of at most `width`, set in from the second or by `indent`."""
     margin = " " * indent
     return textwrap.wrap(text, max(width, indent + 20), initial_indent=margin, subsequent_indent=margin or "  ")
 
 
 def cut(text: str, width: int) -> str:
-    """The text, shortened to `width` with three dots."""
+    """Shorten text to `width` with three dots."""
     return text if len(text) <= width else text[: max(0, width - 3)] + "..."
 
 

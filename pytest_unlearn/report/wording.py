@@ -1,4 +1,4 @@
-"""What every renderer says alike: a claim and a whole run in a sentence, and what neither may be taken for."""
+"""Wording that all renderers share: a claim and a run in a sentence, and what neither may be taken for."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ DEFAULTS = {
 
 
 def headline_of(evidence: Mapping[str, Any]) -> str:
-    """What a verdict means for its claim, without numbers."""
+    """Say what a verdict means for its claim, without numbers."""
     verdict = evidence["verdict"]
     return HEADLINES.get((evidence["claim"]["name"], verdict), DEFAULTS[verdict])
 
 
 def sentence(entry: Mapping[str, Any]) -> str:
-    """One claim in plain words: what was concluded, what was measured, what was allowed."""
+    """Put one claim in plain words: concluded, measured, allowed."""
     evidence = entry["evidence"]
     estimate, claim = evidence["estimate"], evidence["claim"]
-    says = headline_of(evidence)
+    headline = headline_of(evidence)
     worst = f" at worst in {entry['count']:,} requests" if entry["count"] > 1 else ""
     if counts(estimate):
         measured = f"{interval(estimate)} {claim['quantity']}; {allowed(claim)} is allowed"
@@ -47,17 +47,17 @@ def sentence(entry: Mapping[str, Any]) -> str:
             f"{number(estimate['high'])} by one-sided {estimate['confidence']:.0%} bounds; {allowed(claim)} is allowed"
         )
     but = "" if entry["outcome"] in ("passed", "failed") else f" The test itself ended as {entry['outcome']}."
-    return f"{says[:1].upper()}{says[1:]}: {measured}.{but}"
+    return f"{headline[:1].upper()}{headline[1:]}: {measured}.{but}"
 
 
 def allowed(claim: Mapping[str, Any]) -> str:
-    """The claim's limits without its quantity: "at most 0.55"."""
+    """Say a claim's limits without its quantity: "at most 0.55"."""
     text = str(claim["text"])
     return text.removeprefix(claim["quantity"]).strip() or text
 
 
 def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tuple[bool, str]:
-    """Whether the whole run may be called passed, and in words.
+    """Tell whether the whole run may be called passed, and say so in words.
 
     A gate must release, and every claim must be proven. Nothing that is missing or partial is a pass.
     """
@@ -80,32 +80,32 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
 
 
 def is_proven(entry: Mapping[str, Any]) -> bool:
-    """Whether a claim is PASS in a test that passed, and bears it out; other tests prove nothing."""
+    """Tell whether a claim is a PASS that its evidence bears out, in a test that passed."""
     evidence = entry.get("evidence", {})
     plainly = evidence.get("verdict") == "PASS" and entry["outcome"] == "passed"
     return bool(plainly and next(unproven(evidence), None) is None)
 
 
 def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Order the entries' positions: those that need attention first, otherwise as they came."""
+    """Order the entries' positions: first those that need attention."""
     rank = [(is_proven(entry), -SEVERITY[entry["evidence"]["verdict"]]) for entry in entries]
     return sorted(range(len(entries)), key=rank.__getitem__)
 
 
 def counts(estimate: Mapping[str, Any]) -> bool:
-    """Whether an estimate counts requests, and so has no interval."""
+    """Tell whether an estimate counts requests, and so has no interval."""
     return estimate.get("method") == "count" and estimate["value"] is not None
 
 
 def interval(estimate: Mapping[str, Any]) -> str:
-    """`0.620 [0.580, 0.660]`, or `1 of 24` where requests are counted."""
+    """Write `0.620 [0.580, 0.660]`, or `1 of 24` where requests are counted."""
     if counts(estimate):
         return f"{estimate['value']:.0f} of {estimate['n_forget']:,}"
     return f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
 
 
 def sizes(estimate: Mapping[str, Any]) -> str:
-    """How much an estimate rests on: examples and controls, examples compared in pairs, or requests."""
+    """Say how many examples, pairs or requests an estimate rests on."""
     if counts(estimate):
         return f"{estimate['n_forget']:,} requests"
     if estimate["method"].startswith("median of"):
@@ -116,5 +116,5 @@ def sizes(estimate: Mapping[str, Any]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three decimals; a value that is not finite is stored as None."""
+    """Write three decimals; a value that is not finite is stored as None."""
     return "n/a" if value is None else f"{value:.3f}"

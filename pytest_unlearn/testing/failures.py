@@ -16,7 +16,10 @@ from pytest_unlearn.report.wording import headline_of, interval, sizes
 
 
 class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, not an error
-    """A claim was not proven; `.evidence` says why. One type for every verdict, so that Hypothesis sees one failure."""
+    """A claim was not proven; `.evidence` says why.
+
+    One type for every verdict, so that Hypothesis sees one failure.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(explain(evidence.to_json()))
@@ -24,7 +27,10 @@ class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, no
 
 
 class ReleaseFailure(AuditFailure):
-    """Some claims of a release were not proven; `.evidences` holds all by name, `.evidence` the most severe."""
+    """Some claims of a release were not proven.
+
+    `.evidences` holds all by name, `.evidence` the most severe.
+    """
 
     def __init__(self, evidences: Mapping[str, Evidence]) -> None:
         self.evidences = dict(evidences)
@@ -60,7 +66,7 @@ def raise_unless_proven(evidence: Evidence) -> Evidence:
 
 
 def raise_unless_all_proven(evidences: Mapping[str, Evidence]) -> dict[str, Evidence]:
-    """Record the evidence of several claims, and hand it back where all of it may pass.
+    """Record the evidence of several claims, and hand it back where all may pass.
 
     Returns:
         The evidence by claim, if each is a PASS, or inconclusive where the settings let that pass.

@@ -16,7 +16,7 @@ MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!"}
 
 
 def page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything the template needs."""
+    """Gather everything the template needs."""
     entries = ledger["entries"]
     passed, conclusion = wording.conclusion(ledger, about.get("gate"))
     order = wording.most_severe_first(entries)
@@ -106,7 +106,7 @@ def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def _drawn(exhibit: Mapping[str, Any]) -> str:
-    """The plot; one that its data do not allow is left out, and must not cost the report."""
+    """Draw a plot, or nothing where its data do not allow one."""
     try:
         return plots.DRAWN[exhibit["kind"]](exhibit)
     except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -130,7 +130,7 @@ def _exposed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was spent, as far as it is known; models handed over have no time."""
+    """Say what was spent, as far as it is known; models handed over have no time."""
     spent = entry["evidence"]["provenance"].get("seconds") or {}
     rows = [(f"{role} model", spent[role]) for role in ("original", "unlearned") if spent.get(role) is not None]
     references = [seconds for seconds in spent.get("references") or () if seconds is not None]
@@ -143,7 +143,7 @@ def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Nested provenance as (path, text) rows."""
+    """Flatten nested provenance into (path, text) rows."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flat(item, f"{path}.{key}" if path else str(key))
