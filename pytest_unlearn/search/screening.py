@@ -19,7 +19,7 @@ from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.claims.common.controls import does_not_follow
 from pytest_unlearn.claims.common.findings import Judgement, examine, is_coarse, judge, labels_only
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
-from pytest_unlearn.core.recorder import Entry, badness
+from pytest_unlearn.core.recorder import Entry, severity
 from pytest_unlearn.models.predict import evaluate
 from pytest_unlearn.search.dataset_stats import Facts
 from pytest_unlearn.search.families import resolve
@@ -106,7 +106,7 @@ def trial_of(plain: Trial, entry: Entry, trainings: int) -> Trial:
         powerful=verdict in ("PASS", "FAIL"),
         attack=entry["decided_by"],
         estimate=Estimate(**estimate) if finite else None,
-        excess=badness(entry)[1],
+        excess=severity(entry)[1],
         quantity=entry["claim"]["quantity"],
         doubt=unread[0] if unread and verdict in kinds else "",
         kinds=frozenset([kinds[verdict]] if unread and verdict in kinds else []),

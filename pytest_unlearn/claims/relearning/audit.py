@@ -55,7 +55,7 @@ def audit_not_relearnable(
     Args:
         model: the unlearned model, an `nn.Module` with trainable weights.
         forget: the forget view of an `UnlearningTask` or its loader.
-        max_ratio: how many times smaller or larger the area may be, above 1. Perfect unlearning gives a ratio of 1.
+        max_ratio: how many times smaller or larger the area may be, above 1 and at most 10. Perfect unlearning gives 1.
         steps: of Adam on batches of 64 forget examples, from 1.
         seeds: copies of each model that learn, each in an order of its own, from 1.
         learning_rate: of Adam, above 0.
