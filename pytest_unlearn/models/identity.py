@@ -63,13 +63,13 @@ def module_state(module: Any) -> str:
 
 
 def identify_estimator(estimator: Any) -> Identity:
-    """Digest a scikit-learn estimator by its pickled state."""
-    import joblib
-
+    """Digest a fitted estimator: its parameters, what it learned, and the functions that it holds."""
     try:
-        digest = str(joblib.hash(estimator))
-    except Exception as error:  # whatever an estimator holds that cannot be pickled
-        return Identity(obstacle=f"the estimator's state cannot be read ({type(error).__name__})")
+        digest = Walk().digest(estimator, "the estimator")
+    except UnknownRecipe as unknown:
+        return Identity(obstacle=" is ".join(unknown.args))
+    except RecursionError:
+        return Identity(obstacle="the estimator is nested too deeply to read")
     return Identity(digest, digest)
 
 
