@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.evidence import Evidence
-from pytest_unlearn.core.recorder import Entry, Recorder, badness, current, recording
+from pytest_unlearn.core.recorder import Entry, Recorder, current, recording, severity
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.search.budget import Budget, as_budget
 from pytest_unlearn.search.confirmation import Attempt, run_guarded, unlearn_request
@@ -22,7 +23,7 @@ from pytest_unlearn.search.unlearned import UnlearnedRequest
 from pytest_unlearn.search.verdict import verdict_of
 from pytest_unlearn.task import UnlearningTask
 
-OTHER_CLAIMS = ("algorithm", "utility", "matches_retrained")  # that say nothing of what this model forgot
+OTHER_CLAIMS = frozenset(name for name, spec in TABLE.items() if not spec.of_this_model)
 Property = Callable[[UnlearnedRequest], Any]
 
 
@@ -114,6 +115,6 @@ def _judged(
     plain = replace(runner.blank_result(request, ""), trainings=len(runner.steps(request)) + stage.references)
     if not audits:
         return Attempt(plain)
-    result = result_of_entry(plain, max(audits, key=badness), plain.trainings)
+    result = result_of_entry(plain, max(audits, key=severity), plain.trainings)
     tells = any(entry["claim"]["name"] not in OTHER_CLAIMS for entry in audits)
     return Attempt(replace(result, powerful=result.powerful and tells), error, evidence)

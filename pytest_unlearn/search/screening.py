@@ -17,10 +17,11 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_unlearn.attacks.registry import Pairing
-from pytest_unlearn.claims.common.controls import does_not_follow
-from pytest_unlearn.claims.common.findings import Judgement, examine, is_coarse, judge, labels_only
+from pytest_unlearn.claims.common.controls import uncorrelated_with_references
+from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, judge_attacks, labels_only
+from pytest_unlearn.claims.common.verdict import Judgement
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
-from pytest_unlearn.core.recorder import Entry, badness
+from pytest_unlearn.core.recorder import Entry, severity
 from pytest_unlearn.models.predict import evaluate
 from pytest_unlearn.search.dataset_stats import DatasetStats
 from pytest_unlearn.search.families import resolve
@@ -110,7 +111,7 @@ def result_of_entry(plain: RequestResult, entry: Entry, trainings: int) -> Reque
         powerful=verdict in ("PASS", "FAIL"),
         attack=entry["decided_by"],
         estimate=Estimate(**estimate) if finite else None,
-        excess=badness(entry)[1],
+        excess=severity(entry)[1],
         quantity=entry["claim"]["quantity"],
         doubt=unread[0] if kind else "",
         kinds=frozenset([kind] if kind else []),
@@ -122,7 +123,7 @@ def result_of_entry(plain: RequestResult, entry: Entry, trainings: int) -> Reque
 class Screening:
     """What a screening came to; `doubts` tells by kind why the answers cannot be judged."""
 
-    judgement: Judgement
+    judgement: Judgement[AttackFinding]
     doubts: Mapping[str, str]
     coarse: bool
 
@@ -278,15 +279,15 @@ class RequestRunner:
             forget_groups=None if groups is None else groups[forget],
             control_groups=None if owners is None else owners[kept],
         )
-        findings = examine(target, matched_references, pairing, self.confidence, standard=False)
+        findings = evaluate_attacks(target, matched_references, pairing, self.confidence, standard=False)
         findings = tuple(finding for finding in findings if finding.deciding)
         able = can_certify(self.limit, self.confidence, len(forget), int(kept.sum()), **pairing.labels)
-        judgement = judge(findings, self.limit, self.confidence, able)
+        judgement = judge_attacks(findings, self.limit, self.confidence, able)
         invalid = judgement.reason if judgement.verdict is Verdict.INVALID else ""
         doubts = {
             "invalid": invalid,
-            "uncorrelated": "" if invalid else does_not_follow(target, matched_references),
-            "uncorrelated everywhere": does_not_follow(answers, all_references),
+            "uncorrelated": "" if invalid else uncorrelated_with_references(target, matched_references),
+            "uncorrelated everywhere": uncorrelated_with_references(answers, all_references),
         }
         # Where nothing is answered at all, it is not for labels alone that nothing is seen.
         return Screening(judgement, {k: why for k, why in doubts.items() if why}, is_coarse(findings) and not invalid)
