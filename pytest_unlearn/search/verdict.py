@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_unlearn.claims.common.evidence import rounded
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, Verdict
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.search.confirmation import Attempt, describe
@@ -53,11 +54,7 @@ def verdict_of(
 ) -> Evidence:
     """Decide the claim that a method survives.
 
-    Args:
-        search: what was tried, and what was confirmed.
-        sources: where each threshold came from.
-        confidence: of the bounds that requests were judged by.
-        replay: the line that audits a request again.
+    `sources` tell where each threshold came from; `replay` writes the line that audits a request again.
     """
     failures = 0 if search.failure is None else 1
     powerful = sum(result.powerful for result in search.results)
@@ -160,9 +157,12 @@ def _worst_request(search: Search, replay: Callable[[ForgetRequest], str]) -> tu
     stages = [("searched", worst)]
     if search.first is not None and search.first.request != worst.request:
         stages = [("searched", search.first), ("made smaller", worst)]
-    rows = [(name, repr(result.request), result.examples, *_numbers(result.estimate)) for name, result in stages]
+    rows = [
+        (name, repr(result.request), result.examples, *(rounded(result.estimate) if result.estimate else (None,) * 3))
+        for name, result in stages
+    ]
     if search.failure is not None and search.failure.evidence is not None:
-        rows.append(("confirmed", repr(worst.request), worst.examples, *_numbers(search.failure.evidence.estimate)))
+        rows.append(("confirmed", repr(worst.request), worst.examples, *rounded(search.failure.evidence.estimate)))
     return (
         Table(
             title="The worst request",
@@ -172,12 +172,6 @@ def _worst_request(search: Search, replay: Callable[[ForgetRequest], str]) -> tu
             rows=tuple(rows),
         ),
     )
-
-
-def _numbers(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
-    if estimate is None:
-        return None, None, None
-    return round(estimate.value, 4), round(estimate.low, 4), round(estimate.high, 4)
 
 
 def _by_family(search: Search) -> Table:
