@@ -114,6 +114,24 @@ def test_a_budget_of_seconds_is_kept():
     assert time.monotonic() - started < 5
 
 
+PLANTED = {
+    "requests of 50 or more": lambda request: size_of(request) >= 50,
+    "class 7": lambda request: "class" in request.family and request.label == 7 and size_of(request) >= 12,
+    "near-duplicates in retain": lambda request: request.family == "near-duplicates" and request.size >= 11,
+    "mislabelled examples": lambda request: request.family == "mislabelled" and request.size >= 11,
+    "second of a sequence": lambda request: request.family == "sequence" and request.parts[-1].size >= 12,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("weakness", PLANTED)
+def test_a_weakness_of_one_kind_of_request_is_found_within_the_usual_budget(weakness, seed):
+    found, _ = search(PLANTED[weakness], seed=seed)
+    assert found.failure is not None
+    assert found.failure.result.examples <= (53 if weakness == "requests of 50 or more" else 14)
+
+
 class TestShrinking:
     @pytest.mark.parametrize("seed", range(5))
     @pytest.mark.parametrize(
