@@ -20,7 +20,7 @@ from pytest_unlearn.claims.common.controls import uncorrelated_with_references
 from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, judge_attacks, labels_only
 from pytest_unlearn.claims.common.verdict import Decision
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
-from pytest_unlearn.core.recorder import Entry, badness
+from pytest_unlearn.core.recorder import Entry, severity
 from pytest_unlearn.models.predict import evaluate
 from pytest_unlearn.search.dataset_stats import Facts
 from pytest_unlearn.search.families import resolve
@@ -107,7 +107,7 @@ def trial_of(plain: Trial, entry: Entry, trainings: int) -> Trial:
         powerful=verdict in ("PASS", "FAIL"),
         attack=entry["decided_by"],
         estimate=Estimate(**estimate) if finite else None,
-        excess=badness(entry)[1],
+        excess=severity(entry)[1],
         quantity=entry["claim"]["quantity"],
         doubt=unread[0] if unread and verdict in kinds else "",
         kinds=frozenset([kinds[verdict]] if unread and verdict in kinds else []),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -81,9 +80,9 @@ def audit_canaries_forgotten(
         model: the unlearned model: an `nn.Module`, a fitted scikit-learn classifier or a callable; for Gaussian
             canaries a module or a linear classifier.
         canaries: from `plant_canaries`; the model's training set was `canaries.train`, its request `canaries.indices`.
-        max_effect: the largest tolerated effect. "gaussian": mean of standard normal alignments, above 0 (0.2 by
-            default), on either side. "mislabelled" and "confusion": share of pairs in which the planted example looks
-            more trained than its twin that was held out, between 0.5 and 1 (0.6 and 0.65); 1 - max_effect is the
+        max_effect: the largest tolerated effect. "gaussian": mean of standard normal alignments, between 0 and 1
+            (0.2 by default), on either side. "mislabelled" and "confusion": share of pairs in which the planted example
+            looks more trained than its twin that was held out, between 0.5 and 1 (0.6 and 0.65); 1 - max_effect is the
             smallest. "backdoor": share of triggers that call for their target, between 1 / classes and 1 (halfway).
         original: the model that was trained on the canaries, the positive control.
         references: models retrained without them, negative controls. "confusion" is also judged by how often unseen
@@ -166,12 +165,11 @@ def _claim(canaries: Canaries, max_effect: float | None, sources: Mapping[str, s
     chance = {"gaussian": 0.0, "backdoor": 1 / len(canaries.classes)}.get(canaries.kind, 0.5)
     highest = LIMITS.get(canaries.kind, chance + OF_THE_WAY * (1 - chance))
     source = "default" if max_effect is None else "call keyword"
-    most = math.inf if canaries.kind == "gaussian" else 1.0
     if max_effect is not None:
-        if isinstance(max_effect, bool) or not isinstance(max_effect, (int, float)) or not chance < max_effect < most:
-            upper = "" if most == math.inf else " and below 1"
+        if isinstance(max_effect, bool) or not isinstance(max_effect, (int, float)) or not chance < max_effect < 1:
             raise ValueError(
-                f"max_effect of {canaries.kind} canaries must be a number above {chance:g}{upper}; got {max_effect!r}."
+                f"max_effect of {canaries.kind} canaries must be a number above {chance:g} and below 1; got "
+                f"{max_effect!r}."
             )
         highest = float(max_effect)
     lowest = {"gaussian": -highest, "backdoor": None}.get(canaries.kind, round(1 - highest, 12))

@@ -93,9 +93,9 @@ def audit_with_attacks(
         certifiable, counted: see `judge`.
     """
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
-    original = case.known_answers(case.original) if case.original is not None else None
+    original = case.answers(case.original) if case.original is not None else None
     target = replace(case.answers(model), original=original)
-    references = distinct([replace(case.known_answers(one), original=original) for one in case.references])
+    references = distinct([replace(case.answers(one), original=original) for one in case.references])
     others = [answers for answers in references if not same_answers(answers, target)]
     findings = run(target, others)
     judged = judge_attacks(findings, limit, confidence, certifiable, counted=counted)
@@ -126,7 +126,10 @@ def audit_with_attacks(
             Objection((), (step,) if few else (), Verdict.PASS),
             Objection((), settles if judged.verdict is Verdict.INCONCLUSIVE else (), Verdict.PASS),
         ],
-        notes=(*_notes(case, references, require_controls), *identity_notes(model, case.original, case.references)),
+        notes=(
+            *_notes(case, references, require_controls),
+            *identity_notes(model, case.original, case.references, case.models),
+        ),
     )
     return AttackAudit(
         model, case, terms, target, original, references, others, findings, rotations, controls, judged, decision
@@ -177,6 +180,7 @@ def attack_evidence(
             audit.model,
             (case.forget, case.controls),
             case.task,
+            models=case.models,
             original=own_original and case.original is not None,
             retrained=own_references and bool(case.references),
             require_controls=audit.terms.require_controls,

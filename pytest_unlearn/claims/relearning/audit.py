@@ -29,7 +29,7 @@ from pytest_unlearn.claims.relearning.query import Relearning
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Evidence, FloatArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
-from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.models.query import Query
 
 
 def audit_not_relearnable(
@@ -58,7 +58,7 @@ def audit_not_relearnable(
     Args:
         model: the unlearned model, an `nn.Module` with trainable weights.
         forget: the forget view of an `UnlearningTask` or its loader.
-        max_ratio: how many times smaller or larger the area may be, above 1. Perfect unlearning gives a ratio of 1.
+        max_ratio: how many times smaller or larger the area may be, above 1 and at most 10. Perfect unlearning gives 1.
         steps: of Adam on batches of 64 forget examples, from 1.
         seeds: copies of each model that learn, each in an order of its own, from 1.
         learning_rate: of Adam, above 0.
@@ -107,7 +107,7 @@ def audit_not_relearnable(
         ),
         notes=(
             *(() if vetoes else (finding.summary for finding in findings)),
-            *identity_notes(model, case.original, case.references),
+            *identity_notes(model, case.original, case.references, case.models),
         ),
     )
     return build_evidence(
@@ -119,6 +119,7 @@ def audit_not_relearnable(
             model,
             (case.forget,),
             case.task,
+            models=case.models,
             original=case.original is not None,
             retrained=True,
             steps=steps,
@@ -135,15 +136,15 @@ def _curves(case: Case, model: Any, query: Query) -> dict[str, FloatArray]:
     """What the query found of each model; a reference that is the audited model itself is left out."""
     task = case.task
     assert task is not None
-    twin = twin_of(model, None, case.references)
+    twin = twin_of(model, None, case.references, case.models)
     if twin and len(case.references) == 1:
         raise ValueError(ONLY_ITSELF)
-    found = {"this model": ask(query, model, case.forget, classes=case.classes, output=case.output, device=task.device)}
+    found = {"this model": case.models.of(model).ask(query, case.forget, case.output)}
     if case.original is not None:
-        found["original"] = task.asked(query, case.original, case.forget, case.output)
+        found["original"] = case.models.of(case.original).ask(query, case.forget, case.output)
     for number, reference in enumerate(case.references):
         if twin != f"retrained {number}":
-            found[f"retrained {number}"] = task.asked(query, reference, case.forget, case.output)
+            found[f"retrained {number}"] = case.models.of(reference).ask(query, case.forget, case.output)
     return found
 
 
