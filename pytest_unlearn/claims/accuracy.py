@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness
-from pytest_unlearn.claims.common.evidence import build_evidence, sources
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import Fault, Finding, Wording, decide, judge
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
 from pytest_unlearn.core.figures import Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP
 from pytest_unlearn.data.view import View, as_view
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
 from pytest_unlearn.models.predict import Output
@@ -56,14 +56,14 @@ def audit_utility(
     Source: Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the
         paired-sample design", eq. 6-8.
     """
-    limit, level = resolve("max_drop", max_drop), resolve("confidence", confidence)
+    sources, (limit, confidence) = resolve_all(max_drop=max_drop, confidence=confidence)
     claim = Claim(
         name="utility",
         quantity="drop in accuracy",
-        highest=limit.value,
-        sources=sources(max_drop=limit, confidence=level),
+        highest=limit,
+        sources=sources,
     )
-    return conclude(model, compare(model, test, baseline, output=output), claim, level.value, "less accurate")
+    return conclude(model, compare(model, test, baseline, output=output), claim, confidence, "less accurate")
 
 
 def audit_matches_retrained(
@@ -95,16 +95,16 @@ def audit_matches_retrained(
 
     Source: two one-sided tests, Schuirmann 1987; Tango 1998 for one reference.
     """
-    limit, level = resolve("max_gap", max_gap), resolve("confidence", confidence)
+    sources, (limit, confidence) = resolve_all(max_gap=max_gap, confidence=confidence)
     claim = Claim(
         name="matches_retrained",
         quantity="accuracy minus the retrained models'",
-        lowest=-limit.value,
-        highest=limit.value,
-        sources=sources(max_gap=limit, confidence=level),
+        lowest=-limit,
+        highest=limit,
+        sources=sources,
     )
     return conclude(
-        model, compare(model, view, baseline, output=output), claim, level.value, "unlike the retrained models"
+        model, compare(model, view, baseline, output=output), claim, confidence, "unlike the retrained models"
     )
 
 
@@ -154,16 +154,15 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
     finding = Finding(
         name="accuracy", measure=measure, estimate=measure.at(confidence), faults={"high": fault, "low": fault}
     )
-    judgement = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""))
-    needed = judgement.needed
+    judged = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""), counted=True)
+    needed = judged.needed
     many = f"about {needed:,} examples would settle it" if needed is not None else "no number of examples settles it"
     accuracy = {"model": float(comparison.ours.mean()), comparison.name: float(comparison.theirs.mean())}
     shown = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
     decision = decide(
-        judgement,
+        judged,
         advice=(f"{many}: test on more, or choose a limit that this many can certify",),
         scope=(f"accuracy on {len(comparison.view)} {comparison.view.name} examples: {shown}",),
-        needed=needed,
     )
     return build_evidence(
         claim,

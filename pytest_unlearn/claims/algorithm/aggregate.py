@@ -19,19 +19,19 @@ from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import (
     controls_look_trained,
     negative_control,
-    positive_control,
+    recognition,
     uncorrelated_with_references,
     without,
 )
 from pytest_unlearn.claims.common.findings import (
     AttackFinding,
+    attack_finding,
     evaluate_attacks,
-    faults_of,
     judge_attacks,
     labels_only,
 )
 from pytest_unlearn.claims.common.verdict import Objection
-from pytest_unlearn.core.evidence import Answers, Controls, Outputs, Scores, Verdict
+from pytest_unlearn.core.evidence import Answers, Controls, Outputs, Verdict
 from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models
 
 NULLS: dict[str, Null] = {"U-LiRA": "never trained", "U-LiRA, unlearned null": "unlearned"}
@@ -93,20 +93,8 @@ def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confid
     for side, words in SIDES.items() if len(means) > 1 else ():
         measure = ExtremeMeasure(parts=means, side=side)
         named = replace(attack, name=f"{words} class", sides=(side,))
-        findings.append(replace(_finding(named, scores[0], measure, confidence), role="tripwire"))
+        findings.append(attack_finding(named, scores[0], measure, confidence, deciding=False))
     return findings
-
-
-def _finding(attack: Attack, scores: Scores, measure: Measure, confidence: float) -> AttackFinding:
-    return AttackFinding(
-        name=attack.name,
-        attack=attack,
-        scores=scores,
-        measure=measure,
-        estimate=measure.at(confidence),
-        faults=faults_of(attack),
-        one_sided=not attack.signed,
-    )
 
 
 def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[int]:
@@ -169,7 +157,7 @@ def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
                 source="Hayes et al. 2024",
             )
             scores = attack.score(run.unlearned, run.references, run.pairing)
-            each.append(_finding(attack, scores, attack.measure(scores, run.pairing), confidence))
+            each.append(attack_finding(attack, scores, attack.measure(scores, run.pairing), confidence))
         # under this null what one run says of another is much what the other says of it
         twice = 2.0 if null == "unlearned" else 1.0
         found.append(_mean(each, same=False, confidence=confidence, inflation=twice))
@@ -217,8 +205,6 @@ def run_controls(
         fails = "is told apart from the controls although it never saw either"
         retrained.append(negative_control(k, judge_attacks(found, limit, confidence), fails))
     return Controls(
-        original=positive_control(
-            originals, limit, name="originals", what="the requests are", where="the original models"
-        ),
+        original=recognition(originals, limit, "the requests are", plural=True),
         retrained=tuple(retrained),
     )

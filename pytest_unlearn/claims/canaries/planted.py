@@ -13,7 +13,7 @@ from pytest_unlearn.data.dataset import Examples, is_tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Change:
+class TrainingChange:
     """What a kind of canary does to the training set. All positions are in the set as it was handed over.
 
     `rows` become canaries: with the labels in `labels`, and, unless None, with `inputs` in place of their own.
@@ -44,7 +44,7 @@ class PlantedTrain:
         return x, int(self.labels[index])
 
 
-def planted_train(given: Any, examples: Examples, change: Change) -> tuple[Any, IntArray]:
+def planted_train(given: Any, examples: Examples, change: TrainingChange) -> tuple[Any, IntArray]:
     """What to train on, and the positions of the canaries in it. What is left keeps its order."""
     kept = np.ones(len(examples), dtype=bool)
     if change.left_out is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from pytest_unlearn.claims.canaries.kinds.backdoor import BackdoorPlan, plant_backdoor
 from pytest_unlearn.claims.canaries.kinds.gaussian import GaussianPlan, plant_gaussian
 from pytest_unlearn.claims.canaries.kinds.label_pairs import PairsPlan, plant_confusion, plant_mislabelled
-from pytest_unlearn.claims.canaries.planted import Change, planted_train
+from pytest_unlearn.claims.canaries.planted import TrainingChange, planted_train
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.dataset import Examples
 
@@ -136,7 +136,7 @@ def digest_of(examples: Examples) -> str:
     return hashlib.sha256(b"".join(examples.digests)).hexdigest()
 
 
-def _digest(examples: Examples, change: Change) -> str:
+def _digest(examples: Examples, change: TrainingChange) -> str:
     """The digest of what will be trained on, without reading all of it again."""
     inputs = examples.inputs(change.rows) if change.inputs is None else change.inputs
     digests = dict(enumerate(examples.digests))
@@ -152,7 +152,7 @@ def _distinct(examples: Examples) -> IntArray:
     return np.array([i for i, content in enumerate(examples.contents) if seen[content] == 1], dtype=np.int64)
 
 
-def _rest(examples: Examples, change: Change) -> IntArray:
+def _rest(examples: Examples, change: TrainingChange) -> IntArray:
     kept = np.ones(len(examples), dtype=bool)
     kept[change.rows] = False
     if change.left_out is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.signals import correctness, probabilities
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Judgement, Wording, excess, judge
+from pytest_unlearn.claims.common.verdict import Decision, Fault, Finding, Wording, excess, judge
 from pytest_unlearn.core.evidence import Answers, Claim, FloatArray, Side
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.statistics import among_references, shift
@@ -137,10 +137,10 @@ def _sparse(ours: FloatArray, theirs: FloatArray) -> bool:
     return bool(np.isin(np.append(ours, theirs), (0.0, 1.0)).all())
 
 
-def judge_components(components: Sequence[Component], confidence: float) -> Judgement[Component]:
+def judge_components(components: Sequence[Component], confidence: float) -> Decision[Component]:
     """Judge one model; only what is further away than one more retrained model may be makes it FAIL."""
     claim = components[0].limits
-    return judge(components, claim, confidence, wording=WORDING, foremost=lambda one: excess(one, claim))
+    return judge(components, claim, confidence, wording=WORDING, foremost=lambda one: excess(one, claim), counted=True)
 
 
 def _confidence_in_label(outputs: Any) -> FloatArray:

@@ -16,13 +16,14 @@ from pytest_unlearn.claims.common.attack_audit import (
     finding_rows,
     run_chosen,
 )
+from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.inputs import Case, open_task_case, removed_classes
 from pytest_unlearn.claims.common.verdict import doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import answers_by, find_layers
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
@@ -68,23 +69,13 @@ def audit_features_forgotten(
 
     Source: Golatkar et al. 2020 and Goel et al. 2022 for the readout; Hu et al. 2024, "Jogging the memory", for why.
     """
-    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
-    case = open_task_case(forget, output, strict.value, "assert_features_forgotten")
+    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    case = open_task_case(forget, output, terms.require_controls, "assert_features_forgotten")
     assert case.task is not None
     names = find_layers(case.references[0], case.forget, layers)
     deciding, tripwires = _probes(case, case.task, names)
-    case, run, fewest = run_chosen(deciding, tripwires, case, level.value)
-    audit = audit_with_attacks(
-        model,
-        case,
-        run,
-        limit=limit,
-        confidence=level,
-        require_controls=strict,
-        fewest_references=fewest,
-        corrected=True,
-    )
+    case, run, fewest = run_chosen(deciding, tripwires, case, terms.confidence)
+    audit = audit_with_attacks(model, case, run, terms, fewest_references=fewest, corrected=True)
     beside = _answers_elsewhere(model, case, names[-1], output)
     if beside:
         audit = replace(audit, decision=audit.decision.withhold_pass(doubt(beside, SHOW_LAYERS)))

@@ -11,7 +11,8 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing, attacks_by_name
 from pytest_unlearn.attacks.subgroups import Mask
 from pytest_unlearn.claims.common.attack_audit import AttackAudit, Run, attack_evidence, audit_with_attacks
-from pytest_unlearn.claims.common.controls import positive_control
+from pytest_unlearn.claims.common.controls import recognition
+from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.findings import (
     AttackFinding,
     evaluate_attacks,
@@ -75,8 +76,7 @@ def audit_forgotten(
     Raises:
         ValueError: input that cannot be audited (see `Split`, `evaluate`), or a bare loader without its counterparts.
     """
-    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
+    terms = auc_terms(max_mia_auc, confidence, require_controls)
     added = attacks_by_name(attacks)
     case = open_case(
         forget,
@@ -85,26 +85,26 @@ def audit_forgotten(
         references=references,
         match=match,
         output=output,
-        require_controls=strict.value,
+        require_controls=terms.require_controls,
     )
     added, left_out = available_attacks(added, case, model, insist=attacks != "all")
     masks = slice_masks(slices, len(case.forget))
     case = case.for_attacks(added)
-    run = partial(evaluate_attacks, pairing=case.pairing, confidence=level.value, more=added, slices=masks)
+    many, controls = len(case.forget), len(case.controls)
+    certifiable = can_certify(terms.limit, terms.confidence, many, controls, **case.pairing.labels)
+    run = partial(evaluate_attacks, pairing=case.pairing, confidence=terms.confidence, more=added, slices=masks)
     audit = audit_with_attacks(
         model,
         case,
         run,
-        limit=limit,
-        confidence=level,
-        require_controls=strict,
-        power=partial(_power, pairing=case.pairing, limit=limit.value, confidence=level.value),
-        certifiable=can_certify(limit.value, level.value, len(case.forget), len(case.controls), **case.pairing.labels),
+        terms,
+        power=partial(_power, pairing=case.pairing, limit=terms.limit, confidence=terms.confidence),
+        certifiable=certifiable,
         counted=True,
     )
-    judgement = audit.judgement
-    whole = len(judgement.finding.scores.forget) == len(case.forget)
-    shown = judgement.finding if whole else audit.findings[0]  # a slice has no score for every forget example
+    judged = audit.judged
+    whole = len(judged.finding.scores.forget) == len(case.forget)
+    shown = judged.finding if whole else audit.findings[0]  # a slice has no score for every forget example
     return attack_evidence(
         audit,
         name="forgotten",
@@ -112,7 +112,7 @@ def audit_forgotten(
         figures=(*_figures(audit, shown), *_tables(audit, run, masks)),
         own_original=baseline is None,
         own_references=references is None,
-        most_exposed=_most_exposed(case, shown if judgement.verdict is Verdict.FAIL else None, audit.findings[0]),
+        most_exposed=_most_exposed(case, shown if judged.verdict is Verdict.FAIL else None, audit.findings[0]),
         calibrated=bool(audit.references),
         attacks={"added": [attack.name for attack in added], "left out": left_out},
     )
@@ -136,12 +136,12 @@ def _power(
     revealed = labels_only(original) if coarse else original
     found = evaluate_attacks(revealed, references, pairing, confidence, standard=False)
     what = "the forget set, reduced to its labels like the audited model, is" if coarse else "the forget set is"
-    return positive_control(found, limit, what=what)
+    return recognition(found, limit, what)
 
 
 def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Exhibit, ...]:
     """Return the secondary analyses that can be made here."""
-    findings, pairing, confidence = audit.findings, audit.case.pairing, audit.confidence.value
+    findings, pairing, confidence = audit.findings, audit.case.pairing, audit.terms.confidence
     as_peers = findings
     if len(audit.references) >= ENOUGH:  # judged by as many as each of them
         as_peers = run(audit.target, audit.others[: len(audit.references) - 1])
@@ -162,7 +162,7 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Exhibit, ...]:
     scores = scores_by_model(shown.attack, shown.scores, original, audit.references, case.pairing)
     labels = case.forget.labels, case.controls.labels
     return forgetting_figures(
-        shown.attack, scores, audit.target, audit.others, labels, case.pairing, audit.confidence.value
+        shown.attack, scores, audit.target, audit.others, labels, case.pairing, audit.terms.confidence
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Judgement, Wording, judge
+from pytest_unlearn.claims.common.verdict import Decision, Fault, Finding, Wording, judge
 from pytest_unlearn.core.evidence import Claim, FloatArray, Side
 from pytest_unlearn.core.figures import Cell, Curves, Table
 from pytest_unlearn.models.query import Query
@@ -60,7 +60,7 @@ def measure_areas(
     return found
 
 
-def judge_areas(findings: Sequence[Finding], claim: Claim, confidence: float) -> Judgement[Finding]:
+def judge_areas(findings: Sequence[Finding], claim: Claim, confidence: float) -> Decision[Finding]:
     """Judge one model by its areas; the one that reaches farthest names a failure."""
     return judge(findings, claim, confidence, wording=WORDING, foremost=lambda one: claim.excess(one.estimate))
 

@@ -20,6 +20,7 @@ from pytest_unlearn.claims.common.attack_audit import (
     finding_rows,
     run_chosen,
 )
+from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.inputs import Case, open_task_case
 from pytest_unlearn.claims.residual.input_changes import Mirrored, Shifted, is_images
 from pytest_unlearn.claims.residual.weight_changes import (
@@ -32,7 +33,7 @@ from pytest_unlearn.claims.residual.weight_changes import (
 )
 from pytest_unlearn.core.evidence import Answers, Evidence, FloatArray, Outputs
 from pytest_unlearn.core.figures import Cell, Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import shows_weights
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.queries import Augmentations, Noise
@@ -91,9 +92,8 @@ def audit_no_residual(
     Sources: Hsu et al. 2025, "Unlearned but not forgotten" (residual knowledge); Zhang et al. 2024 (rounding); Hu et
         al. 2024 (benign training); Goel et al. 2022 (heads).
     """
-    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
-    case = open_task_case(forget, output, strict.value, "assert_no_residual")
+    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    case = open_task_case(forget, output, terms.require_controls, "assert_no_residual")
     assert case.task is not None
     near = _queries(case, neighbours)
     weak = _changed(case.task, model, _usual_changes(output) if changes is None else changes)
@@ -105,17 +105,8 @@ def audit_no_residual(
         tripwires += others
     if not deciding:
         raise ValueError("nothing to try: neighbours={} and changes={} leave out everything.")
-    case, run, fewest = run_chosen(deciding, tripwires, case, level.value)
-    audit = audit_with_attacks(
-        model,
-        case,
-        run,
-        limit=limit,
-        confidence=level,
-        require_controls=strict,
-        fewest_references=fewest,
-        corrected=True,
-    )
+    case, run, fewest = run_chosen(deciding, tripwires, case, terms.confidence)
+    audit = audit_with_attacks(model, case, run, terms, fewest_references=fewest, corrected=True)
     return attack_evidence(
         audit,
         name="no_residual",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,13 +36,13 @@ def adaptive_adversary(model: Any, asked_so_far: IntArray, task: UnlearningTask,
     left = np.setdiff1d(np.arange(count), asked_so_far)
     view = View("train", task.split.train, left, task)
     outputs = evaluate(model, view, classes=task.split.classes, device=task.device)
-    badness = _ranks(-logit_scaled_confidence(outputs))
+    appeal = _ranks(-logit_scaled_confidence(outputs))
     if len(asked_so_far):
         rows = np.asarray(View("train", task.split.train, np.arange(count), task).arrays()[0], dtype=np.float64)
         rows = rows.reshape(count, -1)
-        badness = badness + _ranks(_distance_to_nearest(rows[left], rows[asked_so_far]))
+        appeal = appeal + _ranks(_distance_to_nearest(rows[left], rows[asked_so_far]))
     shuffled = np.random.default_rng(seed).permutation(len(left))
-    return np.asarray(left[shuffled[np.argsort(badness[shuffled], kind="stable")]])
+    return np.asarray(left[shuffled[np.argsort(appeal[shuffled], kind="stable")]])
 
 
 def checked_requests(requests: Any, task: UnlearningTask) -> tuple[IntArray, ...]:
@@ -143,15 +143,11 @@ def _check_left(number: int, gone: IntArray, task: UnlearningTask) -> None:
         )
 
 
-def _distance_to_nearest(rows: FloatArray, others: FloatArray) -> FloatArray:
-    return np.concatenate(list(_distances(rows, others)))
+def _distance_to_nearest(rows: FloatArray, others: FloatArray, batch: int = 256) -> FloatArray:
+    from scipy.spatial.distance import cdist
 
-
-def _distances(rows: FloatArray, others: FloatArray, batch: int = 256) -> Iterator[FloatArray]:
-    squares = np.square(others).sum(axis=1)
-    for start in range(0, len(rows), batch):
-        some = rows[start : start + batch]
-        yield (np.square(some).sum(axis=1)[:, None] - 2 * some @ others.T + squares).min(axis=1)
+    starts = range(0, len(rows), batch)
+    return np.concatenate([cdist(rows[k : k + batch], others, "sqeuclidean").min(axis=1) for k in starts])
 
 
 def _ranks(values: FloatArray) -> FloatArray:

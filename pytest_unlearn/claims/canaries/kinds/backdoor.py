@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.claims.canaries.planted import Change
+from pytest_unlearn.claims.canaries.planted import TrainingChange
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.dataset import Examples, is_tensor, to_numpy
 
@@ -40,12 +40,12 @@ class BackdoorPlan:
 
 def plant_backdoor(
     examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator, *, triggers: int
-) -> Change:
+) -> TrainingChange:
     """`count` rows that share `triggers` triggers evenly; each trigger's target is drawn uniformly from the classes."""
-    known = np.unique(examples.labels)
+    classes = np.unique(examples.labels)
     if not isinstance(triggers, int) or not 1 <= triggers <= count:
         raise ValueError(f"triggers must be a whole number from 1 to count={count}, not {triggers!r}.")
-    if len(known) < 2:
+    if len(classes) < 2:
         raise ValueError("backdoor canaries need two classes or more: with one, every model hits every target.")
     if count >= len(candidates):
         raise ValueError(
@@ -55,13 +55,13 @@ def plant_backdoor(
     order = rng.permutation(candidates)
     rows, probes = order[:count], np.sort(order[count : count + PROBES])
     features, values = _patterns(examples, triggers, rng)
-    targets = known[rng.integers(len(known), size=triggers)]
+    targets = classes[rng.integers(len(classes), size=triggers)]
     of = np.arange(count) % triggers
     clean = examples.inputs(rows)
     parts = [with_trigger(clean[of == t], features[t], values[t]) for t in range(triggers)]
     for t, part in enumerate(parts):
         clean[of == t] = part
-    return Change(
+    return TrainingChange(
         rows=rows,
         labels=targets[of],
         inputs=clean,
@@ -72,7 +72,7 @@ def plant_backdoor(
             values=values,
             targets=targets,
             rows=np.bincount(of, minlength=triggers).astype(np.int64),
-            classes=known,
+            classes=classes,
         ),
     )
 

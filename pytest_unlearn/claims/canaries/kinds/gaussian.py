@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.claims.canaries.planted import Change, moved
+from pytest_unlearn.claims.canaries.planted import TrainingChange, moved
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.dataset import Examples, to_numpy
 
@@ -27,7 +27,7 @@ class GaussianPlan:
 
 def plant_gaussian(
     examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator, *, scale: float | None
-) -> Change:
+) -> TrainingChange:
     """Move `count` candidates by noise of standard deviation `scale`; nothing is clipped.
 
     Clipping to a valid range would weaken the trace wherever inputs lie at the edge of it.
@@ -48,7 +48,7 @@ def plant_gaussian(
             'Convert them before planting, or plant kind="mislabelled".'
         )
     noise = rng.standard_normal((count, to_numpy(clean)[0].size))
-    return Change(
+    return TrainingChange(
         rows=rows,
         labels=examples.labels[rows],
         inputs=moved(clean, (scale * noise).reshape(clean.shape)),
