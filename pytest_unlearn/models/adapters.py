@@ -1,8 +1,7 @@
-"""Every kind of model as something that can be asked: torch modules, scikit-learn classifiers, saved arrays."""
+"""Adapters: every kind of model as something that can be asked."""
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
-from pytest_unlearn.data.dataset import is_tensor, to_numpy
+from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.view import View
+from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state
 
 PROBABILITY_FLOOR = 1e-12
 
@@ -33,7 +33,7 @@ class SavedOutputs:
         self.parts = {name: np.asarray(to_numpy(part), dtype=np.float64) for name, part in parts.items()}
 
     def rows(self, view: View) -> FloatArray:
-        """The rows for a view.
+        """Return the rows for a view.
 
         Raises:
             ValueError: when nothing was saved for it, or the number of rows does not fit.
@@ -52,7 +52,7 @@ class SavedOutputs:
 
 @contextmanager
 def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
-    """The model as a function of a batch: in eval mode, without gradients, its modes restored afterwards."""
+    """Provide the model as a function of a batch, in eval mode and without gradients."""
     if not is_module(model):
         yield model
         return
@@ -83,7 +83,7 @@ def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
 
 
 def estimator_logits(model: Any, view: View, classes: IntArray, batch_size: int) -> tuple[FloatArray, IntArray]:
-    """A classifier's logits on a view, and the labels that the columns stand for.
+    """Return a classifier's logits on a view, and the labels of the columns.
 
     `decision_function` where there is one, else log probabilities, floored at 1e-12; so are those of classes of the
     task that the classifier never saw.
@@ -126,21 +126,23 @@ def _rows(batch: Any) -> Any:
     return rows.reshape(len(rows), -1)
 
 
-def model_digest(model: Any) -> str:
-    """A digest of a module's tensors or an estimator's state; empty for what has neither."""
+def identify(model: Any) -> Identity:
+    """Identify a model by all of it that can be read."""
     if is_module(model):
-        state = hashlib.sha256()
-        for name, tensor in sorted(model.state_dict().items()):
-            if is_tensor(tensor):
-                flat = tensor.detach().cpu().contiguous()
-                state.update(f"{name}{flat.dtype}{tuple(flat.shape)}".encode())
-                state.update(flat.reshape(-1).view(dtype=_bytes_type()).numpy().tobytes())
-        return state.hexdigest()
+        return identify_module(model)
     if is_estimator(model):
-        import joblib
+        return identify_estimator(model)
+    return Identity(obstacle=f"a {type(model).__name__} shows no state that could be read")
 
-        return str(joblib.hash(model))
-    return ""
+
+def model_digest(model: Any) -> str:
+    """Digest a module or an estimator; empty for callables and saved outputs."""
+    return identify(model).digest
+
+
+def state_digest(model: Any) -> str:
+    """Digest the part of a model that training changes."""
+    return module_state(model) if is_module(model) else identify(model).state
 
 
 def is_module(model: Any) -> bool:
@@ -154,9 +156,3 @@ def is_estimator(model: Any) -> bool:
     return not is_module(model) and (
         hasattr(model, "predict_proba") or hasattr(model, "decision_function") or hasattr(model, "predict")
     )
-
-
-def _bytes_type() -> Any:
-    import torch
-
-    return torch.uint8

@@ -12,13 +12,12 @@ from pytest_unlearn.claims.common.inputs import Case
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import SavedOutputs, is_module
-from pytest_unlearn.models.query import ask
 
 
-def usable(
+def available_attacks(
     attacks: Sequence[Attack], case: Case, model: Any, *, insist: bool
 ) -> tuple[tuple[Attack, ...], dict[str, str]]:
-    """The attacks that can be run, and for the others, by name, what is missing.
+    """Return the attacks that can be run, and for the others, by name, what is missing.
 
     Raises:
         ValueError: with `insist`, when one cannot be run.
@@ -35,10 +34,9 @@ def usable(
 
 def _refused(attack: Attack, case: Case, model: Any) -> str:
     few = View(case.forget.name, case.forget.examples, case.forget.indices[:2])
-    how: dict[str, Any] = {"classes": case.classes, "output": case.output, "device": case.device}
     try:
         for query in attack.queries:
-            ask(query, model, few, **how)
+            case.models.of(model).ask(query, few, case.output)
     except Exception as error:  # whatever the model raises, it cannot be asked
         return f"the model cannot be asked: {error}".split("\n")[0]
     return ""
