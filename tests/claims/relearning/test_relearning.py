@@ -18,10 +18,8 @@ from pytest_unlearn.claims.relearning.curves import FAULTS, judge_areas, log_los
 from pytest_unlearn.core.evidence import Claim
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.statistics import band
-from tests.worlds.hidden import GROUP, class_split, class_task, folder, fresh, random_task
+from tests.worlds.hidden import class_split, class_task, folder, fresh, random_task
 from unlearners import decoys
-
-pytestmark = pytest.mark.xdist_group(GROUP)
 
 
 def unlearned(method, task):
