@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 PROCESSES := tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance tests/search examples/github_actions examples/adversarial_requests
+COVERED := tests/unit tests/claims tests/conformance tests/metrics tests/plugin tests/cli tests/search tests/testing
 
-.PHONY: audit test test-processes test-slow benchmark judged leaderboard lint types contracts clean
+.PHONY: audit test test-processes test-slow test-pythons coverage benchmark judged leaderboard lint types contracts clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +27,15 @@ test-processes: $(STAMP)  ## the slow tests that CI runs
 
 test-slow: $(STAMP)
 	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark -m slow
+
+test-pythons: $(STAMP)   ## every other Python that is promised and is here, without torch
+	$(RUN) tools.pythons
+
+coverage: $(STAMP)       ## which lines and branches of the auditor its tests run
+	$(VENV)/bin/coverage erase
+	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile -q -p no:benchmark $(COVERED)
+	$(VENV)/bin/coverage combine --quiet
+	$(VENV)/bin/coverage report
 
 benchmark: $(STAMP)
 	$(RUN) pytest -q -m benchmark tests/benchmarks
@@ -47,4 +57,4 @@ contracts: $(STAMP)
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) .unlearn
+	rm -rf $(VENV) $(VENV)-* .unlearn

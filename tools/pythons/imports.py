@@ -10,7 +10,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,21 +38,22 @@ class _Anything(type):
     def __getitem__(cls, key: object) -> _Anything:
         return cls
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+    def __call__(cls, *_: Any, **__: Any) -> Callable[[Any], Any]:
         return lambda decorated: decorated
 
 
 class StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds `torch` and whatever is below it, and makes modules of which every attribute is a class."""
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, *_: object) -> importlib.machinery.ModuleSpec | None:
+        """Answer for torch alone."""
         if fullname.split(".")[0] != "torch":
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
     def exec_module(self, module: ModuleType) -> None:
+        """Give the module any attribute."""
+
         def attribute(name: str) -> _Anything:
             if name.startswith("__"):
                 raise AttributeError(name)
@@ -77,7 +78,9 @@ def main() -> None:
         sys.meta_path.append(StandIn())
         for name in needing:
             importlib.import_module(name)
-        print(f"{len(needing)} imported over a stand-in for torch, which they import at their top: {', '.join(needing)}")
+        print(
+            f"{len(needing)} imported over a stand-in for torch, which they import at their top: {', '.join(needing)}"
+        )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ def _needs_torch(error: BaseException | None) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skip what cannot be collected without torch."""
     report = yield
     if report.failed and "No module named 'torch" in str(report.longrepr):
         report.outcome = "skipped"
@@ -32,6 +35,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, p
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Skip what fails for want of torch."""
     report = yield
     if report.failed and call.excinfo is not None and _needs_torch(call.excinfo.value):
         report.outcome = "skipped"
