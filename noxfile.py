@@ -1,8 +1,8 @@
 """The suite on other Pythons and with other dependencies: `pip install nox`, then `nox -l` and `nox -s tests-3.12`.
 
-CI does without: `make test-pythons` tries each Python that is there, the oldest with the oldest dependencies, but without
-torch. Here is what takes a torch for each interpreter. On Linux the registry has it with gigabytes of CUDA packages only;
-let `PIP_FIND_LINKS` or `PIP_INDEX_URL` lead to builds for the CPU.
+CI does without: `make test-pythons` tries each Python that is there, the oldest with the oldest dependencies, but not
+torch. Here is what takes a torch for each interpreter. On Linux the registry has it with gigabytes of CUDA packages
+only; let `PIP_FIND_LINKS` or `PIP_INDEX_URL` lead to builds for the CPU.
 """
 
 from __future__ import annotations

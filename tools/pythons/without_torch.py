@@ -27,7 +27,7 @@ def pytest_make_collect_report(
     report = yield
     if report.failed and "No module named 'torch" in str(report.longrepr):
         report.outcome = "skipped"
-        report.longrepr = (str(collector.path), 0, REASON)  # type: ignore[assignment]
+        report.longrepr = (str(collector.path), 0, REASON)
     return report
 
 
