@@ -1,15 +1,11 @@
-"""UnlearningTask: what was trained, what must go, and the models an audit compares with, each trained once.
-
-A run of a method as a training: kept in the cache like one, and shown like one.
-"""
+"""UnlearningTask: what was trained, what must go, and the models an audit compares with, each trained once."""
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import time
 import warnings
-import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,11 +13,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.split import Split, reserve_controls
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.predict import Output, evaluate, model_digest
-from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.models.adapters import state_digest
+from pytest_unlearn.models.handle import CHANGED, ModelHandles
 from pytest_unlearn.training import (
     Job,
     Progress,
@@ -37,10 +33,7 @@ from pytest_unlearn.training import (
 __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
-_CHANGED = (
-    "{} was changed in place since the task first saw it. An unlearner must leave its input untouched: let it work on "
-    "copy.deepcopy(model)."
-)
+_logger = logging.getLogger("pytest_unlearn")
 
 
 class UnlearningTask:
@@ -82,17 +75,14 @@ class UnlearningTask:
         self.progress: Progress = report_progress
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
         self._given_original = original
-        self._outputs: dict[tuple[int, str, str], Outputs] = {}
-        self._asked: dict[tuple[int, str, str, Query], FloatArray] = {}
-        self._digests: dict[int, str] = {}
-        self._seconds: dict[int, tuple[Any, float]] = {}
-        self._remembered: list[Any] = []
+        self.models = ModelHandles(split.classes, device)
         self.forget = View("forget", split.train, split.forget_indices, self)
         self.retain = View("retain", split.train, split.retain_indices, self)
         self.test = View("test", split.test, np.arange(len(split.test), dtype=np.int64), self)
         self.controls = View("controls", split.held_out, split.control_indices, self)
         for model in (original, *(references if not isinstance(references, int) else ())):
-            self.digest_of(model)
+            if model is not None:
+                self.models.keep(model)
 
     def __repr__(self) -> str:
         return f"<UnlearningTask: forget {len(self.forget)} of {len(self.split.train)}, {len(self.controls)} controls>"
@@ -109,7 +99,9 @@ class UnlearningTask:
             return self._given_original
         if self.recipe is None:
             raise ValueError("this task has no original model: pass original=, or recipe= to train one.")
-        return self._train([(self._everything, self.seed)])[0].model
+        model = self._train([(self._everything, self.seed)])[0].model
+        self.models.keep(model)
+        return model
 
     @property
     def retrained(self) -> list[Any]:
@@ -124,10 +116,14 @@ class UnlearningTask:
         if not isinstance(self.references, int) or self.recipe is None or self.references == 0:
             return []
         seeds = self._seeds
-        first = self._train([(self.retain, seed) for seed in seeds[:2]])
-        if len(first) == 2 and self._equal(first[0].model, first[1].model):
-            return self._train([(self.retain.resampled(seed), seed) for seed in seeds])
-        return first + self._train([(self.retain, seed) for seed in seeds[2:]])
+        records = self._train([(self.retain, seed) for seed in seeds[:2]])
+        if len(records) == 2 and self._equal(records[0].model, records[1].model):
+            records = self._train([(self.retain.resampled(seed), seed) for seed in seeds])
+        else:
+            records += self._train([(self.retain, seed) for seed in seeds[2:]])
+        for record in records:
+            self.models.keep(record.model)
+        return records
 
     @cached_property
     def bootstrapped(self) -> bool:
@@ -147,6 +143,46 @@ class UnlearningTask:
         wanted += [(self.retain.resampled(seed) if bootstrapped else self.retain, seed) for seed in self._seeds]
         return self._jobs(wanted)
 
+    def with_request(
+        self,
+        forget: Any,
+        *,
+        controls: Any = None,
+        control_groups: Any = None,
+        references: int | Sequence[Any] | None = None,
+        seed: int | None = None,
+    ) -> UnlearningTask:
+        """The same training set, original and cache under another deletion request.
+
+        Args:
+            forget: positions in train, or a mask over it.
+            controls: never-trained examples to compare it with, and `control_groups`, whose they are; this task's by
+                default.
+            references: how many to train without the new request, or a list; as many as this task by default.
+            seed: this task's by default.
+
+        Raises:
+            ValueError: this task's references are models given by the caller, which know another request, and
+                `references` gives no others.
+        """
+        if references is None and not isinstance(self.references, int):
+            raise ValueError(
+                "the references given to this task were retrained without another request: pass references=."
+            )
+        task = UnlearningTask(
+            self.split.with_forget(forget, controls=controls, control_groups=control_groups),
+            self.recipe,
+            original=self.original if self.has_original else None,
+            references=self.references if references is None else references,
+            seed=self.seed if seed is None else seed,
+            cache_dir=self.store.directory,
+            device=self.device,
+            n_jobs=self.n_jobs,
+            fresh=self.fresh,
+        )
+        task.progress = self.progress
+        return task
+
     def unlearn(self, unlearner: Any, *, seed: int | None = None) -> Any:
         """The model an unlearner makes of the original; kept in the cache, like a reference.
 
@@ -163,20 +199,23 @@ class UnlearningTask:
         Raises:
             ValueError: when the unlearner changed the model that it was given.
         """
-        digest = self.digest_of(model) if model is self.original else model_digest(model)
+        identity = self.models.of(model).identity  # of another model than the original it is made anew
+        recipe = ""
         try:
-            recipe = f"{fingerprint(unlearner)} of {digest}" if digest else ""
-        except UnknownRecipe:
-            recipe = ""
+            if identity.obstacle:
+                raise UnknownRecipe("the model that is unlearned", f"not identified: {identity.obstacle}")
+            recipe = f"{fingerprint(unlearner)} of {identity.digest}"
+        except UnknownRecipe as unknown:
+            _logger.info("the unlearned model is kept in no cache: %s is %s", *unknown.args)
         if not recipe:  # nothing says when to run it again, so it runs each time
             started = time.perf_counter()
             unlearned = unlearner(model, retain, forget, seed=seed)
-            self._note_seconds(unlearned, time.perf_counter() - started)
+            self.models.note_seconds(unlearned, time.perf_counter() - started)
         else:
             key = reference_key(recipe, f"{retain.digest}{forget.digest}", forget.indices, seed, self.device)
             unlearned = self._run([Job(Unlearning(unlearner, model, forget), retain, seed, key)])[0].model
-        if model_digest(model) != digest:
-            raise ValueError(_CHANGED.format("the model that the unlearner was given"))
+        if state_digest(model) != identity.state:
+            raise ValueError(CHANGED.format("the model that the unlearner was given"))
         return unlearned
 
     def train_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Any]:
@@ -189,67 +228,13 @@ class UnlearningTask:
         ]
         return [trained.model for trained in self._train([(v, first_seed + k) for k, v in enumerate(views)])]
 
-    def seconds_of(self, model: Any) -> float | None:
-        """How long a model took to make, in this run or the one that stored it; None if this task did not make it."""
-        made, seconds = self._seconds.get(id(model), (None, None))
-        return seconds if made is not None and made() is model else None
-
-    @property
+    @cached_property
     def recipe_fingerprint(self) -> str | None:
         """What identifies the recipe; None without one, or when nothing says what it depends on."""
         try:
             return fingerprint(self.recipe) if self.recipe is not None else None
         except UnknownRecipe:
             return None
-
-    def digest_of(self, model: Any) -> str:
-        """The digest of the original or a reference.
-
-        Raises:
-            ValueError: when the model was changed in place since this task first saw it.
-        """
-        digest = model_digest(model)
-        if self._digests.setdefault(id(model), digest) != digest:
-            raise ValueError(_CHANGED.format("the original or a reference"))
-        return digest
-
-    @contextlib.contextmanager
-    def remembering(self, model: Any) -> Iterator[None]:
-        """For the duration of the block, what the audited model answers is computed once, like a reference's."""
-        own = id(model) in self._digests  # the original or a reference, whose answers stay
-        self._remembered.append(model)
-        try:
-            yield
-        finally:
-            self._remembered.pop()
-            if not own:
-                self._outputs = {key: found for key, found in self._outputs.items() if key[0] != id(model)}
-                self._asked = {key: found for key, found in self._asked.items() if key[0] != id(model)}
-                self._digests.pop(id(model), None)
-
-    def remembers(self, model: Any) -> bool:
-        """Whether answers of this audited model may be shared between audits."""
-        return any(model is known for known in self._remembered)
-
-    def audited(self, model: Any, view: View, output: Output = None) -> Outputs:
-        """What the audited model answers on a view of this task: afresh, unless several audits share it."""
-        if self.remembers(model):
-            return self.outputs(model, view, output)
-        return evaluate(model, view, classes=self.split.classes, output=output, device=self.device)
-
-    def outputs(self, model: Any, view: View, output: Output = None) -> Outputs:
-        """Outputs of this task's own original or reference on a view of it, computed once."""
-        key = (id(model), view.name, f"{self.digest_of(model)}{output}")
-        if key not in self._outputs:
-            self._outputs[key] = evaluate(model, view, classes=self.split.classes, output=output, device=self.device)
-        return self._outputs[key]
-
-    def asked(self, query: Query, model: Any, view: View, output: Output = None) -> FloatArray:
-        """What a query finds of this task's own original or reference on a view of it, asked once."""
-        key = (id(model), view.name, f"{self.digest_of(model)}{output}", query)
-        if key not in self._asked:
-            self._asked[key] = ask(query, model, view, classes=self.split.classes, output=output, device=self.device)
-        return self._asked[key]
 
     def _key(self, dataset: View, seed: int) -> str:
         return reference_key(fingerprint(self.recipe), dataset.digest, dataset.indices, seed, self.device)
@@ -277,17 +262,13 @@ class UnlearningTask:
         done = train_all(jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress)
         damaged = [trained.key[:12] for trained in done if "damaged" in trained.source]
         for trained in done:
-            self._note_seconds(trained.model, trained.seconds)
+            self.models.note_seconds(trained.model, trained.seconds)
         if damaged:
             warnings.warn(f"cached models {', '.join(damaged)} were damaged and have been trained again", stacklevel=2)
         return done
 
-    def _note_seconds(self, model: Any, seconds: float) -> None:
-        with contextlib.suppress(TypeError):  # plain containers take no weak reference, and nothing is said of them
-            self._seconds[id(model)] = weakref.ref(model), round(seconds, 3)
-
     def _equal(self, one: Any, other: Any) -> bool:
-        ours, theirs = (self.outputs(model, self.controls).logits for model in (one, other))
+        ours, theirs = (self.models.of(model).outputs(self.controls).logits for model in (one, other))
         return ours.shape == theirs.shape and bool((ours == theirs).all())
 
 

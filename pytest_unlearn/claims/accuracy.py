@@ -20,7 +20,8 @@ from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimat
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, resolve
 from pytest_unlearn.data.view import View, as_view
-from pytest_unlearn.models.predict import Output, evaluate
+from pytest_unlearn.models.handle import AuditHandles, ModelHandles
+from pytest_unlearn.models.predict import Output
 from pytest_unlearn.statistics import Measure, holm, p_value, paired_difference
 
 
@@ -119,6 +120,7 @@ class Comparison:
     ours: FloatArray
     theirs: FloatArray
     digest: str
+    models: AuditHandles
 
 
 def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparison:
@@ -129,16 +131,9 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     """
     known = as_view(view, "examples")
     name, models = _baseline(known, baseline)
-    classes = known.task.split.classes if known.task is not None else np.unique(known.labels)
-    device = known.task.device if known.task is not None else None
-    if known.task is not None:
-        ours = known.task.audited(model, known, output)
-    else:
-        ours = evaluate(model, known, classes=classes, output=output, device=device)
-    if known.task is not None and isinstance(baseline, str):
-        answers = [known.task.outputs(other, known, output) for other in models]
-    else:
-        answers = [evaluate(other, known, classes=classes, output=output, device=device) for other in models]
+    own = known.task.models if known.task is not None else ModelHandles(np.unique(known.labels))
+    handles = own.for_audit()
+    ours, *answers = (handles.of(one).outputs(known, output) for one in (model, *models))
     return Comparison(
         view=known,
         name=name,
@@ -146,6 +141,7 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
         ours=correctness(ours),
         theirs=np.array([correctness(answer) for answer in answers]),
         digest=outputs_digest(ours),
+        models=handles,
     )
 
 
@@ -176,6 +172,7 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
             model,
             (comparison.view,),
             comparison.view.task,
+            models=comparison.models,
             original=comparison.named and comparison.name == "original",
             retrained=comparison.named and comparison.name == "retrained",
             baseline=comparison.name,

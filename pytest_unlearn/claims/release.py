@@ -96,7 +96,7 @@ def audit_release(
     if not task.retrained:
         raise ValueError("a release is judged by retrained models: give the task a recipe, or references=[models].")
     found: dict[str, Evidence] = {}
-    with task.remembering(model):
+    with task.models.shared():
         for step in _steps(chosen, task, canaries):
             evidence = _run(step, model, task, unlearner, canaries, _keywords(step, settings))
             if evidence is not None:

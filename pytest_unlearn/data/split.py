@@ -83,16 +83,16 @@ class Split:
         state.update(self.forget_indices.tobytes() + self.control_indices.tobytes() + str(self.match).encode())
         return state.hexdigest()
 
-    def with_forget(self, forget: Iterable[int] | Any) -> Split:
-        """The same data under another deletion request."""
+    def with_forget(self, forget: Iterable[int] | Any, *, controls: Any = None, control_groups: Any = None) -> Split:
+        """The same data under another deletion request, and with other controls if they are given."""
         return Split(
             self.train,
             forget,
             self.test,
-            self._given_controls,
+            self._given_controls if controls is None else controls,
             self.groups,
             self.match,
-            control_groups=self.control_groups,
+            control_groups=self.control_groups if controls is None else control_groups,
         )
 
     @property

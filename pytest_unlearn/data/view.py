@@ -31,7 +31,7 @@ class View:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without its task, which a worker has no use for: it may hold what cannot be pickled."""
-        return {**self.__dict__, "task": None}
+        return {**{name: value for name, value in self.__dict__.items() if name != "key"}, "task": None}
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -56,6 +56,11 @@ class View:
     def digest(self) -> str:
         """A digest of the exact inputs and labels, in order."""
         return hashlib.sha256(b"".join(self.examples.digests[i] for i in self.indices)).hexdigest()
+
+    @cached_property
+    def key(self) -> tuple[str, int, bytes]:
+        """What tells this view from others of this process, for as long as its dataset lives."""
+        return self.name, id(self.examples), hashlib.sha256(self.indices.tobytes()).digest()
 
     def batches(self, batch_size: int) -> Iterator[Any]:
         """The inputs, stacked, batch by batch."""

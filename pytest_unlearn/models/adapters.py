@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
-from pytest_unlearn.data.dataset import is_tensor, to_numpy
+from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.view import View
+from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state
 
 PROBABILITY_FLOOR = 1e-12
 
@@ -126,21 +126,23 @@ def _rows(batch: Any) -> Any:
     return rows.reshape(len(rows), -1)
 
 
-def model_digest(model: Any) -> str:
-    """A digest of a module's tensors or an estimator's state; empty for what has neither."""
+def identify(model: Any) -> Identity:
+    """What a model is: a digest of all of it that can be read, and what cannot be, if anything."""
     if is_module(model):
-        state = hashlib.sha256()
-        for name, tensor in sorted(model.state_dict().items()):
-            if is_tensor(tensor):
-                flat = tensor.detach().cpu().contiguous()
-                state.update(f"{name}{flat.dtype}{tuple(flat.shape)}".encode())
-                state.update(flat.reshape(-1).view(dtype=_bytes_type()).numpy().tobytes())
-        return state.hexdigest()
+        return identify_module(model)
     if is_estimator(model):
-        import joblib
+        return identify_estimator(model)
+    return Identity(obstacle=f"a {type(model).__name__} shows no state that could be read")
 
-        return str(joblib.hash(model))
-    return ""
+
+def model_digest(model: Any) -> str:
+    """The digest of a module or an estimator; empty for what shows no state: a callable, or saved outputs."""
+    return identify(model).digest
+
+
+def state_digest(model: Any) -> str:
+    """The part of a model's identity that training changes."""
+    return module_state(model) if is_module(model) else identify(model).state
 
 
 def is_module(model: Any) -> bool:
@@ -154,9 +156,3 @@ def is_estimator(model: Any) -> bool:
     return not is_module(model) and (
         hasattr(model, "predict_proba") or hasattr(model, "decision_function") or hasattr(model, "predict")
     )
-
-
-def _bytes_type() -> Any:
-    import torch
-
-    return torch.uint8

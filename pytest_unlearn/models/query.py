@@ -1,33 +1,46 @@
-"""Query: what an attack asks of a model besides its logits on the audited examples.
-
-Asking a query: the model's outputs on inputs that belong to no dataset.
-"""
+"""Query: what an attack asks of a model besides its logits on the audited examples."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.predict import Output, evaluate
+from pytest_unlearn.models.predict import Output
 
-Answer = Callable[..., Outputs]  # inputs, their labels, of=another model (this one by default) -> outputs on them
+if TYPE_CHECKING:
+    from pytest_unlearn.models.handle import ModelHandle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """`ask(model, view, answer)` returns an array with one row an example; attacks find it under `name`.
 
-    `answer(inputs, labels)` gives the model's outputs on other inputs. Equal queries are asked once for each model and
-    set, however many attacks use them. `ask` raises ValueError where the model cannot be asked.
+    `answer(inputs, labels)` gives the model's outputs on other inputs (see `Answer`). Equal queries are asked once for
+    each model and set, however many attacks use them. `ask` raises ValueError where the model cannot be asked.
     """
 
     name: str
     ask: Callable[[Any, Any, Answer], FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query asks the model with: outputs on other inputs, and hidden layers."""
+
+    handle: ModelHandle
+    name: str
+    output: Output = None
+
+    def __call__(self, inputs: Any, labels: IntArray, of: Any = None) -> Outputs:
+        """Outputs on inputs that belong to no dataset, of the model or of another one, such as a changed copy."""
+        return self.handle.evaluate(self.name, inputs, labels, self.output, of)
+
+    def features(self, view: View, layers: Sequence[str]) -> list[FloatArray]:
+        """Each layer's features on a view, computed once however many queries look at them."""
+        return self.handle.features(view, layers)
 
 
 class Rows(View):
@@ -47,23 +60,3 @@ class Rows(View):
     def inputs(self, positions: IntArray) -> Any:
         """The inputs at some positions."""
         return self._rows[positions]
-
-
-def ask(query: Query, model: Any, view: View, *, classes: IntArray, output: Output, device: str | None) -> FloatArray:
-    """A query's array for a model on a view.
-
-    Raises:
-        ValueError: where the model cannot be asked, or the answer has not one finite row an example.
-    """
-
-    def answer(inputs: Any, labels: IntArray, of: Any = None) -> Outputs:
-        asked = model if of is None else of
-        return evaluate(asked, Rows(query.name, inputs, labels), classes=classes, output=output, device=device)
-
-    found = np.asarray(query.ask(model, view, answer), dtype=np.float64)
-    if found.shape[:1] != (len(view),) or not np.isfinite(found).all():
-        raise ValueError(
-            f"the query {query.name!r} gave an array of shape {found.shape}, not all of it finite, for {len(view)} "
-            "examples: it must give one row of finite numbers an example."
-        )
-    return found

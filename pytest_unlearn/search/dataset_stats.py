@@ -49,7 +49,7 @@ class Facts:
     @cached_property
     def original(self) -> Outputs:
         """What the original model answers on train."""
-        return self.task.outputs(self.task.original, self.train)
+        return self.task.models.of(self.task.original).outputs(self.train)
 
     @property
     def features(self) -> FloatArray:

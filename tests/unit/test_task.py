@@ -157,7 +157,7 @@ def test_a_method_without_a_return_is_told_so(tmp_path):
 @pytest.mark.slow
 def test_workers_train_for_a_task_that_has_models_already(tmp_path):
     task = UnlearningTask(SPLIT, RECIPE, references=2, cache_dir=tmp_path, n_jobs=2)
-    assert task.seconds_of(task.original) is not None
+    assert task.models.seconds_of(task.original) is not None
     assert len(task.retrained) == 2
     assert audit_forgotten(task.unlearn(NoOp()), task.forget).claim.name == "forgotten"
 

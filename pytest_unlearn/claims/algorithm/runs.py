@@ -137,7 +137,7 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: Pool, count: int, outpu
                 pairing=_pairing(pool, mask),
                 drawn=mask,
                 outside=np.flatnonzero(~mask) >= pool.size,
-                seconds=task.seconds_of(model),
+                seconds=task.models.seconds_of(model),
             )
         )
     return runs

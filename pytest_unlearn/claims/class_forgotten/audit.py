@@ -26,6 +26,7 @@ from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence, IntArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.data.view import as_view
+from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.task import UnlearningTask
 
@@ -104,8 +105,9 @@ def audit_class_forgotten(
     def parts(one: Answers, others: Sequence[Answers]) -> tuple[Part, ...]:
         return parts_of(one, others, removal.gone, removal.kept, limits)
 
-    target = Answers(forget=task.audited(model, task.controls, output), controls=task.audited(model, task.test, output))
-    original = _known(task, task.original, output) if task.has_original else None
+    models = task.models.for_audit()
+    target = _asked(models.of(model), task, output)
+    original = _asked(models.of(task.original), task, output) if task.has_original else None
     own = parts(target, references)
     finding = judge_parts(own, level.value)
     known = parts(original, references) if original is not None else None
@@ -144,6 +146,7 @@ def audit_class_forgotten(
             model,
             (task.forget, task.controls, task.test),
             task,
+            models=models,
             original=original is not None,
             retrained=True,
             classes=removal.classes.tolist(),
@@ -183,14 +186,14 @@ def _removal(task: UnlearningTask) -> Removal:
     return Removal(classes=asked, gone=gone, kept=others)
 
 
-def _known(task: UnlearningTask, model: Any, output: Output) -> Answers:
-    return Answers(forget=task.outputs(model, task.controls, output), controls=task.outputs(model, task.test, output))
+def _asked(model: ModelHandle, task: UnlearningTask, output: Output) -> Answers:
+    return Answers(forget=model.outputs(task.controls, output), controls=model.outputs(task.test, output))
 
 
 def _distinct(task: UnlearningTask, output: Output) -> list[Answers]:
     """The references' outputs; equal ones count once."""
     found: list[Answers] = []
-    for answers in (_known(task, model, output) for model in task.retrained):
+    for answers in (_asked(task.models.of(model), task, output) for model in task.retrained):
         if not any(np.array_equal(answers.forget.logits, other.forget.logits) for other in found):
             found.append(answers)
     if len(found) < FEWEST_REFERENCES:

@@ -60,8 +60,8 @@ def hold_trial(
     """
     case = case.for_attacks((*deciding, *wires))
     target = case.answers(model)
-    original = case.known_answers(case.original) if case.original is not None else None
-    known = distinct([case.known_answers(one) for one in case.references])
+    original = case.answers(case.original) if case.original is not None else None
+    known = distinct([case.answers(one) for one in case.references])
     others = [answers for answers in known if not same_answers(answers, target)]
     if not others:
         raise ValueError(ONLY_ITSELF)
@@ -124,12 +124,13 @@ def trial_evidence(
         attacks={finding.attack.name: finding.estimate for finding in trial.findings},
         deciding=tuple(finding.attack.name for finding in trial.findings if finding.deciding),
         controls=trial.controls,
-        reasons=(*ruling.reasons, *identity_notes(model, case.original, case.references)),
+        reasons=(*ruling.reasons, *identity_notes(model, case.original, case.references, case.models)),
         advice=ruling.advice,
         provenance=provenance(
             model,
             (case.forget, case.controls),
             case.task,
+            models=case.models,
             original=case.task is not None and case.original is not None,
             retrained=case.task is not None,
             require_controls=trial.strict.value,

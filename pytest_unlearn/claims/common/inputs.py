@@ -11,8 +11,9 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.data.view import as_view
-from pytest_unlearn.models.predict import Output, evaluate
-from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.models.handle import AuditHandles, ModelHandles
+from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask, View
 
 Inherit = Literal["inherit"]
@@ -31,7 +32,7 @@ class Case:
     original: Any
     references: tuple[Any, ...]
     output: Output
-    device: str | None
+    models: AuditHandles
     queries: tuple[Query, ...] = ()
     retain: View | None = None
 
@@ -45,34 +46,17 @@ class Case:
         return replace(self, queries=queries, retain=_part_of_retain(self.task) if self.task and wanted else None)
 
     def answers(self, model: Any) -> Answers:
-        """The audited model's outputs, computed afresh unless several claims of one call share them."""
-        if self.task is not None and self.task.remembers(model):
-            return self.known_answers(model)
-        how: dict[str, Any] = {"classes": self.classes, "output": self.output, "device": self.device}
-        sides = [
+        """Ask a model for its outputs on both sets, and what the attacks ask besides; each is computed once."""
+        handle = self.models.of(model)
+        forget, controls = (
             replace(
-                evaluate(model, view, **how),
-                asked={query.name: ask(query, model, view, **how) for query in self.queries},
+                handle.outputs(view, self.output),
+                asked={query.name: handle.ask(query, view, self.output) for query in self.queries},
             )
             for view in (self.forget, self.controls)
-        ]
-        retain = None if self.retain is None else evaluate(model, self.retain, **how)
-        return Answers(forget=sides[0], controls=sides[1], retain=retain)
-
-    def known_answers(self, model: Any) -> Answers:
-        """Outputs of the original or a reference, computed once a task."""
-        task = self.task
-        if task is None:
-            return self.answers(model)
-        sides = [
-            replace(
-                task.outputs(model, view, self.output),
-                asked={query.name: task.asked(query, model, view, self.output) for query in self.queries},
-            )
-            for view in (self.forget, self.controls)
-        ]
-        retain = None if self.retain is None else task.outputs(model, self.retain, self.output)
-        return Answers(forget=sides[0], controls=sides[1], retain=retain)
+        )
+        retain = None if self.retain is None else handle.outputs(self.retain, self.output)
+        return Answers(forget=forget, controls=controls, retain=retain)
 
 
 def open_case(
@@ -137,8 +121,13 @@ def open_case(
         original=baseline,
         references=tuple(references or ()),
         output=output,
-        device=task.device if task is not None else None,
+        models=task.models.for_audit() if task is not None and nonmembers is None else _apart(task, classes),
     )
+
+
+def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
+    """Handles of an audit on other examples than a task's, of whose models some may be those of the task."""
+    return ModelHandles(classes, task.device if task is not None else None).for_audit()
 
 
 def _part_of_retain(task: UnlearningTask) -> View:

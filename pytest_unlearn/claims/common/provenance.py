@@ -1,6 +1,6 @@
 """What a run would need to be reproduced: digests of data and models, seeds, settings and versions. No time stamps.
 
-Is the audited model one that was there before: the original, or a reference? Then it is named as such.
+It also says whether the audited model is one that was there before: the original, or a reference.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 
 from pytest_unlearn.core.evidence import Answers, Outputs
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.adapters import is_module
-from pytest_unlearn.models.predict import model_digest
+from pytest_unlearn.models.adapters import identify
+from pytest_unlearn.models.handle import AuditHandles
+from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.task import UnlearningTask
 
 PACKAGES = ("pytest-unlearn", "torch", "scikit-learn", "numpy", "scipy")
@@ -27,14 +28,22 @@ def provenance(
     *,
     original: bool,
     retrained: bool,
+    models: AuditHandles | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Digests, seeds, settings and versions behind an audit of `model` on `views`, and what its models took to make.
+    """State digests, seeds, settings and versions behind an audit of `model` on `views`, and its models' seconds.
 
     `original` and `retrained` say whether the audit used the task's own: what it did not need is not trained for this.
+    `models` are the handles that the audit asked; this is where it ends.
+
+    Raises:
+        ValueError: when a model was changed in place while it was audited.
     """
+    if models is not None:
+        models.end()
+    identity = _identity(model, models)
     record: dict[str, Any] = {
-        "model": {"type": _type_name(model), "digest": model_digest(model)},
+        "model": {"type": _type_name(model), "digest": identity.digest, "not identified": identity.obstacle},
         "data": {view.name: {"n": len(view), "digest": view.digest} for view in views},
         "settings": settings,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
@@ -45,13 +54,13 @@ def provenance(
             "seed": task.seed,
             "recipe": task.recipe_fingerprint,
         }
-        record["seconds"] = {"unlearned": task.seconds_of(model)}
+        record["seconds"] = {"unlearned": task.models.seconds_of(model)}
         if original:
-            record["seconds"]["original"] = task.seconds_of(task.original)
+            record["seconds"]["original"] = task.models.seconds_of(task.original)
         if retrained:
             references = [{"key": trained.key, "seed": trained.seed} for trained in task.trained_references]
             record["task"] |= {"references": references, "bootstrapped": task.bootstrapped}
-            record["seconds"]["references"] = [task.seconds_of(reference) for reference in task.retrained]
+            record["seconds"]["references"] = [task.models.seconds_of(reference) for reference in task.retrained]
     return record
 
 
@@ -79,29 +88,30 @@ ONLY_ITSELF = (
 )
 
 
-def twin_of(model: Any, original: Any, references: Sequence[Any]) -> str:
-    """ "original" or "retrained K" where the model has exactly their state, else an empty string.
+def twin_of(model: Any, original: Any, references: Sequence[Any], models: AuditHandles | None = None) -> str:
+    """Name the model that this one equals in all of its state, "original" or "retrained K"; else an empty string.
 
-    Compared by digests of weights and buffers, so a filter around an unchanged model is found by what it wraps only if
-    that is what was handed over; what a model answers is compared elsewhere. Models without a state of their own
-    (callables, saved outputs) are compared by identity.
+    Compared by digests, so that a filter around an unchanged model is found by what it wraps only if that is what was
+    handed over; what a model answers is compared elsewhere. Models whose state cannot be read (callables, saved
+    outputs) are equal to themselves alone.
     """
-    digest = _state_digest(model)
+    ours = _identity(model, models)
     named = [("original", original), *((f"retrained {k}", one) for k, one in enumerate(references))]
     for name, other in named:
-        if other is not None and (other is model or (digest and _state_digest(other) == digest)):
+        if other is not None and (other is model or (not ours.obstacle and _identity(other, models) == ours)):
             return name
     return ""
 
 
-def _state_digest(model: Any) -> str:
-    """Empty for a module without any tensor: all of these would be equal."""
-    return "" if is_module(model) and not model.state_dict() else model_digest(model)
+def _identity(model: Any, models: AuditHandles | None) -> Identity:
+    return identify(model) if models is None else models.of(model).identity
 
 
-def identity_notes(model: Any, original: Any, references: Sequence[Any]) -> tuple[str, ...]:
-    """What to say of a model that is not one of its own."""
-    twin = twin_of(model, original, references)
+def identity_notes(
+    model: Any, original: Any, references: Sequence[Any], models: AuditHandles | None = None
+) -> tuple[str, ...]:
+    """Say so where the audited model is not one of its own."""
+    twin = twin_of(model, original, references, models)
     if twin == "original":
         return (NO_OP,)
     if twin:

@@ -188,5 +188,15 @@ def _learned(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, F
     """Principal components of the features, which no label chose, and a logistic regression out of fold."""
     features = np.concatenate([model.forget.asked[name], model.controls.asked[name]])
     centred = features - features.mean(axis=0)
-    directions = np.linalg.svd(centred, full_matrices=False)[2][:MOST_COLUMNS]
-    return cross_fitted(normal_columns(centred @ directions.T), len(model.forget.labels), pairing)
+    return cross_fitted(normal_columns(_principal(centred)), len(model.forget.labels), pairing)
+
+
+def _principal(centred: FloatArray) -> FloatArray:
+    """Project onto the leading principal components, by the covariance: features are fewer than examples.
+
+    Directions in which nothing varies are left out: what rounding makes of them would rank like a feature.
+    """
+    variances, directions = np.linalg.eigh(centred.T @ centred)
+    varying = variances > max(variances[-1], 0.0) * len(variances) * np.finfo(np.float64).eps
+    kept = directions[:, varying][:, ::-1][:, :MOST_COLUMNS]
+    return centred @ (kept if kept.shape[1] else directions[:, -1:])

@@ -9,7 +9,7 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.layers import features
+from pytest_unlearn.models.query import Answer
 from pytest_unlearn.statistics import normal_scores
 
 LABEL_SHOTS, LABEL_DRAWS = 10, 5  # a class, and how often they are drawn
@@ -23,9 +23,9 @@ class LayerFeatures:
 
     layer: str
 
-    def __call__(self, model: Any, view: View, _: Any) -> FloatArray:
+    def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
         """Run the model on the view."""
-        return features(model, view, (self.layer,))[0]
+        return answer.features(view, (self.layer,))[0]
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class LabelProbe:
     layers: tuple[str, ...]
     shots: View = field(repr=False)
 
-    def __call__(self, model: Any, view: View, _: Any) -> FloatArray:
+    def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
         """Teach on the shots, and ask about the view."""
         classes, drawn = _draws(self.shots.labels)
         used, position = np.unique(np.concatenate(drawn), return_inverse=True)
-        lessons = features(model, _part(self.shots, used), self.layers)
-        asked = features(model, view, self.layers)
+        lessons = answer.features(_part(self.shots, used), self.layers)
+        asked = answer.features(view, self.layers)
         places = np.split(position.reshape(-1), np.cumsum([len(rows) for rows in drawn])[:-1])
         found = np.zeros((len(view), len(self.layers)))
         for number, (taught, shown) in enumerate(zip(lessons, asked, strict=True)):
@@ -73,9 +73,9 @@ class ClassProbe:
     known: View = field(repr=False, compare=False)
     others: View = field(repr=False, compare=False)
 
-    def __call__(self, model: Any, view: View, _: Any) -> FloatArray:
+    def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
         """Teach on the shots, and ask about the view; an example's own class is the one looked for."""
-        known, others, asked = (features(model, part, self.layers) for part in (self.known, self.others, view))
+        known, others, asked = (answer.features(part, self.layers) for part in (self.known, self.others, view))
         ranks = np.zeros((len(view), len(self.layers)))
         for label in np.intersect1d(view.labels, self.known.labels):  # an example of another class scores 0
             ours = view.labels == label

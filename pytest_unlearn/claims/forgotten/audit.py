@@ -94,9 +94,9 @@ def audit_forgotten(
     added, left_out = usable(added, case, model, insist=attacks != "all")
     masks = slice_masks(slices, len(case.forget))
     case = case.for_attacks(added)
-    original = case.known_answers(case.original) if case.original is not None else None
+    original = case.answers(case.original) if case.original is not None else None
     target = replace(case.answers(model), original=original)
-    known = distinct([replace(case.known_answers(one), original=original) for one in case.references])
+    known = distinct([replace(case.answers(one), original=original) for one in case.references])
     others = [answers for answers in known if not same_answers(answers, target)]
     certifiable = can_certify(
         limit.value,
@@ -139,7 +139,7 @@ def audit_forgotten(
         attacks={finding.attack.name: finding.estimate for finding in findings},
         deciding=tuple(finding.attack.name for finding in findings if finding.deciding),
         controls=controls,
-        reasons=(*ruling.reasons, *identity_notes(model, case.original, case.references)),
+        reasons=(*ruling.reasons, *identity_notes(model, case.original, case.references, case.models)),
         advice=ruling.advice,
         needed=needed,
         most_exposed=_most_exposed(case, shown if judgement.verdict is Verdict.FAIL else None, findings[0]),
@@ -147,6 +147,7 @@ def audit_forgotten(
             model,
             (case.forget, case.controls),
             case.task,
+            models=case.models,
             original=baseline is None and case.original is not None,
             retrained=references is None and bool(case.references),
             require_controls=strict.value,

@@ -12,7 +12,6 @@ from pytest_unlearn.claims.common.inputs import Case
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import SavedOutputs, is_module
-from pytest_unlearn.models.query import ask
 
 
 def usable(
@@ -35,10 +34,9 @@ def usable(
 
 def _refused(attack: Attack, case: Case, model: Any) -> str:
     few = View(case.forget.name, case.forget.examples, case.forget.indices[:2])
-    how: dict[str, Any] = {"classes": case.classes, "output": case.output, "device": case.device}
     try:
         for query in attack.queries:
-            ask(query, model, few, **how)
+            case.models.of(model).ask(query, few, case.output)
     except Exception as error:  # whatever the model raises, it cannot be asked
         return f"the model cannot be asked: {error}".split("\n")[0]
     return ""

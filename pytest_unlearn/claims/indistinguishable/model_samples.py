@@ -89,7 +89,7 @@ def _ask(task: UnlearningTask, models: Sequence[Any], output: Output) -> Law:
         )
         rows.append(logit_scaled_confidence(forget))
         right.append([correctness(one).mean() for one in others])
-    taken = [seconds for model in models if (seconds := task.seconds_of(model)) is not None]
+    taken = [seconds for model in models if (seconds := task.models.seconds_of(model)) is not None]
     return Law(
         margins=np.array(rows),
         retain_accuracy=float(np.mean(right, axis=0)[0]),

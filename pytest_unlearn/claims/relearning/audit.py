@@ -25,7 +25,7 @@ from pytest_unlearn.claims.relearning.query import Relearning
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Evidence, FloatArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
-from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.models.query import Query
 from pytest_unlearn.statistics import BandMeasure
 
 
@@ -107,12 +107,13 @@ def audit_not_relearnable(
         attacks=estimates,
         deciding=tuple(estimates),
         controls=controls,
-        reasons=(*reasons, *identity_notes(model, case.original, case.references)),
+        reasons=(*reasons, *identity_notes(model, case.original, case.references, case.models)),
         advice=then,
         provenance=provenance(
             model,
             (case.forget,),
             case.task,
+            models=case.models,
             original=case.original is not None,
             retrained=True,
             steps=steps,
@@ -129,15 +130,15 @@ def _curves(case: Case, model: Any, query: Query) -> dict[str, FloatArray]:
     """What the query found of each model; a reference that is the audited model itself is left out."""
     task = case.task
     assert task is not None
-    twin = twin_of(model, None, case.references)
+    twin = twin_of(model, None, case.references, case.models)
     if twin and len(case.references) == 1:
         raise ValueError(ONLY_ITSELF)
-    found = {"this model": ask(query, model, case.forget, classes=case.classes, output=case.output, device=task.device)}
+    found = {"this model": case.models.of(model).ask(query, case.forget, case.output)}
     if case.original is not None:
-        found["original"] = task.asked(query, case.original, case.forget, case.output)
+        found["original"] = case.models.of(case.original).ask(query, case.forget, case.output)
     for number, reference in enumerate(case.references):
         if twin != f"retrained {number}":
-            found[f"retrained {number}"] = task.asked(query, reference, case.forget, case.output)
+            found[f"retrained {number}"] = case.models.of(reference).ask(query, case.forget, case.output)
     return found
 
 

@@ -26,8 +26,8 @@ class Shifted:
         padded = np.pad(rows, margin)
         height, width = rows.shape[2:]
         corners = rng.integers(0, 2 * self.pixels + 1, size=(len(rows), 2))
-        moved = [image[:, i : i + height, j : j + width] for image, (i, j) in zip(padded, corners, strict=True)]
-        return np.stack(moved)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+        return windows[np.arange(len(rows)), :, corners[:, 0], corners[:, 1]]
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
-from pytest_unlearn.core.evidence import FloatArray, Outputs
+from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.adapters import is_module, model_digest, ready
+from pytest_unlearn.models.adapters import is_module, ready
 from pytest_unlearn.models.fine_tune import faithful_copy, fine_tune
+from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.layers import OtherArchitectureError
 from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.query import Answer
 from pytest_unlearn.training.seeding import isolated
 
 Change = Callable[
@@ -33,9 +35,9 @@ class Weakened:
     change: Change
     retain: View = field(repr=False)
     seed: int = 0
-    _made: list[tuple[ReferenceType[Any], str, Any]] = field(default_factory=list, compare=False, repr=False)
+    _made: list[tuple[ReferenceType[ModelHandle], Any]] = field(default_factory=list, compare=False, repr=False)
 
-    def __call__(self, model: Any, view: View, answer: Callable[..., Outputs]) -> FloatArray:
+    def __call__(self, model: Any, view: View, answer: Answer) -> FloatArray:
         """Change a copy, once for both sets of examples, and ask it."""
         if not is_module(model):
             raise ValueError(
@@ -44,15 +46,14 @@ class Weakened:
         changed = self._changed(model, view, answer)
         return answer(view.inputs(np.arange(len(view))), view.labels, of=changed).logits
 
-    def _changed(self, model: Any, view: View, answer: Callable[..., Outputs]) -> Any:
-        digest = model_digest(model)
-        for known, made_from, changed in self._made:
-            if known() is model and made_from == digest:
+    def _changed(self, model: Any, view: View, answer: Answer) -> Any:
+        for asked, changed in self._made:
+            if asked() is answer.handle:
                 return changed
         copy = faithful_copy(model, view, answer)
         made = self.change(copy, self.retain, seed=self.seed)
         changed = copy if made is None else made
-        self._made[:] = [(ref(model), digest, changed)]  # of one model at a time: copies are as large as models
+        self._made[:] = [(ref(answer.handle), changed)]  # of one model at a time: copies are as large as models
         return changed
 
 

@@ -87,18 +87,7 @@ def next_step(
     """Run the method on one more request and audit all that was asked for; nothing is trained twice."""
     every = [*(step.request for step in before), request]
     union = np.concatenate(every)
-    after = UnlearningTask(
-        task.split.with_forget(np.sort(union)),
-        task.recipe,
-        original=task.original,
-        references=task.references,
-        seed=task.seed,
-        cache_dir=task.store.directory,
-        device=task.device,
-        n_jobs=task.n_jobs,
-        fresh=task.fresh,
-    )
-    after.progress = task.progress
+    after = task.with_request(np.sort(union))
     # The method sees neither the task nor, through it, controls and test set.
     retain, forget = (
         View(name, task.split.train, rows) for name, rows in (("retain", after.retain.indices), ("forget", request))
@@ -194,7 +183,7 @@ def _audits(
 def _distances(model: Any, task: UnlearningTask, output: Output) -> tuple[float, float]:
     answers = evaluate(model, task.controls, classes=task.split.classes, output=output, device=task.device)
     ours = logit_scaled_confidence(answers)
-    known = [logit_scaled_confidence(task.outputs(one, task.controls, output)) for one in task.retrained]
+    known = [logit_scaled_confidence(task.models.of(one).outputs(task.controls, output)) for one in task.retrained]
     if not known:
         return float("nan"), float("nan")
     if len(known) == 1:

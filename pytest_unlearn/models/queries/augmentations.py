@@ -48,8 +48,13 @@ class Augmentations:
     def __call__(self, _: Any, view: View, answer: Callable[[Any, IntArray], Outputs]) -> FloatArray:
         """Ask the model, through `answer`, about augmented copies of the view."""
         inputs = view.inputs(np.arange(len(view)))
-        rounds = [
-            answer(self.augment(inputs, np.random.default_rng([self.seed, number])), view.labels).logits
-            for number in range(self.queries)
-        ]
+        rounds: list[FloatArray] = []
+        first: Any = None
+        for number in range(self.queries):
+            moved = self.augment(inputs, np.random.default_rng([self.seed, number]))
+            if number and np.array_equal(to_numpy(moved), first):  # one that draws nothing, such as a mirror image
+                rounds.append(rounds[0])
+                continue
+            first = to_numpy(moved) if number == 0 else first
+            rounds.append(answer(moved, view.labels).logits)
         return np.stack(rounds, axis=1)

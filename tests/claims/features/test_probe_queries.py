@@ -11,6 +11,8 @@ from pytest_unlearn import Split, UnlearningTask
 from pytest_unlearn.claims.features import probe_queries as probes
 from pytest_unlearn.claims.features.probe_queries import ClassProbe, LabelProbe, LayerFeatures
 from pytest_unlearn.data.view import View
+from pytest_unlearn.models.handle import ModelHandle
+from pytest_unlearn.models.query import Query
 from pytest_unlearn.statistics import normal_scores
 
 SIZE, CLASSES, LAYERS = 20, 4, ("into 1",)
@@ -52,6 +54,10 @@ def class_probe(task, gone):
     return ClassProbe(LAYERS, known, others)
 
 
+def asked(probe, model, view):
+    return ModelHandle(model, classes=np.arange(CLASSES)).ask(Query(name="probe", ask=probe), view)
+
+
 def seen(task, of):
     part = getattr(task, of) if isinstance(of, str) else of
     return part.arrays()[0].astype(np.float64), part.labels
@@ -75,7 +81,7 @@ def expected_class_score(task, gone, draws):
 
 def test_a_class_probe_is_the_standardised_line_between_few_shots_ranked_among_other_classes():
     task = task_of(2.0, gone=[2])
-    found = class_probe(task, 2)(Reading(), task.controls, None)
+    found = asked(class_probe(task, 2), Reading(), task.controls)
     np.testing.assert_allclose(found[:, 0], expected_class_score(task, 2, probes.CLASS_DRAWS), atol=1e-3)
 
 
@@ -83,7 +89,7 @@ def test_its_score_is_that_of_the_known_law_of_the_features(monkeypatch):
     monkeypatch.setattr(probes, "CLASS_SHOTS", 1000)  # so many that the line is the one between the true means
     separation = 1.0
     task = task_of(separation, n=4 * 1000, gone=[2])
-    found = class_probe(task, 2)(Reading(), task.controls, None).mean()
+    found = asked(class_probe(task, 2), Reading(), task.controls).mean()
     others = np.eye(CLASSES)[[0, 1, 3]] * separation
     variance = 1 + others.var(axis=0)
     line = (np.eye(CLASSES)[2] * separation - others.mean(axis=0)) / variance
@@ -95,22 +101,22 @@ def test_its_score_is_that_of_the_known_law_of_the_features(monkeypatch):
 @pytest.mark.parametrize("seed", range(3))
 def test_what_features_do_not_tell_a_class_probe_does_not_find(seed):
     task = task_of(0.0, gone=[1], seed=seed)
-    assert abs(class_probe(task, 1)(Reading(), task.controls, None).mean()) < 0.25
+    assert abs(asked(class_probe(task, 1), Reading(), task.controls).mean()) < 0.25
     strong = task_of(4.0, gone=[1], seed=seed)
-    assert class_probe(strong, 1)(Reading(), strong.controls, None).mean() > 1.2
+    assert asked(class_probe(strong, 1), Reading(), strong.controls).mean() > 1.2
 
 
 def test_a_label_probe_prefers_the_own_label_where_features_tell_it():
     for separation, low, high in ((0.0, 0.15, 0.35), (5.0, 0.6, 1.1)):
         task = task_of(separation, forget=np.arange(40))
-        found = LabelProbe(LAYERS, task.retain)(Reading(), task.forget, None)
+        found = asked(LabelProbe(LAYERS, task.retain), Reading(), task.forget)
         assert found.shape == (40, 1)
         assert low < found.mean() < high  # a quarter by chance, 1 if it is certain
 
 
 def test_a_label_probe_is_ridge_regression_in_its_usual_form():
     task = task_of(1.0, forget=np.arange(40))
-    found = LabelProbe(LAYERS, task.retain)(Reading(), task.forget, None)[:, 0]
+    found = asked(LabelProbe(LAYERS, task.retain), Reading(), task.forget)[:, 0]
     x, y = seen(task, "retain")
     expected = np.zeros(40)
     for draw in range(probes.LABEL_DRAWS):
@@ -132,7 +138,7 @@ def test_no_scale_and_no_offset_of_features_matters(probe):
     task = task_of(1.0, gone=[0])
     ask = class_probe(task, 0) if probe == "class" else LabelProbe(LAYERS, task.retain)
     view = task.forget if probe == "class" else task.test
-    plain, moved = (ask(model, view, None) for model in (Reading(), Reading(scale=40.0, move=3.0)))
+    plain, moved = (asked(ask, model, view) for model in (Reading(), Reading(scale=40.0, move=3.0)))
     np.testing.assert_allclose(plain, moved, atol=0.02)
 
 
@@ -141,9 +147,9 @@ def test_features_that_do_not_vary_tell_nothing_and_stay_finite(probe):
     task = task_of(1.0, gone=[0])
     constant = Reading(scale=0.0, move=2.0)
     if probe == "class":
-        assert not class_probe(task, 0)(constant, task.controls, None).any()
+        assert not asked(class_probe(task, 0), constant, task.controls).any()
     else:
-        found = LabelProbe(LAYERS, task.retain)(constant, task.test, None)[:, 0]
+        found = asked(LabelProbe(LAYERS, task.retain), constant, task.test)[:, 0]
         np.testing.assert_allclose(found[task.test.labels != 0], 1 / 3)
         assert not found[task.test.labels == 0].any()  # nothing was retained to teach with
 
@@ -151,11 +157,11 @@ def test_features_that_do_not_vary_tell_nothing_and_stay_finite(probe):
 def test_labels_that_did_not_go_get_no_class_score_and_do_not_disturb_the_others():
     task = task_of(2.0, gone=[2])
     mixed = task_of(2.0, forget=np.union1d(np.flatnonzero(np.arange(160) % 4 == 2), np.arange(20)))
-    found = class_probe(mixed, 2)(Reading(), mixed.forget, None)
+    found = asked(class_probe(mixed, 2), Reading(), mixed.forget)
     assert np.isfinite(found).all()
     assert not found[mixed.forget.labels != 2].any()
     np.testing.assert_allclose(
-        found[mixed.forget.labels == 2], class_probe(task, 2)(Reading(), task.forget, None), atol=1e-12
+        found[mixed.forget.labels == 2], asked(class_probe(task, 2), Reading(), task.forget), atol=1e-12
     )
 
 
@@ -169,11 +175,11 @@ def test_shots_are_the_same_for_every_model_and_every_time():
 
     for probe in (LabelProbe(LAYERS, task.retain), class_probe(task, 3)):
         shown.clear()
-        first = probe(Watching(), task.controls, None)
+        first = asked(probe, Watching(), task.controls)
         count = len(shown)
-        again = probe(Watching(scale=2.0), task.controls, None)
+        again = asked(probe, Watching(scale=2.0), task.controls)
         assert all(torch.equal(*pair) for pair in zip(shown[:count], shown[count:], strict=True))
-        np.testing.assert_array_equal(first, probe(Watching(), task.controls, None))
+        np.testing.assert_array_equal(first, asked(probe, Watching(), task.controls))
         assert again.shape == first.shape
 
 
@@ -187,4 +193,4 @@ def test_equal_probes_of_one_task_are_asked_once():
 
 def test_layer_features_are_the_features():
     task = task_of(1.0, gone=[3])
-    np.testing.assert_allclose(LayerFeatures("into 1")(Reading(), task.forget, None), task.forget.arrays()[0])
+    np.testing.assert_allclose(asked(LayerFeatures("into 1"), Reading(), task.forget), task.forget.arrays()[0])

@@ -11,7 +11,8 @@ import torch
 from pytest_unlearn.claims.relearning.query import Relearning
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.models.fine_tune import fine_tune
-from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.models.handle import ModelHandle
+from pytest_unlearn.models.query import Query
 from tests.worlds.networks import TwoAnswers, mlp, noise_task, seeded
 
 TASK = noise_task(n=200)
@@ -19,7 +20,7 @@ TASK = noise_task(n=200)
 
 def curve(relearning, model, output=None):
     query = Query(name="relearning", ask=relearning)
-    return ask(query, model, TASK.forget, classes=TASK.split.classes, output=output, device=None)
+    return ModelHandle(model, classes=TASK.split.classes).ask(query, TASK.forget, output)
 
 
 def loss(model):

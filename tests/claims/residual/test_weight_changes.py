@@ -11,8 +11,9 @@ import torch
 from pytest_unlearn.claims.residual.weight_changes import BenignEpochs, HeadReset, Pruned, RoundedWeights, Weakened
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.models.fine_tune import cross_entropy
+from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.layers import OtherArchitectureError
-from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.models.query import Query
 from tests.worlds.networks import Boxed, Functional, TwoAnswers, convolutional, mlp, noise_task, seeded
 
 TASK = noise_task(n=150)
@@ -26,7 +27,7 @@ def changed(change, model, retain=TASK.retain, seed=0):
 
 
 def answers(query, model, view, output=None, task=TASK):
-    return ask(query, model, view, classes=task.split.classes, output=output, device=None)
+    return ModelHandle(model, classes=task.split.classes).ask(query, view, output)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
@@ -118,8 +119,9 @@ def test_both_sets_are_asked_of_one_changed_copy_and_a_changed_model_of_a_new_on
         made.append(seed)
 
     query, model = Query(name="weak", ask=Weakened(count, TASK.retain, seed=3)), seeded(mlp)
+    handle = ModelHandle(model, classes=TASK.split.classes)
     for view in (TASK.forget, TASK.controls):
-        answers(query, model, view)
+        handle.ask(query, view)
     assert made == [3]
     with torch.no_grad():
         model[0].weight.mul_(2)

@@ -12,7 +12,8 @@ from pytest_unlearn.claims.relearning.query import Relearning
 from pytest_unlearn.claims.residual.weight_changes import BenignEpochs, Weakened
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.models.fine_tune import cross_entropy, fine_tune
-from pytest_unlearn.models.query import Query, ask
+from pytest_unlearn.models.handle import ModelHandle
+from pytest_unlearn.models.query import Query
 from tests.worlds.networks import convolutional, mlp, noise_task, seeded
 
 TASK = noise_task(n=150)
@@ -93,7 +94,7 @@ class Copied(nn.Sequential):
 
 
 def asked(query, model):
-    return ask(Query(name="query", ask=query), model, TASK.forget, classes=TASK.split.classes, output=None, device=None)
+    return ModelHandle(model, classes=TASK.split.classes).ask(Query(name="query", ask=query), TASK.forget)
 
 
 def test_a_copy_that_answers_alike_is_independent_of_the_model():

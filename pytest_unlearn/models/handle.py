@@ -1,0 +1,200 @@
+"""ModelHandle: one model as audits ask it. What identifies it and what it answers are computed once.
+
+A task keeps a handle for its original and for each reference, whose answers serve every audit. The audited model has
+one for the length of an audit, or of all the audits of a release, since it may be another model the next time it is
+handed over. Each model is digested when it is first asked, and once more when the audit ends: one that has changed
+meanwhile has not given one set of answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.data.view import View
+from pytest_unlearn.models import adapters
+from pytest_unlearn.models.identity import Identity
+from pytest_unlearn.models.layers import features
+from pytest_unlearn.models.predict import Output, evaluate
+from pytest_unlearn.models.query import Answer, Query, Rows
+
+CHANGED = (
+    "{} was changed in place since the task first saw it. An unlearner must leave its input untouched: let it work on "
+    "copy.deepcopy(model)."
+)
+
+
+class ModelHandle:
+    """One model, its identity, and its answers by view and question, each computed once.
+
+    Args:
+        model: of any kind that `evaluate` takes.
+        classes: every label of the task.
+        device: where a module runs; its own device by default.
+        name: what to call it where it has changed in place.
+    """
+
+    def __init__(self, model: Any, *, classes: IntArray, device: str | None = None, name: str = "the model") -> None:
+        self.model, self.classes, self.device, self.name = model, classes, device, name
+        self._views: dict[Any, View] = {}  # keeps what a key names alive, so that no other takes its place
+        self._outputs: dict[Any, Outputs] = {}
+        self._answers: dict[Any, FloatArray] = {}
+        self._features: dict[Any, FloatArray] = {}
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What the model is: digested when it is first asked for."""
+        return adapters.identify(self.model)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the model; empty for a callable and for saved outputs, which show no state."""
+        return self.identity.digest
+
+    def check_unchanged(self) -> None:
+        """Compare the model's state with what it was when it was first asked.
+
+        Raises:
+            ValueError: when it was changed in place.
+        """
+        if "identity" in vars(self) and adapters.state_digest(self.model) != self.identity.state:
+            raise ValueError(CHANGED.format(self.name))
+
+    def outputs(self, view: View, output: Output = None) -> Outputs:
+        """What the model answers on a view: float64 logits, and labels as columns of them. See `evaluate`."""
+        key = self._key(view, output)
+        if key not in self._outputs:
+            self._outputs[key] = evaluate(self.model, view, classes=self.classes, output=output, device=self.device)
+        return self._outputs[key]
+
+    def ask(self, query: Query, view: View, output: Output = None) -> FloatArray:
+        """What a query finds of the model on a view, one row an example.
+
+        Raises:
+            ValueError: where the model cannot be asked, or the answer has not one finite row an example.
+        """
+        key = (*self._key(view, output), query)
+        if key not in self._answers:
+            found = np.asarray(query.ask(self.model, view, Answer(self, query.name, output)), dtype=np.float64)
+            if found.shape[:1] != (len(view),) or not np.isfinite(found).all():
+                raise ValueError(
+                    f"the query {query.name!r} gave an array of shape {found.shape}, not all of it finite, for "
+                    f"{len(view)} examples: it must give one row of finite numbers an example."
+                )
+            self._answers[key] = found
+        return self._answers[key]
+
+    def features(self, view: View, layers: Sequence[str]) -> list[FloatArray]:
+        """Each layer's features on a view, shape (examples, features); one pass for all that are not there yet."""
+        key = self._key(view, None)
+        missing = [layer for layer in layers if (*key, layer) not in self._features]
+        if missing:
+            found = features(self.model, view, missing)
+            self._features.update({(*key, layer): rows for layer, rows in zip(missing, found, strict=True)})
+        return [self._features[(*key, layer)] for layer in layers]
+
+    def evaluate(self, name: str, inputs: Any, labels: IntArray, output: Output, of: Any = None) -> Outputs:
+        """Outputs on inputs that belong to no dataset, of this model or of another, kept nowhere."""
+        model = self.model if of is None else of
+        return evaluate(model, Rows(name, inputs, labels), classes=self.classes, output=output, device=self.device)
+
+    def _key(self, view: View, output: Output) -> tuple[Any, ...]:
+        _ = self.identity  # before anything is asked
+        self._views.setdefault(view.key, view)
+        return (view.key, output)
+
+
+class ModelHandles:
+    """The handles of one task's own models, by the model's id, and how long its models took to make."""
+
+    def __init__(self, classes: IntArray, device: str | None = None) -> None:
+        self.classes, self.device = classes, device
+        self.kept: dict[int, ModelHandle] = {}
+        self._release: AuditHandles | None = None
+        self._seconds: dict[int, tuple[Any, float]] = {}
+
+    def keep(self, model: Any) -> ModelHandle:
+        """The handle of one of the task's own models: identified now, kept with the task."""
+        if id(model) not in self.kept:
+            self.kept[id(model)] = self.make(model, "the original or a reference")
+        _ = self.kept[id(model)].identity
+        return self.kept[id(model)]
+
+    def of(self, model: Any) -> ModelHandle:
+        """The handle of a model: the one that is kept, or one that nobody keeps."""
+        return self.kept.get(id(model)) or self.make(model)
+
+    def make(self, model: Any, name: str = "the audited model") -> ModelHandle:
+        """A new handle."""
+        return ModelHandle(model, classes=self.classes, device=self.device, name=name)
+
+    def for_audit(self) -> AuditHandles:
+        """Handles for one audit, or those of the release that it belongs to."""
+        return self._release or AuditHandles(self)
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[None]:
+        """For the duration of the block, all audits share what the audited model answers, and end with it.
+
+        Raises:
+            ValueError: when a model was changed in place meanwhile.
+        """
+        if self._release is not None:
+            yield
+            return
+        self._release = release = AuditHandles(self, shared=True)
+        try:
+            yield
+        finally:
+            self._release = None
+        release.check_unchanged()
+
+    def note_seconds(self, model: Any, seconds: float) -> None:
+        """Remember how long a model took to make, for as long as it lives."""
+        with contextlib.suppress(TypeError):  # plain containers take no weak reference, and nothing is said of them
+            self._seconds[id(model)] = weakref.ref(model), round(seconds, 3)
+
+    def seconds_of(self, model: Any) -> float | None:
+        """How long a model took to make, in this run or the one that stored it; None if the task did not make it."""
+        made, seconds = self._seconds.get(id(model), (None, None))
+        return seconds if made is not None and made() is model else None
+
+
+class AuditHandles:
+    """The models of one audit, each with one handle: the task's own, and the audited one.
+
+    `shared` says that a release holds several audits, and checks at its own end what each would check at its.
+    """
+
+    def __init__(self, models: ModelHandles, *, shared: bool = False) -> None:
+        self._models, self._shared = models, shared
+        self._audited: dict[int, ModelHandle] = {}
+
+    def of(self, model: Any) -> ModelHandle:
+        """The handle of a model, the same throughout the audit."""
+        kept = self._models.kept.get(id(model))
+        return kept or self._audited.setdefault(id(model), self._models.make(model))
+
+    def end(self) -> None:
+        """End an audit: no model that was asked may have changed meanwhile.
+
+        Raises:
+            ValueError: when one was changed in place.
+        """
+        if not self._shared:
+            self.check_unchanged()
+
+    def check_unchanged(self) -> None:
+        """Compare every model that was asked with what it was at first.
+
+        Raises:
+            ValueError: when one was changed in place.
+        """
+        for handle in (*self._models.kept.values(), *self._audited.values()):
+            handle.check_unchanged()
