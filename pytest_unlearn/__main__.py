@@ -18,7 +18,7 @@ STATUSES = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's grammar, a subparser a command."""
+    """Build the command line's grammar, a subparser a command."""
     top = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Plan an audit of machine unlearning, and judge, compare and tidy up what audits left behind.",

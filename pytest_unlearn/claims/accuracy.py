@@ -1,8 +1,7 @@
-"""audit_utility: is the unlearned model still as accurate as it has to be?
+"""The paired claims of accuracy: one model's right answers against its baseline's on the same examples.
 
-audit_matches_retrained: does the model get as many examples right as retrained models do, no more and no fewer?
-
-What the paired claims share: one model's right answers against its baseline's on the same examples.
+`audit_utility` asks whether the model is still as accurate as it has to be, `audit_matches_retrained` whether it gets
+as many examples right as retrained models do, no more and no fewer.
 """
 
 from __future__ import annotations
@@ -14,15 +13,18 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness
-from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.evidence import build_evidence, sources
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
-from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
+from pytest_unlearn.claims.common.verdict import Fault, Finding, Wording, decide, judge
+from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, resolve
 from pytest_unlearn.data.view import View, as_view
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
 from pytest_unlearn.models.predict import Output
-from pytest_unlearn.statistics import Measure, holm, p_value, paired_difference
+from pytest_unlearn.statistics import Measure, paired_difference
+
+MOST_CLASSES = 40
 
 
 def audit_utility(
@@ -59,9 +61,9 @@ def audit_utility(
         name="utility",
         quantity="drop in accuracy",
         highest=limit.value,
-        sources={"max_drop": limit.source, "confidence": level.source},
+        sources=sources(max_drop=limit, confidence=level),
     )
-    return conclude(model, compare(model, test, baseline, output=output), claim, level.value, drop=True)
+    return conclude(model, compare(model, test, baseline, output=output), claim, level.value, "less accurate")
 
 
 def audit_matches_retrained(
@@ -99,12 +101,11 @@ def audit_matches_retrained(
         quantity="accuracy minus the retrained models'",
         lowest=-limit.value,
         highest=limit.value,
-        sources={"max_gap": limit.source, "confidence": level.source},
+        sources=sources(max_gap=limit, confidence=level),
     )
-    return conclude(model, compare(model, view, baseline, output=output), claim, level.value, drop=False)
-
-
-MOST_CLASSES = 40
+    return conclude(
+        model, compare(model, view, baseline, output=output), claim, level.value, "unlike the retrained models"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ class Comparison:
 
 
 def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparison:
-    """Right answers of a model and of its baseline: "original", "retrained", or a model or list of models.
+    """Ask a model and its baseline which answers are right: "original", "retrained", or a model or list of models.
 
     Raises:
         ValueError: when the baseline is named but the view knows no task, or the task has no such models.
@@ -145,29 +146,30 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     )
 
 
-def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float, *, drop: bool) -> Evidence:
+def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float, label: str) -> Evidence:
     """Judge the paired difference in accuracy (baseline minus model for a drop, else model minus baseline)."""
-    theirs = comparison.theirs[0] if len(comparison.theirs) == 1 else comparison.theirs
-    measure = paired_difference(comparison.ours, theirs)
-    estimate = _estimate(measure, confidence, drop=drop)
-    verdict = _judge(measure, estimate, claim, confidence, drop=drop)
+    drop = claim.lowest is None
+    measure = _difference(comparison.ours, comparison.theirs, drop=drop)
+    fault = Fault(label, "repair the model on retain, or use a method that changes less")
+    finding = Finding(
+        name="accuracy", measure=measure, estimate=measure.at(confidence), faults={"high": fault, "low": fault}
+    )
+    judgement = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""))
+    needed = judgement.needed
+    many = f"about {needed:,} examples would settle it" if needed is not None else "no number of examples settles it"
     accuracy = {"model": float(comparison.ours.mean()), comparison.name: float(comparison.theirs.mean())}
     shown = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
-    needed = None
-    if verdict is Verdict.INCONCLUSIVE:
-        needed = advice.needed_examples(estimate, claim.lowest, claim.highest)
-    return Evidence(
-        claim=claim,
-        verdict=verdict,
-        estimate=estimate,
-        decided_by="accuracy",
-        label="" if verdict is not Verdict.FAIL else "less accurate" if drop else "unlike the retrained models",
-        attacks={"accuracy": estimate},
-        deciding=("accuracy",),
-        controls=_baselines(comparison, confidence, drop=drop),
-        reasons=(f"accuracy on {len(comparison.view)} {comparison.view.name} examples: {shown}",),
-        advice=_advice(verdict, needed),
+    decision = decide(
+        judgement,
+        advice=(f"{many}: test on more, or choose a limit that this many can certify",),
+        scope=(f"accuracy on {len(comparison.view)} {comparison.view.name} examples: {shown}",),
         needed=needed,
+    )
+    return build_evidence(
+        claim,
+        decision,
+        [finding],
+        controls=_baselines(comparison, confidence, drop=drop),
         provenance=provenance(
             model,
             (comparison.view,),
@@ -179,37 +181,39 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
             outputs=comparison.digest,
             references=len(comparison.theirs),
         ),
-        exhibits=(_classes(comparison),),
+        figures=(_classes(comparison),),
     )
 
 
-def _judge(measure: Measure, estimate: Estimate, claim: Claim, confidence: float, *, drop: bool) -> Verdict:
-    sides = []
-    if claim.highest is not None:
-        sides.append(p_value(measure, -claim.highest, "low") if drop else p_value(measure, claim.highest, "high"))
-    if claim.lowest is not None:
-        sides.append(p_value(measure, claim.lowest, "low"))
-    if (holm(np.array(sides)) <= 1 - confidence).any():
-        return Verdict.FAIL
-    too_high = claim.highest is not None and estimate.high > claim.highest
-    too_low = claim.lowest is not None and estimate.low < claim.lowest
-    return Verdict.INCONCLUSIVE if too_high or too_low else Verdict.PASS
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """A difference in accuracy with its sign turned: baseline minus model."""
+
+    gain: Measure
+
+    @property
+    def value(self) -> float:
+        """The drop, 0 between equals."""
+        return -self.gain.value
+
+    def at(self, confidence: float) -> Estimate:
+        """Bound the drop."""
+        gain = self.gain.at(confidence)
+        return replace(gain, value=-gain.value, low=-gain.high, high=-gain.low)
 
 
-def _estimate(measure: Measure, confidence: float, *, drop: bool) -> Estimate:
-    estimate = measure.at(confidence)
-    if not drop:
-        return estimate
-    return replace(estimate, value=-estimate.value, low=-estimate.high, high=-estimate.low)
+def _difference(ours: FloatArray, theirs: FloatArray, *, drop: bool) -> Measure:
+    """Measure the paired difference of a model's right answers to those of one or several others."""
+    gain = paired_difference(ours, theirs[0] if len(theirs) == 1 else theirs)
+    return Drop(gain=gain) if drop else gain
 
 
 def _baselines(comparison: Comparison, confidence: float, *, drop: bool) -> Controls:
-    """Each baseline under the claim's own measure: a lone one is its own baseline, others are judged by the rest."""
+    """Measure each baseline as the claim does: a lone one is its own baseline, others are judged by the rest."""
     rows = []
     for k, right in enumerate(comparison.theirs):
         rest = np.delete(comparison.theirs, k, axis=0)
-        others = right if not len(rest) else rest[0] if len(rest) == 1 else rest
-        estimate = _estimate(paired_difference(right, others), confidence, drop=drop)
+        estimate = _difference(right, rest if len(rest) else right[None], drop=drop).at(confidence)
         if not len(rest):  # the difference of a model to itself is known without any sampling
             estimate = replace(estimate, value=0.0, low=0.0, high=0.0, method="by definition")
         rows.append(
@@ -240,17 +244,6 @@ def _classes(comparison: Comparison) -> Table:
         columns=("class", "examples", "this model", comparison.name, "difference"),
         rows=tuple(sorted(kept)),
     )
-
-
-def _advice(verdict: Verdict, needed: int | None) -> tuple[str, ...]:
-    if verdict is Verdict.INCONCLUSIVE:
-        many = (
-            f"about {needed:,} examples would settle it" if needed is not None else "no number of examples settles it"
-        )
-        return (f"{many}: test on more, or choose a limit that this many can certify",)
-    if verdict is Verdict.FAIL:
-        return ("repair the model on retain, or use a method that changes less",)
-    return ()
 
 
 def _baseline(view: View, baseline: Any) -> tuple[str, Sequence[Any]]:

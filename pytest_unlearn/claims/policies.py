@@ -1,6 +1,6 @@
 """Release policies: which claims a release must prove. Plain data, listed by `pytest --unlearn-policies`.
 
-Standard library only: the plugin prints this table without importing anything heavy.
+The claim table has what each of the built-in ones asks. Standard library only: the plugin prints them.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
+from pytest_unlearn.core.claim_table import TABLE, Needs, View
+
 NEEDS: Mapping[Needs, str] = MappingProxyType(
     {
         "": "always",
@@ -24,7 +25,10 @@ NEEDS: Mapping[Needs, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One claim of a policy: its name (of `audit_<claim>`), what it needs, and keywords besides the caller's limits."""
+    """One claim of a policy.
+
+    Its name (of `audit_<claim>`), what it needs, and keywords besides the caller's limits.
+    """
 
     claim: str
     says: str
@@ -41,47 +45,34 @@ class Policy:
     steps: tuple[Step, ...]
 
 
-_OUTPUTS = (
-    Step(claim="forgotten", says="the forget set is not recognisable in the outputs"),
-    Step(claim="utility", says="accuracy is near the retrained models'", keywords={"baseline": "retrained"}),
-)
-_INSIDE = (
-    Step(claim="class_forgotten", says="a removed class is treated as by retrained models", needs="whole classes"),
-    Step(claim="features_forgotten", says="nor in the features of any layer", needs="weights"),
-    Step(claim="no_residual", says="nor beside its examples or in weakened copies"),
-    Step(claim="not_relearnable", says="it is relearned like something new", needs="weights"),
-    Step(claim="canaries_forgotten", says="planted canaries are forgotten", needs="canaries"),
-)
-_METHOD = (
-    Step(claim="algorithm", says="the method forgets, whatever its seeds", needs="unlearner"),
-    Step(claim="indistinguishable", says="its models' law is that of retraining", needs="unlearner"),
-    Step(claim="efficient", says="it costs a fraction of retraining", needs="unlearner"),
-)
-_ALL_ATTACKS = Step(
-    claim="forgotten", says="the forget set is not recognisable by any attack", keywords={"attacks": "all"}
-)
-POLICIES: Mapping[str, Policy] = MappingProxyType(
-    {
-        policy.name: policy
-        for policy in (
-            Policy(name="quick", says="outputs only: what one audit and one accuracy can tell", steps=_OUTPUTS),
-            Policy(
-                name="standard",
-                says="and what outputs may hide: features, neighbours, weakened copies, relearning, removed classes",
-                steps=(*_OUTPUTS, *_INSIDE),
-            ),
-            Policy(
-                name="thorough",
-                says="and every attack, and the method itself over several seeds (trains dozens of models)",
-                steps=(_ALL_ATTACKS, *_OUTPUTS[1:], *_INSIDE, *_METHOD),
-            ),
-        )
-    }
-)
+NAMES = {
+    "quick": "outputs only: what one audit and one accuracy can tell",
+    "standard": "and what outputs may hide: features, neighbours, weakened copies, relearning, removed classes",
+    "thorough": "and every attack, and the method itself over several seeds (trains dozens of models)",
+}
+"""The built-in policies; each asks all that the one before asks."""
+
+
+def _built_in() -> dict[str, Policy]:
+    """Make the policies from the claim table: of each claim, the latest step that it has in one up to this one."""
+    steps: dict[str, Step] = {}
+    policies = {}
+    for policy, about in NAMES.items():
+        for name, spec in TABLE.items():
+            if policy in spec.steps:
+                step = spec.steps[policy]
+                steps[name] = Step(
+                    claim=name, says=step.says, needs=spec.needs, keywords=MappingProxyType(dict(step.keywords))
+                )
+        policies[policy] = Policy(name=policy, says=about, steps=tuple(steps.values()))
+    return policies
+
+
+POLICIES: Mapping[str, Policy] = View(_built_in)
 
 
 def lines() -> Iterator[str]:
-    """The table as text."""
+    """Yield the policies as text."""
     for policy in POLICIES.values():
         yield f"{policy.name}: {policy.says}"
         for step in policy.steps:

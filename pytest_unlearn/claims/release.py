@@ -1,6 +1,6 @@
 """audit_release: every claim of a policy about one model, in one call, with every evaluation shared.
 
-Evidence of a claim that a model does not let itself be asked: nothing was shown, and that is no PASS.
+A claim that a model does not let itself be asked is INCONCLUSIVE: nothing was shown, and that is no PASS.
 """
 
 from __future__ import annotations
@@ -11,38 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.claims.accuracy import audit_utility
-from pytest_unlearn.claims.algorithm.audit import audit_algorithm
-from pytest_unlearn.claims.canaries.audit import audit_canaries_forgotten
-from pytest_unlearn.claims.class_forgotten.audit import audit_class_forgotten
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.claims.efficient.audit import audit_efficient
-from pytest_unlearn.claims.features.audit import audit_features_forgotten
-from pytest_unlearn.claims.forgotten.audit import audit_forgotten
-from pytest_unlearn.claims.indistinguishable.audit import audit_indistinguishable
 from pytest_unlearn.claims.policies import NEEDS, POLICIES, Policy, Step
-from pytest_unlearn.claims.relearning.audit import audit_not_relearnable
-from pytest_unlearn.claims.residual.audit import audit_no_residual
+from pytest_unlearn.core.claim_table import TABLE, View
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.layers import SingleLayerError, shows_weights
 from pytest_unlearn.task import UnlearningTask
 
-AUDITS: Mapping[str, Callable[..., Evidence]] = {
-    "forgotten": audit_forgotten,
-    "utility": audit_utility,
-    "class_forgotten": audit_class_forgotten,
-    "features_forgotten": audit_features_forgotten,
-    "no_residual": audit_no_residual,
-    "not_relearnable": audit_not_relearnable,
-    "canaries_forgotten": audit_canaries_forgotten,
-    "algorithm": audit_algorithm,
-    "indistinguishable": audit_indistinguishable,
-    "efficient": audit_efficient,
-}
-
-
+AUDITS: Mapping[str, Callable[..., Evidence]] = View(
+    lambda: {name: spec.audit() for name, spec in TABLE.items() if spec.in_policies}
+)
+"""The audits of claims that a policy may require."""
 OWN = {
     "model",
     "forget",
@@ -57,7 +38,6 @@ OWN = {
     "baseline",
 }
 """Parameters that a claim is given by the release, or that would mean another thing to another claim."""
-OUTPUTS_ALONE = ("forgotten", "utility")  # what these cannot ask, nothing can
 MODEL_CANNOT = (ValueError, TypeError, RuntimeError, IndexError, NotImplementedError, AttributeError)
 
 
@@ -70,7 +50,7 @@ def audit_release(
     canaries: Any = None,
     **settings: Any,
 ) -> dict[str, Evidence]:
-    """May this model be released? Every claim of a policy, by name.
+    """Audit every claim of a release policy about one model.
 
     Args:
         model: the unlearned model, of any kind `audit_forgotten` takes.
@@ -110,6 +90,7 @@ def audit_release(
 
 
 def _policy(policy: str | Policy) -> Policy:
+    """Look up a policy by its name."""
     if isinstance(policy, Policy):
         return policy
     if policy not in POLICIES:
@@ -144,10 +125,12 @@ def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
 
 
 def _needs(policy: Policy) -> str:
+    """Say where each claim of a policy can be asked."""
     return "; ".join(f"{step.claim} {NEEDS[step.needs]}" for step in policy.steps) or "it has none"
 
 
 def _steps(policy: Policy, task: UnlearningTask, canaries: Any) -> list[Step]:
+    """List the steps of a policy whose needs are there."""
     there = {
         "": True,
         "weights": all(is_module(one) for one in task.retrained),
@@ -160,37 +143,40 @@ def _steps(policy: Policy, task: UnlearningTask, canaries: Any) -> list[Step]:
 
 
 def _parameters(claim: str) -> set[str]:
+    """List the keywords of a claim's audit that a caller may give."""
     return set(inspect.signature(AUDITS[claim]).parameters) - OWN
 
 
 def _keywords(step: Step, settings: Mapping[str, Any]) -> dict[str, Any]:
-    known = _parameters(step.claim)
-    return {**{name: value for name, value in settings.items() if name in known}, **step.keywords}
+    """Choose the settings that a step's audit has, its policy's own first."""
+    accepted = _parameters(step.claim)
+    return {**{name: value for name, value in settings.items() if name in accepted}, **step.keywords}
 
 
 def _run(
     step: Step, model: Any, task: UnlearningTask, unlearner: Any, canaries: Any, given: dict[str, Any]
 ) -> Evidence | None:
-    """The claim's evidence; None where the references have nothing of what it is about."""
-    audit = AUDITS[step.claim]
+    """Run a claim's audit; None where the references lack what it is about."""
+    spec = TABLE[step.claim]
+    audit: Callable[..., Evidence] = spec.audit()
     hidden = not shows_weights(model) and all(shows_weights(one) for one in task.retrained)
-    says = f"the references are networks, but this model, a {type(model).__name__}, shows no weights"
+    hides = f"the references are networks, but this model, a {type(model).__name__}, shows no weights"
     if step.needs == "weights" and hidden:
-        return withheld(model, task, step.claim, says)
+        return not_assessable(model, task, step.claim, hides)
     try:
-        if step.needs == "unlearner":
+        if spec.needs == "unlearner":
             return audit(unlearner, task, **given)
-        if step.needs == "canaries":
+        if spec.needs == "canaries":
             return audit(model, canaries, task=task, **given)
-        found = audit(model, task.test if step.claim == "utility" else task.forget, **given)
+        found = audit(model, getattr(task, spec.view), **given)
     except SingleLayerError:
         return None
     except MODEL_CANNOT as error:
-        if step.claim in OUTPUTS_ALONE:
+        if spec.fundamental:
             raise
-        return withheld(model, task, step.claim, str(error))
-    if step.claim == "no_residual" and hidden and found.verdict is Verdict.PASS:
-        return withheld(model, task, step.claim, says)
+        return not_assessable(model, task, step.claim, str(error))
+    if spec.less_without_weights and hidden and found.verdict is Verdict.PASS:
+        return not_assessable(model, task, step.claim, hides)
     return found
 
 
@@ -200,8 +186,8 @@ ADVICE = (
 )
 
 
-def withheld(model: Any, task: UnlearningTask, claim: str, says: str) -> Evidence:
-    """INCONCLUSIVE: a claim about weights or layers, of a model that does not show those that references show."""
+def not_assessable(model: Any, task: UnlearningTask, claim: str, reason: str) -> Evidence:
+    """Make the INCONCLUSIVE evidence of a claim that a model cannot be asked."""
     return Evidence(
         claim=Claim(name=claim, quantity="nothing that could be measured", lowest=0.0, highest=0.0),
         verdict=Verdict.INCONCLUSIVE,
@@ -214,7 +200,7 @@ def withheld(model: Any, task: UnlearningTask, claim: str, says: str) -> Evidenc
             n_forget=len(task.forget),
         ),
         decided_by="nothing",
-        reasons=(f"this model could not be asked: {says}",),
+        reasons=(f"this model could not be asked: {reason}",),
         advice=ADVICE,
         provenance=provenance(model, (task.forget,), task, original=False, retrained=False),
     )

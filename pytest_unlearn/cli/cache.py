@@ -24,7 +24,7 @@ class Fault:
     """Why something of a model should go: all of it, or only the named files."""
 
     key: str
-    says: str
+    text: str
     names: tuple[str, ...] = ()
 
 
@@ -85,7 +85,7 @@ def verify(options: argparse.Namespace) -> int:
     store = _store(options)
     found = faults(store)
     for fault in found:
-        say(fault.says)
+        say(fault.text)
     whole = {entry.key for entry in store.entries()} - {fault.key for fault in found if not fault.names}
     if not whole and not found:
         say(f"no models are cached in {store.directory}")
@@ -103,7 +103,7 @@ def prune(options: argparse.Namespace) -> int:
     if not unwanted:
         say(f"nothing to remove in {store.directory}")
     for fault in unwanted.values():
-        say(f"would remove: {fault.says}" if options.dry_run else fault.says)
+        say(f"would remove: {fault.text}" if options.dry_run else fault.text)
     if options.dry_run:
         return FINE
     size_before = footprint(store)
@@ -135,7 +135,7 @@ def purge(options: argparse.Namespace) -> int:
 
 
 def faults(store: Store) -> list[Fault]:
-    """What is damaged or left over, except what another process is writing at this moment."""
+    """List what is damaged or left over, and no other process is writing."""
     names: dict[str, list[str]] = {entry.key: [] for entry in store.entries()}
     for path, key in store.files():
         if path.suffix != ".lock":
@@ -195,7 +195,7 @@ def footprint(store: Store) -> int:
 
 
 def size(count: int) -> str:
-    """A number of bytes in words."""
+    """Put a number of bytes in words."""
     if count < 1000:
         return f"{count} B"
     return next(f"{count / unit:.1f} {name}" for name, unit in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if count >= unit)

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.cli import stored_report as stored
+from pytest_unlearn.cli import stored_report
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.claim_table import TABLE, Limit
 from pytest_unlearn.report import gate
-from pytest_unlearn.report.gate import LIMITS
 from pytest_unlearn.report.terminal import headline
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What a report has to prove, and the loosest limits and lowest confidence that it may have been judged at.
+    """What a report has to prove, and how loosely it may have been judged.
 
-    `limits` maps a claim's name to its limit; a claim that is not named may have any.
+    `limits` maps a claim's name to the value of the setting that limits it; a claim that is not named may have any.
     """
 
     required: tuple[str, ...]
@@ -47,13 +47,13 @@ def add(commands: Any) -> None:
         help="claims that must be proven (default: those that the report's own gate required, else "
         f"{', '.join(gate.DEFAULT_REQUIRED)})",
     )
-    for name in dict.fromkeys(LIMITS.values()):
-        claims = " or ".join(repr(claim) for claim, limit in LIMITS.items() if limit == name)
+    for limit, claims in _choices().items():
+        beyond = "above" if limit.side == "highest" else "below"
         command.add_argument(
-            _option(name),
-            type=settings.argument(settings.TABLE[name]),
+            "--" + limit.setting.replace("_", "-"),
+            type=settings.argument(settings.limit_spec(limit, None, "")),
             metavar="X",
-            help=f"block if any claim {claims} was judged at a {name} above X",
+            help=f"block if any claim {' or '.join(map(repr, claims))} was judged at a {limit.setting} {beyond} X",
         )
     command.add_argument(
         "--confidence",
@@ -66,21 +66,21 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load, decide, and say why."""
-    document = stored.load(options.report)
+    document = stored_report.load(options.report)
     wanted, origin = options.require, "--require"
     if wanted is None:
-        wanted, origin = stored.required(document), "the report's gate"
+        wanted, origin = stored_report.required(document), "the report's gate"
     if wanted is None:
         wanted, origin = gate.DEFAULT_REQUIRED, "default"
-    given = {claim: getattr(options, name) for claim, name in LIMITS.items()}
-    limits = {claim: limit for claim, limit in given.items() if limit is not None}
+    given = {claim: getattr(options, limit.setting) for limit, claims in _choices().items() for claim in claims}
+    limits = {claim: value for claim, value in given.items() if value is not None}
     policy = Policy(tuple(dict.fromkeys(wanted)), limits, options.confidence)
-    ledger = stored.ledger(document)
+    ledger = stored_report.ledger(document)
     decision = decide(ledger, policy)
     say(f"{options.report}: {headline(ledger)}")
     say(f"required: {', '.join(policy.required) or 'nothing'} ({origin})")
-    for claim, limit in policy.limits.items():
-        say(f"policy: {claim} at a {LIMITS[claim]} of at most {limit:g}")
+    for claim, value in policy.limits.items():
+        say(f"policy: {claim} at a {TABLE[claim].limit.setting} of {_at_most(TABLE[claim].limit)} {value:g}")
     if policy.confidence is not None:
         say(f"policy: confidence at least {policy.confidence:g}")
     say(decision.explain() if decision.release else f"blocked, {plural(len(decision.reasons), 'reason')}:")
@@ -90,26 +90,35 @@ def run(options: argparse.Namespace) -> int:
 
 
 def decide(ledger: Mapping[str, Any], policy: Policy) -> gate.Decision:
-    """The gate's decision on a ledger, with the policy's reasons to block added."""
+    """Add the policy's reasons to block to the gate's decision on a ledger."""
     decision = gate.decide(ledger, policy.required)
     reasons = (*decision.reasons, *too_loose(ledger["entries"], policy))
     return gate.Decision(release=not reasons, reasons=reasons)
 
 
 def too_loose(entries: Sequence[Mapping[str, Any]], policy: Policy) -> Iterator[str]:
-    """The claims that were judged more loosely than the policy accepts, required or not."""
+    """Yield the claims judged more loosely than the policy accepts, required or not."""
     for entry in entries:
         evidence = entry["evidence"]
         claim = evidence["claim"]
-        limit, name = policy.limits.get(claim["name"]), LIMITS.get(claim["name"])
         where = f"{claim['name']} in {entry['nodeid']} was judged at"
-        highest, confidence = claim.get("highest"), evidence["estimate"]["confidence"]
-        if limit is not None and (highest is None or highest > limit):
-            shown = "no limit" if highest is None else f"a {name} of {highest:g}"
-            yield f"{where} {shown}, the policy accepts at most {limit:g}"
+        accepted, confidence = policy.limits.get(claim["name"]), evidence["estimate"]["confidence"]
+        if accepted is not None:
+            limit = TABLE[claim["name"]].limit
+            value = limit.value(claim)
+            if value is None or limit.looser(value, accepted):
+                shown = "no limit" if value is None else f"a {limit.setting} of {value:g}"
+                yield f"{where} {shown}, the policy accepts {_at_most(limit)} {accepted:g}"
         if policy.confidence is not None and confidence < policy.confidence:
             yield f"{where} a confidence of {confidence:g}, the policy accepts no less than {policy.confidence:g}"
 
 
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def _choices() -> dict[Limit, list[str]]:
+    """Group the claims by the setting that limits them, where there is something to choose."""
+    limits = dict.fromkeys(spec.limit for spec in TABLE.values() if not spec.limit.fixed)
+    return {limit: [name for name, spec in TABLE.items() if spec.limit == limit] for limit in limits}
+
+
+def _at_most(limit: Limit) -> str:
+    """Say on which side of a value the stricter ones lie."""
+    return "at most" if limit.side == "highest" else "at least"

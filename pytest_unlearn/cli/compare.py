@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.cli import stored_report as stored
+from pytest_unlearn.cli import stored_report
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
+from pytest_unlearn.core.claim_table import SEVERITY
 from pytest_unlearn.report.ledger import reconcile
 from pytest_unlearn.report.wording import interval
 
-GRAVITY = ("PASS", "INCONCLUSIVE", "FAIL", "INVALID")
 Entry = Mapping[str, Any]
 Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One claim in two reports: why it cannot be compared (empty if it can), and in what respects it got worse."""
+    """One claim in two reports: why they do not compare, or what got worse."""
 
     key: Key
     old: Entry | None
@@ -58,13 +58,13 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load both, compare, and say what changed."""
-    old, new = (stored.load(path) for path in (options.old, options.new))
+    old, new = (stored_report.load(path) for path in (options.old, options.new))
     say(f"{options.old} ({old['created']}) -> {options.new} ({new['created']})")
     found = changes(old["claims"], new["claims"])
     for change in found:
         for line in describe(change):
             say(line)
-    ledger = stored.ledger(new)
+    ledger = stored_report.ledger(new)
     doubts = [f"the new report is of a partial run: {reason}" for reason in ledger["partial"]] + reconcile(ledger)
     worse = [change for change in found if change.worse]
     apart = [change for change in found if change.differs]
@@ -83,13 +83,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def changes(old: list[Entry], new: list[Entry]) -> list[Change]:
-    """Every claim of either report, matched by test, claim, and position among equals."""
+    """Match the claims of two reports by test, claim and number among equals."""
     before, after = numbered(old), numbered(new)
     return [change(key, before.get(key), after.get(key)) for key in dict.fromkeys([*before, *after])]
 
 
 def numbered(entries: list[Entry]) -> dict[Key, Entry]:
-    """Each claim by test, name, and how many with the same test and name come before it."""
+    """Key each claim by test, name and its number among equals."""
     found: dict[Key, Entry] = {}
     for entry in entries:
         nodeid, name, occurrence = entry["nodeid"], entry["evidence"]["claim"]["name"], 0
@@ -111,14 +111,14 @@ def change(key: Key, old: Entry | None, new: Entry | None) -> Change:
 
 
 def _other_basis(old: Entry, new: Entry) -> str:
-    """The same for entries of large reports, which keep one digest of data, request and recipe."""
+    """Say the same of entries of large reports, which keep one digest."""
     if not old.get("basis") or not new.get("basis"):
         return f"the {'new' if old.get('basis') else 'old'} report has no digest of data and recipe"
     return "" if old["basis"] == new["basis"] else "the data, the request or the recipe differ"
 
 
 def incomparable(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """What differs between the data or recipes of two evidences, so that they cannot be compared; empty if nothing."""
+    """Say why two evidences cannot be compared; nothing if they can."""
     ours, theirs = (_digests(evidence) for evidence in (old, new))
     if not ours or not theirs:
         return f"the {'old' if not ours else 'new'} report has no digests of the data"
@@ -138,10 +138,10 @@ def incomparable(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def regressions(old: Entry, new: Entry) -> Iterator[str]:
-    """In what respects a comparable claim got worse."""
+    """Yield in what respects a comparable claim got worse."""
     before, after = old["evidence"], new["evidence"]
     verdicts = before["verdict"], after["verdict"]
-    if GRAVITY.index(verdicts[1]) > GRAVITY.index(verdicts[0]):
+    if SEVERITY[verdicts[1]] > SEVERITY[verdicts[0]]:
         yield f"the verdict went from {verdicts[0]} to {verdicts[1]}"
     if old["outcome"] == "passed" != new["outcome"]:
         yield f"the test passed and now ended as {new['outcome']}"
@@ -164,7 +164,7 @@ def _controlled(entry: Entry) -> Any:
 
 
 def describe(change: Change) -> Iterator[str]:
-    """One claim's change in lines."""
+    """Yield the lines on one claim's change."""
     if change.old is None and change.new is not None:
         yield f"new             {change.name}: {_seen(change.new)}"
     elif change.new is None:
@@ -216,7 +216,7 @@ def _within(lowest: float | None, highest: float | None) -> str:
 
 
 def _digests(evidence: Mapping[str, Any]) -> dict[str, Any]:
-    """The digest of each view; empty where any is missing."""
+    """Collect the digest of each view; nothing where any is missing."""
     data = _part(_part(evidence, "provenance"), "data")
     found = {name: _part(data, name).get("digest") for name in data}
     return found if all(isinstance(digest, str) for digest in found.values()) else {}
@@ -230,6 +230,6 @@ def _keys(task: Mapping[str, Any]) -> list[Any]:
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of the provenance, of which the schema says little, if it is there and of the right kind."""
+    """Look up a part of the provenance, empty where it is not a mapping."""
     part = whole.get(name)
     return part if isinstance(part, Mapping) else {}

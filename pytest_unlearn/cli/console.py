@@ -8,24 +8,24 @@ UNUSABLE = 2
 
 
 class Unusable(Exception):  # noqa: N818 - it says what the input is
-    """A command cannot be carried out with this input; the message is one sentence that says what to do."""
+    """A command cannot use this input; the message is one sentence."""
 
 
 def say(text: str) -> None:
-    """Print one line; what could move the cursor or start another line (names come from files) is shown escaped."""
+    """Print one line, with whatever could move the cursor escaped."""
     print(printable(text))
 
 
 def printable(text: str) -> str:
-    """The text with everything that is not printable escaped."""
+    """Escape everything that is not printable."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def plural(number: int, noun: str) -> str:
-    """A number with its noun, as in "1 model" and "2 models"."""
+    """Write a number with its noun, as in "1 model" and "2 models"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def one_line(error: BaseException, most: int = 300) -> str:
-    """An exception's message on one line, or its type where it says nothing."""
+    """Put an exception's message, or else its type, on one line."""
     return printable(" ".join(str(error).split())[:most]) or type(error).__name__

@@ -51,7 +51,7 @@ def load(path: Path) -> Document:
 
 
 def ledger(document: Document) -> dict[str, Any]:
-    """The ledger that a report was made from, as `gate.decide` reads it; counts are made afresh."""
+    """Rebuild the ledger that a report was made from, with counts made afresh."""
     return {
         "entries": document["claims"],
         "counts": counts(document),
@@ -64,19 +64,19 @@ def ledger(document: Document) -> dict[str, Any]:
 
 
 def counts(document: Document) -> dict[str, int]:
-    """What the report ought to count, by what it lists."""
+    """Count what the report lists."""
     claims = document["claims"]
     return {"planned": len(claims) + len(document["without_evidence"]), **count(claims)}
 
 
 def required(document: Document) -> list[str] | None:
-    """The claims that the report's own gate required; None where it had no gate or did not note them."""
+    """List the claims that the report's own gate required; None if it has none."""
     names = (document["gate"] or {}).get("required")
     return None if names is None else [str(name) for name in names]
 
 
 def contradictions(document: Document) -> Iterator[str]:
-    """Where a valid report says two things at once, a sentence each."""
+    """Yield where a valid report says two things at once, a sentence each."""
     yield from _miscounted(document, count(document["claims"]))
     if document["partial"] != bool(document["partial_reasons"]):
         yield f"partial is {str(document['partial']).lower()} with {len(document['partial_reasons'])} reason(s) for it"
@@ -156,7 +156,7 @@ def _no_number(text: str) -> NoReturn:
 
 
 def _invalid(document: Document) -> str:
-    """What the schema objects to, in one line; empty if nothing."""
+    """Say what the schema objects to, in one line; nothing if it does not."""
     import jsonschema
 
     schema = json.loads(resources.files("pytest_unlearn.report").joinpath("schema/report-v1.json").read_text("utf-8"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NoReturn
 
@@ -25,11 +26,21 @@ class Verdict(str, enum.Enum):
     INCONCLUSIVE = "INCONCLUSIVE"
     INVALID = "INVALID"
 
+    @property
+    def severity(self) -> int:
+        """Rank the verdict: PASS 0, INCONCLUSIVE 1, FAIL 2, INVALID 3."""
+        return ("PASS", "INCONCLUSIVE", "FAIL", "INVALID").index(self.value)
+
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict has four values; compare it, as in `verdict is Verdict.PASS`")
 
     def __str__(self) -> str:
         return self.value
+
+
+def most_severe(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict of the highest severity; PASS where there is none."""
+    return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.PASS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +79,15 @@ class Claim:
         if self.highest is None:
             return f"{self.quantity} at least {self.lowest:g}"
         return f"{self.quantity} between {self.lowest:g} and {self.highest:g}"
+
+    def excess(self, estimate: Estimate) -> float:
+        """Return how far the interval reaches beyond the limits; at most 0 within them.
+
+        A side without a limit is open; -inf if both are.
+        """
+        above = -math.inf if self.highest is None else estimate.high - self.highest
+        below = -math.inf if self.lowest is None else self.lowest - estimate.low
+        return float(max(above, below))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # no slots: signals are remembered by a weak reference to it

@@ -13,13 +13,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_unlearn.core.claim_table import SEVERITY
+
 if TYPE_CHECKING:
     from pytest_unlearn.core.evidence import Evidence
 
 Entry = dict[str, Any]
 """One evidence as JSON, plus `count`: how many evidences it stands for (more than one in a Hypothesis test)."""
-
-SEVERITY = {"INVALID": 3, "FAIL": 2, "INCONCLUSIVE": 1, "PASS": 0}
 
 
 @dataclass(eq=False)  # the recorders of nested audits are told apart even while they hold the same
@@ -36,17 +36,17 @@ class Recorder:
     entries: list[Entry] = field(default_factory=list)
 
     def add(self, evidence: Mapping[str, Any], count: int = 1) -> None:
-        """Keep one evidence (as a dictionary), or merge it into the entry of the same claim."""
+        """Keep one evidence (as JSON), or merge it into the entry of the same claim."""
         new = plain({**evidence, "count": count})
         for position, old in enumerate(self.entries if self.collapse else ()):
             if old["claim"]["name"] == new["claim"]["name"]:
-                worst = max(old, new, key=badness)  # the first of equals stays, so that a replay changes nothing
+                worst = max(old, new, key=severity)  # the first of equals stays, so that a replay changes nothing
                 self.entries[position] = {**worst, "count": old["count"] + count}
                 return
         self.entries.append(new)
 
     def drain(self) -> list[Entry]:
-        """Hand over what was recorded since the last call (a phase of the test, or one try of a rerun test)."""
+        """Hand over what was recorded since the last call, a phase or a try of the test."""
         entries, self.entries = self.entries, []
         return entries
 
@@ -56,7 +56,7 @@ _running: list[Recorder] = []  # a thread that a test starts knows no context of
 
 
 def current() -> Recorder | None:
-    """The recorder of the running test, in whichever thread; None outside pytest."""
+    """Return the recorder of the running test, in any thread; None outside pytest."""
     return _active.get() or (_running[-1] if _running else None)
 
 
@@ -79,8 +79,8 @@ def recording(recorder: Recorder) -> Iterator[Recorder]:
         _active.reset(token)
 
 
-def badness(entry: Mapping[str, Any]) -> tuple[int, float]:
-    """Sort key: the graver verdict is worse, then the estimate closer to its limit or further beyond it."""
+def severity(entry: Mapping[str, Any]) -> tuple[int, float]:
+    """Rank evidence by its verdict, then by how near to or far beyond the limit it is."""
     claim, value = entry["claim"], entry["estimate"]["value"]
     if value is None:  # a non-finite estimate
         return SEVERITY[entry["verdict"]], math.inf
@@ -90,7 +90,7 @@ def badness(entry: Mapping[str, Any]) -> tuple[int, float]:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON holds it. One numpy scalar on a report would bring an xdist run down (exit status 3)."""
+    """Turn a value into what JSON holds: a numpy scalar would bring an xdist run down."""
 
     def other(item: Any) -> Any:
         for name in ("tolist", "item"):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pytest_unlearn.core import recorder as recording
+from pytest_unlearn.core import claim_table, recorder
 
 Source = Literal["call keyword", "marker", "command line", "ini", "default"]
 Layers = Mapping[str, Mapping[str, Any]]
@@ -94,26 +94,26 @@ class Spec:
         return self.kind(value)
 
 
+def limit_spec(limit: claim_table.Limit, default: float | None, about: str) -> Spec:
+    """Make the row of a setting that limits claims: the claim table has its range."""
+    return Spec(limit.setting, float, default, about, limit.range.holds, str(limit.range), marker=True)
+
+
 INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
 TABLE = {
     spec.name: spec
     for spec in (
-        Spec("max_mia_auc", float, 0.55, "largest tolerated membership-inference AUC of the forget set",
-             lambda v: 0.5 < v < 1, "a number above 0.5 and below 1", marker=True),
-        Spec("max_drop", float, 0.02, "largest tolerated drop in accuracy",
-             lambda v: 0 <= v < 1, "a number from 0 and below 1", marker=True),
-        Spec("max_gap", float, 0.05, "largest tolerated gap to the retrained references",
-             lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
-        Spec("max_relearning", float, 1.3, "how many times larger or smaller than retrained models' the area under the "
-             "relearning curve may be", lambda v: 1 < v < float("inf"), "a number above 1", marker=True),
-        Spec("min_ratio", float, 0.75, "smallest tolerated forgetting quality relative to retrained models",
-             lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
+        limit_spec(claim_table.AUC, 0.55, "largest tolerated membership-inference AUC of the forget set"),
+        limit_spec(claim_table.DROP, 0.02, "largest tolerated drop in accuracy"),
+        limit_spec(claim_table.GAP, 0.05, "largest tolerated gap to the retrained references"),
+        limit_spec(claim_table.RELEARNING, 1.3, "how many times larger or smaller than retrained models' the area "
+                   "under the relearning curve may be"),
+        limit_spec(claim_table.RATIO, 0.75, "smallest tolerated forgetting quality relative to retrained models"),
         Spec("confidence", float, 0.95, "one-sided confidence of every bound",
              lambda v: 0.5 < v < 1, "a number above 0.5 and below 1", marker=True),
         Spec("require_controls", bool, True, "without both controls a verdict is INCONCLUSIVE at best", marker=True),
-        Spec("max_fraction", float, 0.2, "largest tolerated time of the method as a fraction of retraining",
-             lambda v: 0 < v <= 1, "a number above 0 and at most 1", marker=True),
+        limit_spec(claim_table.FRACTION, 0.2, "largest tolerated time of the method as a fraction of retraining"),
         Spec("inconclusive", str, "fail", "what an INCONCLUSIVE verdict does to its test: fail, xfail or warn",
              lambda v: v in INCONCLUSIVE_MODES, "fail, xfail or warn", flag=True, marker=True),
         Spec("seed", int, 0, "seed of the reference trainings and of the unlearner",
@@ -156,8 +156,8 @@ def resolve(name: str, call_value: Any = None, layers: Layers | None = None) -> 
     if call_value is not None and not isinstance(call_value, (Default, DefaultFlag, DefaultText)):
         return Setting(spec.parse(call_value), "call keyword")
     if layers is None:
-        recorder = recording.current()
-        layers = recorder.layers if recorder is not None else {}
+        running = recorder.current()
+        layers = running.layers if running is not None else {}
     for source in ("marker", "command line", "ini"):
         value = layers.get(source, {}).get(name)
         if value is not None:

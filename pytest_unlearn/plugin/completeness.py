@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_unlearn.plugin.discovery import ASSERTIONS
+from pytest_unlearn.core.claim_table import assertion_names
 
 WORDS = (b"pytest_unlearn", b"unlearned_model", b"mark.unlearn")
 FLAGS = {
@@ -62,7 +62,7 @@ def _written(path: Path) -> set[str]:
 
 def _asserts(function: ast.AST) -> bool:
     found = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(function))
-    return any(str(name) in ASSERTIONS for name in found)
+    return not assertion_names().isdisjoint(map(str, found))
 
 
 def speaks_of_audits(path: Path) -> bool:

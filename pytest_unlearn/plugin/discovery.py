@@ -1,4 +1,4 @@
-"""Which tests look like audits although nobody marked them: they name an assertion of ours, or ask for its model.
+"""Detect tests that are audits although nobody marked them: they name an assertion of ours, or ask for its model.
 
 A skipped test leaves nothing behind. Without a look at its code the gate could not know what has not been audited.
 """
@@ -16,34 +16,35 @@ from typing import Any
 
 import pytest
 
-import pytest_unlearn
+from pytest_unlearn.core.claim_table import assertion_names
 
-ASSERTIONS = frozenset(name for name in pytest_unlearn.__all__ if name.startswith("assert_"))
 FIXTURES = frozenset({"unlearned_model", "unlearn"})
 HOME = "pytest_unlearn.testing.assertions"
 SEARCHES = "searches_requests"  # what @stress calls the tests that it makes
-LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"), str(Path(pytest_unlearn.__file__).parent))
+LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"), str(Path(__file__).parents[1]))
 SETUPS = ("setUp", "setUpClass", "asyncSetUp", "tearDown", "tearDownClass", "setup_method", "setup_class")
 FUNCTIONS = (FunctionType, MethodType, functools.partial)
 
 
-class Suspects:
-    """Looks at tests one by one; what was found to reach no audit is not looked at again."""
+class AuditTestDetector:
+    """Looks at tests one by one, and at nothing twice that reaches no audit."""
 
     def __init__(self) -> None:
+        self._assertions = assertion_names()
         self._cleared: set[int] = set()
 
     def __contains__(self, item: pytest.Item) -> bool:
-        """Whether this test, a fixture it uses or a function it calls by name asserts that something was forgotten."""
+        """Tell whether a test, its fixtures or what it calls by name assert that something was forgotten."""
         if FIXTURES.intersection(getattr(item, "fixturenames", ())):
             return True
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         fixtures = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {}).values()
         functions = (definition.func for definitions in fixtures for definition in definitions)
         around = (getattr(getattr(item, "cls", None), name, None) for name in SETUPS)
-        return self._reach_an_audit([getattr(item, "obj", None), *parameters, *functions, *around])
+        return self._any_reaches_an_audit([getattr(item, "obj", None), *parameters, *functions, *around])
 
-    def _reach_an_audit(self, starts: Iterable[Any]) -> bool:
+    def _any_reaches_an_audit(self, starts: Iterable[Any]) -> bool:
+        """Follow functions by the names in their code until one is an assertion."""
         visited: dict[int, Any] = {}
         todo = list(starts)
         while todo:
@@ -53,7 +54,7 @@ class Suspects:
             visited[id(thing)] = thing
             names = self._named_by(thing)
             ours = getattr(thing, "__module__", None) == HOME or getattr(thing, SEARCHES, False)
-            if ours or names & ASSERTIONS:
+            if ours or names & self._assertions:
                 return True
             todo += _within_reach(thing, names)
         # A bound method is a new object each time, so that its id says nothing later.
@@ -61,16 +62,18 @@ class Suspects:
         return False
 
     def _named_by(self, thing: Any) -> set[str]:
-        """The globals and attributes that a function of this project names; libraries are not searched."""
+        """List the globals and attributes that a function names; libraries are not searched."""
         code = getattr(thing, "__code__", None)
         return set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
 
 
 def _of_a_library(file: str) -> bool:
+    """Tell whether a file is of an installed package, the standard library or this package."""
     return any(place in file for place in LIBRARIES)
 
 
 def _names(code: CodeType) -> Iterator[str]:
+    """Yield the names in a function's code and in that of functions inside it."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):  # a function inside the function
@@ -78,7 +81,10 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _within_reach(thing: Any, names: set[str]) -> Iterator[Any]:
-    """What a function may call: what it wraps, and what it names in its module, its closure, its class or an import."""
+    """Yield what a function may call.
+
+    That is what it wraps, and what it names in its module, its closure, its class or an import.
+    """
     yield from (getattr(thing, name, None) for name in ("__wrapped__", "__func__", "func"))
     yield getattr(getattr(thing, "hypothesis", None), "inner_test", None)
     for cell in getattr(thing, "__closure__", None) or ():
@@ -92,7 +98,7 @@ def _within_reach(thing: Any, names: set[str]) -> Iterator[Any]:
 
 
 def _callable_parts(value: Any, names: set[str]) -> Iterator[Any]:
-    """A function itself; of a module what is named; of a class or its instance whatever may run when it is used."""
+    """Yield the functions in a value: of a module those named, of a class or its instance all."""
     if isinstance(value, FUNCTIONS):
         yield value
     elif isinstance(value, ModuleType):

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.plugin.completeness import hidden, narrowed, shown, speaks_of_audits
-from pytest_unlearn.plugin.discovery import Suspects
+from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.report import environment as about
 from pytest_unlearn.report import gate, terminal
 from pytest_unlearn.report import write as publish
@@ -74,10 +74,10 @@ class Collecting:
         if gone := sum(id(item) not in accounted for item in self._items):
             tests = "1 test was" if gone == 1 else f"{gone} tests were"
             self.ledger.narrow(f"{tests} collected and then removed by a conftest.py or a plugin")
-        suspects = Suspects()
+        detector = AuditTestDetector()
         self.ledger.plan(
             marked=[item.nodeid for item in session.items if item.get_closest_marker("unlearn")],
-            suspected=[item.nodeid for item in session.items if item in suspects],
+            suspected=[item.nodeid for item in session.items if item in detector],
         )
         self._items.clear()
 

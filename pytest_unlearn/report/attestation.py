@@ -19,7 +19,7 @@ ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}  # by hexadecimal digits; job
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = "") -> str:
-    """The statement as JSON text; `report` is the text of report.json, which it binds by its digest.
+    """Write the statement as JSON text, bound to the text of report.json by its digest.
 
     There is no WARNED: a policy accepts warnings, and whatever is not proven (INCONCLUSIVE too) is FAILED.
     """
@@ -41,7 +41,7 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = ""
 
 
 def _subjects(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The audited models, by the digest of their tensors; of what they answered where they have none to show."""
+    """List the audited models, by the digest of their tensors or else of their answers."""
     found: dict[str, str] = {}
     for entry in entries:
         provenance = entry["evidence"]["provenance"]

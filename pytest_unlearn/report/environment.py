@@ -14,7 +14,7 @@ LIBRARIES = ("pytest", "numpy", "scipy", "scikit-learn", "torch", "hypothesis")
 
 
 def version(distribution: str) -> str | None:
-    """An installed distribution's version."""
+    """Look up an installed distribution's version."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -22,12 +22,12 @@ def version(distribution: str) -> str | None:
 
 
 def own_version() -> str:
-    """This package's version; a source tree on the path, not installed, has none."""
+    """Look up this package's version; a source tree on the path has none."""
     return version("pytest-unlearn") or "0+unknown"
 
 
 def facts(arguments: Sequence[str], root: Path) -> dict[str, Any]:
-    """Tool, creation time, command line and versions; versions are read from metadata, so nothing is imported."""
+    """Gather tool, creation time, command line and versions, importing nothing."""
     return {
         "tool": {"name": "pytest-unlearn", "version": own_version()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -42,6 +42,6 @@ def facts(arguments: Sequence[str], root: Path) -> dict[str, Any]:
 
 
 def relative(argument: str, root: Path) -> str:
-    """An argument with the root directory taken out of any path in it, and the folders of paths elsewhere."""
+    """Take the root directory and the folders of other paths out of an argument."""
     inside = argument.replace(f"{root}/", "").replace(str(root), ".")
     return re.sub(r"(?<![\w.])/(?:[^/\s=:]+/)+", ".../", inside)

@@ -1,6 +1,6 @@
-"""Whether evidence that says PASS bears it out: the gate and stored reports are held to the same questions.
+"""The release gate, from the ledger to a decision: pure functions, for which whatever is missing is not a pass.
 
-The release gate: from the ledger to a decision. A pure function; whatever is missing is not a pass.
+A PASS counts only where the evidence bears it out. Stored reports are held to the same questions.
 """
 
 from __future__ import annotations
@@ -10,77 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.claim_table import TABLE, View
 from pytest_unlearn.report.ledger import reconcile
 
-# Which setting limits the claims of a name.
-LIMITS = {
-    "forgotten": "max_mia_auc",
-    "algorithm": "max_mia_auc",
-    "sequence": "max_mia_auc",
-    "features_forgotten": "max_mia_auc",
-    "no_residual": "max_mia_auc",
-    "utility": "max_drop",
-    "matches_retrained": "max_gap",
-    "class_forgotten": "max_gap",
-    "efficient": "max_fraction",
-}
-DEVIATIONS = ("forgotten", "algorithm", "sequence")  # claims with attacks that PASS asks for the upper bound of alone
+LIMITS: Mapping[str, str] = View(lambda: {name: spec.limit.setting for name, spec in TABLE.items()})
+"""Which setting limits the claims of a name."""
+DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
 ROUNDING = 1e-9  # a claim's lower end is stored rounded
-
-
-def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
-    """Why evidence cannot be the PASS that it says it is, a clause each; empty when nothing speaks against it.
-
-    Large reports leave out parts of it other than claim and estimate.
-    """
-    claim, estimate = evidence["claim"], evidence["estimate"]
-    lowest, highest = claim.get("lowest"), claim.get("highest")
-    if lowest is None and highest is None:
-        yield "its claim has no limit"
-    yield from _beyond("its estimate", estimate, lowest, highest)
-    if claim["name"] not in DEVIATIONS and lowest is not None and (estimate["low"] or 0.0) < lowest - ROUNDING:
-        yield f"the lower bound of its estimate, {estimate['low']:g}, is below the limit {lowest:g}"
-    if estimate["n_forget"] < 1:
-        yield "it rests on no example"
-    if not _accepted("confidence", estimate["confidence"]):
-        yield f"its confidence is {estimate['confidence']}"
-    setting = LIMITS.get(claim["name"])
-    if setting is not None and not _accepted(setting, highest):
-        yield f"no {setting} can be {highest}"
-    attacks = evidence.get("attacks", {})
-    for name in evidence.get("deciding", ()):
-        if attacks and name not in attacks:
-            yield f"the deciding attack {name} is missing"
-        elif attacks:
-            yield from _beyond(f"the deciding attack {name}", attacks[name], lowest, highest)
-    controls = evidence.get("controls", {})
-    for control in (controls.get("original"), controls.get("blind"), *controls.get("retrained", ())):
-        if isinstance(control, Mapping) and control.get("holds") is not True:
-            yield f"its control {control.get('name')} does not hold"
-
-
-def _beyond(what: str, estimate: Mapping[str, Any], lowest: float | None, highest: float | None) -> Iterator[str]:
-    value, low, high = (estimate[name] for name in ("value", "low", "high"))
-    if value is None or low is None or high is None:
-        yield f"{what} is not a number with two bounds"
-        return
-    if not low - ROUNDING <= value <= high + ROUNDING:
-        yield f"{what} {value:g} lies outside its interval [{low:g}, {high:g}]"
-    if highest is not None and high > highest:
-        yield f"the upper bound of {what}, {high:g}, is above the limit {highest:g}"
-    if lowest is not None and value < lowest - ROUNDING:
-        yield f"{what} {value:g} is below the limit {lowest:g}"
-
-
-def _accepted(setting: str, value: Any) -> bool:
-    try:
-        settings.TABLE[setting].parse(value)
-    except ValueError:
-        return False
-    return True
-
-
-DEFAULT_REQUIRED = ("forgotten",)
 
 
 @dataclass(frozen=True)
@@ -91,14 +27,14 @@ class Decision:
     reasons: tuple[str, ...] = ()
 
     def explain(self) -> str:
-        """The decision in words."""
+        """Put the decision in words."""
         if self.release:
             return "release: every required claim was proven"
         return "\n".join(["The release gate blocks:", *(f"  - {reason}" for reason in self.reasons)])
 
 
 def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> Decision:
-    """Release only when each required claim has evidence, and all of it is PASS in tests that passed.
+    """Decide to release only if each required claim is PASS, in tests that passed.
 
     A test that was skipped, expected to fail, or passed only when it was run again proves nothing; nor does a partial
     run, because the tests left out might be the ones that fail.
@@ -116,6 +52,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> Decision:
 
 
 def _objection(claim: str, entry: Mapping[str, Any]) -> str:
+    """Say why an entry does not prove its claim; nothing if it does."""
     verdict, outcome = entry["evidence"]["verdict"], entry["outcome"]
     if verdict != "PASS":
         return f"{claim} is {verdict} in {entry['nodeid']}"
@@ -126,5 +63,53 @@ def _objection(claim: str, entry: Mapping[str, Any]) -> str:
 
 
 def _seen(ledger: Mapping[str, Any]) -> str:
+    """List the claims that a ledger has evidence for."""
     names = sorted({entry["evidence"]["claim"]["name"] for entry in ledger["entries"]})
     return f" (this run has evidence for {', '.join(names)})" if names else ""
+
+
+def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why evidence cannot be the PASS that it says it is, a clause each.
+
+    Args:
+        evidence: as JSON; large reports leave out parts of it other than claim and estimate.
+    """
+    claim, estimate = evidence["claim"], evidence["estimate"]
+    spec = TABLE.get(claim["name"])
+    lowest, highest = claim.get("lowest"), claim.get("highest")
+    if lowest is None and highest is None:
+        yield "its claim has no limit"
+    yield from _beyond("its estimate", estimate, lowest, highest)
+    signed = spec is None or not spec.deviations
+    if signed and lowest is not None and estimate["low"] is not None and estimate["low"] < lowest - ROUNDING:
+        yield f"the lower bound of its estimate, {estimate['low']:g}, is below the limit {lowest:g}"
+    if estimate["n_forget"] < 1:
+        yield "it rests on no example"
+    if not settings.TABLE["confidence"].valid(estimate["confidence"] or 0.0):
+        yield f"its confidence is {estimate['confidence']}"
+    if spec is not None and (objection := spec.limit.objection(claim)):
+        yield objection
+    attacks = evidence.get("attacks", {})
+    for name in evidence.get("deciding", ()):
+        if attacks and name not in attacks:
+            yield f"the deciding attack {name} is missing"
+        elif attacks:
+            yield from _beyond(f"the deciding attack {name}", attacks[name], lowest, highest)
+    controls = evidence.get("controls", {})
+    for control in (controls.get("original"), controls.get("blind"), *controls.get("retrained", ())):
+        if isinstance(control, Mapping) and control.get("holds") is not True:
+            yield f"its control {control.get('name')} does not hold"
+
+
+def _beyond(what: str, estimate: Mapping[str, Any], lowest: float | None, highest: float | None) -> Iterator[str]:
+    """Yield what puts an estimate beyond the limits, by its upper bound and its value."""
+    value, low, high = (estimate[name] for name in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        yield f"{what} is not a number with two bounds"
+        return
+    if not low - ROUNDING <= value <= high + ROUNDING:
+        yield f"{what} {value:g} lies outside its interval [{low:g}, {high:g}]"
+    if highest is not None and high > highest:
+        yield f"the upper bound of {what}, {high:g}, is above the limit {highest:g}"
+    if lowest is not None and value < lowest - ROUNDING:
+        yield f"{what} {value:g} is below the limit {lowest:g}"

@@ -7,20 +7,25 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.report.wording import gravest_first
+from pytest_unlearn.report.wording import most_severe_first
 
 SCHEMA_VERSION = 1
 ALL_IN_FULL = 200  # as many claims always keep their whole evidence
-GRAVEST = 20  # of more, as many do; the others keep what a gate and a comparison need
+MOST_SEVERE = 20  # of more, as many do; the others keep what a gate and a comparison need
 BRIEF = ("claim", "verdict", "estimate", "decided_by", "label")
 DIGITS = 6
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    """The whole report as JSON text; `about` holds tool, created, command, environment and gate."""
+    """Write the whole report as JSON text.
+
+    Args:
+        ledger: what ran, from `Ledger.freeze`.
+        about: tool, created, command, environment and gate.
+    """
     entries = ledger["entries"]
-    order = gravest_first(entries)
-    full = set(order if len(order) <= ALL_IN_FULL else order[:GRAVEST])
+    order = most_severe_first(entries)
+    full = set(order if len(order) <= ALL_IN_FULL else order[:MOST_SEVERE])
     document = {
         "schema_version": SCHEMA_VERSION,
         **about,
@@ -51,7 +56,7 @@ def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
 
 
 def _basis(provenance: Mapping[str, Any]) -> str:
-    """A digest of what two reports must share to be compared: data, request and recipe; empty without digests."""
+    """Digest what two reports must share to be compared: data, request and recipe."""
     task, views = (_mapping(provenance.get(name)) for name in ("task", "data"))
     data = {name: _mapping(part).get("digest") for name, part in sorted(views.items())}
     if not data or None in data.values():

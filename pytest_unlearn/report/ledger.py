@@ -16,7 +16,7 @@ OUTCOMES = ("passed", "xpassed", "skipped", "xfailed", "rerun", "failed", "error
 
 @dataclass
 class Ledger:
-    """Collects what tests report; `freeze` turns it into the plain dictionary that gate and renderers read."""
+    """Collects what tests report; `freeze` gives what gate and renderers read."""
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Ledger:
     partial: list[str] = field(default_factory=list)
 
     def plan(self, marked: Iterable[str], suspected: Iterable[str] = ()) -> None:
-        """Note the tests that are about to run and are marked as audits, or look like audits by their code."""
+        """Note the tests about to run that are marked as audits, or look like them."""
         self.planned.update(marked)
         self.suspected.update(suspected)
 
@@ -41,7 +41,7 @@ class Ledger:
     def add(
         self, nodeid: str, outcome: str | None, evidences: Iterable[Mapping[str, Any]] = (), seconds: float = 0.0
     ) -> None:
-        """Merge one report of a test: its outcome (None for a phase that decides nothing), evidence and duration."""
+        """Merge one report of a test; a phase that decides nothing has the outcome None."""
         self.seconds[nodeid] = self.seconds.get(nodeid, 0.0) + seconds
         if outcome is not None:
             self.outcomes[nodeid] = max(self.outcomes.get(nodeid, outcome), outcome, key=OUTCOMES.index)
@@ -50,7 +50,7 @@ class Ledger:
             self.entries.append({"nodeid": nodeid, "count": evidence.get("count", 1), "evidence": rest})
 
     def merge_worker(self, output: Mapping[str, Any]) -> None:
-        """Merge what a finished xdist worker says about itself; every worker collects, and so deselects, the same."""
+        """Merge a finished xdist worker's notes; every worker deselects the same."""
         self.plan(output["planned"], output.get("suspected", ()))
         self.recorded += output["recorded"]
         self.deselected = max(self.deselected, output["deselected"])
@@ -58,7 +58,7 @@ class Ledger:
             self.narrow(reason)
 
     def freeze(self) -> dict[str, Any]:
-        """The ledger as plain data, in an order that does not depend on how workers took turns."""
+        """Return plain data, in an order that does not depend on workers' turns."""
         entries = [
             {**entry, "outcome": self.outcomes.get(entry["nodeid"], "not finished"), "seconds": self._spent(entry)}
             for entry in sorted(self.entries, key=lambda entry: str(entry["nodeid"]))
@@ -79,7 +79,7 @@ class Ledger:
         return round(self.seconds[entry["nodeid"]], 3) or None
 
     def _without_evidence(self, seen: set[str]) -> list[dict[str, Any]]:
-        """Marked tests that left no evidence, and those that only look like audits unless they plainly passed."""
+        """List marked tests without evidence, and lookalikes that did not plainly pass."""
         rows = [
             {"nodeid": nodeid, "outcome": self.outcomes.get(nodeid, "not run"), "marked": nodeid in self.planned}
             for nodeid in sorted((self.planned | self.suspected) - seen)
@@ -87,7 +87,7 @@ class Ledger:
         return [row for row in rows if row["marked"] or row["outcome"] != "passed"]
 
     def _failed(self, told: set[str]) -> list[str]:
-        """Other tests that failed: the run did too, and nothing may say that it passed."""
+        """List other tests that failed: nothing may say that the run passed."""
         failed = {nodeid for nodeid, outcome in self.outcomes.items() if outcome in ("failed", "error")}
         return sorted(nodeid for nodeid in failed - told if not nodeid.startswith(OWN))
 
@@ -107,7 +107,7 @@ def count(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def reconcile(ledger: Mapping[str, Any]) -> list[str]:
-    """What was planned or recorded and is missing here, a sentence each; empty when the ledger is complete."""
+    """Say what was planned or recorded and is missing here, a sentence each."""
     problems = [
         f"{row['nodeid']} {_is(row)} an audit but ended without any evidence ({row['outcome']})"
         for row in ledger["without_evidence"]

@@ -1,6 +1,6 @@
-"""The ledger as report.md: fit for a pull request, and careful about what it claims.
+"""The ledger as report.md, fit for a pull request, and as a section of GitHub's job summary.
 
-The report as a section of GitHub's job summary, which is a file that steps append to.
+The summary is a file that steps append to, of a limited size.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.report import wording as words
+from pytest_unlearn.report import wording
 from pytest_unlearn.report.ledger import reconcile
 from pytest_unlearn.report.terminal import attacks, headline, observed
 
@@ -18,9 +18,9 @@ DETAILED = 20
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    """The report as Markdown; it ends with what a report may and may not be read as."""
-    entries = [ledger["entries"][position] for position in words.gravest_first(ledger["entries"])]
-    blocks = ["# Unlearning audit", f"**{words.conclusion(ledger, about.get('gate'))[1]}.**"]
+    """Write the report as Markdown, with what it may and may not be read as."""
+    entries = [ledger["entries"][position] for position in wording.most_severe_first(ledger["entries"])]
+    blocks = ["# Unlearning audit", f"**{wording.conclusion(ledger, about.get('gate'))[1]}.**"]
     blocks += [headline(ledger) + "."]
     blocks += _gate(about.get("gate"))
     blocks += _bullets("Incomplete", [*(f"partial run: {text}" for text in ledger["partial"]), *reconcile(ledger)])
@@ -30,7 +30,7 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
         blocks += [f"{len(entries) - ROWS:,} more claims, none graver than these, are in index.html and report.json."]
     blocks += [_details(entry) for entry in (entries if len(entries) <= ROWS else entries[:DETAILED])]
     blocks += [f"{about['tool']['name']} {about['tool']['version']}, {about['created']}."]
-    blocks += [f"**What this report says.** {words.THREAT_MODEL}"]
+    blocks += [f"**What this report says.** {wording.THREAT_MODEL}"]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -59,18 +59,18 @@ def _details(entry: Mapping[str, Any]) -> str:
     estimate = evidence["estimate"]
     facts = [
         f"decided by {evidence['decided_by']} ({estimate['method']}, one-sided {estimate['confidence']:.0%})",
-        words.sizes(estimate),
+        wording.sizes(estimate),
         *(f"{name}, {role}: {interval}" for name, role, interval in attacks(evidence)),
         *(f"control: {control['says']}" for control in _controls(evidence["controls"])),
         *(f"{name} from {source}" for name, source in sorted(evidence["claim"].get("sources", {}).items())),
         *evidence.get("reasons", ()),
         *evidence.get("advice", ()),
     ]
-    exposed = [f"#{row['index']} ({words.number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
+    exposed = [f"#{row['index']} ({wording.number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
     if exposed:
         facts.append("most exposed, by index: " + ", ".join(exposed))
     title = f"### {escape(evidence['claim']['name'])}: {evidence['verdict']} in {escape(entry['nodeid'])}"
-    return "\n".join([title, "", escape(words.sentence(entry)), "", *(f"* {escape(fact)}" for fact in facts)])
+    return "\n".join([title, "", escape(wording.sentence(entry)), "", *(f"* {escape(fact)}" for fact in facts)])
 
 
 def _controls(controls: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -78,7 +78,7 @@ def _controls(controls: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def escape(text: str) -> str:
-    """Text that neither ends a table cell nor opens an HTML tag (a test's parameters may hold anything)."""
+    """Escape what would end a table cell, open an HTML tag or make a link."""
     plain = " ".join(str(text).splitlines()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
     return plain.replace("](", "]\\(").replace("![", "!\\[")  # neither a link nor a picture
 
@@ -88,14 +88,14 @@ NOTICE = "\n\n*Cut here: a job summary holds 1,024 KB. The whole text is in repo
 
 
 def append(text: str, path: Path) -> None:
-    """Append as much of the text as the summary has room for; an OSError says why it could not be done."""
+    """Append as much of the text as the summary has room for."""
     with path.open("a+b") as stream:
         before = stream.tell()
         stream.write(fitted(f"\n{text}" if before else text, LARGEST - before))
 
 
 def fitted(text: str, room: int) -> bytes:
-    """The text in UTF-8, cut at a line and marked as cut where it does not fit."""
+    """Encode text as UTF-8, cut at a line and marked as cut where it does not fit."""
     whole = text.encode()
     if len(whole) <= room:
         return whole

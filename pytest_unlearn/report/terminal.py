@@ -1,6 +1,6 @@
-"""The terminal's lines on a search for failing requests: what was tried, the worst of it, and how to see it again.
+"""The ledger as terminal lines: counts first, then one line a claim.
 
-The ledger as terminal lines: counts first, then one line a claim.
+Below a search for failing requests: what was tried, the worst of it, and how to see it again.
 """
 
 from __future__ import annotations
@@ -10,38 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_unlearn.report.ledger import WORDS, reconcile
-from pytest_unlearn.report.wording import interval
-
-SEARCHES = "survives"  # the claim whose evidence is a search
-
-
-def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
-    """Lines below a claim, each with whether it may be broken: a line to be copied may not."""
-    evidence = entry["evidence"]
-    if evidence["claim"]["name"] != SEARCHES:
-        return
-    reasons = evidence.get("reasons", ())
-    tables = {
-        exhibit["title"]: exhibit["rows"] for exhibit in evidence.get("exhibits", ()) if exhibit["kind"] == "table"
-    }
-    yield from ((reason, True) for reason in reasons[:1])
-    if families := tables.get("Requests by family"):
-        tried = ", ".join(
-            f"{family} {count}" + (f" ({bad} suspicious)" if bad else "") for family, count, _, bad in families
-        )
-        yield f"by family: {tried}", True
-    for stage, request, examples, value, low, high in tables.get("The worst request", ()):
-        seen = "" if value is None else f" {value:.3f} [{low:.3f}, {high:.3f}]"
-        yield f"{stage}:{seen} on {examples} examples, {request}", True
-    yield from ((reason, False) for reason in reasons if reason.startswith("replay: "))
-
+from pytest_unlearn.report.wording import counts, interval
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
 VERDICT_WIDTH = len("INCONCLUSIVE")
 
 
 def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
-    """Lines no longer than `width` (but for one to be copied), each with the colour it is printed in ("" for none)."""
+    """Lay the ledger out in lines, each with its colour ("" for none).
+
+    None is longer than `width`, but for one that is to be copied.
+    """
     result = [(line, "") for line in fold(headline(ledger), width)] + _claims(ledger["entries"], width)
     for colour, texts in (("yellow", [f"partial run: {reason}" for reason in ledger["partial"]]),
                           ("red", reconcile(ledger))):  # fmt: skip
@@ -50,7 +29,7 @@ def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
 
 
 def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str]]:
-    """A line for each claim; where that is too wide, a line for the test and more for the numbers."""
+    """Write a line for each claim; where that is too wide, more for the numbers."""
     names = max((len(_name(entry["nodeid"])) for entry in entries), default=0)
     full, short = ([observed(entry, brief) for entry in entries] for brief in (False, True))
     stacked = full if VERDICT_WIDTH + 2 + max(map(len, full), default=0) <= width else short
@@ -68,21 +47,42 @@ def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str
     return result
 
 
+def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """Yield the lines below a search, each with whether it may be broken."""
+    evidence = entry["evidence"]
+    if not counts(evidence["estimate"]):
+        return
+    reasons = evidence.get("reasons", ())
+    tables = {
+        exhibit["title"]: exhibit["rows"] for exhibit in evidence.get("exhibits", ()) if exhibit["kind"] == "table"
+    }
+    yield from ((reason, True) for reason in reasons[:1])
+    if families := tables.get("Requests by family"):
+        tried = ", ".join(
+            f"{family} {count}" + (f" ({bad} suspicious)" if bad else "") for family, count, _, bad in families
+        )
+        yield f"by family: {tried}", True
+    for stage, request, examples, value, low, high in tables.get("The worst request", ()):
+        seen = "" if value is None else f" {value:.3f} [{low:.3f}, {high:.3f}]"
+        yield f"{stage}:{seen} on {examples} examples, {request}", True
+    yield from ((reason, False) for reason in reasons if reason.startswith("replay: "))
+
+
 def _room(names: int, texts: list[str]) -> int:
-    """How wide a line with verdict, name and text is."""
+    """Count the width of a line with verdict, name and text."""
     return VERDICT_WIDTH + names + 4 + max(map(len, texts), default=0)
 
 
 def headline(ledger: Mapping[str, Any]) -> str:
-    """What was planned, what ran and what came of it, in one line."""
-    counts = ledger["counts"]
-    verdicts = ", ".join(f"{counts[word]} {word}" for word in WORDS.values())
-    planned = counts["planned"]
-    return f"{planned} claim{'' if planned == 1 else 's'} planned, {counts['claims']} ran: {verdicts}"
+    """Say in one line what was planned, what ran and what came of it."""
+    numbers = ledger["counts"]
+    verdicts = ", ".join(f"{numbers[word]} {word}" for word in WORDS.values())
+    planned = numbers["planned"]
+    return f"{planned} claim{'' if planned == 1 else 's'} planned, {numbers['claims']} ran: {verdicts}"
 
 
 def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
-    """One claim's estimate and interval against what was claimed; `brief` leaves the quantity's name out."""
+    """Put an estimate beside its claim; `brief` leaves the quantity's name out."""
     evidence = entry["evidence"]
     label = f" ({evidence['label']})" if evidence.get("label") else ""
     times = f" (worst of {entry['count']})" if entry["count"] > 1 else ""
@@ -93,7 +93,7 @@ def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
 
 
 def section(entries: Iterable[Mapping[str, Any]]) -> str:
-    """The text that goes with a failing test: what each of its audits saw, attack by attack."""
+    """Write what each audit of a failing test saw, attack by attack."""
     paragraphs = []
     for entry in entries:
         evidence = entry["evidence"]
@@ -105,7 +105,7 @@ def section(entries: Iterable[Mapping[str, Any]]) -> str:
 
 
 def attacks(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Each attack: its name, whether PASS depends on it, and its estimate."""
+    """List each attack: its name, whether PASS depends on it, its estimate."""
     return [
         (name, "deciding" if name in evidence["deciding"] else "tripwire", interval(estimate))
         for name, estimate in evidence["attacks"].items()
@@ -113,13 +113,13 @@ def attacks(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def fold(text: str, width: int, indent: int = 0) -> list[str]:
-    """The text in lines of at most `width`, each but the first (or all, with an indent) set in."""
+    """Fold text into lines of at most `width`, set in from the second or by `indent`."""
     margin = " " * indent
     return textwrap.wrap(text, max(width, indent + 20), initial_indent=margin, subsequent_indent=margin or "  ")
 
 
 def cut(text: str, width: int) -> str:
-    """The text, shortened to `width` with three dots."""
+    """Shorten text to `width` with three dots."""
     return text if len(text) <= width else text[: max(0, width - 3)] + "..."
 
 

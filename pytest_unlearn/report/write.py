@@ -1,7 +1,4 @@
-"""Write the rendered report: all of its files appear together and whole, or none does.
-
-Everything a report is written to, and what became of it: its own files, and the job summary on GitHub.
-"""
+"""Write the rendered report: its own files, all together and whole or none, and the job summary on GitHub."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str]:
-    """The text of every file of the report, by name."""
+    """Write the text of every file of the report, by name."""
     report = json.render(ledger, about)
     return {
         "index.html": _without_controls(html.render(ledger, about)),
@@ -36,7 +33,7 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str
 
 
 def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> list[Path]:
-    """Write the report into `directory` and return the paths; an OSError says what went wrong."""
+    """Write the report's files into `directory` and return their paths."""
     texts = render(ledger, about)
     directory.mkdir(parents=True, exist_ok=True)
     for name in texts:
@@ -60,7 +57,7 @@ def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path
 
 
 def set_aside(directory: Path) -> None:
-    """Move the report of an earlier run out of the way, so that it is not taken for that of a run that dies.
+    """Move an earlier run's report aside: a run that dies must not seem to own it.
 
     It lies in a folder `previous` until the next report is written. Where nothing can be moved, nothing is.
     """
@@ -74,13 +71,13 @@ def set_aside(directory: Path) -> None:
 
 
 def _without_controls(text: str) -> str:
-    """Text that cannot move a terminal's cursor or end a parser's patience, whatever a test's name holds."""
+    """Replace control characters, which a test's name may hold."""
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @contextlib.contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """Two runs may end at once: their files must not mix."""
+    """Keep out another run that ends at the same time."""
     from filelock import FileLock
 
     name = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
@@ -89,7 +86,7 @@ def _alone(directory: Path) -> Iterator[None]:
 
 
 def _put_in_place(stage: Path, directory: Path, names: list[str]) -> None:
-    """Move the files of a stage into the directory; if one cannot be moved, what was there before comes back."""
+    """Move staged files into the directory, all of them or none."""
     kept = stage / "before"
     kept.mkdir()
     try:
@@ -113,7 +110,7 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 @dataclass(frozen=True)
 class Written:
-    """The files that were written, why they could not be (`problem`), and what else is worth saying (`remark`)."""
+    """The files written, why they could not be (`problem`), and a `remark` besides."""
 
     paths: tuple[Path, ...] = ()
     problem: str = ""
@@ -121,7 +118,7 @@ class Written:
 
 
 def write(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> Written:
-    """Write the report's files, and append to the job summary where there is one; a failure is said, not raised."""
+    """Write the files and the job summary; a failure is returned, not raised."""
     before = _stamps(directory)
     try:
         return Written(tuple(publish(ledger, about, directory, root)), remark=_summarise(ledger, about))
@@ -148,7 +145,7 @@ def _summarise(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 
 def _stamps(directory: Path) -> dict[str, tuple[int, int]]:
-    """Which files of a report lie in the directory, and a stamp that changes when they are written again."""
+    """Stamp the report's files in a directory; written again, a stamp changes."""
     stamps = {}
     for name in FILES:
         with contextlib.suppress(OSError):

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.progress import told
-from pytest_unlearn.core.recorder import Entry, Recorder, badness, current, recording
+from pytest_unlearn.core.recorder import Entry, Recorder, current, recording, severity
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.search.budget import Budget, as_budget
 from pytest_unlearn.search.confirmation import Attempt, Look, guarded, scrutinise, task_for
@@ -27,7 +28,7 @@ from pytest_unlearn.task import UnlearningTask
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-OTHER_CLAIMS = ("algorithm", "utility", "matches_retrained")  # that say nothing of what this model forgot
+OTHER_CLAIMS = frozenset(name for name, spec in TABLE.items() if not spec.of_this_model)
 Property = Callable[[UnlearnedRequest], Any]
 
 
@@ -155,6 +156,6 @@ def _judged(
     plain = replace(bench.untested(request, ""), trainings=len(bench.steps(request)) + stage.references)
     if not seen:
         return Attempt(plain)
-    trial = trial_of(plain, max(seen, key=badness), plain.trainings)
+    trial = trial_of(plain, max(seen, key=severity), plain.trainings)
     tells = any(entry["claim"]["name"] not in OTHER_CLAIMS for entry in seen)
     return Attempt(replace(trial, powerful=trial.powerful and tells), error, evidence)

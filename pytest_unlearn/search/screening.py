@@ -16,10 +16,11 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_unlearn.attacks.registry import Pairing
-from pytest_unlearn.claims.common.controls import does_not_follow
-from pytest_unlearn.claims.common.findings import Judgement, examine, is_coarse, judge, labels_only
+from pytest_unlearn.claims.common.controls import uncorrelated_with_references
+from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, judge_attacks, labels_only
+from pytest_unlearn.claims.common.verdict import Judgement
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
-from pytest_unlearn.core.recorder import Entry, badness
+from pytest_unlearn.core.recorder import Entry, severity
 from pytest_unlearn.models.predict import evaluate
 from pytest_unlearn.search.dataset_stats import Facts
 from pytest_unlearn.search.families import resolve
@@ -55,7 +56,7 @@ Logits = tuple[FloatArray, FloatArray]  # on the forget set, and on the held-out
 SCREENING_SEED = 9000  # far from the seeds of references, of the pool, and of confirmations
 FIRST_METHOD_SEED, METHOD_SEEDS = 200_000, 100_000  # of the method in a search
 ENOUGH = 3  # requests that the search is shown to see in the original, after which the pool is believed
-ASTRAY = "no power on this model"  # how `does_not_follow` begins
+ASTRAY = "no power on this model"  # how `uncorrelated_with_references` begins
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def trial_of(plain: Trial, entry: Entry, trainings: int) -> Trial:
         powerful=verdict in ("PASS", "FAIL"),
         attack=entry["decided_by"],
         estimate=Estimate(**estimate) if finite else None,
-        excess=badness(entry)[1],
+        excess=severity(entry)[1],
         quantity=entry["claim"]["quantity"],
         doubt=unread[0] if unread and verdict in kinds else "",
         kinds=frozenset([kinds[verdict]] if unread and verdict in kinds else []),
@@ -118,7 +119,7 @@ def trial_of(plain: Trial, entry: Entry, trainings: int) -> Trial:
 class Screening:
     """What a screening came to; `doubts` says by kind why the answers cannot be judged."""
 
-    judgement: Judgement
+    judgement: Judgement[AttackFinding]
     doubts: Mapping[str, str]
     coarse: bool
 
@@ -282,14 +283,16 @@ class Bench:
             forget_strata=strata[0], control_strata=strata[1],
             forget_groups=groups, control_groups=owned[kept] if owned is not None else None,
         )  # fmt: skip
-        findings = [f for f in examine(target, references, pairing, self.confidence, standard=False) if f.deciding]
+        findings = [
+            f for f in evaluate_attacks(target, references, pairing, self.confidence, standard=False) if f.deciding
+        ]
         able = can_certify(self.limit, self.confidence, len(forget), int(kept.sum()), **pairing.labels)
-        judgement = judge(findings, self.limit, self.confidence, able)
+        judgement = judge_attacks(findings, self.limit, self.confidence, able)
         invalid = judgement.reason if judgement.verdict is Verdict.INVALID else ""
         doubts = {
             "invalid": invalid,
-            "astray": "" if invalid else does_not_follow(target, references),
-            "astray everywhere": does_not_follow(everywhere, all_references),
+            "astray": "" if invalid else uncorrelated_with_references(target, references),
+            "astray everywhere": uncorrelated_with_references(everywhere, all_references),
         }
         # Where nothing is answered at all, it is not for labels alone that nothing is seen.
         return Screening(judgement, {k: why for k, why in doubts.items() if why}, is_coarse(findings) and not invalid)

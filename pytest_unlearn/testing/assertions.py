@@ -1,63 +1,50 @@
-"""assert_x: run audit_x with the same arguments, record its evidence, raise unless the claim is proven."""
+"""assert_x: run audit_x with the same arguments, record its evidence, raise unless the claim is proven.
+
+There is one assertion a row of the claim table, made when its name is asked for; `__init__.pyi` has its type.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any
 
-from pytest_unlearn.claims.accuracy import audit_matches_retrained, audit_utility
-from pytest_unlearn.claims.algorithm.audit import audit_algorithm
-from pytest_unlearn.claims.canaries.audit import audit_canaries_forgotten
-from pytest_unlearn.claims.class_forgotten.audit import audit_class_forgotten
-from pytest_unlearn.claims.efficient.audit import audit_efficient
-from pytest_unlearn.claims.features.audit import audit_features_forgotten
-from pytest_unlearn.claims.forgotten.audit import audit_forgotten
-from pytest_unlearn.claims.indistinguishable.audit import audit_indistinguishable
 from pytest_unlearn.claims.policies import Policy
-from pytest_unlearn.claims.relearning.audit import audit_not_relearnable
 from pytest_unlearn.claims.release import audit_release
-from pytest_unlearn.claims.residual.audit import audit_no_residual
-from pytest_unlearn.claims.sequence.audit import audit_sequence
+from pytest_unlearn.core.claim_table import TABLE, ClaimSpec
 from pytest_unlearn.core.evidence import Evidence
-from pytest_unlearn.search.survives import audit_survives
 from pytest_unlearn.task import UnlearningTask
-from pytest_unlearn.testing.failures import AuditFailure, InconclusiveWarning, ReleaseFailure, require, require_all
+from pytest_unlearn.testing.failures import (
+    AuditFailure,
+    InconclusiveWarning,
+    ReleaseFailure,
+    raise_unless_all_proven,
+    raise_unless_proven,
+)
 
-__all__ = [
-    "AuditFailure",
-    "InconclusiveWarning",
-    "ReleaseFailure",
-    "assert_algorithm",
-    "assert_canaries_forgotten",
-    "assert_class_forgotten",
-    "assert_efficient",
-    "assert_features_forgotten",
-    "assert_forgotten",
-    "assert_indistinguishable",
-    "assert_matches_retrained",
-    "assert_no_residual",
-    "assert_not_relearnable",
-    "assert_release",
-    "assert_sequence",
-    "assert_survives",
-    "assert_utility",
-]
-
-Arguments = ParamSpec("Arguments")
+__all__ = ["AuditFailure", "InconclusiveWarning", "ReleaseFailure", "assert_release"]
 
 
-def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Arguments, Evidence]:
-    """The assertion that goes with an audit: same arguments, same signature."""
+def __getattr__(name: str) -> Callable[..., Evidence]:
+    spec = TABLE.get(name.removeprefix("assert_")) if name.startswith("assert_") else None
+    if spec is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _assertion(spec)
+
+
+@functools.cache
+def _assertion(spec: ClaimSpec) -> Callable[..., Evidence]:
+    """Make the assertion that goes with a claim's audit: same arguments, same signature."""
+    audit = spec.audit()
 
     @functools.wraps(audit)
-    def assertion(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Evidence:
+    def assertion(*args: Any, **kwargs: Any) -> Evidence:
         __tracebackhide__ = True
-        return require(audit(*args, **kwargs))
+        return raise_unless_proven(audit(*args, **kwargs))
 
-    assertion.__name__ = assertion.__qualname__ = audit.__name__.replace("audit_", "assert_")
+    assertion.__name__ = assertion.__qualname__ = f"assert_{spec.name}"
     assertion.__module__ = __name__
-    assertion.__doc__ = f"""Assert that {states}.
+    assertion.__doc__ = f"""Assert that {spec.states}.
 
     Arguments: those of `{audit.__name__}`.
 
@@ -68,29 +55,6 @@ def _asserting(audit: Callable[Arguments, Evidence], states: str) -> Callable[Ar
         AuditFailure: on any other verdict; it carries `.evidence`.
     """
     return assertion
-
-
-assert_algorithm = _asserting(audit_algorithm, "the method forgets, whatever its seeds")
-assert_class_forgotten = _asserting(audit_class_forgotten, "a removed class is treated as by the retrained models")
-assert_efficient = _asserting(audit_efficient, "the method takes at most `max_fraction` of the time of retraining")
-assert_canaries_forgotten = _asserting(audit_canaries_forgotten, "nothing is left of the canaries planted in train")
-assert_forgotten = _asserting(audit_forgotten, "the forget set is no longer recognisable in this model")
-assert_sequence = _asserting(audit_sequence, "after every request of a sequence, all of it is forgotten")
-assert_indistinguishable = _asserting(
-    audit_indistinguishable, "unlearned models are as like retrained ones as these are like each other"
-)
-assert_survives = _asserting(audit_survives, "no deletion request was found that the method does not forget")
-assert_utility = _asserting(audit_utility, "accuracy is at most `max_drop` below the baseline's")
-assert_matches_retrained = _asserting(audit_matches_retrained, "accuracy is within `max_gap` of the references'")
-assert_features_forgotten = _asserting(
-    audit_features_forgotten, "the features of no layer tell more of the forget set than retrained models' do"
-)
-assert_no_residual = _asserting(
-    audit_no_residual, "the forget set does not come back near its examples or in weakened copies of the model"
-)
-assert_not_relearnable = _asserting(
-    audit_not_relearnable, "the forget set is relearned no faster and no slower than by retrained models"
-)
 
 
 def assert_release(
@@ -110,7 +74,9 @@ def assert_release(
         The evidence of each claim by its name, when every verdict is PASS.
 
     Raises:
-        ReleaseFailure: an AuditFailure of the gravest claim; `.evidences` holds all. Every claim was run and recorded.
+        ReleaseFailure: an AuditFailure of the most severe claim; `.evidences` holds all. Every claim was run and
+            recorded.
     """
     __tracebackhide__ = True
-    return require_all(audit_release(model, task, policy, unlearner=unlearner, canaries=canaries, **settings))
+    found = audit_release(model, task, policy, unlearner=unlearner, canaries=canaries, **settings)
+    return raise_unless_all_proven(found)

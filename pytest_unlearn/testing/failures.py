@@ -1,6 +1,6 @@
 """What every assertion does with its evidence: record it, and raise unless the claim is proven.
 
-Evidence -> the text of a failed assertion: the claim, what was observed, what stands beside it, what to do next.
+The text of a failure has the claim, what was observed, what stands beside it and what to do next.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_unlearn.core.evidence import Evidence, Verdict
-from pytest_unlearn.core.recorder import badness, record
+from pytest_unlearn.core.recorder import record, severity
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.report.wording import headline_of, interval, sizes
 
 
 class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, not an error
-    """A claim was not proven; `.evidence` says why. One type for every verdict, so that Hypothesis sees one failure."""
+    """A claim was not proven; `.evidence` says why.
+
+    One type for every verdict, so that Hypothesis sees one failure.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(explain(evidence.to_json()))
@@ -24,14 +27,17 @@ class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, no
 
 
 class ReleaseFailure(AuditFailure):
-    """Some claims of a release were not proven; `.evidences` holds all by name, `.evidence` the gravest."""
+    """Some claims of a release were not proven.
+
+    `.evidences` holds all by name, `.evidence` the most severe.
+    """
 
     def __init__(self, evidences: Mapping[str, Evidence]) -> None:
         self.evidences = dict(evidences)
         missing = [one for one in evidences.values() if one.verdict is not Verdict.PASS]
-        gravest = max(missing, key=lambda one: badness(one.to_json()))
-        super().__init__(gravest)
-        rest = [f"{one.verdict} {one.claim.name}" for one in missing if one is not gravest]
+        worst = max(missing, key=lambda one: severity(one.to_json()))
+        super().__init__(worst)
+        rest = [f"{one.verdict} {one.claim.name}" for one in missing if one is not worst]
         if rest:
             self.args = (f"{self.args[0]}\n\nnot proven besides: {', '.join(rest)}",)
 
@@ -40,8 +46,11 @@ class InconclusiveWarning(UserWarning):
     """A claim was neither proven nor refuted, and the settings let that pass."""
 
 
-def require(evidence: Evidence) -> Evidence:
-    """Record evidence, and hand it back if it is a PASS (or inconclusive where the settings let that pass).
+def raise_unless_proven(evidence: Evidence) -> Evidence:
+    """Record evidence, and hand it back where it may pass.
+
+    Returns:
+        The evidence, if it is a PASS, or inconclusive where the settings let that pass.
 
     Raises:
         AuditFailure: on any other verdict.
@@ -56,8 +65,11 @@ def require(evidence: Evidence) -> Evidence:
     raise AuditFailure(evidence)
 
 
-def require_all(evidences: Mapping[str, Evidence]) -> dict[str, Evidence]:
-    """Record the evidence of several claims, and hand it back if each is a PASS (or inconclusive where that may pass).
+def raise_unless_all_proven(evidences: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """Record the evidence of several claims, and hand it back where all may pass.
+
+    Returns:
+        The evidence by claim, if each is a PASS, or inconclusive where the settings let that pass.
 
     Raises:
         ReleaseFailure: when any claim is not proven.
@@ -77,7 +89,7 @@ def require_all(evidences: Mapping[str, Evidence]) -> dict[str, Evidence]:
 
 
 def explain(evidence: Mapping[str, Any]) -> str:
-    """The failure text of one evidence (as JSON): forget examples by index only."""
+    """Write the failure text of one evidence (as JSON): forget examples by index only."""
     claim, verdict = evidence["claim"], evidence["verdict"]
     headline = headline_of(evidence)
     label = f" ({evidence['label']})" if evidence["label"] else ""

@@ -13,7 +13,7 @@ from pytest_unlearn.search.property_search import audit_property
 from pytest_unlearn.search.request import ForgetRequest, as_request
 from pytest_unlearn.search.strategies import available, check_sizes
 from pytest_unlearn.search.unlearned import UnlearnedRequest
-from pytest_unlearn.testing.failures import AuditFailure, require
+from pytest_unlearn.testing.failures import AuditFailure, raise_unless_proven
 
 Test = Callable[..., Any]
 HANDED = "unlearned"
@@ -99,7 +99,7 @@ def stress(
         if not found.audited and found.error is None:
             return  # like any other test; what the gate requires it does not prove
         try:
-            require(found.evidence)
+            raise_unless_proven(found.evidence)
         except AuditFailure as failure:
             raise failure from found.error
 

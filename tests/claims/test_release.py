@@ -26,7 +26,7 @@ from pytest_unlearn import (
 from pytest_unlearn.claims.policies import POLICIES, Step
 from pytest_unlearn.claims.release import AUDITS
 from pytest_unlearn.core.recorder import Recorder, recording
-from pytest_unlearn.testing.failures import AuditFailure, InconclusiveWarning, ReleaseFailure, require_all
+from pytest_unlearn.testing.failures import AuditFailure, InconclusiveWarning, ReleaseFailure, raise_unless_all_proven
 from tests.worlds.hidden import GROUP, class_split, class_task, folder, fresh, random_task
 from tests.worlds.networks import Bare, Boxed
 from tests.worlds.simulated import World, split
@@ -72,7 +72,7 @@ def test_every_evidence_is_recorded_whatever_the_verdict(world, table):
             found = audit_release(world.model(boost, seed=HONEST), table, "quick")
             assert recorder.entries == []  # an audit records nothing
             with contextlib.suppress(ReleaseFailure):
-                require_all(found)
+                raise_unless_all_proven(found)
             assert [entry["claim"]["name"] for entry in recorder.drain()] == ["forgotten", "utility"]
 
 
@@ -80,7 +80,7 @@ def test_the_failure_carries_all_and_speaks_of_the_gravest(world, table):
     found = audit_release(world.model(1.5, seed=HONEST), table, "quick", max_drop=0.0001)
     assert [one.verdict for one in found.values()] == [Verdict.FAIL, Verdict.INCONCLUSIVE]
     with pytest.raises(ReleaseFailure) as caught:
-        require_all(dict(reversed(found.items())))
+        raise_unless_all_proven(dict(reversed(found.items())))
     assert caught.value.evidence is found["forgotten"]
     assert caught.value.evidences == found
     assert "not proven besides: INCONCLUSIVE utility" in str(caught.value)
@@ -91,16 +91,16 @@ def test_inconclusive_claims_pass_with_a_warning_only_where_the_settings_say_so(
     found = audit_release(world.model(seed=HONEST), table, "quick", max_drop=0.0001)
     assert found["utility"].verdict is Verdict.INCONCLUSIVE
     with pytest.raises(ReleaseFailure):
-        require_all(found)
+        raise_unless_all_proven(found)
     with recording(Recorder("a test", {"marker": {"inconclusive": "warn"}})) as recorder:
         with pytest.warns(InconclusiveWarning):
-            assert require_all(found) == found
+            assert raise_unless_all_proven(found) == found
         assert len(recorder.entries) == 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InconclusiveWarning)
             bad = audit_release(world.model(1.5, seed=HONEST), table, "quick", max_drop=0.0001)
             with pytest.raises(ReleaseFailure) as caught:
-                require_all(bad)
+                raise_unless_all_proven(bad)
         assert caught.value.evidence.verdict is Verdict.FAIL
 
 
@@ -185,7 +185,7 @@ def test_a_model_that_hides_its_weights_is_never_proven(name):
         assert evidence.to_json()["estimate"]["value"] is None
         assert json.loads(json.dumps(evidence.to_json())) == evidence.to_json()
     with pytest.raises(ReleaseFailure, match="this model could not be asked"):
-        require_all(found)
+        raise_unless_all_proven(found)
 
 
 class Renamed(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,9 @@ class TestPolicy:
             ("forgotten", "--max-mia-auc", 0.6, 0.6, 0.59),
             ("utility", "--max-drop", 0.6, 0.6, 0.02),
             ("matches_retrained", "--max-gap", 0.6, 0.7, 0.05),
+            ("class_forgotten", "--max-gap", 0.6, 0.6, 0.05),
+            ("canaries_forgotten", "--max-effect", 0.6, 0.6, 0.2),
+            ("efficient", "--max-fraction", 0.6, 1.0, 0.5),
         ],
     )
     def test_a_claim_judged_at_a_looser_limit_blocks(
@@ -98,6 +102,22 @@ class TestPolicy:
         assert done.status == 1
         assert f"{name} in test_it.py::test_a was judged at a " in done.out
         assert f" of {judged:g}, the policy accepts at most {refused:g}" in done.out
+
+    def test_limits_are_compared_as_the_setting_is_given(self, run: Run, tmp_path: Path) -> None:
+        report = write(tmp_path / "report.json", claim("PASS", 0.1, name="not_relearnable", highest=math.log(1.3)))
+        assert run("check", report, "--require", "not_relearnable", "--max-relearning", 1.3).status == 0
+        done = run("check", report, "--require", "not_relearnable", "--max-relearning", 1.2)
+        assert done.status == 1
+        assert "was judged at a max_relearning of 1.3, the policy accepts at most 1.2" in done.out
+
+    def test_a_smallest_ratio_is_loose_where_it_is_low(self, run: Run, tmp_path: Path) -> None:
+        judged = claim("PASS", 0.9, name="indistinguishable", lowest=0.75, highest=None)
+        report = write(tmp_path / "report.json", judged)
+        assert run("check", report, "--require", "indistinguishable", "--min-ratio", 0.75).status == 0
+        done = run("check", report, "--require", "indistinguishable", "--min-ratio", 0.8)
+        assert done.status == 1
+        assert "policy: indistinguishable at a min_ratio of at least 0.8" in done.out
+        assert "was judged at a min_ratio of 0.75, the policy accepts at least 0.8" in done.out
 
     def test_it_holds_for_claims_that_are_not_required(self, run: Run, tmp_path: Path) -> None:
         loose = claim("PASS", 0.1, "test_it.py::test_b", name="utility", highest=0.2)

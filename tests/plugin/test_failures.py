@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_unlearn.core.recorder import Recorder, recording
-from pytest_unlearn.testing.failures import AuditFailure, require
+from pytest_unlearn.testing.failures import AuditFailure, raise_unless_proven
 from tests.evidences import evidence
 from tests.plugin.conftest import Suite
 
@@ -21,8 +21,8 @@ def test_the_failing_test_carries_the_detail(suite: Suite) -> None:
 def test_an_assertion_fails_with_its_message_and_none_of_our_frames(suite: Suite) -> None:
     suite.write(
         test_release="""
-        from pytest_unlearn.testing.failures import require
-        def test_b(): require(evidence("FAIL", 0.62))
+        from pytest_unlearn.testing.failures import raise_unless_proven
+        def test_b(): raise_unless_proven(evidence("FAIL", 0.62))
         """
     )
     result = suite.run()
@@ -34,7 +34,7 @@ def test_every_verdict_raises_one_type_so_that_hypothesis_sees_one_failure() -> 
     raised = []
     for verdict in ("FAIL", "INCONCLUSIVE", "INVALID"):
         with recording(Recorder()), pytest.raises(AuditFailure) as caught:
-            require(evidence(verdict))
+            raise_unless_proven(evidence(verdict))
         raised.append(caught.value)
     assert {type(error) for error in raised} == {AuditFailure}
     assert issubclass(AuditFailure, AssertionError)

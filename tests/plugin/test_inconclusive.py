@@ -58,8 +58,8 @@ def test_runxfail_switches_the_excuse_off(suite: Suite) -> None:
 def test_warn_mode_warns_and_passes(suite: Suite) -> None:
     suite.write(
         test_it="""
-        from pytest_unlearn.testing.failures import require
-        def test_a(): require(evidence("INCONCLUSIVE"))
+        from pytest_unlearn.testing.failures import raise_unless_proven
+        def test_a(): raise_unless_proven(evidence("INCONCLUSIVE"))
         """
     )
     result = suite.run("--unlearn-inconclusive=warn", subprocess=True)

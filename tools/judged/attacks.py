@@ -59,8 +59,8 @@ def attacks(seed: int) -> Row:
             require_controls=True,
         ).for_attacks(ATTACKS)  # fmt: skip
         shadows = _shadows(task)
-        original = case.known_answers(task.original)
-        references = [replace(case.known_answers(model), original=original) for model in task.retrained]
+        original = case.answers(task.original)
+        references = [replace(case.answers(model), original=original) for model in task.retrained]
         for name, model in models.items():
             mine = original if name == "original" else replace(case.answers(model), original=original)
             for attack in ATTACKS:

@@ -15,14 +15,28 @@ from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.attacks.subgroups import SIDES, slice_measure
 from pytest_unlearn.attacks.u_lira import Null, Shadow, unlearning_lira
 from pytest_unlearn.claims.algorithm.runs import Run
-from pytest_unlearn.claims.common.controls import controls_look_trained, does_not_follow
-from pytest_unlearn.claims.common.findings import Finding, examine, judge, labels_only, shows_power
-from pytest_unlearn.core.evidence import Answers, ControlResult, Controls, Outputs, Verdict
+from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.controls import (
+    controls_look_trained,
+    negative_control,
+    positive_control,
+    uncorrelated_with_references,
+    without,
+)
+from pytest_unlearn.claims.common.findings import (
+    AttackFinding,
+    evaluate_attacks,
+    faults_of,
+    judge_attacks,
+    labels_only,
+)
+from pytest_unlearn.claims.common.verdict import Objection
+from pytest_unlearn.core.evidence import Answers, Controls, Outputs, Scores, Verdict
 from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models
 
 NULLS: dict[str, Null] = {"U-LiRA": "never trained", "U-LiRA, unlearned null": "unlearned"}
 ENOUGH_RUNS = 5  # to have met most examples both ways
-ASTRAY = 0.25  # the share of runs whose outputs may follow no comparable model's
+UNCORRELATED = 0.25  # the share of runs whose outputs may follow no comparable model's
 SURE = 0.01  # how rarely runs that differ by chance alone are doubted
 
 
@@ -34,16 +48,19 @@ def over_runs(
     same: bool,
     confidence: float,
     standard: bool = True,
-) -> tuple[Finding, ...]:
+) -> tuple[AttackFinding, ...]:
     """Each attack's findings on a model of every run, as one finding on their mean."""
-    each = [examine(of(run), among(run), run.pairing, confidence, standard=standard, vulnerable=False) for run in runs]
-    shared = set.intersection(*({finding.attack.name for finding in findings} for findings in each))
-    names = [finding.attack.name for finding in each[0] if finding.attack.name in shared]
-    by_name = {name: [next(f for f in found if f.attack.name == name) for found in each] for name in names}
+    each = [
+        evaluate_attacks(of(run), among(run), run.pairing, confidence, standard=standard, vulnerable=False)
+        for run in runs
+    ]
+    shared = set.intersection(*({finding.name for finding in findings} for findings in each))
+    names = [finding.name for finding in each[0] if finding.name in shared]
+    by_name = {name: [next(f for f in found if f.name == name) for found in each] for name in names}
     return tuple(_mean(found, same=same, confidence=confidence) for found in by_name.values())
 
 
-def _mean(found: Sequence[Finding], *, same: bool, confidence: float, inflation: float = 1.0) -> Finding:
+def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, inflation: float = 1.0) -> AttackFinding:
     """One finding on the mean. Runs without any information are left out of it, unless that is what most are."""
     told = [finding for finding in found if not finding.problem]
     problem = ""
@@ -52,14 +69,14 @@ def _mean(found: Sequence[Finding], *, same: bool, confidence: float, inflation:
     measure = over_models([f.measure for f in (found if problem else told)], same_examples=same, inflation=inflation)
     return replace(
         found[0],
-        deciding=any(finding.deciding for finding in found),
+        role="decides" if any(finding.deciding for finding in found) else "tripwire",
         measure=measure,
         estimate=measure.at(confidence),
         problem=problem,
     )
 
 
-def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confidence: float) -> list[Finding]:
+def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confidence: float) -> list[AttackFinding]:
     """The class that stands out most on the mean over runs, on either side; none where classes are not compared."""
     if any(run.pairing.forget_strata is None for run in runs):
         return []
@@ -76,44 +93,56 @@ def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confid
     for side, words in SIDES.items() if len(means) > 1 else ():
         measure = ExtremeMeasure(parts=means, side=side)
         named = replace(attack, name=f"{words} class", sides=(side,))
-        estimate = measure.at(confidence)
-        findings.append(Finding(attack=named, deciding=False, scores=scores[0], measure=measure, estimate=estimate))
+        findings.append(replace(_finding(named, scores[0], measure, confidence), role="tripwire"))
     return findings
 
 
+def _finding(attack: Attack, scores: Scores, measure: Measure, confidence: float) -> AttackFinding:
+    return AttackFinding(
+        name=attack.name,
+        attack=attack,
+        scores=scores,
+        measure=measure,
+        estimate=measure.at(confidence),
+        faults=faults_of(attack),
+        one_sided=not attack.signed,
+    )
+
+
 def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[int]:
-    """The seeds whose model is told apart by itself, with certainty over all runs: a mean could hide them."""
-    strict = 1.0 - (1.0 - confidence) / len(runs)
+    """Return the seeds whose model is told apart by itself, with certainty over all runs: a mean could hide them."""
+    corrected = 1.0 - (1.0 - confidence) / len(runs)
     found = []
     for run in runs:
-        findings = examine(run.unlearned, run.references, run.pairing, strict, vulnerable=False)
-        if judge(findings, limit, strict, can_certify=True).verdict is Verdict.FAIL:
+        findings = evaluate_attacks(run.unlearned, run.references, run.pairing, corrected, vulnerable=False)
+        if judge_attacks(findings, limit, corrected).verdict is Verdict.FAIL:
             found.append(run.seed)
     return found
 
 
 def doubts_over_runs(
-    runs: Sequence[Run], findings: Sequence[Finding], confidence: float, *, weaker: bool
-) -> tuple[list[str], list[str]]:
-    """Why the audit may be blind to some run's model (first), or why its controls are none (second)."""
+    runs: Sequence[Run], findings: Sequence[AttackFinding], confidence: float, *, bootstrapped: bool
+) -> list[Objection]:
+    """Return why the audit may be blind to some run's model, and why its controls may be none."""
     blind, trained = [], []
     for run in runs:
-        astray = does_not_follow(run.unlearned, run.references)
-        blind += [f"run {run.seed}: {astray}"] if astray else []
+        uncorrelated = uncorrelated_with_references(run.unlearned, run.references)
+        blind += [f"run {run.seed}: {uncorrelated}"] if uncorrelated else []
         if not run.outside.any():
             continue
-        target, *known = (_outside(answers, run) for answers in (run.unlearned, *run.references))
-        seen, _ = controls_look_trained(target, known, confidence, weaker=weaker)
+        target, *references = (_outside(answers, run) for answers in (run.unlearned, *run.references))
+        seen, _ = controls_look_trained(target, references, confidence, bootstrapped=bootstrapped)
         trained += [f"run {run.seed}: {seen}"] if seen else []
-    if len(blind) <= ASTRAY * len(runs):  # few controls let an honest model of some runs stray
+    if len(blind) <= UNCORRELATED * len(runs):  # few controls let an honest model of some runs stray
         blind = []
-    means = [(f.attack.name, f.measure) for f in findings if f.deciding and isinstance(f.measure, ModelsMeasure)]
+    means = [(f.name, f.measure) for f in findings if f.deciding and isinstance(f.measure, ModelsMeasure)]
     for name, measure in means:
         if not measure.same_examples and measure.overdispersion < SURE / len(means):
             blind.append(f"{name} differs between runs by more than chance: the method leaks under some of its seeds")
         if len(measure.values) < len(runs):
             blind.append(f"{name}: in some runs all scores tie, which tells nothing of their models")
-    return blind, trained
+    found = ((blind, advice.SOME_RUNS), (trained, advice.CONTROLS_TRAINED))
+    return [Objection(tuple(reasons), (step,)) for reasons, step in found if reasons]
 
 
 def _outside(answers: Answers, run: Run) -> Answers:
@@ -121,7 +150,7 @@ def _outside(answers: Answers, run: Run) -> Answers:
     return Answers(forget=answers.forget, controls=kept)
 
 
-def u_lira(runs: Sequence[Run], confidence: float) -> list[Finding]:
+def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
     """Each run's model judged by the laws of the other runs, under both nulls; none below five runs."""
     if len(runs) < ENOUGH_RUNS:
         return []
@@ -140,9 +169,7 @@ def u_lira(runs: Sequence[Run], confidence: float) -> list[Finding]:
                 source="Hayes et al. 2024",
             )
             scores = attack.score(run.unlearned, run.references, run.pairing)
-            measure = attack.measure(scores, run.pairing)
-            estimate = measure.at(confidence)
-            each.append(Finding(attack=attack, deciding=True, scores=scores, measure=measure, estimate=estimate))
+            each.append(_finding(attack, scores, attack.measure(scores, run.pairing), confidence))
         # under this null what one run says of another is much what the other says of it
         twice = 2.0 if null == "unlearned" else 1.0
         found.append(_mean(each, same=False, confidence=confidence, inflation=twice))
@@ -170,47 +197,28 @@ def rearranged(answers: Answers, drawn: NDArray[np.bool_], wanted: NDArray[np.bo
 
 def run_controls(
     runs: Sequence[Run],
-    look: Callable[..., tuple[Finding, ...]],
+    run_attacks: Callable[..., tuple[AttackFinding, ...]],
     limit: float,
     confidence: float,
     *,
     coarse: bool,
 ) -> Controls:
-    """The originals must be recognised on average, and no reference told apart.
+    """Run the controls: the originals must be recognised on average, and no reference told apart.
 
     Where the audited models reveal labels alone (`coarse`), the originals are reduced to theirs: power against finer
     outputs would say nothing of the attack that was possible.
     """
     seen = labels_only if coarse else partial(replace, original=None)
-    originals = look(lambda run: seen(run.original), standard=False)
-    strong = shows_power(originals, limit)
-    best = strong or max((f for f in originals if f.deciding), key=lambda finding: finding.estimate.low)
-    verb = "are recognised" if strong else f"are not recognised beyond {limit:g} with certainty"
-    retrained = []
+    originals = run_attacks(lambda run: seen(run.original), standard=False)
     count = len(runs[0].references)
+    retrained = []
     for k in range(count if count > 1 else 0):
-        found = look(
-            lambda run, k=k: run.references[k], lambda run, k=k: [*run.references[:k], *run.references[k + 1 :]]
-        )
-        judgement = judge(found, limit, confidence, can_certify=True)
-        failed = judgement.verdict is Verdict.FAIL
-        says = "is told apart from the controls although it never saw either" if failed else "is not told apart"
-        retrained.append(
-            ControlResult(
-                name=f"retrained {k}",
-                holds=not failed,
-                attack=judgement.finding.attack.name,
-                estimate=judgement.finding.estimate,
-                says=f"retrained {k} {says}",
-            )
-        )
+        found = run_attacks(lambda run, k=k: run.references[k], lambda run, k=k: without(run.references, k))
+        fails = "is told apart from the controls although it never saw either"
+        retrained.append(negative_control(k, judge_attacks(found, limit, confidence), fails))
     return Controls(
-        original=ControlResult(
-            name="originals",
-            holds=strong is not None,
-            attack=best.attack.name,
-            estimate=best.estimate,
-            says=f"the requests {verb} in the original models",
+        original=positive_control(
+            originals, limit, name="originals", what="the requests are", where="the original models"
         ),
         retrained=tuple(retrained),
     )

@@ -19,9 +19,11 @@ from pytest_unlearn.claims.algorithm.aggregate import (
 )
 from pytest_unlearn.claims.algorithm.runs import Requests, Run, open_pool, simulate
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.findings import Judgement, is_coarse, judge
+from pytest_unlearn.claims.common.evidence import auc_claim, build_evidence
+from pytest_unlearn.claims.common.findings import is_coarse, judge_attacks
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.core.evidence import Claim, Controls, Evidence, Verdict
+from pytest_unlearn.claims.common.verdict import Objection, decide, doubt, failed_negative_control, missing_power
+from pytest_unlearn.core.evidence import Controls, Estimate, Evidence, Verdict
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
@@ -85,33 +87,29 @@ def audit_algorithm(
     strict = resolve("require_controls", require_controls)
     done = simulate(unlearner, task, open_pool(task, requests), runs, output)
     same = requests == "same"
-    look = partial(over_runs, done, same=same, confidence=level.value)
-    findings = look(lambda run: run.unlearned)
+    run_attacks = partial(over_runs, done, same=same, confidence=level.value)
+    findings = run_attacks(lambda run: run.unlearned)
     if not same:
         findings = (*findings, *u_lira(done, level.value))
     findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=level.value))
-    judgement = judge(findings, limit.value, level.value, can_certify=True)
-    controls = run_controls(done, look, limit.value, level.value, coarse=is_coarse(findings))
-    failing = failing_runs(done, limit.value, level.value)
-    doubts = doubts_over_runs(done, findings, level.value, weaker=task.bootstrapped)
-    verdict, reasons, then = _rule(judgement, controls, failing, doubts, limit.value, strict.value, runs)
-    return Evidence(
-        claim=Claim(
-            name="algorithm",
-            quantity="mean membership AUC over models",
-            lowest=round(1 - limit.value, 12),
-            highest=limit.value,
-            sources={"max_mia_auc": limit.source, "confidence": level.source, "require_controls": strict.source},
-        ),
-        verdict=verdict,
-        estimate=judgement.finding.estimate,
-        decided_by=judgement.finding.attack.name,
-        label=(judgement.label or SOME_SEEDS) if verdict is Verdict.FAIL else "",
-        attacks={finding.attack.name: finding.estimate for finding in findings},
-        deciding=tuple(finding.attack.name for finding in findings if finding.deciding),
+    judgement = judge_attacks(findings, limit.value, level.value)
+    controls = run_controls(done, run_attacks, limit.value, level.value, coarse=is_coarse(findings))
+    decision = decide(
+        judgement,
+        vetoes=failed_negative_control(controls, advice.CONTROLS_DIFFER),
+        before=[
+            *_failing(failing_runs(done, limit.value, level.value), runs),
+            *doubts_over_runs(done, findings, level.value, bootstrapped=task.bootstrapped),
+        ],
+        advice=(_more_runs(judgement.finding.estimate, limit.value, runs),),
+        doubts=[*missing_power(controls, strict.value), *_missing_references(controls, strict.value)],
+        scope=(_scope(done, same),),
+    )
+    return build_evidence(
+        auc_claim("algorithm", "mean membership AUC over models", limit, level, strict),
+        decision,
+        findings,
         controls=controls,
-        reasons=(_scope(done, same), *reasons),
-        advice=then,
         provenance=provenance(
             unlearner,
             (task.forget, task.controls),
@@ -123,51 +121,25 @@ def audit_algorithm(
             seeds=[run.seed for run in done],
             require_controls=strict.value,
         ),
-        exhibits=(_table(done, findings[0].attack),),
+        figures=(_table(done, findings[0].attack),),
     )
 
 
-def _rule(
-    judgement: Judgement,
-    controls: Controls,
-    failing: list[int],
-    doubts: tuple[list[str], list[str]],
-    limit: float,
-    strict: bool,
-    runs: int,
-) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
-    """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
-    if judgement.verdict is Verdict.INVALID:
-        return Verdict.INVALID, (judgement.reason,), (advice.SCORES_INVALID,)
-    failed = [control for control in controls.retrained if not control.holds]
-    if failed:
-        return Verdict.INVALID, (f"the negative control fails: {failed[0].says}",), (advice.CONTROLS_DIFFER,)
-    if judgement.verdict is Verdict.FAIL:
-        return Verdict.FAIL, (f"{judgement.label}: {judgement.reason}",), (advice.LEAK[judgement.label],)
-    if failing:
-        says = (
-            f"in {len(failing)} of {runs} runs the model is told apart by itself: seeds {', '.join(map(str, failing))}"
-        )
-        return Verdict.FAIL, (says,), (advice.LEAK["recognisable"],)
-    blind, trained = doubts
-    found = [*blind, *trained]
-    then = [advice.SOME_RUNS] if blind else []
-    then += [advice.CONTROLS_TRAINED] if trained else []
-    if judgement.verdict is Verdict.INCONCLUSIVE:
-        found.append(judgement.reason)
-        then.append(_more_runs(judgement, limit, runs))
-    assert controls.original is not None
-    if not controls.original.holds:
-        found.append(f"no power: {controls.original.says}")
-        then += advice.NO_POWER
-    if strict and not controls.retrained:
-        found.append("no negative control: at least two references are needed")
-        then.append(advice.NO_REFERENCES)
-    return (Verdict.INCONCLUSIVE, tuple(found), tuple(then)) if found else (Verdict.PASS, (), ())
+def _failing(seeds: Sequence[int], runs: int) -> list[Objection]:
+    """Return that the method FAILs under these seeds, whatever the mean over runs."""
+    if not seeds:
+        return []
+    says = f"in {len(seeds)} of {runs} runs the model is told apart by itself: seeds {', '.join(map(str, seeds))}"
+    return [Objection((says,), (advice.LEAK["recognisable"],), Verdict.FAIL, SOME_SEEDS)]
 
 
-def _more_runs(judgement: Judgement, limit: float, runs: int) -> str:
-    estimate = judgement.finding.estimate
+def _missing_references(controls: Controls, require_controls: bool) -> list[Objection]:
+    if not require_controls or controls.retrained:
+        return []
+    return [doubt("no negative control: at least two references are needed", advice.NO_REFERENCES)]
+
+
+def _more_runs(estimate: Estimate, limit: float, runs: int) -> str:
     gap = min(abs(estimate.value - limit), abs(estimate.value - (1 - limit)))
     z = normal_quantile(estimate.confidence)
     if gap < advice.HOPELESS:

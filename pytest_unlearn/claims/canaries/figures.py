@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from pytest_unlearn.claims.canaries import Canaries
 from pytest_unlearn.claims.canaries.findings import Seen, with_confusion
+from pytest_unlearn.claims.common.evidence import rounded
 from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.core.figures import Cell, Exhibit, Histograms, Table
 
@@ -16,13 +17,13 @@ EDGES = np.linspace(-4, 4, 25)  # in standard deviations of what chance gives; t
 MOST_TRIGGERS = 40
 
 
-def exhibits(
-    canaries: Canaries, target: Seen, before: Seen | None, known: Sequence[Seen], confidence: float
+def canary_figures(
+    canaries: Canaries, target: Seen, before: Seen | None, references: Sequence[Seen], confidence: float
 ) -> tuple[Exhibit, ...]:
-    """Every exhibit of one audit. Canaries are counted, never shown."""
+    """Draw every figure of one audit. Canaries are counted, never shown."""
     shown = [("this model", target), *([("original", before)] if before is not None else [])]
-    named = [*shown, *((f"retrained {k}", seen) for k, seen in enumerate(known))]
-    found: list[Exhibit] = [_models(canaries, named, known, confidence)]
+    named = [*shown, *((f"retrained {k}", seen) for k, seen in enumerate(references))]
+    found: list[Exhibit] = [_models(canaries, named, references, confidence)]
     if canaries.kind == "gaussian":
         found.append(_alignments([(name, seen.aligned) for name, seen in shown]))
     if canaries.kind == "backdoor":
@@ -32,14 +33,14 @@ def exhibits(
     return tuple(found)
 
 
-def _models(canaries: Canaries, named: Sequence[tuple[str, Seen]], known: Sequence[Seen], confidence: float) -> Table:
+def _models(
+    canaries: Canaries, named: Sequence[tuple[str, Seen]], references: Sequence[Seen], confidence: float
+) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name, seen in named:
-        for finding in with_confusion(seen, [other for other in known if other is not seen]):
-            estimate = finding.measure.at(confidence)
-            numbers = (round(estimate.value, 4), round(estimate.low, 4), round(estimate.high, 4))
+        for finding in with_confusion(seen, [other for other in references if other is not seen], confidence):
             chance = None if finding.chance is None else float(f"{finding.chance:.3g}")
-            rows.append((name, finding.attack, estimate.n_forget, *numbers, chance))
+            rows.append((name, finding.name, finding.estimate.n_forget, *rounded(finding.estimate), chance))
     return Table(
         title="What each model shows of the canaries",
         says=f"{len(canaries)} {canaries.kind} canaries. The last column is the exact probability that a model which "

@@ -1,15 +1,14 @@
-"""What one model shows of canaries: for each kind, numbers of exactly known law if nothing was learned of them."""
+"""What one model shows of canaries: for each kind numbers of exactly known law if nothing was learned of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 
 from pytest_unlearn.attacks.signals import correctness, logit_scaled_confidence
 from pytest_unlearn.claims.canaries import Canaries
@@ -18,8 +17,11 @@ from pytest_unlearn.claims.canaries.kinds.backdoor import BackdoorPlan
 from pytest_unlearn.claims.canaries.kinds.gaussian import GaussianPlan
 from pytest_unlearn.claims.canaries.kinds.label_pairs import PairsPlan
 from pytest_unlearn.claims.canaries.planted import moved
+from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.controls import rank_correlation
 from pytest_unlearn.claims.common.findings import MOSTLY_TIED, labels_only
-from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs
+from pytest_unlearn.claims.common.verdict import Fault, Finding
+from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Side
 from pytest_unlearn.core.figures import Cell
 from pytest_unlearn.models.adapters import SavedOutputs
 from pytest_unlearn.models.predict import Output, evaluate
@@ -34,21 +36,27 @@ CONFUSION = "confusion of unseen examples"
 LEAST_LEFT = 0.5  # share of the canaries that must say something
 STEP, LEAST_FOLLOWING = 0.2, 0.4  # of the noise, and how well gradients foretell what so small a step does
 STRAYING = "planted further from the middle than its twin"
+FAULTS: Mapping[Side, Fault] = {
+    "high": Fault("recognisable", "what was planted is still in the model: unlearn longer or differently, or retrain"),
+    "low": Fault("over-forgotten", advice.LEAK["over-forgotten"]),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One number: its measure, how likely chance alone gives as much, and why it tells nothing, if it does not.
+class CanaryFinding(Finding):
+    """One number that canaries give, and how likely chance alone gives as much; None where that is not known.
 
-    One that does not accuse is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
+    One without faults is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
     """
 
-    attack: str
-    measure: Measure
-    says: str
     chance: float | None = None
-    problem: str = ""
-    accuses: bool = True
+
+    @property
+    def shown(self) -> str:
+        """The finding in words."""
+        if self.chance is None:
+            return self.summary
+        return f"{self.summary}; a model that never saw the canaries shows as much with probability {self.chance:.2g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +67,7 @@ class Seen:
     `coarse` says that most pairs tie, as where little more than labels is revealed.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[CanaryFinding, ...]
     plain: Outputs
     rows: tuple[tuple[Cell, ...], ...] = ()
     aligned: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -98,8 +106,16 @@ class OnAucScale:
         )
 
 
-def look(model: Any, canaries: Canaries, *, output: Output, device: str | None, by_labels: bool = False) -> Seen:
-    """What a model shows of canaries; with `by_labels`, if only its labels were revealed.
+def ask_about_canaries(
+    model: Any,
+    canaries: Canaries,
+    *,
+    confidence: float,
+    output: Output,
+    device: str | None,
+    by_labels: bool = False,
+) -> Seen:
+    """Ask a model what it shows of canaries; with `by_labels`, as if it revealed only its labels.
 
     Raises:
         ValueError: a model that cannot be asked about other inputs, or, for Gaussian canaries, not be differentiated.
@@ -114,13 +130,25 @@ def look(model: Any, canaries: Canaries, *, output: Output, device: str | None, 
 
     plan, plain = canaries.plan, ask(*canaries.probes)
     if isinstance(plan, GaussianPlan):
-        return _gaussian(ask, partial(confidence_directions, model, output=output, device=device), plan, plain)
+        directions_of = partial(confidence_directions, model, output=output, device=device)
+        return _gaussian(ask, directions_of, plan, plain, confidence)
     if isinstance(plan, PairsPlan):
-        return _pairs(ask, plan, plain, confusion=canaries.kind == "confusion")
-    return _backdoor(ask, plan, plain)
+        return _pairs(ask, plan, plain, confidence, confusion=canaries.kind == "confusion")
+    return _backdoor(ask, plan, plain, confidence)
 
 
-def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: GaussianPlan, plain: Outputs) -> Seen:
+def _finding(
+    name: str, measure: Measure, summary: str, confidence: float, *, accuses: bool = True, **more: Any
+) -> CanaryFinding:
+    """Bound one number; what does not accuse has no faults."""
+    faults = FAULTS if accuses else {}
+    estimate = measure.at(confidence)
+    return CanaryFinding(name=name, measure=measure, estimate=estimate, faults=faults, summary=summary, **more)
+
+
+def _gaussian(
+    ask: Ask, directions_of: Callable[..., FloatArray], plan: GaussianPlan, plain: Outputs, confidence: float
+) -> Seen:
     outputs = ask(plan.inputs, plan.labels)
     directions = directions_of(Rows("canaries", plan.inputs, plan.labels), outputs)
     usable = (directions != 0).any(axis=1)  # says nothing of the noise, so what is left keeps its law
@@ -134,17 +162,17 @@ def _gaussian(ask: Ask, directions_of: Callable[..., FloatArray], plan: Gaussian
     measure = UnitMean(values=aligned if len(aligned) else np.zeros(1))
     left_out = f", {flat} with zero gradient left out" if flat else ""
     says = f"Z = {measure.z:.2f} over {len(aligned)} canaries{left_out}"
-    finding = Finding(attack=ALIGNMENT, measure=measure, says=says, chance=measure.chance(), problem=problem)
+    finding = _finding(ALIGNMENT, measure, says, confidence, chance=measure.chance(), problem=problem)
     return Seen(findings=(finding,), plain=plain, aligned=aligned)
 
 
 def _elsewhere(ask: Ask, plan: GaussianPlan, usable: NDArray[np.bool_], aligned: FloatArray) -> str:
-    """Why the gradient does not say how answers change a little further away, as a ripple on the logits makes it."""
+    """Explain why the gradient does not say how answers change a little further away, as with rippled logits."""
     if len(aligned) < LEAST_LEFT * len(usable):
         return ""
     step = (STEP * plan.scale * plan.noise).reshape(plan.inputs.shape)
     ahead, behind = (logit_scaled_confidence(ask(moved(plan.inputs, side * step), plan.labels)) for side in (1.0, -1.0))
-    follows = float(spearmanr((ahead - behind)[usable], aligned).statistic) if np.ptp(aligned) else 0.0
+    follows = rank_correlation((ahead - behind)[usable], aligned)
     if follows >= LEAST_FOLLOWING:
         return ""
     return (
@@ -153,29 +181,25 @@ def _elsewhere(ask: Ask, plan: GaussianPlan, usable: NDArray[np.bool_], aligned:
     )
 
 
-def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, *, confusion: bool) -> Seen:
+def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, confidence: float, *, confusion: bool) -> Seen:
     planted, twins = (logit_scaled_confidence(ask(x, plan.labels)) for x in (plan.planted, plan.held_out))
     wins, tied = int((planted > twins).sum()), int((planted == twins).sum())
     measure = ShareMeasure(successes=wins + 0.5 * tied, n=len(planted), undecided=tied)
     halves = f" and as its twin in {tied}, which count half" if tied else ""
     says = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
-    finding = Finding(attack=PAIRS, measure=measure, says=says, chance=measure.chance(0.5))
+    finding = _finding(PAIRS, measure, says, confidence, chance=measure.chance(0.5))
     scores = np.abs(np.array([planted, twins]) - np.median([planted, twins]))
     level = int((scores[0] == scores[1]).sum())
     stray = ShareMeasure(successes=int((scores[0] > scores[1]).sum()) + 0.5 * level, n=len(planted), undecided=level)
-    straying = Finding(
-        attack=STRAYING,
-        measure=stray,
-        says=f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs",
-        chance=stray.chance(0.5),
-    )
+    says = f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs"
+    straying = _finding(STRAYING, stray, says, confidence, chance=stray.chance(0.5))
     confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
     # Confusion is judged on unseen examples besides; its few pairs would only cost honest models a PASS.
     findings = (finding,) if confusion else (finding, straying)
     return Seen(findings=findings, plain=plain, confused=confused, coarse=tied > MOSTLY_TIED * len(planted))
 
 
-def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs) -> Seen:
+def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs, confidence: float) -> Seen:
     clean = ask(plan.probes, plan.labels)
     rows, answered, pushed = [], 0, 0
     for t, target in enumerate(plan.targets):
@@ -190,14 +214,12 @@ def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs) -> Seen:
     for attack, hit in ((ANSWERS, answered), (PUSHES, pushed)):
         measure = ShareMeasure(successes=hit, n=len(plan.targets))
         says = f"{attack}: {hit} of {len(plan.targets)}"
-        findings.append(
-            Finding(attack=attack, measure=measure, says=says, chance=measure.chance(1 / len(plan.classes)))
-        )
+        findings.append(_finding(attack, measure, says, confidence, chance=measure.chance(1 / len(plan.classes))))
     return Seen(findings=tuple(findings), plain=plain, rows=tuple(rows))
 
 
-def with_confusion(seen: Seen, others: Sequence[Seen]) -> tuple[Finding, ...]:
-    """A model's findings, and how much more than retrained models it confuses the two classes on unseen examples.
+def with_confusion(seen: Seen, others: Sequence[Seen], confidence: float) -> tuple[CanaryFinding, ...]:
+    """Add to a model's findings how much more than retrained models it confuses the two classes on unseen examples.
 
     Swapped labels spread to examples that were never swapped, which planted examples and their twins share. Without
     retrained models all confusion counts, which only bounds what canaries caused.
@@ -209,9 +231,9 @@ def with_confusion(seen: Seen, others: Sequence[Seen]) -> tuple[Finding, ...]:
     shares = f"{seen.confused.mean():.1%} of {len(seen.confused)} unseen examples are taken for the other class"
     if not others:
         share = ShareMeasure(successes=int(seen.confused.sum()), n=len(seen.confused))
-        whole = Finding(attack=CONFUSION, measure=OnAucScale(difference=share), says=shares, accuses=False)
-        return (*seen.findings, whole)
+        whole = OnAucScale(difference=share)
+        return (*seen.findings, _finding(CONFUSION, whole, shares, confidence, accuses=False))
     theirs = np.array([other.confused for other in others])
     measure = OnAucScale(difference=paired_difference(seen.confused, theirs[0] if len(theirs) == 1 else theirs))
     says = f"{shares}, {theirs.mean():.1%} by retrained models"
-    return (*seen.findings, Finding(attack=CONFUSION, measure=measure, says=says))
+    return (*seen.findings, _finding(CONFUSION, measure, says, confidence))

@@ -10,19 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.claims.class_forgotten.components import (
-    GAPS,
     KNOWS,
     UTILITY,
-    Finding,
+    Component,
     Limits,
-    Part,
-    judge_parts,
-    parts_of,
-    parts_table,
+    components_table,
+    judge_components,
+    measure_components,
     sent_table,
 )
-from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.controls import negative_control, strongest, without
+from pytest_unlearn.claims.common.evidence import build_evidence, sources
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
+from pytest_unlearn.claims.common.verdict import (
+    Judgement,
+    Objection,
+    controls_waived,
+    decide,
+    invalid,
+    missing_power,
+)
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence, IntArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.data.view import as_view
@@ -33,9 +40,7 @@ from pytest_unlearn.task import UnlearningTask
 MAX_SHIFT = 0.15
 FEWEST_REFERENCES = 3  # each is judged by the others, and these have to vary
 DISAGREE = "allow for it with a larger limit, train longer so that seeds matter less, or give more references"
-ELSEWHERE = (
-    "repair the model on retain: what it makes of the class shows that it was removed, or that it is still known"
-)
+NOTHING_KNOWN = "with an original that does not know the class there is nothing to forget, and nothing is shown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,46 +107,49 @@ def audit_class_forgotten(
     references = _distinct(task, output)
     limits = Limits(gap=gap.value, shift=float(max_shift), drop=drop.value)
 
-    def parts(one: Answers, others: Sequence[Answers]) -> tuple[Part, ...]:
-        return parts_of(one, others, removal.gone, removal.kept, limits)
+    def components(one: Answers, others: Sequence[Answers]) -> tuple[Component, ...]:
+        return measure_components(one, others, removal.gone, removal.kept, limits, level.value)
 
     models = task.models.for_audit()
     target = _asked(models.of(model), task, output)
     original = _asked(models.of(task.original), task, output) if task.has_original else None
-    own = parts(target, references)
-    finding = judge_parts(own, level.value)
-    known = parts(original, references) if original is not None else None
+    own = components(target, references)
+    before = components(original, references) if original is not None else None
+    judgement = judge_components(own, level.value)
     controls = Controls(
-        original=None if known is None else _positive(known, level.value),
+        original=None if before is None else _positive(before),
         retrained=tuple(
-            _negative(k, judge_parts(parts(one, references[:k] + references[k + 1 :]), level.value))
+            negative_control(
+                k,
+                judge_components(components(one, without(references, k)), level.value),
+                "is unlike the other retrained models",
+                "is like the other retrained models",
+            )
             for k, one in enumerate(references)
         ),
     )
-    verdict, reasons, then = _rule(finding, controls, strict.value)
-    needed = None
-    if verdict is Verdict.INCONCLUSIVE and finding.verdict is Verdict.INCONCLUSIVE:
-        needed = advice.needed_examples(finding.estimate, finding.part.lowest, finding.part.highest)
-        then = (*then, _more(finding, needed))
-    sources = {"max_gap": gap, "max_drop": drop, "confidence": level, "require_controls": strict}
-    return Evidence(
-        claim=Claim(
-            name="class_forgotten",
-            quantity=finding.part.quantity,
-            lowest=finding.part.lowest,
-            highest=finding.part.highest,
-            sources={name: setting.source for name, setting in sources.items()},
-        ),
-        verdict=verdict,
-        estimate=finding.estimate,
-        decided_by=finding.part.name,
-        label=_label(finding) if verdict is Verdict.FAIL else "",
-        attacks={part.name: part.measure.at(level.value) for part in own},
-        deciding=GAPS,
-        controls=controls,
-        reasons=(_scope(removal), *reasons),
-        advice=then,
+    waived = Objection(controls_waived(strict.value), verdict=Verdict.PASS)
+    needed = judgement.needed
+    unsettled = [Objection((), (_more(judgement, needed),))] if judgement.verdict is Verdict.INCONCLUSIVE else []
+    decision = decide(
+        judgement,
+        vetoes=_vetoes(controls),
+        doubts=[*missing_power(controls, strict.value, (NOTHING_KNOWN,)), waived, *unsettled],
+        scope=(_scope(removal),),
         needed=needed,
+    )
+    claim = Claim(
+        name="class_forgotten",
+        quantity=judgement.limits.quantity,
+        lowest=judgement.limits.lowest,
+        highest=judgement.limits.highest,
+        sources=sources(max_gap=gap, max_drop=drop, confidence=level, require_controls=strict),
+    )
+    return build_evidence(
+        claim,
+        decision,
+        own,
+        controls=controls,
         provenance=provenance(
             model,
             (task.forget, task.controls, task.test),
@@ -154,7 +162,7 @@ def audit_class_forgotten(
             require_controls=strict.value,
             outputs=outputs_digest(target),
         ),
-        exhibits=(parts_table(own, known, level.value), sent_table(target, original, references, removal.gone)),
+        figures=(components_table(own, before), sent_table(target, original, references, removal.gone)),
     )
 
 
@@ -191,7 +199,7 @@ def _asked(model: ModelHandle, task: UnlearningTask, output: Output) -> Answers:
 
 
 def _distinct(task: UnlearningTask, output: Output) -> list[Answers]:
-    """The references' outputs; equal ones count once."""
+    """Ask the references; equal ones count once."""
     found: list[Answers] = []
     for answers in (_asked(task.models.of(model), task, output) for model in task.retrained):
         if not any(np.array_equal(answers.forget.logits, other.forget.logits) for other in found):
@@ -204,56 +212,26 @@ def _distinct(task: UnlearningTask, output: Output) -> list[Answers]:
     return found
 
 
-def _positive(parts: Sequence[Part], confidence: float) -> ControlResult:
-    part = max((part for part in parts if part.name in KNOWS), key=lambda one: one.measure.at(confidence).low)
-    estimate = part.measure.at(confidence)
-    knows = estimate.low > part.highest
+def _positive(components: Sequence[Component]) -> ControlResult:
+    component = strongest([one for one in components if one.name in KNOWS])
+    knows = component.estimate.low > (component.limits.highest or 0.0)
     says = "the original knows the class" if knows else "the original does not know the class with certainty"
-    return ControlResult(name="original", holds=knows, attack=part.name, estimate=estimate, says=says)
+    return ControlResult(name="original", holds=knows, attack=component.name, estimate=component.estimate, says=says)
 
 
-def _negative(k: int, finding: Finding) -> ControlResult:
-    failed = finding.verdict is Verdict.FAIL
-    says = "is unlike the other retrained models" if failed else "is like the other retrained models"
-    return ControlResult(
-        name=f"retrained {k}",
-        holds=not failed,
-        attack=finding.part.name,
-        estimate=finding.estimate,
-        says=f"retrained {k} {says}",
-    )
-
-
-def _rule(finding: Finding, controls: Controls, strict: bool) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
-    """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
+def _vetoes(controls: Controls) -> list[Objection]:
+    """Return the first reference that is unlike the others, if there is one, and in what."""
     failed = [control for control in controls.retrained if not control.holds]
-    if failed:
-        return Verdict.INVALID, (f"the negative control fails: {failed[0].says} in {failed[0].attack}",), (DISAGREE,)
-    if finding.verdict is Verdict.FAIL:
-        return Verdict.FAIL, (f"{_label(finding)}: {finding.reason}",), (ELSEWHERE,)
-    doubts = [finding.reason] if finding.verdict is Verdict.INCONCLUSIVE else []
-    then: tuple[str, ...] = ()
-    if controls.original is not None and not controls.original.holds:
-        doubts.append(f"no power: {controls.original.says}")
-        then = ("with an original that does not know the class there is nothing to forget, and nothing is shown",)
-    if controls.original is None and strict:
-        doubts.append("no positive control: there is no original model")
-        then = (advice.NO_ORIGINAL,)
-    notes = () if strict else ("require_controls=False: missing controls were accepted by the caller",)
-    return (Verdict.INCONCLUSIVE if doubts else Verdict.PASS), (*doubts, *notes), then
+    return [
+        invalid(f"the negative control fails: {control.says} in {control.attack}", DISAGREE) for control in failed[:1]
+    ]
 
 
-def _label(finding: Finding) -> str:
-    if finding.part.name == UTILITY:
-        return "less accurate"
-    if finding.part.name in KNOWS:
-        return "still known" if finding.estimate.value > 0 else "over-forgotten"
-    return "unlike the retrained models"
-
-
-def _more(finding: Finding, needed: int | None) -> str:
+def _more(judgement: Judgement[Component], needed: int | None) -> str:
     many = f"about {needed:,} examples" if needed is not None else "no number of examples"
-    where = "test examples of the other classes" if finding.part.name == UTILITY else "unseen examples of the class"
+    where = (
+        "test examples of the other classes" if judgement.finding.name == UTILITY else "unseen examples of the class"
+    )
     return f"{many} would settle it: give more {where} or more references, or choose a wider limit"
 
 

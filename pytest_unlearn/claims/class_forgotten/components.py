@@ -1,60 +1,60 @@
-"""The parts of a claim about a removed class: each a quantity, its limits, and how far it is from the references'.
+"""The components of a claim about a removed class: each a quantity, its limits, its distance to the references'.
 
-What a claim about a removed class shows: its parts, and where the class is sent.
+And the tables of what they come to, and of where the class is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.signals import correctness, probabilities
-from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, Verdict
+from pytest_unlearn.claims.common.verdict import Fault, Finding, Judgement, Wording, excess, judge
+from pytest_unlearn.core.evidence import Answers, Claim, FloatArray, Side
 from pytest_unlearn.core.figures import Cell, Table
-from pytest_unlearn.statistics import Measure, among_references, holm, p_value, shift
+from pytest_unlearn.statistics import among_references, shift
 
 ACCURACY, CONFIDENCE_IN_IT = "accuracy on the class", "confidence in the class"
 KNOWS = (ACCURACY, CONFIDENCE_IN_IT)  # what shows that a model knows the class
 GAPS = (*KNOWS, "confidence in its answer")
 SENT, UTILITY = "where they are sent", "utility on the other classes"
 
+ELSEWHERE = (
+    "repair the model on retain: what it makes of the class shows that it was removed, or that it is still known"
+)
+STILL_KNOWN, OVER_FORGOTTEN, UNLIKE, LESS_ACCURATE = (
+    Fault(label, ELSEWHERE)
+    for label in ("still known", "over-forgotten", "unlike the retrained models", "less accurate")
+)
+FAULTS: Mapping[str, Mapping[Side, Fault]] = {
+    **{name: {"high": STILL_KNOWN, "low": OVER_FORGOTTEN} for name in KNOWS},
+    GAPS[-1]: {"high": UNLIKE, "low": UNLIKE},
+    SENT: {"high": UNLIKE},
+    UTILITY: {"high": LESS_ACCURATE},
+}
+WORDING = Wording(
+    beyond="{label}: {finding.name} is beyond the limit on the {side} side, with Holm's correction over all parts",
+    unsettled="the interval of {finding.name} reaches beyond the limit, but not further than one more retrained model "
+    "may",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Component(Finding):
     """One quantity of a model beside the references'.
 
-    `measure` is of its difference to the mean of retrained models, `further` of what is left when that of one more
+    `measure` is of its difference to the mean of retrained models, `tested` of what is left when that of one more
     retrained model is allowed for. `ours` and `theirs` [K] are the quantity itself.
     """
 
-    name: str
-    quantity: str
-    lowest: float | None
-    highest: float
-    measure: Measure
-    further: Measure
+    limits: Claim
     ours: float
     theirs: FloatArray
-
-    def excess(self, confidence: float) -> float:
-        """How far beyond the limits the quantity may be; PASS needs it to be at most 0."""
-        estimate = self.measure.at(confidence)
-        below = -np.inf if self.lowest is None else self.lowest - estimate.low
-        return float(max(estimate.high - self.highest, below))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What the parts say of one model: the part that decides, and why."""
-
-    verdict: Verdict
-    part: Part
-    estimate: Estimate
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,92 +66,81 @@ class Limits:
     drop: float
 
 
-def parts_of(
-    target: Answers, references: Sequence[Answers], gone: NDArray[np.bool_], kept: NDArray[np.bool_], limits: Limits
-) -> tuple[Part, ...]:
-    """Every part for one model.
+def measure_components(
+    target: Answers,
+    references: Sequence[Answers],
+    gone: NDArray[np.bool_],
+    kept: NDArray[np.bool_],
+    limits: Limits,
+    confidence: float,
+) -> tuple[Component, ...]:
+    """Measure every component of one model.
 
     Args:
         target: the model's outputs, `forget` on unseen examples that hold the class, `controls` on the test set.
         references: the same of retrained models, two or more.
         gone: which of the first are of the removed classes.
         kept: which of the second are not.
-        limits: of each part.
+        limits: of each component.
+        confidence: of each bound.
     """
-    signals = (correctness, _confidence_in_label, _confidence)
+
+    component = partial(_component, confidence=confidence)
     quantities = [f"{what} minus the retrained models'" for what in ("accuracy", "confidence", "largest confidence")]
-    parts = []
-    for name, quantity, signal in zip(GAPS, quantities, signals, strict=True):
-        mine = signal(target.forget)[gone]
+    found = []
+    for name, what, signal in zip(GAPS, quantities, (correctness, _confidence_in_label, _confidence), strict=True):
+        ours = signal(target.forget)[gone]
         theirs = np.array([signal(one.forget)[gone] for one in references])
-        parts.append(_part(name, quantity, -limits.gap, limits.gap, mine - theirs.mean(axis=0), mine, theirs))
+        gaps, sparse = ours - theirs.mean(axis=0), _sparse(ours, theirs)
+        found.append(component(name, what, limits.gap, gaps, ours.mean(), theirs.mean(axis=1), sparse=sparse))
     answers = [one.forget.logits.argmax(axis=1)[gone] for one in (target, *references)]
     sent = shift(answers[0], np.array(answers[1:]), target.forget.labels[gone])
-    parts.append(
-        Part(
-            name=SENT,
-            quantity="distance in where examples are sent, beyond the retrained models' own",
-            lowest=None,
-            highest=limits.shift,
-            measure=among_references(
-                sent.differences, sent.theirs, further=False, sparse=True, method="total variation"
-            ),
-            further=among_references(sent.differences, sent.theirs, further=True, sparse=True),
-            ours=sent.ours,
-            theirs=sent.theirs,
-        )
-    )
-    mine = correctness(target.controls)[kept]
+    what = "distance in where examples are sent, beyond the retrained models' own"
+    found.append(component(SENT, what, limits.shift, sent.differences, sent.ours, sent.theirs, sparse=True))
+    ours = correctness(target.controls)[kept]
     theirs = np.array([correctness(one.controls)[kept] for one in references])
-    lost = theirs.mean(axis=0) - mine
-    parts.append(_part(UTILITY, "drop in accuracy on the other classes", None, limits.drop, lost, mine, theirs))
-    return tuple(parts)
+    what, lost = "drop in accuracy on the other classes", theirs.mean(axis=0) - ours
+    sparse = _sparse(ours, theirs)
+    found.append(component(UTILITY, what, limits.drop, lost, ours.mean(), theirs.mean(axis=1), sparse=sparse))
+    return tuple(found)
 
 
-def judge_parts(parts: Sequence[Part], confidence: float) -> Finding:
-    """FAIL (Holm over part x side, beyond what one more retrained model may reach), then PASS, else INCONCLUSIVE."""
-    tried = [(part, side) for part in parts for side in (("high", "low") if part.lowest is not None else ("high",))]
-    limits = {"high": lambda part: part.highest, "low": lambda part: part.lowest}
-    adjusted = holm(np.array([p_value(part.further, limits[side](part), side) for part, side in tried]))  # type: ignore[arg-type]
-    beyond = [pair for pair, p in zip(tried, adjusted, strict=True) if p <= 1 - confidence]
-    if beyond:
-        part, side = max(beyond, key=lambda pair: pair[0].excess(confidence))
-        says = f"{part.name} is beyond the limit on the {side} side, with Holm's correction over all parts"
-        return _finding(Verdict.FAIL, part, confidence, says)
-    worst = max(parts, key=lambda part: part.excess(confidence))
-    if worst.excess(confidence) > 0:
-        says = (
-            f"the interval of {worst.name} reaches beyond the limit, but not further than one more retrained model may"
-        )
-        return _finding(Verdict.INCONCLUSIVE, worst, confidence, says)
-    gaps = [part for part in parts if part.name in GAPS]
-    return _finding(Verdict.PASS, max(gaps, key=lambda part: part.excess(confidence)), confidence, "")
-
-
-def _finding(verdict: Verdict, part: Part, confidence: float, reason: str) -> Finding:
-    return Finding(verdict=verdict, part=part, estimate=part.measure.at(confidence), reason=reason)
-
-
-def _part(
+def _component(
     name: str,
     quantity: str,
-    lowest: float | None,
     highest: float,
-    gap: FloatArray,
-    ours: FloatArray,
+    gaps: FloatArray,
+    ours: float,
     theirs: FloatArray,
-) -> Part:
-    values, sparse = theirs.mean(axis=1), bool(np.isin(np.append(ours, theirs), (0.0, 1.0)).all())
-    return Part(
+    *,
+    sparse: bool,
+    confidence: float,
+) -> Component:
+    """Measure the mean of `gaps`, the model's differences to the references example by example."""
+    among = partial(among_references, gaps, theirs, sparse=sparse)
+    measure = among(further=False, method="total variation") if name == SENT else among(further=False)
+    return Component(
         name=name,
-        quantity=quantity,
-        lowest=lowest,
-        highest=highest,
-        measure=among_references(gap, values, further=False, sparse=sparse),
-        further=among_references(gap, values, further=True, sparse=sparse),
-        ours=float(ours.mean()),
-        theirs=values,
+        measure=measure,
+        estimate=measure.at(confidence),
+        faults=FAULTS[name],
+        role="decides" if name in GAPS else "bounded",
+        tested=among(further=True),
+        limits=Claim(name=name, quantity=quantity, lowest=-highest if name in GAPS else None, highest=highest),
+        ours=float(ours),
+        theirs=theirs,
     )
+
+
+def _sparse(ours: FloatArray, theirs: FloatArray) -> bool:
+    """Tell whether all values are yes or no."""
+    return bool(np.isin(np.append(ours, theirs), (0.0, 1.0)).all())
+
+
+def judge_components(components: Sequence[Component], confidence: float) -> Judgement[Component]:
+    """Judge one model; only what is further away than one more retrained model may be makes it FAIL."""
+    claim = components[0].limits
+    return judge(components, claim, confidence, wording=WORDING, foremost=lambda one: excess(one, claim))
 
 
 def _confidence_in_label(outputs: Any) -> FloatArray:
@@ -162,21 +151,21 @@ def _confidence(outputs: Any) -> FloatArray:
     return np.asarray(probabilities(outputs).max(axis=1))
 
 
-def parts_table(own: Sequence[Part], known: Sequence[Part] | None, confidence: float) -> Table:
-    """Every part's quantity, of each model, and what the verdict is made from."""
+def components_table(own: Sequence[Component], original: Sequence[Component] | None) -> Table:
+    """Tabulate every component's quantity, of each model, and what the verdict is made from."""
     rows: list[tuple[Cell, ...]] = []
     for k, part in enumerate(own):
-        estimate = part.measure.at(confidence)
+        estimate = part.estimate
         shown = (
             part.ours,
-            *([known[k].ours] if known is not None else [np.nan]),
+            np.nan if original is None else original[k].ours,
             part.theirs.mean(),
             part.theirs.min(),
             part.theirs.max(),
             estimate.value,
             estimate.low,
             estimate.high,
-            part.highest,
+            part.limits.highest or 0.0,
         )
         rows.append((part.name, *(None if np.isnan(value) else round(float(value), 4) for value in shown)))
     return Table(
@@ -202,12 +191,12 @@ def parts_table(own: Sequence[Part], known: Sequence[Part] | None, confidence: f
 def sent_table(
     target: Answers, original: Answers | None, references: Sequence[Answers], gone: NDArray[np.bool_]
 ) -> Table:
-    """The distribution of answers on the removed classes."""
+    """Tabulate the distribution of answers on the removed classes."""
     models = [target, *([original] if original is not None else []), *references]
     answers = [one.forget.logits.argmax(axis=1)[gone] for one in models]
     columns = max(int(one.max()) for one in answers) + 1
     shares = np.array([np.bincount(one, minlength=columns) / len(one) for one in answers])
-    known = shares[-len(references) :]
+    retrained = shares[-len(references) :]
     rows = [
         (
             column,
@@ -215,7 +204,7 @@ def sent_table(
             round(float(shares[1, column]), 4) if original is not None else None,
             *(
                 round(float(value), 4)
-                for value in (known[:, column].mean(), known[:, column].min(), known[:, column].max())
+                for value in (retrained[:, column].mean(), retrained[:, column].min(), retrained[:, column].max())
             ),
         )
         for column in np.flatnonzero(shares.any(axis=0)).tolist()

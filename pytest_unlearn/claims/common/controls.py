@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.attacks.signals import correctness, hinge_margin
-from pytest_unlearn.claims.common.findings import Finding, examine, judge, labels_only, shows_power
+from pytest_unlearn.claims.common.verdict import F, Finding, Judgement
 from pytest_unlearn.core.evidence import Answers, ControlResult, FloatArray, Verdict
 from pytest_unlearn.statistics import paired_difference
 
@@ -16,77 +16,79 @@ TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' err
 DOUBTFUL_SHARE = 0.25  # one that undoes a quarter may have, or was given more data than the references
 UNKNOWN_CLASS = 0.1  # of a class that is removed, retrained models get so small a share right
 FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each other
+T = TypeVar("T")
+
+
+def strongest(findings: Sequence[F]) -> F:
+    """Return the deciding finding whose lower bound is highest, of those that can be interpreted if there are any."""
+    deciding = (finding for finding in findings if finding.deciding)
+    return max(deciding, key=lambda finding: (not finding.problem, finding.estimate.low))
+
+
+def shows_power(findings: Sequence[Finding], limit: float) -> bool:
+    """Tell whether a deciding finding recognises with certainty what was to be forgotten."""
+    best = strongest(findings)
+    return not best.problem and best.estimate.low > limit
 
 
 def positive_control(
-    original: Answers,
-    references: Sequence[Answers],
-    pairing: Pairing,
+    findings: Sequence[Finding],
     limit: float,
-    confidence: float,
     *,
-    coarse: bool,
+    name: str = "original",
+    what: str = "the forget set is",
+    where: str = "the original model",
 ) -> ControlResult:
-    """Does a deciding attack recognise the forget set in the original model with certainty?
-
-    When the audited model reveals so little that most pairs tie (`coarse`), the original is reduced to its labels too:
-    power against finer outputs would say nothing about the attack that was possible.
-    """
-    seen = labels_only(original) if coarse else original
-    findings = examine(seen, references, pairing, confidence, standard=False)
-    strong = shows_power(findings, limit)
-    usable = [f for f in findings if f.deciding and not f.problem] or [f for f in findings if f.deciding]
-    best = strong or max(usable, key=lambda finding: finding.estimate.low)
-    revealed = ", reduced to its labels like the audited model," if coarse else ""
-    verb = "is recognised" if strong else f"is not recognised beyond {limit:g} with certainty"
+    """Report whether a deciding finding on the original recognises with certainty what was to be forgotten."""
+    best, holds = strongest(findings), shows_power(findings, limit)
+    recognised = "recognised" if holds else f"not recognised beyond {limit:g} with certainty"
     return ControlResult(
-        name="original",
-        holds=strong is not None,
-        attack=best.attack.name,
-        estimate=best.estimate,
-        says=f"the forget set{revealed} {verb} in the original model",
+        name=name, holds=holds, attack=best.name, estimate=best.estimate, says=f"{what} {recognised} in {where}"
     )
 
 
-def negative_controls(
-    rotations: Sequence[Sequence[Finding]], limit: float, confidence: float
-) -> tuple[ControlResult, ...]:
-    """Findings on each reference against the others, judged by the audit's own rule; none must FAIL."""
-    results = []
-    for k, findings in enumerate(rotations):
-        judgement = judge(findings, limit, confidence, can_certify=True)
-        failed = judgement.verdict is Verdict.FAIL
-        says = "is told apart from the controls although it never saw the forget set" if failed else "is not told apart"
-        results.append(
-            ControlResult(
-                name=f"retrained {k}",
-                holds=not failed,
-                attack=judgement.finding.attack.name,
-                estimate=judgement.finding.estimate,
-                says=f"retrained {k} {says}",
-            )
-        )
-    return tuple(results)
+def negative_control(
+    number: int,
+    judgement: Judgement[F],
+    fails: str = "is told apart from the controls although it never saw the forget set",
+    holds: str = "is not told apart",
+    *,
+    failed: bool = False,
+) -> ControlResult:
+    """Report on a reference that was judged by the others: it must not FAIL, nor have `failed` otherwise."""
+    failed = failed or judgement.verdict is Verdict.FAIL
+    return ControlResult(
+        name=f"retrained {number}",
+        holds=not failed,
+        attack=judgement.finding.name,
+        estimate=judgement.finding.estimate,
+        says=f"retrained {number} {fails if failed else holds}",
+    )
+
+
+def without(answers: Sequence[T], number: int) -> list[T]:
+    """Return all but one: what a reference is judged by."""
+    return [*answers[:number], *answers[number + 1 :]]
 
 
 def controls_look_trained(
-    target: Answers, references: Sequence[Answers], confidence: float, *, weaker: bool
+    target: Answers, references: Sequence[Answers], confidence: float, *, bootstrapped: bool
 ) -> tuple[str, bool]:
-    """Why the controls seem to be part of the audited model's training data (empty if not), and whether that is sure.
+    """Explain why the controls seem to have been trained on (empty if they do not), and say whether that is sure.
 
     A model trained on its controls as well as on the forget set treats both alike and would pass. It gives itself away
     by being right on controls where retrained models are wrong. Accuracy is all that shows it: a model that was also
-    made worse, by noise, evades this check and is left to `assert_matches_retrained`. `weaker` references, trained on
-    bootstraps, are less accurate than an honest model, so that only a strong sign counts. Of classes that references do
-    not know nothing is sure: to be right on those takes no more than to know the class.
+    made worse, by noise, evades this check and is left to `assert_matches_retrained`. `bootstrapped` references are
+    less accurate than an honest model, so that only a strong sign counts. Of classes that references do not know
+    nothing is sure: to be right on those takes no more than to know the class.
     """
     ours = correctness(target.controls)
     theirs = np.array([correctness(reference.controls) for reference in references])
-    if not _undoes(ours, theirs, TRAINED_SHARE if weaker else DOUBTFUL_SHARE, confidence):
+    if not _undoes(ours, theirs, TRAINED_SHARE if bootstrapped else DOUBTFUL_SHARE, confidence):
         return "", False
     labels, right = target.controls.labels, theirs.mean(axis=0)
-    known = (np.bincount(labels, weights=right) / np.maximum(np.bincount(labels), 1))[labels] > UNKNOWN_CLASS
-    sure = known.any() and _undoes(ours[known], theirs[:, known], TRAINED_SHARE, confidence)
+    taught = (np.bincount(labels, weights=right) / np.maximum(np.bincount(labels), 1))[labels] > UNKNOWN_CLASS
+    sure = taught.any() and _undoes(ours[taught], theirs[:, taught], TRAINED_SHARE, confidence)
     errors = 1 - float(theirs.mean())
     trained = "seems to have been trained on them" if sure else "may have been trained on them"
     return (
@@ -96,29 +98,29 @@ def controls_look_trained(
 
 
 def _undoes(ours: FloatArray, theirs: FloatArray, share: float, confidence: float) -> bool:
-    """Whether a model surely undoes more than a share of the references' errors."""
+    """Tell whether a model surely undoes more than a share of the references' errors."""
     return paired_difference(ours, theirs).at(confidence).low > share * (1 - float(theirs.mean()))
 
 
-def does_not_follow(
-    target: Answers, known: Sequence[Answers], share: float = FOLLOWING_SHARE, where: str = "the controls"
+def uncorrelated_with_references(
+    target: Answers, references: Sequence[Answers], share: float = FOLLOWING_SHARE, where: str = "the controls"
 ) -> str:
-    """Why the attack may have no power on this very model; empty if it has.
+    """Explain why the attack may have no power on this very model; empty if it has.
 
     The positive control shows power on the original's outputs. A model whose outputs on the controls do not follow
     those of comparable models (logit columns or saved rows out of order, outputs drowned in noise) would pass whatever
-    it remembers. `known` are the references, or the original where there are none; `share` of the correlation that
-    they have among themselves is expected; `where` says on what.
+    it remembers. `references` are retrained models, or the original where there are none; `share` of the correlation
+    that they have among themselves is expected; `where` says on what.
     """
-    margins = [hinge_margin(answers.controls) for answers in known]
+    margins = [hinge_margin(answers.controls) for answers in references]
     if not margins:
         return ""
     usual = [
-        _rank_correlation(margin, np.mean(margins[:k] + margins[k + 1 :], axis=0))
+        rank_correlation(margin, np.mean(without(margins, k), axis=0))
         for k, margin in enumerate(margins)
         if len(margins) > 1
     ]
-    ours = _rank_correlation(hinge_margin(target.controls), np.mean(margins, axis=0))
+    ours = rank_correlation(hinge_margin(target.controls), np.mean(margins, axis=0))
     expected = float(np.median(usual)) if usual else 1.0
     if ours >= share * expected:
         return ""
@@ -128,16 +130,15 @@ def does_not_follow(
     )
 
 
-def _rank_correlation(one: FloatArray, other: FloatArray) -> float:
-    """Spearman's; 0 where one side is constant."""
-    from scipy.stats import rankdata
+def rank_correlation(one: FloatArray, other: FloatArray) -> float:
+    """Return Spearman's rank correlation; 0 where one side is constant."""
+    from scipy.stats import spearmanr
 
-    ranks = np.array([rankdata(one), rankdata(other)])
-    return 0.0 if (np.ptp(ranks, axis=1) == 0).any() else float(np.corrcoef(ranks)[0, 1])
+    return float(spearmanr(one, other).statistic) if np.ptp(one) and np.ptp(other) else 0.0
 
 
 def distinct(answers: Sequence[Answers]) -> list[Answers]:
-    """The answers without exact repetitions: references that agree in everything count once."""
+    """Drop exact repetitions: references that agree in everything count once."""
     kept: list[Answers] = []
     for candidate in answers:
         if not any(same_answers(candidate, other) for other in kept):
@@ -146,7 +147,7 @@ def distinct(answers: Sequence[Answers]) -> list[Answers]:
 
 
 def same_answers(one: Answers, other: Answers) -> bool:
-    """Whether two models order both sets exactly alike, as the same model under another scale does too."""
+    """Tell whether two models order both sets exactly alike, as the same model under another scale does too."""
     from scipy.stats import rankdata
 
     margins = [np.r_[hinge_margin(answers.forget), hinge_margin(answers.controls)] for answers in (one, other)]

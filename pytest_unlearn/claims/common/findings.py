@@ -1,4 +1,4 @@
-"""Run every attack on one model, and judge the findings: the verdict rule of one model, before any control."""
+"""Run attacks on one model, and judge what they find there."""
 
 from __future__ import annotations
 
@@ -12,37 +12,30 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires, vulnerable_slices
 from pytest_unlearn.attacks.subgroups import Mask, worst_of
-from pytest_unlearn.core.evidence import Answers, Estimate, Outputs, Scores, Side, Verdict
-from pytest_unlearn.statistics import Measure, holm, p_value
+from pytest_unlearn.claims.common.verdict import (
+    CONSPICUOUS,
+    OVER_FORGOTTEN,
+    RECOGNISABLE,
+    Fault,
+    Finding,
+    Judgement,
+    judge,
+)
+from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores, Side
 
 SPREAD_FLOOR = 1e-9
 MOSTLY_TIED = 0.5
-LABELS = {"high": "recognisable", "low": "over-forgotten"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One attack on one model: its scores, its measure, and why it cannot be interpreted, if it cannot."""
+class AttackFinding(Finding):
+    """What one attack finds in one model, with its scores."""
 
     attack: Attack
-    deciding: bool
     scores: Scores
-    measure: Measure
-    estimate: Estimate
-    problem: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What the findings alone say of one model."""
-
-    verdict: Verdict
-    finding: Finding
-    label: str
-    reason: str
-
-
-def examine(
+def evaluate_attacks(
     target: Answers,
     references: Sequence[Answers],
     pairing: Pairing,
@@ -52,8 +45,8 @@ def examine(
     slices: Mapping[str, Mask] = MappingProxyType({}),
     standard: bool = True,
     vulnerable: bool = True,
-) -> tuple[Finding, ...]:
-    """Every attack's finding on the target. Label-only joins the deciding set when most pairs tie.
+) -> tuple[AttackFinding, ...]:
+    """Run every attack on the target; label-only joins the deciding set when most pairs tie.
 
     `more` are further attacks, run where the target and enough references can be asked what they ask; `slices` are
     parts of the forget set that the first deciding attack is judged on as well. Without `standard` only the deciding
@@ -63,32 +56,31 @@ def examine(
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
     deciding = [find(attack, deciding=True) for attack in deciding_set(references=bool(references), classes=columns)]
     coarse = max(finding.scores.tie_share for finding in deciding) > MOSTLY_TIED
-    wires: tuple[Attack, ...] = (LABEL_ONLY,)
+    others: tuple[Attack, ...] = (LABEL_ONLY,)
     if standard:
-        wires = tripwires(references=len(references), classes=columns, original=target.original is not None)
+        others = tripwires(references=len(references), classes=columns, original=target.original is not None)
         if vulnerable:
-            wires += vulnerable_slices(target, references, pairing)
-        wires += worst_of(list(slices.values()), "slice", deciding[0].attack)
-        wires += tuple(attack for attack in more if can_run(attack, target, references))
-    others = [find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in wires]
-    return (*deciding, *others)
+            others += vulnerable_slices(target, references, pairing)
+        others += worst_of(list(slices.values()), "slice", deciding[0].attack)
+        others += tuple(attack for attack in more if can_run(attack, target, references))
+    return (*deciding, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
 
 
 def run_attacks(
     deciding: Sequence[Attack],
-    wires: Sequence[Attack],
+    watching: Sequence[Attack],
     target: Answers,
     references: Sequence[Answers],
     pairing: Pairing,
     confidence: float,
-) -> tuple[Finding, ...]:
-    """Findings of a deciding set and of tripwires that the caller chose."""
+) -> tuple[AttackFinding, ...]:
+    """Run a deciding set and tripwires that the caller chose."""
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
-    return tuple(find(attack, deciding=number < len(deciding)) for number, attack in enumerate((*deciding, *wires)))
+    return tuple(find(attack, deciding=number < len(deciding)) for number, attack in enumerate((*deciding, *watching)))
 
 
 def slice_masks(slices: Mapping[str, Any] | None, count: int) -> dict[str, Mask]:
-    """Boolean masks over a forget set of `count` examples, of masks or positions.
+    """Turn masks or positions into boolean masks over a forget set of `count` examples.
 
     Raises:
         ValueError: for a slice that is empty, names a position twice, or does not fit the forget set.
@@ -123,7 +115,7 @@ def slice_masks(slices: Mapping[str, Any] | None, count: int) -> dict[str, Mask]
 
 
 def can_run(attack: Attack, target: Answers, references: Sequence[Answers]) -> bool:
-    """Whether the models have answered what the attack asks."""
+    """Tell whether the models have answered what the attack asks."""
     models = (target, *references)
     sides = [side for one in models for side in (one.forget, one.controls)]
     return (
@@ -135,40 +127,26 @@ def can_run(attack: Attack, target: Answers, references: Sequence[Answers]) -> b
 
 
 def labels_only(answers: Answers) -> Answers:
-    """What remains of a model's answers when only its labels are revealed."""
+    """Reduce a model's answers to its labels."""
     return Answers(forget=_one_hot(answers.forget), controls=_one_hot(answers.controls))
 
 
-def is_coarse(findings: Sequence[Finding]) -> bool:
-    """Whether so many pairs tie that label-only decides too."""
+def is_coarse(findings: Sequence[AttackFinding]) -> bool:
+    """Tell whether so many pairs tie that label-only decides too."""
     return any(finding.deciding and finding.attack is LABEL_ONLY for finding in findings)
 
 
-def judge(findings: Sequence[Finding], limit: float, confidence: float, can_certify: bool) -> Judgement:
-    """INVALID, then FAIL (Holm over attack x side), then PASS (every deciding bound within), else INCONCLUSIVE."""
-    deciding = [finding for finding in findings if finding.deciding]
-    for finding in deciding:
-        if finding.problem:
-            return Judgement(verdict=Verdict.INVALID, finding=finding, label="", reason=finding.problem)
-    rejected = _rejected(findings, limit, confidence)
-    if rejected:
-        finding, side = rejected
-        says = f"{finding.attack.name} is beyond the limit on the {side} side, with Holm's correction over all attacks"
-        return Judgement(verdict=Verdict.FAIL, finding=finding, label=_label(finding, side), reason=says)
-    worst = max(deciding, key=lambda finding: _excess(finding, limit))
-    if _excess(worst, limit) > 0:
-        says = f"the interval of {worst.attack.name} reaches beyond the limit, but not with certainty"
-        return Judgement(verdict=Verdict.INCONCLUSIVE, finding=worst, label="", reason=says)
-    if not can_certify:
-        says = "so few forget examples cannot certify this limit, whatever the model"
-        return Judgement(verdict=Verdict.INCONCLUSIVE, finding=worst, label="", reason=says)
-    return Judgement(verdict=Verdict.PASS, finding=worst, label="", reason="")
+def judge_attacks(
+    findings: Sequence[AttackFinding], limit: float, confidence: float, can_certify: bool = True
+) -> Judgement[AttackFinding]:
+    """Judge one model by attacks whose AUC should lie between 1 - limit and limit."""
+    claim = Claim(name="", quantity="AUC", lowest=round(1 - limit, 12), highest=limit)
+    return judge(findings, claim, confidence, foremost=_prominence, certifiable=can_certify)
 
 
-def shows_power(findings: Sequence[Finding], limit: float) -> Finding | None:
-    """The deciding finding that recognises the forget set with certainty, if there is one; else None."""
-    strong = [f for f in findings if f.deciding and not f.problem and f.estimate.low > limit]
-    return max(strong, key=lambda finding: finding.estimate.low, default=None)
+def _prominence(finding: AttackFinding) -> tuple[bool, bool, float]:
+    """Rank findings that are beyond the limit: signed ones name the failure, then deciding ones, then the farthest."""
+    return finding.attack.signed, finding.deciding, abs(finding.estimate.value - 0.5)
 
 
 def _find(
@@ -179,17 +157,26 @@ def _find(
     references: Sequence[Answers],
     pairing: Pairing,
     confidence: float,
-) -> Finding:
+) -> AttackFinding:
     scores = attack.score(target, references, pairing)
     measure = attack.measure(scores, pairing)
-    return Finding(
+    return AttackFinding(
+        name=attack.name,
         attack=attack,
-        deciding=deciding,
         scores=scores,
         measure=measure,
         estimate=measure.at(confidence),
+        faults=faults_of(attack),
+        role="decides" if deciding else "tripwire",
         problem=_problem(attack, scores),
+        one_sided=not attack.signed,
     )
+
+
+def faults_of(attack: Attack) -> dict[Side, Fault]:
+    """Return what an attack's failures are called: a deviation above the limit does not say in which direction."""
+    high = RECOGNISABLE if attack.signed else CONSPICUOUS
+    return {side: high if side == "high" else OVER_FORGOTTEN for side in attack.sides}
 
 
 def _problem(attack: Attack, scores: Scores) -> str:
@@ -202,30 +189,6 @@ def _problem(attack: Attack, scores: Scores) -> str:
     if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:
         return f"{attack.name}: all scores are equal, so they tell nothing"
     return ""
-
-
-def _rejected(findings: Sequence[Finding], limit: float, confidence: float) -> tuple[Finding, Side] | None:
-    tried = [(finding, side) for finding in findings if not finding.problem for side in finding.attack.sides]
-    p_values = [p_value(f.measure, limit if side == "high" else 1 - limit, side) for f, side in tried]
-    adjusted = holm(np.array(p_values))
-    beyond = [pair for pair, p in zip(tried, adjusted, strict=True) if p <= 1 - confidence]
-    signed = [pair for pair in beyond if pair[0].attack.signed] or beyond
-    return max(signed, key=lambda pair: (pair[0].deciding, abs(pair[0].estimate.value - 0.5)), default=None)
-
-
-def _label(finding: Finding, side: Side) -> str:
-    return LABELS[side] if finding.attack.signed or side == "low" else "conspicuous"
-
-
-def _excess(finding: Finding, limit: float) -> float:
-    """How far beyond the limit the finding may lie; PASS needs it to be at most 0.
-
-    A deviation is one-sided: being nearer to the references than controls are is over-forgetting only if it is certain
-    (then it FAILs), but an estimate beyond the limit is enough to withhold PASS.
-    """
-    estimate = finding.estimate
-    lowest = estimate.low if finding.attack.signed else estimate.value
-    return max(estimate.high - limit, (1 - limit) - lowest)
 
 
 def _one_hot(outputs: Outputs) -> Outputs:

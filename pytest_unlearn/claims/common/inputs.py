@@ -186,3 +186,35 @@ def _matched(forget: View, controls: View, match: str | None) -> View:
         )
     kept = controls.indices[np.isin(controls.labels, wanted)]
     return View(controls.name, controls.examples, kept, controls.task)
+
+
+def open_task_case(forget: Any, output: Output, require_controls: bool, caller: str) -> Case:
+    """Open the case of a forget view that knows its task.
+
+    Raises:
+        ValueError: a bare loader or dataset, or a task without references, before the original is trained.
+    """
+    task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
+    if not isinstance(task, UnlearningTask):
+        raise ValueError(
+            f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
+        )
+    if not (task.recipe is not None and task.references if isinstance(task.references, int) else len(task.references)):
+        raise ValueError(
+            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
+            "references=[models retrained without the forget set]."
+        )
+    return open_case(
+        forget,
+        nonmembers=None,
+        baseline=None,
+        references=None,
+        match="inherit",
+        output=output,
+        require_controls=require_controls,
+    )
+
+
+def removed_classes(task: UnlearningTask) -> IntArray:
+    """Return the classes of which nothing is retained."""
+    return np.setdiff1d(task.forget.labels, task.retain.labels)

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from pytest_unlearn.claims.common.evidence import build_evidence, sources
 from pytest_unlearn.claims.common.provenance import provenance
+from pytest_unlearn.claims.common.verdict import Fault, Finding, Objection, Wording, decide, doubt, judge
 from pytest_unlearn.claims.efficient.stopwatch import Clock, Lap, time_method, time_recipe
-from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, Verdict
+from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_FRACTION, resolve
 from pytest_unlearn.statistics import fewest_for_median, median, needed_for_median
@@ -22,6 +24,7 @@ from pytest_unlearn.training.runner import check_recipe
 FIRST_TIMED_SEED = 700_000  # far from the seeds of all models that are kept
 UNSTEADY = 2.0  # a machine on which retraining itself becomes so many times slower or faster measures nothing
 QUICK = 0.001  # seconds of retraining below which the clock, and not the work, is measured
+TOO_SLOW = "take fewer steps or fewer examples; what costs as much as retraining should be retraining"
 QUIET = "measure on a quiet machine, with nothing else running on it"
 
 
@@ -90,30 +93,34 @@ def audit_efficient(
         task.progress(_pairs(unlearner, task, repeats, first + 1, clock), repeats, "timing pairs of runs", str)
     )
     original.check_unchanged()
-    fractions = [pair.fraction for pair in pairs]
-    estimate = median(fractions).at(level.value)
+    measure = median([pair.fraction for pair in pairs])
+    finding = Finding(
+        name="time", measure=measure, estimate=measure.at(level.value), faults={"high": Fault("too slow", TOO_SLOW)}
+    )
+    claim = Claim(
+        name="efficient",
+        quantity="time as a fraction of retraining",
+        highest=limit.value,
+        sources=sources(max_fraction=limit, confidence=level),
+    )
     steady = _steadiness(pairs, level.value)
-    verdict, reasons, then = _rule(estimate, limit.value, fractions, pairs, steady)
-    return Evidence(
-        claim=Claim(
-            name="efficient",
-            quantity="time as a fraction of retraining",
-            highest=limit.value,
-            sources={"max_fraction": limit.source, "confidence": level.source},
-        ),
-        verdict=verdict,
-        estimate=estimate,
-        decided_by="time",
-        label="too slow" if verdict is Verdict.FAIL else "",
-        attacks={"time": estimate},
-        deciding=("time",),
+    unsettled, steps = _unsettled(pairs, limit.value, level.value)
+    wording = Wording(beyond="{label}: the median fraction is beyond the limit", unsettled=unsettled)
+    decision = decide(
+        judge([finding], claim, level.value, wording=wording),
+        vetoes=_unmeasurable(pairs, steady),
+        advice=steps,
+        scope=(_typical(pairs),),
+    )
+    return build_evidence(
+        claim,
+        decision,
+        [finding],
         controls=Controls(retrained=() if steady is None else (steady,)),
-        reasons=(_typical(pairs), *reasons),
-        advice=then,
         provenance=provenance(
             unlearner, (task.forget, task.retain), task, original=False, retrained=False, repeats=repeats, threads=1
         ),
-        exhibits=(_table(pairs),),
+        figures=(_table(pairs),),
     )
 
 
@@ -140,7 +147,7 @@ def _pairs(unlearner: Any, task: UnlearningTask, repeats: int, first: int, clock
 
 
 def _steadiness(pairs: Sequence[Pair], confidence: float) -> ControlResult | None:
-    """Retraining measured against itself: the later half of its times over the earlier half."""
+    """Measure retraining against itself: the later half of its times over the earlier half."""
     times = np.array([pair.retraining.seconds for pair in pairs])
     half = len(times) // 2
     if half == 0:
@@ -163,45 +170,29 @@ def _steadiness(pairs: Sequence[Pair], confidence: float) -> ControlResult | Non
     )
 
 
-def _rule(
-    estimate: Estimate,
-    limit: float,
-    fractions: Sequence[float],
-    pairs: Sequence[Pair],
-    steady: ControlResult | None,
-) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
-    """FAIL beyond the limit with certainty on a steady machine, PASS within it, else INCONCLUSIVE."""
-    doubts, then = [], []
+def _unmeasurable(pairs: Sequence[Pair], steady: ControlResult | None) -> list[Objection]:
+    """Return why times on this machine, of this task, say nothing on either side of the limit."""
+    found = []
     fastest = min(pair.retraining.seconds for pair in pairs)
     if fastest < QUICK:
-        doubts.append(f"retraining took {fastest:.2g} s, which a clock cannot tell from its own noise")
-        then.append("measure on a task that takes longer")
+        says = f"retraining took {fastest:.2g} s, which a clock cannot tell from its own noise"
+        found.append(doubt(says, "measure on a task that takes longer"))
     if steady is not None and not steady.holds:
-        doubts.append(f"the machine was not steady: {steady.says}")
-        then.append(QUIET)
-    if doubts:
-        return Verdict.INCONCLUSIVE, tuple(doubts), tuple(then)
-    if estimate.low > limit:
-        return (
-            Verdict.FAIL,
-            ("too slow: the median fraction is beyond the limit",),
-            ("take fewer steps or fewer examples; what costs as much as retraining should be retraining",),
-        )
-    if estimate.high <= limit:
-        return Verdict.PASS, (), ()
-    fewest = fewest_for_median(estimate.confidence)
-    if len(fractions) < fewest:
-        says = f"{len(fractions)} pairs of runs bound no median at {estimate.confidence:.0%}, whatever they show"
-        return Verdict.INCONCLUSIVE, (says,), (f"repeats={fewest} is the fewest that can",)
-    needed = needed_for_median(fractions, limit, estimate.confidence)
+        found.append(doubt(f"the machine was not steady: {steady.says}", QUIET))
+    return found
+
+
+def _unsettled(pairs: Sequence[Pair], limit: float, confidence: float) -> tuple[str, tuple[str, ...]]:
+    """Return what to say and to do where the median may lie on both sides of the limit."""
+    fewest = fewest_for_median(confidence)
+    if len(pairs) < fewest:
+        says = f"{len(pairs)} pairs of runs bound no median at {confidence:.0%}, whatever they show"
+        return says, (f"repeats={fewest} is the fewest that can",)
+    says = "the pairs lie on both sides of the limit"
+    needed = needed_for_median([pair.fraction for pair in pairs], limit, confidence)
     if needed is None:
-        return (
-            Verdict.INCONCLUSIVE,
-            ("the pairs lie on both sides of the limit",),
-            ("no affordable number of pairs settles a median so near the limit: choose another limit",),
-        )
-    more = f"repeats={max(needed, len(fractions) + 1)} would probably settle it"
-    return Verdict.INCONCLUSIVE, ("the pairs lie on both sides of the limit",), (more, QUIET)
+        return says, ("no affordable number of pairs settles a median so near the limit: choose another limit",)
+    return says, (f"repeats={max(needed, len(pairs) + 1)} would probably settle it", QUIET)
 
 
 def _typical(pairs: Sequence[Pair]) -> str:
@@ -240,5 +231,5 @@ def _table(pairs: Sequence[Pair]) -> Table:
 
 
 def _rounded(value: float) -> float:
-    """Four digits that count."""
+    """Round to four digits that count."""
     return value if value == 0 else round(value, 3 - math.floor(math.log10(abs(value))))

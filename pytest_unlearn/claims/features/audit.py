@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.registry import Attack
-from pytest_unlearn.claims.common.attack_audit import Trial, hold_trial, trial_evidence
-from pytest_unlearn.claims.common.inputs import Case, open_case
-from pytest_unlearn.claims.common.verdict import Ruling
+from pytest_unlearn.claims.common.attack_audit import (
+    AttackAudit,
+    attack_evidence,
+    audit_with_attacks,
+    finding_rows,
+    run_chosen,
+)
+from pytest_unlearn.claims.common.inputs import Case, open_task_case, removed_classes
+from pytest_unlearn.claims.common.verdict import doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
-from pytest_unlearn.core.evidence import Evidence, Verdict
+from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.layers import answers_by, find_layers
@@ -67,24 +73,32 @@ def audit_features_forgotten(
     case = open_task_case(forget, output, strict.value, "assert_features_forgotten")
     assert case.task is not None
     names = find_layers(case.references[0], case.forget, layers)
-    deciding, wires = _probes(case, case.task, names)
-    trial = hold_trial(model, case, deciding, wires, limit=limit, level=level, strict=strict)
-    beside = _answers_elsewhere(model, case, names[-1], output)
-    if beside and trial.ruling.verdict is Verdict.PASS:
-        ruling = Ruling(verdict=Verdict.INCONCLUSIVE, reasons=(beside, *trial.ruling.reasons), advice=(SHOW_LAYERS,))
-        trial = replace(trial, ruling=ruling)
-    return trial_evidence(
-        trial,
+    deciding, tripwires = _probes(case, case.task, names)
+    case, run, fewest = run_chosen(deciding, tripwires, case, level.value)
+    audit = audit_with_attacks(
         model,
+        case,
+        run,
+        limit=limit,
+        confidence=level,
+        require_controls=strict,
+        fewest_references=fewest,
+        corrected=True,
+    )
+    beside = _answers_elsewhere(model, case, names[-1], output)
+    if beside:
+        audit = replace(audit, decision=audit.decision.withhold_pass(doubt(beside, SHOW_LAYERS)))
+    return attack_evidence(
+        audit,
         name="features_forgotten",
         quantity="AUC of probes beyond retrained models",
-        exhibits=(_table(trial),),
+        figures=(_table(audit),),
         layers=list(names),
     )
 
 
 def _answers_elsewhere(model: Any, case: Case, layer: str, output: Output) -> str:
-    """Why the probed features are not those that the model answers by; empty if they are."""
+    """Explain why the probed features are not those that the model answers by; empty if they are."""
     ours = answers_by(model, case.controls, layer, output)
     usual = min(answers_by(reference, case.controls, layer, output) for reference in case.references)
     if ours >= FOLLOWING * usual:
@@ -95,38 +109,6 @@ def _answers_elsewhere(model: Any, case: Case, layer: str, output: Output) -> st
     )
 
 
-def open_task_case(forget: Any, output: Output, strict: bool, caller: str) -> Case:
-    """The case of a forget view that knows its task.
-
-    Raises:
-        ValueError: a bare loader or dataset, or a task without references, before the original is trained.
-    """
-    task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
-    if not isinstance(task, UnlearningTask):
-        raise ValueError(
-            f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
-        )
-    if not (task.recipe is not None and task.references if isinstance(task.references, int) else len(task.references)):
-        raise ValueError(
-            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
-            "references=[models retrained without the forget set]."
-        )
-    return open_case(
-        forget,
-        nonmembers=None,
-        baseline=None,
-        references=None,
-        match="inherit",
-        output=output,
-        require_controls=strict,
-    )
-
-
-def removed_classes(task: UnlearningTask) -> np.ndarray[Any, Any]:
-    """The classes of which nothing is retained."""
-    return np.setdiff1d(task.forget.labels, task.retain.labels)
-
-
 def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[list[Attack], list[Attack]]:
     gone = removed_classes(task)
     went = np.isin(case.forget.labels, gone), np.isin(case.controls.labels, gone)
@@ -134,19 +116,19 @@ def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[l
     stayed = (~went[0], ~went[1]) if partly else None
     whole = bool(went[0].all() and went[1].all())
     deciding: list[Attack] = []
-    wires: list[Attack] = []
+    tripwires: list[Attack] = []
     labels = Query(name="label probes", ask=LabelProbe(names, task.retain))
     if not went[0].all():
         for number, name in enumerate(names):
             signed, deviation = label_probe(labels, number, name, stayed)
-            (deciding if number == len(names) - 1 else wires).append(signed)
-            wires.append(deviation)
+            (deciding if number == len(names) - 1 else tripwires).append(signed)
+            tripwires.append(deviation)
     others = _others(task, gone)
     if len(gone) and others is not None:
-        known = View("forget", case.forget.examples, case.forget.indices[went[0]], task)
-        query = Query(name="class probes", ask=ClassProbe(names, known, others))
+        class_view = View("forget", case.forget.examples, case.forget.indices[went[0]], task)
+        query = Query(name="class probes", ask=ClassProbe(names, class_view, others))
         for number, name in enumerate(names):
-            (deciding if number == len(names) - 1 else wires).append(
+            (deciding if number == len(names) - 1 else tripwires).append(
                 class_probe(query, number, name, None if whole else went)
             )
     if not deciding:
@@ -154,36 +136,25 @@ def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[l
             "no probe can be judged: the forget set is a whole class, and there are too few test examples of other "
             f"classes to tell it from. Give the split a test set with more than {CLASS_SHOTS} examples of each class."
         )
-    wires += [membership_probe(Query(name=f"features {name}", ask=LayerFeatures(name)), name) for name in names]
-    return deciding, wires
+    tripwires += [membership_probe(Query(name=f"features {name}", ask=LayerFeatures(name)), name) for name in names]
+    return deciding, tripwires
 
 
 def _others(task: UnlearningTask, gone: np.ndarray[Any, Any]) -> View | None:
-    """Never-trained examples of the classes that stay."""
+    """Return never-trained examples of the classes that stay."""
     chosen = np.flatnonzero(~np.isin(task.test.labels, gone))
     few = not len(chosen) or np.unique(task.test.labels[chosen], return_counts=True)[1].max() <= CLASS_SHOTS
     return None if few else View("test", task.test.examples, task.test.indices[chosen], task)
 
 
-def _table(trial: Trial) -> Table:
-    controls = trial.controls
-    rows = tuple(
-        (
-            finding.attack.name,
-            "decides" if finding.deciding else "tripwire",
-            round(finding.estimate.value, 4),
-            round(finding.estimate.low, 4),
-            round(finding.estimate.high, 4),
-        )
-        for finding in trial.findings
-    )
-    power = ""
-    if controls.original is not None:
-        power = f" In the original, {controls.original.attack} gives {controls.original.estimate.value:.3f}."
+def _table(audit: AttackAudit) -> Table:
+    original, power = audit.controls.original, ""
+    if original is not None:
+        power = f" In the original, {original.attack} gives {original.estimate.value:.3f}."
     return Table(
         title="Layer by layer",
         says="AUC of few-shot linear probes of the layers' features, beyond what the features of "
-        f"{len(trial.known)} retrained models explain; 0.5 under perfect unlearning.{power}",
+        f"{len(audit.references)} retrained models explain; 0.5 under perfect unlearning.{power}",
         columns=("probe", "role", "AUC", "low", "high"),
-        rows=rows,
+        rows=finding_rows(audit.findings),
     )

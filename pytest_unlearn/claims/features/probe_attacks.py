@@ -199,4 +199,4 @@ def _principal(centred: FloatArray) -> FloatArray:
     variances, directions = np.linalg.eigh(centred.T @ centred)
     varying = variances > max(variances[-1], 0.0) * len(variances) * np.finfo(np.float64).eps
     kept = directions[:, varying][:, ::-1][:, :MOST_COLUMNS]
-    return centred @ (kept if kept.shape[1] else directions[:, -1:])
+    return np.asarray(centred @ (kept if kept.shape[1] else directions[:, -1:]))

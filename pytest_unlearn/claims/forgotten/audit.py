@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import Attack, attacks_by_name
+from pytest_unlearn.attacks.registry import Attack, Pairing, attacks_by_name
 from pytest_unlearn.attacks.subgroups import Mask
-from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.blind_baseline import blind_control
-from pytest_unlearn.claims.common.controls import (
-    distinct,
-    negative_controls,
-    positive_control,
-    same_answers,
+from pytest_unlearn.claims.common.attack_audit import AttackAudit, Run, attack_evidence, audit_with_attacks
+from pytest_unlearn.claims.common.controls import positive_control
+from pytest_unlearn.claims.common.findings import (
+    AttackFinding,
+    evaluate_attacks,
+    is_coarse,
+    labels_only,
+    slice_masks,
 )
-from pytest_unlearn.claims.common.findings import Finding, examine, is_coarse, judge, labels_only, slice_masks
 from pytest_unlearn.claims.common.inputs import Case, open_case
-from pytest_unlearn.claims.common.provenance import identity_notes, outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import rule
-from pytest_unlearn.claims.forgotten import tables as further
-from pytest_unlearn.claims.forgotten.availability import usable
-from pytest_unlearn.claims.forgotten.figures import forgetting_exhibits, pixels, scores_by_model
-from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence, Exposure, Verdict
+from pytest_unlearn.claims.forgotten import tables
+from pytest_unlearn.claims.forgotten.availability import available_attacks
+from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, scores_by_model
+from pytest_unlearn.core.evidence import Answers, ControlResult, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Exhibit
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
@@ -78,8 +75,7 @@ def audit_forgotten(
     Raises:
         ValueError: input that cannot be audited (see `Split`, `evaluate`), or a bare loader without its counterparts.
     """
-    limit = resolve("max_mia_auc", max_mia_auc)
-    level = resolve("confidence", confidence)
+    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
     strict = resolve("require_controls", require_controls)
     added = attacks_by_name(attacks)
     case = open_case(
@@ -91,131 +87,87 @@ def audit_forgotten(
         output=output,
         require_controls=strict.value,
     )
-    added, left_out = usable(added, case, model, insist=attacks != "all")
+    added, left_out = available_attacks(added, case, model, insist=attacks != "all")
     masks = slice_masks(slices, len(case.forget))
     case = case.for_attacks(added)
-    original = case.answers(case.original) if case.original is not None else None
-    target = replace(case.answers(model), original=original)
-    known = distinct([replace(case.answers(one), original=original) for one in case.references])
-    others = [answers for answers in known if not same_answers(answers, target)]
-    certifiable = can_certify(
-        limit.value,
-        level.value,
-        len(case.forget),
-        len(case.controls),
-        **case.pairing.labels,
+    run = partial(evaluate_attacks, pairing=case.pairing, confidence=level.value, more=added, slices=masks)
+    audit = audit_with_attacks(
+        model,
+        case,
+        run,
+        limit=limit,
+        confidence=level,
+        require_controls=strict,
+        power=partial(_power, pairing=case.pairing, limit=limit.value, confidence=level.value),
+        certifiable=can_certify(limit.value, level.value, len(case.forget), len(case.controls), **case.pairing.labels),
+        counted=True,
     )
-    run = partial(examine, pairing=case.pairing, confidence=level.value, more=added, slices=masks)
-    findings = run(target, others)
-    as_peers = run(target, others[: len(known) - 1]) if len(known) >= ENOUGH else findings  # judged by as many as they
-    judgement = judge(findings, limit.value, level.value, certifiable)
-    rotations = [run(one, known[:k] + known[k + 1 :]) for k, one in enumerate(known)] if len(known) > 1 else []
-    controls = Controls(
-        original=_positive(case, original, known, findings, limit.value, level.value),
-        retrained=negative_controls(rotations, limit.value, level.value),
-        blind=None if known else blind_control(case, limit.value, level.value),
-    )
+    judgement = audit.judgement
     whole = len(judgement.finding.scores.forget) == len(case.forget)
-    shown = judgement.finding if whole else findings[0]  # a slice has no score for every forget example
-    ruling = rule(case, target, known, original, judgement, controls, limit.value, strict.value)
-    needed = None
-    if ruling.verdict is Verdict.INCONCLUSIVE and judgement.verdict is Verdict.INCONCLUSIVE:
-        needed = advice.needed_examples(judgement.finding.estimate, 1 - limit.value, limit.value)
-        ruling = replace(
-            ruling, advice=(*ruling.advice, *advice.too_few(judgement.finding.estimate, limit.value, needed))
-        )
-    return Evidence(
-        claim=Claim(
-            name="forgotten",
-            quantity="membership AUC",
-            lowest=round(1 - limit.value, 12),
-            highest=limit.value,
-            sources={"max_mia_auc": limit.source, "confidence": level.source, "require_controls": strict.source},
-        ),
-        verdict=ruling.verdict,
-        estimate=judgement.finding.estimate,
-        decided_by=judgement.finding.attack.name,
-        label=judgement.label if ruling.verdict is Verdict.FAIL else "",
-        attacks={finding.attack.name: finding.estimate for finding in findings},
-        deciding=tuple(finding.attack.name for finding in findings if finding.deciding),
-        controls=controls,
-        reasons=(*ruling.reasons, *identity_notes(model, case.original, case.references, case.models)),
-        advice=ruling.advice,
-        needed=needed,
-        most_exposed=_most_exposed(case, shown if judgement.verdict is Verdict.FAIL else None, findings[0]),
-        provenance=provenance(
-            model,
-            (case.forget, case.controls),
-            case.task,
-            models=case.models,
-            original=baseline is None and case.original is not None,
-            retrained=references is None and bool(case.references),
-            require_controls=strict.value,
-            match="class" if case.pairing.forget_strata is not None else None,
-            calibrated=bool(known),
-            outputs=outputs_digest(target),
-            attacks={"added": [attack.name for attack in added], "left out": left_out},
-            references=len(known),
-        ),
-        exhibits=(
-            *_exhibits(case, target, original, others, known, findings, shown, level.value),
-            *_further(case, target, known, findings, as_peers, rotations, masks, level.value),
-        ),
+    shown = judgement.finding if whole else audit.findings[0]  # a slice has no score for every forget example
+    return attack_evidence(
+        audit,
+        name="forgotten",
+        quantity="membership AUC",
+        figures=(*_figures(audit, shown), *_tables(audit, run, masks)),
+        own_original=baseline is None,
+        own_references=references is None,
+        most_exposed=_most_exposed(case, shown if judgement.verdict is Verdict.FAIL else None, audit.findings[0]),
+        calibrated=bool(audit.references),
+        attacks={"added": [attack.name for attack in added], "left out": left_out},
     )
 
 
-def _positive(
-    case: Case,
-    original: Answers | None,
-    known: list[Answers],
-    findings: Sequence[Finding],
+def _power(
+    original: Answers,
+    references: Sequence[Answers],
+    findings: Sequence[AttackFinding],
+    *,
+    pairing: Pairing,
     limit: float,
     confidence: float,
-) -> ControlResult | None:
-    if original is None:
-        return None
-    return positive_control(original, known, case.pairing, limit, confidence, coarse=is_coarse(findings))
+) -> ControlResult:
+    """Report whether a deciding attack recognises the forget set in the original model with certainty.
+
+    When the audited model reveals so little that most pairs tie, the original is reduced to its labels too: power
+    against finer outputs would say nothing about the attack that was possible.
+    """
+    coarse = is_coarse(findings)
+    revealed = labels_only(original) if coarse else original
+    found = evaluate_attacks(revealed, references, pairing, confidence, standard=False)
+    what = "the forget set, reduced to its labels like the audited model, is" if coarse else "the forget set is"
+    return positive_control(found, limit, what=what)
 
 
-def _further(
-    case: Case,
-    target: Answers,
-    known: Sequence[Answers],
-    findings: Sequence[Finding],
-    as_peers: Sequence[Finding],
-    rotations: Sequence[Sequence[Finding]],
-    masks: Mapping[str, Mask],
-    confidence: float,
-) -> tuple[Exhibit, ...]:
+def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Exhibit, ...]:
+    """Return the secondary analyses that can be made here."""
+    findings, pairing, confidence = audit.findings, audit.case.pairing, audit.confidence.value
+    as_peers = findings
+    if len(audit.references) >= ENOUGH:  # judged by as many as each of them
+        as_peers = run(audit.target, audit.others[: len(audit.references) - 1])
     found = (
-        further.slices_table(findings[0], masks, case.pairing, confidence),
-        further.release_table(findings, case.pairing, confidence),
-        further.retain_table(target, known, confidence),
-        further.epsilon_table(findings[0], case.pairing, confidence),
-        further.null_table(as_peers, rotations),
+        tables.slices_table(findings[0], masks, pairing, confidence),
+        tables.release_table(findings, pairing, confidence),
+        tables.retain_table(audit.target, audit.references, confidence),
+        tables.epsilon_table(findings[0], pairing, confidence),
+        tables.null_table(as_peers, audit.rotations),
     )
     return tuple(table for table in found if table is not None)
 
 
-def _exhibits(
-    case: Case,
-    target: Answers,
-    original: Answers | None,
-    others: Sequence[Answers],
-    known: Sequence[Answers],
-    findings: Sequence[Finding],
-    shown: Finding,
-    confidence: float,
-) -> tuple[Exhibit, ...]:
-    if original is not None and is_coarse(findings):
+def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Exhibit, ...]:
+    case, original = audit.case, audit.original
+    if original is not None and is_coarse(audit.findings):
         original = labels_only(original)
-    scores = scores_by_model(shown.attack, shown.scores, original, known, case.pairing)
+    scores = scores_by_model(shown.attack, shown.scores, original, audit.references, case.pairing)
     labels = case.forget.labels, case.controls.labels
-    return forgetting_exhibits(shown.attack, scores, target, others, labels, case.pairing, confidence)
+    return forgetting_figures(
+        shown.attack, scores, audit.target, audit.others, labels, case.pairing, audit.confidence.value
+    )
 
 
-def _most_exposed(case: Case, failed: Finding | None, usual: Finding) -> tuple[Exposure, ...]:
-    """The forget examples that stand out most under the attack that failed, else under the first deciding one."""
+def _most_exposed(case: Case, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:
+    """Return the forget examples that stand out most under the attack that failed, else the first deciding one."""
     finding = failed or usual
     below = np.zeros(len(case.forget))
     for label in np.unique(case.forget.labels) if case.pairing.forget_strata is not None else [None]:

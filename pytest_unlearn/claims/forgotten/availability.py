@@ -14,10 +14,10 @@ from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import SavedOutputs, is_module
 
 
-def usable(
+def available_attacks(
     attacks: Sequence[Attack], case: Case, model: Any, *, insist: bool
 ) -> tuple[tuple[Attack, ...], dict[str, str]]:
-    """The attacks that can be run, and for the others, by name, what is missing.
+    """Return the attacks that can be run, and for the others, by name, what is missing.
 
     Raises:
         ValueError: with `insist`, when one cannot be run.

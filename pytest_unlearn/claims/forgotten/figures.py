@@ -1,6 +1,6 @@
-"""What a forgetting audit shows of the attack that decided: its ROC curve, its scores, and how each class fared.
+"""What a forgetting audit shows: the deciding attack's ROC curve and scores, each class, and on demand small pictures.
 
-Small pictures of forget examples, only when they were asked for: a report must not republish what was to go.
+Pictures of forget examples are made only when they were asked for: a report must not republish what was to go.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ Line = tuple[tuple[float, ...], tuple[float, ...]]
 UNLEARNED, ORIGINAL, RETRAINED = "unlearned", "original", "retrained"
 
 
-def forgetting_exhibits(
+def forgetting_figures(
     attack: Attack,
     scores: Mapping[str, Scores],
     target: Answers,
-    known: Sequence[Answers],
+    references: Sequence[Answers],
     labels: tuple[IntArray, IntArray],
     pairing: Pairing,
     confidence: float,
 ) -> tuple[Exhibit, ...]:
-    """The exhibits of one audit: `scores` are the attack's by model, the audited one under "unlearned".
+    """Draw the figures of one audit: `scores` are the attack's by model, the audited one under "unlearned".
 
     `labels` are those of the forget set and of the controls.
     """
     return (
         _roc(attack, scores, pairing),
         _histograms(attack, scores),
-        _classes(attack, scores[UNLEARNED], target, known, labels, confidence),
+        _classes(attack, scores[UNLEARNED], target, references, labels, confidence),
     )
 
 
 def scores_by_model(
-    attack: Attack, unlearned: Scores, original: Answers | None, known: Sequence[Answers], pairing: Pairing
+    attack: Attack, unlearned: Scores, original: Answers | None, references: Sequence[Answers], pairing: Pairing
 ) -> dict[str, Scores]:
-    """The same attack on the original and on a retrained model, beside its scores on the audited one."""
+    """Score the original and a retrained model by the same attack, beside the audited one."""
     found = {UNLEARNED: unlearned}
     if original is not None:
-        found[ORIGINAL] = attack.score(original, known, pairing)
-    if len(known) > 1:  # a reference can only be judged against others
-        found[RETRAINED] = attack.score(known[0], known[1:], pairing)
+        found[ORIGINAL] = attack.score(original, references, pairing)
+    if len(references) > 1:  # a reference can only be judged against others
+        found[RETRAINED] = attack.score(references[0], references[1:], pairing)
     return found
 
 
@@ -112,7 +112,7 @@ def _classes(
     attack: Attack,
     scores: Scores,
     target: Answers,
-    known: Sequence[Answers],
+    references: Sequence[Answers],
     labels: tuple[IntArray, IntArray],
     confidence: float,
 ) -> Table:
@@ -124,7 +124,9 @@ def _classes(
             estimate = auc_measure(scores.forget[mine], scores.controls[peers]).at(confidence)
             row[3:] = [round(value, 4) for value in (estimate.value, estimate.low, estimate.high)]
         row.append(_accuracy(target.forget, mine))
-        row.append(round(float(np.mean([_accuracy(one.forget, mine) for one in known])), 4) if known else None)
+        row.append(
+            round(float(np.mean([_accuracy(one.forget, mine) for one in references])), 4) if references else None
+        )
         rows.append(tuple(row))
     kept = sorted(rows, key=lambda row: -abs((row[3] or 0.5) - 0.5))[:MOST_CLASSES]
     left_out = f" The {len(rows) - len(kept)} classes nearest to 0.5 are left out." if len(kept) < len(rows) else ""
@@ -150,7 +152,7 @@ SMALLEST_SIDE = 4
 
 
 def pixels(example: Any) -> tuple[Any, ...] | None:
-    """An image as rows of grey values, or of (red, green, blue), from 0 to 255; None if the input is not an image.
+    """Return an image as rows of grey or (red, green, blue) values from 0 to 255; None if the input is no image.
 
     Images are arrays of shape (height, width), or with one or three channels, first or last. Others are not guessed
     at: a vector of 64 numbers may be a picture, or not.

@@ -11,8 +11,9 @@ from pytest_unlearn.attacks.registry import UPDATE_LEAKAGE, Pairing
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.attacks.subgroups import Mask, slice_measure
 from pytest_unlearn.attacks.update_leakage import release_risk
-from pytest_unlearn.claims.common.findings import Finding
-from pytest_unlearn.core.evidence import Answers, Estimate, IntArray
+from pytest_unlearn.claims.common.evidence import rounded
+from pytest_unlearn.claims.common.findings import AttackFinding
+from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.statistics import (
     EpsilonBound,
@@ -28,14 +29,16 @@ DELTA = 1e-5
 FEWEST = 20  # a side, below which no bound on epsilon says anything
 
 
-def slices_table(finding: Finding, slices: Mapping[str, Mask], pairing: Pairing, confidence: float) -> Table | None:
+def slices_table(
+    finding: AttackFinding, slices: Mapping[str, Mask], pairing: Pairing, confidence: float
+) -> Table | None:
     """How the attack fared on each slice that the caller named."""
     if not slices:
         return None
     rows: list[tuple[Cell, ...]] = []
     for name, mask in slices.items():
         estimate = slice_measure(finding.attack, finding.scores, pairing, mask).at(confidence)
-        rows.append((name, int(mask.sum()), *_bounds(estimate)))
+        rows.append((name, int(mask.sum()), *rounded(estimate)))
     return Table(
         title="Named slices",
         says=f"AUC of {finding.attack.name} on parts of the forget set against all controls they compare with, 0.5 "
@@ -45,7 +48,7 @@ def slices_table(finding: Finding, slices: Mapping[str, Mask], pairing: Pairing,
     )
 
 
-def release_table(findings: Sequence[Finding], pairing: Pairing, confidence: float) -> Table | None:
+def release_table(findings: Sequence[AttackFinding], pairing: Pairing, confidence: float) -> Table | None:
     """The risk of an attacker who holds both releases, and how much of it is the method's."""
     found = next((finding for finding in findings if finding.attack is UPDATE_LEAKAGE), None)
     if found is None:
@@ -59,12 +62,12 @@ def release_table(findings: Sequence[Finding], pairing: Pairing, confidence: flo
     ]
     risk = UPDATE_LEAKAGE.measure(release_risk(scores), pairing).at(confidence)
     rows: list[tuple[Cell, ...]] = [
-        ("original and this model", *_bounds(risk)),
+        ("original and this model", *rounded(risk)),
         (
             f"original and a retrained one (mean of {len(pairs)})",
             *(round(float(np.mean([getattr(p, end) for p in pairs])), 4) for end in ("value", "low", "high")),
         ),
-        ("excess, as 0.5 + difference", *_bounds(found.estimate)),
+        ("excess, as 0.5 + difference", *rounded(found.estimate)),
     ]
     return Table(
         title="Releasing both models",
@@ -75,22 +78,22 @@ def release_table(findings: Sequence[Finding], pairing: Pairing, confidence: flo
     )
 
 
-def retain_table(target: Answers, known: Sequence[Answers], confidence: float) -> Table | None:
+def retain_table(target: Answers, references: Sequence[Answers], confidence: float) -> Table | None:
     """Whether the data that stay became more exposed by the unlearning."""
     original = target.original
     if target.retain is None or original is None:
         return None
     if not np.isin(target.retain.labels, target.controls.labels).any():
         return None  # of a class that goes as a whole, nothing is retained
-    models = {"this model": target, "original": original, **{f"retrained {k}": one for k, one in enumerate(known)}}
+    models = {"this model": target, "original": original, **{f"retrained {k}": one for k, one in enumerate(references)}}
     rows: list[tuple[Cell, ...]] = [
-        (name, *_bounds(auc_measure(**_retained(one)).at(confidence))) for name, one in models.items()
+        (name, *rounded(auc_measure(**_retained(one)).at(confidence))) for name, one in models.items()
     ]
     ours, before = _retained(target), _retained(original)
     excess = auc_difference(
         **ours, reference_forget=before["forget"][None], reference_controls=before["controls"][None]
     )
-    rows.append(("this model beyond the original, as 0.5 + difference", *_bounds(excess.at(confidence))))
+    rows.append(("this model beyond the original, as 0.5 + difference", *rounded(excess.at(confidence))))
     return Table(
         title="Data that were retained",
         says="AUC with which retained examples are told from controls of their class by confidence. They were trained "
@@ -100,7 +103,7 @@ def retain_table(target: Answers, known: Sequence[Answers], confidence: float) -
     )
 
 
-def epsilon_table(finding: Finding, pairing: Pairing, confidence: float) -> Table | None:
+def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -> Table | None:
     """How far from differential privacy the attack proves the model to be, and how far it could have."""
     if pairing.forget_groups is not None or pairing.control_groups is not None:
         return None
@@ -137,14 +140,14 @@ def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
     return np.concatenate(kept)
 
 
-def null_table(findings: Sequence[Finding], references: Sequence[Sequence[Finding]]) -> Table | None:
+def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[AttackFinding]]) -> Table | None:
     """Where the model ranks among eight retrained ones or more, each judged by the others."""
-    if len(references) < ENOUGH:
+    if len(rotations) < ENOUGH:
         return None
     rows: list[tuple[Cell, ...]] = []
     for finding in findings:
-        peers = [one.estimate.value for found in references for one in found if one.attack.name == finding.attack.name]
-        if len(peers) == len(references):
+        peers = [one.estimate.value for found in rotations for one in found if one.attack.name == finding.attack.name]
+        if len(peers) == len(rotations):
             null = empirical_null(finding.estimate.value, peers)
             rows.append(
                 (
@@ -156,9 +159,9 @@ def null_table(findings: Sequence[Finding], references: Sequence[Sequence[Findin
             )
     return Table(
         title="Among retrained models",
-        says=f"The model's AUCs beside those of {len(references)} retrained models, each judged by the others. Under "
-        f"exact unlearning every rank is equally likely; with {len(references)} models no p-value is below "
-        f"{2 / (len(references) + 1):.3f}, and they are not corrected for looking at several attacks.",
+        says=f"The model's AUCs beside those of {len(rotations)} retrained models, each judged by the others. Under "
+        f"exact unlearning every rank is equally likely; with {len(rotations)} models no p-value is below "
+        f"{2 / (len(rotations) + 1):.3f}, and they are not corrected for looking at several attacks.",
         columns=("attack", "this model", "lowest retrained", "highest retrained", "retrained above it", "p, two-sided"),
         rows=tuple(rows),
     )
@@ -174,7 +177,3 @@ def _retained(answers: Answers) -> dict[str, Any]:
         "forget_strata": answers.retain.labels[kept],
         "control_strata": answers.controls.labels,
     }
-
-
-def _bounds(estimate: Estimate) -> tuple[float, float, float]:
-    return round(estimate.value, 4), round(estimate.low, 4), round(estimate.high, 4)

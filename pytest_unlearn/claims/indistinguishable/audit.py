@@ -6,9 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from pytest_unlearn.claims.common.evidence import build_evidence, sources
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.claims.indistinguishable.figures import quality_exhibits
-from pytest_unlearn.claims.indistinguishable.model_samples import MOST_RUNS, Laws, Originals, sample_laws
+from pytest_unlearn.claims.common.verdict import (
+    Fault,
+    Finding,
+    Objection,
+    Wording,
+    controls_waived,
+    decide,
+    doubt,
+    failed_negative_control,
+    invalid,
+    judge,
+    missing_power,
+)
+from pytest_unlearn.claims.indistinguishable.figures import quality_figures
+from pytest_unlearn.claims.indistinguishable.model_samples import MOST_RUNS, ModelSamples, Originals, sample_models
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MIN_RATIO, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
@@ -73,27 +87,34 @@ def audit_indistinguishable(
         raise ValueError(f'originals must be "fresh" or "one", not {originals!r}.')
     limit, level = resolve("min_ratio", min_ratio), resolve("confidence", confidence)
     strict = resolve("require_controls", require_controls)
-    laws = sample_laws(unlearner, task, runs, originals, output)
-    ratio = quality_ratio(laws.unlearned.margins, laws.retrained.margins)
-    estimate = ratio.at(level.value)
-    controls = _controls(laws, limit.value, level.value)
-    verdict, reasons, then = _rule(laws, estimate, controls, limit.value, strict.value)
-    return Evidence(
-        claim=Claim(
-            name="indistinguishable",
-            quantity="forgetting quality relative to retrained models",
-            lowest=limit.value,
-            sources={"min_ratio": limit.source, "confidence": level.source, "require_controls": strict.source},
-        ),
-        verdict=verdict,
-        estimate=estimate,
-        decided_by=QUALITY,
-        label=UNLIKE if verdict is Verdict.FAIL else "",
-        attacks={QUALITY: estimate},
-        deciding=(QUALITY,),
+    samples = sample_models(unlearner, task, runs, originals, output)
+    ratio = quality_ratio(samples.unlearned.margins, samples.retrained.margins)
+    claim = Claim(
+        name="indistinguishable",
+        quantity="forgetting quality relative to retrained models",
+        lowest=limit.value,
+        sources=sources(min_ratio=limit, confidence=level, require_controls=strict),
+    )
+    finding = Finding(
+        name=QUALITY, measure=ratio, estimate=ratio.at(level.value), faults={"low": Fault(UNLIKE, REPAIR)}
+    )
+    judgement = judge([finding], claim, level.value, wording=WORDING)
+    controls = _controls(samples, limit.value, level.value)
+    before, doubts = _equal_models(samples), _doubts(samples, controls, level.value, strict.value)
+    proven = judgement.verdict is Verdict.PASS and not (before or doubts)
+    decision = decide(
+        judgement,
+        vetoes=_vetoes(samples, controls, finding.estimate),
+        before=before,
+        advice=(MORE_RUNS,),
+        doubts=[*doubts, *([Objection(controls_waived(strict.value), verdict=Verdict.PASS)] if proven else [])],
+        scope=(_scope(ratio, originals),),
+    )
+    return build_evidence(
+        claim,
+        decision,
+        [finding],
         controls=controls,
-        reasons=(_scope(ratio, originals), *reasons),
-        advice=then,
         provenance=provenance(
             unlearner,
             (task.forget, task.retain, task.test),
@@ -104,13 +125,13 @@ def audit_indistinguishable(
             originals=originals,
             require_controls=strict.value,
         ),
-        exhibits=quality_exhibits(laws, task.forget.indices, level.value),
+        figures=quality_figures(samples, task.forget.indices, level.value),
     )
 
 
-def _controls(laws: Laws, limit: float, confidence: float) -> Controls:
-    """Originals must be told apart; retrained models, half of them in the unlearned ones' place, must not."""
-    pool = laws.retrained.margins
+def _controls(samples: ModelSamples, limit: float, confidence: float) -> Controls:
+    """Run the controls: originals must be told apart; retrained models, half of them as unlearned ones, must not."""
+    pool = samples.retrained.margins
     half = len(pool) // 4
     honest = quality_ratio(pool[:half], pool[half : 3 * half]).at(confidence)
     fails = honest.high < limit
@@ -121,65 +142,67 @@ def _controls(laws: Laws, limit: float, confidence: float) -> Controls:
         estimate=honest,
         says=f"{half} retrained models in the unlearned ones' place are {'' if fails else 'not '}told apart",
     )
-    if laws.originals is None:
+    if samples.originals is None:
         return Controls(retrained=(negative,))
-    known = quality_ratio(laws.originals.margins, pool).at(confidence)
-    holds = known.high < limit
+    estimate = quality_ratio(samples.originals.margins, pool).at(confidence)
+    holds = estimate.high < limit
     positive = ControlResult(
         name="original",
         holds=holds,
         attack=QUALITY,
-        estimate=known,
+        estimate=estimate,
         says=f"originals in the unlearned models' place are {'' if holds else 'not '}told apart with certainty",
     )
     return Controls(original=positive, retrained=(negative,))
 
 
-def _rule(
-    laws: Laws, estimate: Estimate, controls: Controls, limit: float, strict: bool
-) -> tuple[Verdict, tuple[str, ...], tuple[str, ...]]:
-    """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
-    ours, theirs = laws.unlearned, laws.retrained
-    count = len(ours.margins)
-    if not controls.retrained[0].holds or np.isnan(estimate.value):
-        says = controls.retrained[0].says if not controls.retrained[0].holds else "retrained models share no quality"
-        return Verdict.INVALID, (f"the negative control fails: {says}",), (MORE_RUNS,)
-    if ours.distinct == 1:
-        return Verdict.INVALID, (f"all {count} unlearned models are the same: the method ignores its seed",), (SEEDED,)
-    shared = _shared(ours.margins, theirs.margins)
+def _vetoes(samples: ModelSamples, controls: Controls, estimate: Estimate) -> list[Objection]:
+    """Return why these models cannot be compared."""
+    unlearned, count = samples.unlearned.margins, len(samples.unlearned.margins)
+    found = failed_negative_control(controls, MORE_RUNS)
+    if not found and np.isnan(estimate.value):
+        found.append(invalid("the negative control fails: retrained models share no quality", MORE_RUNS))
+    if samples.unlearned.distinct == 1:
+        found.append(invalid(f"all {count} unlearned models are the same: the method ignores its seed", SEEDED))
+    shared = _shared(unlearned, samples.retrained.margins)
     if shared:
         says = f"{shared} of {count} unlearned models equal retrained ones that they are compared with"
-        return Verdict.INVALID, (says,), (SEEDED,)
-    if estimate.high < limit:
-        return Verdict.FAIL, (f"{UNLIKE}: even the upper bound {estimate.high:.3f} is below {limit:g}",), (REPAIR,)
-    doubts: list[tuple[str, str]] = []
-    for law, name in ((ours, "unlearned"), (theirs, "retrained")):
-        if law.distinct < len(law.margins):
-            doubts.append((f"only {law.distinct} of {len(law.margins)} {name} models differ", SEEDED))
-    if estimate.low < limit:
-        doubts.append((f"the interval [{estimate.low:.3f}, {estimate.high:.3f}] contains {limit:g}", MORE_RUNS))
-    hidden = told_apart(ours.margins, theirs.margins, estimate.confidence)[1]
+        found.append(invalid(says, SEEDED))
+    return found
+
+
+def _equal_models(samples: ModelSamples) -> list[Objection]:
+    """Return the doubts about models that are no draws of their own."""
+    found = []
+    for sample, name in ((samples.unlearned, "unlearned"), (samples.retrained, "retrained")):
+        if sample.distinct < len(sample.margins):
+            found.append(doubt(f"only {sample.distinct} of {len(sample.margins)} {name} models differ", SEEDED))
+    return found
+
+
+def _doubts(samples: ModelSamples, controls: Controls, confidence: float, require_controls: bool) -> list[Objection]:
+    """Return what a mean over examples and models would hide, and what the positive control leaves open."""
+    ours, theirs = samples.unlearned.margins, samples.retrained.margins
+    found = []
+    hidden = told_apart(ours, theirs, confidence)[1]
     if len(hidden):
-        says = f"{len(hidden)} of {ours.margins.shape[1]} examples are told apart in nearly every model, which a mean"
-        doubts.append((f"{says} over examples hides", ONE_BY_ONE))
-    apart = models_apart(ours.margins, theirs.margins)
+        says = f"{len(hidden)} of {ours.shape[1]} examples are told apart in nearly every model, which a mean"
+        found.append(doubt(f"{says} over examples hides", ONE_BY_ONE))
+    apart = models_apart(ours, theirs)
     if len(apart):
         which = ", ".join(str(k) for k in apart)
-        doubts.append((f"{len(apart)} of {count} unlearned models ({which}) are unlike any retrained one", RUN_BY_RUN))
-    if controls.original is not None and not controls.original.holds:
-        doubts.append((f"no power: {controls.original.says}", NO_POWER))
-    if strict and controls.original is None:
-        doubts.append(('no positive control: originals="one" trains a single original', FRESH))
-    if doubts:
-        found, then = zip(*doubts, strict=True)
-        return Verdict.INCONCLUSIVE, found, tuple(dict.fromkeys(then))
-    notes = () if strict else ("require_controls=False: missing controls were accepted by the caller",)
-    return Verdict.PASS, notes, ()
+        found.append(
+            doubt(f"{len(apart)} of {len(ours)} unlearned models ({which}) are unlike any retrained one", RUN_BY_RUN)
+        )
+    if controls.original is None:
+        missing = doubt('no positive control: originals="one" trains a single original', FRESH)
+        return [*found, missing] if require_controls else found
+    return [*found, *missing_power(controls, require_controls, (NO_POWER,))]
 
 
 def _shared(ours: FloatArray, theirs: FloatArray) -> int:
-    known = {row.tobytes() for row in theirs}
-    return sum(row.tobytes() in known for row in ours)
+    rows = {row.tobytes() for row in theirs}
+    return sum(row.tobytes() in rows for row in ours)
 
 
 def _scope(ratio: QualityRatio, originals: Originals) -> str:
@@ -197,3 +220,7 @@ ONE_BY_ONE = "look at these examples one by one in the table of examples: the me
 RUN_BY_RUN = "look at these runs one by one: under some of its seeds the method leaves what it removes under the others"
 NO_POWER = "F cannot tell even originals apart here, so not telling the unlearned models apart proves nothing"
 FRESH = 'pass originals="fresh", which trains an original a run, or require_controls=False to do without the control'
+WORDING = Wording(
+    beyond="{label}: even the upper bound {finding.estimate.high:.3f} is below {limits.lowest:g}",
+    unsettled="the interval [{finding.estimate.low:.3f}, {finding.estimate.high:.3f}] contains {limits.lowest:g}",
+)

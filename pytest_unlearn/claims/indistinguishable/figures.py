@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_unlearn.claims.indistinguishable.model_samples import Law, Laws
+from pytest_unlearn.claims.indistinguishable.model_samples import ModelSample, ModelSamples
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.core.figures import Cell, Exhibit, Histograms, Table
 from pytest_unlearn.statistics import (
@@ -20,28 +20,33 @@ from pytest_unlearn.statistics.epsilon.forgetting_quality import BIN, DELTA, TIM
 MOST_EXAMPLES = 20
 
 
-def quality_exhibits(laws: Laws, indices: IntArray, confidence: float) -> tuple[Exhibit, ...]:
-    """The exhibits of one audit; `indices` are those of the forget examples in train."""
-    count = len(laws.unlearned.margins)
-    one, other = laws.retrained.margins[:count], laws.retrained.margins[count:]
-    kinds = {"unlearned": laws.unlearned, "original": laws.originals, "retrained": laws.retrained}
-    samples = {
-        name: (law, other if name == "retrained" else law.margins) for name, law in kinds.items() if law is not None
+def quality_figures(samples: ModelSamples, indices: IntArray, confidence: float) -> tuple[Exhibit, ...]:
+    """Draw the figures of one audit; `indices` are those of the forget examples in train."""
+    count = len(samples.unlearned.margins)
+    one, other = samples.retrained.margins[:count], samples.retrained.margins[count:]
+    kinds = {"unlearned": samples.unlearned, "original": samples.originals, "retrained": samples.retrained}
+    there = {name: sample for name, sample in kinds.items() if sample is not None}
+    epsilons = {
+        name: example_epsilons(other if name == "retrained" else sample.margins, one) for name, sample in there.items()
     }
-    epsilons = {name: example_epsilons(margins, one) for name, (_, margins) in samples.items()}
     return (
-        _scores({name: law for name, (law, _) in samples.items()}, epsilons, laws.retrained, count),
+        _scores(there, epsilons, samples.retrained, count),
         _histogram(epsilons, count),
-        _examples(laws, epsilons["unlearned"], indices, confidence),
+        _examples(samples, epsilons["unlearned"], indices, confidence),
     )
 
 
-def _scores(laws: dict[str, Law], epsilons: dict[str, FloatArray], retrained: Law, count: int) -> Table:
+def _scores(
+    samples: dict[str, ModelSample], epsilons: dict[str, FloatArray], retrained: ModelSample, count: int
+) -> Table:
     rows: list[tuple[Cell, ...]] = []
-    for name, law in laws.items():
+    for name, sample in samples.items():
         quality = forgetting_quality(epsilons[name], count)
-        fraction = law.seconds / retrained.seconds if law.seconds is not None and retrained.seconds else None
-        retain, test = (law.retain_accuracy, retrained.retain_accuracy), (law.test_accuracy, retrained.test_accuracy)
+        fraction = sample.seconds / retrained.seconds if sample.seconds is not None and retrained.seconds else None
+        retain, test = (
+            (sample.retain_accuracy, retrained.retain_accuracy),
+            (sample.test_accuracy, retrained.test_accuracy),
+        )
         score = round(published_score(quality, retain, test), 4) if min(retain[1], test[1]) > 0 else None
         accepted = "" if name != "unlearned" else "unknown" if fraction is None else str(fraction <= TIME_LIMIT).lower()
         ratios = [round(ours / theirs, 4) if theirs > 0 else None for ours, theirs in (retain, test)]
@@ -75,8 +80,8 @@ def _histogram(epsilons: dict[str, FloatArray], count: int) -> Histograms:
     )
 
 
-def _examples(laws: Laws, epsilons: FloatArray, indices: IntArray, confidence: float) -> Table:
-    ours, theirs = laws.unlearned.margins, laws.retrained.margins
+def _examples(samples: ModelSamples, epsilons: FloatArray, indices: IntArray, confidence: float) -> Table:
+    ours, theirs = samples.unlearned.margins, samples.retrained.margins
     bounds = epsilon_examples(ours, theirs, confidence)
     auc, apart = told_apart(ours, theirs, confidence)
     order = np.lexsort((-np.abs(auc - 0.5), -bounds.alone, -bounds.together))[:MOST_EXAMPLES]

@@ -21,7 +21,7 @@ MOST_RUNS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Law:
+class ModelSample:
     """Many models of one kind: `margins` (models, forget examples) are logit-scaled confidences of the true labels.
 
     Accuracies are means over models; `seconds` is what the median model took to make, None where that is not known.
@@ -34,20 +34,22 @@ class Law:
 
     @property
     def distinct(self) -> int:
-        """How many of the models answer differently."""
+        """The number of models that answer differently."""
         return len(np.unique(self.margins, axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Laws:
+class ModelSamples:
     """What is compared: models unlearned, twice as many retrained, and the originals (None if there was but one)."""
 
-    unlearned: Law
-    retrained: Law
-    originals: Law | None
+    unlearned: ModelSample
+    retrained: ModelSample
+    originals: ModelSample | None
 
 
-def sample_laws(unlearner: Any, task: UnlearningTask, runs: int, originals: Originals, output: Output) -> Laws:
+def sample_models(
+    unlearner: Any, task: UnlearningTask, runs: int, originals: Originals, output: Output
+) -> ModelSamples:
     """Train and unlearn under seeds of their own; through the task, so that a second audit trains nothing.
 
     Raises:
@@ -71,14 +73,14 @@ def sample_laws(unlearner: Any, task: UnlearningTask, runs: int, originals: Orig
         task.unlearn_from(first[k % len(first)], unlearner, task.retain, task.forget, seed=seed + METHOD_SEEDS + k)
         for k in range(runs)
     ]
-    return Laws(
+    return ModelSamples(
         unlearned=_ask(task, unlearned, output),
         retrained=_ask(task, [*probe, *more], output),
         originals=_ask(task, first, output) if originals == "fresh" else None,
     )
 
 
-def _ask(task: UnlearningTask, models: Sequence[Any], output: Output) -> Law:
+def _ask(task: UnlearningTask, models: Sequence[Any], output: Output) -> ModelSample:
     step = -(-len(task.retain) // MOST_RETAINED)
     retain = View("retain", task.retain.examples, task.retain.indices[::step], task)
     views = (task.forget, retain, task.test)
@@ -90,7 +92,7 @@ def _ask(task: UnlearningTask, models: Sequence[Any], output: Output) -> Law:
         rows.append(logit_scaled_confidence(forget))
         right.append([correctness(one).mean() for one in others])
     taken = [seconds for model in models if (seconds := task.models.seconds_of(model)) is not None]
-    return Law(
+    return ModelSample(
         margins=np.array(rows),
         retain_accuracy=float(np.mean(right, axis=0)[0]),
         test_accuracy=float(np.mean(right, axis=0)[1]),

@@ -1,22 +1,28 @@
-"""audit_not_relearnable: does the model learn the forget set again no faster, and no slower, than retrained ones?
-
-What relearning curves say of a model, and of the controls.
-"""
+"""audit_not_relearnable: does the model learn the forget set again no faster, and no slower, than retrained ones?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.inputs import Case
+from pytest_unlearn.claims.common.controls import negative_control, without
+from pytest_unlearn.claims.common.evidence import build_evidence, sources
+from pytest_unlearn.claims.common.inputs import Case, open_task_case
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
-from pytest_unlearn.claims.features.audit import open_task_case
+from pytest_unlearn.claims.common.verdict import (
+    Finding,
+    Objection,
+    decide,
+    doubt,
+    failed_negative_control,
+    missing_power,
+)
 from pytest_unlearn.claims.relearning.curves import (
     anamnesis_table,
-    beyond_limits,
-    excess,
+    judge_areas,
     learning_plot,
     measure_areas,
     retrained_curves,
@@ -26,7 +32,6 @@ from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Evidenc
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
-from pytest_unlearn.statistics import BandMeasure
 
 
 def audit_not_relearnable(
@@ -55,7 +60,7 @@ def audit_not_relearnable(
     Args:
         model: the unlearned model, an `nn.Module` with trainable weights.
         forget: the forget view of an `UnlearningTask` or its loader.
-        max_ratio: how many times smaller or larger the area may be, above 1. Perfect unlearning gives a ratio of 1.
+        max_ratio: how many times smaller or larger the area may be, above 1 and at most 10. Perfect unlearning gives 1.
         steps: of Adam on batches of 64 forget examples, from 1.
         seeds: copies of each model that learn, each in an order of its own, from 1.
         learning_rate: of Adam, above 0.
@@ -83,32 +88,32 @@ def audit_not_relearnable(
     query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
     curves = _curves(case, model, query)
     highest = math.log(limit.value)
-    measures = measure_areas(curves["this model"], retrained_curves(curves), case)
-    estimates = {name: measure.at(level.value) for name, measure in measures.items()}
-    worst = max(estimates, key=lambda name: excess(estimates[name], highest))
-    controls = hold_controls(curves, case, highest, level.value)
-    verdict, label, reasons, then = rule(measures, worst, controls, highest, level.value, strict.value)
-    return Evidence(
-        claim=Claim(
-            name="not_relearnable",
-            quantity="logarithm of relearning area over retrained models'",
-            lowest=-highest,
-            highest=highest,
-            sources={
-                "max_relearning": limit.source,
-                "confidence": level.source,
-                "require_controls": strict.source,
-            },
+    claim = Claim(
+        name="not_relearnable",
+        quantity="logarithm of relearning area over retrained models'",
+        lowest=-highest,
+        highest=highest,
+        sources=sources(max_relearning=limit, confidence=level, require_controls=strict),
+    )
+    findings = measure_areas(curves["this model"], retrained_curves(curves), len(case.forget), level.value)
+    judgement = judge_areas(findings, claim, level.value)
+    controls = run_controls(curves, len(case.forget), claim, level.value)
+    vetoes = failed_negative_control(controls, advice.UNLIKE_REFERENCES)
+    decision = decide(
+        judgement,
+        vetoes=vetoes,
+        advice=advice.TRIAL_UNSETTLED,
+        doubts=[*missing_power(controls, strict.value, (NO_POWER,)), *_missing_references(controls, strict.value)],
+        notes=(
+            *(() if vetoes else (finding.summary for finding in findings)),
+            *identity_notes(model, case.original, case.references, case.models),
         ),
-        verdict=verdict,
-        estimate=estimates[worst],
-        decided_by=worst,
-        label=label,
-        attacks=estimates,
-        deciding=tuple(estimates),
+    )
+    return build_evidence(
+        claim,
+        decision,
+        findings,
         controls=controls,
-        reasons=(*reasons, *identity_notes(model, case.original, case.references, case.models)),
-        advice=then,
         provenance=provenance(
             model,
             (case.forget,),
@@ -122,7 +127,7 @@ def audit_not_relearnable(
             require_controls=strict.value,
             references=len(retrained_curves(curves)),
         ),
-        exhibits=(learning_plot(curves, query), anamnesis_table(curves, query)),
+        figures=(learning_plot(curves, query), anamnesis_table(curves, query)),
     )
 
 
@@ -142,77 +147,37 @@ def _curves(case: Case, model: Any, query: Query) -> dict[str, FloatArray]:
     return found
 
 
-def hold_controls(curves: dict[str, FloatArray], case: Case, highest: float, confidence: float) -> Controls:
-    """The original must differ from retrained models with certainty, each reference must not from the others."""
+def run_controls(curves: dict[str, FloatArray], n_forget: int, claim: Claim, confidence: float) -> Controls:
+    """Run the controls: the original must differ from retrained models with certainty, and no reference must."""
     references = retrained_curves(curves)
     original = None
     if "original" in curves:
-        original = _control(
-            "original", measure_areas(curves["original"], references, case), highest, confidence, 1, True
-        )
-    rows = [
-        _control(
-            f"retrained {k}",
-            measure_areas(curve, references[:k] + references[k + 1 :], case),
-            highest,
-            confidence,
-            len(references),
-            False,
-        )
-        for k, curve in enumerate(references if len(references) > 2 else ())
-    ]
+        original = _original_control(measure_areas(curves["original"], references, n_forget, confidence), claim)
+    corrected = 1 - (1 - confidence) / max(1, len(references))
+    rows = []
+    for k, curve in enumerate(references if len(references) > 2 else ()):
+        areas = measure_areas(curve, without(references, k), n_forget, confidence)
+        rows.append(negative_control(k, judge_areas(areas, claim, corrected), DIFFERS, ALIKE))
     return Controls(original=original, retrained=tuple(rows))
 
 
-def _control(
-    name: str, measures: Mapping[str, BandMeasure], highest: float, confidence: float, among: int, differs: bool
-) -> ControlResult:
-    """A control that holds if it `differs` from retrained models with certainty, or if it does not."""
-    beyond = beyond_limits(measures, highest, (1 - confidence) / among)
-    estimates = {one: measure.at(confidence) for one, measure in measures.items()}
-    worst = max(estimates, key=lambda one: excess(estimates[one], highest))
-    if differs:  # what it is beyond the limit by its nearer bound, not by its farther one
-        worst = max(estimates, key=lambda one: max(-highest - estimates[one].high, estimates[one].low - highest))
-    says = "relearns at another speed than" if beyond else "cannot be told with certainty from"
-    return ControlResult(
-        name=name,
-        holds=bool(beyond) is differs,
-        attack=worst,
-        estimate=estimates[worst],
-        says=f"{name} {says} retrained models",
-    )
+def _original_control(areas: Sequence[Finding], claim: Claim) -> ControlResult:
+    differs = judge_areas(areas, claim, areas[0].estimate.confidence).verdict is Verdict.FAIL
+    # What it is beyond the limit by its nearer bound, not by its farther one.
+    best = max(areas, key=lambda one: claim.excess(replace(one.estimate, low=one.estimate.high, high=one.estimate.low)))
+    says = f"original {DIFFERS if differs else ALIKE}"
+    return ControlResult(name="original", holds=differs, attack=best.name, estimate=best.estimate, says=says)
 
 
-def rule(
-    measures: Mapping[str, BandMeasure], worst: str, controls: Controls, highest: float, confidence: float, strict: bool
-) -> tuple[Verdict, str, tuple[str, ...], tuple[str, ...]]:
-    """INVALID, then FAIL, then INCONCLUSIVE, then PASS."""
-    failed = [control for control in controls.retrained if not control.holds]
-    if failed:
-        return Verdict.INVALID, "", (f"the negative control fails: {failed[0].says}",), (advice.UNLIKE_REFERENCES,)
-    ratios = tuple(
-        f"the {name} while relearning is {math.exp(measure.distance):.3g} times that of retrained models"
-        for name, measure in measures.items()
-    )
-    beyond = beyond_limits(measures, highest, 1 - confidence)
-    if beyond:
-        fast = next((side == "low" for name, side in beyond if name == worst), beyond[0][1] == "low")
-        label, kind = ("relearns fast", "recognisable") if fast else ("relearns slowly", "over-forgotten")
-        return Verdict.FAIL, label, ratios, (advice.LEAK[kind],)
-    doubts: list[str] = []
-    todo: list[str] = []
-    if excess(measures[worst].at(confidence), highest) > 0:
-        doubts.append(f"the {worst}, give or take what one more retrained model varies, reaches beyond the limit")
-        todo += advice.TRIAL_UNSETTLED
-    if controls.original is not None and not controls.original.holds:
-        doubts.append(f"no power: {controls.original.says}")
-        todo.append("train copies for fewer steps or at a smaller learning rate, or do without this claim")
-    if strict and controls.original is None:
-        doubts.append("no positive control: there is no original model")
-        todo.append(advice.NO_ORIGINAL)
-    if strict and len(controls.retrained) < 3:
-        doubts.append("no negative control: at least three references are needed, of which two judge the third")
-        todo.append(advice.NO_REFERENCES)
-    if doubts:
-        return Verdict.INCONCLUSIVE, "", (*doubts, *ratios), tuple(todo)
-    return Verdict.PASS, "", ratios, ()
+def _missing_references(controls: Controls, require_controls: bool) -> list[Objection]:
+    if not require_controls or len(controls.retrained) >= FEWEST_REFERENCES:
+        return []
+    says = "no negative control: at least three references are needed, of which two judge the third"
+    return [doubt(says, advice.NO_REFERENCES)]
+
+
+DIFFERS, ALIKE = (
+    f"{how} retrained models" for how in ("relearns at another speed than", "cannot be told with certainty from")
+)
+FEWEST_REFERENCES = 3
+NO_POWER = "train copies for fewer steps or at a smaller learning rate, or do without this claim"

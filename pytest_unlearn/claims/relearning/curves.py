@@ -1,7 +1,4 @@
-"""The areas under a model's curves while it relearns, as ratios to those of retrained models.
-
-What relearning shows: the curves, and how many steps each model takes.
-"""
+"""The areas under a model's curves while it relearns, as ratios to those of retrained models, and their figures."""
 
 from __future__ import annotations
 
@@ -10,27 +7,37 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pytest_unlearn.claims.common.inputs import Case
-from pytest_unlearn.core.evidence import Estimate, FloatArray, Side
+from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.verdict import Fault, Finding, Judgement, Wording, judge
+from pytest_unlearn.core.evidence import Claim, FloatArray, Side
 from pytest_unlearn.core.figures import Cell, Curves, Table
 from pytest_unlearn.models.query import Query
-from pytest_unlearn.statistics import BandMeasure, band, holm, p_value
+from pytest_unlearn.statistics import band
 
 LEAST_SPREAD = 0.01  # of the logarithm of an area: loops differ by as much in their last digits
 
+FAULTS: Mapping[Side, Fault] = {
+    "low": Fault("relearns fast", advice.LEAK["recognisable"]),
+    "high": Fault("relearns slowly", advice.LEAK["over-forgotten"]),
+}
+WORDING = Wording(
+    beyond="",
+    unsettled="the {finding.name}, give or take what one more retrained model varies, reaches beyond the limit",
+)
+
 
 def retrained_curves(curves: dict[str, FloatArray]) -> list[FloatArray]:
-    """Those of the references, by the names that `audit_not_relearnable` gives them."""
+    """Return those of the references, by the names that `audit_not_relearnable` gives them."""
     return [curve for name, curve in curves.items() if name.startswith("retrained")]
 
 
 def log_loss_area(curve: FloatArray) -> float:
-    """The mean over seeds of the logarithm of the mean loss over examples and looks."""
+    """Return the mean over seeds of the logarithm of the mean loss over examples and looks."""
     return float(np.log(np.maximum(curve[..., 0].mean(axis=(0, 2)), np.finfo(np.float64).tiny)).mean())
 
 
 def log_error_area(curve: FloatArray) -> float:
-    """The same of the share of wrong answers, which no temperature changes; none is taken for half an example."""
+    """Return the same of the share of wrong answers, which no temperature changes; none counts as half an example."""
     errors = 1.0 - curve[..., 1].mean(axis=(0, 2))
     return float(np.log(np.maximum(errors, 0.5 / len(curve))).mean())
 
@@ -41,34 +48,28 @@ AREAS: Mapping[str, Callable[[FloatArray], float]] = {
 }
 
 
-def measure_areas(curve: FloatArray, references: Sequence[FloatArray], case: Case) -> dict[str, BandMeasure]:
-    """A model's areas beside the references', as differences of logarithms."""
-    return {
-        name: band(area(curve), [area(one) for one in references], n_forget=len(case.forget), least_spread=LEAST_SPREAD)
-        for name, area in AREAS.items()
-    }
+def measure_areas(
+    curve: FloatArray, references: Sequence[FloatArray], n_forget: int, confidence: float
+) -> list[Finding]:
+    """Measure a model's areas beside the references', as differences of logarithms."""
+    found = []
+    for name, area in AREAS.items():
+        measure = band(area(curve), [area(one) for one in references], n_forget=n_forget, least_spread=LEAST_SPREAD)
+        times = f"the {name} while relearning is {math.exp(measure.distance):.3g} times that of retrained models"
+        found.append(Finding(name=name, measure=measure, estimate=measure.at(confidence), faults=FAULTS, summary=times))
+    return found
 
 
-def excess(estimate: Estimate, highest: float) -> float:
-    """How far beyond the limit the area may lie, on either side."""
-    return max(estimate.high - highest, -highest - estimate.low)
-
-
-def beyond_limits(measures: Mapping[str, BandMeasure], highest: float, alpha: float) -> list[tuple[str, Side]]:
-    """The areas that are beyond the limit with certainty, and on which side (Holm over area x side)."""
-    sides: tuple[Side, ...] = ("low", "high")
-    tried = [(name, side) for name in measures for side in sides]
-    adjusted = holm(
-        np.array([p_value(measures[name], highest if side == "high" else -highest, side) for name, side in tried])
-    )
-    return [pair for pair, p in zip(tried, adjusted, strict=True) if p <= alpha]
+def judge_areas(findings: Sequence[Finding], claim: Claim, confidence: float) -> Judgement[Finding]:
+    """Judge one model by its areas; the one that reaches farthest names a failure."""
+    return judge(findings, claim, confidence, wording=WORDING, foremost=lambda one: claim.excess(one.estimate))
 
 
 NEAR_ENOUGH = 0.05  # AIN counts the steps until accuracy is within this of the original's
 
 
 def learning_plot(curves: dict[str, FloatArray], query: Query) -> Curves:
-    """Loss by step: the model, the original, and the band of references."""
+    """Draw the loss by step: the model, the original, and the band of references."""
     steps = tuple(float(step) for step in query.ask.looks)  # type: ignore[attr-defined]
     losses = {name: curve[..., 0].mean(axis=(0, 1)) for name, curve in curves.items()}
     shown = {name: loss for name, loss in losses.items() if not name.startswith("retrained")}
@@ -86,7 +87,7 @@ def learning_plot(curves: dict[str, FloatArray], query: Query) -> Curves:
 
 
 def anamnesis_table(curves: dict[str, FloatArray], query: Query) -> Table:
-    """Steps until near the original's accuracy; where there is no original, near certainty."""
+    """Tabulate the steps until near the original's accuracy; where there is no original, near certainty."""
     looks = query.ask.looks  # type: ignore[attr-defined]
     goal = 1.0
     if "original" in curves:

@@ -13,9 +13,14 @@ from pytest_unlearn.attacks.attack import auc_of_scores
 from pytest_unlearn.attacks.registry import Attack
 from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence
 from pytest_unlearn.attacks.thresholds import reference_residual, residual_deviation
-from pytest_unlearn.claims.common.attack_audit import Trial, hold_trial, trial_evidence
-from pytest_unlearn.claims.common.inputs import Case
-from pytest_unlearn.claims.features.audit import open_task_case
+from pytest_unlearn.claims.common.attack_audit import (
+    AttackAudit,
+    attack_evidence,
+    audit_with_attacks,
+    finding_rows,
+    run_chosen,
+)
+from pytest_unlearn.claims.common.inputs import Case, open_task_case
 from pytest_unlearn.claims.residual.input_changes import Mirrored, Shifted, is_images
 from pytest_unlearn.claims.residual.weight_changes import (
     BenignEpochs,
@@ -93,20 +98,29 @@ def audit_no_residual(
     near = _queries(case, neighbours)
     weak = _changed(case.task, model, _usual_changes(output) if changes is None else changes)
     deciding: list[Attack] = []
-    wires: list[Attack] = []
+    tripwires: list[Attack] = []
     for query in (*near, *weak):
         signed, *others = _attacks(query)
         deciding.append(signed)
-        wires += others
+        tripwires += others
     if not deciding:
         raise ValueError("nothing to try: neighbours={} and changes={} leave out everything.")
-    trial = hold_trial(model, case, deciding, wires, limit=limit, level=level, strict=strict)
-    return trial_evidence(
-        trial,
+    case, run, fewest = run_chosen(deciding, tripwires, case, level.value)
+    audit = audit_with_attacks(
         model,
+        case,
+        run,
+        limit=limit,
+        confidence=level,
+        require_controls=strict,
+        fewest_references=fewest,
+        corrected=True,
+    )
+    return attack_evidence(
+        audit,
         name="no_residual",
         quantity="membership AUC near the forget set and in weakened copies",
-        exhibits=(_table(trial), *_ratios(trial, near)),
+        figures=(_table(audit), *_ratios(audit, near)),
         neighbours=[query.name for query in near],
         changes=[query.name for query in weak],
     )
@@ -132,7 +146,7 @@ def _usual(case: Case) -> dict[str, Neighbour]:
 
 
 def _usual_changes(output: Output) -> dict[str, Change]:
-    """Those of the table, where training further knows which entry of the output holds the logits."""
+    """Return those of the table, where training further knows which entry of the output holds the logits."""
     return {
         name: replace(change, output=output) if isinstance(change, (HeadReset, BenignEpochs)) else change
         for name, change in CHANGES.items()
@@ -165,34 +179,27 @@ def _attacks(query: Query) -> tuple[Attack, Attack, Attack]:
 
 
 def _mean_of(name: str, signal: Callable[[Outputs], FloatArray], outputs: Outputs) -> FloatArray:
-    """The signal on what a query asked, averaged over its rounds if there are several."""
+    """Take the signal on what a query asked, averaged over its rounds if there are several."""
     logits = outputs.asked[name]
     rounds = [logits] if logits.ndim == 2 else [logits[:, number] for number in range(logits.shape[1])]
     return np.asarray(np.mean([signal(Outputs(logits=one, labels=outputs.labels)) for one in rounds], axis=0))
 
 
-def _table(trial: Trial) -> Table:
+def _table(audit: AttackAudit) -> Table:
     return Table(
         title="What was tried",
         says="AUC with which the forget set is told from controls, beyond what references explain that were asked or "
         "changed in the same way; 0.5 under perfect unlearning.",
         columns=("attempt", "role", "AUC", "low", "high"),
-        rows=tuple(
-            (
-                finding.attack.name,
-                "decides" if finding.deciding else "tripwire",
-                *(round(value, 4) for value in (finding.estimate.value, finding.estimate.low, finding.estimate.high)),
-            )
-            for finding in trial.findings
-        ),
+        rows=finding_rows(audit.findings),
     )
 
 
-def _ratios(trial: Trial, near: list[Query]) -> tuple[Table, ...]:
+def _ratios(audit: AttackAudit, near: list[Query]) -> tuple[Table, ...]:
     rows: list[tuple[Cell, ...]] = []
     for query in near:
-        ours = _kept_label(query.name, trial.target)
-        theirs = [_kept_label(query.name, one) for one in trial.others]
+        ours = _kept_label(query.name, audit.target)
+        theirs = [_kept_label(query.name, one) for one in audit.others]
         if theirs and np.mean(theirs) > 0:
             usual = float(np.mean(theirs))
             rows.append((query.name, *(round(v, 4) for v in (ours, usual, ours / usual, min(theirs), max(theirs)))))

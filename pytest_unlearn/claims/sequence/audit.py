@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from pytest_unlearn.claims.common.evidence import build_evidence, sources
 from pytest_unlearn.claims.common.provenance import provenance
+from pytest_unlearn.claims.common.verdict import Decision
 from pytest_unlearn.claims.sequence.adversary import Adversary, chosen
 from pytest_unlearn.claims.sequence.steps import (
-    Finding,
     Step,
+    StepAudit,
     accumulation_curves,
     certificate_of,
     correct,
@@ -17,7 +20,7 @@ from pytest_unlearn.claims.sequence.steps import (
     settle,
     steps_table,
 )
-from pytest_unlearn.core.evidence import Claim, Evidence, IntArray, Verdict
+from pytest_unlearn.core.evidence import Evidence, IntArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.task import UnlearningTask
@@ -80,37 +83,46 @@ def audit_sequence(
     )
     strict = resolve("require_controls", require_controls)
     ask = chosen(requests, task, rounds, size)
-    how = {"baseline": baseline, "require_controls": strict.value, "output": output}
+    keywords = {"baseline": baseline, "require_controls": strict.value, "output": output}
     steps: list[Step] = []
     model = task.original
     while (request := ask(model, [step.request for step in steps], task.seed + len(steps))) is not None:
         steps.append(
-            next_step(unlearner, task, model, steps, request, limit.value, drop.value, confidence=level.value, how=how)
+            next_step(
+                unlearner,
+                task,
+                model,
+                steps,
+                request,
+                limit.value,
+                drop.value,
+                confidence=level.value,
+                keywords=keywords,
+            )
         )
         model = steps[-1].model
-    findings = correct(steps, limit.value, drop.value, confidence=level.value, how=how)
+    findings = correct(steps, limit.value, drop.value, confidence=level.value, keywords=keywords)
     worst = settle(findings)
-    sources = {"max_mia_auc": limit, "max_drop": drop, "confidence": level, "require_controls": strict}
-    last = steps[-1].task
-    return Evidence(
-        claim=Claim(
-            name="sequence",
-            quantity=f"{worst.evidence.claim.quantity} after a request",
-            lowest=worst.evidence.claim.lowest,
-            highest=worst.evidence.claim.highest,
-            sources={name: setting.source for name, setting in sources.items()},
-        ),
+    last, evidence = steps[-1].task, worst.evidence
+    decision = Decision(
         verdict=worst.verdict,
-        estimate=worst.evidence.estimate,
+        estimate=worst.estimate,
         decided_by=worst.name,
-        label=worst.evidence.label if worst.verdict is Verdict.FAIL else "",
-        attacks={finding.name: finding.evidence.estimate for finding in findings},
-        deciding=tuple(finding.name for finding in findings if finding.forgetting),
-        controls=worst.evidence.controls,
+        label=evidence.label if worst.verdict is Verdict.FAIL else "",
         reasons=(_scope(steps, callable(requests)), *_reasons(worst, findings), *_budget(steps, callable(requests))),
-        advice=worst.evidence.advice if worst.verdict is not Verdict.PASS else (),
-        needed=worst.evidence.needed,
-        most_exposed=worst.evidence.most_exposed,
+        advice=evidence.advice if worst.verdict is not Verdict.PASS else (),
+        needed=evidence.needed,
+    )
+    return build_evidence(
+        replace(
+            evidence.claim,
+            name="sequence",
+            quantity=f"{evidence.claim.quantity} after a request",
+            sources=sources(max_mia_auc=limit, max_drop=drop, confidence=level, require_controls=strict),
+        ),
+        decision,
+        findings,
+        controls=evidence.controls,
         provenance=provenance(
             model,
             (last.forget, last.retain, last.controls, last.test),
@@ -122,7 +134,8 @@ def audit_sequence(
             baseline=baseline,
             require_controls=strict.value,
         ),
-        exhibits=(steps_table(steps), accumulation_curves(steps)),
+        figures=(steps_table(steps), accumulation_curves(steps)),
+        most_exposed=evidence.most_exposed,
     )
 
 
@@ -151,7 +164,7 @@ def _scope(steps: Sequence[Step], adaptive: bool) -> str:
     return f"{many} of {sum(map(len, sizes))} examples in all{who}; the union is audited after each"
 
 
-def _reasons(worst: Finding, findings: Sequence[Finding]) -> list[str]:
+def _reasons(worst: StepAudit, findings: Sequence[StepAudit]) -> list[str]:
     if worst.verdict is Verdict.PASS:
         return []
     said = [f"{worst.name}: {reason}" for reason in worst.evidence.reasons]
@@ -162,12 +175,12 @@ def _reasons(worst: Finding, findings: Sequence[Finding]) -> list[str]:
 
 
 def _budget(steps: Sequence[Step], adaptive: bool) -> list[str]:
-    """What certificates say, and what they leave out."""
-    known = [(number, given) for number, step in enumerate(steps, start=1) if (given := certificate_of(step.model))]
+    """Say what certificates say, and what they leave out."""
+    certified = [(number, given) for number, step in enumerate(steps, start=1) if (given := certificate_of(step.model))]
     said = []
-    spent = [number for number, given in known if given.spent > given.budget]
+    spent = [number for number, given in certified if given.spent > given.budget]
     if spent:
         said.append(f"the certificate's budget is exceeded after request {spent[0]}")
-    if known and adaptive:
+    if certified and adaptive:
         said.append("certificates hold for requests that do not depend on the models, and these do")
     return said

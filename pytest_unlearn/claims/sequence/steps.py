@@ -1,6 +1,6 @@
 """One request of a sequence after the other: run the method, audit the union, and correct for all the looking.
 
-What a sequence of requests shows: each step in a row, and how far the model drifts from retrained ones.
+And the figures of it: each step in a row, and how far the model drifts from retrained ones.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import numpy as np
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.claims.accuracy import audit_utility
 from pytest_unlearn.claims.forgotten.audit import audit_forgotten
-from pytest_unlearn.core.evidence import Evidence, IntArray, Verdict
+from pytest_unlearn.core.evidence import Estimate, Evidence, IntArray, Verdict, most_severe
 from pytest_unlearn.core.figures import Cell, Curves, Table
 from pytest_unlearn.models.predict import Output, evaluate
 from pytest_unlearn.task import UnlearningTask, View
 
-ORDER = (Verdict.INVALID, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
-How = Mapping[str, Any]
+AuditKeywords = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,26 +49,23 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class StepAudit:
     """One audit of one step, with the verdict that is left after correction for all of them."""
 
     name: str
-    forgetting: bool
+    deciding: bool
     evidence: Evidence
     verdict: Verdict
+
+    @property
+    def estimate(self) -> Estimate:
+        """What the audit measured."""
+        return self.evidence.estimate
 
     @property
     def uncorrected(self) -> bool:
         """Whether the audit by itself says more than remains of it."""
         return self.verdict is not self.evidence.verdict
-
-    @property
-    def excess(self) -> float:
-        """How far the estimate may lie beyond its limit."""
-        estimate, claim = self.evidence.estimate, self.evidence.claim
-        above = -np.inf if claim.highest is None else estimate.high - claim.highest
-        below = -np.inf if claim.lowest is None else claim.lowest - estimate.low
-        return float(max(above, below))
 
 
 def next_step(
@@ -82,7 +78,7 @@ def next_step(
     drop: float,
     *,
     confidence: float,
-    how: How,
+    keywords: AuditKeywords,
 ) -> Step:
     """Run the method on one more request and audit all that was asked for; nothing is trained twice."""
     every = [*(step.request for step in before), request]
@@ -93,8 +89,8 @@ def next_step(
         View(name, task.split.train, rows) for name, rows in (("retain", after.retain.indices), ("forget", request))
     )
     made = task.unlearn_from(model, unlearner, retain, forget, seed=task.seed + len(before))
-    forgotten, utility = _audits(made, after, every, limit, drop, confidence=confidence, how=how)
-    distance, usual = _distances(made, after, how["output"])
+    forgotten, utility = _audits(made, after, every, limit, drop, confidence=confidence, keywords=keywords)
+    distance, usual = _distances(made, after, keywords["output"])
     return Step(
         request=request,
         model=made,
@@ -106,8 +102,10 @@ def next_step(
     )
 
 
-def correct(steps: Sequence[Step], limit: float, drop: float, *, confidence: float, how: How) -> list[Finding]:
-    """Every audit's verdict once it is paid for that there are so many of them.
+def correct(
+    steps: Sequence[Step], limit: float, drop: float, *, confidence: float, keywords: AuditKeywords
+) -> list[StepAudit]:
+    """Correct every audit's verdict for how many of them there are.
 
     What refutes (FAIL, INVALID) must do so at 1 - (1 - confidence) / m as well, the first step of Holm's procedure over
     all m audits; otherwise it is INCONCLUSIVE. PASS needs no correction, since all have to.
@@ -119,31 +117,33 @@ def correct(steps: Sequence[Step], limit: float, drop: float, *, confidence: flo
         own = (step.forgotten, step.utility)
         refuting = any(one.verdict in (Verdict.FAIL, Verdict.INVALID) for one in own)
         surely = (
-            _audits(step.model, step.task, every[:number], limit, drop, confidence=level, how=how) if refuting else own
+            _audits(step.model, step.task, every[:number], limit, drop, confidence=level, keywords=keywords)
+            if refuting
+            else own
         )
         for what, evidence, sure in zip(("forgetting", "utility"), own, surely, strict=True):
             refuted = evidence.verdict in (Verdict.FAIL, Verdict.INVALID)
-            weaker = refuted and sure.verdict is not evidence.verdict
+            withdrawn = refuted and sure.verdict is not evidence.verdict
             findings.append(
-                Finding(
+                StepAudit(
                     name=f"{what} after request {number}",
-                    forgetting=what == "forgetting",
+                    deciding=what == "forgetting",
                     evidence=evidence,
-                    verdict=Verdict.INCONCLUSIVE if weaker else evidence.verdict,
+                    verdict=Verdict.INCONCLUSIVE if withdrawn else evidence.verdict,
                 )
             )
     return findings
 
 
-def settle(findings: Sequence[Finding]) -> Finding:
-    """The finding that decides: the gravest, and the furthest beyond its limit; a PASS is shown by forgetting."""
-    gravest = min((finding.verdict for finding in findings), key=ORDER.index)
-    among = [one for one in findings if one.verdict is gravest and (one.forgetting or gravest is not Verdict.PASS)]
-    return max(among, key=lambda one: one.excess)
+def settle(audits: Sequence[StepAudit]) -> StepAudit:
+    """Return the audit that decides: the most severe, and the furthest beyond its limit; forgetting shows a PASS."""
+    verdict = most_severe(one.verdict for one in audits)
+    among = [one for one in audits if one.verdict is verdict and (one.deciding or verdict is not Verdict.PASS)]
+    return max(among, key=lambda one: one.evidence.claim.excess(one.estimate))
 
 
 def certificate_of(model: Any) -> Certificate | None:
-    """What a model says of its certificate: an attribute `certificate` with numbers `spent` and `budget`."""
+    """Read what a model says of its certificate: an attribute `certificate` with numbers `spent` and `budget`."""
     given = getattr(model, "certificate", None)
     spent, budget = getattr(given, "spent", None), getattr(given, "budget", None)
     if not isinstance(spent, Real) or not isinstance(budget, Real):
@@ -159,11 +159,10 @@ def _audits(
     drop: float,
     *,
     confidence: float,
-    how: How,
+    keywords: AuditKeywords,
 ) -> tuple[Evidence, Evidence]:
-    """Of forgetting, where each request is looked at as well, lest a large union hides a small leak; and of utility."""
-    output: Output = how["output"]
-    strict = how["require_controls"]
+    """Audit forgetting, each request as a slice as well (a large union hides a small leak), and utility."""
+    output: Output = keywords["output"]
     asked = {f"request {number}": np.isin(task.forget.indices, one) for number, one in enumerate(requests, start=1)}
     slices = asked if len(asked) > 1 else None
     return (
@@ -171,12 +170,12 @@ def _audits(
             model,
             task.forget,
             limit,
-            require_controls=strict,
+            require_controls=keywords["require_controls"],
             confidence=confidence,
             output=output,
             slices=slices,
         ),
-        audit_utility(model, task.test, drop, baseline=how["baseline"], confidence=confidence, output=output),
+        audit_utility(model, task.test, drop, baseline=keywords["baseline"], confidence=confidence, output=output),
     )
 
 
@@ -203,7 +202,7 @@ COLUMNS = (
 
 
 def steps_table(steps: Sequence[Step]) -> Table:
-    """Request by request, what was asked, found and spent."""
+    """Tabulate request by request what was asked, found and spent."""
     rows: list[tuple[Cell, ...]] = []
     for number, step in enumerate(steps, start=1):
         auc, drop, given = step.forgotten.estimate, step.utility.estimate, certificate_of(step.model)
@@ -231,7 +230,7 @@ def steps_table(steps: Sequence[Step]) -> Table:
 
 
 def accumulation_curves(steps: Sequence[Step]) -> Curves:
-    """How far the model's outputs are from retrained models', request by request."""
+    """Draw how far the model's outputs are from retrained models', request by request."""
     numbers = tuple(float(number) for number in range(1, len(steps) + 1))
     series = {
         name: (numbers, tuple(round(value, 6) for value in values))

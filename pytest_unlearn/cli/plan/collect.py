@@ -56,7 +56,7 @@ class _Trains(Exception):  # noqa: N818 - it says what a fixture does
 
 
 class Planner:
-    """A plugin that runs, in place of the collected tests, one item for each set of inputs they see."""
+    """A plugin that runs one item for each set of inputs, in place of the tests."""
 
     def __init__(self, visit: Callable[[Inputs], None]) -> None:
         self.visit = visit
@@ -82,7 +82,7 @@ class Planner:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Refuse whatever trains, if it is asked for in a way that `refuse_training` cannot foresee."""
+        """Refuse whatever trains and `refuse_training` cannot foresee."""
         if fixturedef.argname in TRAINING:
             raise _Trains(fixturedef.argname)
 
@@ -141,7 +141,7 @@ class Planner:
 
 
 def collect(arguments: Sequence[str], visit: Callable[[Inputs], None]) -> None:
-    """Let pytest collect a suite, and visit the inputs of its tests while their fixtures are alive.
+    """Let pytest collect a suite, and visit its inputs while fixtures are alive.
 
     Args:
         arguments: of pytest's command line.
@@ -161,7 +161,7 @@ def collect(arguments: Sequence[str], visit: Callable[[Inputs], None]) -> None:
 
 
 def refuse_training(item: pytest.Item, names: Iterable[str]) -> None:
-    """Refuse fixtures that stand, directly or not, on one that may train; nothing is evaluated for it."""
+    """Refuse fixtures that stand, directly or not, on one that may train."""
     waiting, seen = list(names), set[str]()
     while waiting:
         name = waiting.pop()
@@ -173,7 +173,7 @@ def refuse_training(item: pytest.Item, names: Iterable[str]) -> None:
 
 
 def evaluate(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> Inputs | None:
-    """The inputs that a test sees, None where it sees no split of the user's; models are never evaluated."""
+    """Evaluate the inputs that a test sees, without models; None without a split."""
     from pytest_unlearn.task import UnlearningTask
 
     seen = active(request._pyfuncitem, INPUTS)
@@ -200,7 +200,7 @@ def evaluate(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> In
 
 
 def _task(request: pytest.FixtureRequest, own_original: bool, own_references: bool) -> UnlearningTask:
-    """The task that the plugin's fixture makes, without the models that were handed over."""
+    """Make the task that the plugin's fixture makes, without models handed over."""
     trains = not own_original or (not own_references and fixtures.training_settings(request.config)["references"] > 0)
     refuse_training(request._pyfuncitem, ["unlearn_split", *(["unlearn_recipe"] if trains else [])])
     split = request.getfixturevalue("unlearn_split")
@@ -223,7 +223,7 @@ def _limits(config: pytest.Config, tests: Iterable[pytest.Item]) -> tuple[tuple[
 
 
 def _sentence(error: BaseException) -> str:
-    """What went wrong in an input, in one line."""
+    """Say in one line what went wrong in an input."""
     if isinstance(error, (Unusable, _Trains)):
         return str(error)
     if isinstance(error, (pytest.fail.Exception, pytest.skip.Exception)):
@@ -233,7 +233,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def told(text: str) -> str:
-    """The line of pytest's output that says what went wrong."""
+    """Find the line of pytest's output that says what went wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = [line[1:].strip() for line in lines if re.match(r"E\s", line)]
     errors = [line for line in lines if "error: " in line.lower() and "usage:" not in line]

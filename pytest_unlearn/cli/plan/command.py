@@ -80,7 +80,7 @@ def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool
 
 
 def _wanted(inputs: Inputs, options: argparse.Namespace) -> list[tuple[Setting, Setting]]:
-    """The limits and confidences to plan for; an option of plan stands for all."""
+    """List the limits and confidences to plan for; an option of plan stands for all."""
     given = [None if getattr(options, n) is None else Setting(getattr(options, n), "command line") for n in LIMITS]
     pairs = [(given[0] or limit, given[1] or confidence) for limit, confidence in inputs.limits]
     return list({(limit.value, confidence.value): (limit, confidence) for limit, confidence in pairs}.values())
@@ -156,7 +156,7 @@ def cost(inputs: Inputs, *, probing: bool) -> Iterator[str]:
 
 
 def trainings(inputs: Inputs) -> Trainings:
-    """What the task needs and what the cache has of it; the store is only read."""
+    """Look up what the task needs and what the cache has of it."""
     from pytest_unlearn.training import check_recipe
 
     task = inputs.task

@@ -37,7 +37,7 @@ class Design:
     scarcest: tuple[int, int] | None
 
     def smallest_limit(self, confidence: float) -> float:
-        """The smallest limit that an observed AUC of 1/2 would pass; 1 where nothing can be certified."""
+        """Find the smallest limit that an AUC of 1/2 would pass; 1 where there is none."""
         from scipy import special
 
         units = min(self.units, self.control_units)
@@ -50,7 +50,7 @@ class Design:
         return min(1.0, max(exchangeable, float(interval)))
 
     def power(self, limit: float, confidence: float) -> float:
-        """The chance that one deciding attack lets a perfect method pass, both sides considered."""
+        """Compute the chance that one deciding attack lets a perfect method pass."""
         from scipy import special
 
         if self.smallest_limit(confidence) > limit:
@@ -59,7 +59,7 @@ class Design:
         return max(0.0, 2.0 * float(special.ndtr(room)) - 1.0)
 
     def needed(self, limit: float, confidence: float) -> tuple[int, int]:
-        """How many units make a PASS possible at all, and how many likely (80%), with as many controls for each."""
+        """Find how many units make a PASS possible, and how many likely (80%)."""
         ratio = self.control_units / self.units
         # Strata and groups cost something beside one plain comparison of as many units.
         cost = self.error**2 / binormal_auc_variance(0.5, self.units, self.control_units)
@@ -69,7 +69,7 @@ class Design:
 
 
 def design(task: UnlearningTask) -> Design:
-    """Pair a task's forget examples and controls exactly as `audit_forgotten` does, without a model."""
+    """Pair forget examples and controls as the audit does, without a model."""
     case = open_case(
         task.forget,
         nonmembers=None,

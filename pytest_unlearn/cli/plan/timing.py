@@ -29,7 +29,7 @@ class Pace:
 
 
 def noted(cached: Sequence[tuple[Job, Entry]]) -> Pace | None:
-    """The pace of trainings that the cache holds, None if it notes no times."""
+    """Read the pace of trainings off the cache; None if it notes no times."""
     rates = [
         entry.info["seconds"] / len(job.dataset)
         for job, entry in cached
@@ -43,7 +43,7 @@ def noted(cached: Sequence[tuple[Job, Entry]]) -> Pace | None:
 
 
 def probe(recipe: Any, retain: View, seed: int) -> Pace:
-    """Run the recipe on small samples, and extrapolate in a straight line. Nothing that it returns is kept.
+    """Time the recipe on small samples, and extrapolate in a straight line.
 
     Raises:
         ValueError: there are too few examples for two samples.
@@ -63,7 +63,7 @@ def probe(recipe: Any, retain: View, seed: int) -> Pace:
 
 
 def samples(retain: View, seed: int) -> tuple[View, View]:
-    """A small and a larger sample of the retain set, every class in both; neither is most of it."""
+    """Draw a small and a larger sample of the retain set, every class in both."""
     classes = len(np.unique(retain.labels))
     large = min(len(retain) // 2, max(LARGE, PER_CLASS * classes))
     pair = _sample(retain, large // 4, seed), _sample(retain, large, seed)
@@ -95,7 +95,7 @@ def rounds(count: int, at_once: int) -> int:
 
 
 def duration(seconds: float) -> str:
-    """A rough length of time in words."""
+    """Put a rough length of time in words."""
     if seconds < 1:
         return "less than a second"
     for unit, length in (("second", 1), ("minute", 60)):

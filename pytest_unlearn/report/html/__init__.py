@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    """The whole report as one page; every string in it is escaped, and plots are inline SVG."""
+    """Write the whole report as one page: strings escaped, plots as inline SVG."""
     import jinja2
 
     environment = jinja2.Environment(

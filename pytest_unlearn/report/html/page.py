@@ -6,21 +6,21 @@ import base64
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_unlearn.report import wording as words
+from pytest_unlearn.report import wording
 from pytest_unlearn.report.html import plots
 from pytest_unlearn.report.ledger import reconcile
 
 ALL_IN_FULL = 40  # as many claims are always shown in full
-GRAVEST = 12  # of more, as many are: two thousand plots would neither be read nor fit
+MOST_SEVERE = 12  # of more, as many are: two thousand plots would neither be read nor fit
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!"}
 
 
 def page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything the template needs."""
+    """Gather everything the template needs."""
     entries = ledger["entries"]
-    passed, conclusion = words.conclusion(ledger, about.get("gate"))
-    order = words.gravest_first(entries)
-    full = set(order if len(order) <= ALL_IN_FULL else order[:GRAVEST])
+    passed, conclusion = wording.conclusion(ledger, about.get("gate"))
+    order = wording.most_severe_first(entries)
+    full = set(order if len(order) <= ALL_IN_FULL else order[:MOST_SEVERE])
     rows = [_row(number, entries[k], k in full) for number, k in enumerate(order, start=1)]
     return {
         "conclusion": conclusion,
@@ -31,7 +31,7 @@ def page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
         "rows": rows,
         "shortened": len(order) - len(full),
         "claims": [_claim(number, entries[k]) for number, k in enumerate(order, start=1) if k in full],
-        "threat_model": words.THREAT_MODEL,
+        "threat_model": wording.THREAT_MODEL,
         "tool": about["tool"],
         "created": about["created"],
         "command": " ".join(about["command"]),
@@ -48,7 +48,7 @@ def _row(number: int, entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]
         "text": evidence["claim"]["text"],
         "nodeid": entry["nodeid"],
         "label": evidence["label"],
-        "sentence": words.sentence(entry),
+        "sentence": wording.sentence(entry),
         "in_full": in_full,
     }
 
@@ -93,10 +93,11 @@ def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         role = "original" if control["name"] == "original" else "retrained"
         rows.append((control["name"], role if control["name"].startswith(role) else "other", control["estimate"]))
     limits = [limit for limit in (claim["lowest"], claim["highest"]) if limit is not None]
-    says = "; ".join(f"{name} {words.interval(estimate)}" for name, _, estimate in rows)
+    shown = "; ".join(f"{name} {wording.interval(estimate)}" for name, _, estimate in rows)
+    bounds = f"One-sided {evidence['estimate']['confidence']:.0%} bounds"
     yield {
         "title": f"Interval of the {claim['quantity']}",
-        "says": f"One-sided {evidence['estimate']['confidence']:.0%} bounds. {says}. Allowed: {words.allowed(claim)}.",
+        "says": f"{bounds}. {shown}. Allowed: {wording.allowed(claim)}.",
         "svg": plots.intervals(rows, limits, claim["quantity"]),
     }
     for exhibit in evidence["exhibits"]:
@@ -105,7 +106,7 @@ def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 
 def _drawn(exhibit: Mapping[str, Any]) -> str:
-    """The plot; one that its data do not allow is left out, and must not cost the report."""
+    """Draw a plot, or nothing where its data do not allow one."""
     try:
         return plots.DRAWN[exhibit["kind"]](exhibit)
     except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -118,18 +119,18 @@ def _controls(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _numbers(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
-    return words.number(estimate["value"]), words.number(estimate["low"]), words.number(estimate["high"])
+    return wording.number(estimate["value"]), wording.number(estimate["low"]), wording.number(estimate["high"])
 
 
 def _exposed(row: Mapping[str, Any]) -> dict[str, Any]:
     image = ""
     if row.get("pixels"):
         image = "data:image/png;base64," + base64.b64encode(plots.picture(row["pixels"])).decode()
-    return {"index": row["index"], "percentile": words.number(row["percentile"]), "image": image}
+    return {"index": row["index"], "percentile": wording.number(row["percentile"]), "image": image}
 
 
 def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was spent, as far as it is known; models handed over have no time."""
+    """Say what was spent, as far as it is known; models handed over have no time."""
     spent = entry["evidence"]["provenance"].get("seconds") or {}
     rows = [(f"{role} model", spent[role]) for role in ("original", "unlearned") if spent.get(role) is not None]
     references = [seconds for seconds in spent.get("references") or () if seconds is not None]
@@ -142,7 +143,7 @@ def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Nested provenance as (path, text) rows."""
+    """Flatten nested provenance into (path, text) rows."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flat(item, f"{path}.{key}" if path else str(key))

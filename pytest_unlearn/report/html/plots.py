@@ -60,7 +60,7 @@ def _styled(draw: Callable[Arguments, str]) -> Callable[Arguments, str]:
 
 @_styled
 def intervals(rows: Sequence[tuple[str, str, Mapping[str, Any]]], limits: Sequence[float], label: str) -> str:
-    """One interval a row, (name, role, estimate), over the claim's own axis, with the limits as lines."""
+    """Draw an interval a row, (name, role, estimate), and the limits as lines."""
     rows = [row for row in rows if row[2]["value"] is not None]
     longest = max((len(_short(name)) for name, _, _ in rows), default=0)
     figure, (axes,) = _figure(0.3 + 0.072 * longest, 0.85 + 0.24 * max(1, len(rows)), top=0.3)
@@ -83,7 +83,7 @@ def intervals(rows: Sequence[tuple[str, str, Mapping[str, Any]]], limits: Sequen
 
 @_styled
 def curves(exhibit: Mapping[str, Any]) -> str:
-    """Lines over a common axis."""
+    """Draw lines over a common axis."""
     figure, (axes,) = _figure(0.62)
     drawn = [value for xs, ys in exhibit["series"].values() for value in (*xs, *ys) if value]
     if exhibit["diagonal"]:
@@ -105,7 +105,7 @@ def curves(exhibit: Mapping[str, Any]) -> str:
 
 @_styled
 def histograms(exhibit: Mapping[str, Any]) -> str:
-    """One panel a model: the first set as a line, the second as a filled area."""
+    """Draw a panel a model: the first set as a line, the second as a filled area."""
     panels = exhibit["panels"]
     figure, axes = _figure(0.5, 0.6 + 1.1 * max(1, len(panels)), max(1, len(panels)), top=0.25)
     for axis, (position, (name, (first, second))) in zip(axes, enumerate(panels.items()), strict=False):
@@ -120,7 +120,7 @@ def histograms(exhibit: Mapping[str, Any]) -> str:
 
 
 def picture(pixels: Sequence[Any]) -> bytes:
-    """A small image as PNG."""
+    """Encode a small image as PNG."""
     import numpy as np
     from matplotlib.image import imsave
 
@@ -133,7 +133,7 @@ DRAWN = {"curves": curves, "histograms": histograms}
 
 
 def _figure(left: float, height: float = HEIGHT, rows: int = 1, top: float = 0.1) -> tuple[Any, list[Any]]:
-    """A figure with `left` and `top` inches of margin, and its axes from top to bottom."""
+    """Make a figure with `left` and `top` inches of margin, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, height))
@@ -154,7 +154,7 @@ def _svg(figure: Any) -> str:
 
 
 def _embedded(document: str) -> str:
-    """The drawing alone: without the file's head, unused names and empty groups, its colours left to the page."""
+    """Strip a drawing of head, unused names and empty groups; colours are the page's."""
     drawing = document[document.index("<svg") :].strip()
     drawing = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", drawing, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', drawing))
@@ -171,7 +171,7 @@ def _embedded(document: str) -> str:
 
 
 def _ungrouped(drawing: str) -> str:
-    """Without groups that say nothing; what is left nests as before."""
+    """Drop groups without attributes; what is left nests as before."""
     kept, open_groups = [], []
     for part in re.split(r"(<g[ >][^<]*?>|<g>|</g>)", drawing):
         if part.startswith("<g"):

@@ -118,7 +118,7 @@ def test_references_that_saw_the_canaries_make_the_audit_invalid(kind):
 def test_references_that_saw_the_canaries_are_found_out_however_much_is_tolerated():
     canaries, original, references = fitted("gaussian")
     evidence = audit_canaries_forgotten(
-        references[0], canaries, max_effect=50.0, original=original, references=[references[1], original]
+        references[0], canaries, max_effect=0.99, original=original, references=[references[1], original]
     )
     assert evidence.verdict is Verdict.INVALID
     assert "although it should never have seen them" in evidence.reasons[0]

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from pytest_unlearn.attacks.registry import Attack
-from pytest_unlearn.claims.common.findings import Finding, judge, shows_power
+from pytest_unlearn.claims.common.controls import shows_power
+from pytest_unlearn.claims.common.findings import AttackFinding, faults_of, judge_attacks
 from pytest_unlearn.core.evidence import Estimate, Scores, Verdict
 
 NO_SCORES = Scores(forget=np.zeros(1), controls=np.zeros(1))
@@ -36,13 +37,21 @@ class Normal:
 def finding(value, error=0.02, deciding=True, signed=True, problem="", name="attack"):
     measure = Normal(value, error)
     attack = Attack(name=name, score=lambda *_: NO_SCORES, measure=lambda *_: measure, signed=signed)
-    return Finding(
-        attack=attack, deciding=deciding, scores=NO_SCORES, measure=measure, estimate=measure.at(0.95), problem=problem
+    return AttackFinding(
+        name=name,
+        attack=attack,
+        faults=faults_of(attack),
+        role="decides" if deciding else "tripwire",
+        one_sided=not signed,
+        scores=NO_SCORES,
+        measure=measure,
+        estimate=measure.at(0.95),
+        problem=problem,
     )
 
 
 def verdict(*findings, can_certify=True):
-    return judge(findings, 0.55, 0.95, can_certify).verdict
+    return judge_attacks(findings, 0.55, 0.95, can_certify).verdict
 
 
 def test_every_deciding_bound_within_the_limit_on_both_sides_is_a_pass():
@@ -83,14 +92,14 @@ def test_a_deciding_score_that_cannot_be_interpreted_outranks_a_failure():
 
 
 def test_the_low_side_is_labelled_over_forgotten_and_signed_attacks_name_the_failure():
-    both = judge([finding(0.1, name="signed"), finding(0.95, signed=False)], 0.55, 0.95, True)
+    both = judge_attacks([finding(0.1, name="signed"), finding(0.95, signed=False)], 0.55, 0.95, True)
     assert (both.label, both.finding.attack.name) == ("over-forgotten", "signed")
-    assert judge([finding(0.9)], 0.55, 0.95, True).label == "recognisable"
-    assert judge([finding(0.5), finding(0.9, signed=False)], 0.55, 0.95, True).label == "conspicuous"
+    assert judge_attacks([finding(0.9)], 0.55, 0.95, True).label == "recognisable"
+    assert judge_attacks([finding(0.5), finding(0.9, signed=False)], 0.55, 0.95, True).label == "conspicuous"
 
 
 def test_power_is_a_deciding_lower_bound_beyond_the_limit():
-    assert shows_power([finding(0.60)], 0.55) is not None
-    assert shows_power([finding(0.57)], 0.55) is None
-    assert shows_power([finding(0.9, deciding=False)], 0.55) is None
-    assert shows_power([finding(0.9, problem="ties")], 0.55) is None
+    assert shows_power([finding(0.60)], 0.55)
+    assert not shows_power([finding(0.57)], 0.55)
+    assert not shows_power([finding(0.5), finding(0.9, deciding=False)], 0.55)
+    assert not shows_power([finding(0.9, problem="ties")], 0.55)

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 
 from pytest_unlearn.attacks.registry import Pairing
-from pytest_unlearn.claims.common.findings import judge, run_attacks
+from pytest_unlearn.claims.common.findings import judge_attacks, run_attacks
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.core.evidence import Answers, Outputs, Verdict
 from pytest_unlearn.models.query import Query
@@ -74,7 +74,7 @@ def test_a_class_probe_is_the_band_of_the_references_means():
 def test_a_class_probe_of_one_reference_is_never_certain():
     target, references = models(np.random.default_rng(0), 2, level=50.0)
     findings = run_attacks([CLASS], [], target, references, Pairing(), 0.95)
-    assert judge(findings, 0.55, 0.95, can_certify=True).verdict is Verdict.INCONCLUSIVE
+    assert judge_attacks(findings, 0.55, 0.95).verdict is Verdict.INCONCLUSIVE
 
 
 def test_features_that_do_not_vary_are_invalid_and_never_a_pass():
@@ -83,7 +83,7 @@ def test_features_that_do_not_vary_are_invalid_and_never_a_pass():
     for attack in (CLASS, LABEL):
         for others in (references, [flat, flat, flat]):
             findings = run_attacks([attack], [], flat, others, Pairing(), 0.95)
-            judgement = judge(findings, 0.55, 0.95, can_certify=True)
+            judgement = judge_attacks(findings, 0.55, 0.95)
             assert judgement.verdict is Verdict.INVALID, attack.name
             assert np.isfinite(findings[0].estimate.value)
 

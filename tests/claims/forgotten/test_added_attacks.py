@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -121,8 +122,9 @@ def test_the_task_s_own_models_are_asked_once_a_session(network_task):
         return np.zeros(len(view))
 
     probe = Attack(name="probe", score=RMIA.score, measure=auc_of_scores, queries=(Query(name="probe", ask=ask),))
+    audited = deepcopy(network_task.retrained[0])
     for _ in range(2):
-        audit_forgotten(network_task.retrained[0], network_task.forget, 0.7, attacks=[probe])
+        audit_forgotten(audited, network_task.forget, 0.7, attacks=[probe])
     # forget and controls: of the original and two references once, of the audited model in each audit
     assert len(asked) == 2 * 3 + 2 * 2
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +12,10 @@ from scipy import stats
 from sklearn.naive_bayes import GaussianNB
 
 from pytest_unlearn import EstimatorRecipe, UnlearningTask, Verdict, audit_not_relearnable
-from pytest_unlearn.claims.relearning.audit import hold_controls
-from pytest_unlearn.claims.relearning.curves import beyond_limits, log_loss_area
+from pytest_unlearn.claims.common.verdict import Finding
+from pytest_unlearn.claims.relearning.audit import run_controls
+from pytest_unlearn.claims.relearning.curves import FAULTS, judge_areas, log_loss_area
+from pytest_unlearn.core.evidence import Claim
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.statistics import band
 from tests.worlds.hidden import GROUP, class_split, class_task, folder, fresh, random_task
@@ -103,7 +104,7 @@ def test_a_reference_is_left_out_of_its_own_band_and_named():
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_references_withhold_a_pass(count):
     task = random_task(references=count)
-    evidence = audit_not_relearnable(fresh(task), task.forget, max_ratio=50.0, seeds=1)
+    evidence = audit_not_relearnable(fresh(task), task.forget, max_ratio=10.0, seeds=1)
     assert evidence.verdict is Verdict.INCONCLUSIVE
     assert any("no negative control" in reason for reason in evidence.reasons)
     if count == 1:
@@ -145,6 +146,7 @@ def test_what_cannot_relearn_says_so():
         (task.original, task.forget, {"learning_rate": 0.0}, "learning_rate must be a number above 0"),
         (task.original, task.forget, {"learning_rate": math.nan}, "learning_rate must be a number above 0"),
         (task.original, task.forget, {"max_ratio": 1.0}, "max_relearning"),
+        (task.original, task.forget, {"max_ratio": 10.1}, "max_relearning must be a number above 1 and at most 10"),
     ):
         with pytest.raises(ValueError, match=says):
             audit_not_relearnable(model, forget, **settings)
@@ -180,7 +182,13 @@ def test_an_area_is_beyond_the_limit_where_chance_gives_a_quarter_of_alpha(chanc
     error = references.std(ddof=1) * np.sqrt(1 + 1 / 5)
     number = references.mean() + limit + error * stats.t.isf(chance, 4)
     measures = {"one": band(number, references), "other": band(references.mean(), references)}
-    assert beyond_limits(measures, limit, 0.05) == ([("one", "high")] if beyond else [])
+    areas = [
+        Finding(name=name, measure=measure, estimate=measure.at(0.95), faults=FAULTS)
+        for name, measure in measures.items()
+    ]
+    judgement = judge_areas(areas, Claim(name="", quantity="", lowest=-limit, highest=limit), 0.95)
+    assert (judgement.verdict, judgement.finding.name) == (Verdict.FAIL if beyond else Verdict.INCONCLUSIVE, "one")
+    assert judgement.label == ("relearns slowly" if beyond else "")
 
 
 @pytest.mark.parametrize(("chance", "holds"), [(0.006, True), (0.002, False)])
@@ -190,5 +198,5 @@ def test_one_of_five_references_must_be_five_times_as_unlikely_to_be_called_unli
     curves = {}
     for number, area in enumerate((*areas, far)):
         curves[f"retrained {number}"] = np.full((6, 1, 2, 2), [math.exp(area), 0.5])
-    controls = hold_controls(curves, SimpleNamespace(forget=range(6)), limit, 0.95)
+    controls = run_controls(curves, 6, Claim(name="", quantity="", lowest=-limit, highest=limit), 0.95)
     assert [control.holds for control in controls.retrained] == [True] * 4 + [holds]

@@ -20,7 +20,8 @@ from pytest_unlearn import (
     audit_utility,
 )
 from pytest_unlearn.claims.sequence.adversary import checked_requests, chosen
-from pytest_unlearn.claims.sequence.steps import Finding, certificate_of, settle
+from pytest_unlearn.claims.sequence.steps import StepAudit, certificate_of, settle
+from pytest_unlearn.core.evidence import Claim, Estimate, Evidence
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.report.gate import unproven
 from unlearners import CertifiedNewton, NoOp, Retrain
@@ -252,13 +253,12 @@ def test_what_a_sequence_needs_is_said():
     assert ask(None, [first, np.array([9])], 2) is None
 
 
-def test_the_gravest_finding_decides():
-    from types import SimpleNamespace
-
+def test_the_most_severe_audit_decides():
     def finding(name, verdict, high, forgetting=True):
-        claim = SimpleNamespace(lowest=None, highest=0.55)
-        evidence = SimpleNamespace(claim=claim, estimate=SimpleNamespace(high=high, low=0.0), verdict=verdict)
-        return Finding(name=name, forgetting=forgetting, evidence=evidence, verdict=verdict)
+        estimate = Estimate(value=0.5, low=0.0, high=high, confidence=0.95, method="", n_forget=9)
+        claim = Claim(name="", quantity="", highest=0.55)
+        evidence = Evidence(claim=claim, verdict=verdict, estimate=estimate, decided_by="")
+        return StepAudit(name=name, deciding=forgetting, evidence=evidence, verdict=verdict)
 
     good, better = finding("a", Verdict.PASS, 0.54), finding("b", Verdict.PASS, 0.52)
     assert settle([better, good, finding("c", Verdict.PASS, 0.55, forgetting=False)]) is good

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_unlearn.report import wording as words
+from pytest_unlearn.report import wording
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
 
@@ -26,19 +26,19 @@ RELEASE, BLOCK = {"release": True, "reasons": []}, {"release": False, "reasons":
 
 
 def test_a_sentence_says_what_was_concluded_measured_and_allowed() -> None:
-    assert words.sentence(entry(value=0.52)) == (
+    assert wording.sentence(entry(value=0.52)) == (
         "No leakage was found through the tested channels: membership AUC 0.520, from 0.490 to 0.550 by one-sided 95% "
         "bounds; at most 0.55 is allowed."
     )
-    assert words.sentence(entry("FAIL", value=0.7)).startswith("The forget set can be told apart in this model: ")
-    assert "at worst in 1,200 requests" in words.sentence(entry(count=1200))
-    assert words.sentence(entry(outcome="skipped")).endswith("is allowed. The test itself ended as skipped.")
+    assert wording.sentence(entry("FAIL", value=0.7)).startswith("The forget set can be told apart in this model: ")
+    assert "at worst in 1,200 requests" in wording.sentence(entry(count=1200))
+    assert wording.sentence(entry(outcome="skipped")).endswith("is allowed. The test itself ended as skipped.")
 
 
 @pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INCONCLUSIVE", "INVALID"])
 def test_a_claim_nobody_has_words_for_still_gets_a_sentence(verdict: str) -> None:
-    assert words.sentence(entry(verdict, name="something_new"))[0].isupper()
-    assert "n/a" in words.sentence(entry(verdict, value=float("nan")))
+    assert wording.sentence(entry(verdict, name="something_new"))[0].isupper()
+    assert "n/a" in wording.sentence(entry(verdict, value=float("nan")))
 
 
 @pytest.mark.parametrize(
@@ -61,23 +61,23 @@ def test_a_claim_nobody_has_words_for_still_gets_a_sentence(verdict: str) -> Non
 def test_a_run_is_called_passed_only_when_everything_was_proven(
     ledger: dict[str, Any], gate: dict[str, Any] | None, passed: bool, text: str
 ) -> None:
-    assert words.conclusion(ledger, gate) == (passed, text)
+    assert wording.conclusion(ledger, gate) == (passed, text)
 
 
 @pytest.mark.parametrize("outcome", ["skipped", "xfailed", "xpassed", "rerun", "failed", "error", "not finished"])
 def test_a_pass_in_a_test_that_did_not_pass_proves_nothing(outcome: str) -> None:
-    assert not words.is_proven(entry("PASS", outcome))
-    assert words.is_proven(entry("PASS", "passed"))
-    assert not words.is_proven(entry("INCONCLUSIVE", "passed"))
+    assert not wording.is_proven(entry("PASS", outcome))
+    assert wording.is_proven(entry("PASS", "passed"))
+    assert not wording.is_proven(entry("INCONCLUSIVE", "passed"))
 
 
 def test_what_needs_attention_comes_first() -> None:
     ledger = run(("PASS", "passed"), ("INCONCLUSIVE", "passed"), ("PASS", "skipped"), ("FAIL", "failed"),
                  ("INVALID", "failed"), ("PASS", "passed"))  # fmt: skip
-    assert words.gravest_first(ledger["entries"]) == [4, 3, 1, 2, 0, 5]
+    assert wording.most_severe_first(ledger["entries"]) == [4, 3, 1, 2, 0, 5]
 
 
 def test_the_threat_model_promises_nothing_it_cannot_keep() -> None:
-    assert "no leakage was found through the tested channels" in words.THREAT_MODEL
-    assert "can defeat any test of the model alone" in words.THREAT_MODEL
-    assert "removed" not in words.THREAT_MODEL
+    assert "no leakage was found through the tested channels" in wording.THREAT_MODEL
+    assert "can defeat any test of the model alone" in wording.THREAT_MODEL
+    assert "removed" not in wording.THREAT_MODEL

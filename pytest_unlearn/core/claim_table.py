@@ -1,0 +1,343 @@
+"""Every claim in one table: what it states, what limits it, what it needs, and the words for each verdict.
+
+A claim is one folder with its audit and one row here. The public names, the assertions, the words of reports, the
+gate, `check`, release policies and the discovery of audits read the row, and none of them names a claim itself. They
+read it when they are asked, so that a row added before is found everywhere. Standard library only: pytest loads this
+table in every run.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
+
+SEVERITY = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2, "INVALID": 3}
+"""The one order of verdicts: the higher, the sooner somebody has to look."""
+
+ROUNDING = 9  # digits that survive a report and a logarithm
+
+
+class Range(NamedTuple):
+    """The numbers between two ends, which belong to it only where `closed` names them."""
+
+    low: float
+    high: float
+    closed: tuple[Literal["low", "high"], ...] = ()
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a number lies in the range."""
+        return self.low < value < self.high or any(value == getattr(self, end) for end in self.closed)
+
+    def __str__(self) -> str:
+        lower, upper = ("from" if "low" in self.closed else "above"), ("at most" if "high" in self.closed else "below")
+        return f"a number {lower} {self.low:g} and {upper} {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The setting that limits a claim.
+
+    Attributes:
+        setting: its name.
+        range: the values at which a PASS means something.
+        side: the end of the claim's interval that it sets.
+        value_of: the setting's value that this end stands for.
+        mirror: exchanges the two ends that belong together, where a claim has both; None where that varies.
+    """
+
+    setting: str
+    range: Range
+    side: Literal["lowest", "highest"] = "highest"
+    value_of: Callable[[float], float] = float
+    mirror: Callable[[float], float] | None = None
+
+    @property
+    def fixed(self) -> bool:
+        """Whether there is nothing to choose."""
+        return self.range.low == self.range.high
+
+    def value(self, claim: Mapping[str, Any]) -> float | None:
+        """Return the setting's value that a claim (as JSON) was judged at, if any."""
+        end = claim.get(self.side)
+        return None if end is None else self._value(end)
+
+    def objection(self, claim: Mapping[str, Any]) -> str:
+        """Say why no PASS within a claim's ends (as JSON) means anything, if so."""
+        other = claim.get("lowest" if self.side == "highest" else "highest")
+        mirrored = None if self.mirror is None or other is None else self._value(self.mirror(other))
+        values = [self.value(claim), *([] if mirrored is None else [mirrored])]
+        if values[0] is None:
+            return f"no {self.setting} limits it"
+        beyond = [value for value in values if value is not None and not self.range.holds(value)]
+        return f"no {self.setting} can be {beyond[0]:g}" if beyond else ""
+
+    def _value(self, end: float) -> float:
+        """Convert an end of the interval to the setting's scale."""
+        try:
+            return round(self.value_of(end), ROUNDING)
+        except OverflowError:
+            return math.inf
+
+    def looser(self, value: float, accepted: float) -> bool:
+        """Tell whether one value of the setting allows what another does not."""
+        return value > accepted if self.side == "highest" else value < accepted
+
+
+class PolicyStep(NamedTuple):
+    """What a built-in policy asks of a claim, in words and by keywords."""
+
+    says: str
+    keywords: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClaimSpec:
+    """One claim.
+
+    Attributes:
+        name: of `audit_<name>`, of `assert_<name>` and of its evidence.
+        module: where its audit lives.
+        states: what the assertion states, after "Assert that".
+        passes, fails, inconclusive: the headline of each verdict; an INVALID one says nothing of the claim.
+        limit: the setting that limits it.
+        needs: what has to be there for it; with an "unlearner" or "canaries" its audit is given these, and else `view`.
+        view: of the task, on which it judges a model.
+        fundamental: whether nothing can be asked of a model that cannot be asked this.
+        less_without_weights: whether it asks less of a model that hides its weights, whose PASS then shows nothing.
+        deviations: whether some of its attacks are unsigned, so that PASS asks for their upper bounds alone.
+        required: whether a gate requires it where nobody says what it requires.
+        in_policies: whether a release policy may require it.
+        steps: what it is asked in a built-in policy and in those after it.
+    """
+
+    name: str
+    module: str
+    states: str
+    passes: str
+    fails: str
+    inconclusive: str
+    limit: Limit
+    needs: Needs = ""
+    view: Literal["forget", "test"] = "forget"
+    fundamental: bool = False
+    less_without_weights: bool = False
+    deviations: bool = False
+    required: bool = False
+    in_policies: bool = True
+    steps: Mapping[str, PolicyStep] = field(default_factory=dict)
+
+    @property
+    def headlines(self) -> Mapping[str, str]:
+        """The headline of each verdict that says something of the claim."""
+        return {"PASS": self.passes, "FAIL": self.fails, "INCONCLUSIVE": self.inconclusive}
+
+    @property
+    def of_this_model(self) -> bool:
+        """Whether it says what one model forgot, not how well it or its method does."""
+        return self.needs != "unlearner" and self.view == "forget"
+
+    def audit(self) -> Callable[..., Any]:
+        """Import the audit."""
+        found: Callable[..., Any] = getattr(import_module(self.module), f"audit_{self.name}")
+        return found
+
+
+class View(Mapping[K, V]):
+    """A mapping made anew from the table whenever it is looked at."""
+
+    def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:
+        self._make = make
+
+    def __getitem__(self, key: K) -> V:
+        return self._make()[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._make())
+
+    def __len__(self) -> int:
+        return len(self._make())
+
+    def __repr__(self) -> str:
+        return repr(self._make())
+
+
+AUC = Limit("max_mia_auc", Range(0.5, 1), mirror=lambda end: 1 - end)
+DROP = Limit("max_drop", Range(0, 1, ("low",)))
+GAP = Limit("max_gap", Range(0, 1), mirror=operator.neg)
+RELEARNING = Limit("max_relearning", Range(1, 10, ("high",)), value_of=math.exp, mirror=operator.neg)
+RATIO = Limit("min_ratio", Range(0, 1), side="lowest")
+FRACTION = Limit("max_fraction", Range(0, 1, ("high",)))
+EFFECT = Limit("max_effect", Range(0, 1))
+FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
+
+TABLE: dict[str, ClaimSpec] = {
+    spec.name: spec
+    for spec in (
+        ClaimSpec(
+            name="forgotten",
+            module="pytest_unlearn.claims.forgotten.audit",
+            states="the forget set is no longer recognisable in this model",
+            passes="no leakage was found through the tested channels",
+            fails="the forget set can be told apart in this model",
+            inconclusive="this audit cannot tell whether the forget set is still recognisable",
+            limit=AUC,
+            fundamental=True,
+            deviations=True,
+            required=True,
+            steps={
+                "quick": PolicyStep("the forget set is not recognisable in the outputs"),
+                "thorough": PolicyStep("the forget set is not recognisable by any attack", {"attacks": "all"}),
+            },
+        ),
+        ClaimSpec(
+            name="utility",
+            module="pytest_unlearn.claims.accuracy",
+            states="accuracy is at most `max_drop` below the baseline's",
+            passes="the model is about as accurate as its baseline",
+            fails="the model lost more accuracy than allowed",
+            inconclusive="this audit cannot tell whether the model lost more accuracy than allowed",
+            limit=DROP,
+            view="test",
+            fundamental=True,
+            steps={"quick": PolicyStep("accuracy is near the retrained models'", {"baseline": "retrained"})},
+        ),
+        ClaimSpec(
+            name="class_forgotten",
+            module="pytest_unlearn.claims.class_forgotten.audit",
+            states="a removed class is treated as by the retrained models",
+            passes="unseen examples of the class are treated as by the retrained models",
+            fails="unseen examples of the class are not treated as by the retrained models",
+            inconclusive="this audit cannot tell whether the class is treated as by the retrained models",
+            limit=GAP,
+            needs="whole classes",
+            steps={"standard": PolicyStep("a removed class is treated as by retrained models")},
+        ),
+        ClaimSpec(
+            name="features_forgotten",
+            module="pytest_unlearn.claims.features.audit",
+            states="the features of no layer tell more of the forget set than retrained models' do",
+            passes="the layers' features tell no more of the forget set than retrained models' do",
+            fails="the layers' features still tell what the outputs may hide",
+            inconclusive="this audit cannot tell whether the features still know the forget set",
+            limit=AUC,
+            needs="weights",
+            steps={"standard": PolicyStep("nor in the features of any layer")},
+        ),
+        ClaimSpec(
+            name="no_residual",
+            module="pytest_unlearn.claims.residual.audit",
+            states="the forget set does not come back near its examples or in weakened copies of the model",
+            passes="nothing came back beside the forget examples or in weakened copies of the model",
+            fails="what was to be forgotten comes back beside the examples or in weakened copies",
+            inconclusive="this audit cannot tell whether anything comes back",
+            limit=AUC,
+            less_without_weights=True,
+            steps={"standard": PolicyStep("nor beside its examples or in weakened copies")},
+        ),
+        ClaimSpec(
+            name="not_relearnable",
+            module="pytest_unlearn.claims.relearning.audit",
+            states="the forget set is relearned no faster and no slower than by retrained models",
+            passes="the forget set is learned again as by retrained models",
+            fails="the forget set is learned again at another speed than by retrained models",
+            inconclusive="this audit cannot tell whether the forget set is relearned too fast",
+            limit=RELEARNING,
+            needs="weights",
+            steps={"standard": PolicyStep("it is relearned like something new")},
+        ),
+        ClaimSpec(
+            name="canaries_forgotten",
+            module="pytest_unlearn.claims.canaries.audit",
+            states="nothing is left of the canaries planted in train",
+            passes="no trace of the planted canaries was found",
+            fails="what was planted in the training data still shows in the model",
+            inconclusive="this audit cannot tell whether the planted canaries are forgotten",
+            limit=EFFECT,
+            needs="canaries",
+            steps={"standard": PolicyStep("planted canaries are forgotten")},
+        ),
+        ClaimSpec(
+            name="algorithm",
+            module="pytest_unlearn.claims.algorithm.audit",
+            states="the method forgets, whatever its seeds",
+            passes="the method left no leakage through the tested channels, on average over its models",
+            fails="what the method was asked to forget can be told apart, on average over its models",
+            inconclusive="these runs cannot tell whether the method forgets",
+            limit=AUC,
+            needs="unlearner",
+            deviations=True,
+            steps={"thorough": PolicyStep("the method forgets, whatever its seeds")},
+        ),
+        ClaimSpec(
+            name="indistinguishable",
+            module="pytest_unlearn.claims.indistinguishable.audit",
+            states="unlearned models are as like retrained ones as these are like each other",
+            passes="the method's models answer the forget set much as retrained ones do",
+            fails="the method's models answer the forget set unlike retrained ones",
+            inconclusive="these models cannot tell whether the method is like retraining",
+            limit=RATIO,
+            needs="unlearner",
+            steps={"thorough": PolicyStep("its models' law is that of retraining")},
+        ),
+        ClaimSpec(
+            name="efficient",
+            module="pytest_unlearn.claims.efficient.audit",
+            states="the method takes at most `max_fraction` of the time of retraining",
+            passes="the method takes no more of retraining's time than allowed",
+            fails="the method takes more of retraining's time than allowed",
+            inconclusive="too few runs to say what the method costs",
+            limit=FRACTION,
+            needs="unlearner",
+            steps={"thorough": PolicyStep("it costs a fraction of retraining")},
+        ),
+        ClaimSpec(
+            name="matches_retrained",
+            module="pytest_unlearn.claims.accuracy",
+            states="accuracy is within `max_gap` of the references'",
+            passes="the model's accuracy is that of the retrained models",
+            fails="the model's accuracy differs from the retrained models'",
+            inconclusive="this audit cannot tell whether the model's accuracy is that of the retrained models",
+            limit=GAP,
+            view="test",
+            in_policies=False,
+        ),
+        ClaimSpec(
+            name="sequence",
+            module="pytest_unlearn.claims.sequence.audit",
+            states="after every request of a sequence, all of it is forgotten",
+            passes="after every request, no leakage was found through the tested channels",
+            fails="the sequence of requests left something to be told apart, or a worse model",
+            inconclusive="this audit cannot tell whether every request of the sequence was forgotten",
+            limit=AUC,
+            needs="unlearner",
+            deviations=True,
+            in_policies=False,  # a release has no requests
+        ),
+        ClaimSpec(
+            name="survives",
+            module="pytest_unlearn.search.survives",
+            states="no deletion request was found that the method does not forget",
+            passes="of the requests that were tried, none was confirmed to fail",
+            fails="there is a deletion request that the method fails on",
+            inconclusive="the search could not have found a failing request here",
+            limit=FAILURES,
+            needs="unlearner",
+            in_policies=False,  # a search is above the claims that it searches with
+        ),
+    )
+}
+"""The claims by name, in the order in which policies ask them. The product never changes it."""
+
+
+def assertion_names() -> frozenset[str]:
+    """Return the names of all assertions, that of a whole release included."""
+    return frozenset({"assert_release", *(f"assert_{name}" for name in TABLE)})
