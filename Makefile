@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 PROCESSES := tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance tests/search examples/github_actions examples/adversarial_requests
-COVERED := tests/unit tests/claims tests/conformance tests/metrics tests/plugin tests/cli tests/search tests/testing
+COVERED := tests/unit tests/claims tests/conformance tests/metrics tests/plugin tests/cli tests/testing
 
 .PHONY: audit test test-processes test-slow test-pythons coverage benchmark judged leaderboard lint types contracts clean
 
