@@ -27,7 +27,7 @@ from pytest_unlearn.claims.common.controls import (
 )
 from pytest_unlearn.claims.common.evidence import AucTerms, build_evidence, rounded
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks, run_attacks
-from pytest_unlearn.claims.common.inputs import Case
+from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import (
     Decision,
@@ -54,7 +54,7 @@ class AttackAudit:
     """
 
     model: Any
-    case: Case
+    inputs: AuditInputs
     terms: AucTerms
     target: Answers
     original: Answers | None
@@ -69,7 +69,7 @@ class AttackAudit:
 
 def audit_with_attacks(
     model: Any,
-    case: Case,
+    inputs: AuditInputs,
     run: Run,
     terms: AucTerms,
     *,
@@ -83,7 +83,7 @@ def audit_with_attacks(
 
     Args:
         model: the audited model.
-        case: what it is compared with; models are asked what its attacks ask.
+        inputs: what it is compared with; models are asked what its attacks ask.
         run: the attacks on one model's answers, calibrated by other models'.
         terms: of the claim.
         power: the positive control, if it is not the attacks on the original: of its answers, the references' and the
@@ -93,9 +93,9 @@ def audit_with_attacks(
         certifiable, counted: see `judge`.
     """
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
-    original = case.answers(case.original) if case.original is not None else None
-    target = replace(case.answers(model), original=original)
-    references = distinct([replace(case.answers(one), original=original) for one in case.references])
+    original = inputs.answers(inputs.original) if inputs.original is not None else None
+    target = replace(inputs.answers(model), original=original)
+    references = distinct([replace(inputs.answers(one), original=original) for one in inputs.references])
     others = [answers for answers in references if not same_answers(answers, target)]
     findings = run(target, others)
     judged = judge_attacks(findings, limit, confidence, certifiable, counted=counted)
@@ -106,7 +106,7 @@ def audit_with_attacks(
     controls = Controls(
         original=None if original is None else power(original, references, findings),
         retrained=tuple(negative_control(k, judge_attacks(found, limit, level)) for k, found in enumerate(rotations)),
-        blind=None if references else blind_control(case, limit, confidence),
+        blind=None if references else blind_control(inputs, limit, confidence),
     )
     settles: tuple[str, ...] = advice.TRIAL_UNSETTLED
     if counted:
@@ -118,41 +118,41 @@ def audit_with_attacks(
     step = f"give at least {fewest_references} references, so that each can be judged by the others"
     decision = decide(
         judged,
-        vetoes=_vetoes(case, references, controls, limit, confidence),
+        vetoes=_vetoes(inputs, references, controls, limit, confidence),
         before=[doubt(f"{says}others")] if few else [],
         doubts=[
             *missing_controls(controls, require_controls, no_negative=no_negative),
-            *_unlike_references(case, target, references, confidence),
+            *_unlike_references(inputs, target, references, confidence),
             Objection((), (step,) if few else (), Verdict.PASS),
             Objection((), settles if judged.verdict is Verdict.INCONCLUSIVE else (), Verdict.PASS),
         ],
         notes=(
-            *_notes(case, references, require_controls),
-            *identity_notes(model, case.original, case.references, case.models),
+            *_notes(inputs, references, require_controls),
+            *identity_notes(model, inputs.original, inputs.references, inputs.models),
         ),
     )
     return AttackAudit(
-        model, case, terms, target, original, references, others, findings, rotations, controls, judged, decision
+        model, inputs, terms, target, original, references, others, findings, rotations, controls, judged, decision
     )
 
 
 def run_chosen(
-    deciding: Sequence[Attack], tripwires: Sequence[Attack], case: Case, confidence: float
-) -> tuple[Case, Run, int]:
-    """Return the case that asks what these attacks ask, how to run them, and the references that controls take.
+    deciding: Sequence[Attack], tripwires: Sequence[Attack], inputs: AuditInputs, confidence: float
+) -> tuple[AuditInputs, Run, int]:
+    """Return inputs for which these attacks are asked, how to run them, and the references that controls take.
 
     Tripwires that lack references or examples are left out; without any reference nothing can be run.
     """
-    case = case.for_attacks((*deciding, *tripwires))
-    fewest = min(len(case.forget), len(case.controls))
+    inputs = inputs.for_attacks((*deciding, *tripwires))
+    fewest = min(len(inputs.forget), len(inputs.controls))
 
     def run(target: Answers, among: Sequence[Answers]) -> tuple[AttackFinding, ...]:
         if not among:
             raise ValueError(ONLY_ITSELF)
         able = [a for a in tripwires if len(among) >= a.least_references and fewest >= a.least_examples]
-        return run_attacks(deciding, able, target, among, case.pairing, confidence)
+        return run_attacks(deciding, able, target, among, inputs.pairing, confidence)
 
-    return case, run, 1 + max(attack.least_references for attack in deciding)
+    return inputs, run, 1 + max(attack.least_references for attack in deciding)
 
 
 def attack_evidence(
@@ -170,7 +170,7 @@ def attack_evidence(
 
     `own_original` and `own_references` say whether these are the task's; `settings` are recorded besides.
     """
-    case = audit.case
+    inputs = audit.inputs
     return build_evidence(
         audit.terms.claim(name, quantity),
         audit.decision,
@@ -178,13 +178,13 @@ def attack_evidence(
         controls=audit.controls,
         provenance=provenance(
             audit.model,
-            (case.forget, case.controls),
-            case.task,
-            models=case.models,
-            original=own_original and case.original is not None,
-            retrained=own_references and bool(case.references),
+            (inputs.forget, inputs.controls),
+            inputs.task,
+            models=inputs.models,
+            original=own_original and inputs.original is not None,
+            retrained=own_references and bool(inputs.references),
             require_controls=audit.terms.require_controls,
-            match="class" if case.pairing.forget_strata is not None else None,
+            match="class" if inputs.pairing.forget_strata is not None else None,
             outputs=outputs_digest(audit.target),
             references=len(audit.references),
             **settings,
@@ -200,13 +200,13 @@ def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], .
 
 
 def _vetoes(
-    case: Case, references: Sequence[Answers], controls: Controls, limit: float, confidence: float
+    inputs: AuditInputs, references: Sequence[Answers], controls: Controls, limit: float, confidence: float
 ) -> list[Objection]:
     """Return why forget set and controls differ for models that saw neither, or without any model."""
     failed = [control for control in controls.retrained if not control.holds]
     if failed:
         worst = max(failed, key=lambda control: abs(control.estimate.value - 0.5))
-        blind = blind_control(case, limit, confidence)
+        blind = blind_control(inputs, limit, confidence)
         right = [np.mean([correctness(getattr(a, side)).mean() for a in references]) for side in ("forget", "controls")]
         differ = f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls"
         reasons = (f"the negative control fails: {worst.says}", blind.says, differ)
@@ -217,7 +217,7 @@ def _vetoes(
 
 
 def _unlike_references(
-    case: Case, target: Answers, references: Sequence[Answers], confidence: float
+    inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float
 ) -> list[Objection]:
     """Return why the model's answers on the controls are not those of a model that saw none of them."""
     found = []
@@ -225,7 +225,7 @@ def _unlike_references(
     uncorrelated = uncorrelated_with_references(target, comparable)
     if uncorrelated:
         found.append(doubt(uncorrelated, advice.OUT_OF_ORDER))
-    bootstrapped = case.task is not None and case.task.bootstrapped
+    bootstrapped = inputs.task is not None and inputs.task.bootstrapped
     trained, sure = "", False
     if references:
         trained, sure = controls_look_trained(target, references, confidence, bootstrapped=bootstrapped)
@@ -234,17 +234,17 @@ def _unlike_references(
     return found
 
 
-def _notes(case: Case, references: Sequence[Answers], require_controls: bool) -> tuple[str, ...]:
+def _notes(inputs: AuditInputs, references: Sequence[Answers], require_controls: bool) -> tuple[str, ...]:
     notes = []
     if not references:
         notes.append(
             "uncalibrated: no references, so examples are not compared with what a retrained model makes of them"
         )
-    if len(references) < len(case.references):
+    if len(references) < len(inputs.references):
         notes.append(
-            f"{len(case.references)} references give only {len(references)} different models; equal ones count once"
+            f"{len(inputs.references)} references give only {len(references)} different models; equal ones count once"
         )
-    if case.task is not None and case.task.bootstrapped and references:
+    if inputs.task is not None and inputs.task.bootstrapped and references:
         notes.append(
             "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
         )

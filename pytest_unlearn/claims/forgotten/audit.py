@@ -20,7 +20,7 @@ from pytest_unlearn.claims.common.findings import (
     labels_only,
     slice_masks,
 )
-from pytest_unlearn.claims.common.inputs import Case, open_case
+from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
 from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks
 from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, scores_by_model
@@ -78,7 +78,7 @@ def audit_forgotten(
     """
     terms = auc_terms(max_mia_auc, confidence, require_controls)
     added = attacks_by_name(attacks)
-    case = open_case(
+    inputs = resolve_inputs(
         forget,
         nonmembers=nonmembers,
         baseline=baseline,
@@ -87,23 +87,23 @@ def audit_forgotten(
         output=output,
         require_controls=terms.require_controls,
     )
-    added, left_out = available_attacks(added, case, model, insist=attacks != "all")
-    masks = slice_masks(slices, len(case.forget))
-    case = case.for_attacks(added)
-    many, controls = len(case.forget), len(case.controls)
-    certifiable = can_certify(terms.limit, terms.confidence, many, controls, **case.pairing.labels)
-    run = partial(evaluate_attacks, pairing=case.pairing, confidence=terms.confidence, more=added, slices=masks)
+    added, left_out = available_attacks(added, inputs, model, insist=attacks != "all")
+    masks = slice_masks(slices, len(inputs.forget))
+    inputs = inputs.for_attacks(added)
+    many, controls = len(inputs.forget), len(inputs.controls)
+    certifiable = can_certify(terms.limit, terms.confidence, many, controls, **inputs.pairing.labels)
+    run = partial(evaluate_attacks, pairing=inputs.pairing, confidence=terms.confidence, more=added, slices=masks)
     audit = audit_with_attacks(
         model,
-        case,
+        inputs,
         run,
         terms,
-        power=partial(_power, pairing=case.pairing, limit=terms.limit, confidence=terms.confidence),
+        power=partial(_power, pairing=inputs.pairing, limit=terms.limit, confidence=terms.confidence),
         certifiable=certifiable,
         counted=True,
     )
     judged = audit.judged
-    whole = len(judged.finding.scores.forget) == len(case.forget)
+    whole = len(judged.finding.scores.forget) == len(inputs.forget)
     shown = judged.finding if whole else audit.findings[0]  # a slice has no score for every forget example
     return attack_evidence(
         audit,
@@ -112,7 +112,7 @@ def audit_forgotten(
         figures=(*_figures(audit, shown), *_tables(audit, run, masks)),
         own_original=baseline is None,
         own_references=references is None,
-        most_exposed=_most_exposed(case, shown if judged.verdict is Verdict.FAIL else None, audit.findings[0]),
+        most_exposed=_most_exposed(inputs, shown if judged.verdict is Verdict.FAIL else None, audit.findings[0]),
         calibrated=bool(audit.references),
         attacks={"added": [attack.name for attack in added], "left out": left_out},
     )
@@ -141,7 +141,7 @@ def _power(
 
 def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Exhibit, ...]:
     """Return the secondary analyses that can be made here."""
-    findings, pairing, confidence = audit.findings, audit.case.pairing, audit.terms.confidence
+    findings, pairing, confidence = audit.findings, audit.inputs.pairing, audit.terms.confidence
     as_peers = findings
     if len(audit.references) >= ENOUGH:  # judged by as many as each of them
         as_peers = run(audit.target, audit.others[: len(audit.references) - 1])
@@ -156,32 +156,32 @@ def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Ex
 
 
 def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Exhibit, ...]:
-    case, original = audit.case, audit.original
+    inputs, original = audit.inputs, audit.original
     if original is not None and is_coarse(audit.findings):
         original = labels_only(original)
-    scores = scores_by_model(shown.attack, shown.scores, original, audit.references, case.pairing)
-    labels = case.forget.labels, case.controls.labels
+    scores = scores_by_model(shown.attack, shown.scores, original, audit.references, inputs.pairing)
+    labels = inputs.forget.labels, inputs.controls.labels
     return forgetting_figures(
-        shown.attack, scores, audit.target, audit.others, labels, case.pairing, audit.terms.confidence
+        shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, audit.terms.confidence
     )
 
 
-def _most_exposed(case: Case, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:
+def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:
     """Return the forget examples that stand out most under the attack that failed, else the first deciding one."""
     finding = failed or usual
-    below = np.zeros(len(case.forget))
-    for label in np.unique(case.forget.labels) if case.pairing.forget_strata is not None else [None]:
-        ours = slice(None) if label is None else case.forget.labels == label
-        theirs = slice(None) if label is None else case.controls.labels == label
+    below = np.zeros(len(inputs.forget))
+    for label in np.unique(inputs.forget.labels) if inputs.pairing.forget_strata is not None else [None]:
+        ours = slice(None) if label is None else inputs.forget.labels == label
+        theirs = slice(None) if label is None else inputs.controls.labels == label
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
     strangeness = 1 - below if failed and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]
     shown = resolve("report_thumbnails").value
     return tuple(
         Exposure(
-            index=int(case.forget.indices[i]),
+            index=int(inputs.forget.indices[i]),
             percentile=float(below[i]),
-            pixels=pixels(case.forget[int(i)][0]) if shown else None,
+            pixels=pixels(inputs.forget[int(i)][0]) if shown else None,
         )
         for i in order
     )

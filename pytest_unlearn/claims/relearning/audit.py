@@ -10,7 +10,7 @@ from typing import Any
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import negative_control, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
-from pytest_unlearn.claims.common.inputs import Case, open_task_case
+from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
 from pytest_unlearn.claims.common.verdict import (
     Finding,
@@ -83,9 +83,9 @@ def audit_not_relearnable(
             raise ValueError(f"{name} must be a whole number from 1, not {given!r}.")
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be a number above 0, not {learning_rate!r}.")
-    case = open_task_case(forget, output, require_controls, "assert_not_relearnable")
+    inputs = resolve_task_inputs(forget, output, require_controls, "assert_not_relearnable")
     query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
-    curves = _curves(case, model, query)
+    curves = _curves(inputs, model, query)
     highest = math.log(limit)
     claim = Claim(
         name="not_relearnable",
@@ -94,9 +94,9 @@ def audit_not_relearnable(
         highest=highest,
         sources=sources,
     )
-    findings = measure_areas(curves["this model"], retrained_curves(curves), len(case.forget), confidence)
+    findings = measure_areas(curves["this model"], retrained_curves(curves), len(inputs.forget), confidence)
     judged = judge_areas(findings, claim, confidence)
-    controls = run_controls(curves, len(case.forget), claim, confidence)
+    controls = run_controls(curves, len(inputs.forget), claim, confidence)
     vetoes = failed_negative_control(controls, advice.UNLIKE_REFERENCES)
     decision = decide(
         judged,
@@ -107,7 +107,7 @@ def audit_not_relearnable(
         ),
         notes=(
             *(() if vetoes else (finding.summary for finding in findings)),
-            *identity_notes(model, case.original, case.references, case.models),
+            *identity_notes(model, inputs.original, inputs.references, inputs.models),
         ),
     )
     return build_evidence(
@@ -117,10 +117,10 @@ def audit_not_relearnable(
         controls=controls,
         provenance=provenance(
             model,
-            (case.forget,),
-            case.task,
-            models=case.models,
-            original=case.original is not None,
+            (inputs.forget,),
+            inputs.task,
+            models=inputs.models,
+            original=inputs.original is not None,
             retrained=True,
             steps=steps,
             seeds=seeds,
@@ -132,19 +132,19 @@ def audit_not_relearnable(
     )
 
 
-def _curves(case: Case, model: Any, query: Query) -> dict[str, FloatArray]:
+def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArray]:
     """What the query found of each model; a reference that is the audited model itself is left out."""
-    task = case.task
+    task = inputs.task
     assert task is not None
-    twin = twin_of(model, None, case.references, case.models)
-    if twin and len(case.references) == 1:
+    twin = twin_of(model, None, inputs.references, inputs.models)
+    if twin and len(inputs.references) == 1:
         raise ValueError(ONLY_ITSELF)
-    found = {"this model": case.models.of(model).ask(query, case.forget, case.output)}
-    if case.original is not None:
-        found["original"] = case.models.of(case.original).ask(query, case.forget, case.output)
-    for number, reference in enumerate(case.references):
+    found = {"this model": inputs.models.of(model).ask(query, inputs.forget, inputs.output)}
+    if inputs.original is not None:
+        found["original"] = inputs.models.of(inputs.original).ask(query, inputs.forget, inputs.output)
+    for number, reference in enumerate(inputs.references):
         if twin != f"retrained {number}":
-            found[f"retrained {number}"] = case.models.of(reference).ask(query, case.forget, case.output)
+            found[f"retrained {number}"] = inputs.models.of(reference).ask(query, inputs.forget, inputs.output)
     return found
 
 

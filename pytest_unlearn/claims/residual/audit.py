@@ -21,7 +21,7 @@ from pytest_unlearn.claims.common.attack_audit import (
     run_chosen,
 )
 from pytest_unlearn.claims.common.evidence import auc_terms
-from pytest_unlearn.claims.common.inputs import Case, open_task_case
+from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
 from pytest_unlearn.claims.residual.input_changes import Mirrored, Shifted, is_images
 from pytest_unlearn.claims.residual.weight_changes import (
     BenignEpochs,
@@ -93,10 +93,10 @@ def audit_no_residual(
         al. 2024 (benign training); Goel et al. 2022 (heads).
     """
     terms = auc_terms(max_mia_auc, confidence, require_controls)
-    case = open_task_case(forget, output, terms.require_controls, "assert_no_residual")
-    assert case.task is not None
-    near = _queries(case, neighbours)
-    weak = _changed(case.task, model, _usual_changes(output) if changes is None else changes)
+    inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_no_residual")
+    assert inputs.task is not None
+    near = _queries(inputs, neighbours)
+    weak = _changed(inputs.task, model, _usual_changes(output) if changes is None else changes)
     deciding: list[Attack] = []
     tripwires: list[Attack] = []
     for query in (*near, *weak):
@@ -105,8 +105,8 @@ def audit_no_residual(
         tripwires += others
     if not deciding:
         raise ValueError("nothing to try: neighbours={} and changes={} leave out everything.")
-    case, run, fewest = run_chosen(deciding, tripwires, case, terms.confidence)
-    audit = audit_with_attacks(model, case, run, terms, fewest_references=fewest, corrected=True)
+    inputs, run, fewest = run_chosen(deciding, tripwires, inputs, terms.confidence)
+    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest, corrected=True)
     return attack_evidence(
         audit,
         name="no_residual",
@@ -117,16 +117,16 @@ def audit_no_residual(
     )
 
 
-def _queries(case: Case, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
-    chosen = dict(neighbours) if neighbours is not None else _usual(case)
+def _queries(inputs: AuditInputs, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
+    chosen = dict(neighbours) if neighbours is not None else _usual(inputs)
     return [
         Query(name=f"near: {name}", ask=Augmentations(augment=augment, queries=QUERIES))
         for name, augment in chosen.items()
     ]
 
 
-def _usual(case: Case) -> dict[str, Neighbour]:
-    some = case.forget.inputs(np.arange(min(2, len(case.forget))))
+def _usual(inputs: AuditInputs) -> dict[str, Neighbour]:
+    some = inputs.forget.inputs(np.arange(min(2, len(inputs.forget))))
     if np.asarray(some).dtype.kind not in "f":
         raise ValueError(
             "inputs are not numbers that noise can move (tokens? bytes?): pass neighbours={'paraphrase': function}, "
