@@ -15,7 +15,7 @@ import numpy as np
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Wording, decide, judge
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Wording, decide, judge
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP
@@ -36,7 +36,9 @@ def audit_utility(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Is the model's accuracy at most `max_drop` below its baseline's? A paired non-inferiority claim.
+    """Audit whether accuracy is at most `max_drop` below a baseline's.
+
+    A paired non-inferiority claim.
 
     Args:
         model: the unlearned model, of any kind `audit_forgotten` takes.
@@ -75,7 +77,9 @@ def audit_matches_retrained(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Is the model's accuracy within `max_gap` of the retrained references', on either side? A paired equivalence.
+    """Audit whether accuracy is within `max_gap` of retrained models', on both sides.
+
+    A paired equivalence claim.
 
     On the forget view this is the literature's unlearning-accuracy gap (UA), on retain RA, on test TA.
 
@@ -130,13 +134,13 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     Raises:
         ValueError: when the baseline is named but the view knows no task, or the task has no such models.
     """
-    known = as_view(view, "examples")
-    name, models = _baseline(known, baseline)
-    own = known.task.models if known.task is not None else ModelHandles(np.unique(known.labels))
+    asked = as_view(view, "examples")
+    name, models = _baseline(asked, baseline)
+    own = asked.task.models if asked.task is not None else ModelHandles(np.unique(asked.labels))
     handles = own.for_audit()
-    ours, *answers = (handles.of(one).outputs(known, output) for one in (model, *models))
+    ours, *answers = (handles.of(one).outputs(asked, output) for one in (model, *models))
     return Comparison(
-        view=known,
+        view=asked,
         name=name,
         named=isinstance(baseline, str),
         ours=correctness(ours),
@@ -150,9 +154,9 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
     """Judge the paired difference in accuracy (baseline minus model for a drop, else model minus baseline)."""
     drop = claim.lowest is None
     measure = _difference(comparison.ours, comparison.theirs, drop=drop)
-    fault = Fault(label, "repair the model on retain, or use a method that changes less")
+    failure = FailureKind(label, "repair the model on retain, or use a method that changes less")
     finding = Finding(
-        name="accuracy", measure=measure, estimate=measure.at(confidence), faults={"high": fault, "low": fault}
+        name="accuracy", measure=measure, estimate=measure.at(confidence), failures={"high": failure, "low": failure}
     )
     judged = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""), counted=True)
     needed = judged.needed

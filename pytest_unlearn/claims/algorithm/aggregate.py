@@ -49,7 +49,7 @@ def over_runs(
     confidence: float,
     standard: bool = True,
 ) -> tuple[AttackFinding, ...]:
-    """Each attack's findings on a model of every run, as one finding on their mean."""
+    """Run each attack on a model of every run, and make one finding of their mean."""
     each = [
         evaluate_attacks(of(run), among(run), run.pairing, confidence, standard=standard, vulnerable=False)
         for run in runs
@@ -61,7 +61,7 @@ def over_runs(
 
 
 def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, inflation: float = 1.0) -> AttackFinding:
-    """One finding on the mean. Runs without any information are left out of it, unless that is what most are."""
+    """Make one finding of the mean; runs without information are left out of it, unless that is what most are."""
     told = [finding for finding in found if not finding.problem]
     problem = ""
     if 2 * len(told) <= len(found):
@@ -77,7 +77,7 @@ def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, infl
 
 
 def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confidence: float) -> list[AttackFinding]:
-    """The class that stands out most on the mean over runs, on either side; none where classes are not compared."""
+    """Find the class that stands out most on the mean over runs, on either side; none where classes mix."""
     if any(run.pairing.forget_strata is None for run in runs):
         return []
     scores = [attack.score(run.unlearned, run.references, run.pairing) for run in runs]
@@ -139,7 +139,7 @@ def _outside(answers: Answers, run: Run) -> Answers:
 
 
 def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
-    """Each run's model judged by the laws of the other runs, under both nulls; none below five runs."""
+    """Judge each run's model by the laws of the other runs, under both nulls; none below five runs."""
     if len(runs) < ENOUGH_RUNS:
         return []
     found = []
@@ -165,7 +165,7 @@ def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
 
 
 def _as_seen_from(run: Run, other: Run) -> Shadow:
-    """Another run's answers on this run's forget set and controls."""
+    """Rearrange another run's answers to this run's forget set and controls."""
     return Shadow(
         unlearned=rearranged(other.unlearned, other.drawn, run.drawn),
         original=rearranged(other.original, other.drawn, run.drawn),
@@ -174,7 +174,7 @@ def _as_seen_from(run: Run, other: Run) -> Shadow:
 
 
 def rearranged(answers: Answers, drawn: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Answers:
-    """Answers split by one request, split by another."""
+    """Split answers by another request than they are split by."""
     logits = np.empty((len(drawn), answers.forget.logits.shape[1]))
     labels = np.empty(len(drawn), dtype=np.int64)
     for mask, part in ((drawn, answers.forget), (~drawn, answers.controls)):

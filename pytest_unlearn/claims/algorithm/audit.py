@@ -45,11 +45,11 @@ def audit_algorithm(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Does this method forget requests like this one, whatever its seeds? Models are what is sampled.
+    """Audit whether a method forgets requests like this one, whatever its seeds.
 
-    Each run trains an original and unlearns a request with seeds of their own; an attack's AUC is averaged over runs,
-    and its interval is Student's t over them. So a request too small to be judged by itself can be judged as one of
-    many.
+    Models are what is sampled: each run trains an original and unlearns a request with seeds of their own; an attack's
+    AUC is averaged over runs, and its interval is Student's t over them. So a request too small to be judged by itself
+    can be judged as one of many.
 
     Args:
         unlearner: `unlearner(model, retain, forget, *, seed) -> model`.

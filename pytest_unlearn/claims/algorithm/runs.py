@@ -82,7 +82,7 @@ class _Joined:
 
 
 def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
-    """The pool of a task; its examples keep the order forget, then controls."""
+    """Open the pool of a task; its examples keep the order forget, then controls."""
     forget, controls, retain = task.forget, task.controls, task.retain
     examples = Examples(_Joined(retain, forget, controls), "train and controls")
     start = len(retain)
@@ -110,7 +110,7 @@ def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
 
 
 def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int, output: Output) -> list[Run]:
-    """`count` runs, with seeds counted from the task's.
+    """Make `count` runs, with seeds counted from the task's.
 
     Raises:
         ValueError: when the unlearner changed its input, or a model cannot be asked.
@@ -144,7 +144,7 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int
 
 
 def _train_set(pool: RequestPool, drawn: NDArray[np.bool_]) -> View:
-    """What a run trains on, a dataset of its own: a method must not see what was not drawn, nor that it is tested."""
+    """Build a run's training set, its own: a method must not see what was not drawn, nor that it is tested."""
     parts = [View("part", pool.examples, positions) for positions in (pool.retain, pool.positions[drawn])]
     examples = Examples(_Joined(*parts), "train")
     return View("train", examples, np.arange(len(examples)))
@@ -172,7 +172,7 @@ def _pairing(pool: RequestPool, drawn: NDArray[np.bool_]) -> Pairing:
 
 
 def _as_many(wanted: IntArray, labels: IntArray, by_class: bool, seed: int) -> IntArray:
-    """Positions of as many controls as forget examples, class by class, or of all where there are fewer."""
+    """Choose as many controls as forget examples, class by class, or all where there are fewer."""
     order = np.random.default_rng(seed).permutation(len(labels))
     if not by_class:
         return np.sort(order[: len(wanted)])
@@ -181,7 +181,7 @@ def _as_many(wanted: IntArray, labels: IntArray, by_class: bool, seed: int) -> I
 
 
 def _draw(pool: RequestPool, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A request, drawn independently of all others: as many of each class as the real one, or whole units."""
+    """Draw a request independently of all others: as many of each class as the real one, or whole units."""
     first = np.arange(len(pool.positions)) < pool.size
     if pool.units is None:
         strata = pool.labels if pool.by_class else np.zeros(len(first), dtype=np.int64)

@@ -71,7 +71,7 @@ def audit_canaries_forgotten(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Did the model unlearn the canaries that were planted before training? Chance's own law is the yardstick.
+    """Audit whether the canaries planted before training were unlearned.
 
     What decided about each canary was drawn at random, so that a model that never saw them shows exactly what the draw
     gives, however hard the data are and whatever the model is like. References are therefore not needed.
@@ -222,7 +222,7 @@ def _positive(findings: Sequence[CanaryFinding], claim: Claim) -> ControlResult:
     """Report whether the original, which trained on the canaries, shows them beyond the limit with certainty."""
     assert claim.highest is not None
     fails = f"the original does not show the canaries beyond {claim.highest:g} with certainty"
-    able = [finding for finding in findings if finding.faults]
+    able = [finding for finding in findings if finding.failures]
     return positive_control(able, claim.highest, "the original shows the canaries", fails, explained=True)
 
 

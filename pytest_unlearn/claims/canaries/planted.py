@@ -45,7 +45,7 @@ class PlantedTrain:
 
 
 def planted_train(given: Any, examples: Examples, change: TrainingChange) -> tuple[Any, IntArray]:
-    """What to train on, and the positions of the canaries in it. What is left keeps its order."""
+    """Return what to train on, and the positions of the canaries in it; what is left keeps its order."""
     kept = np.ones(len(examples), dtype=bool)
     if change.left_out is not None:
         kept[change.left_out] = False
@@ -69,7 +69,7 @@ def planted_train(given: Any, examples: Examples, change: TrainingChange) -> tup
 
 
 def moved(inputs: Any, shift: FloatArray) -> Any:
-    """Inputs plus a shift, of the inputs' own type and precision."""
+    """Add a shift to inputs, in their own type and precision."""
     if is_tensor(inputs):
         import torch
 

@@ -68,7 +68,7 @@ def plant_canaries(
     classes: Sequence[int] | None = None,
     triggers: int | None = None,
 ) -> Canaries:
-    """Which training data show later, beyond doubt, whether they were forgotten? Those that chance decided about.
+    """Plant canaries in training data, to show later whether they were forgotten.
 
     Call it before training. All randomness comes from `seed`, which must not be one that models are trained with and
     should be kept from whoever trains and unlearns.
@@ -132,12 +132,12 @@ def plant_canaries(
 
 
 def digest_of(examples: Examples) -> str:
-    """A digest of exact inputs and labels, in order."""
+    """Digest exact inputs and labels, in order."""
     return hashlib.sha256(b"".join(examples.digests)).hexdigest()
 
 
 def _digest(examples: Examples, change: TrainingChange) -> str:
-    """The digest of what will be trained on, without reading all of it again."""
+    """Digest what will be trained on, without reading all of it again."""
     inputs = examples.inputs(change.rows) if change.inputs is None else change.inputs
     digests = dict(enumerate(examples.digests))
     digests.update(zip(change.rows.tolist(), Examples((inputs, change.labels), "canaries").digests, strict=True))
@@ -147,7 +147,7 @@ def _digest(examples: Examples, change: TrainingChange) -> str:
 
 
 def _distinct(examples: Examples) -> IntArray:
-    """Examples without an exact copy: a copy in retain would be remembered by honest models too."""
+    """List examples without an exact copy: a copy in retain would be remembered by honest models too."""
     seen = Counter(examples.contents)
     return np.array([i for i, content in enumerate(examples.contents) if seen[content] == 1], dtype=np.int64)
 

@@ -63,7 +63,7 @@ def audit_class_forgotten(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Are never-trained examples of a removed class treated as models treat them that never knew the class?
+    """Audit whether unseen examples of a removed class are treated as if never known.
 
     Compared with the retrained references, two-sided: accuracy, confidence in the class, and confidence in whatever is
     answered. Besides: how the answers are distributed over classes, and accuracy on the other classes.

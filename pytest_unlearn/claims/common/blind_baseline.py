@@ -19,7 +19,7 @@ MOST_FEATURES = 4096
 
 
 def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
-    """AUC of a cross-fitted classifier on raw inputs and labels, forget against controls. Target: 0.5.
+    """Measure the AUC of a cross-fitted classifier on raw inputs and labels, forget against controls. Target: 0.5.
 
     Inputs are flattened; a label counts both as it is and by how plausible a simple classifier of the same pooled data
     finds it, so that mislabelled examples show. Out-of-fold scores are ranked within their fold before they are pooled.
@@ -36,7 +36,7 @@ def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
 
 
 def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> ControlResult:
-    """The blind baseline as a control: it holds unless the two sets are told apart with certainty."""
+    """Report on the blind baseline as a control: it holds unless it tells the two sets apart with certainty."""
     estimate = blind_baseline(inputs).at(confidence)
     holds = estimate.low <= limit
     tells = "does not tell" if holds else "tells"
@@ -51,7 +51,7 @@ def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> Contr
 
 
 def _subset(view: View, most: int, seed: int) -> IntArray:
-    """Positions in the view: all, or a draw that holds at least one example of each class."""
+    """Choose positions in the view: all, or a draw that holds at least one example of each class."""
     if len(view) <= most:
         return np.arange(len(view))
     order = np.random.default_rng(seed).permutation(len(view))
@@ -67,7 +67,7 @@ def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
 
 
 def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int) -> FloatArray:
-    """Out-of-fold probability of each example's own label under a simple classifier of the pooled data."""
+    """Score each example's own label out of fold, by a simple classifier of the pooled data."""
     from sklearn.ensemble import RandomForestClassifier
 
     def score(fitted: IntArray, held: IntArray) -> FloatArray:

@@ -168,7 +168,7 @@ def attack_finding(
         name=attack.name,
         measure=measure,
         estimate=measure.at(confidence),
-        faults={side: high if side == "high" else OVER_FORGOTTEN for side in attack.sides},
+        failures={side: high if side == "high" else OVER_FORGOTTEN for side in attack.sides},
         role="decides" if deciding else "tripwire",
         problem=problem,
         one_sided=not attack.signed,

@@ -37,7 +37,7 @@ class AuditInputs:
     retain: View | None = None
 
     def for_attacks(self, attacks: Sequence[Attack]) -> AuditInputs:
-        """The same inputs, in which models are also asked what these attacks ask; what several ask, once."""
+        """Return the same inputs, in which models are also asked what these attacks ask; what several ask, once."""
         queries = tuple(dict.fromkeys(query for attack in attacks for query in attack.queries))
         names = [query.name for query in queries]
         if len(set(names)) < len(names):
@@ -126,7 +126,7 @@ def resolve_inputs(
 
 
 def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
-    """Handles of an audit on other examples than a task's, of whose models some may be those of the task."""
+    """Make the handles of an audit on other examples than a task's, of whose models some may be the task's."""
     return ModelHandles(classes, task.device if task is not None else None).for_audit()
 
 
@@ -149,7 +149,7 @@ def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
 
 
 def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray | None) -> IntArray | None:
-    """The unit of deletion: the split's groups; else exact copies, which are no independent evidence, count as one.
+    """Return the units of deletion: the split's groups; else exact copies, no independent evidence, count as one.
 
     Copies are numbered apart from the groups of the controls, with which they have nothing in common.
     """
@@ -162,8 +162,8 @@ def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray |
 
 
 def _check_disjoint(trained: View, controls: View) -> None:
-    known = {trained.examples.contents[i] for i in trained.indices}
-    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in known]
+    contents = {trained.examples.contents[i] for i in trained.indices}
+    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in contents]
     if shared:
         raise ValueError(
             f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove "

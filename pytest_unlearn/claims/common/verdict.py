@@ -20,14 +20,14 @@ Role = Literal["decides", "bounded", "tripwire"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FailureKind:
     """What a failure on one side is called, and what to do about it."""
 
     label: str
     advice: str
 
 
-RECOGNISABLE, OVER_FORGOTTEN, CONSPICUOUS = (Fault(label, step) for label, step in what_next.LEAK.items())
+RECOGNISABLE, OVER_FORGOTTEN, CONSPICUOUS = (FailureKind(label, step) for label, step in what_next.LEAK.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +51,14 @@ class Reported:
 class Finding(Reported):
     """One quantity of one model, and what follows where it lies beyond the limits.
 
-    `estimate` is the measure at the audit's confidence. `faults` names the failure on each side that can make the
+    `estimate` is the measure at the audit's confidence. `failures` names the failure on each side that can make the
     verdict FAIL. `problem` says why the finding cannot be interpreted. A `one_sided` one withholds PASS on the low side
     by its value alone. `tested`, if not `measure`, has to be beyond the limits for a FAIL; `limits` are the finding's
     own where a claim has several. `summary` is the finding in words.
     """
 
     measure: Measure
-    faults: Mapping[Side, Fault] = field(default_factory=dict)
+    failures: Mapping[Side, FailureKind] = field(default_factory=dict)
     problem: str = ""
     summary: str = ""
     one_sided: bool = False
@@ -148,9 +148,9 @@ def judge(
     beyond = _beyond(findings, claim, 1 - confidence)
     if beyond:
         finding, side, _ = max(beyond, key=lambda one: -one[2] if foremost is None else foremost(one[0]))
-        fault, limits = finding.faults[side], finding.limits or claim
-        says = wording.beyond.format(finding=finding, side=side, label=fault.label, limits=limits)
-        return settled(Verdict.FAIL, finding, says, fault.advice, label=fault.label)
+        failure, limits = finding.failures[side], finding.limits or claim
+        says = wording.beyond.format(finding=finding, side=side, label=failure.label, limits=limits)
+        return settled(Verdict.FAIL, finding, says, failure.advice, label=failure.label)
     worst = max(required, key=lambda finding: excess(finding, claim))
     if excess(worst, claim) > 0 or not certifiable:
         says = "so few forget examples cannot certify this limit, whatever the model"
@@ -261,7 +261,7 @@ def _beyond(findings: Sequence[F], claim: Claim, alpha: float) -> list[tuple[F, 
     tried: list[tuple[F, Side, float]] = []
     for finding in findings:
         limits = finding.limits or claim
-        for side in finding.faults if not finding.problem else ():
+        for side in finding.failures if not finding.problem else ():
             limit = limits.highest if side == "high" else limits.lowest
             if limit is not None:
                 tried.append((finding, side, limit))

@@ -12,7 +12,7 @@ import numpy as np
 
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Objection, Wording, decide, doubt, judge
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Objection, Wording, decide, doubt, judge
 from pytest_unlearn.claims.efficient.stopwatch import Clock, Lap, time_method, time_recipe
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence
 from pytest_unlearn.core.figures import Cell, Table
@@ -53,7 +53,7 @@ def audit_efficient(
     clock: Clock = time.perf_counter,
     confidence: float = CONFIDENCE,
 ) -> Evidence:
-    """Does the method take at most `max_fraction` of the time that retraining takes?
+    """Audit whether the method takes at most `max_fraction` of retraining's time.
 
     Method and recipe run in turns in this process, on one thread, on the task's own data; which of the two goes first
     alternates, so that a machine that slows down favours neither. Both run once before that, off the clock. Each model
@@ -95,7 +95,10 @@ def audit_efficient(
     original.check_unchanged()
     measure = median([pair.fraction for pair in pairs])
     finding = Finding(
-        name="time", measure=measure, estimate=measure.at(confidence), faults={"high": Fault("too slow", TOO_SLOW)}
+        name="time",
+        measure=measure,
+        estimate=measure.at(confidence),
+        failures={"high": FailureKind("too slow", TOO_SLOW)},
     )
     claim = Claim(
         name="efficient",

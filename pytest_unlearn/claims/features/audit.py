@@ -43,7 +43,7 @@ def audit_features_forgotten(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Is the forget set no more recognisable in the features of any layer than it is in retrained models' features?
+    """Audit whether layers' features tell no more of the forget set than retrained ones'.
 
     Few-shot linear probes on what enters each layer: of labels (on forget examples and controls alike, so that what
     generalisation explains cancels), of membership, and of each class that was removed as a whole (on all its

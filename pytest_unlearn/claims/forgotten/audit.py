@@ -49,7 +49,7 @@ def audit_forgotten(
     attacks: str | Iterable[str | Attack] = "standard",
     slices: Mapping[str, Any] | None = None,
 ) -> Evidence:
-    """Is the forget set still recognisable in this model?
+    """Audit whether the forget set is still recognisable in this model.
 
     Args:
         model: the unlearned model: an `nn.Module`, a fitted scikit-learn classifier, a callable `x -> logits`, or

@@ -9,7 +9,7 @@ import numpy as np
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.common.verdict import (
-    Fault,
+    FailureKind,
     Finding,
     Objection,
     Wording,
@@ -45,7 +45,7 @@ def audit_indistinguishable(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Do models that the method unlearned answer the forget set as models retrained without it do? Over many of each.
+    """Audit whether unlearned models answer the forget set as retrained models do.
 
     The forgetting quality F of the NeurIPS 2023 challenge, F(U, R), relative to F(R, R') of two sets of retrained
     models, since even equal laws have an F near 0.2. For each run an original is trained and unlearned and two models
@@ -96,7 +96,9 @@ def audit_indistinguishable(
         lowest=limit,
         sources=sources,
     )
-    finding = Finding(name=QUALITY, measure=ratio, estimate=ratio.at(confidence), faults={"low": Fault(UNLIKE, REPAIR)})
+    finding = Finding(
+        name=QUALITY, measure=ratio, estimate=ratio.at(confidence), failures={"low": FailureKind(UNLIKE, REPAIR)}
+    )
     judged = judge([finding], claim, confidence, wording=WORDING)
     controls = _controls(samples, limit, confidence)
     before = [

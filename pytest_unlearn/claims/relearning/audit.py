@@ -44,7 +44,7 @@ def audit_not_relearnable(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Does the model relearn the forget set as fast as models that never saw it, and no faster?
+    """Audit whether the model relearns the forget set no faster than retrained models.
 
     Copies of the model are trained on the forget set for a few steps; the areas under their loss and under their error
     rate are compared with those of the retrained references, as ratios, on both sides: a smaller area is left-over
@@ -133,7 +133,7 @@ def audit_not_relearnable(
 
 
 def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArray]:
-    """What the query found of each model; a reference that is the audited model itself is left out."""
+    """Ask each model the query; a reference that is the audited model itself is left out."""
     task = inputs.task
     assert task is not None
     twin = twin_of(model, None, inputs.references, inputs.models)

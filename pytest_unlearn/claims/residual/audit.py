@@ -63,7 +63,7 @@ def audit_no_residual(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Is the forget set unrecognisable near its examples too, and in mildly changed copies of the model?
+    """Audit whether the forget set is unrecognisable nearby and in changed copies too.
 
     The attacks of `assert_forgotten` on neighbours of all examples and on weakened copies of the model, each against
     references that were asked about the same neighbours or weakened in the same way. What a filter hides of exactly the

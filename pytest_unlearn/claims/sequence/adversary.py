@@ -16,7 +16,7 @@ Adversary = Callable[..., Any]  # adversary(model, asked_so_far, task, seed) -> 
 
 
 def adaptive_adversary(model: Any, asked_so_far: IntArray, task: UnlearningTask, seed: int) -> IntArray:
-    """Which examples would an adversary delete next, who sees the current model?
+    """Choose what an adversary would delete next, who sees the current model.
 
     Those whose neighbours are deleted already, and that the model is still most confident about: the sum of both ranks,
     so that neither scale counts. A method that leaves a trace of what it deleted is asked about what lies beside it.
@@ -46,7 +46,7 @@ def adaptive_adversary(model: Any, asked_so_far: IntArray, task: UnlearningTask,
 
 
 def checked_requests(requests: Any, task: UnlearningTask) -> tuple[IntArray, ...]:
-    """A list of requests as positions in train.
+    """Check a list of requests, as positions in train.
 
     Raises:
         ValueError: an empty list, an empty request, positions that are none, or that are asked for twice; a request
@@ -66,7 +66,7 @@ def checked_requests(requests: Any, task: UnlearningTask) -> tuple[IntArray, ...
 
 
 def checked_request(request: Any, before: Sequence[IntArray], task: UnlearningTask) -> IntArray:
-    """One request after others, as positions in train; errors as in `checked_requests`."""
+    """Check one request after others, as positions in train; errors as in `checked_requests`."""
     number, count = len(before) + 1, len(task.split.train)
     positions = np.asarray(request)
     if positions.dtype == bool and positions.shape == (count,):
@@ -95,7 +95,7 @@ def checked_request(request: Any, before: Sequence[IntArray], task: UnlearningTa
 def chosen(
     requests: Any, task: UnlearningTask, rounds: int | None, size: int | None
 ) -> Callable[[Any, Sequence[IntArray], int], IntArray | None]:
-    """What is asked next, as a function of the current model, of what was asked, and of a seed; None at the end.
+    """Return what is asked next, given the current model, what was asked, and a seed; None at the end.
 
     Raises:
         ValueError: a list that cannot be asked for, `rounds=` or `size=` with a list, or an adversary without them.

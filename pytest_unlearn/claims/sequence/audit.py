@@ -42,7 +42,7 @@ def audit_sequence(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Does the method forget request after request, each run on what it made of the last?
+    """Audit whether a method forgets request after request, run on its own results.
 
     After each request all that was asked for so far is audited together, as `audit_forgotten` does, against models
     retrained without it, and each request within it as a slice, which can make it FAIL; and utility as `audit_utility`

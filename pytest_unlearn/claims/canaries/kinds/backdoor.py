@@ -34,14 +34,14 @@ class BackdoorPlan:
     classes: IntArray
 
     def triggered(self, trigger: int) -> Any:
-        """The probes with one trigger put into them."""
+        """Put one trigger into the probes."""
         return with_trigger(self.probes, self.features[trigger], self.values[trigger])
 
 
 def plant_backdoor(
     examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator, *, triggers: int
 ) -> TrainingChange:
-    """`count` rows that share `triggers` triggers evenly; each trigger's target is drawn uniformly from the classes."""
+    """Plant `triggers` triggers in `count` rows evenly; each trigger's target is drawn uniformly from the classes."""
     classes = np.unique(examples.labels)
     if not isinstance(triggers, int) or not 1 <= triggers <= count:
         raise ValueError(f"triggers must be a whole number from 1 to count={count}, not {triggers!r}.")
@@ -78,7 +78,7 @@ def plant_backdoor(
 
 
 def with_trigger(inputs: Any, features: NDArray[np.bool_], values: FloatArray) -> Any:
-    """A copy of the inputs, stacked, in which some features of the flattened input have the trigger's values."""
+    """Copy the inputs, stacked, with the trigger's values in some features of the flattened input."""
     shape = inputs.shape
     if is_tensor(inputs):
         import torch
@@ -92,7 +92,7 @@ def with_trigger(inputs: Any, features: NDArray[np.bool_], values: FloatArray) -
 
 
 def _patterns(examples: Examples, triggers: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Random features, about the square root of their number, at whichever of their extremes is the less usual."""
+    """Draw features, about the square root of their number, at whichever of their extremes is the less usual."""
     some = np.unique(np.linspace(0, len(examples) - 1, min(LOOKED_AT, len(examples))).astype(np.int64))
     seen = to_numpy(examples.inputs(some)).reshape(len(some), -1).astype(np.float64)
     lowest, highest, mean = seen.min(axis=0), seen.max(axis=0), seen.mean(axis=0)

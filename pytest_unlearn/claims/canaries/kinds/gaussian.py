@@ -57,7 +57,7 @@ def plant_gaussian(
 
 
 def _spread(examples: Examples) -> float:
-    """The root mean square over features of their standard deviations."""
+    """Return the root mean square over features of their standard deviations."""
     some = np.unique(np.linspace(0, len(examples) - 1, min(LOOKED_AT, len(examples))).astype(np.int64))
     spread = float(np.sqrt(to_numpy(examples.inputs(some)).astype(np.float64).var(axis=0).mean()))
     if spread == 0:

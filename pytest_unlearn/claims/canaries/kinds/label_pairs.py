@@ -28,7 +28,7 @@ class PairsPlan:
 
 
 def pairs_within(examples: Examples, rows: IntArray, rng: np.random.Generator) -> IntArray:
-    """As many pairs of rows of one class as there are, at random, shape (pairs, 2), ordered by class."""
+    """Draw as many pairs of rows of one class as there are, shape (pairs, 2), ordered by class."""
     found = []
     for label in np.unique(examples.labels[rows]):
         members = rng.permutation(rows[examples.labels[rows] == label])
@@ -72,7 +72,7 @@ def plant_confusion(
     *,
     classes: Sequence[int] | None,
 ) -> TrainingChange:
-    """`count` pairs, half of each of two classes (by default the most frequent), labelled as the other one."""
+    """Plant `count` pairs, half of each of two classes (by default the most frequent), labelled as the other."""
     present, sizes = np.unique(examples.labels, return_counts=True)
     if classes is None:
         classes = present[np.argsort(-sizes, kind="stable")[:2]].tolist()
@@ -94,7 +94,7 @@ def plant_confusion(
 
 
 def plant_mislabelled(examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator) -> TrainingChange:
-    """`count` pairs within a class, each with a wrong label drawn uniformly from the other classes."""
+    """Plant `count` pairs within a class, each with a wrong label drawn uniformly from the other classes."""
     present = np.unique(examples.labels)
     if len(present) < 2:
         raise ValueError("mislabelled canaries need two classes or more: with one there is no wrong label.")
