@@ -19,7 +19,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.claims.common.controls import uncorrelated_with_references
 from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, judge_attacks, labels_only
-from pytest_unlearn.claims.common.verdict import Judgement
+from pytest_unlearn.claims.common.verdict import Decision
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Verdict
 from pytest_unlearn.core.recorder import Entry, severity
 from pytest_unlearn.models.predict import evaluate
@@ -123,7 +123,7 @@ def result_of_entry(plain: RequestResult, entry: Entry, trainings: int) -> Reque
 class Screening:
     """What a screening came to; `doubts` tells by kind why the answers cannot be judged."""
 
-    judgement: Judgement[AttackFinding]
+    judgement: Decision[AttackFinding]
     doubts: Mapping[str, str]
     coarse: bool
 
@@ -283,7 +283,7 @@ class RequestRunner:
         findings = tuple(finding for finding in findings if finding.deciding)
         able = can_certify(self.limit, self.confidence, len(forget), int(kept.sum()), **pairing.labels)
         judgement = judge_attacks(findings, self.limit, self.confidence, able)
-        invalid = judgement.reason if judgement.verdict is Verdict.INVALID else ""
+        invalid = "".join(judgement.reasons) if judgement.verdict is Verdict.INVALID else ""
         doubts = {
             "invalid": invalid,
             "uncorrelated": "" if invalid else uncorrelated_with_references(target, matched_references),
