@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from unlearners.common.isolation import Examples
-from unlearners.common.training import Data, stack
+from unlearners._core.isolation import Examples
+from unlearners._core.training import Data, stack
 
 # Rows that were scaled to norm 1 in single precision exceed it by rounding.
 TOLERANCE = 1e-6

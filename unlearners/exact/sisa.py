@@ -12,9 +12,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.data import Subset
 
-from unlearners.common.isolation import Examples, Unsupported, isolated, require_module
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import seeded
+from unlearners._core.isolation import Examples, Unsupported, isolated, require_module
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import seeded
 from unlearners.exact.sisa_ensemble import Checkpoint, Shard, SisaEnsemble
 
 

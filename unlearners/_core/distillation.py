@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
-from unlearners.common.training import chunks
+from unlearners._core.training import chunks
 
 
 def log_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:

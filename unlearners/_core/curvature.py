@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from unlearners.common.distillation import answers, log_probabilities
-from unlearners.common.isolation import Unsupported
-from unlearners.common.training import Data, Loss, chunks
+from unlearners._core.distillation import answers, log_probabilities
+from unlearners._core.isolation import Unsupported
+from unlearners._core.training import Data, Loss, chunks
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
