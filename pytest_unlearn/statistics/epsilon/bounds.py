@@ -108,32 +108,6 @@ def _log_ratio(high: FloatArray, low: FloatArray, delta: float) -> FloatArray:
     return np.asarray(np.log(np.maximum(high - delta, 1e-300) / low))
 
 
-def auc_of_epsilon(epsilon: float, delta: float = 0.0) -> float:
-    """The highest AUC of any attack on what is (epsilon, delta) private: 1 - (1 - delta)^2 / (1 + e^epsilon).
-
-    Raises ValueError for a negative epsilon or a delta outside [0, 1). Derived from the region of Kairouz 2015.
-    """
-    check_delta(delta)
-    if not epsilon >= 0:
-        raise ValueError(f"epsilon is {epsilon}: it is at least 0")
-    return 1.0 - (1.0 - delta) ** 2 / (1.0 + math.exp(min(epsilon, 700.0)))
-
-
-def epsilon_of_auc(auc: float, delta: float = 0.0) -> float:
-    """The smallest epsilon at which an attack may have this AUC: log((1 - delta)^2 / (1 - AUC) - 1), at least 0.
-
-    Of the lower bound of an AUC this gives one of epsilon. Infinite for an AUC of 1. Raises ValueError for an AUC
-    outside [0, 1] or a delta outside [0, 1).
-    """
-    check_delta(delta)
-    if not 0.0 <= auc <= 1.0:
-        raise ValueError(f"an AUC is between 0 and 1, not {auc}")
-    if auc == 1.0:
-        return math.inf
-    odds = (1.0 - delta) ** 2 / (1.0 - auc) - 1.0
-    return max(0.0, math.log(odds)) if odds > 0 else 0.0
-
-
 def check_delta(delta: float) -> None:
     """ValueError for a delta outside [0, 1)."""
     if not 0.0 <= delta < 1.0:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray, IntArray
+from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.statistics.validation import check_confidence
 
@@ -235,14 +236,8 @@ class QualityRatio:
             root = math.sqrt(max(b * b - a * c, 0.0))
             low, high = max(0.0, (b - root) / a), max(0.0, (b + root) / a)
             low, high = min(low, self.value), max(high, self.value)
-        return Estimate(
-            value=self.value,
-            low=low,
-            high=high,
-            confidence=confidence,
-            method=f"Fieller over {self.models} unlearned and {2 * self.models} retrained models, jackknife",
-            n_forget=self.n_forget,
-        )
+        method = f"Fieller over {self.models} unlearned and {2 * self.models} retrained models, jackknife"
+        return estimate(self.value, low, high, confidence, method, self.n_forget)
 
 
 def quality_ratio(unlearned: ArrayLike, retrained: ArrayLike, *, seed: int = 0) -> QualityRatio:

@@ -78,7 +78,9 @@ def epsilon_examples(
     )
 
 
-def told_apart(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.95) -> tuple[FloatArray, IntArray]:
+def distinguishable_examples(
+    unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.95
+) -> tuple[FloatArray, IntArray]:
     """Which examples are told apart in nearly every model, so that a mean over examples might hide them?
 
     Args:

@@ -14,6 +14,7 @@ from scipy import special
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray, IntArray
 from pytest_unlearn.statistics.epsilon.forgetting_quality import margins
+from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.statistics.validation import check_confidence, vector
 
@@ -61,15 +62,9 @@ class BandMeasure:
         count, half = self.references.size, math.inf
         if count > 1:
             half = quantile(confidence, count - 1.0) * self.spread * math.sqrt(1.0 + 1.0 / count)
-        return Estimate(
-            value=self.value,
-            low=self._stated(self.distance - half),
-            high=self._stated(self.distance + half),
-            confidence=confidence,
-            method=f"Student's t prediction from {count} references" if count > 1 else "undefined: a single reference",
-            n_forget=self.n_forget,
-            n_controls=self.n_controls,
-        )
+        low, high = self._stated(self.distance - half), self._stated(self.distance + half)
+        method = f"Student's t prediction from {count} references" if count > 1 else "undefined: a single reference"
+        return estimate(self.value, low, high, confidence, method, self.n_forget, self.n_controls)
 
     def _stated(self, distance: float) -> float:
         return float(special.ndtr(distance / math.sqrt(2.0))) if self.as_auc else distance
@@ -104,7 +99,7 @@ def band(
     )
 
 
-def models_apart(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.99) -> IntArray:
+def outlier_models(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.99) -> IntArray:
     """Which models answer further from retrained ones, on average over the examples, than a retrained one would?
 
     A method that forgets nearly always hides the runs in which it does not among the others: no mean over models, and
