@@ -60,17 +60,13 @@ class Pairing:
     def among_controls(self, chosen: IntArray) -> Pairing:
         """The pairing with some of the controls only."""
         return replace(
-            self,
-            control_strata=_some(self.control_strata, chosen),
-            control_groups=_some(self.control_groups, chosen),
+            self, control_strata=_some(self.control_strata, chosen), control_groups=_some(self.control_groups, chosen)
         )
 
     def among_forget(self, chosen: IntArray | NDArray[np.bool_]) -> Pairing:
         """The pairing of some of the forget examples only."""
         return replace(
-            self,
-            forget_strata=_some(self.forget_strata, chosen),
-            forget_groups=_some(self.forget_groups, chosen),
+            self, forget_strata=_some(self.forget_strata, chosen), forget_groups=_some(self.forget_groups, chosen)
         )
 
     def folds(self, n_forget: int, n_controls: int) -> IntArray:

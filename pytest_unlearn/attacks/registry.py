@@ -93,11 +93,7 @@ LIRA = _against_references(
     source="Carlini et al. 2022, offline",
 )
 RMIA = _against_references(
-    name="RMIA",
-    score=offline_rmia,
-    least_references=2,
-    calibrated=False,
-    source="Zarifzadeh et al. 2024, offline",
+    name="RMIA", score=offline_rmia, least_references=2, calibrated=False, source="Zarifzadeh et al. 2024, offline"
 )
 UPDATE_LEAKAGE = _by_auc(
     name="update leakage",

@@ -72,7 +72,5 @@ def residual_deviation(signal: Signal, target: Answers, references: Sequence[Ans
     among = np.concatenate([signed.forget, signed.controls]) if pairing.exchangeable else signed.controls
     centre = np.median(among)
     return Scores(
-        forget=np.abs(signed.forget - centre),
-        controls=np.abs(signed.controls - centre),
-        tie_share=signed.tie_share,
+        forget=np.abs(signed.forget - centre), controls=np.abs(signed.controls - centre), tie_share=signed.tie_share
     )

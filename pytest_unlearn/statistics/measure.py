@@ -37,13 +37,7 @@ def estimate(
 ) -> Estimate:
     """Make an estimate from a value and its bounds."""
     return Estimate(
-        value=value,
-        low=low,
-        high=high,
-        confidence=confidence,
-        method=method,
-        n_forget=n_forget,
-        n_controls=n_controls,
+        value=value, low=low, high=high, confidence=confidence, method=method, n_forget=n_forget, n_controls=n_controls
     )
 
 

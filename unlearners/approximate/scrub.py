@@ -51,13 +51,7 @@ class SCRUB(NetworkMethod, Training):
         self.distil(model, retain, forget, order, after_epoch=lambda: None)
 
     def distil(
-        self,
-        model: nn.Module,
-        retain: Examples,
-        forget: Examples,
-        order: Generator,
-        *,
-        after_epoch: Callable[[], None],
+        self, model: nn.Module, retain: Examples, forget: Examples, order: Generator, *, after_epoch: Callable[[], None]
     ) -> None:
         """The alternating training; `after_epoch` may look at the model."""
         teacher, student, forward = frozen_copy(model), with_running_statistics(model), for_any_batch(model)

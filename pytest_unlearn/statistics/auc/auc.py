@@ -10,11 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.core.evidence import Estimate
-from pytest_unlearn.statistics.auc.placements import (
-    PlacementSums,
-    placement_sums,
-    stratified_placements,
-)
+from pytest_unlearn.statistics.auc.placements import PlacementSums, placement_sums, stratified_placements
 from pytest_unlearn.statistics.auc.power import binormal_auc_variance
 from pytest_unlearn.statistics.auc.strata import Layout, layout
 from pytest_unlearn.statistics.measure import estimate
