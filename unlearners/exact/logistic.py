@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from unlearners._core.distillation import class_logits
 from unlearners._core.isolation import Examples
 from unlearners._core.training import Data, stack
 
@@ -19,9 +20,8 @@ class LogisticModel(nn.Module):
         self.weight = nn.Parameter(weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, shape (examples, classes)."""
-        logits = x.flatten(1).to(self.weight.dtype) @ self.weight.T
-        return torch.cat([torch.zeros_like(logits), logits], 1) if len(self.weight) == 1 else logits
+        """Give logits, shape (examples, classes)."""
+        return class_logits(x.flatten(1).to(self.weight.dtype) @ self.weight.T)
 
 
 def unit_rows(dataset: Examples, method: str, device: torch.device | None = None) -> Data:

@@ -100,12 +100,20 @@ def _best_threshold(forget: FloatArray, controls: FloatArray, delta: float) -> f
     caught, accused = (x.size - np.searchsorted(np.sort(x), thresholds, "right") for x in (forget, controls))
     positive = np.asarray((caught + 0.5) / (forget.size + 1.0), dtype=np.float64)
     false = np.asarray((accused + 0.5) / (controls.size + 1.0), dtype=np.float64)
-    gain = np.maximum(_log_ratio(positive, false, delta), _log_ratio(1.0 - false, 1.0 - positive, delta))
-    return float(thresholds[int(np.argmax(gain))])
+    return float(thresholds[int(np.argmax(epsilons_of_rates(positive, false, delta)))])
 
 
-def _log_ratio(high: FloatArray, low: FloatArray, delta: float) -> FloatArray:
-    return np.asarray(np.log(np.maximum(high - delta, 1e-300) / low))
+def epsilons_of_rates(positive: FloatArray, false: FloatArray, delta: float) -> FloatArray:
+    """Return the larger of log((TPR - delta)/FPR) and log((TNR - delta)/FNR)."""
+    pairs = (positive, false), (1.0 - false, 1.0 - positive)
+    return np.asarray(np.maximum(*(np.log(np.maximum(high - delta, 1e-300) / low) for high, low in pairs)))
+
+
+def rate_bounds(caught: IntArray, m: int, accused: IntArray, n: int, tail: float) -> tuple[FloatArray, FloatArray]:
+    """Bound TPR from below and FPR from above (Clopper & Pearson 1934), each but for `tail`."""
+    some, fewer = np.maximum(caught, 1), np.minimum(accused, n - 1)
+    low = np.where(caught > 0, special.betaincinv(some, m - some + 1, tail), 0.0)
+    return low, np.where(accused < n, 1.0 - special.betaincinv(n - fewer, fewer + 1, tail), 1.0)
 
 
 def check_delta(delta: float) -> None:
@@ -174,8 +182,6 @@ def epsilon_gaussian(
 
 
 def _largest_mu(caught: IntArray, m: int, accused: IntArray, n: int, tail: float) -> float:
-    low = np.where(caught > 0, special.betaincinv(np.maximum(caught, 1), m - np.maximum(caught, 1) + 1, tail), 0.0)
-    fewer = np.minimum(accused, n - 1)
-    high = np.where(accused < n, 1.0 - special.betaincinv(n - fewer, fewer + 1, tail), 1.0)
+    low, high = rate_bounds(caught, m, accused, n, tail)
     with np.errstate(invalid="ignore"):
         return float(np.nanmax(special.ndtri(low) - special.ndtri(high)))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray, IntArray
+from pytest_unlearn.statistics.epsilon.bounds import check_delta
 from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.statistics.validation import check_confidence
@@ -55,13 +56,8 @@ def example_epsilons(
 
     Source: Triantafillou 2023, "Evaluation for the NeurIPS machine unlearning competition", and its code.
     """
-    ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
-    if ours.shape[1] != theirs.shape[1]:
-        raise ValueError(
-            f"unlearned models answer {ours.shape[1]} examples, retrained ones {theirs.shape[1]}: pass the same ones."
-        )
-    if not 0.0 <= delta < 1.0:
-        raise ValueError(f"delta is {delta}: it is at least 0 and below 1.")
+    ours, theirs = paired_margins(unlearned, retrained)
+    check_delta(delta)
     if rules not in ("both", "single"):
         raise ValueError(f'rules must be "both" or "single", not {rules!r}.')
     found = np.zeros(ours.shape[1])
@@ -127,6 +123,16 @@ def margins(name: str, values: ArrayLike) -> FloatArray:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds values that are not finite; clip them first.")
     return array
+
+
+def paired_margins(unlearned: ArrayLike, retrained: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return the `margins` of both kinds of models, on the same examples; ValueError otherwise."""
+    ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
+    if ours.shape[1] != theirs.shape[1]:
+        raise ValueError(
+            f"unlearned models answer {ours.shape[1]} examples, retrained ones {theirs.shape[1]}: pass the same ones."
+        )
+    return ours, theirs
 
 
 def _chunk(ours: FloatArray, theirs: FloatArray, delta: float, rules: Rules) -> FloatArray:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray, IntArray
-from pytest_unlearn.statistics.epsilon.forgetting_quality import margins
+from pytest_unlearn.statistics.epsilon.forgetting_quality import paired_margins
 from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.statistics.validation import check_confidence, vector
@@ -118,9 +118,7 @@ def outlier_models(unlearned: ArrayLike, retrained: ArrayLike, confidence: float
 
     Source: Student's prediction interval of a further observation (see `band`), Bonferroni over models and sides.
     """
-    ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
-    if ours.shape[1] != theirs.shape[1]:
-        raise ValueError(f"{ours.shape[1]} and {theirs.shape[1]} examples: pass the same ones.")
+    ours, theirs = paired_margins(unlearned, retrained)
     level = 1.0 - (1.0 - check_confidence(confidence)) / (2.0 * len(ours))
     bounds = [band(mean, theirs.mean(axis=1)).at(level) for mean in ours.mean(axis=1)]
     return np.flatnonzero([bound.low > 0.0 or bound.high < 0.0 for bound in bounds])
