@@ -26,7 +26,7 @@ from pytest_unlearn.claims.indistinguishable.model_samples import MOST_RUNS, Mod
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MIN_RATIO, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
-from pytest_unlearn.statistics import QualityRatio, models_apart, quality_ratio, told_apart
+from pytest_unlearn.statistics import QualityRatio, distinguishable_examples, outlier_models, quality_ratio
 from pytest_unlearn.task import UnlearningTask
 
 FEWEST_RUNS = 10  # the negative control has half as many models
@@ -174,11 +174,11 @@ def _doubts(samples: ModelSamples, controls: Controls, confidence: float, requir
     """Return what a mean over examples and models would hide, and what the positive control leaves open."""
     ours, theirs = samples.unlearned.margins, samples.retrained.margins
     found = []
-    hidden = told_apart(ours, theirs, confidence)[1]
+    hidden = distinguishable_examples(ours, theirs, confidence)[1]
     if len(hidden):
         says = f"{len(hidden)} of {ours.shape[1]} examples are told apart in nearly every model, which a mean"
         found.append(doubt(f"{says} over examples hides", ONE_BY_ONE))
-    apart = models_apart(ours, theirs)
+    apart = outlier_models(ours, theirs)
     if len(apart):
         which = ", ".join(str(k) for k in apart)
         found.append(
