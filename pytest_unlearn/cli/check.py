@@ -89,11 +89,11 @@ def run(options: argparse.Namespace) -> int:
     return FINE if decision.release else BLOCKED
 
 
-def decide(ledger: Mapping[str, Any], policy: Policy) -> gate.Decision:
+def decide(ledger: Mapping[str, Any], policy: Policy) -> gate.GateDecision:
     """Add the policy's reasons to block to the gate's decision on a ledger."""
     decision = gate.decide(ledger, policy.required)
     reasons = (*decision.reasons, *too_loose(ledger["entries"], policy))
-    return gate.Decision(release=not reasons, reasons=reasons)
+    return gate.GateDecision(release=not reasons, reasons=reasons)
 
 
 def too_loose(entries: Sequence[Mapping[str, Any]], policy: Policy) -> Iterator[str]:

@@ -99,7 +99,7 @@ class Worker(Collecting):
 class Controller(Collecting):
     """Keeps the ledger, and closes it when the last test has run."""
 
-    decision: gate.Decision | None = None
+    decision: gate.GateDecision | None = None
     written: tuple[Path, ...] = ()
     problem = remark = ""
     started = closed = False

@@ -20,7 +20,7 @@ ROUNDING = 1e-9  # a claim's lower end is stored rounded
 
 
 @dataclass(frozen=True)
-class Decision:
+class GateDecision:
     """Release or block; a block says why, a reason each."""
 
     release: bool
@@ -33,7 +33,7 @@ class Decision:
         return "\n".join(["The release gate blocks:", *(f"  - {reason}" for reason in self.reasons)])
 
 
-def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> Decision:
+def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
     """Decide to release only if each required claim is PASS, in tests that passed.
 
     A test that was skipped, expected to fail, or passed only when it was run again proves nothing; nor does a partial
@@ -48,7 +48,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> Decision:
         if not entries:
             reasons.append(f"no evidence for the required claim {claim!r}{_seen(ledger)}")
         reasons += [reason for entry in entries if (reason := _objection(claim, entry))]
-    return Decision(release=not reasons, reasons=tuple(reasons))
+    return GateDecision(release=not reasons, reasons=tuple(reasons))
 
 
 def _objection(claim: str, entry: Mapping[str, Any]) -> str:
