@@ -1,4 +1,7 @@
-"""A pytest plugin for environments without torch: what needs it is skipped, everything else must pass."""
+"""A pytest plugin for environments without torch: what needs it is skipped, everything else must pass.
+
+Hypothesis may take its time, since a busy machine is no fault of a Python's.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,15 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REASON = "needs torch"
+
+
+def pytest_configure() -> None:
+    """Let Hypothesis wait for slow draws."""
+    settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("unhurried")
 
 
 def _needs_torch(error: BaseException | None) -> bool:
