@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, one_line, plural, say
 
 if TYPE_CHECKING:
-    from pytest_unlearn.training import Entry, Store
+    from pytest_unlearn.training import Store, StoredModel
 
 DAY = 24 * 60 * 60
 UNUSED_DAYS = 30
@@ -156,7 +156,7 @@ def _fault(store: Store, key: str, names: list[str]) -> Fault | None:
     )
 
 
-def _unused(entry: Entry) -> Fault:
+def _unused(entry: StoredModel) -> Fault:
     return Fault(entry.key, f"unused {entry.key[:12]}: last used {_date(entry.used)}")
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pytest_unlearn.training.arrays import tensor_bytes
+
 MACHINERY = frozenset(vars(nn.Module()))  # torch's own attributes of a module; tensors and children are walked by name
 TIMES = re.compile(r"(^|_)time_?$")
 HOOKS_OF_TENSORS = ("_backward_hooks", "_post_accumulate_grad_hooks")  # properties, unlike those of a module
@@ -60,11 +62,9 @@ def fingerprint(leaf: Any) -> Any:
     """Return what is equal for equal leaves, bit by bit."""
     if isinstance(leaf, Tensor):
         plain = leaf.detach().to_dense() if leaf.layout != torch.strided else leaf.detach()
-        flat = plain.cpu().contiguous().reshape(-1)
-        raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""  # numpy has no bfloat16
         # A parameter's flag is looked at on its own; data that has become part of a graph is data that was changed.
         tracked = leaf.requires_grad and not isinstance(leaf, nn.Parameter)
-        return leaf.dtype, leaf.device, leaf.shape, tracked, raw
+        return leaf.dtype, leaf.device, leaf.shape, tracked, tensor_bytes(plain)
     if isinstance(leaf, np.ndarray):
         return leaf.dtype, leaf.shape, leaf.tobytes()
     return type(leaf), repr(leaf)

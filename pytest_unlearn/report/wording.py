@@ -1,4 +1,4 @@
-"""Wording that all renderers share: a claim and a run in a sentence, and what neither may be taken for."""
+"""Word claims and runs for all renderers, and what neither may be taken for."""
 
 from __future__ import annotations
 
@@ -90,6 +90,19 @@ def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
     """Order the entries' positions: first those that need attention."""
     rank = [(is_proven(entry), -SEVERITY[entry["evidence"]["verdict"]]) for entry in entries]
     return sorted(range(len(entries)), key=rank.__getitem__)
+
+
+def next_steps(evidence: Mapping[str, Any]) -> list[str]:
+    """List the advice, first how many examples would settle the claim."""
+    needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
+    given = list(evidence["advice"])
+    return given if not needed or any(needed in step for step in given) else [needed, *given]
+
+
+def controls_of(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """List the controls that evidence has."""
+    controls = evidence["controls"]
+    return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
 
 
 def counts(estimate: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.cli.plan.collect import Inputs
     from pytest_unlearn.cli.plan.power import Design
     from pytest_unlearn.cli.plan.timing import Pace
-    from pytest_unlearn.training import Entry, Job
+    from pytest_unlearn.training import Job, StoredModel
 
 LIMITS = ("max_mia_auc", "confidence")
 
@@ -28,7 +28,7 @@ class Trainings:
 
     original: tuple[Job, ...]
     references: tuple[Job, ...]
-    cached: dict[str, Entry]
+    cached: dict[str, StoredModel]
     missing: frozenset[str]
     deterministic: bool
 

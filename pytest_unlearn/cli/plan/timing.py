@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_unlearn.cli.console import plural
 from pytest_unlearn.data.view import View
-from pytest_unlearn.training import Entry, Job, isolated
+from pytest_unlearn.training import Job, StoredModel, isolated
 
 LARGE = 256  # examples of the larger sample; more where there are many classes
 PER_CLASS = 16
@@ -28,7 +28,7 @@ class Pace:
     source: str
 
 
-def noted(cached: Sequence[tuple[Job, Entry]]) -> Pace | None:
+def noted(cached: Sequence[tuple[Job, StoredModel]]) -> Pace | None:
     """Read the pace of trainings off the cache; None if it notes no times."""
     rates = [
         entry.info["seconds"] / len(job.dataset)
