@@ -15,7 +15,8 @@ Cell = str | int | float | None
 class Curves:
     """Draw lines over a common axis.
 
-    `series` maps a model's name to its x and y values, `says` is the plot in words, `logarithmic` is for both axes; `diagonal` draws y = x, what guessing would give.
+    `series` maps a model's name to its x and y values, and `says` is the plot in words. `logarithmic` is for both axes;
+    `diagonal` draws y = x, what guessing would give.
     """
 
     title: str

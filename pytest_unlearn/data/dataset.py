@@ -76,7 +76,9 @@ class Examples:
         item = (stacked[0][index], None) if stacked is not None else _pair(self._source[index], self.name, index)
         x = np.asarray(item[0])
         if x.dtype.kind == "f" and not np.isfinite(x).all():
-            raise ValueError(f"{self.name}[{index}] holds a non-finite input (NaN or infinity): clean it before the audit.")
+            raise ValueError(
+                f"{self.name}[{index}] holds a non-finite input (NaN or infinity): clean it before the audit."
+            )
         return (_content(x), _exact(x)), item[1]
 
     def _check_stable(self) -> None:
@@ -108,7 +110,9 @@ def _as_arrays(source: Any, name: str) -> tuple[Any, Any] | None:
     is_pair = isinstance(source, tuple) and len(source) == 2 and all(hasattr(part, "shape") for part in source)
     if not is_pair:
         if tensors is not None or (isinstance(source, tuple) and any(hasattr(part, "shape") for part in source)):
-            raise ValueError(f"{name} must be a pair (X, y); labels are missing or there is more than inputs and labels.")
+            raise ValueError(
+                f"{name} must be a pair (X, y); labels are missing or there is more than inputs and labels."
+            )
         return None
     inputs, labels = (part.detach().cpu() if is_tensor(part) else np.asarray(part) for part in source)
     if len(inputs) != len(labels):

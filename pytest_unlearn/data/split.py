@@ -1,4 +1,4 @@
-"""Split: which training examples must go, which stay, and which never-trained examples they are compared with."""
+"""Hold the data, the deletion request and the never-trained controls, checked."""
 
 from __future__ import annotations
 
@@ -172,7 +172,9 @@ def _indices(forget: Any, n: int) -> IntArray:
     raw = np.asarray(to_numpy(forget) if hasattr(forget, "shape") else list(forget))
     if raw.dtype == bool:
         if raw.shape != (n,):
-            raise ValueError(f"a forget mask needs one value for each of the {n} training examples; got shape {raw.shape}.")
+            raise ValueError(
+                f"a forget mask needs one value for each of the {n} training examples; got shape {raw.shape}."
+            )
         raw = np.flatnonzero(raw)
     if raw.size == 0:
         raise ValueError("forget is empty: there is no request to audit.")
@@ -199,7 +201,7 @@ def _ids(groups: Any, name: str, n: int, of: str) -> Any:
 
 
 def _numbered(*ids: Any) -> list[IntArray | None]:
-    """Number ids from 0, all together: one that occurs in several keeps one number."""
+    """Renumber ids from 0, all together: one that occurs in several keeps one number."""
     given = [part for part in ids if part is not None]
     if not given:
         return [None for _ in ids]

@@ -1,4 +1,4 @@
-"""Views: the forget, retain, test and control parts of a task, as map-style datasets that know their task."""
+"""Show the forget, retain, test and control parts of a task as datasets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class View:
         self.name, self.examples, self.indices, self.task = name, examples, indices, task
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without its task, which a worker has no use for: it may hold what cannot be pickled."""
+        """Leave out the task, which may hold what cannot be pickled."""
         return {**{name: value for name, value in self.__dict__.items() if name != "key"}, "task": None}
 
     def __len__(self) -> int:

@@ -80,7 +80,7 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
 
 
 def is_proven(entry: Mapping[str, Any]) -> bool:
-    """Tell whether a claim is a PASS that its evidence bears out, in a test that passed."""
+    """Tell whether a claim is a PASS that its evidence bears out and its test passed."""
     evidence = entry.get("evidence", {})
     plainly = evidence.get("verdict") == "PASS" and entry["outcome"] == "passed"
     return bool(plainly and next(unproven(evidence), None) is None)

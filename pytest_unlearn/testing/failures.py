@@ -71,7 +71,7 @@ def raise_unless_all_proven(evidences: Mapping[str, Evidence]) -> dict[str, Evid
         ReleaseFailure: when any claim is not proven.
     """
     __tracebackhide__ = True
-    if not all([_passes(evidence) for evidence in evidences.values()]):  # noqa: C419 - each is recorded
+    if not all(list(map(_passes, evidences.values()))):  # each is recorded
         raise ReleaseFailure(evidences)
     return dict(evidences)
 

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: drawn by matplotlib, coloured by the page's style sheet, so that dark mode and paper fit.
+"""Draw plots as inline SVG, coloured by the page's style sheet.
 
 matplotlib is imported when the first plot is drawn. Lines differ in style as well as in colour.
 """
@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 Arguments = ParamSpec("Arguments")
 
 WIDTH, HEIGHT = 4.4, 2.9  # inches at 72 points: a plot fills a telephone's width without being scaled down
-# Placeholders, which no plot would choose; the style sheet says what they look like.
+# Placeholders, which no plot would choose; the style sheet has their colours.
 INK, MUTED = "#010203", "#040506"
 ROLES = {"unlearned": "#0a0b0c", "original": "#0d0e0f", "retrained": "#101112", "limit": "#131415"}
 OTHERS = ("#161718", "#191a1b", "#1c1d1e")
