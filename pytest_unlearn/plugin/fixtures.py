@@ -34,39 +34,27 @@ def _define(name: str, code: str, instead: str = "") -> NoReturn:
 
 @pytest.fixture(scope="session")
 def unlearn_split() -> Split:
-    """Return a `pytest_unlearn.Split`: what was trained on, and what must go.
-
-    To be defined in conftest.py.
-    """
+    """Define in conftest.py what was trained on and what must go: a `Split`."""
     _define("unlearn_split", "return Split(train, forget=indices, test=test)")
 
 
 @pytest.fixture(scope="session")
 def unlearn_recipe() -> Callable[..., Any]:
-    """Return how a model is trained: `recipe(dataset, *, seed) -> model`.
-
-    To be defined in conftest.py.
-    """
+    """Define in conftest.py how to train: `recipe(dataset, *, seed) -> model`."""
     both = " (or both `original_model` and `retrained_models`)"
     _define("unlearn_recipe", "return TorchRecipe(build_model, epochs=10)", both)
 
 
 @pytest.fixture(scope="session")
 def unlearner() -> Callable[..., Any]:
-    """Return the method: `unlearner(model, retain, forget, *, seed) -> model`.
-
-    To be defined in conftest.py.
-    """
+    """Define in conftest.py `unlearner(model, retain, forget, *, seed) -> model`."""
     result = " (or `unlearned_model`, if the method has already run)"
     _define("unlearner", "return my_method  # my_method(model, retain, forget, *, seed) -> model", result)
 
 
 @pytest.fixture(scope="session")
 def unlearning_task(request: pytest.FixtureRequest, unlearn_split: Split) -> UnlearningTask:
-    """Build the task: split, original and retrained references.
-
-    Override to build it yourself.
-    """
+    """Build the task of split, original and references; override to do it yourself."""
     own_original, own_references = (overridden(request, name) for name in ("original_model", "retrained_models"))
     original = request.getfixturevalue("original_model") if own_original else None
     references = request.getfixturevalue("retrained_models") if own_references else None
@@ -80,19 +68,13 @@ def unlearning_task(request: pytest.FixtureRequest, unlearn_split: Split) -> Unl
 
 @pytest.fixture(scope="session")
 def original_model(unlearning_task: UnlearningTask) -> Any:
-    """Train the model before unlearning, by `unlearn_recipe` on all of train.
-
-    Override it if it is trained already.
-    """
+    """Train the model before unlearning, on all of train; override to hand it over."""
     return unlearning_task.original
 
 
 @pytest.fixture(scope="session")
 def retrained_models(unlearning_task: UnlearningTask) -> list[Any]:
-    """Train reference models on the retain set, with distinct seeds; cached.
-
-    Override to hand over your own.
-    """
+    """Train reference models on the retain set, cached; override to hand them over."""
     return unlearning_task.retrained
 
 
@@ -107,10 +89,7 @@ def retrained_model(retrained_models: list[Any]) -> Any:
 
 @pytest.fixture(scope="session")
 def unlearned_model(unlearning_task: UnlearningTask, unlearner: Any) -> Any:
-    """Run `unlearner` on the original, which gives the model to audit.
-
-    Override it if the method has already run.
-    """
+    """Run `unlearner` on the original; override to hand over a model to audit."""
     return unlearning_task.unlearn(unlearner)
 
 

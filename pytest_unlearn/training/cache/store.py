@@ -77,9 +77,14 @@ class Store:
     def peek(self, key: str, build: Build | None = None) -> Fetched:
         """Read as `fetch` does, removing nothing: safe while another process writes."""
         try:
-            return self._read(key, build)
-        except _Absent:
-            return Fetched()
+            names = [f"{_checked(key)}.{kind}" for kind in ("json", *_KINDS)]
+            if not any((self.directory / name).exists() for name in names):
+                return Fetched()
+            sidecar, data = self._bytes(key)
+            model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
+            with suppress(OSError):  # a store that cannot be written is still read; it only forgets when it was used
+                os.utime(self.directory / f"{key}.json")
+            return Fetched(model, sidecar["info"])
         except Exception as error:
             # Whatever a parser raises on bytes that anyone may have written, the model has to be trained again.
             return Fetched(damage=" ".join(str(error).split())[:300] or type(error).__name__)
@@ -209,16 +214,6 @@ class Store:
         used = max(payload.st_mtime, (self.directory / f"{key}.json").stat().st_mtime)
         return StoredModel(key, sidecar["kind"], payload.st_size, sidecar["info"], payload.st_mtime, used)
 
-    def _read(self, key: str, build: Build | None) -> Fetched:
-        files = [self.directory / f"{_checked(key)}.{kind}" for kind in ("json", *_KINDS)]
-        if not any(file.exists() for file in files):
-            raise _Absent
-        sidecar, data = self._bytes(key)
-        model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
-        with suppress(OSError):  # a store that cannot be written is still read; it only forgets when it was used
-            os.utime(self.directory / f"{key}.json")
-        return Fetched(model, sidecar["info"])
-
     def _bytes(self, key: str) -> tuple[dict[str, Any], bytes]:
         sidecar = self._sidecar(key)
         data = (self.directory / f"{key}.{sidecar['kind']}").read_bytes()
@@ -267,10 +262,6 @@ class Store:
                 (self.directory / name).unlink(missing_ok=True)
             except OSError as error:
                 _logger.debug("%s was not removed: %s", name, error)
-
-
-class _Absent(Exception):  # noqa: N818 - nothing went wrong
-    """No file of this key is there."""
 
 
 @functools.cache
