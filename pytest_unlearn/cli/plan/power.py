@@ -1,4 +1,4 @@
-"""Which limit a forget set can certify, however well the model forgot: known before anything is trained."""
+"""Compute which limit a forget set can certify, before anything is trained."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_unlearn.task import UnlearningTask
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What decides the width of an interval before there are any scores.
+    """Hold what decides the width of an interval before there are any scores.
 
     `units` and `control_units` are the independent units of the forget set and of the controls, `error` the standard
     error of an AUC under perfect unlearning, `scarcest` the class with the fewest controls and their number, None where
@@ -43,7 +43,7 @@ class Design:
         units = min(self.units, self.control_units)
         if units < 2:
             return 1.0
-        # PASS asks for both: what `can_certify` says of exchangeable scores, and the interval itself, which is wider
+        # PASS asks for both: what `can_certify` finds for exchangeable scores, and the interval itself, which is wider
         # for a handful of units.
         exchangeable = 0.5 + normal_quantile(confidence) * self.error
         interval = special.expit(quantile(confidence, degrees_of_freedom(units)) * self.error / 0.25)
@@ -80,11 +80,7 @@ def design(task: UnlearningTask) -> Design:
         require_controls=False,
     )
     pairing = inputs.pairing
-    measure = auc_measure(
-        range(len(inputs.forget)),
-        range(len(inputs.controls)),
-        **pairing.labels,
-    )
+    measure = auc_measure(range(len(inputs.forget)), range(len(inputs.controls)), **pairing.labels)
     scarcest = None
     if pairing.control_strata is not None:
         labels = inputs.controls.labels.tolist()
