@@ -1,4 +1,4 @@
-"""Every claim in one table: what it states, what limits it, what it needs, and the words for each verdict.
+"""Every claim in one table: its statement, limit, needs, and sentences.
 
 A claim is one folder with its audit and one row here. The public names, the assertions, the words of reports, the
 gate, `check`, release policies and the discovery of audits read the row, and none of them names a claim itself. They
@@ -142,7 +142,7 @@ class ClaimSpec:
 
     @property
     def of_this_model(self) -> bool:
-        """Whether it says what one model forgot, not how well it or its method does."""
+        """Whether the claim is about one model's forgetting, not method or utility."""
         return self.needs != "unlearner" and self.view == "forget"
 
     def audit(self) -> Callable[..., Any]:
