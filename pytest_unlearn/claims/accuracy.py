@@ -225,7 +225,7 @@ def _baselines(comparison: Comparison, confidence: float, *, drop: bool) -> Cont
                 holds=True,
                 attack="accuracy",
                 estimate=estimate,
-                says=f"accuracy {right.mean():.1%}",
+                summary=f"accuracy {right.mean():.1%}",
             )
         )
     return Controls(retrained=tuple(rows)) if comparison.name == "retrained" else Controls(original=rows[0])
@@ -243,7 +243,7 @@ def _classes(comparison: Comparison) -> Table:
     left_out = f" The {len(rows) - len(kept)} classes that differ least are left out." if len(kept) < len(rows) else ""
     return Table(
         title="Class by class",
-        says=f"Accuracy within each class; single classes are not part of the claim.{left_out}",
+        caption=f"Accuracy within each class; single classes are not part of the claim.{left_out}",
         columns=("class", "examples", "this model", comparison.name, "difference"),
         rows=tuple(sorted(kept)),
     )

@@ -163,8 +163,8 @@ def _gaussian(
         )
     measure = UnitMean(values=aligned if len(aligned) else np.zeros(1))
     left_out = f", {flat} with zero gradient left out" if flat else ""
-    says = f"Z = {measure.z:.2f} over {len(aligned)} canaries{left_out}"
-    finding = _finding(ALIGNMENT, measure, says, confidence, chance=measure.chance(), problem=problem)
+    reason = f"Z = {measure.z:.2f} over {len(aligned)} canaries{left_out}"
+    finding = _finding(ALIGNMENT, measure, reason, confidence, chance=measure.chance(), problem=problem)
     return Seen(findings=(finding,), plain=plain, aligned=aligned)
 
 
@@ -188,13 +188,13 @@ def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, confidence: float, *, conf
     wins, tied = int((planted > twins).sum()), int((planted == twins).sum())
     measure = ShareMeasure(successes=wins + 0.5 * tied, n=len(planted), undecided=tied)
     halves = f" and as its twin in {tied}, which count half" if tied else ""
-    says = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
-    finding = _finding(PAIRS, measure, says, confidence, chance=measure.chance(0.5))
+    reason = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
+    finding = _finding(PAIRS, measure, reason, confidence, chance=measure.chance(0.5))
     scores = np.abs(np.array([planted, twins]) - np.median([planted, twins]))
     level = int((scores[0] == scores[1]).sum())
     stray = ShareMeasure(successes=int((scores[0] > scores[1]).sum()) + 0.5 * level, n=len(planted), undecided=level)
-    says = f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs"
-    straying = _finding(STRAYING, stray, says, confidence, chance=stray.chance(0.5))
+    reason = f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs"
+    straying = _finding(STRAYING, stray, reason, confidence, chance=stray.chance(0.5))
     confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
     # Confusion is judged on unseen examples besides; its few pairs would only cost honest models a PASS.
     findings = (finding,) if confusion else (finding, straying)
@@ -215,8 +215,8 @@ def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs, confidence: float) -
     findings = []
     for attack, hit in ((ANSWERS, answered), (PUSHES, pushed)):
         measure = ShareMeasure(successes=hit, n=len(plan.targets))
-        says = f"{attack}: {hit} of {len(plan.targets)}"
-        findings.append(_finding(attack, measure, says, confidence, chance=measure.chance(1 / len(plan.classes))))
+        reason = f"{attack}: {hit} of {len(plan.targets)}"
+        findings.append(_finding(attack, measure, reason, confidence, chance=measure.chance(1 / len(plan.classes))))
     return Seen(findings=tuple(findings), plain=plain, rows=tuple(rows))
 
 
@@ -237,5 +237,5 @@ def with_confusion(seen: Seen, others: Sequence[Seen], confidence: float) -> tup
         return (*seen.findings, _finding(CONFUSION, whole, shares, confidence, accuses=False))
     theirs = np.array([other.confused for other in others])
     measure = OnAucScale(difference=paired_difference(seen.confused, theirs[0] if len(theirs) == 1 else theirs))
-    says = f"{shares}, {theirs.mean():.1%} by retrained models"
-    return (*seen.findings, _finding(CONFUSION, measure, says, confidence))
+    reason = f"{shares}, {theirs.mean():.1%} by retrained models"
+    return (*seen.findings, _finding(CONFUSION, measure, reason, confidence))

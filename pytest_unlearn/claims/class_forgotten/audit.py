@@ -218,7 +218,8 @@ def _vetoes(controls: Controls) -> list[Objection]:
     """Name the first reference that is unlike the others, and in what."""
     failed = [control for control in controls.retrained if not control.holds]
     return [
-        invalid(f"the negative control fails: {control.says} in {control.attack}", DISAGREE) for control in failed[:1]
+        invalid(f"the negative control fails: {control.summary} in {control.attack}", DISAGREE)
+        for control in failed[:1]
     ]
 
 

@@ -169,7 +169,7 @@ def components_table(own: Sequence[Component], original: Sequence[Component] | N
         rows.append((part.name, *(None if np.isnan(value) else round(float(value), 4) for value in shown)))
     return Table(
         title="The removed class, part by part",
-        says="Each quantity of this model beside the original's and the retrained models'; the difference to these, "
+        caption="Each quantity of this model beside the original's and the retrained models'; the difference to these, "
         "with its one-sided bounds, has to stay within the limit. Where examples are sent is a distance to the others.",
         columns=(
             "part",
@@ -210,7 +210,8 @@ def sent_table(
     ]
     return Table(
         title="Where unseen examples of the class are sent",
-        says="Share of them that is answered with each column of the logits; retrained models spread by their seeds.",
+        caption="Share of them that is answered with each column of the logits; retrained models spread by "
+        "their seeds.",
         columns=("answer", "this model", "original", "retrained", "lowest", "highest"),
         rows=tuple(rows),
     )

@@ -39,7 +39,7 @@ from pytest_unlearn.claims.common.verdict import (
     missing_controls,
 )
 from pytest_unlearn.core.evidence import Answers, ControlResult, Controls, Evidence, Exposure, Verdict
-from pytest_unlearn.core.figures import Cell, Exhibit
+from pytest_unlearn.core.figures import Cell, Figure
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
 Power = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], ControlResult]
@@ -115,12 +115,12 @@ def audit_with_attacks(
     count, few = len(references), require_controls and 2 <= len(references) < fewest_references
     no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
     # Advice on the findings themselves comes last, a lack of references first.
-    says = f"no negative control: {count} distinct references, and it takes {fewest_references} to judge each by the "
+    reason = f"no negative control: {count} distinct references, and it takes {fewest_references} to judge each by the "
     step = f"give at least {fewest_references} references, so that each can be judged by the others"
     decision = decide(
         judged,
         vetoes=_vetoes(inputs, references, controls, limit, confidence),
-        before=[doubt(f"{says}others")] if few else [],
+        before=[doubt(f"{reason}others")] if few else [],
         doubts=[
             *missing_controls(controls, require_controls, no_negative=no_negative),
             *_unlike_references(inputs, target, references, confidence),
@@ -161,7 +161,7 @@ def attack_evidence(
     *,
     name: str,
     quantity: str,
-    figures: Sequence[Exhibit],
+    figures: Sequence[Figure],
     own_original: bool = True,
     own_references: bool = True,
     most_exposed: tuple[Exposure, ...] = (),
@@ -210,10 +210,10 @@ def _vetoes(
         blind = blind_control(inputs, limit, confidence)
         right = [np.mean([correctness(getattr(a, side)).mean() for a in references]) for side in ("forget", "controls")]
         differ = f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls"
-        reasons = (f"the negative control fails: {worst.says}", blind.says, differ)
+        reasons = (f"the negative control fails: {worst.summary}", blind.summary, differ)
         return [Objection(reasons, (advice.CONTROLS_DIFFER,), Verdict.INVALID)]
     if controls.blind is not None and not controls.blind.holds:
-        return [invalid(controls.blind.says, advice.CONTROLS_DIFFER, advice.NO_REFERENCES)]
+        return [invalid(controls.blind.summary, advice.CONTROLS_DIFFER, advice.NO_REFERENCES)]
     return []
 
 

@@ -46,7 +46,7 @@ def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> Contr
         holds=holds,
         attack="blind classifier",
         estimate=estimate,
-        says=f"a classifier that never saw a model {tells} the forget set from the controls "
+        summary=f"a classifier that never saw a model {tells} the forget set from the controls "
         f"(AUC {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}])",
     )
 

@@ -34,8 +34,8 @@ def positive_control(
     """
     best = max((f for f in findings if f.deciding), key=lambda finding: (not finding.problem, finding.estimate.low))
     certain = not best.problem and best.estimate.low > limit
-    says = (holds if certain else fails) + (f": {best.problem or best.summary}" if explained else "")
-    return ControlResult(name=name, holds=certain, attack=best.name, estimate=best.estimate, says=says)
+    reason = (holds if certain else fails) + (f": {best.problem or best.summary}" if explained else "")
+    return ControlResult(name=name, holds=certain, attack=best.name, estimate=best.estimate, summary=reason)
 
 
 def recognition(
@@ -63,7 +63,7 @@ def negative_control(
         holds=not failed,
         attack=judged.finding.name,
         estimate=judged.finding.estimate,
-        says=f"retrained {number} {fails if failed else holds}",
+        summary=f"retrained {number} {fails if failed else holds}",
     )
 
 

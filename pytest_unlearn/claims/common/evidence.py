@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_unlearn.claims.common.verdict import Decision, Reported
 from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Evidence, Exposure
-from pytest_unlearn.core.figures import Exhibit
+from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import resolve
 
 
@@ -47,7 +47,7 @@ def build_evidence(
     *,
     controls: Controls,
     provenance: Mapping[str, Any],
-    figures: Sequence[Exhibit] = (),
+    figures: Sequence[Figure] = (),
     most_exposed: tuple[Exposure, ...] = (),
 ) -> Evidence:
     """Build the evidence of a decision on a claim from what was found."""
@@ -65,7 +65,7 @@ def build_evidence(
         needed=decision.needed,
         most_exposed=most_exposed,
         provenance=provenance,
-        exhibits=tuple(figures),
+        figures=tuple(figures),
     )
 
 

@@ -150,16 +150,16 @@ def judge(
     if beyond:
         finding, side, _ = max(beyond, key=lambda one: -one[2] if foremost is None else foremost(one[0]))
         failure, limits = finding.failures[side], finding.limits or claim
-        says = wording.beyond.format(finding=finding, side=side, label=failure.label, limits=limits)
-        return settled(Verdict.FAIL, finding, says, failure.advice, label=failure.label)
+        sentence = wording.beyond.format(finding=finding, side=side, label=failure.label, limits=limits)
+        return settled(Verdict.FAIL, finding, sentence, failure.advice, label=failure.label)
     worst = max(required, key=lambda finding: excess(finding, claim))
     if excess(worst, claim) > 0 or not certifiable:
-        says = "so few forget examples cannot certify this limit, whatever the model"
+        sentence = "so few forget examples cannot certify this limit, whatever the model"
         limits = worst.limits or claim
         if excess(worst, claim) > 0:
-            says = wording.unsettled.format(finding=worst, limits=limits)
+            sentence = wording.unsettled.format(finding=worst, limits=limits)
         needed = what_next.needed_examples(worst.estimate, limits.lowest, limits.highest) if counted else None
-        return replace(settled(Verdict.INCONCLUSIVE, worst, says), needed=needed)
+        return replace(settled(Verdict.INCONCLUSIVE, worst, sentence), needed=needed)
     deciding = (finding for finding in findings if finding.deciding)
     return settled(Verdict.PASS, max(deciding, key=lambda finding: excess(finding, claim)))
 
@@ -226,7 +226,7 @@ def invalid(reason: str, *advice: str) -> Objection:
 def failed_negative_control(controls: Controls, *advice: str) -> list[Objection]:
     """Return the veto of the first reference that does not hold, if there is one."""
     failed = [control for control in controls.retrained if not control.holds]
-    return [invalid(f"the negative control fails: {failed[0].says}", *advice)] if failed else []
+    return [invalid(f"the negative control fails: {failed[0].summary}", *advice)] if failed else []
 
 
 def missing_controls(
@@ -235,7 +235,7 @@ def missing_controls(
     """Return doubts about an unrecognised or missing original and references."""
     found = []
     if controls.original is not None and not controls.original.holds:
-        found.append(doubt(f"no power: {controls.original.says}", *no_power))
+        found.append(doubt(f"no power: {controls.original.summary}", *no_power))
     if require_controls and controls.original is None:
         found.append(doubt("no positive control: there is no original model", what_next.NO_ORIGINAL))
     if require_controls and no_negative:

@@ -169,7 +169,7 @@ def _steadiness(pairs: Sequence[Pair], confidence: float) -> ControlResult | Non
             method="range of later over earlier",
             n_forget=len(times),
         ),
-        says=f"retraining took {value:.2f} times as long in the later half as in the earlier",
+        summary=f"retraining took {value:.2f} times as long in the later half as in the earlier",
     )
 
 
@@ -178,10 +178,10 @@ def _unmeasurable(pairs: Sequence[Pair], steady: ControlResult | None) -> list[O
     found = []
     fastest = min(pair.retraining.seconds for pair in pairs)
     if fastest < QUICK:
-        says = f"retraining took {fastest:.2g} s, which a clock cannot tell from its own noise"
-        found.append(doubt(says, "measure on a task that takes longer"))
+        reason = f"retraining took {fastest:.2g} s, which a clock cannot tell from its own noise"
+        found.append(doubt(reason, "measure on a task that takes longer"))
     if steady is not None and not steady.holds:
-        found.append(doubt(f"the machine was not steady: {steady.says}", QUIET))
+        found.append(doubt(f"the machine was not steady: {steady.summary}", QUIET))
     return found
 
 
@@ -189,13 +189,13 @@ def _unsettled(pairs: Sequence[Pair], limit: float, confidence: float) -> tuple[
     """Return the sentences where the median may lie on both sides of the limit."""
     fewest = fewest_for_median(confidence)
     if len(pairs) < fewest:
-        says = f"{len(pairs)} pairs of runs bound no median at {confidence:.0%}, whatever they show"
-        return says, (f"repeats={fewest} is the fewest that can",)
-    says = "the pairs lie on both sides of the limit"
+        reason = f"{len(pairs)} pairs of runs bound no median at {confidence:.0%}, whatever they show"
+        return reason, (f"repeats={fewest} is the fewest that can",)
+    reason = "the pairs lie on both sides of the limit"
     needed = needed_for_median([pair.fraction for pair in pairs], limit, confidence)
     if needed is None:
-        return says, ("no affordable number of pairs settles a median so near the limit: choose another limit",)
-    return says, (f"repeats={max(needed, len(pairs) + 1)} would probably settle it", QUIET)
+        return reason, ("no affordable number of pairs settles a median so near the limit: choose another limit",)
+    return reason, (f"repeats={max(needed, len(pairs) + 1)} would probably settle it", QUIET)
 
 
 def _typical(pairs: Sequence[Pair]) -> str:
@@ -226,7 +226,7 @@ def _table(pairs: Sequence[Pair]) -> Table:
     ]
     return Table(
         title="Pair by pair",
-        says="Seconds of the method and of retraining, measured in turns, and the examples each read one by one: "
+        caption="Seconds of the method and of retraining, measured in turns, and the examples each read one by one: "
         "unknown where it took all at once, and a copy that is gone over many times counts once.",
         columns=("pair", "method", "retraining", "fraction", "read by the method", "read by retraining"),
         rows=tuple(rows),

@@ -144,7 +144,7 @@ def _table(audit: AttackAudit) -> Table:
         power = f" In the original, {original.attack} gives {original.estimate.value:.3f}."
     return Table(
         title="Layer by layer",
-        says="AUC of few-shot linear probes of the layers' features, beyond what the features of "
+        caption="AUC of few-shot linear probes of the layers' features, beyond what the features of "
         f"{len(audit.references)} retrained models explain; 0.5 under perfect unlearning.{power}",
         columns=("probe", "role", "AUC", "low", "high"),
         rows=finding_rows(audit.findings),

@@ -25,7 +25,7 @@ from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks
 from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, scores_by_model
 from pytest_unlearn.core.evidence import Answers, ControlResult, Evidence, Exposure, Verdict
-from pytest_unlearn.core.figures import Exhibit
+from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.statistics import can_certify, placements
@@ -139,7 +139,7 @@ def _power(
     return recognition(found, limit, what)
 
 
-def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Exhibit, ...]:
+def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Figure, ...]:
     """Return the secondary analyses that can be made here."""
     findings, pairing, confidence = audit.findings, audit.inputs.pairing, audit.terms.confidence
     as_peers = findings
@@ -155,7 +155,7 @@ def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Ex
     return tuple(table for table in found if table is not None)
 
 
-def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Exhibit, ...]:
+def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
     inputs, original = audit.inputs, audit.original
     if original is not None and is_coarse(audit.findings):
         original = labels_only(original)

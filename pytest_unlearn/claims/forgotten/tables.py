@@ -41,7 +41,7 @@ def slices_table(
         rows.append((name, int(mask.sum()), *rounded(estimate)))
     return Table(
         title="Named slices",
-        says=f"AUC of {finding.attack.name} on parts of the forget set against all controls they compare with, 0.5 "
+        caption=f"AUC of {finding.attack.name} on parts of the forget set against all controls they compare with, 0.5 "
         f"under perfect unlearning, with one-sided {confidence:.0%} bounds each; the verdict's hold for all together.",
         columns=("slice", "forget", "AUC", "low", "high"),
         rows=tuple(rows),
@@ -71,7 +71,8 @@ def release_table(findings: Sequence[AttackFinding], pairing: Pairing, confidenc
     ]
     return Table(
         title="Releasing both models",
-        says="What whoever holds the original and this model learns from the change of confidence: the AUC with which "
+        caption="What whoever holds the original and this model learns from the change of confidence: the AUC with "
+        "which "
         "the forget set is told from controls. Exact retraining has this risk too; only the excess over it is judged.",
         columns=("pair", "AUC", "low", "high"),
         rows=tuple(rows),
@@ -96,7 +97,8 @@ def retain_table(target: Answers, references: Sequence[Answers], confidence: flo
     rows.append(("this model beyond the original, as 0.5 + difference", *rounded(excess.at(confidence))))
     return Table(
         title="Data that were retained",
-        says="AUC with which retained examples are told from controls of their class by confidence. They were trained "
+        caption="AUC with which retained examples are told from controls of their class by confidence. They were "
+        "trained "
         "on and may be recognised; unlearning should not make them easier to recognise than they were in the original.",
         columns=("model", "AUC", "low", "high"),
         rows=tuple(rows),
@@ -116,7 +118,7 @@ def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -
     ]
     return Table(
         title="Privacy loss",
-        says=f"Lower bounds on epsilon (delta {DELTA:g}, confidence {confidence:.0%}) by {finding.attack.name}, 0 "
+        caption=f"Lower bounds on epsilon (delta {DELTA:g}, confidence {confidence:.0%}) by {finding.attack.name}, 0 "
         "under perfect unlearning, and the largest bound that a perfect attack on this many examples could give. A "
         "bound of 0 proves nothing; examples must be independent, and forget and controls from one law.",
         columns=("method", "epsilon at least", "ceiling", "assumes"),
@@ -159,7 +161,7 @@ def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[A
             )
     return Table(
         title="Among retrained models",
-        says=f"The model's AUCs beside those of {len(rotations)} retrained models, each judged by the others. Under "
+        caption=f"The model's AUCs beside those of {len(rotations)} retrained models, each judged by the others. Under "
         f"exact unlearning every rank is equally likely; with {len(rotations)} models no p-value is below "
         f"{2 / (len(rotations) + 1):.3f}, and they are not corrected for looking at several attacks.",
         columns=("attack", "this model", "lowest retrained", "highest retrained", "retrained above it", "p, two-sided"),

@@ -166,8 +166,8 @@ def _original_control(areas: Sequence[Finding], claim: Claim) -> ControlResult:
     differs = judge_areas(areas, claim, areas[0].estimate.confidence).verdict is Verdict.FAIL
     # What it is beyond the limit by its nearer bound, not by its farther one.
     best = max(areas, key=lambda one: claim.excess(replace(one.estimate, low=one.estimate.high, high=one.estimate.low)))
-    says = f"original {DIFFERS if differs else ALIKE}"
-    return ControlResult(name="original", holds=differs, attack=best.name, estimate=best.estimate, says=says)
+    reason = f"original {DIFFERS if differs else ALIKE}"
+    return ControlResult(name="original", holds=differs, attack=best.name, estimate=best.estimate, summary=reason)
 
 
 DIFFERS, ALIKE = (

@@ -79,7 +79,7 @@ def learning_plot(curves: dict[str, FloatArray], query: Query) -> Curves:
     shown |= {"highest retrained": np.max(retrained, axis=0), "lowest retrained": np.min(retrained, axis=0)}
     return Curves(
         title="Relearning",
-        says="Loss on the forget set while a copy of each model is trained on it: "
+        caption="Loss on the forget set while a copy of each model is trained on it: "
         + ", ".join(f"{name} from {loss[0]:.2f} to {loss[-1]:.2f}" for name, loss in shown.items())
         + ". Under perfect unlearning the model's curve lies among those of retrained ones.",
         x_label="steps",
@@ -109,7 +109,8 @@ def anamnesis_table(curves: dict[str, FloatArray], query: Query) -> Table:
         rows.append((name, round(math.exp(log_loss_area(curve)), 4), needed, ain))
     return Table(
         title="Anamnesis index",
-        says=f"Steps until a copy is right on {goal:.1%} of the forget set (within {NEAR_ENOUGH:.0%} of the original's "
+        caption=f"Steps until a copy is right on {goal:.1%} of the forget set (within {NEAR_ENOUGH:.0%} of the "
+        "original's "
         "accuracy) over the retrained models' mean: 1 under perfect unlearning, nearer 0 for left-over knowledge. "
         "Empty: not reached. No verdict depends on it.",
         columns=("model", "mean loss while relearning", "steps", "AIN"),

@@ -179,8 +179,8 @@ def _mean_of(name: str, signal: Callable[[Outputs], FloatArray], outputs: Output
 def _table(audit: AttackAudit) -> Table:
     return Table(
         title="What was tried",
-        says="AUC with which the forget set is told from controls, beyond what references explain that were asked or "
-        "changed in the same way; 0.5 under perfect unlearning.",
+        caption="AUC with which the forget set is told from controls, beyond what references explain that were asked "
+        "or changed in the same way; 0.5 under perfect unlearning.",
         columns=("attempt", "role", "AUC", "low", "high"),
         rows=finding_rows(audit.findings),
     )
@@ -198,7 +198,7 @@ def _ratios(audit: AttackAudit, near: list[Query]) -> tuple[Table, ...]:
         return ()
     table = Table(
         title="Residual knowledge",
-        says="The share of forget examples' neighbours that get the example's label, by this model and by retrained "
+        caption="The share of forget examples' neighbours that get the example's label, by this model and by retrained "
         "ones, and the ratio of the two: 1 if forgotten, above it if knowledge is left around the examples.",
         columns=("neighbours", "this model", "retrained", "ratio", "lowest retrained", "highest retrained"),
         rows=tuple(rows),

@@ -186,7 +186,7 @@ def steps_table(steps: Sequence[RequestStep]) -> Table:
         )
     return Table(
         title="Request by request",
-        says="The AUC that decides for the union so far, the drop in accuracy, the mean distance of the outputs on "
+        caption="The AUC that decides for the union so far, the drop in accuracy, the mean distance of the outputs on "
         "controls from retrained models' beside that of these from each other, and the certificate's budget where "
         "there is one. Verdicts are of each step by itself, before correction.",
         columns=COLUMNS,
@@ -207,7 +207,7 @@ def accumulation_curves(steps: Sequence[RequestStep]) -> Curves:
     }
     return Curves(
         title="Error accumulation",
-        says="Mean absolute difference in logit-scaled confidence on the controls, to the mean of retrained models: "
+        caption="Mean absolute difference in logit-scaled confidence on the controls, to the mean of retrained models: "
         "errors that add up from request to request rise above what retrained models differ by.",
         x_label="request",
         y_label="distance from the retrained models",

@@ -55,7 +55,7 @@ def _row(number: int, entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]
 
 def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
     evidence = entry["evidence"]
-    tables = [exhibit for exhibit in evidence["exhibits"] if exhibit["kind"] == "table"]
+    tables = [figure for figure in evidence["exhibits"] if figure["kind"] == "table"]
     return {
         **_row(number, entry, True),
         "name": evidence["claim"]["name"],
@@ -94,15 +94,15 @@ def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         "says": f"{bounds}. {shown}. Allowed: {wording.allowed(claim)}.",
         "svg": plots.intervals(rows, limits, claim["quantity"]),
     }
-    for exhibit in evidence["exhibits"]:
-        if exhibit["kind"] in plots.DRAWN:
-            yield {"title": exhibit["title"], "says": exhibit["says"], "svg": _drawn(exhibit)}
+    for figure in evidence["exhibits"]:
+        if figure["kind"] in plots.DRAWN:
+            yield {"title": figure["title"], "says": figure["says"], "svg": _drawn(figure)}
 
 
-def _drawn(exhibit: Mapping[str, Any]) -> str:
+def _drawn(figure: Mapping[str, Any]) -> str:
     """Draw a plot, or nothing where its data do not allow one."""
     try:
-        return plots.DRAWN[exhibit["kind"]](exhibit)
+        return plots.DRAWN[figure["kind"]](figure)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return ""
 
