@@ -1,7 +1,6 @@
 """Release policies: the claims that a release must prove, as plain data.
 
-`pytest --unlearn-policies` lists them. The claim table has what each of the built-in ones asks. Standard library only:
-the plugin prints them.
+Listed by `pytest --unlearn-policies`; built-in ones come from the claim table. Standard library only, for the plugin.
 """
 
 from __future__ import annotations

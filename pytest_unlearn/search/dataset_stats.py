@@ -48,7 +48,7 @@ class DatasetStats:
 
     @cached_property
     def original(self) -> Outputs:
-        """What the original model answers on train."""
+        """The original model's answers on train."""
         return self.task.models.of(self.task.original).outputs(self.train)
 
     @property
@@ -64,12 +64,12 @@ class DatasetStats:
 
     @cached_property
     def margin(self) -> FloatArray:
-        """How far the original's logit of the label is above the next best."""
+        """Margin of the label's logit over the next best in the original."""
         return hinge_margin(self.original)
 
     @cached_property
     def memorisation(self) -> FloatArray:
-        """How much an example's own label depends on having been trained on it."""
+        """Dependence of an example's label on having been trained on it."""
         return self.fold_models.memorisation(self.original.labels)
 
     @cached_property

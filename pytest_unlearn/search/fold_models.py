@@ -24,7 +24,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class FoldModels:
-    """Which examples fold models saw, shape (models, examples), and their logits."""
+    """Logits of fold models, and the examples they saw, shape (models, examples)."""
 
     included: NDArray[np.bool_]
     train: FloatArray

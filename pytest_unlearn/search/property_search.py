@@ -59,10 +59,10 @@ def audit_property(
     Args:
         holds: called with an `UnlearnedRequest` (model, task); raises where its statement does not hold.
         unlearner: as in `audit_survives`, whose errors are raised here too.
-        task: as in `audit_survives`.
-        families: as in `audit_survives`.
+        task: as there.
+        families: as there.
         sizes: the smallest and largest request.
-        budget: as in `audit_survives`.
+        budget: as there.
         only: evaluate this one request instead, with the fresh seeds of a confirmation.
         key: names the test in Hypothesis's example database, which keeps what failed.
     """

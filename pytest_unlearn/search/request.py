@@ -11,7 +11,7 @@ COMPOSED = ("sequence", "union")
 
 @dataclass(frozen=True, repr=False)
 class ForgetRequest:
-    """Which examples are to be deleted: a family, how many, and which draw.
+    """The examples to be deleted, by a family, their number and a draw.
 
     Args:
         family: a name in `FAMILIES`, or "sequence" (parts one after the other) or "union" (parts together).

@@ -21,9 +21,8 @@ MOST_FEATURES = 4096
 def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
     """Measure the AUC of a classifier that sees raw inputs and labels alone.
 
-    Cross-fitted, forget against controls; target 0.5. Inputs are flattened; a label counts both as it is and by how
-    plausible a simple classifier of the same pooled data finds it, so that mislabelled examples show. Out-of-fold
-    scores are ranked within their fold before they are pooled.
+    Cross-fitted, forget against controls (target 0.5). Inputs are flattened; a label counts as it is and by how
+    plausible a simple classifier finds it (mislabelled examples show). Scores are ranked within their fold.
     """
     chosen = _subset(inputs.controls, MOST_CONTROLS, seed)
     controls = View(inputs.controls.name, inputs.controls.examples, inputs.controls.indices[chosen])

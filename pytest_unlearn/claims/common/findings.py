@@ -29,7 +29,7 @@ MOSTLY_TIED = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackFinding(Finding):
-    """What one attack finds in one model, with its scores."""
+    """Finding of one attack in one model, with its scores."""
 
     attack: Attack
     scores: Scores

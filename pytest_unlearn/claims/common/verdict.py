@@ -1,8 +1,7 @@
 """The rule of verdicts: INVALID, then FAIL, then INCONCLUSIVE, then PASS.
 
-FAIL by Holm over finding x side. A claim measures findings, and says as data what its controls and its calibration
-object to. `judge` settles what the findings on one model say by themselves, `decide` what is left of it once the
-objections are heard.
+FAIL by Holm over finding x side. A claim gives findings, and as data the objections of its controls and calibration.
+`judge` decides by the findings on one model alone, `decide` by the objections too.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Role = Literal["decides", "bounded", "tripwire"]
 
 @dataclass(frozen=True, slots=True)
 class FailureKind:
-    """What a failure on one side is called, and what to do about it."""
+    """Name of a failure on one side, and the advice on it."""
 
     label: str
     advice: str

@@ -24,8 +24,7 @@ MOST_RUNS = 10_000
 class ModelSample:
     """Many models of one kind, with logit-scaled confidences of true labels.
 
-    `margins` have shape (models, forget examples). Accuracies are means over models; `seconds` is what the median model
-    took to make, None where that is not known.
+    `margins` (models, forget examples). Accuracies are means; `seconds` are of the median model, None if unknown.
     """
 
     margins: FloatArray

@@ -67,7 +67,7 @@ def audit_sequence(
 
     Returns:
         Evidence of the worst step. PASS needs forgetting and utility to PASS after every request, so that the first
-        one must be large enough to be certified; FAIL is corrected for all of them (Holm). Exhibits show each step, the
+        one must be large enough to be certified; FAIL is corrected for all of them (Holm). Figures show each step, the
         distance of the outputs from the references' (error accumulation; that of an exact method stays within theirs),
         and the budget of methods whose models have a `certificate` with numbers `spent` and `budget`.
 

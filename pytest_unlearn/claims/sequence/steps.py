@@ -26,7 +26,7 @@ AuditKeywords = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """How much of its budget a method has spent, in units of its own."""
+    """The spent part of a method's budget, in units of its own."""
 
     spent: float
     budget: float
@@ -58,7 +58,7 @@ class StepAudit(Reported):
 
     @property
     def uncorrected(self) -> bool:
-        """Whether the audit by itself says more than remains of it."""
+        """Whether correction weakened the audit's verdict."""
         return self.verdict is not self.evidence.verdict
 
 
