@@ -1,4 +1,4 @@
-"""audit_release: every claim of a policy about one model, in one call, with every evaluation shared.
+"""Audit of a release: every claim of a policy, with evaluations shared.
 
 A claim that a model does not let itself be asked is INCONCLUSIVE: nothing was shown, and that is no PASS.
 """

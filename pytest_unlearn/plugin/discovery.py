@@ -62,13 +62,13 @@ class AuditTestDetector:
         return False
 
     def _named_by(self, thing: Any) -> set[str]:
-        """List the globals and attributes that a function names; libraries are not searched."""
+        """List the globals and attributes that a function names, outside libraries."""
         code = getattr(thing, "__code__", None)
         return set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
 
 
 def _of_a_library(file: str) -> bool:
-    """Tell whether a file is of an installed package, the standard library or this package."""
+    """Tell whether a file is installed, of the standard library or of this package."""
     return any(place in file for place in LIBRARIES)
 
 
@@ -98,7 +98,7 @@ def _within_reach(thing: Any, names: set[str]) -> Iterator[Any]:
 
 
 def _callable_parts(value: Any, names: set[str]) -> Iterator[Any]:
-    """Yield the functions in a value: of a module those named, of a class or its instance all."""
+    """Yield the functions in a value: of modules those named, of classes all."""
     if isinstance(value, FUNCTIONS):
         yield value
     elif isinstance(value, ModuleType):

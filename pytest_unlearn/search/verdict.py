@@ -1,4 +1,4 @@
-"""Turn a search into evidence: the verdict, how it was reached, and the line that replays it."""
+"""Evidence of a search: verdict, how it was reached, and the replay line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Search:
-    """Every attempt of a search, and what a failure was made smaller to in `shrinking` more."""
+    """Every attempt of a search, and of `shrinking` more that shrank a failure."""
 
     attempts: tuple[Attempt, ...]
     shrinking: int = 0
@@ -28,7 +28,7 @@ class Search:
 
     @property
     def results(self) -> tuple[RequestResult, ...]:
-        """What each request came to."""
+        """The outcome of each request."""
         return tuple(attempt.result for attempt in self.attempts)
 
     @property

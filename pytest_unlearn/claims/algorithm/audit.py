@@ -1,4 +1,4 @@
-"""audit_algorithm: does the method forget, over seeds and requests, rather than: did this one model?"""
+"""Audit of a method over seeds and requests, rather than of one model."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def audit_algorithm(
 
 
 def _failing(seeds: Sequence[int], runs: int) -> list[Objection]:
-    """Return that the method FAILs under these seeds, whatever the mean over runs."""
+    """Return the objection that the method FAILs under these seeds."""
     if not seeds:
         return []
     reason = f"in {len(seeds)} of {runs} runs the model is told apart by itself: seeds {', '.join(map(str, seeds))}"

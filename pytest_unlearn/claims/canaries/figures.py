@@ -1,4 +1,4 @@
-"""What the report shows of canaries: models side by side, the law of the alignments, triggers one by one."""
+"""Figures of the canary audit: models, law of alignments, single triggers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_TRIGGERS = 40
 def canary_figures(
     canaries: Canaries, target: Seen, before: Seen | None, references: Sequence[Seen], confidence: float
 ) -> tuple[Figure, ...]:
-    """Draw every figure of one audit. Canaries are counted, never shown."""
+    """Draw every figure of one audit: canaries are counted, never shown."""
     shown = [("this model", target), *([("original", before)] if before is not None else [])]
     named = [*shown, *((f"retrained {k}", seen) for k, seen in enumerate(references))]
     found: list[Figure] = [_models(canaries, named, references, confidence)]

@@ -1,4 +1,4 @@
-"""What one model shows of canaries: for each kind numbers of exactly known law if nothing was learned of them."""
+"""Findings on canaries: numbers of exactly known law if nothing was learned."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FAILURES: Mapping[Side, FailureKind] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryFinding(Finding):
-    """One number that canaries give, and how likely chance alone gives as much; None where that is not known.
+    """One number that canaries give, and its chance probability, or None.
 
     One without failures is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
     """
@@ -63,7 +63,7 @@ class CanaryFinding(Finding):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a model shows: its findings, what it answers on retained examples, and rows for the report.
+    """The findings on one model, its answers on retained examples, and rows.
 
     `aligned` are the canaries' own values, `confused` whether each unseen example is taken for the other class.
     `coarse` says that most pairs tie, as where little more than labels is revealed.
@@ -86,7 +86,7 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnAucScale:
-    """A difference of shares as 0.5 plus half of it, beside which a share of pairs can stand."""
+    """A difference of shares on the AUC scale: 0.5 plus half of it."""
 
     difference: Measure
 
@@ -117,7 +117,7 @@ def ask_about_canaries(
     device: str | None,
     by_labels: bool = False,
 ) -> Seen:
-    """Ask a model what it shows of canaries; with `by_labels`, as if it revealed only its labels.
+    """Measure what a model reveals of canaries, with `by_labels` by labels alone.
 
     Raises:
         ValueError: a model that cannot be asked about other inputs, or, for Gaussian canaries, not be differentiated.
@@ -169,7 +169,7 @@ def _gaussian(
 
 
 def _elsewhere(ask: Ask, plan: GaussianPlan, usable: NDArray[np.bool_], aligned: FloatArray) -> str:
-    """Explain why the gradient does not say how answers change a little further away, as with rippled logits."""
+    """Explain why the gradient does not predict answers a little further away."""
     if len(aligned) < LEAST_LEFT * len(usable):
         return ""
     step = (STEP * plan.scale * plan.noise).reshape(plan.inputs.shape)
@@ -221,7 +221,7 @@ def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs, confidence: float) -
 
 
 def with_confusion(seen: Seen, others: Sequence[Seen], confidence: float) -> tuple[CanaryFinding, ...]:
-    """Add to a model's findings how much more than retrained models it confuses the two classes on unseen examples.
+    """Add the excess confusion of two classes over retrained models.
 
     Swapped labels spread to examples that were never swapped, which planted examples and their twins share. Without
     retrained models all confusion counts, which only bounds what canaries caused.

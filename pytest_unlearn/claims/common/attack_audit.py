@@ -1,4 +1,4 @@
-"""A claim that attacks decide: run them on the model, the original and every reference in turn, and decide.
+"""Audit by attacks: on the model, the original and each reference in turn.
 
 `original` must be recognised by the claim's own attacks, references must not, and what the model answers on controls
 must be what a model answers that did not train on them.
@@ -47,7 +47,7 @@ Power = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], ControlR
 
 @dataclass(frozen=True, slots=True)
 class AttackAudit:
-    """What the claim's attacks found in the model, what the controls made of it, and the decision.
+    """Findings of a claim's attacks, the state of its controls, the decision.
 
     `references` are the retrained models' answers without repetitions, `others` those that are not the model's own;
     `rotations` are the findings on each reference, judged by the rest; `judged` is what `findings` say by themselves.
@@ -79,7 +79,7 @@ def audit_with_attacks(
     certifiable: bool = True,
     counted: bool = False,
 ) -> AttackAudit:
-    """Run the attacks on the model, on the original and on each reference in turn, and decide.
+    """Run the attacks on model, original and each reference, and decide.
 
     Args:
         model: the audited model.
@@ -90,7 +90,8 @@ def audit_with_attacks(
             findings on the model.
         fewest_references: how many it takes for each to be judged by the others.
         corrected: whether negative controls pay for how many there are.
-        certifiable, counted: see `judge`.
+        certifiable: as in `judge`.
+        counted: as in `judge`.
     """
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
     original = inputs.answers(inputs.original) if inputs.original is not None else None
@@ -139,7 +140,7 @@ def audit_with_attacks(
 def run_chosen(
     deciding: Sequence[Attack], tripwires: Sequence[Attack], inputs: AuditInputs, confidence: float
 ) -> tuple[AuditInputs, Run, int]:
-    """Return inputs for which these attacks are asked, how to run them, and the references that controls take.
+    """Return inputs for the chosen attacks, their runner, and the references.
 
     Tripwires that lack references or examples are left out; without any reference nothing can be run.
     """
@@ -202,7 +203,7 @@ def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], .
 def _vetoes(
     inputs: AuditInputs, references: Sequence[Answers], controls: Controls, limit: float, confidence: float
 ) -> list[Objection]:
-    """Return why forget set and controls differ for models that saw neither, or without any model."""
+    """Return why forget set and controls differ even without the model."""
     failed = [control for control in controls.retrained if not control.holds]
     if failed:
         worst = max(failed, key=lambda control: abs(control.estimate.value - 0.5))
@@ -219,7 +220,7 @@ def _vetoes(
 def _unlike_references(
     inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float
 ) -> list[Objection]:
-    """Return why the model's answers on the controls are not those of a model that saw none of them."""
+    """Return why the model's answers on controls look trained on."""
     found = []
     comparable = references or ([target.original] if target.original is not None else [])
     uncorrelated = uncorrelated_with_references(target, comparable)

@@ -1,4 +1,4 @@
-"""The one place where claims make their evidence."""
+"""The single place where claims build their evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_unlearn.core.settings import resolve
 
 @dataclass(frozen=True, slots=True)
 class AucTerms:
-    """What a caller asks of a claim about AUCs: their limit, the confidence of every bound, and controls or not."""
+    """Settings of an AUC claim: limit, confidence, and whether controls count."""
 
     limit: float
     confidence: float
@@ -35,7 +35,7 @@ def auc_terms(max_mia_auc: float, confidence: float, require_controls: bool) -> 
 
 
 def resolve_all(**given: Any) -> tuple[dict[str, str], tuple[Any, ...]]:
-    """Resolve what a caller gave for these settings: where each value came from, and the values in order."""
+    """Resolve settings: their sources by name, and their values in order."""
     settings = {name: resolve(name, value) for name, value in given.items()}
     return {name: one.source for name, one in settings.items()}, tuple(one.value for one in settings.values())
 

@@ -1,4 +1,4 @@
-"""audit_efficient: what does the method cost, as a fraction of retraining?"""
+"""Audit of the method's cost as a fraction of retraining's."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _pairs(unlearner: Any, task: UnlearningTask, repeats: int, first: int, clock
 
 
 def _steadiness(pairs: Sequence[Pair], confidence: float) -> ControlResult | None:
-    """Measure retraining against itself: the later half of its times over the earlier half."""
+    """Measure retraining against itself: later half of times over earlier half."""
     times = np.array([pair.retraining.seconds for pair in pairs])
     half = len(times) // 2
     if half == 0:
@@ -174,7 +174,7 @@ def _steadiness(pairs: Sequence[Pair], confidence: float) -> ControlResult | Non
 
 
 def _unmeasurable(pairs: Sequence[Pair], steady: ControlResult | None) -> list[Objection]:
-    """Return why times on this machine, of this task, say nothing on either side of the limit."""
+    """Return why times on this machine say nothing, whatever the limit."""
     found = []
     fastest = min(pair.retraining.seconds for pair in pairs)
     if fastest < QUICK:
@@ -186,7 +186,7 @@ def _unmeasurable(pairs: Sequence[Pair], steady: ControlResult | None) -> list[O
 
 
 def _unsettled(pairs: Sequence[Pair], limit: float, confidence: float) -> tuple[str, tuple[str, ...]]:
-    """Return what to say and to do where the median may lie on both sides of the limit."""
+    """Return the sentences where the median may lie on both sides of the limit."""
     fewest = fewest_for_median(confidence)
     if len(pairs) < fewest:
         reason = f"{len(pairs)} pairs of runs bound no median at {confidence:.0%}, whatever they show"
@@ -234,5 +234,5 @@ def _table(pairs: Sequence[Pair]) -> Table:
 
 
 def _rounded(value: float) -> float:
-    """Round to four digits that count."""
+    """Round to four significant digits."""
     return value if value == 0 else round(value, 3 - math.floor(math.log10(abs(value))))

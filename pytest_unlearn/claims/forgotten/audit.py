@@ -1,4 +1,4 @@
-"""audit_forgotten: is the forget set still recognisable in this model, and is the answer itself trustworthy?"""
+"""Audit of forgetting by membership inference, with controls of its own."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _power(
     limit: float,
     confidence: float,
 ) -> ControlResult:
-    """Report whether a deciding attack recognises the forget set in the original model with certainty.
+    """Check that a deciding attack recognises the forget set in the original.
 
     When the audited model reveals so little that most pairs tie, the original is reduced to its labels too: power
     against finer outputs would say nothing about the attack that was possible.
@@ -167,7 +167,7 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
 
 
 def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:
-    """Return the forget examples that stand out most under the attack that failed, else the first deciding one."""
+    """List the forget examples that stand out most under the failing attack."""
     finding = failed or usual
     below = np.zeros(len(inputs.forget))
     for label in np.unique(inputs.forget.labels) if inputs.pairing.forget_strata is not None else [None]:

@@ -1,4 +1,4 @@
-"""What a forgetting audit shows: the deciding attack's ROC curve and scores, each class, and on demand small pictures.
+"""Figures of the forgetting audit: ROC curve, scores, classes, thumbnails.
 
 Pictures of forget examples are made only when they were asked for: a report must not republish what was to go.
 """
@@ -34,9 +34,9 @@ def forgetting_figures(
     pairing: Pairing,
     confidence: float,
 ) -> tuple[Figure, ...]:
-    """Draw the figures of one audit: `scores` are the attack's by model, the audited one under "unlearned".
+    """Draw the figures of one audit from the attack's `scores` by model.
 
-    `labels` are those of the forget set and of the controls.
+    The audited one is under "unlearned". `labels` are those of the forget set and of the controls.
     """
     return (
         _roc(attack, scores, pairing),
@@ -48,7 +48,7 @@ def forgetting_figures(
 def scores_by_model(
     attack: Attack, unlearned: Scores, original: Answers | None, references: Sequence[Answers], pairing: Pairing
 ) -> dict[str, Scores]:
-    """Score the original and a retrained model by the same attack, beside the audited one."""
+    """Score original and a retrained model by the same attack, beside the model."""
     found = {UNLEARNED: unlearned}
     if original is not None:
         found[ORIGINAL] = attack.score(original, references, pairing)
@@ -152,10 +152,10 @@ SMALLEST_SIDE = 4
 
 
 def pixels(example: Any) -> tuple[Any, ...] | None:
-    """Return an image as rows of grey or (red, green, blue) values from 0 to 255; None if the input is no image.
+    """Return an image as rows of grey or (red, green, blue) values; else None.
 
-    Images are arrays of shape (height, width), or with one or three channels, first or last. Others are not guessed
-    at: a vector of 64 numbers may be a picture, or not.
+    Values are from 0 to 255. Images are arrays of shape (height, width), or with one or three channels, first or last.
+    Others are not guessed at: a vector of 64 numbers may be a picture, or not.
     """
     image = np.squeeze(np.asarray(to_numpy(example)))
     if image.ndim == 3 and image.shape[0] == 3:

@@ -1,4 +1,4 @@
-"""What a forgetting audit reports beside its verdict: slices, releasing both models, retained data, epsilon, ranks."""
+"""Tables beside the verdict: slices, both releases, retain, epsilon, ranks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def slices_table(
 
 
 def release_table(findings: Sequence[AttackFinding], pairing: Pairing, confidence: float) -> Table | None:
-    """Tabulate the risk of an attacker who holds both releases, and how much of it is the method's."""
+    """Tabulate the risk from holding both releases, and the method's part of it."""
     found = next((finding for finding in findings if finding.attack is UPDATE_LEAKAGE), None)
     if found is None:
         return None
@@ -106,7 +106,7 @@ def retain_table(target: Answers, references: Sequence[Answers], confidence: flo
 
 
 def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -> Table | None:
-    """Tabulate how far from differential privacy the attack proves the model, and how far it could have."""
+    """Tabulate the epsilon that the attack proves, and the largest it could."""
     if pairing.forget_groups is not None or pairing.control_groups is not None:
         return None
     scores = finding.scores.forget, finding.scores.controls[_same_mix(pairing, len(finding.scores.controls))]
@@ -129,7 +129,7 @@ def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -
 
 
 def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
-    """Choose controls in the forget set's mix of classes, evenly spaced: these bounds know no classes."""
+    """Choose controls in the forget set's mix of classes, evenly spaced."""
     wanted, there = pairing.forget_strata, pairing.control_strata
     if wanted is None or there is None:
         return np.arange(n_controls)
@@ -143,7 +143,7 @@ def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
 
 
 def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[AttackFinding]]) -> Table | None:
-    """Tabulate where the model ranks among eight retrained ones or more, each judged by the others."""
+    """Tabulate the model's rank among eight or more cross-judged references."""
     if len(rotations) < ENOUGH:
         return None
     rows: list[tuple[Cell, ...]] = []
@@ -170,7 +170,7 @@ def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[A
 
 
 def _retained(answers: Answers) -> dict[str, Any]:
-    """Return confidences on retained examples and on controls of their classes, as a measure's arguments."""
+    """Return confidences on retained examples and controls of their classes."""
     assert answers.retain is not None
     kept = np.isin(answers.retain.labels, answers.controls.labels)
     return {

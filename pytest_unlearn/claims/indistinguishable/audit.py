@@ -1,4 +1,4 @@
-"""audit_indistinguishable: are the method's models like retrained ones, as like as retrained ones are each other?"""
+"""Audit of whether a method's models are distributed like retrained ones."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def audit_indistinguishable(
 
 
 def _controls(samples: ModelSamples, limit: float, confidence: float) -> Controls:
-    """Run the controls: originals must be told apart; retrained models, half of them as unlearned ones, must not."""
+    """Check that originals are told apart, and halves of the retrained are not."""
     pool = samples.retrained.margins
     half = len(pool) // 4
 
@@ -171,7 +171,7 @@ def _vetoes(samples: ModelSamples, controls: Controls, estimate: Estimate) -> li
 
 
 def _doubts(samples: ModelSamples, controls: Controls, confidence: float, require_controls: bool) -> list[Objection]:
-    """Return what a mean over examples and models would hide, and what the positive control leaves open."""
+    """Return what means hide, and what the positive control leaves open."""
     ours, theirs = samples.unlearned.margins, samples.retrained.margins
     found = []
     hidden = distinguishable_examples(ours, theirs, confidence)[1]

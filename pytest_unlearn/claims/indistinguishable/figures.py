@@ -1,4 +1,4 @@
-"""What audit_indistinguishable shows: the published score, the law of per-example epsilons, and single examples."""
+"""Figures of the quality audit: score, law of epsilons, single examples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_EXAMPLES = 20
 
 
 def quality_figures(samples: ModelSamples, indices: IntArray, confidence: float) -> tuple[Figure, ...]:
-    """Draw the figures of one audit; `indices` are those of the forget examples in train."""
+    """Draw the figures of one audit; `indices` locate the forget set in train."""
     count = len(samples.unlearned.margins)
     one, other = samples.retrained.margins[:count], samples.retrained.margins[count:]
     kinds = {"unlearned": samples.unlearned, "original": samples.originals, "retrained": samples.retrained}

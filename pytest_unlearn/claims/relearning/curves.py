@@ -1,4 +1,4 @@
-"""The areas under a model's curves while it relearns, as ratios to those of retrained models, and their figures."""
+"""Areas under relearning curves, relative to retrained models', and figures."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ WORDING = Wording(
 
 
 def retrained_curves(curves: dict[str, FloatArray]) -> list[FloatArray]:
-    """Return those of the references, by the names that `audit_not_relearnable` gives them."""
+    """Return the references' curves, found by their names."""
     return [curve for name, curve in curves.items() if name.startswith("retrained")]
 
 
 def log_loss_area(curve: FloatArray) -> float:
-    """Return the mean over seeds of the logarithm of the mean loss over examples and looks."""
+    """Return the mean over seeds of the log mean loss, over examples and looks."""
     return float(np.log(np.maximum(curve[..., 0].mean(axis=(0, 2)), np.finfo(np.float64).tiny)).mean())
 
 
 def log_error_area(curve: FloatArray) -> float:
-    """Return the same of the share of wrong answers, which no temperature changes; none counts as half an example."""
+    """Return the log share of errors; none counts as half an example."""
     errors = 1.0 - curve[..., 1].mean(axis=(0, 2))
     return float(np.log(np.maximum(errors, 0.5 / len(curve))).mean())
 
@@ -89,7 +89,7 @@ def learning_plot(curves: dict[str, FloatArray], query: Query) -> Curves:
 
 
 def anamnesis_table(curves: dict[str, FloatArray], query: Query) -> Table:
-    """Tabulate the steps until near the original's accuracy; where there is no original, near certainty."""
+    """Tabulate the steps to the original's accuracy, or near certainty."""
     looks = query.ask.looks  # type: ignore[attr-defined]
     goal = 1.0
     if "original" in curves:

@@ -1,4 +1,4 @@
-"""audit_no_residual: does what was forgotten come back beside the forget examples, or in a slightly changed model?"""
+"""Audit of residuals: in changed copies of the model and moved inputs."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _usual(inputs: AuditInputs) -> dict[str, Neighbour]:
 
 
 def _usual_changes(output: Output) -> dict[str, Change]:
-    """Return those of the table, where training further knows which entry of the output holds the logits."""
+    """Return the usual changes, trained further with this entry as the logits."""
     return {
         name: replace(change, output=output) if isinstance(change, (HeadReset, BenignEpochs)) else change
         for name, change in CHANGES.items()
@@ -170,7 +170,7 @@ def _attacks(query: Query) -> tuple[Attack, Attack, Attack]:
 
 
 def _mean_of(name: str, signal: Callable[[Outputs], FloatArray], outputs: Outputs) -> FloatArray:
-    """Take the signal on what a query asked, averaged over its rounds if there are several."""
+    """Apply the signal to a query's answers, averaged over several rounds."""
     logits = outputs.asked[name]
     rounds = [logits] if logits.ndim == 2 else [logits[:, number] for number in range(logits.shape[1])]
     return np.asarray(np.mean([signal(Outputs(logits=one, labels=outputs.labels)) for one in rounds], axis=0))

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool:
-    """Add the plan of one set of inputs, and tell whether every limit can be certified."""
+    """Add the plan of one set of inputs, and tell if all limits are certifiable."""
     from pytest_unlearn.cli.plan.power import design
 
     planned = design(inputs.task)

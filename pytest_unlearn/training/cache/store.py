@@ -255,7 +255,7 @@ class Store:
             raise
 
     def _remove(self, key: str) -> None:
-        """Remove an entry, sidecar first, and what writers of it left when they were killed."""
+        """Remove an entry, sidecar first, with leftovers of writers that were killed."""
         leftovers = [path.name for path in self.directory.glob(f".{key}.*.tmp")]
         for name in (f"{key}.json", *(f"{key}.{kind}" for kind in _KINDS), *leftovers):
             try:
