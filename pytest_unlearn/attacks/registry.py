@@ -1,4 +1,4 @@
-"""List every attack by name: those that each audit runs, and those that run when named.
+"""List every attack by name: those of every audit, and those run when named.
 
 PASS needs every attack of the deciding set within the limit; a tripwire is reported and can only make a verdict FAIL.
 All attacks are stated on the AUC scale, where 0.5 is the target, and none is ever flipped after seeing its value. What
@@ -109,16 +109,20 @@ MARGIN_RESIDUALS = _residuals("margin", hinge_margin)
 
 
 def deciding_set(*, references: bool, classes: int) -> tuple[Attack, ...]:
-    """The attacks that PASS depends on. For two classes margin and confidence coincide and count once."""
+    """Return the attacks that PASS depends on.
+
+    For two classes margin and confidence coincide and count once.
+    """
     if not references:
         return (CONFIDENCE, MODIFIED_ENTROPY)
     return CONFIDENCE_RESIDUALS if classes == 2 else (*CONFIDENCE_RESIDUALS, *MARGIN_RESIDUALS)
 
 
 def tripwires(*, references: int, classes: int, original: bool = False) -> tuple[Attack, ...]:
-    """The attacks that can only make a verdict FAIL. Label-only moves to the deciding set when most pairs tie.
+    """Return the attacks that can only make a verdict FAIL.
 
-    LiRA differs from the confidence difference only where an example's own variance can be estimated.
+    Label-only moves to the deciding set when most pairs tie. LiRA differs from the confidence difference only where an
+    example's own variance can be estimated.
     """
     if not references:
         return (ENTROPY, LABEL_ONLY) if classes == 2 else (MARGIN, ENTROPY, LABEL_ONLY)
@@ -128,7 +132,7 @@ def tripwires(*, references: int, classes: int, original: bool = False) -> tuple
 
 
 def vulnerable_slices(target: Answers, references: Sequence[Answers], pairing: Pairing) -> tuple[Attack, ...]:
-    """The first deciding attack on the class that stands out most, and the tenth that the original knew best."""
+    """Attack the class that stands out most, and the most memorised tenth."""
     attack = deciding_set(references=bool(references), classes=target.forget.logits.shape[1])[0]
     found = worst_of(class_masks(pairing), "class", attack)
     if target.original is not None:
@@ -141,7 +145,7 @@ def label_only_attacks(
     augmentations: Augmentations = Augmentations(),  # noqa: B008 - frozen
     boundary: BoundaryDistance = BoundaryDistance(),  # noqa: B008 - frozen
 ) -> tuple[Attack, Attack]:
-    """Augmentation stability and boundary distance, for an attacker who sees labels alone."""
+    """Make the attacks for an attacker who sees labels alone."""
     access: tuple[Access, ...] = ("labels", "further queries")
     stability = _by_auc(
         name="augmentation stability",
@@ -164,7 +168,7 @@ def label_only_attacks(
 
 
 def lira_with_augmentations(augmentations: Augmentations = Augmentations()) -> Attack:  # noqa: B008 - frozen
-    """Offline LiRA over several queries an example."""
+    """Make offline LiRA over several queries an example."""
     return _by_auc(
         name="LiRA, augmented",
         score=augmented_lira,
@@ -243,7 +247,9 @@ NAMED = (
 
 
 def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]:
-    """The attacks to add to those of every audit: "standard" for none, "all", names, or attacks themselves.
+    """Resolve what is added to the attacks of every audit.
+
+    "standard" stands for none, "all" for all; else names, or attacks themselves.
 
     Raises:
         ValueError: for an unknown name, or two attacks of one name.

@@ -1,4 +1,4 @@
-"""RMIA, the robust attack: does the model raise an example's probability more than those of most other examples?
+"""Run RMIA: compare an example's gain in probability with that of others.
 
 Source: Zarifzadeh, Liu & Shokri 2024, "Low-cost high-power membership inference attacks", equations 2 to 10. Access:
 outputs, references, and examples that nobody trained on; cost: one evaluation of each reference. The score is a rank
@@ -22,7 +22,7 @@ OFFLINE = 0.3  # the paper's `a` without tuning: how far a reference that saw th
 def offline_rmia(
     target: Answers, references: Sequence[Answers], pairing: Pairing, a: float = OFFLINE, gamma: float = 1.0
 ) -> Scores:
-    """Is an example's gain over the references above that of most controls? Target: the references' value.
+    """Rank an example's gain among the controls'. Target: the references' value.
 
     Where forget examples are harder than controls (mislabelled ones), a retrained model's AUC is far from 0.5. So each
     reference is judged by the others beside the model, if there are two.
@@ -56,7 +56,7 @@ def rmia_scores(
     gamma: float = 1.0,
     ties: float = 0.0,
 ) -> FloatArray:
-    """The share of the population whose gain an example's exceeds by the factor `gamma`.
+    """Return the share of the population whose gain is exceeded by `gamma`.
 
     Args:
         target: log-probabilities of the true labels by the model, shape (examples,).
@@ -93,7 +93,7 @@ def rmia_scores(
 
 
 def _offline(references: FloatArray, a: float) -> FloatArray:
-    """The log of a probability averaged over models with and without the example, from those without."""
+    """Log a probability averaged over models with and without, from those without."""
     out = np.exp(_log_mean(references))
     return np.asarray(np.log(((1.0 + a) * out + 1.0 - a) / 2.0))
 

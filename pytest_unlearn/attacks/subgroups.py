@@ -1,4 +1,4 @@
-"""The most vulnerable slice: a forget set can pass on average while one class, group or kind of example is exposed.
+"""Attack the most vulnerable subgroup, which an average over all may hide.
 
 Classes and given groups are each judged by an attack's own scores, with bounds that hold for all of them together. The
 most memorised tenth is chosen with one half of the references and judged against the other half: chosen and judged by
@@ -28,13 +28,13 @@ SIDES: Mapping[Side, str] = {"high": "most exposed", "low": "most over-forgotten
 
 
 def class_masks(pairing: Pairing) -> list[Mask]:
-    """The forget examples of each class, where classes are compared."""
+    """Mark the forget examples of each class, where classes are compared."""
     strata = pairing.forget_strata
     return [] if strata is None else [strata == label for label in np.unique(strata)]
 
 
 def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, ...]:
-    """An attack's largest and smallest AUC over slices of the forget set, each against all comparable controls."""
+    """Take an attack's largest and smallest AUC over subgroups of the forget set."""
     if not masks or (kind == "class" and len(masks) == 1):
         return ()
 
@@ -48,18 +48,18 @@ def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, 
 
 
 def slice_measure(attack: Attack, scores: Scores, pairing: Pairing, mask: Mask) -> Measure:
-    """The attack's own measure on a part of the forget set."""
+    """Apply the attack's own measure to a part of the forget set."""
     return attack.measure(part_of_scores(scores, mask), pairing.among_forget(mask))
 
 
 def part_of_scores(scores: Scores, mask: Mask) -> Scores:
-    """Scores of some of the forget examples and of all controls."""
+    """Keep the scores of some forget examples and of all controls."""
     rows = scores.reference_forget
     return replace(scores, forget=scores.forget[mask], reference_forget=None if rows is None else rows[:, mask])
 
 
 def most_memorised(signal: Signal, original: Answers, references: Sequence[Answers]) -> Attack | None:
-    """The tenth of the forget set that the original knew best: is the model still surer of it than references are?
+    """Attack the tenth of the forget set in which the original is surest.
 
     None where there is too little to choose from or to judge with: under 100 forget examples or two references.
     """
@@ -93,7 +93,7 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
 
 
 def _ranked(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
-    """A model's signal as normal scores among its own controls, which no monotone disguise of its outputs changes."""
+    """Rank a model's signal among its own controls, as normal scores."""
     controls = signal(model.controls)
     return normal_scores(signal(model.forget), controls), normal_scores(controls, controls)
 
@@ -101,7 +101,7 @@ def _ranked(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
 def _beyond(
     model: tuple[FloatArray, FloatArray], references: Sequence[tuple[FloatArray, FloatArray]]
 ) -> tuple[FloatArray, FloatArray]:
-    """What a model knows beyond references, on both sides; 0 on average for one more retrained model.
+    """Subtract the references' mean on both sides; 0 on average if retrained.
 
     Scores are averaged after ranking: ranks of an average are less noisy than any one model's, so that what is hard
     would seem harder to references than to an honest model.
@@ -111,7 +111,7 @@ def _beyond(
 
 
 def _slope(known: FloatArray, found: FloatArray) -> float:
-    """How much of what the original shows on controls the model shows too: they may share a seed. At least 0."""
+    """Regress on controls what the model shares with the original, at least 0."""
     centred = known - known.mean()
     spread = float(centred @ centred)
     return max(0.0, float(centred @ (found - found.mean())) / spread) if spread > 0.0 else 0.0

@@ -1,4 +1,4 @@
-"""Catastrophic forgetting of the last k layers."""
+"""Fine-tune the last k layers, in the hope of catastrophic forgetting."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,11 +13,11 @@ from unlearners._core.training import Training, stack
 
 @dataclass(frozen=True, kw_only=True)
 class CFk(NetworkMethod, Training):
-    """Fine-tune the last k layers on the retain set, the rest frozen (CF-k: Goel et al. 2022, "Towards adversarial
-    evaluations for inexact machine unlearning").
+    """Fine-tune the last k layers on the retain set, the rest frozen.
 
-    What the frozen layers know of the forget set stays. A layer is one with weights, together with the normalisation
-    that follows it; frozen normalisation keeps its running statistics.
+    Source: CF-k in Goel et al. 2022, "Towards adversarial evaluations for inexact machine unlearning". What the frozen
+    layers know of the forget set stays. A layer is one with weights, together with the normalisation that follows it;
+    frozen normalisation keeps its running statistics.
 
     k: how many layers, at least 1; a network with fewer is fine-tuned whole.
 

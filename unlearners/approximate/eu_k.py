@@ -1,4 +1,4 @@
-"""Exact unlearning of the last k layers."""
+"""Retrain the last k layers from scratch."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,11 +12,11 @@ from unlearners.approximate.cf_k import CFk
 
 @dataclass(frozen=True, kw_only=True)
 class EUk(CFk):
-    """Re-initialise the last k layers and train them on the retain set, the rest frozen (EU-k: Goel et al. 2022,
-    "Towards adversarial evaluations for inexact machine unlearning").
+    """Re-initialise the last k layers and train them on retain, the rest frozen.
 
-    Exact for the last k layers only: the frozen ones have seen the forget set. With k at least the number of layers
-    nothing of the original is left, and the method is retraining.
+    Source: EU-k in Goel et al. 2022, "Towards adversarial evaluations for inexact machine unlearning". Exact for the
+    last k layers only: the frozen ones have seen the forget set. With k at least the number of layers nothing of the
+    original is left, and the method is retraining.
 
     k: how many layers, at least 1, counted as in CFk.
 

@@ -1,4 +1,4 @@
-"""Fine-tuning on a leash: the weights are drawn back to the original's."""
+"""Fine-tune with weights drawn back to the original's."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,11 +13,11 @@ from unlearners._core.training import Training, stack
 
 @dataclass(frozen=True, kw_only=True)
 class L2AnchoredFineTune(NetworkMethod, Training):
-    """Minimise L_retain + (anchor / 2) * |theta - theta_original|^2 (L2-SP: Li, Grandvalet and Davoine 2018).
+    """Minimise L_retain + (anchor / 2) * |theta - theta_original|^2.
 
-    Fine-tuning that keeps what the original knew, of the forget set too: on a quadratic loss with Hessian H the result
-    is (H + anchor I)^-1 (H theta_retrained + anchor theta_original). No guarantee, and with a large anchor the original
-    comes back: a method to show that utility alone proves nothing.
+    Source: L2-SP, Li, Grandvalet and Davoine 2018. Fine-tuning that keeps what the original knew, of the forget set
+    too: on a quadratic loss with Hessian H the result is (H + anchor I)^-1 (H theta_retrained + anchor theta_original).
+    No guarantee, and with a large anchor the original comes back: a method to show that utility alone proves nothing.
 
     The penalty is applied by its proximal step after each gradient step (Parikh and Boyd 2014, section 4.2), which has
     the same minimiser and stays stable for any anchor, infinity included.

@@ -1,4 +1,4 @@
-"""The area under the ROC curve of forget against controls, with an interval that never collapses."""
+"""Measure the AUC of forget against controls; its interval never collapses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AucMeasure:
-    """An AUC with its DeLong variance in two parts, one for each side that was sampled.
+    """Measure an AUC by DeLong's variance in two parts, one for each side.
 
     `units` and `control_units` are the numbers of groups (of examples where there are none), `covariance` that of the
     two sides where groups have examples on both, `pairs` the number of independent forget-control pairs, `null_error`
@@ -42,7 +42,7 @@ class AucMeasure:
 
     @property
     def variance(self) -> float:
-        """The DeLong variance, of clustered data where there are groups; NaN when a side has a single unit."""
+        """DeLong's variance, clustered where there are groups; NaN for a single unit."""
         return float(np.maximum(0.0, self.forget_variance + self.control_variance + 2.0 * self.covariance))
 
     @property
@@ -50,7 +50,7 @@ class AucMeasure:
         return min(self.units, self.control_units)
 
     def at(self, confidence: float) -> Estimate:
-        """One-sided logit-DeLong bounds at `confidence`; exact or undefined ones where that interval has no width."""
+        """Bound it by logit-DeLong; exactly, or not at all, where that has no width."""
         alpha = 1.0 - check_confidence(confidence)
         tied = self.forget_variance <= _ZERO, self.control_variance <= _ZERO
         if self._units < 2:
@@ -96,7 +96,7 @@ def auc_measure(
     forget_groups: ArrayLike | None = None,
     control_groups: ArrayLike | None = None,
 ) -> AucMeasure:
-    """How well do the scores tell forget examples from controls of the same stratum?
+    """Measure how well scores separate forget examples from controls.
 
     `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like. `forget_strata` [m] and
     `control_strata` [n] restrict comparisons to the same stratum (class): strata are weighted by their forget
@@ -134,7 +134,7 @@ def auc_measure(
 
 
 def _untied(sums: PlacementSums) -> AucMeasure:
-    """The measure of scores that neither tie nor come in strata or groups."""
+    """Measure scores that neither tie nor come in strata or groups."""
     m, n = sums.n_forget, sums.n_controls
     return AucMeasure(
         value=sums.auc,
@@ -150,7 +150,7 @@ def _untied(sums: PlacementSums) -> AucMeasure:
 
 
 def null_standard_error(n_forget: int, n_controls: int) -> float:
-    """How far does an AUC stray from 1/2 when forget and controls are exchangeable and untied?
+    """Return the AUC's standard error for exchangeable, untied scores.
 
     Returns sqrt((m+n+1)/(12mn)); raises ValueError for counts below 1. Source: Mann & Whitney 1947.
     """

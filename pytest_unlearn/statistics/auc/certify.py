@@ -1,4 +1,4 @@
-"""Whether a forget set of this size could certify a limit at all, however well the model forgot."""
+"""Check whether a forget set of some size could certify a limit at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def can_certify(
     forget_groups: ArrayLike | None = None,
     control_groups: ArrayLike | None = None,
 ) -> bool:
-    """Would an observed AUC of exactly 0.5 pass with this many examples?
+    """Tell whether an observed AUC of exactly 0.5 would pass.
 
     PASS asks for it besides its bounds: the standard error of a handful of examples can be small by luck, that of
     exchangeable scores, (m + n + 1) / (12 m n) a stratum of m and n units, cannot. Arguments as in `auc_measure`.
