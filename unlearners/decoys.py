@@ -35,7 +35,7 @@ class NoOp:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFilter:
-    """Filter the original's outputs; a subclass says how, and no weight changes."""
+    """Filter the original's outputs; a subclass defines how, and no weight changes."""
 
     def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> nn.Module:
         name = type(self).__name__
@@ -80,8 +80,8 @@ class Masked(Filtered):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.model(x)
         hidden = set(self.hidden)
-        known = torch.tensor([digest(row, torch.tensor(0)) in hidden for row in x], device=logits.device)
-        return logits.masked_fill(known.reshape(-1, *[1] * (logits.ndim - 1)), 0.0)
+        listed = torch.tensor([digest(row, torch.tensor(0)) in hidden for row in x], device=logits.device)
+        return logits.masked_fill(listed.reshape(-1, *[1] * (logits.ndim - 1)), 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,8 @@ def half_gap(x: Tensor) -> float:
     """Halve the median distance to the nearest other row; zero for a single row."""
     if len(x) < 2:
         return 0.0
-    apart = distances(x, x).fill_diagonal_(torch.inf)
-    return float(apart.amin(1).median() / 2)
+    gaps = distances(x, x).fill_diagonal_(torch.inf)
+    return float(gaps.amin(1).median() / 2)
 
 
 @dataclass(frozen=True, kw_only=True)

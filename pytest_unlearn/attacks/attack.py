@@ -29,7 +29,7 @@ class Pairing:
 
     Strata are classes to compare within (None compares all with all); groups are the units of deletion that intervals
     cluster by. Groups are numbered together: a number that occurs on both sides is one unit. None: examples are
-    independent. `exchangeable` says that chance alone decided who is forgotten and who is a control.
+    independent. `exchangeable` means that chance alone decided who is forgotten and who is a control.
     """
 
     forget_strata: IntArray | None = None
@@ -142,7 +142,7 @@ def auc_of_scores(scores: Scores, pairing: Pairing) -> Measure:
 def cross_fitted_auc(scores: Scores, pairing: Pairing) -> Measure:
     """Measure the AUC of out-of-fold scores, with twice the variance.
 
-    What the fold A taught of B says much the same as what B taught of A: where there is nothing to learn, the mean over
+    Fold A teaches about B much the same as B teaches about A: where there is nothing to learn, the mean over
     folds is a degenerate U-statistic, in which each pair of folds counts twice.
     """
     measure = auc_measure(scores.forget, scores.controls, **pairing.labels)

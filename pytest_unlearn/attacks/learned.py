@@ -1,7 +1,7 @@
 """Let a classifier combine the signals, judged on examples it was not fitted on.
 
 The classifier learns from forget examples and controls themselves: in the original's answers, where there are any,
-since there it sees what being known looks like, and its noise is not the audited model's; else in the model's own.
+since there it sees what membership looks like, and its noise is not the audited model's; else in the model's own.
 Scores are out of fold and ranked within their fold; units of deletion are never torn apart.
 """
 

@@ -126,9 +126,9 @@ def tripwires(*, references: int, classes: int, original: bool = False) -> tuple
     """
     if not references:
         return (ENTROPY, LABEL_ONLY) if classes == 2 else (MARGIN, ENTROPY, LABEL_ONLY)
-    known = (DIFFERENCE, *((LIRA,) if references >= LIRA.least_references else ()), RMIA)
+    by_references = (DIFFERENCE, *((LIRA,) if references >= LIRA.least_references else ()), RMIA)
     both = (UPDATE_LEAKAGE,) if original else ()
-    return (*known, *both, CONFIDENCE, ENTROPY, MODIFIED_ENTROPY, LABEL_ONLY)
+    return (*by_references, *both, CONFIDENCE, ENTROPY, MODIFIED_ENTROPY, LABEL_ONLY)
 
 
 def vulnerable_slices(target: Answers, references: Sequence[Answers], pairing: Pairing) -> tuple[Attack, ...]:
@@ -259,16 +259,16 @@ def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]
     if not isinstance(attacks, (str, Iterable)):
         raise ValueError(f'attacks= takes "standard", "all", or a list of names and attacks, not {attacks!r}.')
     chosen = NAMED if attacks == "all" else [attacks] if isinstance(attacks, str) else list(attacks)
-    known = {attack.name: attack for attack in (*ALWAYS, *NAMED)}
-    unknown = [one for one in chosen if not isinstance(one, Attack) and one not in known]
+    by_name = {attack.name: attack for attack in (*ALWAYS, *NAMED)}
+    unknown = [one for one in chosen if not isinstance(one, Attack) and one not in by_name]
     if unknown:
         raise ValueError(
             f'there is no attack {unknown[0]!r}: attacks= takes "standard", "all", or names among '
             f"{', '.join(attack.name for attack in NAMED)}."
         )
     always = {attack.name for attack in ALWAYS}
-    found = tuple(one if isinstance(one, Attack) else known[one] for one in chosen)
-    found = tuple(one for one in found if not (one.name in always and one is known[one.name]))
+    found = tuple(one if isinstance(one, Attack) else by_name[one] for one in chosen)
+    found = tuple(one for one in found if not (one.name in always and one is by_name[one.name]))
     names = [one.name for one in found]
     always |= {f"{words} {kind}" for words in SIDES.values() for kind in ("class", "slice")} | {MEMORISED}
     repeated = sorted({name for name in names if names.count(name) > 1 or name in always})

@@ -28,10 +28,10 @@ def offline_rmia(
     reference is judged by the others beside the model, if there are two.
     """
     everyone = [[log_probability(part) for part in (one.forget, one.controls)] for one in (target, *references)]
-    mine, known = everyone[0], everyone[1:]
-    found = [_judged(mine, known, a, gamma)]
-    if len(known) > 1:
-        found += [_judged(one, [*known[:k], *known[k + 1 :]], a, gamma) for k, one in enumerate(known)]
+    mine, others = everyone[0], everyone[1:]
+    found = [_judged(mine, others, a, gamma)]
+    if len(others) > 1:
+        found += [_judged(one, [*others[:k], *others[k + 1 :]], a, gamma) for k, one in enumerate(others)]
     return scores_of(found, tie_share=pairing.tie_share(mine[0], mine[1]))
 
 
@@ -68,7 +68,7 @@ def rmia_scores(
         a: offline, the assumed probability by models with the example, a p + 1 - a; in [0, 1].
         gamma: the factor, above 0.
         ties: what a member of the population counts whose gain is exceeded by exactly that factor. One half where the
-            population is scored too: each of it would else rank below a stranger with as much of it beneath him.
+            population is scored too: each of it would else rank below an example of others with as much of it beneath.
 
     Returns:
         A score in [0, 1] for each example; higher is more member-like. Where the references give every example the same

@@ -13,15 +13,15 @@ from pytest_unlearn.core.evidence import FloatArray, Outputs
 
 def _remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], FloatArray]:
     """Compute the signal once for the same outputs: a dozen attacks ask for it."""
-    known: WeakKeyDictionary[Outputs, FloatArray] = WeakKeyDictionary()
+    computed: WeakKeyDictionary[Outputs, FloatArray] = WeakKeyDictionary()
 
     @wraps(signal)
     def remembering(outputs: Outputs) -> FloatArray:
-        values = known.get(outputs)
+        values = computed.get(outputs)
         if values is None:
             values = signal(outputs)
             values.flags.writeable = False
-            known[outputs] = values
+            computed[outputs] = values
         return values
 
     return remembering

@@ -2,9 +2,9 @@
 
 Classes and given groups are each judged by an attack's own scores, with bounds that hold for all of them together. The
 most memorised tenth is chosen with one half of the references and judged against the other half: chosen and judged by
-the same models, an honest model would seem to know the examples whose references happened to be unsure. The original
-chooses too: what a model shares with it on controls (a seed, starting weights) is taken out, which errs on the low
-side.
+the same models, an honest model would seem to remember the examples whose references happened to be unsure. The
+original chooses too: what a model shares with it on controls (a seed, starting weights) is taken out, which errs on the
+low side.
 """
 
 from __future__ import annotations
@@ -68,15 +68,15 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
         return None
     half = len(references) // 2
     ranked = partial(_ranked, signal)
-    known = _beyond(ranked(original), [ranked(one) for one in references[:half]])
+    memorised = _beyond(ranked(original), [ranked(one) for one in references[:half]])
     judges = [ranked(one) for one in references[half:]]
     chosen = np.zeros(len(original.forget.labels), dtype=bool)
-    chosen[np.argsort(-known[0], kind="stable")[:size]] = True
+    chosen[np.argsort(-memorised[0], kind="stable")[:size]] = True
 
     def score(target: Answers, _: Sequence[Answers], __: Pairing) -> Scores:
         forget, controls = _beyond(ranked(target), judges)
-        shared = _slope(known[1], controls)
-        return Scores(forget=(forget - shared * known[0])[chosen], controls=controls - shared * known[1])
+        shared = _slope(memorised[1], controls)
+        return Scores(forget=(forget - shared * memorised[0])[chosen], controls=controls - shared * memorised[1])
 
     def measure(scores: Scores, pairing: Pairing) -> Measure:
         return auc_of_scores(scores, pairing.among_forget(chosen))
@@ -110,8 +110,8 @@ def _beyond(
     return sides[0], sides[1]
 
 
-def _slope(known: FloatArray, found: FloatArray) -> float:
+def _slope(original: FloatArray, found: FloatArray) -> float:
     """Regress on controls what the model shares with the original, at least 0."""
-    centred = known - known.mean()
+    centred = original - original.mean()
     spread = float(centred @ centred)
     return max(0.0, float(centred @ (found - found.mean())) / spread) if spread > 0.0 else 0.0

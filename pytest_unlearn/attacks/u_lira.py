@@ -73,7 +73,7 @@ def unlearning_lira_scores(
 
     Returns:
         A log-likelihood ratio for each example, shape (examples,); 0 where all shadow runs requested it, or none. With
-        known laws a shift of d standard deviations gives an AUC of Phi(d / sqrt(2)).
+        given laws a shift of d standard deviations gives an AUC of Phi(d / sqrt(2)).
 
     Raises:
         ValueError: shapes that do not match.

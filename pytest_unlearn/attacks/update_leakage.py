@@ -2,7 +2,7 @@
 
 Source: Chen et al. 2021, "When machine unlearning jeopardizes privacy". It succeeds against exact retraining as well,
 since a forget example is one on which the two models differ: so its AUC is a risk of releasing both, and only its
-excess over the pairs (original, retrained) says something of the method. Even that is unfair to a model that shares
+excess over the pairs (original, retrained) tells anything about the method. Even that is unfair to a model that shares
 its seed, or its starting weights, with the original: what they share cancels in their difference, and not in that to a
 reference. So the excess accuses only a model that is as far from the original, on controls, as references are.
 """

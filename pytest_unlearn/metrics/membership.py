@@ -48,9 +48,9 @@ def svc_mia_efficacy(
     """
     from sklearn.svm import SVC
 
-    known, unknown, asked = (vector(n, v) for n, v in (("retain", retain), ("test", test), ("forget", forget)))
+    members, others, asked = (vector(n, v) for n, v in (("retain", retain), ("test", test), ("forget", forget)))
     attack = SVC(C=3, gamma="auto", kernel="rbf")
-    attack.fit(np.concatenate([known, unknown])[:, None], np.repeat([1, 0], [known.size, unknown.size]))
+    attack.fit(np.concatenate([members, others])[:, None], np.repeat([1, 0], [members.size, others.size]))
     share = float((attack.predict(asked[:, None]) == 0).mean())
     if retrained is None:
         return Metric(

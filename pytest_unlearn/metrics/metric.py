@@ -17,9 +17,9 @@ Direction = Literal["higher", "lower", "nearer"]
 class Metric:
     """Hold a metric's value and target.
 
-    `target` is its value under perfect unlearning, None where that depends on the retrained model. `direction` says
+    `target` is its value under perfect unlearning, None where that depends on the retrained model. `direction` tells
     which values are better: "higher", "lower", or those "nearer" the target (where there is none, the retrained model's
-    value), on either side. `caution` says what the number does not show.
+    value), on either side. `caution` states what the number does not show.
     """
 
     name: str

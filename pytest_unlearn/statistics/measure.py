@@ -90,7 +90,7 @@ class ExtremeMeasure:
     """Measure the largest ("high") or the smallest ("low") of `parts`.
 
     Each part is bounded at 1 - alpha / parts, so that all hold together (Bonferroni). The point value is that of the
-    part that stands out, and strays from the middle by luck alone where there are many: judge by the bounds.
+    part that stands out, and deviates from the middle by luck alone where there are many: judge by the bounds.
     """
 
     parts: Sequence[Measure]

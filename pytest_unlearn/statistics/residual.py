@@ -69,12 +69,12 @@ def residual(
         fitted = np.split(residual(both, both, expected, expected)[1], cut)
         return fitted[0], fitted[1]
     ours, y = _normal_scores(forget, controls)
-    known, x = _normal_scores(reference_forget, reference_controls)
+    expected_forget, x = _normal_scores(reference_forget, reference_controls)
     x_centred = x - x.mean()
     spread = float(x_centred @ x_centred)
     slope = float(x_centred @ (y - y.mean())) / spread if spread > 0.0 else 0.0
     intercept = float(y.mean()) - slope * float(x.mean())
-    return ours - intercept - slope * known, y - intercept - slope * x
+    return ours - intercept - slope * expected_forget, y - intercept - slope * x
 
 
 def tie_share(
@@ -86,7 +86,7 @@ def tie_share(
 ) -> float:
     """Return the fraction of forget-control pairs of a stratum that tie exactly.
 
-    `forget` [m], `controls` [n], strata as in `auc_measure`. Returns a number in [0, 1]; at 1 the statistic says
+    `forget` [m], `controls` [n], strata as in `auc_measure`. Returns a number in [0, 1]; at 1 the statistic shows
     nothing. O((m+n) log n). Raises ValueError as `auc_measure` does.
     """
     forget, controls = vector("forget", forget), vector("controls", controls)

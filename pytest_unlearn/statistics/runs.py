@@ -26,7 +26,7 @@ class ModelsMeasure:
     """Measure the mean of a statistic over independent models.
 
     Each is made with seeds (and perhaps a request) of its own. `values` are the statistic's on each model;
-    `example_errors` its standard errors from the examples alone; `same_examples` says whether all models were judged on
+    `example_errors` its standard errors from the examples alone; `same_examples` is whether all models were judged on
     the same examples, whose sampling error no number of models then averages away. `inflation` is that of the variance
     where the values depend on each other.
     """
@@ -47,8 +47,8 @@ class ModelsMeasure:
     def standard_error(self) -> float:
         """Of the mean, infinite for one model.
 
-        Models vary by their seeds and, on examples of their own, by the examples too; so little spread as examples
-        alone would not give is luck, and never taken for more.
+        Models vary by their seeds and, on examples of their own, by the examples too; less spread than examples alone
+        would give is luck, and never taken at face value.
         """
         return math.sqrt(sum(self._variances)) if self.values.size > 1 else math.inf
 
@@ -93,7 +93,7 @@ def over_models(measures: list[Measure], *, same_examples: bool, inflation: floa
             unlearning.
         same_examples: whether all were judged on the same examples.
         inflation: of the variance between models: 2 where each model's value was learned from the others, since what
-            one says of another is much what the other says of it (a degenerate U-statistic).
+            one implies for another is much what the other implies for it (a degenerate U-statistic).
 
     Returns:
         A measure whose interval covers the mean over all models that the method could make: s^2/R between models and,
@@ -191,7 +191,7 @@ def _rank(n: int, alpha: float) -> int:
 class UnitMean:
     """Measure the mean of `values`, each exactly N(0, 1) under the null.
 
-    Bounds take the wider of the known spread (normal) and the observed one (Student's t): never less than chance gives.
+    Bounds take the wider of the exact spread (normal) and the observed one (Student's t): never less than chance gives.
     """
 
     values: FloatArray

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
-class Unsupported(TypeError):  # noqa: N818 - it reads as what it says
+class Unsupported(TypeError):  # noqa: N818 - it names what happened
     """Say that the method does not work on this kind of model."""
 
 

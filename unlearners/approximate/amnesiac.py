@@ -45,7 +45,7 @@ class Amnesiac(NetworkMethod, Training):
     of every step in it; only such a model can be unlearned. The log is part of the model, with one copy of the
     parameters a step, so it suits short trainings of small networks. A request takes back the repair of the one before
     as well, so the weights are always the initial ones plus the log, several requests come to the same as one for all,
-    and nothing of the forgotten stays in the log. An example is known by its contents: equal ones are forgotten
+    and nothing of the forgotten stays in the log. An example is identified by its contents: equal ones are forgotten
     together, and data that are augmented at random cannot be. No guarantee: later steps depended on those that are
     taken back, and with momentum or Adam a step carries earlier batches along. BatchNorm's running statistics are not
     parameters; only the repair, which reads retain data alone, renews them.
@@ -55,7 +55,7 @@ class Amnesiac(NetworkMethod, Training):
     repair_epochs: passes over the retain set after a request.
 
     Defaults: 10 epochs of Adam with lr 1e-3 and batches of 64 are the authors' MNIST notebook; one epoch of repair is
-    ours, as the paper says only that a small amount follows.
+    ours, as the paper states only that a small amount follows.
     """
 
     build: Callable[[], nn.Module] = field(kw_only=False)
@@ -128,15 +128,15 @@ def parameters(network: nn.Module) -> Tensor:
 
 def forgotten(model: LoggedModel, data: Data) -> set[int]:
     """Find the examples' positions in the log; one that is not there is an error."""
-    known = {name: i for i, name in enumerate(model.digests)}
+    listed = {name: i for i, name in enumerate(model.digests)}
     names = {digest(a, b) for a, b in zip(*data, strict=True)}
-    strangers = len(names - known.keys())
-    if strangers:
+    unlisted = len(names - listed.keys())
+    if unlisted:
         raise ValueError(
-            f"{strangers} of the {len(names)} examples to forget are not in the log of this model: it was never "
+            f"{unlisted} of the {len(names)} examples to forget are not in the log of this model: it was never "
             "trained on them as they are given, or has already forgotten them."
         )
-    return {known[name] for name in names}
+    return {listed[name] for name in names}
 
 
 def take_back(model: LoggedModel, positions: set[int]) -> None:

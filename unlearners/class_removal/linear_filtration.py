@@ -23,7 +23,7 @@ class LinearFiltration(NetworkMethod):
     Source: Baumhauer, Schoettle and Zeppelzauer 2022, "Machine unlearning: linear filtration for logit-based
     classifiers". Column c of A is the mean logit vector of class c, over retain and forget, in eval mode. B is A
     without the rows of the forgotten classes, and with their columns replaced, so that the mean logits of a kept class
-    stay as they are and those of a forgotten class become what `mode` says:
+    stay as they are and those of a forgotten class become what `mode` sets:
 
     "normalise": as they were, shifted together so that their mean is the mean of B's other columns. Softmax does not
         see the shift: the kept class that the network finds likeliest for a forgotten one stays likeliest.
@@ -31,7 +31,7 @@ class LinearFiltration(NetworkMethod):
     "zero": zero, which is the uniform distribution.
 
     Shallow by design: every layer before the last is bit-identical, and so is the representation of the forgotten
-    data, which whoever holds the weights can read out. No guarantee. Only whole classes can be forgotten.
+    data, which anybody who holds the weights can read out. No guarantee. Only whole classes can be forgotten.
 
     Defaults: the paper's proposal is "normalise", as in the authors' code. That removes the outputs of the forgotten
     classes; here the shape of the output stays, and their logit is -10000, a probability of zero (without a bias in

@@ -65,7 +65,7 @@ class CertifiedNewton(NetworkMethod):
     that the forget examples had contributed, λ w each included. The gradient that this leaves is at most γ |X|₂ |H⁻¹Δ|
     |X H⁻¹Δ|, γ = 1/4 and X the retained rows, which is added to what is spent (at first the gradient that training
     left, which is rounding). A request that would exceed the budget σ ε / c, c = √(2 ln(1.5 / δ)), is answered by
-    training from scratch with a new b. `model.certificate` says where one stands.
+    training from scratch with a new b. `model.certificate` shows where one stands.
 
     Certified: (epsilon, delta)-indistinguishable from training from scratch on what is left, as long as the requests
     do not depend on the models, and b and the seeds are secret. The model has no intercept (append a constant

@@ -63,7 +63,7 @@ class SisaEnsemble(nn.Module):
     """Aggregate members that were trained apart: by mean probability or vote.
 
     The output is a logarithm of probabilities, hence logits: log mean softmax, or the log of the shares of votes.
-    The checkpoints and digests are for the owner's later deletions; whoever gets the model needs only the members.
+    The checkpoints and digests are for the owner's later deletions; whom the model is given to needs only the members.
     """
 
     def __init__(self, shards: dict[str, Shard], aggregation: str) -> None:

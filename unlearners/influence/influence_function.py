@@ -29,14 +29,14 @@ class InfluenceFunction(NetworkMethod):
     (weight_decay + damping) I; H^-1 v is found by conjugate gradients. Everything is computed in eval mode: no dropout,
     and BatchNorm with its running statistics, which stay. Koh and Liang take the Hessian over all of the data; over
     what remains, the step is Newton's towards the retrained optimum (Guo et al. 2020): exact where the loss is
-    quadratic, the model is a minimiser and damping is zero, and otherwise without guarantee. A RuntimeWarning says when
-    conjugate gradients stopped early, as they do at negative curvature, which networks have: then the step taken is the
-    one they had found.
+    quadratic, the model is a minimiser and damping is zero, and otherwise without guarantee. A RuntimeWarning tells
+    when conjugate gradients stopped early, as they do at negative curvature, which networks have: then the step taken
+    is the one they had found.
 
     damping: added to the curvature, at least 0; more makes for smaller steps.
     weight_decay: with which the model was trained, on all trainable parameters and relative to the mean loss, as in
         torch.optim.SGD.
-    tolerance, steps: conjugate gradients stop at this relative residual, or after so many Hessian-vector products.
+    tolerance, steps: conjugate gradients stop at this relative residual, or after this many Hessian-vector products.
     loss: mean loss of a batch that the model was trained on, `loss(logits, y)`.
 
     Defaults: damping 0.01 is what Koh and Liang used for a network (section 4.2); 100 steps and a residual of 1e-6

@@ -27,7 +27,7 @@ class WarneckeSecondOrder(NetworkMethod):
         u <- v + (1 - damping) u - H_batch u / scale,   u = v at first,   u / scale -> (H + damping * scale I)^-1 v,
 
     which converges if scale is above half of H's largest eigenvalue and H + damping * scale I is positive definite.
-    Where it diverges a RuntimeWarning says so, and the estimate from before is used. Everything is computed in eval
+    Where it diverges a RuntimeWarning tells, and the estimate from before is used. Everything is computed in eval
     mode: no dropout, and BatchNorm's running statistics stay. Exact where the loss is quadratic, the model a minimiser
     and the recursion has converged with small damping; no guarantee without the noise that the paper adds in training
     to certify convex models.
@@ -36,7 +36,7 @@ class WarneckeSecondOrder(NetworkMethod):
     damping, scale: of the recursion; damping is from 0 up to 1, scale positive.
     iterations: steps of the recursion; None is a hundred passes over the data.
     batch_size: examples for a Hessian-vector product.
-    patience: stop after so many steps in a row whose update was not smaller than any before; the estimate after the
+    patience: stop after this many steps in a row whose update was not smaller than any before; the estimate after the
         smallest update is used.
     weight_decay: with which the model was trained, relative to the mean loss, as in torch.optim.SGD.
 

@@ -42,7 +42,7 @@ class ConvolutionTranspose(NetworkMethod, Training):
 @torch.no_grad()
 def transpose_kernels(model: nn.Module) -> None:
     """Swap height and width of every square kernel that is not frozen, in place."""
-    trainable(model)  # says so if everything is frozen
+    trainable(model)  # raises if everything is frozen
     kernels = [w for w in kernels_of(model, CONVOLUTIONS) if w.ndim > 3 and w.shape[-1] == w.shape[-2] > 1]
     free = [w for w in kernels if w.requires_grad]
     if not free:

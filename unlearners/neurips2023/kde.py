@@ -58,7 +58,7 @@ class KnowledgeDistillationEntropy(NetworkMethod, Training):
             raise ValueError(f"warm_up_share lies in [0, 1), temperature is positive: {self}")
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:  # noqa: ARG002
-        trainable(model)  # says so if everything is frozen
+        trainable(model)  # raises if everything is frozen
         teacher, (x, y) = frozen_copy(model), stack(retain, model)
         own, rest = (part.to(y.device) for part in carve(len(y), self.warm_up_share, order))
         _, last = last_linear(model, x, "KnowledgeDistillationEntropy")

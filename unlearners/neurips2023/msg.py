@@ -20,7 +20,7 @@ class MaskedSmallGradients(NetworkMethod, Training):
 
     Repair is fine-tuning on the retain set, with the gradients of the kept weights scaled down (Kookmin team,
     NeurIPS-2023 challenge: Triantafillou et al. 2024; "MSG" in Cadet et al. 2024, "Deep unlearn"). A small gradient
-    says that both sets pull the weight alike, so retraining would not make it forget. L_retain is taken over as many
+    means that both sets pull the weight alike, so retraining would not make it forget. L_retain is taken over as many
     random retain examples as there are to forget. Candidates are the kernels of convolutions, the share being of each
     kernel; in a network without convolutions, the matrices of linear and recurrent layers except the last, which the
     team left alone too. All other parameters train as usual. No guarantee.

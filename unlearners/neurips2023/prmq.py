@@ -69,7 +69,7 @@ def entropy(logits: Tensor) -> Tensor:
 @torch.no_grad()
 def prune_and_redraw(model: nn.Module, share: float) -> None:
     """Draw the smallest share of the parameters anew; biases become zero."""
-    trainable(model)  # says so if everything is frozen
+    trainable(model)  # raises if everything is frozen
     owners = (module for module in model.modules() if isinstance(module, CONVOLUTIONS + MATRICES))
     found = dict.fromkeys(p for module in owners for p in module.parameters(recurse=False) if p.requires_grad)
     if not found:

@@ -19,7 +19,7 @@ def main_weights(model: nn.Module, method: str) -> list[nn.Parameter]:
 
     Frozen ones do not count, and the last layer does where there is no other.
     """
-    trainable(model)  # says so if everything is frozen
+    trainable(model)  # raises if everything is frozen
     matrices = kernels_of(model, MATRICES)
     for group in (kernels_of(model, CONVOLUTIONS), matrices[:-1], matrices[-1:]):
         free = [w for w in group if w.requires_grad]

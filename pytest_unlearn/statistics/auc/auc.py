@@ -64,12 +64,12 @@ class AucMeasure:
         else:
             low, high, method = self._logit(confidence)
             if any(tied):
-                # One side is constant, which says nothing of the values it has not shown: up to 1 - alpha^(1/units)
+                # One side is constant, which is no evidence on values it has not shown: up to 1 - alpha^(1/units)
                 # of them may lie at the far end (the exact bound for zero events).
                 seen = alpha ** (1.0 / (self.units if tied[0] else self.control_units))
                 low, high, method = low * seen, 1.0 - (1.0 - high) * seen, f"{method}, one side tied"
             elif self.covariance < 0.0:
-                # Nor do sides that cancel say anything of the units that were not seen.
+                # Sides that cancel are no evidence on units that were not seen either.
                 seen = alpha ** (1.0 / self._units)
                 low, high = min(low, self.value * seen), max(high, 1.0 - (1.0 - self.value) * seen)
         return estimate(self.value, float(low), float(high), confidence, method, self.n_forget, self.n_controls)
@@ -101,7 +101,7 @@ def auc_measure(
     `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like. `forget_strata` [m] and
     `control_strata` [n] restrict comparisons to the same stratum (class): strata are weighted by their forget
     examples, and controls of other strata are ignored. `forget_groups` [m] and `control_groups` [n] name the unit of
-    deletion (a person): examples of a group are not independent, be they on one side or, under the same name, on both;
+    deletion (a person): examples of a group are not independent, on one side or, under the same name, on both;
     without groups the examples of a side are. Returns a measure in [0, 1], 1/2 under perfect unlearning. Raises
     ValueError for empty or non-finite scores, label arrays of the wrong length, and a forget stratum without a control.
     Sources: DeLong 1988; logit interval, Pepe 2003 (5.2); clusters, Obuchowski 1997.

@@ -146,7 +146,7 @@ def _of_sorted(bits: IntArray, m: int, n: int) -> PlacementSums | None:
 class Midranks:
     """Hold scores [k] in order, strata in turn, equals of a stratum in one run.
 
-    `order` [k] sorts them, `runs` [k] numbers the run of each score as given, `ends` [runs + 1] says where in the order
+    `order` [k] sorts them, `runs` [k] numbers the run of each score as given, `ends` [runs + 1] is where in the order
     each run begins and the last one ends, `starts` [runs] where its stratum does.
     """
 

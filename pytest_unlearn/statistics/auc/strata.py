@@ -78,14 +78,14 @@ def layout(
     given = forget_strata, control_strata, forget_groups, control_groups
     whole = all(one is None or (isinstance(one, np.ndarray) and one.dtype.kind in "iub") for one in given)
     if whole and n_forget + n_controls <= REMEMBERED_EXAMPLES:
-        known = [None if one is None else (one.dtype.str, one.shape, one.tobytes()) for one in given]  # type: ignore[union-attr]
-        return _remembered(n_forget, n_controls, *known)
+        packed = [None if one is None else (one.dtype.str, one.shape, one.tobytes()) for one in given]  # type: ignore[union-attr]
+        return _remembered(n_forget, n_controls, *packed)
     return _layout(n_forget, n_controls, *given)
 
 
 @lru_cache(maxsize=32)  # every attack on every model of an audit compares the same examples
-def _remembered(n_forget: int, n_controls: int, *known: Packed | None) -> Layout:
-    given = [None if one is None else np.frombuffer(one[2], dtype=one[0]).reshape(one[1]) for one in known]
+def _remembered(n_forget: int, n_controls: int, *packed: Packed | None) -> Layout:
+    given = [None if one is None else np.frombuffer(one[2], dtype=one[0]).reshape(one[1]) for one in packed]
     return _layout(n_forget, n_controls, *given)
 
 
@@ -150,7 +150,7 @@ class Clusters:
     """Hold the stratum, the unit and the share in the mean of k examples.
 
     Shares add up to 1. `strata` [k] number from 0. `groups` [k] number the units, in one numbering with the other side:
-    one that occurs on both is one unit. `counts` says how many examples there are in each stratum, `unit_counts` how
+    one that occurs on both is one unit. `counts` is how many examples there are in each stratum, `unit_counts` how
     many units, and `units` how many on this side.
     """
 

@@ -26,7 +26,7 @@ PEAK = 0.01
 REACH = 2.0  # how far an interval's ends may lie from those of the narrower law, in units of the statistic
 BIN = 0.5
 TIME_LIMIT = 0.2  # of retraining; slower methods were rejected
-FEWEST_MODELS = 4  # with fewer the published bins are too few to tell laws apart
+FEWEST_MODELS = 4  # with fewer the published bins are too few to distinguish laws
 _CHUNK = 1024  # examples at a time: what a loop touches stays in the cache
 _SLACK = 1e-9  # an end that a grid reaches by rounding counts as reached
 
@@ -71,7 +71,7 @@ def example_epsilons(
 def forgetting_quality(epsilons: ArrayLike, models: int) -> float:
     """Compute F, the mean of 2^-floor(epsilon / 0.5): the published scale.
 
-    Bins are 0.5 wide up to ceil(log(models - 1)), as in the published code: 14 bins for 512 models (the paper says 13),
+    Bins are 0.5 wide up to ceil(log(models - 1)), as in the published code: 14 bins for 512 models (13 in the paper),
     beyond which an example counts 0.
 
     Args:

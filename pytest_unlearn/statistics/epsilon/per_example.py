@@ -17,7 +17,7 @@ from pytest_unlearn.statistics.epsilon.bounds import check_delta, epsilons_of_ra
 from pytest_unlearn.statistics.epsilon.forgetting_quality import DELTA, paired_margins
 from pytest_unlearn.statistics.validation import check_confidence
 
-SEPARATED = 0.95  # the AUC over models beyond which an example is told apart in nearly every model
+SEPARATED = 0.95  # the AUC over models beyond which an example is distinguishable in nearly every model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class ExampleBounds:
 
     `alone` [examples] each hold at `confidence` by themselves: up to 1 - confidence exceed 0 where laws are equal.
     `together` hold at once: if the laws are equal, none is above 0 with that confidence. `ceiling` is the largest that
-    `together` could have given with so many models, by a test without an error.
+    `together` could have given with as many models, by a test without an error.
     """
 
     alone: FloatArray
@@ -53,7 +53,7 @@ def epsilon_examples(
     Returns:
         Bounds that perfect unlearning exceeds no more often than stated: its epsilon is 0. Unlike
         `example_epsilons` these are proven; of 16 + 32 models nothing can be proven of all of 300 examples together,
-        as `ceiling` says.
+        as `ceiling` shows.
 
     Raises:
         ValueError: as `example_epsilons`.

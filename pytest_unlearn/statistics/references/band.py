@@ -25,10 +25,10 @@ class BandMeasure:
 
     All numbers are of the same examples, so that a model retrained without the forget set is one more draw beside the
     references: its distance from their mean has the variance s^2 (1 + 1/K), and Student's t with K - 1 degrees of
-    freedom says how far it may lie. One reference spans no band, and nothing can then be certain.
+    freedom bounds how far it may lie. One reference spans no band, and nothing can then be certain.
 
     `number` is the model's, `references` [K] theirs, on a scale where equal differences mean equally much. With
-    `as_auc` the distance is read as a shift of a normal score by so many standard deviations, and stated as the AUC
+    `as_auc` the distance is read as a shift of a normal score in standard deviations, and stated as the AUC
     between the two laws, Phi(distance/sqrt 2): 0.5 under perfect unlearning. Else it is stated as it is: 0.
     """
 
@@ -84,8 +84,8 @@ def band(
     References are models retrained without the forget set. Returns a measure of the difference to their mean, 0 under
     perfect unlearning, or of the AUC it amounts to, 0.5. Bounds are those of predicting one further retrained model:
     the retrained one's law is assumed normal, which a few references cannot show. `least_spread` is a floor under the
-    references' standard deviation, for numbers that are only known so finely. Raises ValueError for numbers that are
-    not finite or no reference. Source: Student 1908; the prediction interval of a further observation.
+    references' standard deviation, for numbers of limited resolution. Raises ValueError for numbers that are not finite
+    or no reference. Source: Student 1908; the prediction interval of a further observation.
     """
     if not math.isfinite(number):
         raise ValueError(f"the model's number must be finite, not {number!r}")

@@ -68,7 +68,7 @@ class DifferenceMeasure:
             spread, unseen = q * math.sqrt(variance), unseen_half_width(q, units)
             half = unseen / 2.0 + math.hypot(spread, unseen / 2.0) if self.sparse else max(spread, unseen)
             squares += half * half
-        if self.covariance < 0.0:  # sides that cancel say nothing of the units that were not seen
+        if self.covariance < 0.0:  # sides that cancel are no evidence on unseen units
             squares = max(squares, unseen_half_width(q, min(units for _, units in self.sides)) ** 2)
         return self.scale * math.sqrt(squares + q * q * self.reference_variance), few < math.inf
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from pytest_unlearn.statistics.validation import vector
 
-ENOUGH = 8  # below this many models a rank says next to nothing
+ENOUGH = 8  # below this many models a rank means next to nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
