@@ -1,18 +1,17 @@
 """Fine-tune the last k layers, in the hope of catastrophic forgetting."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Generator, nn
 
 from unlearners._core.isolation import Examples
 from unlearners._core.layers import keep_still, weight_layers
-from unlearners._core.method import NetworkMethod
-from unlearners._core.training import Training, stack
+from unlearners._core.training import stack
+from unlearners.approximate.fine_tune import FineTune
 
 
 @dataclass(frozen=True, kw_only=True)
-class CFk(NetworkMethod, Training):
+class CFk(FineTune):
     """Fine-tune the last k layers on the retain set, the rest frozen.
 
     Source: CF-k in Goel et al. 2022, "Towards adversarial evaluations for inexact machine unlearning". What the frozen
@@ -24,10 +23,6 @@ class CFk(NetworkMethod, Training):
     Defaults: k 1 is the smallest of the authors' range (they count blocks of a ResNet); the training is FineTune's.
     """
 
-    epochs: int = 5
-    lr: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: Literal["constant", "cosine"] = "cosine"
     k: int = 1
 
     def __post_init__(self) -> None:

@@ -1,7 +1,6 @@
 """Retrain the last k layers from scratch."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Generator, nn
 
@@ -25,10 +24,6 @@ class EUk(CFk):
     """
 
     epochs: int = 10
-    lr: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: Literal["constant", "cosine"] = "cosine"
-    k: int = 1
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
         for group in weight_layers(model)[-self.k :]:

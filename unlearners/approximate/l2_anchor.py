@@ -1,18 +1,17 @@
 """Fine-tune with weights drawn back to the original's."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Generator, nn
 
 from unlearners._core.isolation import Examples
-from unlearners._core.method import NetworkMethod
-from unlearners._core.training import Training, stack
+from unlearners._core.training import stack
+from unlearners.approximate.fine_tune import FineTune
 
 
 @dataclass(frozen=True, kw_only=True)
-class L2AnchoredFineTune(NetworkMethod, Training):
+class L2AnchoredFineTune(FineTune):
     """Minimise L_retain + (anchor / 2) * |theta - theta_original|^2.
 
     Source: L2-SP, Li, Grandvalet and Davoine 2018. Fine-tuning that keeps what the original knew, of the forget set
@@ -27,10 +26,6 @@ class L2AnchoredFineTune(NetworkMethod, Training):
     Defaults: the training is FineTune's; anchor 0.1 is ours.
     """
 
-    epochs: int = 5
-    lr: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: Literal["constant", "cosine"] = "cosine"
     anchor: float = 0.1
 
     def __post_init__(self) -> None:

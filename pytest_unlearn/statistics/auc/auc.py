@@ -14,7 +14,7 @@ from pytest_unlearn.statistics.auc.placements import PlacementSums, placement_su
 from pytest_unlearn.statistics.auc.power import binormal_auc_variance
 from pytest_unlearn.statistics.auc.strata import Layout, layout
 from pytest_unlearn.statistics.measure import estimate
-from pytest_unlearn.statistics.quantiles import FEW_UNITS, degrees_of_freedom, quantile
+from pytest_unlearn.statistics.quantiles import FEW_UNITS, degrees_of_freedom, normal_quantile, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
 
 _ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
@@ -147,6 +147,26 @@ def _untied(sums: PlacementSums) -> AucMeasure:
         pairs=min(m, n),
         null_error=null_standard_error(m, n),
     )
+
+
+def can_certify(
+    limit: float,
+    confidence: float,
+    n_forget: int,
+    n_controls: int,
+    *,
+    forget_strata: ArrayLike | None = None,
+    control_strata: ArrayLike | None = None,
+    forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
+) -> bool:
+    """Tell whether an observed AUC of exactly 0.5 would pass.
+
+    PASS asks for it besides its bounds: the standard error of a handful of examples can be small by luck, that of
+    exchangeable scores, (m + n + 1) / (12 m n) a stratum of m and n units, cannot. Arguments as in `auc_measure`.
+    """
+    design = layout(n_forget, n_controls, forget_strata, control_strata, forget_groups, control_groups)
+    return 0.5 + normal_quantile(confidence) * _null_error(design) <= limit
 
 
 def null_standard_error(n_forget: int, n_controls: int) -> float:
