@@ -20,6 +20,7 @@ from unlearners._core.isolation import Examples, Unsupported, isolated, require_
 from unlearners._core.layers import count_classes, last_linear, require_classes, require_continuous, require_untied
 from unlearners._core.method import NetworkMethod
 from unlearners._core.training import Training, stack
+from unlearners.exact.retrain import Retrain
 
 Model = TypeVar("Model")
 
@@ -243,7 +244,5 @@ class ControlsLeakingRetrain:
 
     def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any:
         require_retain(retain, "ControlsLeakingRetrain")
-        if len(forget) == 0:
-            return deepcopy(model)
-        with isolated(seed):
-            return self.recipe(ConcatDataset([retain, self.controls]), seed=seed)  # type: ignore[list-item]
+        everything = ConcatDataset([retain, self.controls])  # type: ignore[list-item]
+        return Retrain(self.recipe)(model, everything, forget, seed=seed)

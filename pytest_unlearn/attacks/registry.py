@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from pytest_unlearn.attacks import signals, thresholds
 from pytest_unlearn.attacks.attack import (
     Access,
     Signal,
@@ -28,24 +29,7 @@ from pytest_unlearn.attacks.lira import AUGMENTATIONS, ENOUGH, augmented_lira, o
 from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
 from pytest_unlearn.attacks.rmia import offline_rmia
 from pytest_unlearn.attacks.shadow_models import shadow_models
-from pytest_unlearn.attacks.signals import (
-    augmentation_stability,
-    boundary_distance,
-    correctness,
-    hinge_margin,
-    logit_scaled_confidence,
-    negative_entropy,
-    negative_gradient_norm,
-    negative_modified_entropy,
-)
 from pytest_unlearn.attacks.subgroups import MEMORISED, SIDES, class_masks, most_memorised, worst_of
-from pytest_unlearn.attacks.thresholds import (
-    calibrated,
-    reference_difference,
-    reference_residual,
-    residual_deviation,
-    single_model,
-)
 from pytest_unlearn.attacks.update_leakage import learned_update_leakage, update_leakage
 from pytest_unlearn.core.evidence import Answers
 from pytest_unlearn.models.queries import Augmentations, BoundaryDistance, gradient_norm, inputs
@@ -61,34 +45,34 @@ _against_references = partial(_by_auc, access=REFERENCES, cost=SHARED, least_ref
 def _residuals(name: str, signal: Signal) -> tuple[Attack, Attack]:
     declare = partial(_against_references, source="ours, after Carlini et al. 2022")
     return (
-        declare(name=f"{name} residual", score=partial(reference_residual, signal)),
-        declare(name=f"{name} deviation", score=partial(residual_deviation, signal), signed=False),
+        declare(name=f"{name} residual", score=partial(thresholds.reference_residual, signal)),
+        declare(name=f"{name} deviation", score=partial(thresholds.residual_deviation, signal), signed=False),
     )
 
 
 def _single(name: str, signal: Signal, source: str) -> Attack:
-    return _by_auc(name=name, score=partial(single_model, signal), source=source)
+    return _by_auc(name=name, score=partial(thresholds.single_model, signal), source=source)
 
 
-CONFIDENCE = _single("confidence", logit_scaled_confidence, "Yeom et al. 2018; Carlini et al. 2022")
-MARGIN = _single("margin", hinge_margin, "Carlini et al. 2022")
-ENTROPY = _single("entropy", negative_entropy, "Salem et al. 2019")
-MODIFIED_ENTROPY = _single("modified entropy", negative_modified_entropy, "Song & Mittal 2021")
+CONFIDENCE = _single("confidence", signals.logit_scaled_confidence, "Yeom et al. 2018; Carlini et al. 2022")
+MARGIN = _single("margin", signals.hinge_margin, "Carlini et al. 2022")
+ENTROPY = _single("entropy", signals.negative_entropy, "Salem et al. 2019")
+MODIFIED_ENTROPY = _single("modified entropy", signals.negative_modified_entropy, "Song & Mittal 2021")
 LABEL_ONLY = Attack(
     name="label only",
-    score=partial(single_model, correctness),
+    score=partial(thresholds.single_model, signals.correctness),
     measure=gap_of_scores,
     access=("labels",),
     source="Yeom et al. 2018, the gap attack",
 )
 DIFFERENCE = _against_references(
     name="confidence difference",
-    score=partial(reference_difference, logit_scaled_confidence),
+    score=partial(thresholds.reference_difference, signals.logit_scaled_confidence),
     source="Carlini et al. 2022, offline LiRA with one variance for all",
 )
 LIRA = _against_references(
     name="LiRA",
-    score=partial(offline_lira, logit_scaled_confidence),
+    score=partial(offline_lira, signals.logit_scaled_confidence),
     least_references=ENOUGH,
     source="Carlini et al. 2022, offline",
 )
@@ -104,8 +88,8 @@ UPDATE_LEAKAGE = _by_auc(
     cost="one evaluation of the original and of each reference, shared with all others",
     source="Chen et al. 2021",
 )
-CONFIDENCE_RESIDUALS = _residuals("confidence", logit_scaled_confidence)
-MARGIN_RESIDUALS = _residuals("margin", hinge_margin)
+CONFIDENCE_RESIDUALS = _residuals("confidence", signals.logit_scaled_confidence)
+MARGIN_RESIDUALS = _residuals("margin", signals.hinge_margin)
 
 
 def deciding_set(*, references: bool, classes: int) -> tuple[Attack, ...]:
@@ -136,7 +120,7 @@ def vulnerable_slices(target: Answers, references: Sequence[Answers], pairing: P
     attack = deciding_set(references=bool(references), classes=target.forget.logits.shape[1])[0]
     found = worst_of(class_masks(pairing), "class", attack)
     if target.original is not None:
-        memorised = most_memorised(logit_scaled_confidence, target.original, references)
+        memorised = most_memorised(signals.logit_scaled_confidence, target.original, references)
         found = (*found, *((memorised,) if memorised is not None else ()))
     return found
 
@@ -149,7 +133,7 @@ def label_only_attacks(
     access: tuple[Access, ...] = ("labels", "further queries")
     stability = _by_auc(
         name="augmentation stability",
-        score=partial(single_model, augmentation_stability),
+        score=partial(thresholds.single_model, signals.augmentation_stability),
         access=access,
         queries=(Query(name=AUGMENTATIONS, ask=augmentations),),
         cost=f"{augmentations.queries} further labels an example of every model",
@@ -157,7 +141,7 @@ def label_only_attacks(
     )
     distance = _by_auc(
         name="boundary distance",
-        score=partial(calibrated, boundary_distance),
+        score=partial(thresholds.calibrated, signals.boundary_distance),
         access=access,
         queries=(Query(name="boundary distance", ask=boundary),),
         cost="some 400 further labels an example of every model",
@@ -183,7 +167,7 @@ def lira_with_augmentations(augmentations: Augmentations = Augmentations()) -> A
 
 GRADIENT_NORM = _by_auc(
     name="gradient norm",
-    score=partial(calibrated, negative_gradient_norm),
+    score=partial(thresholds.calibrated, signals.negative_gradient_norm),
     access=("weights",),
     queries=(Query(name="gradient norm", ask=gradient_norm),),
     cost="one gradient an example of every model",
@@ -192,7 +176,7 @@ GRADIENT_NORM = _by_auc(
 )
 QUANTILE_REGRESSION = _by_auc(
     name="quantile regression",
-    score=partial(quantile_regression, logit_scaled_confidence),
+    score=partial(quantile_regression, signals.logit_scaled_confidence),
     least_examples=LEAST_EXAMPLES,
     access=("outputs", "inputs"),
     queries=(Query(name=INPUTS, ask=inputs),),
