@@ -1,4 +1,4 @@
-"""UnlearningTask: what was trained, what must go, and the models an audit compares with, each trained once."""
+"""UnlearningTask: what must go, and the models that an audit compares with."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _logger = logging.getLogger("pytest_unlearn")
 
 
 class UnlearningTask:
-    """A deletion request, with the original model and the models retrained without the forget set.
+    """Hold a deletion request, the original model and retrained ones.
 
     Args:
         split: what was trained on and what must go.
@@ -94,7 +94,7 @@ class UnlearningTask:
 
     @cached_property
     def original(self) -> Any:
-        """The model that saw everything: the one given, or trained by the recipe on all of train."""
+        """The model that saw everything: given, or trained on all of train."""
         if self._given_original is not None:
             return self._given_original
         if self.recipe is None:
@@ -105,7 +105,9 @@ class UnlearningTask:
 
     @property
     def retrained(self) -> list[Any]:
-        """The reference models, trained on retain under distinct seeds (or on bootstraps of it: see `bootstrapped`)."""
+        """The reference models, trained on retain under distinct seeds.
+
+        Or on bootstraps of it: see `bootstrapped`."""
         if not isinstance(self.references, int):
             return list(self.references)
         return [trained.model for trained in self.trained_references]
@@ -127,12 +129,14 @@ class UnlearningTask:
 
     @cached_property
     def bootstrapped(self) -> bool:
-        """Whether two seeds gave equal models, so that references were trained on seeded bootstraps of retain."""
+        """Whether references are bootstraps, since two seeds gave equal models."""
         records = self.trained_references
         return len(records) > 1 and records[0].key != self._key(self.retain, records[0].seed)
 
     def jobs(self, *, bootstrapped: bool = False) -> list[Job]:
-        """The trainings behind `original` (the first, unless it was given) and `retrained`; asking trains nothing.
+        """List the trainings behind `original` and `retrained`; it trains nothing.
+
+        The original's comes first, unless it was given.
 
         Args:
             bootstrapped: what follows if two seeds give equal models, instead of what is tried first.
@@ -152,7 +156,7 @@ class UnlearningTask:
         references: int | Sequence[Any] | None = None,
         seed: int | None = None,
     ) -> UnlearningTask:
-        """The same training set, original and cache under another deletion request.
+        """Return a task of the same data and original under another request.
 
         Args:
             forget: positions in train, or a mask over it.
@@ -184,7 +188,7 @@ class UnlearningTask:
         return task
 
     def unlearn(self, unlearner: Any, *, seed: int | None = None) -> Any:
-        """The model an unlearner makes of the original; kept in the cache, like a reference.
+        """Unlearn the request from the original; kept in the cache like a reference.
 
         Args:
             unlearner: `unlearner(model, retain, forget, *, seed) -> model`.
@@ -194,7 +198,9 @@ class UnlearningTask:
         return self.unlearn_from(self.original, unlearner, self.retain, self.forget, seed=seed)
 
     def unlearn_from(self, model: Any, unlearner: Any, retain: View, forget: View, *, seed: int) -> Any:
-        """The model an unlearner makes of any model and request; kept in the cache if all that it depends on is known.
+        """Unlearn a request from any model.
+
+        The result is kept in the cache if all that it depends on can be identified.
 
         Raises:
             ValueError: when the unlearner changed the model that it was given.
@@ -219,7 +225,9 @@ class UnlearningTask:
         return unlearned
 
     def train_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Any]:
-        """Models trained by the recipe on parts of train (positions in it), or on views, seeds from `first_seed` on."""
+        """Train models by the recipe on parts of train (positions), or on views.
+
+        Seeds count from `first_seed`."""
         if self.recipe is None:
             raise ValueError("this task has no recipe to train models with: pass recipe=.")
         views = [
@@ -230,7 +238,7 @@ class UnlearningTask:
 
     @cached_property
     def recipe_fingerprint(self) -> str | None:
-        """What identifies the recipe; None without one, or when nothing says what it depends on."""
+        """What identifies the recipe; None if there is none, or nothing does."""
         try:
             return fingerprint(self.recipe) if self.recipe is not None else None
         except UnknownRecipe:

@@ -1,4 +1,4 @@
-"""Every kind of model as something that can be asked: torch modules, scikit-learn classifiers, saved arrays."""
+"""Adapters: every kind of model as something that can be asked."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SavedOutputs:
         self.parts = {name: np.asarray(to_numpy(part), dtype=np.float64) for name, part in parts.items()}
 
     def rows(self, view: View) -> FloatArray:
-        """The rows for a view.
+        """Return the rows for a view.
 
         Raises:
             ValueError: when nothing was saved for it, or the number of rows does not fit.
@@ -52,7 +52,7 @@ class SavedOutputs:
 
 @contextmanager
 def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
-    """The model as a function of a batch: in eval mode, without gradients, its modes restored afterwards."""
+    """Provide the model as a function of a batch, in eval mode and without gradients."""
     if not is_module(model):
         yield model
         return
@@ -83,7 +83,7 @@ def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
 
 
 def estimator_logits(model: Any, view: View, classes: IntArray, batch_size: int) -> tuple[FloatArray, IntArray]:
-    """A classifier's logits on a view, and the labels that the columns stand for.
+    """Return a classifier's logits on a view, and the labels of the columns.
 
     `decision_function` where there is one, else log probabilities, floored at 1e-12; so are those of classes of the
     task that the classifier never saw.
@@ -127,7 +127,7 @@ def _rows(batch: Any) -> Any:
 
 
 def identify(model: Any) -> Identity:
-    """What a model is: a digest of all of it that can be read, and what cannot be, if anything."""
+    """Identify a model by all of it that can be read."""
     if is_module(model):
         return identify_module(model)
     if is_estimator(model):
@@ -136,12 +136,12 @@ def identify(model: Any) -> Identity:
 
 
 def model_digest(model: Any) -> str:
-    """The digest of a module or an estimator; empty for what shows no state: a callable, or saved outputs."""
+    """Digest a module or an estimator; empty for callables and saved outputs."""
     return identify(model).digest
 
 
 def state_digest(model: Any) -> str:
-    """The part of a model's identity that training changes."""
+    """Digest the part of a model that training changes."""
     return module_state(model) if is_module(model) else identify(model).state
 
 

@@ -1,4 +1,4 @@
-"""A plain training loop for audits: the same optimizer, batches and order for every model that is compared."""
+"""Fine-tuning for audits: the same optimizer and batches for every model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fine_tune(
     learning_rate: float = LEARNING_RATE,
     output: Output = None,
 ) -> None:
-    """Train a module in place by Adam on cross-entropy, in eval mode, so that no running statistic moves.
+    """Train a module in place by Adam on cross-entropy, in eval mode.
 
     Args:
         model: an `nn.Module` with trainable weights, returning logits.
@@ -79,7 +79,7 @@ def fine_tune(
 
 
 def faithful_copy(model: Any, view: View, answer: Callable[..., Any]) -> Any:
-    """A copy of a module that answers as the module does: what is learned of the copy is to hold for the model.
+    """Copy a module, and check that the copy answers as the module does.
 
     Raises:
         ValueError: a copy that answers otherwise, or none at all.
@@ -97,7 +97,7 @@ def faithful_copy(model: Any, view: View, answer: Callable[..., Any]) -> Any:
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:
-    """The mean cross-entropy of a batch; a single logit is the log-odds of class 1."""
+    """Return a batch's mean cross-entropy; one logit is the log-odds of class 1."""
     import torch
 
     if logits.ndim == 1 or logits.shape[1] == 1:

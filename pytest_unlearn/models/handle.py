@@ -1,4 +1,4 @@
-"""ModelHandle: one model as audits ask it. What identifies it and what it answers are computed once.
+"""ModelHandle: one model as audits ask it, identified and asked once.
 
 A task keeps a handle for its original and for each reference, whose answers serve every audit. The audited model has
 one for the length of an audit, or of all the audits of a release, since it may be another model the next time it is
@@ -31,7 +31,7 @@ CHANGED = (
 
 
 class ModelHandle:
-    """One model, its identity, and its answers by view and question, each computed once.
+    """Hold one model, its identity, and its answers by view and question.
 
     Args:
         model: of any kind that `evaluate` takes.
@@ -54,7 +54,7 @@ class ModelHandle:
 
     @property
     def digest(self) -> str:
-        """The digest of the model; empty for a callable and for saved outputs, which show no state."""
+        """The model's digest; empty for callables and saved outputs."""
         return self.identity.digest
 
     def check_unchanged(self) -> None:
@@ -67,14 +67,14 @@ class ModelHandle:
             raise ValueError(CHANGED.format(self.name))
 
     def outputs(self, view: View, output: Output = None) -> Outputs:
-        """What the model answers on a view: float64 logits, and labels as columns of them. See `evaluate`."""
+        """Return the model's outputs on a view; see `evaluate`."""
         key = self._key(view, output)
         if key not in self._outputs:
             self._outputs[key] = evaluate(self.model, view, classes=self.classes, output=output, device=self.device)
         return self._outputs[key]
 
     def ask(self, query: Query, view: View, output: Output = None) -> FloatArray:
-        """What a query finds of the model on a view, one row an example.
+        """Ask the model a query about a view: one row an example.
 
         Raises:
             ValueError: where the model cannot be asked, or the answer has not one finite row an example.
@@ -91,7 +91,7 @@ class ModelHandle:
         return self._answers[key]
 
     def features(self, view: View, layers: Sequence[str]) -> list[FloatArray]:
-        """Each layer's features on a view, shape (examples, features); one pass for all that are not there yet."""
+        """Return each layer's features on a view, shape (examples, features)."""
         key = self._key(view, None)
         missing = [layer for layer in layers if (*key, layer) not in self._features]
         if missing:
@@ -100,7 +100,7 @@ class ModelHandle:
         return [self._features[(*key, layer)] for layer in layers]
 
     def evaluate(self, name: str, inputs: Any, labels: IntArray, output: Output, of: Any = None) -> Outputs:
-        """Outputs on inputs that belong to no dataset, of this model or of another, kept nowhere."""
+        """Evaluate this model, or another, on inputs that belong to no dataset."""
         model = self.model if of is None else of
         return evaluate(model, Rows(name, inputs, labels), classes=self.classes, output=output, device=self.device)
 
@@ -111,7 +111,7 @@ class ModelHandle:
 
 
 class ModelHandles:
-    """The handles of one task's own models, by the model's id, and how long its models took to make."""
+    """Hold the handles of one task's own models, and how long its models took."""
 
     def __init__(self, classes: IntArray, device: str | None = None) -> None:
         self.classes, self.device = classes, device
@@ -120,27 +120,27 @@ class ModelHandles:
         self._seconds: dict[int, tuple[Any, float]] = {}
 
     def keep(self, model: Any) -> ModelHandle:
-        """The handle of one of the task's own models: identified now, kept with the task."""
+        """Keep the handle of one of the task's own models, which is identified now."""
         if id(model) not in self.kept:
             self.kept[id(model)] = self.make(model, "the original or a reference")
         _ = self.kept[id(model)].identity
         return self.kept[id(model)]
 
     def of(self, model: Any) -> ModelHandle:
-        """The handle of a model: the one that is kept, or one that nobody keeps."""
+        """Return the handle of a model: the one that is kept, or a new one."""
         return self.kept.get(id(model)) or self.make(model)
 
     def make(self, model: Any, name: str = "the audited model") -> ModelHandle:
-        """A new handle."""
+        """Make a handle."""
         return ModelHandle(model, classes=self.classes, device=self.device, name=name)
 
     def for_audit(self) -> AuditHandles:
-        """Handles for one audit, or those of the release that it belongs to."""
+        """Return handles for one audit, or those of the release that it belongs to."""
         return self._release or AuditHandles(self)
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
-        """For the duration of the block, all audits share what the audited model answers, and end with it.
+        """Let all audits in the block share the audited model's answers.
 
         Raises:
             ValueError: when a model was changed in place meanwhile.
@@ -161,13 +161,13 @@ class ModelHandles:
             self._seconds[id(model)] = weakref.ref(model), round(seconds, 3)
 
     def seconds_of(self, model: Any) -> float | None:
-        """How long a model took to make, in this run or the one that stored it; None if the task did not make it."""
+        """Return how long a model took to make; None if the task did not make it."""
         made, seconds = self._seconds.get(id(model), (None, None))
         return seconds if made is not None and made() is model else None
 
 
 class AuditHandles:
-    """The models of one audit, each with one handle: the task's own, and the audited one.
+    """Hold the models of one audit: the task's own, and the audited one.
 
     `shared` says that a release holds several audits, and checks at its own end what each would check at its.
     """
@@ -177,7 +177,7 @@ class AuditHandles:
         self._audited: dict[int, ModelHandle] = {}
 
     def of(self, model: Any) -> ModelHandle:
-        """The handle of a model, the same throughout the audit."""
+        """Return the handle of a model, the same throughout the audit."""
         kept = self._models.kept.get(id(model))
         return kept or self._audited.setdefault(id(model), self._models.make(model))
 

@@ -1,4 +1,4 @@
-"""What a model is, as a digest: its weights, and whatever else in it decides what it answers.
+"""Identity: a digest of everything in a model that decides its answers.
 
 Two models of one state dict may still be two models: buffers outside of it, an estimator inside a module, weights
 packed by quantisation, hooks, plain attributes and the code of the class decide as well. Where something can be neither
@@ -39,7 +39,7 @@ class Identity:
 
 
 def identify_module(module: Any) -> Identity:
-    """Digest an `nn.Module`: its weights and buffers, its classes, hooks and attributes."""
+    """Digest a module: its weights and buffers, classes, hooks and attributes."""
     weights, unread = _weights(module)
     parts, obstacles = [weights], [unread] if unread else []
     walk = Walk()
@@ -58,23 +58,23 @@ def identify_module(module: Any) -> Identity:
 
 
 def module_state(module: Any) -> str:
-    """The `state` of a module's identity, without looking at the rest where there are weights."""
+    """Digest a module's weights; all of it where it has none."""
     return _weights(module)[0] if module.state_dict() else identify_module(module).digest
 
 
 def identify_estimator(estimator: Any) -> Identity:
-    """Digest a scikit-learn estimator by its pickled state."""
-    import joblib
-
+    """Digest a fitted estimator: parameters, what it learned, and its functions."""
     try:
-        digest = str(joblib.hash(estimator))
-    except Exception as error:  # whatever an estimator holds that cannot be pickled
-        return Identity(obstacle=f"the estimator's state cannot be read ({type(error).__name__})")
+        digest = Walk().digest(estimator, "the estimator")
+    except UnknownRecipe as unknown:
+        return Identity(obstacle=" is ".join(unknown.args))
+    except RecursionError:
+        return Identity(obstacle="the estimator is nested too deeply to read")
     return Identity(digest, digest)
 
 
 def _weights(module: Any) -> tuple[str, str]:
-    """A digest of the state dict, packed weights and extra state included, and what of it could not be read."""
+    """Digest the state dict, packed weights included; and name what is unread."""
     walk, parts, obstacle = Walk(), [], ""
     for name, value in sorted(module.state_dict().items()):
         try:
@@ -85,7 +85,7 @@ def _weights(module: Any) -> tuple[str, str]:
 
 
 def _attributes(module: Any) -> Iterator[tuple[str, Any]]:
-    """What decides a module's answers besides its state dict and its submodules."""
+    """Yield what decides a module's answers besides state dict and submodules."""
     for name in sorted(module._non_persistent_buffers_set):
         yield name, module._buffers.get(name)
     of_torch = type(module).__module__.partition(".")[0] == "torch"
@@ -97,7 +97,7 @@ def _attributes(module: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _class_of(module: Any) -> tuple[str, str]:
-    """A digest of a module's class, once a process, since class attributes may count calls; and an obstacle."""
+    """Digest a module's class, once a process: class attributes may count calls."""
     kind = type(module)
     if kind not in _CLASSES:
         name = f"{kind.__module__}.{kind.__qualname__}"
@@ -113,7 +113,7 @@ def _class_of(module: Any) -> tuple[str, str]:
 
 
 def _digest(walk: Walk, value: Any, where: str) -> str:
-    """The digest of a value that may be or hold a tensor of any kind."""
+    """Digest a value that may be or hold a tensor of any kind."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -133,7 +133,7 @@ def _digest(walk: Walk, value: Any, where: str) -> str:
 
 
 def _tensor(value: Any, where: str) -> str:
-    """Values, type and shape of a tensor: quantised ones with their scales, sparse ones in full."""
+    """Digest a tensor: quantised ones with their scales, sparse ones in full."""
     import torch
 
     try:

@@ -1,4 +1,4 @@
-"""What enters each layer of a network: the features that the layers before it have made of the inputs."""
+"""Features: what enters each layer of a network."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class SingleLayerError(ValueError):
 
 
 def shows_weights(model: Any) -> bool:
-    """Whether this is an `nn.Module` whose weights can be seen; one that hides its network behind a function is not."""
+    """Tell whether this is an `nn.Module` whose weights can be seen."""
     return is_module(model) and any(True for _ in model.parameters())
 
 
 def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The layers to look at, in the order in which they run.
+    """Find the layers to look at, in the order in which they run.
 
     Without names: "into N" for every layer N with a weight matrix or kernel except the first, whose input is the data;
     at most four, evenly spaced; layers whose input has not one row an example are passed over. With names: "out of N"
@@ -100,7 +100,7 @@ def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
 
 
 def answers_by(model: Any, view: View, layer: str, output: Output = None) -> float:
-    """Whether the model answers by what passes a layer: the share of examples whose label follows exchanged features.
+    """Return the share of examples whose label follows exchanged features.
 
     What enters (or leaves) the layer is exchanged between the examples of a batch. 1 where later layers see nothing
     else; about what chance gives where the answers come from elsewhere.
@@ -130,7 +130,7 @@ def _labels(logits: Any) -> Any:
 
 
 def _named(modules: dict[str, Any], name: str) -> Any:
-    """The module of that name; behind a wrapper, the one whose name ends with it."""
+    """Find a module by name; behind a wrapper, by the end of its name."""
     if name in modules:
         return modules[name]
     inside = {id(module): module for other, module in modules.items() if other.endswith(f".{name}")}
@@ -148,7 +148,7 @@ def _has_matrix(module: Any) -> bool:
 
 
 def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = None) -> dict[str, FloatArray]:
-    """What passes the watched places, by name, in the order of running; the last pass where one runs repeatedly.
+    """Record what passes the watched places, by name, in the order of running.
 
     With `rows`, of so many examples only, and without places where there is not one row for each.
     """
@@ -183,7 +183,7 @@ def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = 
 
 
 def _copied(made: Any) -> Any:
-    """What passed, before a later layer changes it in place."""
+    """Copy what passed, before a later layer changes it in place."""
     return made.detach().clone() if is_tensor(made) else made
 
 

@@ -1,4 +1,4 @@
-"""Model x view -> logits: one function for torch modules, scikit-learn classifiers, callables and saved arrays."""
+"""Predict: model x view -> logits, for every kind of model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def evaluate(
     device: str | None = None,
     batch_size: int = 256,
 ) -> Outputs:
-    """What a model answers on a view: float64 logits, and labels as columns of them.
+    """Evaluate a model on a view: float64 logits, and labels as their columns.
 
     Args:
         model: an `nn.Module` returning logits, a fitted scikit-learn classifier, a callable `x -> logits`, or
@@ -75,7 +75,7 @@ def evaluate(
 
 
 def pick(answer: Any, output: Output) -> Any:
-    """The entry of a model's answer that holds the logits."""
+    """Pick the entry of a model's answer that holds the logits."""
     if callable(output):
         return output(answer)
     if output is not None:
@@ -125,7 +125,7 @@ def _close(again: FloatArray, before: FloatArray, tolerance: float) -> bool:
 
 
 def _checked(logits: FloatArray, view: View, columns: IntArray) -> Outputs:
-    """Outputs with labels as columns; `columns` are the labels that the logits' columns stand for, in order."""
+    """Make outputs of logits whose columns stand for these labels, in order."""
     broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(broken):
         raise ValueError(

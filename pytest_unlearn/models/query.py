@@ -1,4 +1,4 @@
-"""Query: what an attack asks of a model besides its logits on the audited examples."""
+"""Query: what an attack asks of a model besides its logits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """`ask(model, view, answer)` returns an array with one row an example; attacks find it under `name`.
+    """A named question: `ask(model, view, answer)` gives one row an example.
+
+    Attacks find the array under `name`.
 
     `answer(inputs, labels)` gives the model's outputs on other inputs (see `Answer`). Equal queries are asked once for
     each model and set, however many attacks use them. `ask` raises ValueError where the model cannot be asked.
@@ -35,11 +37,11 @@ class Answer:
     output: Output = None
 
     def __call__(self, inputs: Any, labels: IntArray, of: Any = None) -> Outputs:
-        """Outputs on inputs that belong to no dataset, of the model or of another one, such as a changed copy."""
+        """Evaluate the model, or another such as a changed copy, on other inputs."""
         return self.handle.evaluate(self.name, inputs, labels, self.output, of)
 
     def features(self, view: View, layers: Sequence[str]) -> list[FloatArray]:
-        """Each layer's features on a view, computed once however many queries look at them."""
+        """Return each layer's features on a view, computed once for all queries."""
         return self.handle.features(view, layers)
 
 
@@ -58,5 +60,5 @@ class Rows(View):
         return self._labels
 
     def inputs(self, positions: IntArray) -> Any:
-        """The inputs at some positions."""
+        """Return the inputs at some positions."""
         return self._rows[positions]

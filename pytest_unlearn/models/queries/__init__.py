@@ -1,4 +1,4 @@
-"""What attacks ask of a model besides logits, one query a file: model x view -> an array with one row an example."""
+"""Queries: what attacks ask of a model besides logits, one a file."""
 
 from pytest_unlearn.models.queries.augmentations import Augmentations, Noise
 from pytest_unlearn.models.queries.boundary_distance import BoundaryDistance

@@ -1,4 +1,4 @@
-"""The same examples in several disguises: what a model answers to augmented inputs."""
+"""Augmentations: what a model answers to moved or noisy inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pytest_unlearn.data.view import View
 
 @dataclass(frozen=True)
 class Noise:
-    """Gaussian noise, of a standard deviation that is this share of the input's root mean square."""
+    """Gaussian noise, as a share of the input's root mean square."""
 
     share: float = 0.3
 

@@ -1,4 +1,4 @@
-"""How far an input must move before its label changes, found by asking for labels alone.
+"""Boundary distance: how far an input must move to change its label.
 
 Source: Chen, Jordan & Wainwright 2020, "HopSkipJumpAttack", for the Euclidean norm. It starts from noise, not from
 other examples: the distance must not depend on how many examples a set has.
@@ -23,7 +23,7 @@ HALVINGS = 12
 
 @dataclass(frozen=True)
 class BoundaryDistance:
-    """The Euclidean distance to the nearest boundary that was found, shape (examples,); 0 for a wrong label.
+    """Euclidean distance to the nearest boundary found; 0 for a wrong label.
 
     Args:
         steps: rounds of estimating the boundary's direction and moving along it.
@@ -66,7 +66,7 @@ class BoundaryDistance:
         return distances
 
     def _step(self, start: FloatArray, points: FloatArray, of: IntArray, moved: Any, rng: Any, step: int) -> FloatArray:
-        """Along the direction in which labels change, then back to the boundary; kept where it is nearer."""
+        """Step along where labels change, then back to the boundary, if it is nearer."""
         count, size = round(self.directions * step**0.5), start.shape[1]
         away = np.linalg.norm(points - start, axis=1, keepdims=True)
         units = rng.standard_normal((count, size))
@@ -92,7 +92,7 @@ class BoundaryDistance:
 
 
 def _first_points(start: FloatArray, of: IntArray, moved: Any, rng: Any) -> tuple[FloatArray, np.ndarray]:
-    """A point beyond the boundary for each example, along directions of noise, one for each radius."""
+    """Find a point beyond the boundary for each example, along noise."""
     radius = FIRST_RADIUS * np.linalg.norm(start[of], axis=1, keepdims=True) + np.finfo(np.float64).tiny
     points, found = start[of].copy(), np.zeros(len(of), dtype=bool)
     for doubling in range(DOUBLINGS + 1):
@@ -109,7 +109,7 @@ def _first_points(start: FloatArray, of: IntArray, moved: Any, rng: Any) -> tupl
 
 
 def _bisect(start: FloatArray, beyond: FloatArray, of: IntArray, moved: Any) -> FloatArray:
-    """The nearest point to `start` on each segment to `beyond` whose label is still changed."""
+    """Bisect each segment for the point nearest to `start` with a changed label."""
     low, high = np.zeros((len(of), 1)), np.ones((len(of), 1))
     for _ in range(HALVINGS if len(of) else 0):
         middle = (low + high) / 2

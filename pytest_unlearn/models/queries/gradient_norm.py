@@ -1,4 +1,4 @@
-"""How hard an example still pulls at the weights: the norm of its own loss gradient."""
+"""Gradient norms: how hard an example still pulls at the weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VALUES_AT_ONCE = 1 << 26  # of gradients held in memory
 
 
 def gradient_norm(model: Any, view: View, _: Any) -> FloatArray:
-    """The Euclidean norm of the cross-entropy's gradient by all trainable weights, shape (examples,), in eval mode.
+    """Return the Euclidean norm of each example's loss gradient, shape (examples,).
 
     Source: Nasr, Shokri & Houmansadr 2019. Near 0 for an example that training fitted.
 
@@ -65,7 +65,7 @@ def gradient_norm(model: Any, view: View, _: Any) -> FloatArray:
 
 
 def _logits(answer: Any) -> Any:
-    """The logits of a model that returns them alone, or under that name."""
+    """Return the logits of a model that returns them alone, or under that name."""
     found = answer.get("logits", answer) if isinstance(answer, Mapping) else getattr(answer, "logits", answer)
     if not is_tensor(found):
         raise ValueError(f"the gradient norm needs a model that returns logits, not a {type(answer).__name__}.")

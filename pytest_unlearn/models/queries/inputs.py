@@ -1,4 +1,4 @@
-"""The inputs themselves, for attacks that compare an example with others that look like it."""
+"""The inputs themselves, for attacks that compare similar examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_FEATURES = 4096
 
 
 def inputs(_: Any, view: View, __: Any) -> FloatArray:
-    """Flattened inputs, shape (examples, features), thinned evenly to 4,096 at most. The model plays no part."""
+    """Return flattened inputs, shape (examples, features), at most 4,096."""
     rows = view.arrays()[0]
     rows = rows.reshape(len(rows), -1)
     return np.asarray(rows[:, :: -(-rows.shape[1] // MOST_FEATURES)], dtype=np.float64)

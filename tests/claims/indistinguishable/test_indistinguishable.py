@@ -24,7 +24,6 @@ from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.testing.failures import AuditFailure
 from unlearners import Retrain
 
-pytestmark = pytest.mark.xdist_group("indistinguishable")  # one worker trains the models
 RUNS, LIMIT = 10, 0.5
 
 

@@ -15,6 +15,9 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from pytest_unlearn import Split, UnlearningTask
@@ -87,6 +90,10 @@ def forest(labels):
     return RandomForestClassifier(5, random_state=0).fit(X[:200], labels[:200])
 
 
+def pipeline(function):
+    return make_pipeline(FunctionTransformer(function), GaussianNB()).fit(X[:200], Y[:200])
+
+
 def hooked(shift):
     model = seeded(mlp)
     model.register_forward_hook(lambda _, __, made: made + shift)
@@ -110,6 +117,7 @@ PAIRS = {
     "a sparse buffer": lambda k: Served(None, mask=torch.eye(3).mul(k + 1).to_sparse()),
     "half precision": lambda k: seeded(mlp).to(torch.bfloat16 if k else torch.float16),
     "an estimator": lambda k: forest(Y if k else 9 - Y),
+    "a function in a pipeline": lambda k: pipeline((lambda x: x * 2) if k else (lambda x: x * 3)),
 }
 
 
@@ -143,6 +151,7 @@ def test_answering_and_modes_leave_the_digest_alone():
     assert model_digest(model) == before
 
 
+@pytest.mark.slow
 def test_the_digest_is_the_same_in_another_process(tmp_path):
     (tmp_path / "served.py").write_text(
         textwrap.dedent(

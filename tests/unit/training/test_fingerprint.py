@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from pytest_unlearn.training import EstimatorRecipe, Recipe, TorchRecipe, UnknownRecipe, fingerprint
+from pytest_unlearn.training.fingerprint.imports import reach
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = {
@@ -109,6 +110,13 @@ def test_a_conftest_is_followed_under_either_import_mode(tmp_path, mode):
         run(tmp_path, "-m", "pytest", "-q", "-p", "no:unlearn", f"--import-mode={mode}", "--rootdir=.")
         digests.add((tmp_path / "digest").read_text())
     assert len(digests) == 2
+
+
+def test_what_the_auditor_itself_imports_does_not_count(tmp_path):
+    """Only the file that a recipe imports does, or every recipe would depend on how reports look."""
+    write(tmp_path, {"recipes.py": "from pytest_unlearn.training import recipes\n"})
+    own = {Path(name).name for name in reach(tmp_path / "recipes.py") if "/pytest_unlearn/" in name}
+    assert own == {"__init__.py", "recipes.py"}
 
 
 WIDTH = 3
