@@ -244,5 +244,5 @@ class ControlsLeakingRetrain:
 
     def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any:
         require_retain(retain, "ControlsLeakingRetrain")
-        everything = ConcatDataset([retain, self.controls])  # type: ignore[list-item]
+        everything: ConcatDataset[Any] = ConcatDataset([retain, self.controls])  # type: ignore[list-item]
         return Retrain(self.recipe)(model, everything, forget, seed=seed)

@@ -118,7 +118,7 @@ class Attack:
 
 
 def scores_of(pairs: Sequence[tuple[FloatArray, FloatArray]], *, tie_share: float = 0.0, unfair: str = "") -> Scores:
-    """Stack pairs (forget, controls) of the model, then of each reference, into scores."""
+    """Stack pairs (forget, controls) of the model, then references, into scores."""
     (forget, controls), *rest = pairs
     return Scores(
         forget=forget,

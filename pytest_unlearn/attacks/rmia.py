@@ -87,7 +87,7 @@ def rmia_scores(
 
 
 def share_exceeded(gains: FloatArray, others: FloatArray, gamma: float, ties: float) -> FloatArray:
-    """Return the share of `others` that each gain, in logs, exceeds by the factor `gamma`."""
+    """Return the share of `others` that each gain exceeds by the factor `gamma`."""
     ordered = np.sort(others)
     below, up_to = (np.searchsorted(ordered, gains - np.log(gamma), side=side) for side in ("left", "right"))
     return np.asarray((below + ties * (up_to - below)) / len(ordered), dtype=np.float64)
