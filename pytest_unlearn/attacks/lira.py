@@ -27,24 +27,23 @@ def offline_lira(
     signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing, variance: Variance = "auto"
 ) -> Scores:
     """Compare confidence with that of models without the example: 0.5 if forgotten."""
-    seen = [
-        np.array([signal(part) for part in parts])
-        for parts in zip(*((r.forget, r.controls) for r in references), strict=True)
-    ]
-    mine = [signal(target.forget), signal(target.controls)]
-    scores = offline_scores(np.concatenate(mine), np.concatenate(seen, axis=1), variance=variance)
-    return Scores(
-        forget=scores[: len(mine[0])], controls=scores[len(mine[0]) :], tie_share=pairing.tie_share(mine[0], mine[1])
-    )
+    mine, *theirs = [[signal(part) for part in (one.forget, one.controls)] for one in (target, *references)]
+    return _against(mine, theirs, pairing.tie_share(*mine), variance)
 
 
 def augmented_lira(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
     """Compare confidence on an example and its augmentations: AUC 0.5 if forgotten."""
-    mine = [_each_query(part) for part in (target.forget, target.controls)]
-    theirs = [[_each_query(getattr(one, side)) for one in references] for side in ("forget", "controls")]
-    scores = offline_scores(np.concatenate(mine, axis=1), np.concatenate([np.array(rows) for rows in theirs], axis=2))
-    count = mine[0].shape[1]
-    return Scores(forget=scores[:count], controls=scores[count:], tie_share=pairing.tie_share(mine[0][0], mine[1][0]))
+    mine, *theirs = [[_each_query(part) for part in (one.forget, one.controls)] for one in (target, *references)]
+    return _against(mine, theirs, pairing.tie_share(*(part[0] for part in mine)))
+
+
+def _against(
+    mine: list[FloatArray], theirs: list[list[FloatArray]], tie_share: float, variance: Variance = "auto"
+) -> Scores:
+    """Score a model's statistics on both sides, (..., examples) each, against those of references."""
+    references = np.array([np.concatenate(parts, axis=-1) for parts in theirs])
+    scores, count = offline_scores(np.concatenate(mine, axis=-1), references, variance=variance), mine[0].shape[-1]
+    return Scores(forget=scores[:count], controls=scores[count:], tie_share=tie_share)
 
 
 def offline_scores(target: FloatArray, references: FloatArray, *, variance: Variance = "auto") -> FloatArray:

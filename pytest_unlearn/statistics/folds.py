@@ -48,8 +48,4 @@ def out_of_fold(fold: IntArray, score: Callable[[IntArray, IntArray], FloatArray
 
 def rank_within_folds(scores: FloatArray, fold: IntArray) -> FloatArray:
     """Turn scores into normal scores among those of their fold."""
-    ranked = np.zeros(len(scores))
-    for number in np.unique(fold):
-        held = fold == number
-        ranked[held] = normal_scores(scores[held], scores[held])
-    return ranked
+    return out_of_fold(fold, lambda _, held: normal_scores(scores[held], scores[held]))
