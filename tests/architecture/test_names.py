@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "pytest_unlearn"
 MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_bytes()) for path in PACKAGE.rglob("*.py")}
 SHARED: set[str] = {"Case", "Finding", "Pool", "Step", "View"}
 """Names that two public classes still share."""
-LONG = ("attacks/", "claims/", "core/", "metrics/", "models/", "search/", "statistics/", "task.py", "testing/")
+LONG = ("claims/", "core/", "models/", "search/", "task.py", "testing/")
 """Where summaries may still be longer than 80 characters."""
 SHORT = ("core/figures.py", "core/progress.py", "core/recorder.py", "core/settings.py", "testing/assertions.py",
          "testing/failures.py", "testing/unlearners.py")  # fmt: skip
