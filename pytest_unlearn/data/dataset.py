@@ -100,7 +100,10 @@ def is_tensor(value: Any) -> bool:
 
 def to_numpy(value: Any) -> Any:
     """Make an array of what may be a tensor on some device."""
-    return value.detach().cpu().numpy() if is_tensor(value) else np.asarray(value)
+    if not is_tensor(value):
+        return np.asarray(value)
+    # numpy has no bfloat16; float32 holds every value of it.
+    return (value.float() if str(value.dtype) == "torch.bfloat16" else value).detach().cpu().numpy()
 
 
 def _as_arrays(source: Any, name: str) -> tuple[Any, Any] | None:

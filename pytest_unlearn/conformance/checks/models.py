@@ -30,14 +30,13 @@ def frozen_layers_untouched(harness: Harness) -> None:
         harness.require(
             bool(after), f"returned a model without the frozen layer {name!r}: keep the names of the layers."
         )
-        changed = differing(before, after)
-        harness.require(
-            not changed,
-            f"changed {harness.listed(changed)}, which is frozen: train only parameters that require grad, and "
+        harness.require_none(
+            differing(before, after),
+            "changed {names}, which is frozen: train only parameters that require grad, and "
             "keep BatchNorm layers whose parameters are frozen in eval mode.",
         )
     changed = differing(flags(seen.given), flags(seen.result))
-    harness.require(not changed, f"changed {harness.listed(changed)}: freeze what was frozen, in the result.")
+    harness.require_none(changed, "changed {names}: freeze what was frozen, in the result.")
 
 
 def works_on(harness: Harness, network: str) -> None:

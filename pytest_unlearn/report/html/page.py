@@ -1,21 +1,36 @@
-"""Gather what the page shows: the words, the tables and the drawn plots."""
+"""Render the page from plain values: the words, the tables and the drawn plots."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.report import wording
 from pytest_unlearn.report.html import plots
 from pytest_unlearn.report.ledger import reconcile
 
+HERE = Path(__file__).parent
 ALL_IN_FULL = 40  # as many claims are always shown in full
 MOST_SEVERE = 12  # of more, as many are: two thousand plots would neither be read nor fit
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!"}
 
 
-def page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """Write the whole report as one page: strings escaped, plots as inline SVG."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(HERE)
+    strict: dict[str, Any] = {"autoescape": True, "undefined": jinja2.StrictUndefined}
+    template = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict).get_template(
+        "page.html"
+    )
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    return template.render(style=style, **_page(ledger, about)) + "\n"
+
+
+def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """Gather everything the template needs."""
     entries = ledger["entries"]
     passed, conclusion = wording.conclusion(ledger, about.get("gate"))

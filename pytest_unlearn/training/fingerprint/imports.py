@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pytest_unlearn.training.fingerprint.source import Import, parse
 
-_OWN = Path(__file__).resolve().parent.parent
+_OWN = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from pytest_unlearn.training import EstimatorRecipe, Recipe, TorchRecipe, UnknownRecipe, fingerprint
+from pytest_unlearn.training.fingerprint.imports import reach
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = {
@@ -90,6 +91,12 @@ def test_whether_a_module_is_imported_yet_and_where_the_project_lies_do_not_matt
     before = run(tmp_path / "one", "-c", ASK)
     assert run(tmp_path / "one", "-c", "import lazily, deepest, recipes\n" + ASK) == before
     assert run(tmp_path / "two", "-c", ASK) == before
+
+
+def test_a_recipe_stands_on_the_auditor_but_not_on_what_that_imports(tmp_path):
+    write(tmp_path, {"recipe.py": "from pytest_unlearn import TorchRecipe\n"})
+    names = [Path(name).as_posix() for name in reach(tmp_path / "recipe.py")]
+    assert {name.partition("pytest_unlearn/")[2] for name in names if "pytest_unlearn" in name} <= {"", "__init__.py"}
 
 
 @pytest.mark.slow
