@@ -47,7 +47,8 @@ class Examples:
     def __getitem__(self, index: int) -> tuple[Any, int]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} examples; there is no index {index}")
-        return self._input(index), int(self.labels[index])
+        x = self._arrays[0][index] if self._arrays is not None else self._source[index][0]
+        return x, int(self.labels[index])
 
     def inputs(self, indices: IntArray) -> Any:
         """Stack the inputs at `indices`: a tensor where items are tensors, else an array."""
@@ -59,9 +60,6 @@ class Examples:
 
             return torch.stack(items)
         return np.stack([np.asarray(item) for item in items])
-
-    def _input(self, index: int) -> Any:
-        return self._arrays[0][index] if self._arrays is not None else self._source[index][0]
 
     def without_repeats(self, indices: IntArray) -> IntArray:
         """Drop the indices whose input an earlier one has already."""

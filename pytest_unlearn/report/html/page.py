@@ -56,27 +56,18 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
 
 def _row(number: int, entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
     evidence = entry["evidence"]
-    return {
-        "number": number,
-        "verdict": evidence["verdict"],
-        "mark": MARKS[evidence["verdict"]],
-        "text": evidence["claim"]["text"],
-        "nodeid": entry["nodeid"],
-        "label": evidence["label"],
-        "sentence": wording.sentence(entry),
-        "in_full": in_full,
-    }
+    verdict, text, sentence = evidence["verdict"], evidence["claim"]["text"], wording.sentence(entry)
+    shown = {"verdict": verdict, "mark": MARKS[verdict], "text": text, "sentence": sentence, "label": evidence["label"]}
+    return {"number": number, "nodeid": entry["nodeid"], "in_full": in_full, **shown}
 
 
 def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
     evidence = entry["evidence"]
-    tables = [exhibit for exhibit in evidence["exhibits"] if exhibit["kind"] == "table"]
     return {
+        **evidence,
         **_row(number, entry, True),
         "name": evidence["claim"]["name"],
         "outcome": entry["outcome"],
-        "decided_by": evidence["decided_by"],
-        "reasons": evidence["reasons"],
         "advice": wording.next_steps(evidence),
         "plots": list(_plots(evidence)),
         "attacks": [
@@ -88,7 +79,7 @@ def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
             for control in wording.controls_of(evidence)
         ],
         "exposed": [_exposed(row) for row in evidence["most_exposed"]],
-        "tables": tables,
+        "tables": [exhibit for exhibit in evidence["exhibits"] if exhibit["kind"] == "table"],
         "settings": sorted(evidence["claim"]["sources"].items()),
         "cost": _cost(entry),
         "provenance": list(_flat(evidence["provenance"])),
