@@ -5,9 +5,12 @@ RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
-PROCESSES := tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance tests/search examples/github_actions examples/adversarial_requests
+PROCESSES := tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance tests/search
+TRAINED := tests/methods tests/claims tests/conformance tests/unit/models tests/unit/attacks tests/unit/test_task.py
+COVERED := tests/unit tests/claims tests/conformance tests/metrics tests/plugin tests/cli tests/testing
+SUITE := $(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark
 
-.PHONY: audit test test-processes test-slow benchmark judged leaderboard lint types contracts clean
+.PHONY: audit test test-processes test-slow test-portable test-trained test-pythons coverage benchmark judged leaderboard lint types contracts clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,13 +22,34 @@ audit: $(STAMP)        ## audit a release on scikit-learn's digits and write a r
 	$(RUN) pytest examples/digits_release_gate --unlearn-report
 
 test: $(STAMP)         ## everything that is not slow
-	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark
+	$(SUITE) examples
+	$(SUITE)
 
 test-processes: $(STAMP)  ## the slow tests that CI runs
-	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark -m "slow and not long" $(PROCESSES)
+	$(SUITE) -m "slow and not long" examples/github_actions examples/adversarial_requests
+	$(SUITE) -m "slow and not long" $(PROCESSES)
 
 test-slow: $(STAMP)
-	$(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark -m slow
+	$(SUITE) -m slow examples
+	$(SUITE) -m slow
+
+test-portable: $(STAMP)  ## everything that is not slow, as two other processors would run it
+	ATEN_CPU_CAPABILITY=default $(MAKE) test
+	ATEN_CPU_CAPABILITY=avx2 $(MAKE) test
+
+test-trained: $(STAMP)  ## the tests that train, as three other processors would run them
+	ATEN_CPU_CAPABILITY=default $(SUITE) $(TRAINED)
+	ATEN_CPU_CAPABILITY=avx2 $(SUITE) $(TRAINED)
+	$(SUITE) -p tests.another_processor $(TRAINED)
+
+test-pythons: $(STAMP)   ## every other Python that is promised and is here, without torch
+	$(RUN) tools.pythons
+
+coverage: $(STAMP)       ## which lines and branches of the auditor its tests run
+	$(VENV)/bin/coverage erase
+	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile -q -p no:benchmark $(COVERED)
+	$(VENV)/bin/coverage combine --quiet
+	$(VENV)/bin/coverage report
 
 benchmark: $(STAMP)
 	$(RUN) pytest -q -m benchmark tests/benchmarks
@@ -47,4 +71,4 @@ contracts: $(STAMP)
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) .unlearn
+	rm -rf $(VENV) $(VENV)-* .unlearn

@@ -11,7 +11,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.core.figures import Exhibit
+from pytest_unlearn.core.figures import Figure
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -90,7 +90,7 @@ class Claim:
         return float(max(above, below))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: signals are remembered by a weak reference to it
 class Outputs:
     """What a model answers on a view: logits, shape (examples, classes), and each example's label as a column.
 
@@ -146,7 +146,7 @@ class ControlResult:
     holds: bool
     attack: str
     estimate: Estimate
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ class Evidence:
 
     `attacks` maps an attack's name to its estimate; `deciding` names those that PASS depends on; `decided_by` is the
     attack that settled the verdict, whose estimate is `estimate`. `label` names the kind of failure, such as
-    `over-forgotten`. `needed` is the number of forget examples that would settle an INCONCLUSIVE verdict. `exhibits`
+    `over-forgotten`. `needed` is the number of forget examples that would settle an INCONCLUSIVE verdict. `figures`
     are what a report shows besides: curves, histograms and tables.
     """
 
@@ -197,7 +197,7 @@ class Evidence:
     needed: int | None = None
     most_exposed: tuple[Exposure, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    exhibits: tuple[Exhibit, ...] = ()
+    figures: tuple[Figure, ...] = ()
 
     def __bool__(self) -> NoReturn:
         raise TypeError("evidence is not a yes or no; ask for `.verdict`")
@@ -210,12 +210,16 @@ class Evidence:
         return shaped
 
 
+_PUBLISHED = {"figures": "exhibits", "caption": "says", "summary": "says"}
+"""Names of version 1 of the report, which readers of reports rely on."""
+
+
 def to_plain(value: Any) -> Any:
     """Turn dataclasses, enums, numpy scalars and containers into what `json.dumps` accepts; non-finite is None."""
     if isinstance(value, enum.Enum):
         return value.value
     if hasattr(value, "__dataclass_fields__"):
-        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
+        return {_PUBLISHED.get(f.name, f.name): to_plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

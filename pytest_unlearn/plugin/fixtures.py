@@ -6,7 +6,6 @@ All are session-scoped, so that `@given` tests may use them, and every one may b
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,11 +15,9 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.plugin.capture import progress_to_terminal
 from pytest_unlearn.plugin.overrides import overridden
 from pytest_unlearn.plugin.session import LAYERS
-from pytest_unlearn.search.unlearned import Steps, Unlearn
 
 if TYPE_CHECKING:
-    from pytest_unlearn.search.dataset_stats import Facts
-    from pytest_unlearn.search.request import ForgetRequest
+    from pytest_unlearn.search.unlearned import Unlearn
     from pytest_unlearn.task import Split, UnlearningTask
 
 
@@ -117,30 +114,13 @@ def unlearn(request: pytest.FixtureRequest, unlearning_task: UnlearningTask, unl
 
     A request is a `ForgetRequest`, as `forget_sets(split)` draws them, or the indices to forget.
     """
+    from pytest_unlearn.search.unlearned import Unlearn
+
     # Models retrained without one forget set are no references for another: new references need the recipe.
     recipe = request.getfixturevalue("unlearn_recipe")
 
-    def make_task(indices: tuple[int, ...]) -> UnlearningTask:
-        split = unlearning_task.split.with_forget(indices)
-        return make_task_of(request.config, split, recipe, unlearning_task.original)
-
-    @functools.cache
-    def facts() -> Facts:
-        from pytest_unlearn.search.dataset_stats import Facts
-
-        return Facts(unlearning_task)
-
-    def steps_of(request: ForgetRequest) -> Steps:
-        from pytest_unlearn.search.families import resolve
-
-        return tuple(tuple(step.tolist()) for step in resolve(request, facts()))
-
-    def in_steps(steps: Steps) -> Any:
-        from pytest_unlearn.search.screening import unlearn_in_steps
-
-        return unlearn_in_steps(unlearning_task, unlearner, steps, unlearning_task.seed)
-
-    return Unlearn(make_task, unlearner, steps_of, in_steps)
+    task = make_task_of(request.config, unlearning_task.split, recipe, unlearning_task.original)
+    return Unlearn(task, unlearner)
 
 
 def make_task_of(

@@ -27,11 +27,10 @@ from pytest_unlearn.claims.policies import POLICIES, Step
 from pytest_unlearn.claims.release import AUDITS
 from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.testing.failures import AuditFailure, InconclusiveWarning, ReleaseFailure, raise_unless_all_proven
-from tests.worlds.hidden import GROUP, class_split, class_task, folder, fresh, random_task
+from tests.worlds.hidden import class_split, class_task, folder, fresh, random_task
 from tests.worlds.networks import Bare, Boxed
 from tests.worlds.simulated import World, split
 
-pytestmark = pytest.mark.xdist_group(GROUP)
 HONEST = 5  # the seed of a model that never knew
 
 

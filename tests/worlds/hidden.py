@@ -14,7 +14,6 @@ from pytest_unlearn import Split, TorchRecipe, UnlearningTask
 from tests.worlds.real import digits_example
 
 GONE = 3
-GROUP = "hidden"  # one worker trains the models
 
 
 def build():

@@ -20,7 +20,7 @@ from pytest_unlearn.claims.canaries.planted import moved
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import rank_correlation
 from pytest_unlearn.claims.common.findings import MOSTLY_TIED, labels_only
-from pytest_unlearn.claims.common.verdict import Fault, Finding
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Side
 from pytest_unlearn.core.figures import Cell
 from pytest_unlearn.models.adapters import SavedOutputs
@@ -36,9 +36,11 @@ CONFUSION = "confusion of unseen examples"
 LEAST_LEFT = 0.5  # share of the canaries that must say something
 STEP, LEAST_FOLLOWING = 0.2, 0.4  # of the noise, and how well gradients foretell what so small a step does
 STRAYING = "planted further from the middle than its twin"
-FAULTS: Mapping[Side, Fault] = {
-    "high": Fault("recognisable", "what was planted is still in the model: unlearn longer or differently, or retrain"),
-    "low": Fault("over-forgotten", advice.LEAK["over-forgotten"]),
+FAILURES: Mapping[Side, FailureKind] = {
+    "high": FailureKind(
+        "recognisable", "what was planted is still in the model: unlearn longer or differently, or retrain"
+    ),
+    "low": FailureKind("over-forgotten", advice.LEAK["over-forgotten"]),
 }
 
 
@@ -46,7 +48,7 @@ FAULTS: Mapping[Side, Fault] = {
 class CanaryFinding(Finding):
     """One number that canaries give, and how likely chance alone gives as much; None where that is not known.
 
-    One without faults is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
+    One without failures is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
     """
 
     chance: float | None = None
@@ -79,7 +81,7 @@ class Ask(Protocol):
     """A model's outputs on inputs of any origin."""
 
     def __call__(self, inputs: Any, labels: IntArray) -> Outputs:
-        """Logits, and labels as columns of them."""
+        """Return logits, and labels as columns of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class OnAucScale:
         return 0.5 + 0.5 * self.difference.value
 
     def at(self, confidence: float) -> Estimate:
-        """The value with its bounds."""
+        """Bound the value."""
         inner = self.difference.at(confidence)
         return Estimate(
             value=self.value,
@@ -140,10 +142,10 @@ def ask_about_canaries(
 def _finding(
     name: str, measure: Measure, summary: str, confidence: float, *, accuses: bool = True, **more: Any
 ) -> CanaryFinding:
-    """Bound one number; what does not accuse has no faults."""
-    faults = FAULTS if accuses else {}
+    """Bound one number; what does not accuse has no failures."""
+    failures = FAILURES if accuses else {}
     estimate = measure.at(confidence)
-    return CanaryFinding(name=name, measure=measure, estimate=estimate, faults=faults, summary=summary, **more)
+    return CanaryFinding(name=name, measure=measure, estimate=estimate, failures=failures, summary=summary, **more)
 
 
 def _gaussian(
@@ -161,8 +163,8 @@ def _gaussian(
         )
     measure = UnitMean(values=aligned if len(aligned) else np.zeros(1))
     left_out = f", {flat} with zero gradient left out" if flat else ""
-    says = f"Z = {measure.z:.2f} over {len(aligned)} canaries{left_out}"
-    finding = _finding(ALIGNMENT, measure, says, confidence, chance=measure.chance(), problem=problem)
+    reason = f"Z = {measure.z:.2f} over {len(aligned)} canaries{left_out}"
+    finding = _finding(ALIGNMENT, measure, reason, confidence, chance=measure.chance(), problem=problem)
     return Seen(findings=(finding,), plain=plain, aligned=aligned)
 
 
@@ -186,13 +188,13 @@ def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, confidence: float, *, conf
     wins, tied = int((planted > twins).sum()), int((planted == twins).sum())
     measure = ShareMeasure(successes=wins + 0.5 * tied, n=len(planted), undecided=tied)
     halves = f" and as its twin in {tied}, which count half" if tied else ""
-    says = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
-    finding = _finding(PAIRS, measure, says, confidence, chance=measure.chance(0.5))
+    reason = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
+    finding = _finding(PAIRS, measure, reason, confidence, chance=measure.chance(0.5))
     scores = np.abs(np.array([planted, twins]) - np.median([planted, twins]))
     level = int((scores[0] == scores[1]).sum())
     stray = ShareMeasure(successes=int((scores[0] > scores[1]).sum()) + 0.5 * level, n=len(planted), undecided=level)
-    says = f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs"
-    straying = _finding(STRAYING, stray, says, confidence, chance=stray.chance(0.5))
+    reason = f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs"
+    straying = _finding(STRAYING, stray, reason, confidence, chance=stray.chance(0.5))
     confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
     # Confusion is judged on unseen examples besides; its few pairs would only cost honest models a PASS.
     findings = (finding,) if confusion else (finding, straying)
@@ -213,8 +215,8 @@ def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs, confidence: float) -
     findings = []
     for attack, hit in ((ANSWERS, answered), (PUSHES, pushed)):
         measure = ShareMeasure(successes=hit, n=len(plan.targets))
-        says = f"{attack}: {hit} of {len(plan.targets)}"
-        findings.append(_finding(attack, measure, says, confidence, chance=measure.chance(1 / len(plan.classes))))
+        reason = f"{attack}: {hit} of {len(plan.targets)}"
+        findings.append(_finding(attack, measure, reason, confidence, chance=measure.chance(1 / len(plan.classes))))
     return Seen(findings=tuple(findings), plain=plain, rows=tuple(rows))
 
 
@@ -235,5 +237,5 @@ def with_confusion(seen: Seen, others: Sequence[Seen], confidence: float) -> tup
         return (*seen.findings, _finding(CONFUSION, whole, shares, confidence, accuses=False))
     theirs = np.array([other.confused for other in others])
     measure = OnAucScale(difference=paired_difference(seen.confused, theirs[0] if len(theirs) == 1 else theirs))
-    says = f"{shares}, {theirs.mean():.1%} by retrained models"
-    return (*seen.findings, _finding(CONFUSION, measure, says, confidence))
+    reason = f"{shares}, {theirs.mean():.1%} by retrained models"
+    return (*seen.findings, _finding(CONFUSION, measure, reason, confidence))

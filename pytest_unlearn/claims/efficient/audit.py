@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.claims.common.evidence import build_evidence, sources
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Objection, Wording, decide, doubt, judge
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Objection, Wording, decide, doubt, judge
 from pytest_unlearn.claims.efficient.stopwatch import Clock, Lap, time_method, time_recipe
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence
 from pytest_unlearn.core.figures import Cell, Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_FRACTION, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_FRACTION
 from pytest_unlearn.statistics import fewest_for_median, median, needed_for_median
 from pytest_unlearn.task import UnlearningTask
 from pytest_unlearn.training.runner import check_recipe
@@ -53,7 +53,7 @@ def audit_efficient(
     clock: Clock = time.perf_counter,
     confidence: float = CONFIDENCE,
 ) -> Evidence:
-    """Does the method take at most `max_fraction` of the time that retraining takes?
+    """Audit whether the method takes at most `max_fraction` of retraining's time.
 
     Method and recipe run in turns in this process, on one thread, on the task's own data; which of the two goes first
     alternates, so that a machine that slows down favours neither. Both run once before that, off the clock. Each model
@@ -82,7 +82,7 @@ def audit_efficient(
 
     Source: the bounds are of Thompson 1936; measuring in pairs is common practice in benchmarking.
     """
-    limit, level = resolve("max_fraction", max_fraction), resolve("confidence", confidence)
+    sources, (limit, confidence) = resolve_all(max_fraction=max_fraction, confidence=confidence)
     _check(unlearner, task, repeats)
     original = task.models.of(task.original)
     _ = original.identity  # what every method is given, and must leave untouched
@@ -95,19 +95,22 @@ def audit_efficient(
     original.check_unchanged()
     measure = median([pair.fraction for pair in pairs])
     finding = Finding(
-        name="time", measure=measure, estimate=measure.at(level.value), faults={"high": Fault("too slow", TOO_SLOW)}
+        name="time",
+        measure=measure,
+        estimate=measure.at(confidence),
+        failures={"high": FailureKind("too slow", TOO_SLOW)},
     )
     claim = Claim(
         name="efficient",
         quantity="time as a fraction of retraining",
-        highest=limit.value,
-        sources=sources(max_fraction=limit, confidence=level),
+        highest=limit,
+        sources=sources,
     )
-    steady = _steadiness(pairs, level.value)
-    unsettled, steps = _unsettled(pairs, limit.value, level.value)
+    steady = _steadiness(pairs, confidence)
+    unsettled, steps = _unsettled(pairs, limit, confidence)
     wording = Wording(beyond="{label}: the median fraction is beyond the limit", unsettled=unsettled)
     decision = decide(
-        judge([finding], claim, level.value, wording=wording),
+        judge([finding], claim, confidence, wording=wording),
         vetoes=_unmeasurable(pairs, steady),
         advice=steps,
         scope=(_typical(pairs),),
@@ -166,7 +169,7 @@ def _steadiness(pairs: Sequence[Pair], confidence: float) -> ControlResult | Non
             method="range of later over earlier",
             n_forget=len(times),
         ),
-        says=f"retraining took {value:.2f} times as long in the later half as in the earlier",
+        summary=f"retraining took {value:.2f} times as long in the later half as in the earlier",
     )
 
 
@@ -175,10 +178,10 @@ def _unmeasurable(pairs: Sequence[Pair], steady: ControlResult | None) -> list[O
     found = []
     fastest = min(pair.retraining.seconds for pair in pairs)
     if fastest < QUICK:
-        says = f"retraining took {fastest:.2g} s, which a clock cannot tell from its own noise"
-        found.append(doubt(says, "measure on a task that takes longer"))
+        reason = f"retraining took {fastest:.2g} s, which a clock cannot tell from its own noise"
+        found.append(doubt(reason, "measure on a task that takes longer"))
     if steady is not None and not steady.holds:
-        found.append(doubt(f"the machine was not steady: {steady.says}", QUIET))
+        found.append(doubt(f"the machine was not steady: {steady.summary}", QUIET))
     return found
 
 
@@ -186,13 +189,13 @@ def _unsettled(pairs: Sequence[Pair], limit: float, confidence: float) -> tuple[
     """Return what to say and to do where the median may lie on both sides of the limit."""
     fewest = fewest_for_median(confidence)
     if len(pairs) < fewest:
-        says = f"{len(pairs)} pairs of runs bound no median at {confidence:.0%}, whatever they show"
-        return says, (f"repeats={fewest} is the fewest that can",)
-    says = "the pairs lie on both sides of the limit"
+        reason = f"{len(pairs)} pairs of runs bound no median at {confidence:.0%}, whatever they show"
+        return reason, (f"repeats={fewest} is the fewest that can",)
+    reason = "the pairs lie on both sides of the limit"
     needed = needed_for_median([pair.fraction for pair in pairs], limit, confidence)
     if needed is None:
-        return says, ("no affordable number of pairs settles a median so near the limit: choose another limit",)
-    return says, (f"repeats={max(needed, len(pairs) + 1)} would probably settle it", QUIET)
+        return reason, ("no affordable number of pairs settles a median so near the limit: choose another limit",)
+    return reason, (f"repeats={max(needed, len(pairs) + 1)} would probably settle it", QUIET)
 
 
 def _typical(pairs: Sequence[Pair]) -> str:
@@ -223,7 +226,7 @@ def _table(pairs: Sequence[Pair]) -> Table:
     ]
     return Table(
         title="Pair by pair",
-        says="Seconds of the method and of retraining, measured in turns, and the examples each read one by one: "
+        caption="Seconds of the method and of retraining, measured in turns, and the examples each read one by one: "
         "unknown where it took all at once, and a copy that is gone over many times counts once.",
         columns=("pair", "method", "retraining", "fraction", "read by the method", "read by retraining"),
         rows=tuple(rows),

@@ -6,21 +6,21 @@ import numpy as np
 
 from pytest_unlearn.claims.indistinguishable.model_samples import ModelSample, ModelSamples
 from pytest_unlearn.core.evidence import FloatArray, IntArray
-from pytest_unlearn.core.figures import Cell, Exhibit, Histograms, Table
+from pytest_unlearn.core.figures import Cell, Figure, Histograms, Table
 from pytest_unlearn.statistics import (
     bins_of,
+    distinguishable_examples,
     epsilon_examples,
     example_epsilons,
     forgetting_quality,
     published_score,
-    told_apart,
 )
 from pytest_unlearn.statistics.epsilon.forgetting_quality import BIN, DELTA, TIME_LIMIT
 
 MOST_EXAMPLES = 20
 
 
-def quality_figures(samples: ModelSamples, indices: IntArray, confidence: float) -> tuple[Exhibit, ...]:
+def quality_figures(samples: ModelSamples, indices: IntArray, confidence: float) -> tuple[Figure, ...]:
     """Draw the figures of one audit; `indices` are those of the forget examples in train."""
     count = len(samples.unlearned.margins)
     one, other = samples.retrained.margins[:count], samples.retrained.margins[count:]
@@ -54,8 +54,8 @@ def _scores(
         rows.append((name, round(quality, 4), *ratios, score, shown, accepted))
     return Table(
         title="Forgetting quality as published",
-        says=f"F of {count} models of each kind against {count} retrained ones, and F times both accuracy ratios, the "
-        "score. The retrained row is the ceiling: what as many other retrained models score. The challenge rejects "
+        caption=f"F of {count} models of each kind against {count} retrained ones, and F times both accuracy ratios, "
+        "the score. The retrained row is the ceiling: what as many other retrained models score. The challenge rejects "
         f"methods that take more than {TIME_LIMIT:.0%} of the time of retraining; time is not part of this verdict.",
         columns=("models", "F", "retain ratio", "test ratio", "score", "time / retraining", "fast enough"),
         rows=tuple(rows),
@@ -71,7 +71,7 @@ def _histogram(epsilons: dict[str, FloatArray], count: int) -> Histograms:
     medians = ", ".join(f"{name} {np.median(values):.2f}" for name, values in epsilons.items())
     return Histograms(
         title="Per-example epsilon",
-        says=f"Largest epsilon that any published region suggests, median over examples: {medians}. Equal laws give "
+        caption=f"Largest epsilon that any published region suggests, median over examples: {medians}. Equal laws give "
         f"about 1.5, not 0; the last bin holds all beyond. delta {DELTA:g}.",
         x_label="epsilon",
         edges=tuple(edges.tolist()),
@@ -83,13 +83,13 @@ def _histogram(epsilons: dict[str, FloatArray], count: int) -> Histograms:
 def _examples(samples: ModelSamples, epsilons: FloatArray, indices: IntArray, confidence: float) -> Table:
     ours, theirs = samples.unlearned.margins, samples.retrained.margins
     bounds = epsilon_examples(ours, theirs, confidence)
-    auc, apart = told_apart(ours, theirs, confidence)
+    auc, apart = distinguishable_examples(ours, theirs, confidence)
     order = np.lexsort((-np.abs(auc - 0.5), -bounds.alone, -bounds.together))[:MOST_EXAMPLES]
     shown = zip(indices, epsilons, auc, bounds.alone, bounds.together, strict=True)
     cells = [(int(index), *(round(float(value), 4) for value in values)) for index, *values in shown]
     return Table(
         title="Examples that differ most",
-        says=f"What is proven of single examples, judged on models that did not choose the threshold: "
+        caption=f"What is proven of single examples, judged on models that did not choose the threshold: "
         f"{int((bounds.together > 0).sum())} have an epsilon above 0 with {confidence:.0%} confidence for all "
         f"{len(auc)} at once (at most {bounds.ceiling:.2f} can be proven with so many models), "
         f"{(bounds.alone > 0).mean():.1%} by themselves (up to {1 - confidence:.0%} if the laws are equal); "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pytest_unlearn.claims.common.inputs import open_case
+from pytest_unlearn.claims.common.inputs import resolve_inputs
 from pytest_unlearn.statistics import (
     auc_measure,
     binormal_auc_variance,
@@ -70,7 +70,7 @@ class Design:
 
 def design(task: UnlearningTask) -> Design:
     """Pair forget examples and controls as the audit does, without a model."""
-    case = open_case(
+    inputs = resolve_inputs(
         task.forget,
         nonmembers=None,
         baseline=object(),  # any model but the task's own, which asking for would train
@@ -79,17 +79,17 @@ def design(task: UnlearningTask) -> Design:
         output=None,
         require_controls=False,
     )
-    pairing = case.pairing
-    measure = auc_measure(range(len(case.forget)), range(len(case.controls)), **pairing.labels)
+    pairing = inputs.pairing
+    measure = auc_measure(range(len(inputs.forget)), range(len(inputs.controls)), **pairing.labels)
     scarcest = None
     if pairing.control_strata is not None:
-        labels = case.controls.labels.tolist()
+        labels = inputs.controls.labels.tolist()
         scarcest = min(((labels.count(label), label) for label in sorted(set(labels))), default=None)
     return Design(
         n_train=len(task.split.train),
         n_forget=measure.n_forget,
         n_controls=measure.n_controls,
-        classes=len(set(case.forget.labels.tolist())),
+        classes=len(set(inputs.forget.labels.tolist())),
         units=measure.units,
         control_units=measure.control_units,
         grouped=task.split.groups is not None,

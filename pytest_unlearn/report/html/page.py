@@ -79,7 +79,7 @@ def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
             for control in wording.controls_of(evidence)
         ],
         "exposed": [_exposed(row) for row in evidence["most_exposed"]],
-        "tables": [exhibit for exhibit in evidence["exhibits"] if exhibit["kind"] == "table"],
+        "tables": [figure for figure in evidence["exhibits"] if figure["kind"] == "table"],
         "settings": sorted(evidence["claim"]["sources"].items()),
         "cost": _cost(entry),
         "provenance": list(_flat(evidence["provenance"])),
@@ -100,15 +100,15 @@ def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         "says": f"{bounds}. {shown}. Allowed: {wording.allowed(claim)}.",
         "svg": plots.intervals(rows, limits, claim["quantity"]),
     }
-    for exhibit in evidence["exhibits"]:
-        if exhibit["kind"] in plots.DRAWN:
-            yield {"title": exhibit["title"], "says": exhibit["says"], "svg": _drawn(exhibit)}
+    for figure in evidence["exhibits"]:
+        if figure["kind"] in plots.DRAWN:
+            yield {"title": figure["title"], "says": figure["says"], "svg": _drawn(figure)}
 
 
-def _drawn(exhibit: Mapping[str, Any]) -> str:
+def _drawn(figure: Mapping[str, Any]) -> str:
     """Draw a plot, or nothing where its data do not allow one."""
     try:
-        return plots.DRAWN[exhibit["kind"]](exhibit)
+        return plots.DRAWN[figure["kind"]](figure)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return ""
 

@@ -14,7 +14,6 @@ from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask, Verdict, audi
 from pytest_unlearn.models.adapters import model_digest
 from tests.worlds.hidden import (
     GONE,
-    GROUP,
     RECIPE,
     class_split,
     class_task,
@@ -24,8 +23,6 @@ from tests.worlds.hidden import (
     random_task,
 )
 from unlearners import LinearFiltration, decoys
-
-pytestmark = pytest.mark.xdist_group(GROUP)
 
 
 def unlearned(method, task):

@@ -13,11 +13,9 @@ from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask, Verdict, audi
 from pytest_unlearn.claims.residual.audit import CHANGES
 from pytest_unlearn.claims.residual.weight_changes import Pruned, RoundedWeights
 from pytest_unlearn.models.adapters import model_digest
-from tests.worlds.hidden import GROUP, class_split, class_task, example_task, folder, fresh, random_task
+from tests.worlds.hidden import class_split, class_task, example_task, folder, fresh, random_task
 from tests.worlds.networks import Boxed
 from unlearners import decoys
-
-pytestmark = pytest.mark.xdist_group(GROUP)
 
 
 def unlearned(method, task):

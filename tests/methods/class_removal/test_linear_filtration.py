@@ -8,8 +8,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Subset, TensorDataset
 
 from unlearners import Unsupported
+from unlearners._core.layers import inputs_of
 from unlearners.class_removal.linear_filtration import LinearFiltration
-from unlearners.common.layers import inputs_of
 
 Blobs = Callable[..., TensorDataset]
 MODES = ("normalise", "randomise", "zero")
@@ -75,12 +75,9 @@ def test_the_forgotten_class_is_never_predicted_and_kept_ones_as_before(seed: in
     assert torch.equal(unlearned(anything)[:, 1], torch.full((500,), -1e4).double())
     assert torch.equal(unlearned(anything).softmax(1)[:, 1], torch.zeros(500).double())
 
-    def right(network: nn.Module) -> float:
-        x, y = retain.tensors
-        return float((network(x).argmax(1) == y).double().mean())
-
-    # A random column tilts the logits of the others too.
-    assert mode == "randomise" or right(unlearned) >= right(model) - 0.1 > 0.4
+    if mode == "normalise":  # Among the kept classes nothing is answered otherwise: their logits all move alike.
+        moved = (unlearned(anything) - model(anything)).detach()[:, [0, 2, 3]]
+        torch.testing.assert_close(moved, moved[:, :1].expand(-1, 3), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("mode", MODES)

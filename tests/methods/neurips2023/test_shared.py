@@ -3,10 +3,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from tests.methods.neurips2023.digits import network, outcomes
+from tests.methods.neurips2023.digits import network, outcome
+from unlearners._core.isolation import Unsupported
+from unlearners._core.training import loss_of
 from unlearners.approximate.fine_tune import FineTune
-from unlearners.common.isolation import Unsupported
-from unlearners.common.training import loss_of
 from unlearners.neurips2023.shared import add_noise, class_weighted, frequency_weights, main_weights
 
 
@@ -79,6 +79,6 @@ def test_noise_is_independent_gaussian() -> None:
 
 def test_the_digits_tell_forgetting_from_fine_tuning() -> None:
     for settings in ({"lr": 0.02, "epochs": 5}, {"lr": 0.03, "epochs": 8}):
-        for kept, gone in outcomes(FineTune(**settings, batch_size=32)):
-            assert kept == 1
-            assert gone > 0.5
+        kept, gone = outcome(FineTune(**settings, batch_size=32))
+        assert kept > 0.9
+        assert gone > 0.35
