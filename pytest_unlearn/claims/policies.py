@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from pytest_unlearn.core.claim_table import TABLE, Needs, View
+from pytest_unlearn.core.claim_table import TABLE, Needs, TableView
 
 NEEDS: Mapping[Needs, str] = MappingProxyType(
     {
@@ -68,7 +68,7 @@ def _built_in() -> dict[str, Policy]:
     return policies
 
 
-POLICIES: Mapping[str, Policy] = View(_built_in)
+POLICIES: Mapping[str, Policy] = TableView(_built_in)
 
 
 def lines() -> Iterator[str]:

@@ -150,7 +150,7 @@ class ClaimSpec:
         return found
 
 
-class View(Mapping[K, V]):
+class TableView(Mapping[K, V]):
     """A mapping made anew from the table whenever it is looked at."""
 
     def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:

@@ -52,7 +52,8 @@ class AuditTestDetector:
             if not isinstance(thing, FUNCTIONS) or id(thing) in visited or id(thing) in self._cleared:
                 continue
             visited[id(thing)] = thing
-            names = self._named_by(thing)
+            code = getattr(thing, "__code__", None)
+            names = set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
             audits = getattr(thing, "__module__", None) == HOME or getattr(thing, SEARCHES, False)
             if audits or names & self._assertions:
                 return True
@@ -60,11 +61,6 @@ class AuditTestDetector:
         # A bound method is a new object each time, so that its id means nothing later.
         self._cleared.update(key for key, thing in visited.items() if isinstance(thing, FunctionType))
         return False
-
-    def _named_by(self, thing: Any) -> set[str]:
-        """List the globals and attributes that a function names, outside libraries."""
-        code = getattr(thing, "__code__", None)
-        return set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
 
 
 def _of_a_library(file: str) -> bool:
