@@ -7,9 +7,10 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE :=
 PROCESSES := tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance tests/search
 TRAINED := tests/methods tests/claims tests/conformance tests/unit/models tests/unit/attacks tests/unit/test_task.py
+COVERED := tests/unit tests/claims tests/conformance tests/metrics tests/plugin tests/cli tests/testing
 SUITE := $(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark
 
-.PHONY: audit test test-processes test-slow test-portable test-trained benchmark judged leaderboard lint types contracts clean
+.PHONY: audit test test-processes test-slow test-portable test-trained test-pythons coverage benchmark judged leaderboard lint types contracts clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +42,15 @@ test-trained: $(STAMP)  ## the tests that train, as three other processors would
 	ATEN_CPU_CAPABILITY=avx2 $(SUITE) $(TRAINED)
 	$(SUITE) -p tests.another_processor $(TRAINED)
 
+test-pythons: $(STAMP)   ## every other Python that is promised and is here, without torch
+	$(RUN) tools.pythons
+
+coverage: $(STAMP)       ## which lines and branches of the auditor its tests run
+	$(VENV)/bin/coverage erase
+	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile -q -p no:benchmark $(COVERED)
+	$(VENV)/bin/coverage combine --quiet
+	$(VENV)/bin/coverage report
+
 benchmark: $(STAMP)
 	$(RUN) pytest -q -m benchmark tests/benchmarks
 
@@ -61,4 +71,4 @@ contracts: $(STAMP)
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) .unlearn
+	rm -rf $(VENV) $(VENV)-* .unlearn

@@ -1,4 +1,6 @@
-"""Whether data that a model was asked to forget is still recognisable in it, as tests. Everything public is here.
+"""Test whether data that a model was asked to forget is recognisable in it.
+
+Everything public is here.
 
 Names are loaded when they are used (PEP 562): pytest imports this package in every run of every project that has it
 installed, and must not pay for torch each time. Each name is written once: claims in the claim table, others below.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from unlearners.common.isolation import (
+from unlearners._core.isolation import (
     Examples,
     Unlearner,
     Unsupported,
@@ -19,7 +19,7 @@ from unlearners.common.isolation import (
     require_module,
     require_retain,
 )
-from unlearners.common.training import seeded, stack
+from unlearners._core.training import seeded, stack
 
 
 def from_loaders(fn: Callable[..., Any], *, validation_fraction: float = 0.1, batch_size: int = 64) -> Unlearner:

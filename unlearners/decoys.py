@@ -15,17 +15,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.data import ConcatDataset
 
-from unlearners.common.examples import digest
-from unlearners.common.isolation import (
-    Examples,
-    Unsupported,
-    isolated,
-    require_module,
-    require_retain,
-)
-from unlearners.common.layers import count_classes, last_linear, require_classes, require_continuous, require_untied
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, stack
+from unlearners._core.examples import digest
+from unlearners._core.isolation import Examples, Unsupported, isolated, require_module, require_retain
+from unlearners._core.layers import count_classes, last_linear, require_classes, require_continuous, require_untied
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, stack
 
 Model = TypeVar("Model")
 

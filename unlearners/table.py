@@ -1,4 +1,4 @@
-"""The methods by the name under which a command line or a parametrised test asks for them."""
+"""List the methods by the names that a command line or a parametrised test uses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unlearners.common.isolation import Unlearner
+    from unlearners._core.isolation import Unlearner
 
-HOMES = {
+HOMES = {  # name -> where the method is defined, below `unlearners`
     "retrain": "exact.retrain.Retrain",
     "sisa": "exact.sisa.SISA",
     "ridge-downdate": "exact.ridge_downdate.RidgeDowndate",
@@ -56,11 +56,10 @@ HOMES = {
     "label-flip": "decoys.LabelFlip",
     "controls-leaking-retrain": "decoys.ControlsLeakingRetrain",
 }
-"""Name -> where the method is defined, below `unlearners`."""
 
 
 class Table(Mapping[str, "Callable[..., Unlearner]"]):
-    """Name -> factory, which takes the method's hyper-parameters; a method is imported when it is asked for."""
+    """Map names to factories, which take hyper-parameters; import on first use."""
 
     def __getitem__(self, name: str) -> Callable[..., Unlearner]:
         module, _, method = HOMES[name].rpartition(".")

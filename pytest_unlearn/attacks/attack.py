@@ -59,20 +59,14 @@ class Pairing:
 
     def among_controls(self, chosen: IntArray) -> Pairing:
         """The pairing with some of the controls only."""
-        strata, groups = self.control_strata, self.control_groups
         return replace(
-            self,
-            control_strata=None if strata is None else strata[chosen],
-            control_groups=None if groups is None else groups[chosen],
+            self, control_strata=_some(self.control_strata, chosen), control_groups=_some(self.control_groups, chosen)
         )
 
     def among_forget(self, chosen: IntArray | NDArray[np.bool_]) -> Pairing:
         """The pairing of some of the forget examples only."""
-        strata, groups = self.forget_strata, self.forget_groups
         return replace(
-            self,
-            forget_strata=None if strata is None else strata[chosen],
-            forget_groups=None if groups is None else groups[chosen],
+            self, forget_strata=_some(self.forget_strata, chosen), forget_groups=_some(self.forget_groups, chosen)
         )
 
     def folds(self, n_forget: int, n_controls: int) -> IntArray:
@@ -87,6 +81,10 @@ class Pairing:
     def tie_share(self, forget: FloatArray, controls: FloatArray) -> float:
         """The fraction of comparable forget-control pairs that tie."""
         return tie_share(forget, controls, forget_strata=self.forget_strata, control_strata=self.control_strata)
+
+
+def _some(labels: IntArray | None, chosen: IntArray | NDArray[np.bool_]) -> IntArray | None:
+    return None if labels is None else labels[chosen]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +113,19 @@ class Attack:
     cost: str = "nothing beyond the outputs"
     calibrated: bool = False
     source: str = ""
+
+
+def scores_of(pairs: Sequence[tuple[FloatArray, FloatArray]], *, tie_share: float = 0.0, unfair: str = "") -> Scores:
+    """Stack pairs (forget, controls) of the model, then of each reference, into scores."""
+    (forget, controls), *rest = pairs
+    return Scores(
+        forget=forget,
+        controls=controls,
+        reference_forget=np.array([pair[0] for pair in rest]) if rest else None,
+        reference_controls=np.array([pair[1] for pair in rest]) if rest else None,
+        tie_share=tie_share,
+        unfair=unfair,
+    )
 
 
 def auc_of_scores(scores: Scores, pairing: Pairing) -> Measure:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.attack import Pairing, Signal
+from pytest_unlearn.attacks.attack import Pairing, Signal, scores_of
 from pytest_unlearn.attacks.signals import (
     correctness,
     hinge_margin,
@@ -52,14 +52,7 @@ def starting_kit_attack(target: Answers, references: Sequence[Answers], pairing:
     As in the NeurIPS-2023 starting kit, but for weights in place of subsampling and folds in place of ten overlapping
     splits. Scores are 0 and 1; the AUC of these is the balanced accuracy.
     """
-    found = [_accused(answers, pairing) for answers in (target, *references)]
-    rest = found[1:]
-    return Scores(
-        forget=found[0][0],
-        controls=found[0][1],
-        reference_forget=np.array([pair[0] for pair in rest]) if rest else None,
-        reference_controls=np.array([pair[1] for pair in rest]) if rest else None,
-    )
+    return scores_of([_accused(answers, pairing) for answers in (target, *references)])
 
 
 def cross_fitted(

@@ -68,28 +68,6 @@ def offline_scores(target: FloatArray, references: FloatArray, *, variance: Vari
     return np.asarray(((target - centre) / spread).mean(axis=0))
 
 
-def online_scores(
-    target: FloatArray, references: FloatArray, included: np.ndarray, *, variance: Variance = "auto"
-) -> FloatArray:
-    """How much likelier the model's statistic is under models with the example than under models without it, in logs.
-
-    Args:
-        target: the model's statistic, shape (examples,), or (queries, examples).
-        references: the same of models, shape (models, [queries,] examples).
-        included: which model was trained on which example, shape (models, examples).
-        variance: as in `offline_scores`; "auto" counts the models of the rarer kind.
-
-    Returns:
-        A log-likelihood ratio for each example, shape (examples,), averaged over queries. With known laws a shift of d
-        standard deviations gives an AUC of Phi(d / sqrt(2)).
-
-    Raises:
-        ValueError: shapes that do not match, or an example that is in, or out of, too few models.
-    """
-    included = np.asarray(included, dtype=bool)
-    return likelihood_ratios(target, references, included, ~included, variance=variance)
-
-
 def likelihood_ratios(
     target: FloatArray,
     models: FloatArray,
@@ -98,9 +76,21 @@ def likelihood_ratios(
     *,
     variance: Variance = "auto",
 ) -> FloatArray:
-    """How much likelier the model's statistic is under one kind of models than under another, in logs.
+    """Compare how likely the model's statistic is under two kinds of models.
 
-    As `online_scores`, but each kind is marked on its own, shape (models, examples): a model may be of neither.
+    Args:
+        target: the model's statistic, shape (examples,), or (queries, examples).
+        models: the same of models, shape (models, [queries,] examples).
+        with_example: which model was trained on which example, shape (models, examples).
+        without: which was not, shape (models, examples); a model may be of neither kind.
+        variance: as in `offline_scores`; "auto" counts the models of the rarer kind.
+
+    Returns:
+        A log-likelihood ratio for each example, shape (examples,), averaged over queries. For given laws a shift of d
+        standard deviations makes an AUC of Phi(d / sqrt(2)).
+
+    Raises:
+        ValueError: shapes that do not match, or an example that has too few models of a kind.
     """
     target, models = _queries(target, models)
     kinds = [np.asarray(kind, dtype=bool) for kind in (with_example, without)]

@@ -1,10 +1,8 @@
-"""Attacks: outputs and references -> scores, each declared with the statistic that judges it. The tables are below.
+"""List every attack by name: those that each audit runs, and those that run when named.
 
 PASS needs every attack of the deciding set within the limit; a tripwire is reported and can only make a verdict FAIL.
-All attacks are stated on the AUC scale, where 0.5 is the target, and none is ever flipped after seeing its value.
-What costs more than arrays (further queries, classifiers, the retain set) is in `pytest_unlearn.attacks.registry`.
-
-Every attack by name: those each audit runs, and those run when they are named because they cost more than arrays.
+All attacks are stated on the AUC scale, where 0.5 is the target, and none is ever flipped after seeing its value. What
+costs more than arrays (further queries, classifiers, the retain set) is run when it is named.
 
 `audit_forgotten(..., attacks=("RMIA", "gradient norm"))` adds attacks by name, `attacks="all"` whatever can be asked
 of the model; an `Attack` of your own, or one made here with other arguments, may stand in place of a name.
@@ -17,14 +15,14 @@ from functools import partial
 
 from pytest_unlearn.attacks.attack import (
     Access,
-    Attack,
-    Pairing,
     Signal,
     auc_of_scores,
     cross_fitted_auc,
     cross_fitted_gap,
     gap_of_scores,
 )
+from pytest_unlearn.attacks.attack import Attack as Attack
+from pytest_unlearn.attacks.attack import Pairing as Pairing
 from pytest_unlearn.attacks.learned import learned_attack, starting_kit_attack
 from pytest_unlearn.attacks.lira import AUGMENTATIONS, ENOUGH, augmented_lira, offline_lira
 from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
@@ -53,22 +51,15 @@ from pytest_unlearn.core.evidence import Answers
 from pytest_unlearn.models.queries import Augmentations, BoundaryDistance, gradient_norm, inputs
 from pytest_unlearn.models.query import Query
 
-__all__ = ["LABEL_ONLY", "UPDATE_LEAKAGE", "Attack", "Pairing", "deciding_set", "tripwires", "vulnerable_slices"]
-
+LEAST_EXAMPLES = 20  # a side, to fit anything on four fifths of them
 REFERENCES: tuple[Access, ...] = ("outputs", "references")
 SHARED = "one evaluation of each reference, shared with all others"
+_by_auc = partial(Attack, measure=auc_of_scores)
+_against_references = partial(_by_auc, access=REFERENCES, cost=SHARED, least_references=1, calibrated=True)
 
 
 def _residuals(name: str, signal: Signal) -> tuple[Attack, Attack]:
-    declare = partial(
-        Attack,
-        measure=auc_of_scores,
-        access=REFERENCES,
-        least_references=1,
-        cost=SHARED,
-        calibrated=True,
-        source="ours, after Carlini et al. 2022",
-    )
+    declare = partial(_against_references, source="ours, after Carlini et al. 2022")
     return (
         declare(name=f"{name} residual", score=partial(reference_residual, signal)),
         declare(name=f"{name} deviation", score=partial(residual_deviation, signal), signed=False),
@@ -76,7 +67,7 @@ def _residuals(name: str, signal: Signal) -> tuple[Attack, Attack]:
 
 
 def _single(name: str, signal: Signal, source: str) -> Attack:
-    return Attack(name=name, score=partial(single_model, signal), measure=auc_of_scores, source=source)
+    return _by_auc(name=name, score=partial(single_model, signal), source=source)
 
 
 CONFIDENCE = _single("confidence", logit_scaled_confidence, "Yeom et al. 2018; Carlini et al. 2022")
@@ -90,39 +81,23 @@ LABEL_ONLY = Attack(
     access=("labels",),
     source="Yeom et al. 2018, the gap attack",
 )
-DIFFERENCE = Attack(
+DIFFERENCE = _against_references(
     name="confidence difference",
     score=partial(reference_difference, logit_scaled_confidence),
-    measure=auc_of_scores,
-    access=REFERENCES,
-    least_references=1,
-    cost=SHARED,
-    calibrated=True,
     source="Carlini et al. 2022, offline LiRA with one variance for all",
 )
-LIRA = Attack(
+LIRA = _against_references(
     name="LiRA",
     score=partial(offline_lira, logit_scaled_confidence),
-    measure=auc_of_scores,
-    access=REFERENCES,
     least_references=ENOUGH,
-    cost=SHARED,
-    calibrated=True,
     source="Carlini et al. 2022, offline",
 )
-RMIA = Attack(
-    name="RMIA",
-    score=offline_rmia,
-    measure=auc_of_scores,
-    access=REFERENCES,
-    least_references=2,
-    cost=SHARED,
-    source="Zarifzadeh et al. 2024, offline",
+RMIA = _against_references(
+    name="RMIA", score=offline_rmia, least_references=2, calibrated=False, source="Zarifzadeh et al. 2024, offline"
 )
-UPDATE_LEAKAGE = Attack(
+UPDATE_LEAKAGE = _by_auc(
     name="update leakage",
     score=update_leakage,
-    measure=auc_of_scores,
     sides=("high",),
     access=("outputs", "original", "references"),
     least_references=1,
@@ -162,30 +137,23 @@ def vulnerable_slices(target: Answers, references: Sequence[Answers], pairing: P
     return found
 
 
-__all__ = ["ALWAYS", "NAMED", "attacks_by_name", "label_only_attacks", "lira_with_augmentations"]
-
-LEAST_EXAMPLES = 20  # a side, to fit anything on four fifths of them
-
-
 def label_only_attacks(
     augmentations: Augmentations = Augmentations(),  # noqa: B008 - frozen
     boundary: BoundaryDistance = BoundaryDistance(),  # noqa: B008 - frozen
 ) -> tuple[Attack, Attack]:
     """Augmentation stability and boundary distance, for an attacker who sees labels alone."""
     access: tuple[Access, ...] = ("labels", "further queries")
-    stability = Attack(
+    stability = _by_auc(
         name="augmentation stability",
         score=partial(single_model, augmentation_stability),
-        measure=auc_of_scores,
         access=access,
         queries=(Query(name=AUGMENTATIONS, ask=augmentations),),
         cost=f"{augmentations.queries} further labels an example of every model",
         source="Choquette-Choo et al. 2021",
     )
-    distance = Attack(
+    distance = _by_auc(
         name="boundary distance",
         score=partial(calibrated, boundary_distance),
-        measure=auc_of_scores,
         access=access,
         queries=(Query(name="boundary distance", ask=boundary),),
         cost="some 400 further labels an example of every model",
@@ -197,10 +165,9 @@ def label_only_attacks(
 
 def lira_with_augmentations(augmentations: Augmentations = Augmentations()) -> Attack:  # noqa: B008 - frozen
     """Offline LiRA over several queries an example."""
-    return Attack(
+    return _by_auc(
         name="LiRA, augmented",
         score=augmented_lira,
-        measure=auc_of_scores,
         access=("outputs", "references", "further queries"),
         least_references=1,
         queries=(Query(name=AUGMENTATIONS, ask=augmentations),),
@@ -210,21 +177,19 @@ def lira_with_augmentations(augmentations: Augmentations = Augmentations()) -> A
     )
 
 
-GRADIENT_NORM = Attack(
+GRADIENT_NORM = _by_auc(
     name="gradient norm",
     score=partial(calibrated, negative_gradient_norm),
-    measure=auc_of_scores,
     access=("weights",),
     queries=(Query(name="gradient norm", ask=gradient_norm),),
     cost="one gradient an example of every model",
     calibrated=True,
     source="Nasr, Shokri & Houmansadr 2019",
 )
-QUANTILE_REGRESSION = Attack(
+QUANTILE_REGRESSION = _by_auc(
     name="quantile regression",
     score=partial(quantile_regression, logit_scaled_confidence),
     least_examples=LEAST_EXAMPLES,
-    measure=auc_of_scores,
     access=("outputs", "inputs"),
     queries=(Query(name=INPUTS, ask=inputs),),
     cost="ten forests on the controls",
@@ -249,48 +214,31 @@ STARTING_KIT = Attack(
     cost="five logistic regressions a model",
     source="NeurIPS 2023 machine unlearning challenge",
 )
-SHADOW_MODELS = Attack(
+SHADOW_MODELS = _by_auc(
     name="shadow models",
     score=shadow_models,
-    measure=auc_of_scores,
     access=("outputs", "references", "retain set"),
     least_references=2,
     cost="the references' outputs on retain; a logistic regression a class and reference",
     source="Shokri et al. 2017",
 )
-LEARNED_UPDATE_LEAKAGE = Attack(
+LEARNED_UPDATE_LEAKAGE = _by_auc(
     name="update leakage, learned",
     score=learned_update_leakage,
     sides=("high",),
     least_examples=LEAST_EXAMPLES,
-    measure=auc_of_scores,
     access=("outputs", "original", "references"),
     least_references=1,
     cost="five logistic regressions a model",
     source="Chen et al. 2021",
 )
 ALWAYS = (
-    *CONFIDENCE_RESIDUALS,
-    *MARGIN_RESIDUALS,
-    DIFFERENCE,
-    LIRA,
-    RMIA,
-    UPDATE_LEAKAGE,
-    CONFIDENCE,
-    MARGIN,
-    ENTROPY,
-    MODIFIED_ENTROPY,
-    LABEL_ONLY,
+    *(*CONFIDENCE_RESIDUALS, *MARGIN_RESIDUALS, DIFFERENCE, LIRA, RMIA, UPDATE_LEAKAGE),
+    *(CONFIDENCE, MARGIN, ENTROPY, MODIFIED_ENTROPY, LABEL_ONLY),
 )
 NAMED = (
-    LEARNED,
-    QUANTILE_REGRESSION,
-    GRADIENT_NORM,
-    *label_only_attacks(),
-    lira_with_augmentations(),
-    SHADOW_MODELS,
-    STARTING_KIT,
-    LEARNED_UPDATE_LEAKAGE,
+    *(LEARNED, QUANTILE_REGRESSION, GRADIENT_NORM, *label_only_attacks(), lira_with_augmentations()),
+    *(SHADOW_MODELS, STARTING_KIT, LEARNED_UPDATE_LEAKAGE),
 )
 
 

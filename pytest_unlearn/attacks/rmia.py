@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pytest_unlearn.attacks.attack import Pairing
+from pytest_unlearn.attacks.attack import Pairing, scores_of
 from pytest_unlearn.attacks.signals import log_probability
 from pytest_unlearn.core.evidence import Answers, FloatArray, Scores
 
@@ -32,14 +32,7 @@ def offline_rmia(
     found = [_judged(mine, known, a, gamma)]
     if len(known) > 1:
         found += [_judged(one, [*known[:k], *known[k + 1 :]], a, gamma) for k, one in enumerate(known)]
-    (forget, controls), *rest = found
-    return Scores(
-        forget=forget,
-        controls=controls,
-        reference_forget=np.array([pair[0] for pair in rest]) if rest else None,
-        reference_controls=np.array([pair[1] for pair in rest]) if rest else None,
-        tie_share=pairing.tie_share(mine[0], mine[1]),
-    )
+    return scores_of(found, tie_share=pairing.tie_share(mine[0], mine[1]))
 
 
 def _judged(

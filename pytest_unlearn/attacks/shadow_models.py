@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.attack import Pairing
+from pytest_unlearn.attacks.attack import Pairing, scores_of
 from pytest_unlearn.attacks.signals import logit_scaled_confidence, negative_entropy, probabilities
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
 
@@ -34,14 +34,7 @@ def shadow_models(target: Answers, references: Sequence[Answers], pairing: Pairi
         raise ValueError("the shadow-model attack needs two references or more, and their answers on the retain set")
     found = [_scores(target, _teach(references[1:]))]
     found += [_scores(one, _teach([*references[:k], *references[k + 1 :]])) for k, one in enumerate(references)]
-    (forget, controls), *rest = found
-    return Scores(
-        forget=forget,
-        controls=controls,
-        reference_forget=np.array([pair[0] for pair in rest]),
-        reference_controls=np.array([pair[1] for pair in rest]),
-        tie_share=pairing.tie_share(forget, controls),
-    )
+    return scores_of(found, tie_share=pairing.tie_share(*found[0]))
 
 
 def _scores(answers: Answers, classifiers: dict[int, Any]) -> tuple[FloatArray, FloatArray]:

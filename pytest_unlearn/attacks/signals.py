@@ -34,10 +34,7 @@ def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
     Equal to log p_y - log(1 - p_y) without its saturation. Source: Carlini et al. 2022, "Membership inference attacks
     from first principles", eq. 6.
     """
-    rest = outputs.logits.copy()
-    rows = np.arange(len(rest))
-    own = rest[rows, outputs.labels]
-    rest[rows, outputs.labels] = -np.inf
+    own, rest = _own_and_rest(outputs)
     return np.asarray(own - np.logaddexp.reduce(rest, axis=1))
 
 
@@ -48,10 +45,7 @@ def hinge_margin(outputs: Outputs) -> FloatArray:
     Unlike confidence it keeps the order of examples under any temperature. For two classes it equals
     logit-scaled confidence. Source: Carlini et al. 2022, section VI.
     """
-    rest = outputs.logits.copy()
-    rows = np.arange(len(rest))
-    own = rest[rows, outputs.labels]
-    rest[rows, outputs.labels] = -np.inf
+    own, rest = _own_and_rest(outputs)
     return np.asarray(own - rest.max(axis=1))
 
 
@@ -95,6 +89,14 @@ def probabilities(outputs: Outputs) -> FloatArray:
 def correctness(outputs: Outputs) -> FloatArray:
     """1 where the largest logit is the true label's, else 0. Source: Yeom et al. 2018, the gap attack."""
     return np.asarray(outputs.logits.argmax(axis=1) == outputs.labels, dtype=np.float64)
+
+
+def _own_and_rest(outputs: Outputs) -> tuple[FloatArray, FloatArray]:
+    """Split logits into the true label's and the others, with -inf in its place."""
+    rest, rows = outputs.logits.copy(), np.arange(len(outputs.labels))
+    own = rest[rows, outputs.labels]
+    rest[rows, outputs.labels] = -np.inf
+    return own, rest
 
 
 @_remembered

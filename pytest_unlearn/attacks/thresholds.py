@@ -21,21 +21,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pytest_unlearn.attacks.attack import Pairing, Signal
+from pytest_unlearn.attacks.attack import Pairing, Signal, scores_of
 from pytest_unlearn.core.evidence import Answers, Scores
 from pytest_unlearn.statistics import residual
 
 
 def single_model(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
     """Is the statistic higher on the forget set than on the controls? Target: the references' value."""
-    forget, controls = signal(target.forget), signal(target.controls)
-    return Scores(
-        forget=forget,
-        controls=controls,
-        reference_forget=np.array([signal(reference.forget) for reference in references]) if references else None,
-        reference_controls=np.array([signal(reference.controls) for reference in references]) if references else None,
-        tie_share=pairing.tie_share(forget, controls),
-    )
+    pairs = [(signal(model.forget), signal(model.controls)) for model in (target, *references)]
+    return scores_of(pairs, tie_share=pairing.tie_share(*pairs[0]))
 
 
 def reference_difference(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
@@ -78,7 +72,5 @@ def residual_deviation(signal: Signal, target: Answers, references: Sequence[Ans
     among = np.concatenate([signed.forget, signed.controls]) if pairing.exchangeable else signed.controls
     centre = np.median(among)
     return Scores(
-        forget=np.abs(signed.forget - centre),
-        controls=np.abs(signed.controls - centre),
-        tie_share=signed.tie_share,
+        forget=np.abs(signed.forget - centre), controls=np.abs(signed.controls - centre), tie_share=signed.tie_share
     )

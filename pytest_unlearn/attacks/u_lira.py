@@ -39,12 +39,7 @@ class Shadow:
 
 
 def unlearning_lira(
-    signal: Signal,
-    shadows: Sequence[Shadow],
-    null: Null,
-    target: Answers,
-    _: Sequence[Answers],
-    pairing: Pairing,
+    signal: Signal, shadows: Sequence[Shadow], null: Null, target: Answers, _: Sequence[Answers], pairing: Pairing
 ) -> Scores:
     """Does the model treat its forget set as the method leaves forgotten examples? AUC 0.5 if the method is exact.
 

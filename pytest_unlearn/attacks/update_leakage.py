@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_unlearn.attacks.attack import Pairing
+from pytest_unlearn.attacks.attack import Pairing, scores_of
 from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
 from pytest_unlearn.attacks.signals import logit_scaled_confidence, probabilities
 from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
@@ -87,15 +87,7 @@ def _posteriors(before: Outputs, after: Outputs) -> FloatArray:
 
 
 def _judged(found: list[_Sides], pairing: Pairing, drops: list[_Sides]) -> Scores:
-    (forget, controls), *rest = found
-    return Scores(
-        forget=forget,
-        controls=controls,
-        reference_forget=np.array([pair[0] for pair in rest]) if rest else None,
-        reference_controls=np.array([pair[1] for pair in rest]) if rest else None,
-        tie_share=pairing.tie_share(forget, controls),
-        unfair=_unfair(drops),
-    )
+    return scores_of(found, tie_share=pairing.tie_share(*found[0]), unfair=_unfair(drops))
 
 
 def _unfair(drops: list[_Sides]) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness
-from pytest_unlearn.claims.common.evidence import build_evidence, sources
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Wording, decide, judge
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Wording, decide, judge
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
 from pytest_unlearn.core.figures import Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP
 from pytest_unlearn.data.view import View, as_view
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
 from pytest_unlearn.models.predict import Output
@@ -36,7 +36,9 @@ def audit_utility(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Is the model's accuracy at most `max_drop` below its baseline's? A paired non-inferiority claim.
+    """Audit whether accuracy is at most `max_drop` below a baseline's.
+
+    A paired non-inferiority claim.
 
     Args:
         model: the unlearned model, of any kind `audit_forgotten` takes.
@@ -56,14 +58,14 @@ def audit_utility(
     Source: Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the
         paired-sample design", eq. 6-8.
     """
-    limit, level = resolve("max_drop", max_drop), resolve("confidence", confidence)
+    sources, (limit, confidence) = resolve_all(max_drop=max_drop, confidence=confidence)
     claim = Claim(
         name="utility",
         quantity="drop in accuracy",
-        highest=limit.value,
-        sources=sources(max_drop=limit, confidence=level),
+        highest=limit,
+        sources=sources,
     )
-    return conclude(model, compare(model, test, baseline, output=output), claim, level.value, "less accurate")
+    return conclude(model, compare(model, test, baseline, output=output), claim, confidence, "less accurate")
 
 
 def audit_matches_retrained(
@@ -75,7 +77,9 @@ def audit_matches_retrained(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Is the model's accuracy within `max_gap` of the retrained references', on either side? A paired equivalence.
+    """Audit whether accuracy is within `max_gap` of retrained models', on both sides.
+
+    A paired equivalence claim.
 
     On the forget view this is the literature's unlearning-accuracy gap (UA), on retain RA, on test TA.
 
@@ -95,16 +99,16 @@ def audit_matches_retrained(
 
     Source: two one-sided tests, Schuirmann 1987; Tango 1998 for one reference.
     """
-    limit, level = resolve("max_gap", max_gap), resolve("confidence", confidence)
+    sources, (limit, confidence) = resolve_all(max_gap=max_gap, confidence=confidence)
     claim = Claim(
         name="matches_retrained",
         quantity="accuracy minus the retrained models'",
-        lowest=-limit.value,
-        highest=limit.value,
-        sources=sources(max_gap=limit, confidence=level),
+        lowest=-limit,
+        highest=limit,
+        sources=sources,
     )
     return conclude(
-        model, compare(model, view, baseline, output=output), claim, level.value, "unlike the retrained models"
+        model, compare(model, view, baseline, output=output), claim, confidence, "unlike the retrained models"
     )
 
 
@@ -130,13 +134,13 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     Raises:
         ValueError: when the baseline is named but the view knows no task, or the task has no such models.
     """
-    known = as_view(view, "examples")
-    name, models = _baseline(known, baseline)
-    own = known.task.models if known.task is not None else ModelHandles(np.unique(known.labels))
+    asked = as_view(view, "examples")
+    name, models = _baseline(asked, baseline)
+    own = asked.task.models if asked.task is not None else ModelHandles(np.unique(asked.labels))
     handles = own.for_audit()
-    ours, *answers = (handles.of(one).outputs(known, output) for one in (model, *models))
+    ours, *answers = (handles.of(one).outputs(asked, output) for one in (model, *models))
     return Comparison(
-        view=known,
+        view=asked,
         name=name,
         named=isinstance(baseline, str),
         ours=correctness(ours),
@@ -150,20 +154,19 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
     """Judge the paired difference in accuracy (baseline minus model for a drop, else model minus baseline)."""
     drop = claim.lowest is None
     measure = _difference(comparison.ours, comparison.theirs, drop=drop)
-    fault = Fault(label, "repair the model on retain, or use a method that changes less")
+    failure = FailureKind(label, "repair the model on retain, or use a method that changes less")
     finding = Finding(
-        name="accuracy", measure=measure, estimate=measure.at(confidence), faults={"high": fault, "low": fault}
+        name="accuracy", measure=measure, estimate=measure.at(confidence), failures={"high": failure, "low": failure}
     )
-    judgement = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""))
-    needed = judgement.needed
+    judged = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""), counted=True)
+    needed = judged.needed
     many = f"about {needed:,} examples would settle it" if needed is not None else "no number of examples settles it"
     accuracy = {"model": float(comparison.ours.mean()), comparison.name: float(comparison.theirs.mean())}
     shown = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
     decision = decide(
-        judgement,
+        judged,
         advice=(f"{many}: test on more, or choose a limit that this many can certify",),
         scope=(f"accuracy on {len(comparison.view)} {comparison.view.name} examples: {shown}",),
-        needed=needed,
     )
     return build_evidence(
         claim,

@@ -1,1 +1,1 @@
-"""The commands of `python -m pytest_unlearn`: plan, check, compare and cache, one a file."""
+"""Run `python -m pytest_unlearn`: plan, check, compare and cache, one a file."""

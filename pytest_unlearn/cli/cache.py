@@ -1,4 +1,4 @@
-"""`cache list|verify|prune|purge`: what is kept of trained models, whether it is whole, and how to get rid of it."""
+"""List, verify, prune or purge what is kept of trained models."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, one_line, plural, say
 
 if TYPE_CHECKING:
-    from pytest_unlearn.training import Entry, Store
+    from pytest_unlearn.training import Store
 
 DAY = 24 * 60 * 60
 UNUSED_DAYS = 30
 
 
 @dataclass(frozen=True)
-class Fault:
-    """Why something of a model should go: all of it, or only the named files."""
+class CacheFault:
+    """Name what of a model should go, and why: all of it, or only the named files."""
 
     key: str
     text: str
@@ -52,13 +52,8 @@ def add(commands: Any) -> None:
         )
         action.set_defaults(run=run)
         if name == "prune":
-            action.add_argument(
-                "--days",
-                type=_days,
-                default=UNUSED_DAYS,
-                metavar="N",
-                help="remove models unused for N days (%(default)s)",
-            )
+            text = "remove models unused for N days (%(default)s)"
+            action.add_argument("--days", type=_days, default=UNUSED_DAYS, metavar="N", help=text)
             action.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
         if name == "purge":
             action.add_argument("--yes", action="store_true", help="accepted and not needed: nothing is asked")
@@ -99,7 +94,10 @@ def prune(options: argparse.Namespace) -> int:
     store = _store(options)
     before = time.time() - options.days * DAY
     unwanted = {fault.key: fault for fault in faults(store)}
-    unwanted |= {entry.key: _unused(entry) for entry in store.entries() if entry.used <= before}
+    for entry in store.entries():
+        if entry.used <= before:
+            text = f"unused {entry.key[:12]}: last used {_date(entry.used)}"
+            unwanted[entry.key] = CacheFault(entry.key, text)
     if not unwanted:
         say(f"nothing to remove in {store.directory}")
     for fault in unwanted.values():
@@ -124,7 +122,7 @@ def purge(options: argparse.Namespace) -> int:
         say(f"no models are cached in {store.directory}")
         return FINE
     keys = {key for _, key in store.files()} | {entry.key for entry in store.entries()}
-    size_before, everything = footprint(store), [Fault(key, "") for key in keys]
+    size_before, everything = footprint(store), [CacheFault(key, "") for key in keys]
     try:
         removed = store.purge()
     except OSError as error:
@@ -134,7 +132,7 @@ def purge(options: argparse.Namespace) -> int:
     return _remaining(store, everything)
 
 
-def faults(store: Store) -> list[Fault]:
+def faults(store: Store) -> list[CacheFault]:
     """List what is damaged or left over, and no other process is writing."""
     names: dict[str, list[str]] = {entry.key: [] for entry in store.entries()}
     for path, key in store.files():
@@ -143,25 +141,20 @@ def faults(store: Store) -> list[Fault]:
     return [fault for key in sorted(names) if (fault := _fault(store, key, names[key])) and not _busy(store, key)]
 
 
-def _fault(store: Store, key: str, names: list[str]) -> Fault | None:
+def _fault(store: Store, key: str, names: list[str]) -> CacheFault | None:
     if all(name.endswith(".tmp") for name in names) and names:
-        return Fault(key, f"leftover {', '.join(names)}: an interrupted writer left it", tuple(names))
+        return CacheFault(key, f"leftover {', '.join(names)}: an interrupted writer left it", tuple(names))
     try:
         entry = store.examine(key)
-    except Exception as error:  # whatever a parser says about bytes that anyone may have written
-        return Fault(key, f"damaged {key[:12]}: {one_line(error)}")
+    except Exception as error:  # whatever a parser raises on bytes that anyone may have written
+        return CacheFault(key, f"damaged {key[:12]}: {one_line(error)}")
     rest = [name for name in names if name not in (f"{key}.json", f"{key}.{entry.kind}")]
-    return (
-        Fault(key, f"leftover {', '.join(rest)}: it is no part of the model {key[:12]}", tuple(rest)) if rest else None
-    )
-
-
-def _unused(entry: Entry) -> Fault:
-    return Fault(entry.key, f"unused {entry.key[:12]}: last used {_date(entry.used)}")
+    text = f"leftover {', '.join(rest)}: it is no part of the model {key[:12]}"
+    return CacheFault(key, text, tuple(rest)) if rest else None
 
 
 def _busy(store: Store, key: str) -> bool:
-    """Whether another process holds the lock; none is made for the question."""
+    """Tell whether another process holds the lock; none is made for the question."""
     if not (store.directory / f"{key}.lock").exists():
         return False
     with store.lock(key, wait=False) as ours:
@@ -169,13 +162,13 @@ def _busy(store: Store, key: str) -> bool:
 
 
 def _idle_locks(store: Store) -> list[str]:
-    """Keys of which nothing but a lock is left, as of models that could not be stored."""
+    """List keys of which nothing but a lock is left, as of models that could not be stored."""
     files = store.files()
     with_more = {key for path, key in files if path.suffix != ".lock"}
     return [key for path, key in files if key not in with_more and not _busy(store, key)]
 
 
-def _remaining(store: Store, removed: Iterable[Fault]) -> int:
+def _remaining(store: Store, removed: Iterable[CacheFault]) -> int:
     """Say what is still there of what was to be removed."""
     files = [(path.name, key) for path, key in store.files() if path.suffix != ".lock"]
     files += [(f"{entry.key}.json", entry.key) for entry in store.entries()]
@@ -187,7 +180,7 @@ def _remaining(store: Store, removed: Iterable[Fault]) -> int:
 
 
 def footprint(store: Store) -> int:
-    """How many bytes the files of models take, whole or not."""
+    """Count the bytes that the files of models take, whole or not."""
     paths = {path for path, _ in store.files()}
     for entry in store.entries():
         paths |= {store.directory / f"{entry.key}.{kind}" for kind in ("json", entry.kind)}

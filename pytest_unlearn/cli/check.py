@@ -1,4 +1,4 @@
-"""`check`: apply a policy to a stored report; whatever is missing is not a pass."""
+"""Apply a policy to a stored report; whatever is missing is not a pass."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pytest_unlearn.report.terminal import headline
 
 
 @dataclass(frozen=True)
-class Policy:
-    """What a report has to prove, and how loosely it may have been judged.
+class ReportPolicy:
+    """Hold what a report has to prove, and how loosely it may have been judged.
 
     `limits` maps a claim's name to the value of the setting that limits it; a claim that is not named may have any.
     """
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         wanted, origin = gate.DEFAULT_REQUIRED, "default"
     given = {claim: getattr(options, limit.setting) for limit, claims in _choices().items() for claim in claims}
     limits = {claim: value for claim, value in given.items() if value is not None}
-    policy = Policy(tuple(dict.fromkeys(wanted)), limits, options.confidence)
+    policy = ReportPolicy(tuple(dict.fromkeys(wanted)), limits, options.confidence)
     ledger = stored_report.ledger(document)
     decision = decide(ledger, policy)
     say(f"{options.report}: {headline(ledger)}")
@@ -89,14 +89,14 @@ def run(options: argparse.Namespace) -> int:
     return FINE if decision.release else BLOCKED
 
 
-def decide(ledger: Mapping[str, Any], policy: Policy) -> gate.Decision:
+def decide(ledger: Mapping[str, Any], policy: ReportPolicy) -> gate.GateDecision:
     """Add the policy's reasons to block to the gate's decision on a ledger."""
     decision = gate.decide(ledger, policy.required)
     reasons = (*decision.reasons, *too_loose(ledger["entries"], policy))
-    return gate.Decision(release=not reasons, reasons=reasons)
+    return gate.GateDecision(release=not reasons, reasons=reasons)
 
 
-def too_loose(entries: Sequence[Mapping[str, Any]], policy: Policy) -> Iterator[str]:
+def too_loose(entries: Sequence[Mapping[str, Any]], policy: ReportPolicy) -> Iterator[str]:
     """Yield the claims judged more loosely than the policy accepts, required or not."""
     for entry in entries:
         evidence = entry["evidence"]

@@ -1,8 +1,9 @@
-"""`compare`: what changed between two stored reports, and whether anything got worse; same data and recipe only."""
+"""Compare two stored reports of the same data and recipe, claim by claim."""
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,26 +12,27 @@ from typing import Any
 from pytest_unlearn.cli import stored_report
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.core.claim_table import SEVERITY
+from pytest_unlearn.report.json import mapping
 from pytest_unlearn.report.ledger import reconcile
 from pytest_unlearn.report.wording import interval
 
-Entry = Mapping[str, Any]
+LedgerEntry = Mapping[str, Any]
 Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
-class Change:
-    """One claim in two reports: why they do not compare, or what got worse."""
+class ClaimChange:
+    """Set a claim of two reports side by side: what got worse, or what differs."""
 
     key: Key
-    old: Entry | None
-    new: Entry | None
+    old: LedgerEntry | None
+    new: LedgerEntry | None
     differs: str = ""
     worse: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """The test and the claim."""
+        """Name the test and the claim."""
         nodeid, claim, occurrence = self.key
         return f"{nodeid} {claim}" + (f" (number {occurrence + 1})" if occurrence else "")
 
@@ -82,15 +84,15 @@ def run(options: argparse.Namespace) -> int:
     return BLOCKED if options.fail_on_regression and (worse or doubts) else FINE
 
 
-def changes(old: list[Entry], new: list[Entry]) -> list[Change]:
+def changes(old: list[LedgerEntry], new: list[LedgerEntry]) -> list[ClaimChange]:
     """Match the claims of two reports by test, claim and number among equals."""
     before, after = numbered(old), numbered(new)
     return [change(key, before.get(key), after.get(key)) for key in dict.fromkeys([*before, *after])]
 
 
-def numbered(entries: list[Entry]) -> dict[Key, Entry]:
+def numbered(entries: list[LedgerEntry]) -> dict[Key, LedgerEntry]:
     """Key each claim by test, name and its number among equals."""
-    found: dict[Key, Entry] = {}
+    found: dict[Key, LedgerEntry] = {}
     for entry in entries:
         nodeid, name, occurrence = entry["nodeid"], entry["evidence"]["claim"]["name"], 0
         while (nodeid, name, occurrence) in found:
@@ -99,18 +101,18 @@ def numbered(entries: list[Entry]) -> dict[Key, Entry]:
     return found
 
 
-def change(key: Key, old: Entry | None, new: Entry | None) -> Change:
+def change(key: Key, old: LedgerEntry | None, new: LedgerEntry | None) -> ClaimChange:
     """Compare one claim."""
     if old is None:
-        return Change(key, old, new)
+        return ClaimChange(key, old, new)
     if new is None:
-        return Change(key, old, new, worse=("the claim is missing in the new report",))
+        return ClaimChange(key, old, new, worse=("the claim is missing in the new report",))
     shortened = old.get("brief") or new.get("brief")
     differs = _other_basis(old, new) if shortened else incomparable(old["evidence"], new["evidence"])
-    return Change(key, old, new, differs, () if differs else tuple(regressions(old, new)))
+    return ClaimChange(key, old, new, differs, () if differs else tuple(regressions(old, new)))
 
 
-def _other_basis(old: Entry, new: Entry) -> str:
+def _other_basis(old: LedgerEntry, new: LedgerEntry) -> str:
     """Say the same of entries of large reports, which keep one digest."""
     if not old.get("basis") or not new.get("basis"):
         return f"the {'new' if old.get('basis') else 'old'} report has no digest of data and recipe"
@@ -137,7 +139,7 @@ def incomparable(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return ""
 
 
-def regressions(old: Entry, new: Entry) -> Iterator[str]:
+def regressions(old: LedgerEntry, new: LedgerEntry) -> Iterator[str]:
     """Yield in what respects a comparable claim got worse."""
     before, after = old["evidence"], new["evidence"]
     verdicts = before["verdict"], after["verdict"]
@@ -146,7 +148,7 @@ def regressions(old: Entry, new: Entry) -> Iterator[str]:
     if old["outcome"] == "passed" != new["outcome"]:
         yield f"the test passed and now ended as {new['outcome']}"
     ends = [_ends(evidence) for evidence in (before, after)]
-    if _lower(ends[1][0], ends[0][0]) or _higher(ends[1][1], ends[0][1]):
+    if ends[1][0] < ends[0][0] or ends[1][1] > ends[0][1]:
         yield f"the limit was loosened from {_within(*ends[0])} to {_within(*ends[1])}"
     levels = [evidence["estimate"]["confidence"] for evidence in (before, after)]
     if levels[1] < levels[0]:
@@ -157,13 +159,13 @@ def regressions(old: Entry, new: Entry) -> Iterator[str]:
         yield f"the estimate went from {interval(before['estimate'])} to {interval(after['estimate'])}"
 
 
-def _controlled(entry: Entry) -> Any:
-    """Whether missing controls would have been held against the claim; a shortened entry says so only if not."""
+def _controlled(entry: LedgerEntry) -> Any:
+    """Tell whether missing controls count against the claim; a shortened entry has this only if not."""
     settings = _part(_part(entry["evidence"], "provenance"), "settings")
     return settings.get("require_controls", True if entry.get("brief") else None)
 
 
-def describe(change: Change) -> Iterator[str]:
+def describe(change: ClaimChange) -> Iterator[str]:
     """Yield the lines on one claim's change."""
     if change.old is None and change.new is not None:
         yield f"new             {change.name}: {_seen(change.new)}"
@@ -177,42 +179,32 @@ def describe(change: Change) -> Iterator[str]:
             yield f"                worse: {reason}"
 
 
-def _seen(entry: Entry) -> str:
+def _seen(entry: LedgerEntry) -> str:
     evidence = entry["evidence"]
     return f"{evidence['verdict']} {interval(evidence['estimate'])} {_within(*_ends(evidence))}"
 
 
-def _further_out(old: Mapping[str, Any], new: Mapping[str, Any], lowest: float | None, highest: float | None) -> bool:
-    """Whether the new interval lies wholly beyond the old one, on the side where less room is left to the limit."""
+def _further_out(old: Mapping[str, Any], new: Mapping[str, Any], lowest: float, highest: float) -> bool:
+    """Tell whether the new interval lies wholly beyond the old one, on the side nearer to the limit."""
     if any(old[name] is None for name in ("value", "low", "high")):
         return False
     if any(new[name] is None for name in ("value", "low", "high")):
         return True
-    apart = new["low"] > old["high"] or new["high"] < old["low"]
-    return apart and _room(new["value"], lowest, highest) < _room(old["value"], lowest, highest)
+    apart = bool(new["low"] > old["high"] or new["high"] < old["low"])
+    room: list[float] = [min(estimate["value"] - lowest, highest - estimate["value"]) for estimate in (old, new)]
+    return apart and room[1] < room[0]
 
 
-def _room(value: float, lowest: float | None, highest: float | None) -> float:
-    below = float("inf") if lowest is None else value - lowest
-    return min(below, float("inf") if highest is None else highest - value)
+def _ends(evidence: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the limits of a claim, infinite where it has none."""
+    lowest, highest = (evidence["claim"].get(name) for name in ("lowest", "highest"))
+    return -math.inf if lowest is None else lowest, math.inf if highest is None else highest
 
 
-def _ends(evidence: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    return evidence["claim"].get("lowest"), evidence["claim"].get("highest")
-
-
-def _lower(new: float | None, old: float | None) -> bool:
-    return old is not None and (new is None or new < old)
-
-
-def _higher(new: float | None, old: float | None) -> bool:
-    return old is not None and (new is None or new > old)
-
-
-def _within(lowest: float | None, highest: float | None) -> str:
-    if lowest is None:
-        return "without a limit" if highest is None else f"at most {highest:g}"
-    return f"at least {lowest:g}" if highest is None else f"within {lowest:g} and {highest:g}"
+def _within(lowest: float, highest: float) -> str:
+    if lowest == -math.inf:
+        return "without a limit" if highest == math.inf else f"at most {highest:g}"
+    return f"at least {lowest:g}" if highest == math.inf else f"within {lowest:g} and {highest:g}"
 
 
 def _digests(evidence: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,12 +216,10 @@ def _digests(evidence: Mapping[str, Any]) -> dict[str, Any]:
 
 def _keys(task: Mapping[str, Any]) -> list[Any]:
     references = task.get("references")
-    if not isinstance(references, list):
-        return []
-    return [reference.get("key") for reference in references if isinstance(reference, Mapping)]
+    rows = references if isinstance(references, list) else []
+    return [reference.get("key") for reference in rows if isinstance(reference, Mapping)]
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Look up a part of the provenance, empty where it is not a mapping."""
-    part = whole.get(name)
-    return part if isinstance(part, Mapping) else {}
+    return mapping(whole.get(name))

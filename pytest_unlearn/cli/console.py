@@ -1,4 +1,4 @@
-"""What the commands share: their exit statuses, how they print, and how they give up."""
+"""Share what all commands need: exit statuses, printing, and giving up."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ BLOCKED = 1
 UNUSABLE = 2
 
 
-class Unusable(Exception):  # noqa: N818 - it says what the input is
-    """A command cannot use this input; the message is one sentence."""
+class Unusable(Exception):  # noqa: N818 - named for the input
+    """Raised for input that a command cannot use; the message is one sentence."""
 
 
 def say(text: str) -> None:

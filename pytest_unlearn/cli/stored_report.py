@@ -1,4 +1,4 @@
-"""A stored report.json, read back: refused where it is not a report, or says two things at once."""
+"""Read a stored report.json back; refuse what is no report or contradicts itself."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def required(document: Document) -> list[str] | None:
 
 
 def contradictions(document: Document) -> Iterator[str]:
-    """Yield where a valid report says two things at once, a sentence each."""
+    """Yield where a valid report contradicts itself, a sentence each."""
     yield from _miscounted(document, count(document["claims"]))
     if document["partial"] != bool(document["partial_reasons"]):
         yield f"partial is {str(document['partial']).lower()} with {len(document['partial_reasons'])} reason(s) for it"
@@ -116,13 +116,8 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
 def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(
-            text,
-            object_pairs_hook=_without_repeats,
-            parse_float=_finite,
-            parse_int=_countable,
-            parse_constant=_no_number,
-        )
+        numbers: dict[str, Any] = {"parse_float": _finite, "parse_int": _countable, "parse_constant": _no_number}
+        return json.loads(text, object_pairs_hook=_without_repeats, **numbers)
     except OSError as error:
         raise Unusable(f"{path} cannot be read: {error.strerror or one_line(error)}") from None
     except RecursionError:

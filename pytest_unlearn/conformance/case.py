@@ -1,4 +1,4 @@
-"""What is checked: an unlearner, and how the models that it applies to are trained."""
+"""Describe what is checked: an unlearner, and how its models are trained."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from inspect import signature
 from typing import Any
 
 
-class Unsupported(TypeError):  # noqa: N818 - it reads as what it says
-    """For a method to raise on a kind of model or request that it does not work on, with one sentence that says why.
+class Unsupported(TypeError):  # noqa: N818 - named for what a method raises
+    """Raised by a method for a model or request that it does not work on.
 
-    A check that meets it is reported as unsupported, by name and with the sentence, and neither passes nor fails. A
-    package that does not want to depend on this one defines its own `class Unsupported(TypeError)`: any exception
-    with a class of that name among its bases is recognised.
+    Its one sentence gives the reason. A check that meets it is reported as unsupported, by name and with the
+    sentence, and neither passes nor fails. A package that does not want to depend on this one defines its own
+    `class Unsupported(TypeError)`: any exception with a class of that name among its bases is recognised.
     """
 
 
 class ConformanceError(AssertionError):
-    """An unlearner breaks a promise; the message says which one and what to do about it."""
+    """An unlearner breaks a promise: which one, and what to do about it."""
 
 
 def is_unsupported(error: BaseException) -> bool:
-    """Whether a method says that it does not apply here.
+    """Tell whether a method refuses this model or request as unsupported.
 
     By name, as the auditor imports no unlearner. `NotImplementedError` does not count: torch raises it for kernels
     that are missing and for a forgotten `forward`, which are defects.
@@ -32,7 +32,7 @@ def is_unsupported(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class Case:
-    """An unlearner to be checked.
+    """Describe an unlearner to be checked.
 
     Attributes:
         unlearner: `unlearner(model, retain, forget, *, seed) -> model`.
@@ -60,19 +60,19 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The name, given or found."""
+        """Return the name, given or found."""
         inner = getattr(self.unlearner, "func", self.unlearner)  # functools.partial
         return self.name or getattr(inner, "__name__", None) or type(inner).__name__
 
     @property
     def training(self) -> Callable[..., Any] | None:
-        """The recipe, given or the unlearner's own; None for the suite's networks."""
+        """Return the recipe, given or the unlearner's own; None for the suite's networks."""
         own = getattr(self.unlearner, "train", None)
         return self.recipe or (own if callable(own) and _takes_a_seed(own) else None)
 
 
 def _takes_a_seed(function: Callable[..., Any]) -> bool:
-    """Whether it could be a recipe; the `train` of an `nn.Module` sets a mode."""
+    """Tell whether it could be a recipe; the `train` of an `nn.Module` sets a mode."""
     try:
         return "seed" in signature(function).parameters
     except (TypeError, ValueError):
@@ -82,7 +82,10 @@ def _takes_a_seed(function: Callable[..., Any]) -> bool:
 def as_case(
     entry: Any, recipe: Callable[..., Any] | None = None, expected_failures: Mapping[str, str] | None = None
 ) -> Case:
-    """A case from an unlearner, a pair `(unlearner, recipe)` or a case; what is given beside a case adds to it."""
+    """Make a case from an unlearner, a pair `(unlearner, recipe)` or a case.
+
+    What is given beside a case adds to it.
+    """
     if isinstance(entry, tuple) and len(entry) == 2:
         entry = Case(*entry)
     case = entry if isinstance(entry, Case) else Case(entry)

@@ -1,4 +1,4 @@
-"""The state of the process that a method may disturb: random generators and torch's settings."""
+"""Read and restore what a method may disturb: generators and torch's settings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 
-class Setting(NamedTuple):
-    """A piece of global state: how to read it, as something comparable, and how to put it back."""
+class StateAccessor(NamedTuple):
+    """Read a piece of global state, as something comparable, and put it back."""
 
     read: Callable[[], Any]
     write: Callable[[Any], object]
@@ -46,43 +46,44 @@ def _set_default_device(name: str) -> None:
     torch.set_default_device(None if name == "cpu" else name)  # type: ignore[no-untyped-call, unused-ignore]
 
 
-def _of_cudnn(name: str) -> Setting:
-    return Setting(lambda: getattr(torch.backends.cudnn, name), lambda on: setattr(torch.backends.cudnn, name, on))
+def _of_cudnn(name: str) -> StateAccessor:
+    cudnn = torch.backends.cudnn
+    return StateAccessor(lambda: getattr(cudnn, name), lambda on: setattr(cudnn, name, on))
 
 
 RANDOM_STATES = {
-    "torch": Setting(_torch_states, _set_torch_states),
-    "numpy": Setting(_numpy_state, _set_numpy_state),
-    "random": Setting(random.getstate, random.setstate),
+    "torch": StateAccessor(_torch_states, _set_torch_states),
+    "numpy": StateAccessor(_numpy_state, _set_numpy_state),
+    "random": StateAccessor(random.getstate, random.setstate),
 }
 """Module -> the state of its global generator."""
 
 SETTINGS = {
-    "gradient mode": Setting(torch.is_grad_enabled, torch.set_grad_enabled),
-    "default dtype": Setting(torch.get_default_dtype, torch.set_default_dtype),
-    "default device": Setting(lambda: str(torch.get_default_device()), _set_default_device),
-    "number of threads": Setting(torch.get_num_threads, torch.set_num_threads),
-    "deterministic algorithms": Setting(
+    "gradient mode": StateAccessor(torch.is_grad_enabled, torch.set_grad_enabled),
+    "default dtype": StateAccessor(torch.get_default_dtype, torch.set_default_dtype),
+    "default device": StateAccessor(lambda: str(torch.get_default_device()), _set_default_device),
+    "number of threads": StateAccessor(torch.get_num_threads, torch.set_num_threads),
+    "deterministic algorithms": StateAccessor(
         lambda: (torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()),
         lambda both: torch.use_deterministic_algorithms(both[0], warn_only=both[1]),
     ),
-    "matmul precision": Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-    "anomaly detection": Setting(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    "matmul precision": StateAccessor(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    "anomaly detection": StateAccessor(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
     **{f"cudnn.{name}": _of_cudnn(name) for name in ("enabled", "benchmark", "deterministic")},
-    "numpy's error handling": Setting(np.geterr, lambda modes: np.seterr(**modes)),
+    "numpy's error handling": StateAccessor(np.geterr, lambda modes: np.seterr(**modes)),
 }
-"""What it is -> torch's setting."""
+"""What it is -> torch's accessor."""
 
 EVERYTHING = RANDOM_STATES | SETTINGS
 
 
 def read() -> dict[str, Any]:
-    """All of it, now."""
-    return {name: setting.read() for name, setting in EVERYTHING.items()}
+    """Read all of it, now."""
+    return {name: accessor.read() for name, accessor in EVERYTHING.items()}
 
 
 def seed(number: int) -> None:
-    """Put the global generators into a known state."""
+    """Seed the global generators."""
     random.seed(number)
     np.random.seed(number)  # noqa: NPY002
     torch.default_generator.manual_seed(number)  # `torch.manual_seed` would queue a seed for a CUDA that starts later
@@ -92,11 +93,11 @@ def seed(number: int) -> None:
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """Whatever the block does, the process is given back as it was found."""
+    """Give the process back as it was found, whatever the block does."""
     before = read()
     try:
         yield
     finally:
-        for name, setting in EVERYTHING.items():
-            if setting.read() != before[name]:
-                setting.write(before[name])
+        for name, accessor in EVERYTHING.items():
+            if accessor.read() != before[name]:
+                accessor.write(before[name])

@@ -1,4 +1,4 @@
-"""The suite's own models and data: small networks with everything that can go wrong, trained in milliseconds."""
+"""Build and train the suite's own small networks, with all that can go wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from pytest_unlearn.conformance import global_state as surroundings
+from pytest_unlearn.conformance import global_state
 
 CLASSES, SIZE = 3, 200
 FEATURES, PIXELS, STEPS, CHANNELS, WORDS = 6, 8, 5, 4, 12
@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 class Recurrent(nn.Module):
-    """An LSTM over a sequence, of which the last state is classified; `words` puts an embedding before it."""
+    """Classify the last state of an LSTM; `words` puts an embedding before it."""
 
     def __init__(self, words: int = 0) -> None:
         super().__init__()
@@ -30,13 +30,13 @@ class Recurrent(nn.Module):
         self.output = nn.Linear(8, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, shape (examples, classes)."""
+        """Compute logits, shape (examples, classes)."""
         logits: Tensor = self.output(self.lstm(self.embedding(x))[0][:, -1])
         return logits
 
 
 def perceptron() -> nn.Module:
-    """Batch normalisation, dropout, and layers of several widths."""
+    """Build batch normalisation, dropout, and layers of several widths."""
     return nn.Sequential(
         *(nn.Linear(FEATURES, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2)),
         *(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, CLASSES)),
@@ -44,7 +44,7 @@ def perceptron() -> nn.Module:
 
 
 def convolutional(norm: Callable[[int], nn.Module]) -> nn.Module:
-    """Two convolutions, each with its normalisation."""
+    """Build two convolutions, each with its normalisation."""
     return nn.Sequential(
         *(nn.Conv2d(1, 4, 3, padding=1), norm(4), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(4, 8, 3, padding=1), norm(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2)),
@@ -53,7 +53,7 @@ def convolutional(norm: Callable[[int], nn.Module]) -> nn.Module:
 
 
 def near_means(*shape: int) -> Callable[[Array, np.random.Generator], Array]:
-    """Inputs of a shape that scatter around their class's mean."""
+    """Draw inputs of a shape that scatter around their class's mean."""
 
     def draw(y: Array, rng: np.random.Generator) -> Array:
         means = rng.normal(size=(CLASSES, *shape))
@@ -63,12 +63,12 @@ def near_means(*shape: int) -> Callable[[Array, np.random.Generator], Array]:
 
 
 def sentences(y: Array, rng: np.random.Generator) -> Array:
-    """Sequences of word numbers, some words likelier in one class than in another."""
+    """Draw word numbers, some words likelier in one class than in another."""
     return (4 * y[:, None] + rng.integers(0, 7, size=(len(y), STEPS))) % WORDS
 
 
 class Network(NamedTuple):
-    """How to build an untrained network, and how to draw inputs for it."""
+    """Build an untrained network, and draw inputs for it."""
 
     build: Callable[[], nn.Module]
     draw: Callable[[Array, np.random.Generator], Array]
@@ -87,18 +87,18 @@ NETWORKS = {
 
 @cache
 def examples(name: str) -> tuple[Array, Array]:
-    """Inputs and labels for a network."""
+    """Draw inputs and labels for a network."""
     y = np.arange(SIZE) % CLASSES
     return NETWORKS[name].draw(y, np.random.default_rng(0)), y
 
 
 @lru_cache(maxsize=64)
 def trained(name: str, rows: tuple[int, ...], seed: int) -> nn.Module:
-    """The network trained on some of its examples, in eval mode. One object for all: copy it before use."""
+    """Train a network on some of its examples; one object for all, so copy it."""
     x, y = (torch.as_tensor(part[list(rows)]) for part in examples(name))
-    with surroundings.restored(), torch.enable_grad():
+    with global_state.restored(), torch.enable_grad():
         torch.set_num_threads(1)
-        surroundings.seed(seed)
+        global_state.seed(seed)
         model = NETWORKS[name].build().train()
         for _ in range(EPOCHS):
             slopes = torch.autograd.grad(cross_entropy(model(x), y), list(model.parameters()))

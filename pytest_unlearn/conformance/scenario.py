@@ -1,4 +1,4 @@
-"""One run of a method: on which examples, asked to forget which, with which seed, in which state of the process."""
+"""Describe one run of a method: its examples, request, seed and process state."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ EXAMPLES, REQUEST = 60, 12
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Everything that a run depends on, besides the method.
+class Scenario:
+    """Hold everything that a run depends on, besides the method.
 
     Attributes:
         network: one of `NETWORKS`, or "" for what the recipe trains.
@@ -53,12 +53,12 @@ class Trial:
         parts += ["under torch.no_grad()"] if not self.gradients else []
         return ", ".join(parts)
 
-    def asking(self, forget: Any) -> Trial:
-        """The same with another request."""
+    def asking(self, forget: Any) -> Scenario:
+        """Return the same with another request."""
         return replace(self, forget=tuple(int(position) for position in forget))
 
     def retain(self, labels: Array) -> list[int]:
-        """What stays, as positions in `rows`, in this trial's order; `labels` belong to `rows`."""
+        """List what stays, as positions in `rows`; `labels` belong to `rows`."""
         kept = np.setdiff1d(np.arange(len(self.rows)), self.forget)
         if self.order != "as given":
             kept = kept[np.argsort(labels[kept], kind="stable")]
@@ -66,12 +66,12 @@ class Trial:
 
 
 def some(n: int) -> Array:
-    """A request for a fifth of n examples, drawn at random."""
+    """Draw a request for a fifth of n examples."""
     return np.sort(np.random.default_rng(0).choice(n, size=max(1, n * REQUEST // EXAMPLES), replace=False))
 
 
 class MapStyle:
-    """Nothing but `__len__` and `__getitem__`, as the protocol has it."""
+    """Offer nothing but `__len__` and `__getitem__`, as the protocol has it."""
 
     def __init__(self, items: Any) -> None:
         self._items = items
@@ -98,7 +98,8 @@ CONTAINERS: dict[str, Callable[[Array, Array], Any]] = {
 }
 
 
-def _module(model: Any) -> nn.Module:
+def require_module(model: Any) -> nn.Module:
+    """Refuse a model that is no torch module as unsupported."""
     if not isinstance(model, nn.Module):
         raise Unsupported(f"this check is about torch modules; the model is a {type(model).__name__}.")
     return model
@@ -111,13 +112,13 @@ def _with_gradients(model: Any) -> None:
 
 
 def _in_mixed_modes(model: Any) -> None:
-    children = [module for module in _module(model).train().modules() if not list(module.children())]
+    children = [module for module in require_module(model).train().modules() if not list(module.children())]
     children[-1].eval()
 
 
 def frozen_layers(model: Any) -> list[str]:
-    """The first half of the layers that own parameters, by name."""
-    owners = [name for name, module in _module(model).named_modules() if list(module.parameters(recurse=False))]
+    """Name the first half of the layers that own parameters."""
+    owners = [name for name, module in require_module(model).named_modules() if list(module.parameters(recurse=False))]
     if len(owners) < 2:
         raise Unsupported("this check freezes some layers and leaves others; the model has a single layer.")
     return owners[: len(owners) // 2]
@@ -133,6 +134,6 @@ PREPARATIONS: dict[str, Callable[[Any], object]] = {
     "with gradients in it": _with_gradients,
     "in train mode, its last layer in eval mode": _in_mixed_modes,
     "with frozen layers": _with_frozen_layers,
-    "in double precision": lambda model: _module(model).double(),
-    "on a CUDA device": lambda model: _module(model).cuda(),
+    "in double precision": lambda model: require_module(model).double(),
+    "on a CUDA device": lambda model: require_module(model).cuda(),
 }

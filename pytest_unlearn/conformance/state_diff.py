@@ -1,4 +1,4 @@
-"""What a model is made of, whatever kind of model it is: paths that lead to tensors, arrays and plain values."""
+"""Compare what models are made of: paths to tensors, arrays and plain values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pytest_unlearn.training.arrays import tensor_bytes
+
 MACHINERY = frozenset(vars(nn.Module()))  # torch's own attributes of a module; tensors and children are walked by name
 TIMES = re.compile(r"(^|_)time_?$")
 HOOKS_OF_TENSORS = ("_backward_hooks", "_post_accumulate_grad_hooks")  # properties, unlike those of a module
@@ -17,7 +19,7 @@ PLAIN = (str, bytes, int, float, complex, type(None), np.generic, np.dtype, torc
 
 
 def leaves(value: Any, path: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Each tensor, array and plain value inside, with its path; objects are entered, cycles are not."""
+    """Yield each tensor, array and plain value inside, with its path."""
     plain_array = isinstance(value, np.ndarray) and value.dtype != object and not value.dtype.names
     if plain_array or isinstance(value, (Tensor, *PLAIN)):
         yield path, value
@@ -48,7 +50,7 @@ def _parts(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _reduced(value: Any) -> tuple[Any, ...]:
-    """What an object without attributes (a compiled tree, a random generator) would be copied from."""
+    """Take apart what an object without attributes would be copied from."""
     try:
         recipe = value.__reduce_ex__(4)
     except TypeError:
@@ -57,43 +59,41 @@ def _reduced(value: Any) -> tuple[Any, ...]:
 
 
 def fingerprint(leaf: Any) -> Any:
-    """Equal for equal leaves, bit by bit."""
+    """Return what is equal for equal leaves, bit by bit."""
     if isinstance(leaf, Tensor):
         plain = leaf.detach().to_dense() if leaf.layout != torch.strided else leaf.detach()
-        flat = plain.cpu().contiguous().reshape(-1)
-        raw = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""  # numpy has no bfloat16
         # A parameter's flag is looked at on its own; data that has become part of a graph is data that was changed.
         tracked = leaf.requires_grad and not isinstance(leaf, nn.Parameter)
-        return leaf.dtype, leaf.device, leaf.shape, tracked, raw
+        return leaf.dtype, leaf.device, leaf.shape, tracked, tensor_bytes(plain)
     if isinstance(leaf, np.ndarray):
         return leaf.dtype, leaf.shape, leaf.tobytes()
     return type(leaf), repr(leaf)
 
 
 def contents(model: Any) -> dict[str, Any]:
-    """Path -> fingerprint of everything in the model."""
+    """Map each path in the model to a fingerprint."""
     return {path: fingerprint(leaf) for path, leaf in leaves(model)}
 
 
 def traits(model: Any) -> dict[str, Any]:
-    """What a network carries besides its contents: modes, requires_grad flags, gradients and hooks."""
+    """Collect modes, requires_grad flags, gradients and hooks of a network."""
     if not isinstance(model, nn.Module):
         return {}
     return {**modes(model), **flags(model), **gradients(model), **hooks(model)}
 
 
 def modes(model: nn.Module) -> dict[str, bool]:
-    """Train or eval, of each module."""
+    """Collect the mode of each module, train or eval."""
     return {f"{name or 'the model'} (train/eval mode)": module.training for name, module in model.named_modules()}
 
 
 def flags(model: nn.Module) -> dict[str, bool]:
-    """The requires_grad flag of each parameter."""
+    """Collect the requires_grad flag of each parameter."""
     return {f"{name} (requires_grad)": weight.requires_grad for name, weight in model.named_parameters()}
 
 
 def gradients(model: nn.Module) -> dict[str, Any]:
-    """The gradient of each parameter that has one."""
+    """Collect the gradient of each parameter that has one."""
     return {
         f"{name} (gradient)": fingerprint(weight.grad)
         for name, weight in model.named_parameters()
@@ -102,7 +102,7 @@ def gradients(model: nn.Module) -> dict[str, Any]:
 
 
 def hooks(model: nn.Module) -> dict[str, int]:
-    """How many hooks each module and parameter has, where it has any."""
+    """Count the hooks of each module and parameter that has any."""
     owners = (*model.named_modules(), *model.named_parameters())
     counts = {f"{name or 'the model'} (hooks)": _count_hooks(owner) for name, owner in owners}
     return {name: count for name, count in counts.items() if count}
@@ -114,7 +114,7 @@ def _count_hooks(owner: Any) -> int:
 
 
 def shared(a: Any, b: Any) -> list[str]:
-    """The paths in `b` of tensors and arrays whose memory is part of `a` too."""
+    """List the paths in `b` of tensors and arrays that share memory with `a`."""
     # Both lists are alive at once: arrays made while walking would otherwise get each other's addresses.
     ours, theirs = list(leaves(a)), list(leaves(b))
     addresses = {_address(leaf) for _, leaf in ours} - {None}
@@ -132,6 +132,6 @@ def _address(leaf: Any) -> int | None:
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """The keys under which two mappings do not hold the same."""
+    """List the keys under which two mappings do not hold the same."""
     missing = object()
     return [key for key in {**a, **b} if a.get(key, missing) != b.get(key, missing)]

@@ -1,23 +1,22 @@
-"""The battery of checks for one unlearner, each a value that is run by calling it.
-
-The checks as a script runs them: all of them, and one report.
-"""
+"""List the checks of an unlearner, run by calling them; or run all into a report."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NoReturn
 
-from pytest_unlearn.conformance.case import Case, ConformanceError, as_case, is_unsupported
+from pytest_unlearn.conformance.case import ConformanceError, as_case, is_unsupported
 from pytest_unlearn.conformance.checks import FOR_ANY_MODEL, FOR_OUR_NETWORKS, Rule
-from pytest_unlearn.conformance.harness import Bench
+from pytest_unlearn.conformance.harness import Harness
 
 
 @dataclass(frozen=True)
 class Check:
-    """One promise of one unlearner: call it, and it returns, raises `ConformanceError`, or raises `Unsupported`.
+    """Check one promise of one unlearner when called.
+
+    It returns, raises `ConformanceError`, or raises `Unsupported`.
 
     Attributes:
         unlearner: the name of the unlearner.
@@ -27,12 +26,12 @@ class Check:
     unlearner: str
     name: str
     rule: Rule = field(repr=False, compare=False)
-    bench: Bench = field(repr=False, compare=False)
+    harness: Harness = field(repr=False, compare=False)
 
     def __call__(self) -> None:
         """Run the check."""
         __tracebackhide__ = True
-        self.rule(self.bench)
+        self.rule(self.harness)
 
     @property
     def __name__(self) -> str:
@@ -43,7 +42,7 @@ class Check:
 
 
 def unlearner_checks(unlearner: Any, *, recipe: Callable[..., Any] | None = None) -> Iterator[Check]:
-    """Every check of an unlearner. Each can be run on its own; what several need is computed once.
+    """Yield every check of an unlearner; what several need is computed once.
 
     Args:
         unlearner: `unlearner(model, retain, forget, *, seed) -> model`, or a `Case`.
@@ -53,26 +52,17 @@ def unlearner_checks(unlearner: Any, *, recipe: Callable[..., Any] | None = None
     Yields:
         Checks, in a fixed order.
     """
-    return checks_of(as_case(unlearner, recipe))
-
-
-def checks_of(case: Case) -> Iterator[Check]:
-    """Every check of a case."""
-    bench = Bench(case)
+    case = as_case(unlearner, recipe)
+    harness = Harness(case)
     rules = FOR_ANY_MODEL if case.training is not None else FOR_ANY_MODEL | FOR_OUR_NETWORKS
-    return (Check(case.label, name, rule, bench) for name, rule in rules.items())
+    return (Check(case.label, name, rule, harness) for name, rule in rules.items())
 
 
-def require_known(expected_failures: Mapping[str, str]) -> None:
-    """Refuse an expected failure that no check has the name of.
-
-    Raises:
-        ValueError: it names the checks that there are.
-    """
-    known = FOR_ANY_MODEL | FOR_OUR_NETWORKS
-    unknown = sorted(expected_failures.keys() - known.keys())
-    if unknown:
-        raise ValueError(f"no check is named {', '.join(unknown)}; there are {', '.join(known)}.")
+def require_check_names(names: Iterable[str]) -> None:
+    """Refuse, with a ValueError, names that no check has."""
+    rules = FOR_ANY_MODEL | FOR_OUR_NETWORKS
+    if unknown := sorted(set(names) - rules.keys()):
+        raise ValueError(f"no check is named {', '.join(unknown)}; there are {', '.join(rules)}.")
 
 
 Status = Literal["passed", "failed", "unsupported", "expected"]
@@ -80,7 +70,7 @@ Status = Literal["passed", "failed", "unsupported", "expected"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check ended: "passed", "failed", "unsupported", or "expected" for a failure that was; and why."""
+    """Note how one check ended, and why; "expected" is a failure that was expected."""
 
     check: str
     status: Status
@@ -89,34 +79,34 @@ class Outcome:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """How all checks of an unlearner ended. Prints in one line, with the number of checks."""
+    """Note how all checks of an unlearner ended; prints in one line."""
 
     unlearner: str
     outcomes: tuple[Outcome, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether no check failed. A method that refuses every problem fails a check that says so."""
+        """Tell whether no check failed; a method that refuses every problem fails one."""
         return not self.failed
 
     @property
     def passed(self) -> tuple[Outcome, ...]:
-        """The checks that passed."""
+        """Select the checks that passed."""
         return self._with("passed")
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """The checks that failed, and the expected failures that did not."""
+        """Select the checks that failed, and the expected failures that did not."""
         return self._with("failed")
 
     @property
     def expected(self) -> tuple[Outcome, ...]:
-        """The checks that failed as expected."""
+        """Select the checks that failed as expected."""
         return self._with("expected")
 
     @property
     def unsupported(self) -> tuple[Outcome, ...]:
-        """The checks in which the method said that it does not apply."""
+        """Select the checks in which the method refused the problem."""
         return self._with("unsupported")
 
     def _with(self, status: Status) -> tuple[Outcome, ...]:
@@ -126,12 +116,8 @@ class Report:
         raise TypeError("a report has no truth value: ask for report.ok.")
 
     def __str__(self) -> str:
-        kinds = {
-            "passed": self.passed,
-            "failed": self.failed,
-            "failed as expected": self.expected,
-            "unsupported": self.unsupported,
-        }
+        kinds = {"passed": self.passed, "failed": self.failed}
+        kinds |= {"failed as expected": self.expected, "unsupported": self.unsupported}
         counts = ", ".join(f"{len(outcomes)} {words}{_named(words, outcomes)}" for words, outcomes in kinds.items())
         return f"{self.unlearner}: {len(self.outcomes)} checks ran: {counts}"
 
@@ -174,8 +160,9 @@ def check_unlearner(
     if on_fail not in ("raise", "warn", None):
         raise ValueError(f'on_fail is "raise", "warn" or None, not {on_fail!r}.')
     case = as_case(unlearner, recipe, expected_failures)
-    require_known(case.expected_failures)
-    report = Report(case.label, tuple(_run(check, case.expected_failures.get(check.name)) for check in checks_of(case)))
+    expected = case.expected_failures
+    require_check_names(expected)
+    report = Report(case.label, tuple(_run(check, expected.get(check.name)) for check in unlearner_checks(case)))
     if not report.ok and on_fail == "raise":
         raise ConformanceError(str(report))
     if not report.ok and on_fail == "warn":
@@ -189,9 +176,7 @@ def _run(check: Check, expected: str | None) -> Outcome:
     except Exception as error:
         if is_unsupported(error):
             return Outcome(check.name, "unsupported", str(error))
-        if expected is not None:
-            return Outcome(check.name, "expected", expected)
-        return Outcome(check.name, "failed", str(error))
-    if expected is not None:
-        return Outcome(check.name, "failed", f"it passes, but was expected to fail ({expected}): expect it no longer")
-    return Outcome(check.name, "passed")
+        return Outcome(check.name, *(("failed", str(error)) if expected is None else ("expected", expected)))
+    if expected is None:
+        return Outcome(check.name, "passed")
+    return Outcome(check.name, "failed", f"it passes, but was expected to fail ({expected}): expect it no longer")

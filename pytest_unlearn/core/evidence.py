@@ -90,7 +90,7 @@ class Claim:
         return float(max(above, below))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: signals are remembered by a weak reference to it
 class Outputs:
     """What a model answers on a view: logits, shape (examples, classes), and each example's label as a column.
 

@@ -1,4 +1,4 @@
-"""What an audit shows besides numbers: curves, histograms and tables, as data. Reports draw them by their kind.
+"""Hold the figures of an audit as data; reports draw them by their kind.
 
 A claim adds what it wants to show by handing over exhibits; no renderer has to learn of the claim.
 """
@@ -13,9 +13,10 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """Lines over a common axis: `series` maps a model's name to its x and y values. `says` is the plot in words.
+    """Draw lines over a common axis.
 
-    `logarithmic` is for both axes; `diagonal` draws y = x, what guessing would give.
+    `series` maps a model's name to its x and y values, and `says` is the plot in words. `logarithmic` is for both axes;
+    `diagonal` draws y = x, what guessing would give.
     """
 
     title: str
@@ -30,7 +31,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histograms:
-    """How two sets are distributed under each of several models, in common bins.
+    """Show how two sets are distributed under several models, in common bins.
 
     `sets` names the two sets; `panels` maps a model's name to the share of each set in each bin between `edges`.
     """
@@ -46,7 +47,7 @@ class Histograms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Rows of cells under column names; `says` is what to read in it."""
+    """List rows of cells under column names; `says` is what to read in it."""
 
     title: str
     says: str

@@ -1,4 +1,4 @@
-"""Say how work comes along: a live line on a terminal, otherwise one log line for each thing done."""
+"""Report progress: a live line on a terminal, else a log line for each item."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Item = TypeVar("Item")
 
 
 class Progress(Protocol):
-    """Wraps things as they come, and passes each on unchanged."""
+    """Wrap items as they come, and pass each on unchanged."""
 
     def __call__(
         self, items: Iterable[Item], total: int | None, doing: str, line: Callable[[Item], str]
     ) -> Iterator[Item]:
-        """Yield every item, and tell whoever watches; an empty line is not told."""
+        """Yield every item, and report it unless its line is empty."""
 
 
 def progress(file: IO[str] | None = None) -> Progress:
-    """A progress report on a stream.
+    """Make a progress report on a stream.
 
     Args:
         file: where the live line goes if it is a terminal; by default the standard error of the moment.
@@ -64,7 +64,7 @@ report_progress = progress()
 def told(
     report: Progress, total: int | None, doing: str, line: Callable[[Item], str]
 ) -> Iterator[Callable[[Item], None]]:
-    """A progress report for work that calls back: tell it of each thing done."""
+    """Report progress of work that calls back with each thing done."""
     waiting: deque[Item] = deque()
     shown = report((waiting.popleft() for _ in itertools.count()), total, doing, line)
 

@@ -1,4 +1,4 @@
-"""Where evidence goes while a test runs: a ContextVar recorder, so that assertions work in a plain script too.
+"""Record evidence while a test runs; in a plain script assertions work too.
 
 A recorder fixture would have to be function-scoped, which fails Hypothesis' health check in every `@given` test.
 """
@@ -24,7 +24,7 @@ Entry = dict[str, Any]
 
 @dataclass(eq=False)  # the recorders of nested audits are told apart even while they hold the same
 class Recorder:
-    """What one test recorded, and the layers of settings that apply to it.
+    """Keep what one test recorded, and the layers of settings that apply to it.
 
     `layers` maps a source ("marker", "command line", "ini") to the settings given there. With `collapse`, the many
     evidences of one claim become the worst of them and a count: a Hypothesis test audits hundreds of examples.

@@ -1,7 +1,7 @@
-"""Every setting in one table, and where its value came from.
+"""Hold every setting in one table, and find where its value came from.
 
 Precedence: call keyword > marker > command line > ini > default. The source travels with the value because a command
-line that loosens a gate must be visible in the evidence. Standard library only; pytest's side is in plugin.py.
+line that loosens a gate must be visible in the evidence. Standard library only; pytest's side is in plugin/hooks.py.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Layers = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Setting:
-    """A value and where it came from."""
+    """Hold a value and where it came from."""
 
     value: Any
     source: Source
 
 
 class Default(float):
-    """A float that knows it is a default, so that a signature shows 0.55 and a caller's own 0.55 is told apart."""
+    """Mark a float as a default, to tell it from the same value of a caller's."""
 
 
 class DefaultFlag(int):
-    """The same for True and False (bool cannot be subclassed)."""
+    """Mark True or False as a default (bool cannot be subclassed)."""
 
     def __repr__(self) -> str:
         return repr(bool(self))
@@ -39,16 +39,16 @@ class DefaultFlag(int):
 
 
 class DefaultText(str):
-    """The same for text."""
+    """Mark text as a default."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One row of the table.
+    """Describe one row of the table.
 
-    `valid` and `rule` are the check and its wording. `flag` says whether there is a command-line option, `ini` whether
+    `valid` and `rule` are the check and its wording. `flag` is whether there is a command-line option, `ini` whether
     there is an ini twin, `marker` whether one test may have its own value through `@pytest.mark.unlearn`.
     """
 
@@ -64,12 +64,12 @@ class Spec:
 
     @property
     def option(self) -> str:
-        """The command-line option's name."""
+        """Return the command-line option's name."""
         return "--unlearn-" + self.name.replace("_", "-")
 
     @property
     def ini_name(self) -> str:
-        """The ini option's name."""
+        """Return the ini option's name."""
         return "unlearn_" + self.name
 
     def parse(self, value: Any) -> Any:
@@ -147,7 +147,7 @@ INCONCLUSIVE = DefaultText(TABLE["inconclusive"].default)
 
 
 def resolve(name: str, call_value: Any = None, layers: Layers | None = None) -> Setting:
-    """The value of a setting and its source.
+    """Find the value of a setting and its source.
 
     `call_value` is what the caller's signature received: None or one of the `Default`s above means "not given".
     `layers` are those of the running test unless given; outside pytest there are none.
@@ -166,7 +166,7 @@ def resolve(name: str, call_value: Any = None, layers: Layers | None = None) -> 
 
 
 def argument(spec: Spec) -> Callable[[str], Any]:
-    """The argparse type of a setting's option: a bad value is a usage error, not a traceback."""
+    """Make the argparse type of a setting: a bad value is a usage error."""
 
     def parse(text: str) -> Any:
         try:
@@ -178,7 +178,7 @@ def argument(spec: Spec) -> Callable[[str], Any]:
 
 
 def marker_settings(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of one `@pytest.mark.unlearn(...)`, checked; a ValueError names the allowed keywords."""
+    """Check one marker's settings; a ValueError names the allowed keywords."""
     allowed = [spec.name for spec in TABLE.values() if spec.marker]
     if args or not set(kwargs) <= set(allowed):
         wrong = "no positional arguments" if args else "no " + ", ".join(sorted(set(kwargs) - set(allowed)))

@@ -1,4 +1,4 @@
-"""Any way of handing over labelled data, read once, checked, and given content digests."""
+"""Read labelled data in any form once, check it, and digest its contents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REREAD = 256  # how many items of a dataset are read a second time to see whethe
 
 
 class Examples:
-    """Labelled examples in a fixed order: map-style `(x, y)`, whatever they were handed over as.
+    """Hold labelled examples `(x, y)` in a fixed order, map-style.
 
     `labels`, int64, shape (examples,). `contents` holds a digest of each input alone (same picture, same digest,
     float32 or float64); `digests` one of the exact input with its label.
@@ -25,8 +25,11 @@ class Examples:
         self.name = name
         self._arrays = _as_arrays(source, name)
         self._source = source
-        if self._arrays is None:
-            _check_map_style(source, name)
+        if self._arrays is None and not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
+            raise ValueError(
+                f"{name} must be a map-style dataset of (x, y) items with a length, or a pair of arrays (X, y); "
+                f"got {type(source).__name__}."
+            )
         if len(self) == 0:
             raise ValueError(f"{name} is empty: an audit needs at least one example in it.")
         inputs, labels = zip(*(self._read(index) for index in range(len(self))), strict=True)
@@ -47,7 +50,7 @@ class Examples:
         return self._input(index), int(self.labels[index])
 
     def inputs(self, indices: IntArray) -> Any:
-        """The inputs at `indices` stacked along a new first axis: a tensor where items are tensors, else an array."""
+        """Stack the inputs at `indices`: a tensor where items are tensors, else an array."""
         if self._arrays is not None:
             return self._arrays[0][indices]
         items = [self._source[int(index)][0] for index in indices]
@@ -61,18 +64,16 @@ class Examples:
         return self._arrays[0][index] if self._arrays is not None else self._source[index][0]
 
     def without_repeats(self, indices: IntArray) -> IntArray:
-        """The indices without those whose input an earlier one has already, in order."""
+        """Drop the indices whose input an earlier one has already."""
         first: dict[bytes, int] = {}
         for index in indices:
             first.setdefault(self.contents[index], int(index))
         return np.array(list(first.values()), dtype=np.int64)
 
     def _read(self, index: int) -> tuple[tuple[bytes, bytes], Any]:
-        """One item, read once: the digests of its input (content, exact) and its label as given."""
-        if self._arrays is not None:
-            item: tuple[Any, Any] = (self._arrays[0][index], None)
-        else:
-            item = _pair(self._source[index], self.name, index)
+        """Read one item: the digests of its input (content, exact) and its label as given."""
+        stacked = self._arrays
+        item = (stacked[0][index], None) if stacked is not None else _pair(self._source[index], self.name, index)
         x = np.asarray(item[0])
         if x.dtype.kind == "f" and not np.isfinite(x).all():
             raise ValueError(
@@ -92,13 +93,13 @@ class Examples:
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether value is a torch tensor, without importing torch for the question."""
+    """Tell whether value is a torch tensor, without importing torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
 
 def to_numpy(value: Any) -> Any:
-    """An array of what may be a tensor on some device."""
+    """Make an array of what may be a tensor on some device."""
     return value.detach().cpu().numpy() if is_tensor(value) else np.asarray(value)
 
 
@@ -117,14 +118,6 @@ def _as_arrays(source: Any, name: str) -> tuple[Any, Any] | None:
     if len(inputs) != len(labels):
         raise ValueError(f"{name} has {len(inputs)} inputs but {len(labels)} labels.")
     return inputs, to_numpy(labels)
-
-
-def _check_map_style(source: Any, name: str) -> None:
-    if not hasattr(source, "__len__") or not hasattr(source, "__getitem__"):
-        raise ValueError(
-            f"{name} must be a map-style dataset of (x, y) items with a length, or a pair of arrays (X, y); "
-            f"got {type(source).__name__}."
-        )
 
 
 def _pair(item: Any, name: str, index: int) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Split: which training examples must go, which stay, and which never-trained examples they are compared with."""
+"""Hold the data, the deletion request and the never-trained controls, checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Match = Literal["class"] | None
 
 
 class Split:
-    """What was trained on, what must be forgotten, and what was never trained on. Checked when built.
+    """Hold what was trained on, what must go, and what was never trained on.
 
     Args:
         train: everything the original model saw: a map-style dataset of `(x, y)` or a pair of arrays `(X, y)`.
@@ -26,7 +26,7 @@ class Split:
         groups: one integer an example of train, the unit of deletion (a person): intervals cluster by it.
         match: "class" compares forget examples with controls of their own class; None compares all with all.
         control_groups: one integer an example of controls (of test, where there are none), with the same number for a
-            person as in groups: intervals cluster the controls as well, and whoever is on both sides is one unit.
+            person as in groups: intervals cluster the controls as well, and a person on both sides is one unit.
 
     Raises:
         ValueError: indices out of range or repeated, nothing to forget or to retain, a test or control example that
@@ -71,20 +71,20 @@ class Split:
 
     @property
     def classes(self) -> IntArray:
-        """Every label that occurs, in order."""
+        """List every label that occurs, in order."""
         parts = {id(part): part.labels for part in (self.train, self.test, self.held_out)}
         return np.unique(np.concatenate(list(parts.values())))
 
     @property
     def digest(self) -> str:
-        """One digest of the whole comparison: data, request and controls, in order."""
+        """Digest the whole comparison: data, request and controls, in order."""
         parts = (self.train.digests, self.test.digests, self.held_out.digests)
         state = hashlib.sha256(b"".join(b"".join(part) for part in parts))
         state.update(self.forget_indices.tobytes() + self.control_indices.tobytes() + str(self.match).encode())
         return state.hexdigest()
 
     def with_forget(self, forget: Iterable[int] | Any, *, controls: Any = None, control_groups: Any = None) -> Split:
-        """The same data under another deletion request, and with other controls if they are given."""
+        """Return the same data under another request, with other controls if given."""
         return Split(
             self.train,
             forget,
@@ -145,7 +145,7 @@ class Split:
 
 
 def reserve_controls(n: int, *, size: int | float, seed: int) -> tuple[IntArray, IntArray]:
-    """Which of n candidates to train on and which to hold out as controls, drawn at random *before* training.
+    """Draw which of n candidates to hold out as controls, *before* training.
 
     A randomised hold-out makes the comparison exact: had the coin fallen otherwise, a control would be a member.
 
@@ -201,7 +201,7 @@ def _ids(groups: Any, name: str, n: int, of: str) -> Any:
 
 
 def _numbered(*ids: Any) -> list[IntArray | None]:
-    """The same ids numbered from 0, all together: whoever occurs in several keeps one number."""
+    """Renumber ids from 0, all together: one that occurs in several keeps one number."""
     given = [part for part in ids if part is not None]
     if not given:
         return [None for _ in ids]

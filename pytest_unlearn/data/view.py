@@ -1,4 +1,4 @@
-"""Views: the forget, retain, test and control parts of a task, as map-style datasets that know their task."""
+"""Show the forget, retain, test and control parts of a task as datasets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEEP_BYTES = 1 << 29  # a view up to this size is stacked once and kept; a large
 
 
 class View:
-    """Some examples of a dataset, in fixed order: `view[i]` is `(x, y)`.
+    """Show some examples of a dataset, in fixed order: `view[i]` is `(x, y)`.
 
     `indices` are positions in the dataset behind it (train for forget and retain); `labels` are int64.
     """
@@ -30,7 +30,7 @@ class View:
         self.name, self.examples, self.indices, self.task = name, examples, indices, task
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without its task, which a worker has no use for: it may hold what cannot be pickled."""
+        """Leave out the task, which may hold what cannot be pickled."""
         return {**{name: value for name, value in self.__dict__.items() if name != "key"}, "task": None}
 
     def __len__(self) -> int:
@@ -49,39 +49,39 @@ class View:
 
     @property
     def labels(self) -> IntArray:
-        """The labels, shape (examples,)."""
+        """Return the labels, shape (examples,)."""
         return self.examples.labels[self.indices]
 
     @property
     def digest(self) -> str:
-        """A digest of the exact inputs and labels, in order."""
+        """Digest the exact inputs and labels, in order."""
         return hashlib.sha256(b"".join(self.examples.digests[i] for i in self.indices)).hexdigest()
 
     @cached_property
     def key(self) -> tuple[str, int, bytes]:
-        """What tells this view from others of this process, for as long as its dataset lives."""
+        """Identify this view in this process, for as long as its dataset lives."""
         return self.name, id(self.examples), hashlib.sha256(self.indices.tobytes()).digest()
 
     def batches(self, batch_size: int) -> Iterator[Any]:
-        """The inputs, stacked, batch by batch."""
+        """Yield the inputs, stacked, batch by batch."""
         for start in range(0, len(self), batch_size):
             yield self.inputs(np.arange(start, min(start + batch_size, len(self))))
 
     def inputs(self, positions: IntArray) -> Any:
-        """The inputs at some positions of this view, stacked."""
+        """Stack the inputs at some positions of this view."""
         return self._kept[positions] if self._kept is not None else self.examples.inputs(self.indices[positions])
 
     def arrays(self) -> tuple[Any, IntArray]:
-        """All of it as numpy arrays (X, y)."""
+        """Return all of it as numpy arrays (X, y)."""
         return to_numpy(self.inputs(np.arange(len(self)))), self.labels
 
     def resampled(self, seed: int) -> View:
-        """A bootstrap of this view: as many examples, drawn with replacement."""
+        """Draw a bootstrap of this view: as many examples, with replacement."""
         draw = np.random.default_rng(seed).integers(len(self), size=len(self))
         return View(f"bootstrap of {self.name}", self.examples, np.sort(self.indices[draw]), self.task)
 
     def loader(self, batch_size: int = 256) -> DataLoader[Any]:
-        """A DataLoader over this view in fixed order."""
+        """Make a DataLoader over this view in fixed order."""
         from torch.utils.data import DataLoader
 
         return DataLoader(self, batch_size=batch_size, shuffle=False)  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ class View:
 
 
 def as_view(forget: Any, name: str) -> View:
-    """The view behind a view, its loader, a bare DataLoader or a bare dataset."""
+    """Find the view behind a loader or a view, or make one of a dataset."""
     if isinstance(forget, View):
         return forget
     dataset = getattr(forget, "dataset", None)

@@ -1,4 +1,4 @@
-"""Training takes minutes, during which pytest, which captures, would show nothing: a stream past the capture."""
+"""Show the progress of trainings past pytest's capture: they take minutes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 class Uncaptured:
-    """The terminal as a stream; only its own writes get past the capture, whatever a training prints does not."""
+    """Write to the terminal past the capture, which keeps what a training prints."""
 
     def __init__(self, reporter: Any, capture: Any) -> None:
         self._reporter, self._capture = reporter, capture
@@ -22,7 +22,7 @@ class Uncaptured:
             self._file.flush()
 
     def isatty(self) -> bool:
-        """Whether there is a terminal behind the capture, which puts a plain file in its place."""
+        """Tell whether there is a terminal behind the capture's plain file."""
         with self._capture.global_and_fixture_disabled():
             return bool(self._file.isatty())
 
@@ -30,8 +30,8 @@ class Uncaptured:
         return getattr(self._file, name)  # flush, encoding, fileno: as the terminal has them
 
 
-def show_training(task: Any, config: pytest.Config) -> None:
-    """Let a task report its trainings on the terminal; without one (xdist workers, -p no:terminal) nothing changes."""
+def progress_to_terminal(task: Any, config: pytest.Config) -> None:
+    """Let a task report its trainings on the terminal, if there is one."""
     from pytest_unlearn.core.progress import progress
 
     reporter = config.pluginmanager.getplugin("terminalreporter")

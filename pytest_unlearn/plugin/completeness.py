@@ -1,4 +1,4 @@
-"""Ways to run less than everything that leave no trace among the deselected tests, a sentence each."""
+"""Find what kept audits from running and left no trace among deselected tests."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ FLAGS = {
 SELECTING = ("testpaths", "norecursedirs", "python_files", "python_classes", "python_functions")
 
 
-def narrowed(config: pytest.Config) -> list[str]:
-    """What on the command line may have kept audits from being collected or run."""
+def cli_restrictions(config: pytest.Config) -> list[str]:
+    """List what on the command line may have kept audits from being run."""
     reasons = [reason for option, reason in FLAGS.items() if config.getoption(option, None)]
     if any("::" in str(argument) for argument in config.args):
         reasons.append("node ids were given")
     given = {str(text).partition("=")[0].strip() for text in config.getoption("override_ini", None) or ()}
     reasons += [f"-o {name} was given" for name in SELECTING if name in given]
     ignored = [_absolute(config, path) for path in config.getoption("ignore", None) or ()]
-    return reasons + [f"--ignore left out {shown(config, path)}" for path in ignored if _missed(config, path)]
+    return reasons + [f"--ignore left out {display_path(config, path)}" for path in ignored if _missed(config, path)]
 
 
-def hidden(config: pytest.Config, files: set[Path], items: Iterable[pytest.Item]) -> Iterator[str]:
-    """Audits that a conftest.py, a plugin or a rule of pytest's keeps out of sight, though their files lie there."""
+def uncollected_audits(config: pytest.Config, files: set[Path], items: Iterable[pytest.Item]) -> Iterator[str]:
+    """Yield audits whose files are there but were not collected."""
     names: dict[Path, set[str]] = {}
     for item in items:
         names.setdefault(item.path, set()).add(getattr(item, "originalname", None) or item.name)
@@ -41,16 +41,16 @@ def hidden(config: pytest.Config, files: set[Path], items: Iterable[pytest.Item]
         there = {path for place in places for path in _tests(config, place) if path.suffix == ".py"}
         ignored = [_absolute(config, path) for path in config.getoption("ignore", None) or ()]
         for path in sorted(there - files):
-            if speaks_of_audits(path) and not any(place in (path, *path.parents) for place in ignored):
-                yield f"{shown(config, path)}, which speaks of audits, was not collected"
+            if mentions_audits(path) and not any(place in (path, *path.parents) for place in ignored):
+                yield f"{display_path(config, path)}, which speaks of audits, was not collected"
     for path in sorted(set(names)):
-        if speaks_of_audits(path):
-            for name in sorted(_written(path) - names[path]):
-                yield f"{name} in {shown(config, path)} asserts what an audit does, and was not collected"
+        if mentions_audits(path):
+            for name in sorted(_asserting_tests(path) - names[path]):
+                yield f"{name} in {display_path(config, path)} asserts what an audit does, and was not collected"
 
 
-def _written(path: Path) -> set[str]:
-    """The test functions and methods of a file that name an assertion of ours."""
+def _asserting_tests(path: Path) -> set[str]:
+    """Find the test functions and methods of a file that name an assertion of ours."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -65,8 +65,8 @@ def _asserts(function: ast.AST) -> bool:
     return not assertion_names().isdisjoint(map(str, found))
 
 
-def speaks_of_audits(path: Path) -> bool:
-    """Whether a file names this package, its marker or the model it judges."""
+def mentions_audits(path: Path) -> bool:
+    """Tell whether a file names this package, its marker or the model it judges."""
     try:
         text = path.read_bytes()
     except OSError:
@@ -74,22 +74,22 @@ def speaks_of_audits(path: Path) -> bool:
     return any(word in text for word in WORDS)
 
 
-def shown(config: pytest.Config, path: Path) -> str:
-    """A path as a report may show it: relative to the root directory, or its name alone."""
+def display_path(config: pytest.Config, path: Path) -> str:
+    """Shorten a path to what reports may show: relative to the root, or its name."""
     return path.relative_to(config.rootpath).as_posix() if config.rootpath in path.parents else path.name
 
 
 def _missed(config: pytest.Config, ignored: Path) -> bool:
-    """Whether an ignored path lies where tests are looked for and holds a test file that speaks of audits."""
+    """Tell whether an ignored path lies where tests are looked for and holds an audit."""
     places = [_absolute(config, str(argument)) for argument in config.args]
     apart = not any(place == ignored or place in ignored.parents or ignored in place.parents for place in places)
     if apart and not config.getoption("pyargs", False):
         return False
-    return any(speaks_of_audits(path) for path in _tests(config, ignored))
+    return any(mentions_audits(path) for path in _tests(config, ignored))
 
 
 def _tests(config: pytest.Config, path: Path) -> Iterator[Path]:
-    """The test files that would have been collected from here."""
+    """Yield the test files that would have been collected from here."""
     if path.is_file():
         yield path
     elif path.is_dir() and not _never_entered(config, path):
@@ -99,8 +99,8 @@ def _tests(config: pytest.Config, path: Path) -> Iterator[Path]:
 
 
 def _never_entered(config: pytest.Config, directory: Path) -> bool:
-    hidden = any(fnmatch.fnmatch(directory.name, glob) for glob in config.getini("norecursedirs"))
-    return hidden or directory.is_symlink() or (directory / "pyvenv.cfg").is_file()
+    excluded = any(fnmatch.fnmatch(directory.name, glob) for glob in config.getini("norecursedirs"))
+    return excluded or directory.is_symlink() or (directory / "pyvenv.cfg").is_file()
 
 
 def _absolute(config: pytest.Config, argument: str) -> Path:

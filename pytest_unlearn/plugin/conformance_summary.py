@@ -1,4 +1,4 @@
-"""How many checks of unlearners ran, at the end of a pytest run: a green battery that ran nothing must not look green.
+"""Count the checks of unlearners that ran: a run of none must not look green.
 
 Hooks only; loaded by the plugin in every run, so that nothing heavy is imported here.
 """
@@ -26,13 +26,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 class Counting:
-    """The session's count, on the controller where there are workers."""
+    """Keep the session's count, on the controller where there are workers."""
 
     def __init__(self) -> None:
         self.unlearners: set[str] = set()
         self.counts: Counter[str] = Counter()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count how a check ended."""
         unlearner = getattr(report, CHECK, None)
         outcome = "" if unlearner is None else _outcome(report)
         if outcome:
@@ -40,19 +41,20 @@ class Counting:
             self.counts[outcome] += 1
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
+        """Print the counts."""
         if self.counts and config.get_verbosity() >= -1:
             terminalreporter.section("unlearner conformance")
             terminalreporter.write_line(headline(self.counts, len(self.unlearners)))
 
 
 def headline(counts: Counter[str], unlearners: int) -> str:
-    """The counts in one line."""
+    """Write the counts in one line."""
     checks = f"{counts.total()} check{'' if counts.total() == 1 else 's'} of {unlearners} unlearner"
     return f"{checks}{'' if unlearners == 1 else 's'} ran: " + ", ".join(f"{counts[word]} {word}" for word in WORDS)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count in every process; only the controller, where all reports arrive, has a terminal to print on."""
+    """Count in every process; only the controller has a terminal to print on."""
     config.pluginmanager.register(Counting(), "unlearn-conformance")
 
 

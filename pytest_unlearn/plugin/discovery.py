@@ -1,4 +1,4 @@
-"""Detect tests that are audits although nobody marked them: they name an assertion of ours, or ask for its model.
+"""Detect unmarked audits: tests that name an assertion, or ask for its model.
 
 A skipped test leaves nothing behind. Without a look at its code the gate could not know what has not been audited.
 """
@@ -27,14 +27,14 @@ FUNCTIONS = (FunctionType, MethodType, functools.partial)
 
 
 class AuditTestDetector:
-    """Looks at tests one by one, and at nothing twice that reaches no audit."""
+    """Look at tests one by one, and at nothing twice that reaches no audit."""
 
     def __init__(self) -> None:
         self._assertions = assertion_names()
         self._cleared: set[int] = set()
 
     def __contains__(self, item: pytest.Item) -> bool:
-        """Tell whether a test, its fixtures or what it calls by name assert that something was forgotten."""
+        """Tell whether a test, its fixtures or what it calls reach an assertion."""
         if FIXTURES.intersection(getattr(item, "fixturenames", ())):
             return True
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
@@ -53,11 +53,11 @@ class AuditTestDetector:
                 continue
             visited[id(thing)] = thing
             names = self._named_by(thing)
-            ours = getattr(thing, "__module__", None) == HOME or getattr(thing, SEARCHES, False)
-            if ours or names & self._assertions:
+            audits = getattr(thing, "__module__", None) == HOME or getattr(thing, SEARCHES, False)
+            if audits or names & self._assertions:
                 return True
             todo += _within_reach(thing, names)
-        # A bound method is a new object each time, so that its id says nothing later.
+        # A bound method is a new object each time, so that its id means nothing later.
         self._cleared.update(key for key, thing in visited.items() if isinstance(thing, FunctionType))
         return False
 

@@ -1,25 +1,23 @@
-"""The inputs a user defines in conftest.py and the fixtures derived from them; heavy imports are inside the bodies.
+"""Define the fixtures: inputs that a user overrides, and what is made of them.
 
+Heavy imports are inside the bodies.
 All are session-scoped, so that `@given` tests may use them, and every one may be overridden.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from pytest_unlearn.core import settings
-from pytest_unlearn.plugin.capture import show_training
+from pytest_unlearn.plugin.capture import progress_to_terminal
 from pytest_unlearn.plugin.overrides import overridden
 from pytest_unlearn.plugin.session import LAYERS
-from pytest_unlearn.search.unlearned import Steps, Unlearn
 
 if TYPE_CHECKING:
-    from pytest_unlearn.search.dataset_stats import Facts
-    from pytest_unlearn.search.request import ForgetRequest
+    from pytest_unlearn.search.unlearned import Unlearn
     from pytest_unlearn.task import Split, UnlearningTask
 
 
@@ -33,27 +31,27 @@ def _define(name: str, code: str, instead: str = "") -> NoReturn:
 
 @pytest.fixture(scope="session")
 def unlearn_split() -> Split:
-    """What was trained on and what must go: a `pytest_unlearn.Split`. To be defined in conftest.py."""
+    """Define in conftest.py what was trained on and what must go: a `Split`."""
     _define("unlearn_split", "return Split(train, forget=indices, test=test)")
 
 
 @pytest.fixture(scope="session")
 def unlearn_recipe() -> Callable[..., Any]:
-    """How a model is trained: `recipe(dataset, *, seed) -> model`. To be defined in conftest.py."""
+    """Define in conftest.py how to train: `recipe(dataset, *, seed) -> model`."""
     both = " (or both `original_model` and `retrained_models`)"
     _define("unlearn_recipe", "return TorchRecipe(build_model, epochs=10)", both)
 
 
 @pytest.fixture(scope="session")
 def unlearner() -> Callable[..., Any]:
-    """The method: `unlearner(model, retain, forget, *, seed) -> model`. To be defined in conftest.py."""
+    """Define in conftest.py `unlearner(model, retain, forget, *, seed) -> model`."""
     result = " (or `unlearned_model`, if the method has already run)"
     _define("unlearner", "return my_method  # my_method(model, retain, forget, *, seed) -> model", result)
 
 
 @pytest.fixture(scope="session")
 def unlearning_task(request: pytest.FixtureRequest, unlearn_split: Split) -> UnlearningTask:
-    """The deletion request as a task: split, original and retrained references. Override to build it yourself."""
+    """Build the task of split, original and references; override to do it yourself."""
     own_original, own_references = (overridden(request, name) for name in ("original_model", "retrained_models"))
     original = request.getfixturevalue("original_model") if own_original else None
     references = request.getfixturevalue("retrained_models") if own_references else None
@@ -67,86 +65,68 @@ def unlearning_task(request: pytest.FixtureRequest, unlearn_split: Split) -> Unl
 
 @pytest.fixture(scope="session")
 def original_model(unlearning_task: UnlearningTask) -> Any:
-    """The model before unlearning: trained by `unlearn_recipe` on all of train unless overridden."""
+    """Train the model before unlearning, on all of train; override to hand it over."""
     return unlearning_task.original
 
 
 @pytest.fixture(scope="session")
 def retrained_models(unlearning_task: UnlearningTask) -> list[Any]:
-    """Reference models trained on the retain set, distinct seeds, cached; override to hand over your own."""
+    """Train reference models on the retain set, cached; override to hand them over."""
     return unlearning_task.retrained
 
 
 @pytest.fixture(scope="session")
 def retrained_model(retrained_models: list[Any]) -> Any:
-    """The first of `retrained_models`."""
+    """Return the first of `retrained_models`."""
     if not retrained_models:
-        pytest.fail(
-            "There is no retrained model: unlearn_references is 0, or `retrained_models` is empty.", pytrace=False
-        )
+        problem = "There is no retrained model: unlearn_references is 0, or `retrained_models` is empty."
+        pytest.fail(problem, pytrace=False)
     return retrained_models[0]
 
 
 @pytest.fixture(scope="session")
 def unlearned_model(unlearning_task: UnlearningTask, unlearner: Any) -> Any:
-    """The model to audit: `unlearner` run on the original. Override it if the method has already run."""
+    """Run `unlearner` on the original; override to hand over a model to audit."""
     return unlearning_task.unlearn(unlearner)
 
 
 @pytest.fixture(scope="session")
 def forget_loader(unlearning_task: UnlearningTask) -> Any:
-    """A DataLoader over the forget set, in fixed order; assertions find the controls through it."""
+    """Load the forget set in fixed order; assertions find the controls through it."""
     return unlearning_task.forget.loader()
 
 
 @pytest.fixture(scope="session")
 def retain_loader(unlearning_task: UnlearningTask) -> Any:
-    """A DataLoader over the retain set, in fixed order."""
+    """Load the retain set in fixed order, by a DataLoader."""
     return unlearning_task.retain.loader()
 
 
 @pytest.fixture(scope="session")
 def test_loader(unlearning_task: UnlearningTask) -> Any:
-    """A DataLoader over the test set, in fixed order."""
+    """Load the test set in fixed order, by a DataLoader."""
     return unlearning_task.test.loader()
 
 
 @pytest.fixture(scope="session")
 def unlearn(request: pytest.FixtureRequest, unlearning_task: UnlearningTask, unlearner: Any) -> Unlearn:
-    """`unlearn(request) -> UnlearnedRequest(model, task)`: the method on any deletion request, for property tests.
+    """Return `unlearn(request) -> UnlearnedRequest(model, task)` for property tests.
 
     A request is a `ForgetRequest`, as `forget_sets(split)` draws them, or the indices to forget.
     """
-    # Models retrained without one forget set say nothing about another: new references need the recipe.
+    from pytest_unlearn.search.unlearned import Unlearn
+
+    # Models retrained without one forget set are no references for another: new references need the recipe.
     recipe = request.getfixturevalue("unlearn_recipe")
 
-    def make_task(indices: tuple[int, ...]) -> UnlearningTask:
-        split = unlearning_task.split.with_forget(indices)
-        return make_task_of(request.config, split, recipe, unlearning_task.original)
-
-    @functools.cache
-    def facts() -> Facts:
-        from pytest_unlearn.search.dataset_stats import Facts
-
-        return Facts(unlearning_task)
-
-    def steps_of(request: ForgetRequest) -> Steps:
-        from pytest_unlearn.search.families import resolve
-
-        return tuple(tuple(step.tolist()) for step in resolve(request, facts()))
-
-    def in_steps(steps: Steps) -> Any:
-        from pytest_unlearn.search.screening import unlearn_in_steps
-
-        return unlearn_in_steps(unlearning_task, unlearner, steps, unlearning_task.seed)
-
-    return Unlearn(make_task, unlearner, steps_of, in_steps)
+    task = make_task_of(request.config, unlearning_task.split, recipe, unlearning_task.original)
+    return Unlearn(task, unlearner)
 
 
 def make_task_of(
     config: pytest.Config, split: Split, recipe: Any, original: Any, references: Any = None
 ) -> UnlearningTask:
-    """A task with the settings of this run."""
+    """Make a task with the settings of this run."""
     from pytest_unlearn.task import UnlearningTask
 
     value = training_settings(config)
@@ -161,12 +141,12 @@ def make_task_of(
         n_jobs=value["jobs"],
         fresh=value["fresh"],
     )
-    show_training(task, config)
+    progress_to_terminal(task, config)
     return task
 
 
 def training_settings(config: pytest.Config) -> dict[str, Any]:
-    """What the session says of trainings."""
+    """Collect the session's settings of trainings."""
     # Not the running test's layers: a session fixture must not take over the marker of the test that came first.
     names = ("seed", "jobs", "device", "references", "fresh")
     return {name: settings.resolve(name, None, config.stash[LAYERS]).value for name in names}

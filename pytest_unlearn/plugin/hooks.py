@@ -1,9 +1,7 @@
-"""pytest's hooks around each test: options and markers, the recorder, and evidence on its way into the report.
+"""Hook into pytest around each test: options, markers, recorder, and reports.
 
 Loaded in every pytest run of every project that has the package installed, so that nothing heavy is imported here.
 What concerns the session as a whole (ledger, gate, report) is in session.py.
-
-What other reports show of a test's evidence: the text of a failure, JUnit properties, a pytest-html extra.
 """
 
 from __future__ import annotations
@@ -18,10 +16,10 @@ from pytest_unlearn.claims import policies
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.plugin import overrides
-from pytest_unlearn.plugin.session import CARRIED, LAYERS, RECORDED, RERUN, Controller, Recorded, Worker
+from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker
 from pytest_unlearn.report import gate, terminal
 
-pytest_plugins = (overrides.OURS, "pytest_unlearn.plugin.conformance_summary")
+pytest_plugins = (overrides.BUILTIN, "pytest_unlearn.plugin.conformance_summary")
 
 SESSION = "unlearn-session"
 RECORDER = pytest.StashKey[Recorder]()
@@ -55,7 +53,6 @@ def pytest_configure(config: pytest.Config) -> None:
     keywords = ", ".join(f"{spec.name}=..." for spec in settings.TABLE.values() if spec.marker)
     config.addinivalue_line("markers", f"unlearn({keywords}): settings of the audits in this test")
     config.stash[LAYERS] = {"command line": _command_line(config), "ini": _ini(config)}
-    config.stash[RECORDED] = Recorded()
     role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
     if config.pluginmanager.register(role, SESSION) is None:
         raise pytest.UsageError(f"-p no:{SESSION} would leave a gate that never blocks; -p no:unlearn switches all off")
@@ -63,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """With --unlearn-policies, print them instead of running tests."""
+    """Print the policies instead of running tests, with --unlearn-policies."""
     if not config.getoption("--unlearn-policies", False):
         return None
     for line in policies.lines():
@@ -89,14 +86,20 @@ def _ini(config: pytest.Config) -> dict[str, Any]:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """With -v, the settings that are not at their defaults and where they came from."""
+    """List, with -v, the settings that are not at their defaults, and their sources."""
     if config.get_verbosity() < 1:
         return None
-    chosen = [settings.resolve(name, None, config.stash[LAYERS]) for name in settings.TABLE]
-    texts = [
-        f"{n}={s.value} ({s.source})" for n, s in zip(settings.TABLE, chosen, strict=True) if s.source != "default"
-    ]
+    chosen = ((name, settings.resolve(name, None, config.stash[LAYERS])) for name in settings.TABLE)
+    texts = [f"{name}={one.value} ({one.source})" for name, one in chosen if one.source != "default"]
     return "unlearn: " + (", ".join(texts) or "every setting at its default")
+
+
+def marked_settings(item: pytest.Item) -> dict[str, Any]:
+    """Merge the settings of a test's markers; a ValueError tells of a typo."""
+    found: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers("unlearn"))):  # the closest mark comes last and wins
+        found |= settings.marker_settings(mark.args, mark.kwargs)
+    return found
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -104,8 +107,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Activate the test's recorder for setup, call and teardown."""
     marker: dict[str, Any] = {}
     try:
-        for mark in reversed(list(item.iter_markers("unlearn"))):  # the closest mark comes last and wins
-            marker |= settings.marker_settings(mark.args, mark.kwargs)
+        marker = marked_settings(item)
     except ValueError as error:
         item.stash[MARKER_ERROR] = str(error)  # raised in setup: an exception here would end the session
     collapse = getattr(getattr(item, "obj", None), "is_hypothesis_test", False) is True
@@ -118,30 +120,30 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a marker with a typo, and models made from another directory's inputs, before anything runs."""
+    """Refuse a marker with a typo, and models made from another directory's inputs."""
     if MARKER_ERROR in item.stash:
         pytest.fail(item.stash[MARKER_ERROR], pytrace=False)
-    overrides.renew(item, overrides.NAMES)
+    overrides.reset_stale_fixtures(item, overrides.NAMES)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let the evidence of this phase ride on its report, which xdist carries and a killed worker cannot take back."""
+    """Put the evidence of this phase on its report, which xdist carries."""
     report = yield
     if call.when == "setup":
         item.stash[TRIES] = item.stash.get(TRIES, 0) + 1
-    if item.stash.get(TRIES, 1) > 1:  # a plugin that repeats a test until it passes need not say so
+    if item.stash.get(TRIES, 1) > 1:  # a plugin that repeats a test until it passes need not mark it
         setattr(report, RERUN, True)
     entries = item.stash[RECORDER].drain() if RECORDER in item.stash else []
     if entries:
         setattr(report, CARRIED, entries)
-        item.config.stash[RECORDED].total += len(entries)
+        item.config.stash[LEDGER].recorded += len(entries)
     if report.failed and call.excinfo is not None and not item.config.getoption("runxfail", False):
         _excuse_inconclusive(report, getattr(call.excinfo.value, "evidence", None), entries)
     if entries:
-        attach(item, report, entries)
+        _attach(item, report, entries)
     return report
 
 
@@ -156,10 +158,7 @@ def _excuse_inconclusive(report: pytest.TestReport, evidence: Any, entries: list
         report.wasxfail = f"reason: inconclusive, {evidence.claim}"
 
 
-Property = tuple[str, str | float]
-
-
-def attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str, Any]]) -> None:
+def _attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str, Any]]) -> None:
     """Attach evidence to a test's report, in the forms that this run shows."""
     text = terminal.section({"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries)
     if report.failed:
@@ -176,9 +175,9 @@ def attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str,
         setattr(report, "extras", [*getattr(report, "extras", []), extra])  # noqa: B010 - not an attribute pytest knows
 
 
-def properties(entries: Iterable[Mapping[str, Any]]) -> list[Property]:
-    """The verdict, the estimate and the limit of each evidence, as plain numbers and text."""
-    found: list[Property] = []
+def properties(entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, str | float]]:
+    """List verdict, estimate and limit of each evidence, as JUnit properties."""
+    found: list[tuple[str, str | float]] = []
     for entry in entries:
         claim, estimate = entry["claim"], entry["estimate"]
         values = {

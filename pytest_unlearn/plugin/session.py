@@ -1,43 +1,32 @@
-"""The session's side of the plugin: one ledger on the controller, fed by reports; then gate, summary and files.
+"""Keep the session's ledger, then decide the gate, summarise and write files.
 
-A worker of xdist only counts, so that the controller can tell whether anything got lost on the way.
-
-What was collected and what of it will run: on the controller without xdist, on each worker with it.
+The ledger of the controller is fed by reports. A worker of xdist only counts, so that the controller can tell whether
+anything got lost on the way; what was collected is noted by each worker, or by the controller where there are none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_unlearn.core import settings
-from pytest_unlearn.plugin.completeness import hidden, narrowed, shown, speaks_of_audits
+from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
-from pytest_unlearn.report import environment as about
-from pytest_unlearn.report import gate, terminal
-from pytest_unlearn.report import write as publish
+from pytest_unlearn.report import environment, gate, terminal, write
 from pytest_unlearn.report.ledger import OUTCOMES, Ledger
-from pytest_unlearn.report.write import write
 
 CARRIED = "_unlearn_evidence"  # private attribute of a TestReport: a list of evidence as JSON
 RERUN = "_unlearn_rerun"  # the same: this is not the test's first try
 LAYERS = pytest.StashKey[dict[str, dict[str, Any]]]()
-RECORDED = pytest.StashKey["Recorded"]()
-
-
-@dataclass
-class Recorded:
-    """How many evidences left this process on reports, to be compared with how many arrived."""
-
-    total: int = 0
+LEDGER = pytest.StashKey[Ledger]()
+ASKED = ("unlearn_gate", "unlearn_report")
 
 
 class Collecting:
-    """Notes the audits that are planned, and whatever kept others from being collected or run."""
+    """Note the audits that are planned, and what kept others from running."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -47,28 +36,34 @@ class Collecting:
         self._deselected: list[pytest.Item] = []
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        """Note the file."""
         if isinstance(collector, pytest.Module) and type(collector).__name__ != "DoctestModule":
             self._files.add(collector.path)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what could not be collected."""
         if report.failed:
             self.ledger.narrow(f"{report.nodeid or 'something'} could not be collected")
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Note the test."""
         self._items.append(item)
 
     def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
+        """Note the tests that will not run."""
         self._deselected += items
         self.ledger.deselected = len(self._deselected)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Compare what was collected with what is about to run; a conftest.py may drop tests without saying so."""
+        """Compare what was collected with what will run; a conftest.py may drop tests."""
         for path in sorted(self._files - {item.path for item in self._items}):
-            if speaks_of_audits(path):  # skipped as a module, or nothing in it looks like a test to pytest
-                self.ledger.narrow(f"no test was collected from {shown(self.config, path)}, which speaks of audits")
+            if mentions_audits(path):  # skipped as a module, or nothing in it looks like a test to pytest
+                self.ledger.narrow(
+                    f"no test was collected from {display_path(self.config, path)}, which speaks of audits"
+                )
         if any(self.config.getoption(name, None) or self.config.getini(name) for name in ASKED):
-            for reason in hidden(self.config, self._files, self._items):
+            for reason in uncollected_audits(self.config, self._files, self._items):
                 self.ledger.narrow(reason)
         accounted = {id(item) for item in (*session.items, *self._deselected)}
         if gone := sum(id(item) not in accounted for item in self._items):
@@ -83,39 +78,43 @@ class Collecting:
 
 
 class Worker(Collecting):
-    """Tells the controller, at the end, what this worker planned, left out and recorded."""
+    """Tell the controller, at the end, what this worker planned and recorded."""
 
     def pytest_sessionfinish(self) -> None:
+        """Send what the controller must have."""
         output: dict[str, Any] = self.config.workeroutput  # type: ignore[attr-defined]
         output["unlearn"] = {
             "planned": sorted(self.ledger.planned),
             "suspected": sorted(self.ledger.suspected),
             "deselected": self.ledger.deselected,
             "partial": self.ledger.partial,
-            "recorded": self.config.stash[RECORDED].total,
+            "recorded": self.ledger.recorded,
         }
 
 
 class Controller(Collecting):
-    """Keeps the ledger, and closes it when the last test has run."""
+    """Keep the ledger, and close it when the last test has run."""
 
-    decision: gate.Decision | None = None
+    decision: gate.GateDecision | None = None
     written: tuple[Path, ...] = ()
     problem = remark = ""
     started = closed = False
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self) -> Generator[None, object, object]:
+        """Note that tests are about to run."""
         self.started = not self.config.option.collectonly  # --fixtures and --cache-show never come here
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add the report and its evidence to the ledger."""
         self.ledger.add(report.nodeid, _outcome(report), getattr(report, CARRIED, ()), report.duration)
         if hasattr(report, RERUN):
             self.ledger.add(report.nodeid, "rerun")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
+        """Merge what a worker of xdist sent, or note that it crashed."""
         if error is not None:
             self.ledger.crashed_workers += 1
         elif "unlearn" in getattr(node, "workeroutput", {}):
@@ -125,12 +124,12 @@ class Controller(Collecting):
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Close the ledger while a failure still shows among the others; after this pytest has made up its mind."""
+        """Close the ledger while a failure of the gate still shows among the others."""
         if self.started and self._value("report"):
-            publish.set_aside(self._directory)
+            write.set_aside(self._directory)
         try:
             result = yield
-        except BaseException:  # -x, Ctrl-C, a collection error: the run fails already, and its report says partial
+        except BaseException:  # -x, Ctrl-C, a collection error: the run fails already, and its report is partial
             self.ledger.narrow("the run was stopped before its end")
             self._close(session)
             raise
@@ -139,7 +138,7 @@ class Controller(Collecting):
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Close after a run that never reached its tests; and whoever set the exit status, a block is not a success."""
+        """Close after a run without tests; whatever set the exit status, a block fails."""
         if self.started and not self.closed:
             self.ledger.narrow("the run was stopped before its first test")
             self._close(session)
@@ -153,33 +152,28 @@ class Controller(Collecting):
         if self.closed or not self.started:
             return
         self.closed = True
-        self.ledger.recorded += self.config.stash[RECORDED].total
-        for reason in narrowed(self.config):
+        for reason in cli_restrictions(self.config):
             self.ledger.narrow(reason)
         ledger = self.ledger.freeze()
         if self._value("gate"):
             self.decision = gate.decide(ledger, self.config.getini("unlearn_require"))
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
         if self._value("report"):
-            result = write(ledger, self._about(), self._directory, self.config.rootpath)
+            result = write.write(ledger, self._about(), self._directory, self.config.rootpath)
             self.written, self.problem, self.remark = result.paths, result.problem, result.remark
             if self.problem:
                 self._announce(session, "report", self.problem)
 
     @property
     def _directory(self) -> Path:
-        """Where the report goes."""
         return Path(self.config.rootpath / self._value("report_dir"))
 
     def _about(self) -> dict[str, Any]:
-        facts = about.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
+        facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
         if self.decision is not None:
+            release, reasons = self.decision.release, list(self.decision.reasons)
             required = list(self.config.getini("unlearn_require"))
-            facts["gate"] = {
-                "release": self.decision.release,
-                "reasons": list(self.decision.reasons),
-                "required": required,
-            }
+            facts["gate"] = {"release": release, "reasons": reasons, "required": required}
         return facts
 
     def _announce(self, session: pytest.Session, name: str, failure: str) -> None:
@@ -199,7 +193,7 @@ class Controller(Collecting):
         return settings.resolve(name, None, self.config.stash[LAYERS]).value
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
-        """One section, absent when no audit ran and nothing was asked for."""
+        """Print one section, if any audit ran or anything was asked for."""
         ledger = self.ledger.freeze()
         audited = ledger["counts"]["planned"] or self._value("gate") or self._value("report")
         if config.option.collectonly and self._value("gate"):
@@ -225,7 +219,7 @@ class Controller(Collecting):
 
 
 def _outcome(report: pytest.TestReport) -> str | None:
-    """What this report says of the whole test; None for a setup or teardown that went well."""
+    """Tell how the whole test ended; None for a setup or teardown that went well."""
     if hasattr(report, "wasxfail"):
         return "xfailed" if report.skipped else "xpassed"
     if report.failed:
@@ -233,7 +227,3 @@ def _outcome(report: pytest.TestReport) -> str | None:
     if report.passed and report.when != "call":
         return None
     return report.outcome if report.outcome in OUTCOMES else "rerun"  # "rerun", "retried": words of other plugins
-
-
-ASKED = ("unlearn_gate", "unlearn_report")
-LEDGER = pytest.StashKey[Ledger]()

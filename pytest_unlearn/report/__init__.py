@@ -1,1 +1,1 @@
-"""From the ledger to text: one renderer a file. Renderers see plain dictionaries and nothing else."""
+"""Render the ledger as text, one format a file, from plain dictionaries alone."""

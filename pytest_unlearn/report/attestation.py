@@ -1,4 +1,4 @@
-"""The run as an unsigned in-toto statement: which model was tested, on which data, and whether it passed.
+"""Write the run as an unsigned in-toto statement: model, data and result.
 
 Signing is the platform's job (`cosign attest-blob`, GitHub's `actions/attest`). Source: in-toto Statement v1 and the
 predicate test-result v0.1, both at https://github.com/in-toto/attestation/tree/main/spec.
@@ -19,7 +19,7 @@ ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}  # by hexadecimal digits; job
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = "") -> str:
-    """Write the statement as JSON text, bound to the text of report.json by its digest.
+    """Write the statement as JSON, bound to the text of report.json by its digest.
 
     There is no WARNED: a policy accepts warnings, and whatever is not proven (INCONCLUSIVE too) is FAILED.
     """

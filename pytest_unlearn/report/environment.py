@@ -1,4 +1,4 @@
-"""What a report says about its own making: tool, time, command and versions, without a path of this machine."""
+"""Gather tool, time, command and versions, without a path of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The release gate, from the ledger to a decision: pure functions, for which whatever is missing is not a pass.
+"""Decide the release gate from the ledger: whatever is missing is not a pass.
 
 A PASS counts only where the evidence bears it out. Stored reports are held to the same questions.
 """
@@ -10,18 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_unlearn.core import settings
-from pytest_unlearn.core.claim_table import TABLE, View
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.report.ledger import reconcile
 
-LIMITS: Mapping[str, str] = View(lambda: {name: spec.limit.setting for name, spec in TABLE.items()})
-"""Which setting limits the claims of a name."""
 DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
 ROUNDING = 1e-9  # a claim's lower end is stored rounded
 
 
 @dataclass(frozen=True)
-class Decision:
-    """Release or block; a block says why, a reason each."""
+class GateDecision:
+    """Release or block; a block has a reason for each objection."""
 
     release: bool
     reasons: tuple[str, ...] = ()
@@ -33,7 +31,7 @@ class Decision:
         return "\n".join(["The release gate blocks:", *(f"  - {reason}" for reason in self.reasons)])
 
 
-def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> Decision:
+def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
     """Decide to release only if each required claim is PASS, in tests that passed.
 
     A test that was skipped, expected to fail, or passed only when it was run again proves nothing; nor does a partial
@@ -48,7 +46,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> Decision:
         if not entries:
             reasons.append(f"no evidence for the required claim {claim!r}{_seen(ledger)}")
         reasons += [reason for entry in entries if (reason := _objection(claim, entry))]
-    return Decision(release=not reasons, reasons=tuple(reasons))
+    return GateDecision(release=not reasons, reasons=tuple(reasons))
 
 
 def _objection(claim: str, entry: Mapping[str, Any]) -> str:
@@ -69,7 +67,7 @@ def _seen(ledger: Mapping[str, Any]) -> str:
 
 
 def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why evidence cannot be the PASS that it says it is, a clause each.
+    """Yield why evidence cannot be the PASS that it claims to be, a clause each.
 
     Args:
         evidence: as JSON; large reports leave out parts of it other than claim and estimate.

@@ -1,4 +1,7 @@
-"""The ledger as report.json; schema/report-v1.json describes it. Within version 1 fields are only added."""
+"""Write the ledger as report.json, by schema/report-v1.json.
+
+Within version 1 fields are only added.
+"""
 
 from __future__ import annotations
 
@@ -50,27 +53,24 @@ def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
         exposed = [{name: row[name] for name in row if name != "pixels"} for row in evidence["most_exposed"]]
         return {**entry, "basis": basis, "evidence": {**evidence, "most_exposed": exposed}}
     kept = {**{name: evidence[name] for name in BRIEF}, "estimate": _rounded(evidence["estimate"])}
-    if _mapping(evidence["provenance"].get("settings")).get("require_controls") is False:
+    if mapping(evidence["provenance"].get("settings")).get("require_controls") is False:
         kept["provenance"] = {"settings": {"require_controls": False}}  # a reader must see what was waived
     return {**entry, "basis": basis, "brief": True, "evidence": kept}
 
 
 def _basis(provenance: Mapping[str, Any]) -> str:
     """Digest what two reports must share to be compared: data, request and recipe."""
-    task, views = (_mapping(provenance.get(name)) for name in ("task", "data"))
-    data = {name: _mapping(part).get("digest") for name, part in sorted(views.items())}
+    task, views = (mapping(provenance.get(name)) for name in ("task", "data"))
+    data = {name: mapping(part).get("digest") for name, part in sorted(views.items())}
     if not data or None in data.values():
         return ""
-    facts = [
-        data,
-        task.get("split"),
-        task.get("recipe"),
-        [_mapping(row).get("key") for row in task.get("references") or ()],
-    ]
+    keys = [mapping(row).get("key") for row in task.get("references") or ()]
+    facts = [data, task.get("split"), task.get("recipe"), keys]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a value that is a mapping, and an empty one for any other."""
     return value if isinstance(value, Mapping) else {}
 
 

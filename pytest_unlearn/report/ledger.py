@@ -1,4 +1,4 @@
-"""The session's ledger: what every test claimed, found and ended as. Counts what was planned, not only what ran."""
+"""Collect what every test claimed, found and ended as, planned ones too."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUTCOMES = ("passed", "xpassed", "skipped", "xfailed", "rerun", "failed", "error
 
 @dataclass
 class Ledger:
-    """Collects what tests report; `freeze` gives what gate and renderers read."""
+    """Collect what tests report; `freeze` gives what gate and renderers read."""
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     outcomes: dict[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Ledger:
         }
 
     def _spent(self, entry: Mapping[str, Any]) -> float | None:
-        """How long the entry's test took; None where nobody said."""
+        """Look up how long the entry's test took; None where that is unknown."""
         return round(self.seconds[entry["nodeid"]], 3) or None
 
     def _without_evidence(self, seen: set[str]) -> list[dict[str, Any]]:
@@ -98,7 +98,7 @@ class Ledger:
 
 
 def count(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """How many claims there are, and how many of each verdict."""
+    """Count the claims, and those of each verdict."""
     counts = {"claims": 0, **dict.fromkeys(WORDS.values(), 0)}
     for entry in entries:
         counts["claims"] += 1

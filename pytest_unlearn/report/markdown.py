@@ -1,4 +1,4 @@
-"""The ledger as report.md, fit for a pull request, and as a section of GitHub's job summary.
+"""Write the ledger as report.md, and as a section of GitHub's job summary.
 
 The summary is a file that steps append to, of a limited size.
 """
@@ -61,7 +61,7 @@ def _details(entry: Mapping[str, Any]) -> str:
         f"decided by {evidence['decided_by']} ({estimate['method']}, one-sided {estimate['confidence']:.0%})",
         wording.sizes(estimate),
         *(f"{name}, {role}: {interval}" for name, role, interval in attacks(evidence)),
-        *(f"control: {control['says']}" for control in _controls(evidence["controls"])),
+        *(f"control: {control['says']}" for control in wording.controls_of(evidence)),
         *(f"{name} from {source}" for name, source in sorted(evidence["claim"].get("sources", {}).items())),
         *evidence.get("reasons", ()),
         *evidence.get("advice", ()),
@@ -71,10 +71,6 @@ def _details(entry: Mapping[str, Any]) -> str:
         facts.append("most exposed, by index: " + ", ".join(exposed))
     title = f"### {escape(evidence['claim']['name'])}: {evidence['verdict']} in {escape(entry['nodeid'])}"
     return "\n".join([title, "", escape(wording.sentence(entry)), "", *(f"* {escape(fact)}" for fact in facts)])
-
-
-def _controls(controls: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
 
 
 def escape(text: str) -> str:

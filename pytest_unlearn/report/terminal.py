@@ -1,4 +1,4 @@
-"""The ledger as terminal lines: counts first, then one line a claim.
+"""Lay the ledger out in terminal lines: counts, then one line a claim.
 
 Below a search for failing requests: what was tried, the worst of it, and how to see it again.
 """

@@ -1,11 +1,11 @@
-"""Wording that all renderers share: a claim and a run in a sentence, and what neither may be taken for."""
+"""Word claims and runs for all renderers, and what neither may be taken for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_unlearn.core.claim_table import SEVERITY, TABLE, View
+from pytest_unlearn.core.claim_table import SEVERITY, TABLE
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.ledger import reconcile
 
@@ -15,10 +15,6 @@ THREAT_MODEL = (
     "succeed, and a provider who controls the model can defeat any test of the model alone (Thudi et al. 2022; Zhang "
     "et al. 2024). The digests, seeds and settings in report.json let the run be reproduced."
 )
-HEADLINES: Mapping[tuple[str, str], str] = View(
-    lambda: {(name, verdict): text for name, spec in TABLE.items() for verdict, text in spec.headlines.items()}
-)
-"""What a verdict means for its claim."""
 DEFAULTS = {
     "PASS": "the claim holds at the stated confidence",
     "FAIL": "the claim is refuted",
@@ -29,8 +25,8 @@ DEFAULTS = {
 
 def headline_of(evidence: Mapping[str, Any]) -> str:
     """Say what a verdict means for its claim, without numbers."""
-    verdict = evidence["verdict"]
-    return HEADLINES.get((evidence["claim"]["name"], verdict), DEFAULTS[verdict])
+    verdict, spec = evidence["verdict"], TABLE.get(evidence["claim"]["name"])
+    return DEFAULTS[verdict] if spec is None else spec.headlines.get(verdict, DEFAULTS[verdict])
 
 
 def sentence(entry: Mapping[str, Any]) -> str:
@@ -80,7 +76,7 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
 
 
 def is_proven(entry: Mapping[str, Any]) -> bool:
-    """Tell whether a claim is a PASS that its evidence bears out, in a test that passed."""
+    """Tell whether a claim is a PASS that its evidence bears out and its test passed."""
     evidence = entry.get("evidence", {})
     plainly = evidence.get("verdict") == "PASS" and entry["outcome"] == "passed"
     return bool(plainly and next(unproven(evidence), None) is None)
@@ -90,6 +86,19 @@ def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
     """Order the entries' positions: first those that need attention."""
     rank = [(is_proven(entry), -SEVERITY[entry["evidence"]["verdict"]]) for entry in entries]
     return sorted(range(len(entries)), key=rank.__getitem__)
+
+
+def next_steps(evidence: Mapping[str, Any]) -> list[str]:
+    """List the advice, first how many examples would settle the claim."""
+    needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
+    given = list(evidence["advice"])
+    return given if not needed or any(needed in step for step in given) else [needed, *given]
+
+
+def controls_of(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """List the controls that evidence has."""
+    controls = evidence["controls"]
+    return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
 
 
 def counts(estimate: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Write the rendered report: its own files, all together and whole or none, and the job summary on GitHub."""
+"""Write the report's files, all whole or none, and the job summary on GitHub."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 @dataclass(frozen=True)
 class Written:
-    """The files written, why they could not be (`problem`), and a `remark` besides."""
+    """Hold the files written, why they could not be (`problem`), and a `remark`."""
 
     paths: tuple[Path, ...] = ()
     problem: str = ""

@@ -1,4 +1,4 @@
-"""How much a search may spend: requests, trainings or seconds, whichever is used up first."""
+"""Budget: the requests, trainings or seconds that a search may spend."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Budget:
                 raise ValueError(f"a budget's {name} must be at least 1, not {bound!r}.")
 
     def spent(self, *, requests: int = 0, trainings: int = 0, seconds: float = 0.0) -> bool:
-        """Whether one of the bounds is reached."""
+        """Tell whether one of the bounds is reached."""
         pairs = ((self.requests, requests), (self.trainings, trainings), (self.seconds, seconds))
         return any(bound is not None and used >= bound for bound, used in pairs)
 
 
 def as_budget(budget: int | timedelta | Budget) -> Budget:
-    """A number of requests, or a time, as a budget.
+    """Take a number of requests, or a time, as a budget.
 
     Raises:
         ValueError: a bound below 1, or something that is no budget.

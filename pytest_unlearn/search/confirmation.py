@@ -1,9 +1,8 @@
-"""One request looked into: at first, and where that sees something, with fresh eyes and beside a retrained model.
+"""Evaluate one request: screen it in the search, and confirm a suspicion with everything fresh.
 
-The worst of many noisy estimates is beyond any limit by luck. So a first look only raises suspicion; what fails a test
-is a new audit of that one request, with fresh seeds, fresh controls and models retrained without it.
-
-Look at one request with models of its own: while searching, and again with fresh seeds, controls and references.
+The worst of many noisy estimates is beyond any limit by luck. So screening only raises suspicion; what fails a test is
+a new audit of that one request, with fresh seeds, fresh controls and models retrained without it. Where a retrained
+model looks no better, nothing can be told.
 """
 
 from __future__ import annotations
@@ -16,19 +15,18 @@ import numpy as np
 
 from pytest_unlearn.claims.forgotten.audit import audit_forgotten
 from pytest_unlearn.core.evidence import Evidence
-from pytest_unlearn.data.split import Split
 from pytest_unlearn.search.request import ForgetRequest
 from pytest_unlearn.search.screening import (
     CONFIRMATION,
-    HONEST,
-    HONEST_AGAIN,
-    REPLICATE,
-    SAME_MODEL,
+    REPEAT_ON_SEARCHED_MODEL,
+    REPEAT_SEARCH,
+    RETRAINED_CONFIRMATION,
+    RETRAINED_CONTROL,
     SEARCH,
-    Bench,
+    RequestResult,
+    RequestRunner,
     Stage,
-    Trial,
-    trial_of,
+    result_of_entry,
 )
 from pytest_unlearn.search.unlearned import UnlearnedRequest
 from pytest_unlearn.task import UnlearningTask
@@ -40,186 +38,180 @@ NO_BETTER = "a model retrained without it looks no better"
 
 @dataclass(frozen=True)
 class Attempt:
-    """A trial of one request, and what was raised; `fails` says that fresh eyes confirmed it, by `evidence` if any.
+    """The result of one request, and what was raised.
 
-    `rejected` is what they gave instead, where they did not bear out a suspicion.
+    `fails` if it was confirmed, by `evidence` if there is any; `rejected` is what the confirmation gave instead, where
+    it did not bear out a suspicion.
     """
 
-    trial: Trial
+    result: RequestResult
     error: BaseException | None = None
     evidence: Evidence | None = None
     fails: bool = False
     rejected: str = ""
 
 
-Look = Callable[[ForgetRequest, Stage], Attempt]
+Evaluate = Callable[[ForgetRequest, Stage], Attempt]
 
 
-def scrutinise(look: Look, request: ForgetRequest, *, settle: bool = True) -> Attempt:
-    """Look at a request, and at what raises suspicion or cannot be judged until it is known why.
+def confirm_suspicion(evaluate: Evaluate, request: ForgetRequest, *, explain: bool = True) -> Attempt:
+    """Evaluate a request, and again what is suspicious or cannot be judged, until it is clear.
 
     Args:
-        look: at a request, in a stage.
+        evaluate: a request in a stage.
         request: which.
-        settle: whether to find out why a suspicion was not confirmed.
+        explain: whether to find out why a suspicion was not confirmed.
     """
-    first = look(request, SEARCH)
-    if first.trial.suspicious:
-        return _suspected(look, request, first, settle)
-    return _doubted(look, request, first) if first.trial.doubt else first
+    first = evaluate(request, SEARCH)
+    if first.result.suspicious:
+        return _resolve_suspicion(evaluate, request, first, explain)
+    return _resolve_doubt(evaluate, request, first) if first.result.doubt else first
 
 
-def _suspected(look: Look, request: ForgetRequest, first: Attempt, settle: bool) -> Attempt:
-    """A suspicion is confirmed, or put aside by a look that passes; if it is neither, it stands."""
-    again = look(request, CONFIRMATION)
-    if again.trial.suspicious:
-        return _failing([first, again])
-    if not settle:
-        return _settled([first, again])
-    honest = look(request, HONEST)
-    if honest.trial.suspicious or honest.trial.doubt or honest.trial.obstacle:
-        return _untestable([first, again, honest])
-    if again.trial.doubt or not again.trial.powerful:
-        more = look(request, REPLICATE)
-        if not more.trial.suspicious:
-            same = look(request, SAME_MODEL)
-            looks = [first, again, honest, more, same]
-            return _settled(looks, doubt=ONE_SEED) if same.trial.suspicious else _untestable(looks, NOT_AGAIN)
-        return _settled([first, again, honest, more], doubt=f"seen twice in the search, {says(again)} when audited")
-    same = look(request, SAME_MODEL)
-    unlike = same.trial.suspicious or same.trial.doubt
-    return _settled([first, again, honest, same], doubt=ONE_SEED if unlike else "")
+def _resolve_suspicion(evaluate: Evaluate, request: ForgetRequest, first: Attempt, explain: bool) -> Attempt:
+    """Confirm a suspicion, or put it aside by an audit that passes; else it stands."""
+    confirmation = evaluate(request, CONFIRMATION)
+    if confirmation.result.suspicious:
+        return _confirmed([first, confirmation])
+    if not explain:
+        return _unconfirmed([first, confirmation])
+    control = evaluate(request, RETRAINED_CONTROL)
+    attempts = [first, confirmation, control]
+    if control.result.suspicious or control.result.doubt or control.result.obstacle:
+        return _not_testable(attempts)
+    if confirmation.result.judged:
+        attempts.append(evaluate(request, REPEAT_ON_SEARCHED_MODEL))
+        repeated = attempts[-1].result
+        return _unconfirmed(attempts, doubt=ONE_SEED if repeated.suspicious or repeated.doubt else "")
+    again = evaluate(request, REPEAT_SEARCH)
+    attempts.append(again)
+    if again.result.suspicious:
+        return _unconfirmed(attempts, doubt=f"seen twice in the search, {describe(confirmation)} when audited")
+    audited = evaluate(request, REPEAT_ON_SEARCHED_MODEL)
+    attempts.append(audited)
+    return _unconfirmed(attempts, doubt=ONE_SEED) if audited.result.suspicious else _not_testable(attempts, NOT_AGAIN)
 
 
-def _doubted(look: Look, request: ForgetRequest, first: Attempt) -> Attempt:
-    """An answer that cannot be judged counts, unless a retrained model's cannot be either, or fresh ones can."""
-    honest = look(request, HONEST)
-    unexcused = first.trial.kinds - honest.trial.kinds
-    if honest.trial.obstacle or not unexcused:
-        return _untestable([first, honest])
-    looks = [first, honest, look(request, CONFIRMATION)]
-    again = looks[-1].trial
-    if again.suspicious:
-        return _failing(looks)
-    looks.append(look(request, SAME_MODEL if again.powerful and not again.doubt else HONEST_AGAIN))
-    last = looks[-1].trial
-    if again.powerful and not again.doubt:
-        unlike = last.suspicious or last.doubt
-        return _settled(looks, doubt=ONE_SEED if unlike else "", kinds=first.trial.kinds & last.kinds)
-    if "astray everywhere" not in unexcused and (last.doubt or not (last.powerful or again.doubt)):
-        return _untestable(looks)
-    return _settled(
-        looks, doubt=f"{says(looks[2])}, unlike of a retrained model", kinds=first.trial.kinds & again.kinds
+def _resolve_doubt(evaluate: Evaluate, request: ForgetRequest, first: Attempt) -> Attempt:
+    """Keep a doubt, unless a retrained model's answers cannot be judged either, or fresh ones can."""
+    control = evaluate(request, RETRAINED_CONTROL)
+    unexcused = first.result.kinds - control.result.kinds
+    if control.result.obstacle or not unexcused:
+        return _not_testable([first, control])
+    confirmation = evaluate(request, CONFIRMATION)
+    attempts = [first, control, confirmation]
+    if confirmation.result.suspicious:
+        return _confirmed(attempts)
+    if confirmation.result.judged:
+        attempts.append(evaluate(request, REPEAT_ON_SEARCHED_MODEL))
+        repeated = attempts[-1].result
+        doubt = ONE_SEED if repeated.suspicious or repeated.doubt else ""
+        return _unconfirmed(attempts, doubt=doubt, kinds=first.result.kinds & repeated.kinds)
+    attempts.append(evaluate(request, RETRAINED_CONFIRMATION))
+    retrained = attempts[-1].result
+    if "uncorrelated everywhere" not in unexcused and (
+        retrained.doubt or not (retrained.powerful or confirmation.result.doubt)
+    ):
+        return _not_testable(attempts)
+    return _unconfirmed(
+        attempts,
+        doubt=f"{describe(confirmation)}, unlike of a retrained model",
+        kinds=first.result.kinds & confirmation.result.kinds,
     )
 
 
-def _failing(looks: list[Attempt]) -> Attempt:
-    """The last look confirms what the first one raised."""
-    trial = replace(
-        looks[0].trial, suspicious=True, powerful=True, doubt="", kinds=frozenset(), trainings=_trainings(looks)
+def _confirmed(attempts: list[Attempt]) -> Attempt:
+    """Sum up attempts of which the last confirms what the first one raised."""
+    first, last = attempts[0], attempts[-1]
+    result = replace(
+        first.result, suspicious=True, powerful=True, doubt="", kinds=frozenset(), trainings=_trainings(attempts)
     )
-    return Attempt(trial, looks[-1].error, looks[-1].evidence, fails=True)
+    return Attempt(result, last.error, last.evidence, fails=True)
 
 
-def _settled(looks: list[Attempt], *, doubt: str = "", kinds: frozenset[str] = frozenset()) -> Attempt:
-    """Nothing is confirmed; a doubt may stand."""
-    first = looks[0]
-    trial = replace(first.trial, doubt=doubt, kinds=kinds, trainings=_trainings(looks))
-    return Attempt(trial, first.error, rejected=says(looks[1]) if first.trial.suspicious else "")
+def _unconfirmed(attempts: list[Attempt], *, doubt: str = "", kinds: frozenset[str] = frozenset()) -> Attempt:
+    """Sum up attempts that confirm nothing; a doubt may stand."""
+    first = attempts[0]
+    result = replace(first.result, doubt=doubt, kinds=kinds, trainings=_trainings(attempts))
+    return Attempt(result, first.error, rejected=describe(attempts[1]) if first.result.suspicious else "")
 
 
-def _untestable(looks: list[Attempt], why: str = NO_BETTER) -> Attempt:
-    """Nothing can be told here: what is seen is seen in an honest model as well, or once and never again."""
-    settled = _settled(looks)
-    return replace(settled, trial=replace(settled.trial, powerful=False, obstacle=why))
+def _not_testable(attempts: list[Attempt], why: str = NO_BETTER) -> Attempt:
+    """Sum up attempts that can tell nothing."""
+    unconfirmed = _unconfirmed(attempts)
+    return replace(unconfirmed, result=replace(unconfirmed.result, powerful=False, obstacle=why))
 
 
-def _trainings(looks: list[Attempt]) -> int:
-    return sum(look.trial.trainings for look in looks)
+def _trainings(attempts: list[Attempt]) -> int:
+    return sum(attempt.result.trainings for attempt in attempts)
 
 
-def says(seen: Attempt) -> str:
-    """What a look gave, in a line."""
-    if seen.evidence is not None:
-        return str(seen.evidence.verdict)
-    if seen.error is not None:
-        return f"{type(seen.error).__name__}: {str(seen.error).split(chr(10))[0].rstrip('.')}"
-    return seen.trial.obstacle or "it held"
+def describe(attempt: Attempt) -> str:
+    """Describe what an attempt gave, in a line."""
+    if attempt.evidence is not None:
+        return str(attempt.evidence.verdict)
+    if attempt.error is not None:
+        return f"{type(attempt.error).__name__}: {str(attempt.error).split(chr(10))[0].rstrip('.')}"
+    return attempt.result.obstacle or "it held"
 
 
-def guarded(bench: Bench, request: ForgetRequest, look: Callable[[], Attempt]) -> Attempt:
-    """A look that is not taken, or does not count, where nothing can be asked of any method.
+def run_guarded(runner: RequestRunner, request: ForgetRequest, run: Callable[[], Attempt]) -> Attempt:
+    """Run an evaluation that counts only where something can be asked of any method.
 
     What the method or the test raises is theirs, unless the recipe cannot be trained on what is left either.
 
     Raises:
         BaseException: what neither of them raised, such as an interrupt.
     """
-    steps = bench.steps(request)
-    if obstacle := bench.obstacle(steps):
-        return Attempt(bench.untested(request, obstacle))
+    steps = runner.steps(request)
+    if obstacle := runner.obstacle(steps):
+        return Attempt(runner.blank_result(request, obstacle))
     try:
-        return look()
+        return run()
     except BaseException as error:
-        names = {kind.__name__ for kind in type(error).__mro__}
+        names = class_names(error)
         outcome = "OutcomeException" in names  # of pytest: not an Exception
         if not (outcome or isinstance(error, Exception)) or {"Exit", "FlakyFailure", "InvalidArgument"} & names:
             raise
         if {"Skipped", "UnsatisfiedAssumption", "Unsupported"} & names:
-            return Attempt(bench.untested(request, f"left out ({type(error).__name__})"))
-        if why := bench.why_not_trained(steps):
-            return Attempt(bench.untested(request, f"the recipe cannot be trained on what is left ({why})"))
-        return Attempt(bench.crashed(request, error), error)
+            return Attempt(runner.blank_result(request, f"left out ({type(error).__name__})"))
+        if why := runner.why_not_trained(steps):
+            return Attempt(runner.blank_result(request, f"the recipe cannot be trained on what is left ({why})"))
+        return Attempt(runner.crashed_result(request, error), error)
 
 
-def task_for(bench: Bench, request: ForgetRequest, stage: Stage) -> UnlearningTask:
-    """The task to audit a request with: references and controls of this stage."""
-    split = bench.task.split
+def class_names(error: BaseException) -> set[str]:
+    """Name an error's classes: what raises it may be no dependency of this package."""
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def task_for(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> UnlearningTask:
+    """Build the task to audit a request with: references and controls of this stage."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a request may well ask for some rows of a group only
-        asked = Split(
-            split.train,
-            np.unique(np.concatenate(bench.steps(request))),
-            split.test,
-            controls=bench.controls(stage.half),
-            groups=split.groups,
-            match=split.match,
-            control_groups=bench.control_groups(stage.half),
+        return runner.task.with_request(
+            np.unique(np.concatenate(runner.steps(request))),
+            controls=runner.controls(stage.half),
+            control_groups=runner.control_groups(stage.half),
+            references=stage.references,
+            seed=runner.task.seed + stage.first_seed,
         )
-    task = UnlearningTask(
-        asked,
-        bench.task.recipe,
-        original=bench.task.original,
-        references=stage.references,
-        seed=bench.task.seed + stage.first_seed,
-        cache_dir=bench.task.store.directory,
-        device=bench.task.device,
-        n_jobs=bench.task.n_jobs,
-        fresh=bench.task.fresh,
-    )
-    task.progress = bench.task.progress
-    return task
 
 
-def unlearned(bench: Bench, request: ForgetRequest, stage: Stage) -> UnlearnedRequest:
-    """What the method leaves of the original after a request, and the task to audit it with."""
-    return UnlearnedRequest(bench.model(request, stage), task_for(bench, request, stage))
+def unlearn_request(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> UnlearnedRequest:
+    """Run the method on a request, and give the task to audit what it left."""
+    return UnlearnedRequest(runner.model(request, stage), task_for(runner, request, stage))
 
 
-def confirm(bench: Bench, request: ForgetRequest, stage: Stage = CONFIRMATION) -> Evidence:
-    """The evidence on one request by the full audit, none of whose parts the search has touched but the original."""
-    seen = unlearned(bench, request, stage)
-    return audit_forgotten(seen.model, seen.task.forget, bench.limit, confidence=bench.confidence)
-
-
-def look(bench: Bench, request: ForgetRequest, stage: Stage) -> Attempt:
+def evaluate_request(runner: RequestRunner, request: ForgetRequest, stage: Stage) -> Attempt:
     """Screen a request while searching; audit it in every other stage."""
 
-    def looked() -> Attempt:
+    def run() -> Attempt:
         if stage.half == 0:
-            return Attempt(bench.screened(request, bench.model(request, stage), stage))
-        evidence = confirm(bench, request, stage)
-        trial = trial_of(bench.untested(request, ""), evidence.to_json(), stage.references + 1)
-        return Attempt(trial, evidence=evidence)
+            return Attempt(runner.screen_request(request, runner.model(request, stage), stage))
+        unlearned = unlearn_request(runner, request, stage)
+        evidence = audit_forgotten(unlearned.model, unlearned.task.forget, runner.limit, confidence=runner.confidence)
+        result = result_of_entry(runner.blank_result(request, ""), evidence.to_json(), stage.references + 1)
+        return Attempt(result, evidence=evidence)
 
-    return guarded(bench, request, looked)
+    return run_guarded(runner, request, run)

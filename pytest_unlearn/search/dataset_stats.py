@@ -1,4 +1,4 @@
-"""What is known of the training examples, each computed when a family of requests first asks for it."""
+"""DatasetStats: what families rank training examples by, computed when first asked for."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
-from pytest_unlearn.search.half_models import Pool, build_pool
+from pytest_unlearn.search.fold_models import FoldModels, train_fold_models
 from pytest_unlearn.search.request import Space
 from pytest_unlearn.task import UnlearningTask, View
 
 NEIGHBOURS = 10
 
 
-class Facts:
-    """The training examples of a task, what the original model makes of them, and what a pool of models does.
+class DatasetStats:
+    """The training examples of a task, and what the original model and fold models make of them.
 
     Args:
         task: the task whose training set requests are made from.
@@ -36,9 +36,9 @@ class Facts:
         self.held_out_groups: IntArray | None = None if owned is None else owned[self.held_out.indices]
 
     @cached_property
-    def pool(self) -> Pool:
-        """Models trained on halves of train."""
-        return build_pool(self.task, self.train, self.held_out)
+    def fold_models(self) -> FoldModels:
+        """Models that each left out a fifth of train, and what they answer."""
+        return train_fold_models(self.task, self.train, self.held_out)
 
     @cached_property
     def inputs(self) -> FloatArray:
@@ -53,7 +53,7 @@ class Facts:
 
     @property
     def features(self) -> FloatArray:
-        """The space in which the original model tells examples apart: its logits, centred for each example."""
+        """The original model's logits, centred for each example."""
         logits = self.original.logits
         return np.asarray(logits - logits.mean(axis=1, keepdims=True))
 
@@ -70,7 +70,7 @@ class Facts:
     @cached_property
     def memorisation(self) -> FloatArray:
         """How much an example's own label depends on having been trained on it."""
-        return self.pool.memorisation(self.original.labels)
+        return self.fold_models.memorisation(self.original.labels)
 
     @cached_property
     def remoteness(self) -> FloatArray:
@@ -84,7 +84,7 @@ class Facts:
 
     @cached_property
     def distance_to_centre(self) -> FloatArray:
-        """Distance to the mean of all examples in feature space: those near it are entangled with all others.
+        """Distance to the mean of all in feature space: those near it are entangled with others.
 
         Source: the embedding that Zhao et al. 2024 (RUM) score the entanglement of forget and retain set in.
         """

@@ -1,41 +1,75 @@
-"""Have Hypothesis draw deletion requests, and shrink one that fails; its example database keeps what failed."""
+"""Have Hypothesis draw deletion requests until one fails, and make that one smaller."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
+from pytest_unlearn.core.progress import Progress, told
 from pytest_unlearn.search.budget import Budget
-from pytest_unlearn.search.confirmation import Attempt
+from pytest_unlearn.search.confirmation import Attempt, Evaluate, confirm_suspicion
 from pytest_unlearn.search.request import ForgetRequest
-from pytest_unlearn.search.survives import MOST_SHRINKING
+from pytest_unlearn.search.verdict import Search
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-MOST_DRAWS = 10_000  # where the budget is not a number of requests
+MOST_SHRINKING = 40
+MOST_DRAWS = 100_000  # where the budget is not a number of requests
+PATIENCE = 2_000  # draws in a row that are not due, after which none will be
+
+Due = Callable[[ForgetRequest, Collection[ForgetRequest]], bool]
 
 
-def budget_spent(budget: Budget, tried: list[Attempt], started: float) -> bool:
-    """Whether these attempts, and the time since `started`, use up a budget."""
-    trainings = sum(seen.trial.trainings for seen in tried)
-    return budget.spent(requests=len(tried), trainings=trainings, seconds=time.monotonic() - started)
+def search_requests(
+    requests: SearchStrategy[ForgetRequest],
+    evaluate: Evaluate,
+    budget: Budget,
+    progress: Progress,
+    *,
+    key: str = "",
+    seed: int | None = None,
+    due: Due | None = None,
+) -> Search:
+    """Search until a request is confirmed to fail, and make it smaller.
+
+    `evaluate` is called with a request and a stage, of which the confirmation alone counts; the rest as in `explore`.
+    """
+    failing = False
+
+    def attempt(request: ForgetRequest) -> Attempt:
+        nonlocal failing
+        done = confirm_suspicion(evaluate, request, explain=not failing)
+        if not failing:
+            tell(done.result)
+        failing = failing or done.fails
+        return done
+
+    with told(progress, budget.requests, "searching requests", str) as tell:
+        return search_of(explore(requests, attempt, budget=budget, key=key, seed=seed, due=due))
 
 
-class _Spent(BaseException):
-    """Ends Hypothesis's run: it takes an Exception for a failure of the test."""
+def search_of(tried: list[Attempt]) -> Search:
+    """Read attempts as a search up to the first failure, and the smallest one after it."""
+    failing = [attempt for attempt in tried if attempt.fails]
+    if not failing:
+        return Search(tuple(tried))
+    searched = tried.index(failing[0]) + 1
+    smallest = min(failing, key=lambda attempt: (attempt.result.examples, len(repr(attempt.result.request))))
+    return Search(tuple(tried[:searched]), shrinking=len(tried) - searched, failure=smallest)
 
 
 def explore(
     requests: SearchStrategy[ForgetRequest],
     attempt: Callable[[ForgetRequest], Attempt],
     *,
-    spent: Callable[[list[Attempt]], bool],
-    draws: int | None,
-    key: str,
+    budget: Budget,
+    key: str = "",
+    seed: int | None = None,
+    due: Due | None = None,
     shrinking: int = MOST_SHRINKING,
 ) -> list[Attempt]:
     """Attempt requests until one fails, then ever simpler ones; every attempt, in order.
@@ -43,59 +77,81 @@ def explore(
     Args:
         requests: what to draw from.
         attempt: tries a request; asked once of each.
-        spent: whether the search is over after these attempts.
-        draws: how many requests Hypothesis may draw.
+        budget: what may be spent until one fails; the first is tried in any case.
         key: names the test in Hypothesis's example database.
+        seed: of the draws, which then depend on nothing else and are kept in no database.
+        due: which draws are tried, given those that were; all by default.
         shrinking: how many simpler requests are tried.
 
     Raises:
         Exception: what Hypothesis itself finds wrong, such as a strategy that yields nothing.
     """
-    from hypothesis import HealthCheck, Phase, assume, given, settings, target
+    from hypothesis import HealthCheck, Phase, Verbosity, assume, given, settings, target
+    from hypothesis import seed as seeded
     from hypothesis.errors import HypothesisException, Unsatisfiable
 
+    started = time.monotonic()
     tried: dict[ForgetRequest, Attempt] = {}
+    passed, shrinks = 0, False  # draws in a row that were not due; whether this run has come to the failure
 
-    def over() -> bool:
-        """Whether nothing more is to be attempted, in the search or, after a failure, in making it smaller."""
-        every = list(tried.values())
-        first = next((place for place, seen in enumerate(every) if seen.fails), None)
-        if not every:
-            return False
-        return spent(every) if first is None else len(every) - first > shrinking
+    def over(first_failure: int | None) -> bool:
+        if first_failure is not None:
+            return len(tried) - first_failure > shrinking
+        trainings = sum(attempt.result.trainings for attempt in tried.values())
+        seconds = time.monotonic() - started
+        return bool(tried) and budget.spent(requests=len(tried), trainings=trainings, seconds=seconds)
+
+    def first_failure() -> int | None:
+        return next((place for place, attempt in enumerate(tried.values()) if attempt.fails), None)
 
     def of_any(request: ForgetRequest) -> None:
+        nonlocal passed, shrinks
         if request not in tried:
-            if over():
+            failure = first_failure()
+            if over(failure) or passed > PATIENCE:
                 raise _Spent
+            if due is not None and not (due(request, tried) if failure is None else shrinks):
+                passed += 1
+                return
             tried[request] = attempt(request)
-        seen = tried[request]
-        if math.isfinite(seen.trial.excess):
-            target(seen.trial.excess, label="how far beyond what was claimed")
-        assume(not seen.trial.obstacle)  # counted, and of no use to the search
-        if seen.fails:
-            raise AssertionError(str(seen.trial)) from seen.error
+        passed, done = 0, tried[request]
+        if math.isfinite(done.result.excess):
+            target(done.result.excess, label="how far beyond what was claimed")
+        assume(not done.result.obstacle)  # counted, and of no use to the search
+        if done.fails:
+            shrinks = True
+            raise AssertionError(str(done.result)) from done.error
 
     # Hypothesis tells failures apart by type and line: raised here, one failure is as good as another.
-    options: dict[str, Any] = {"derandomize": True, "database": None} if os.environ.get("CI") else {}
+    options: dict[str, Any] = {"phases": [phase for phase in Phase if phase is not Phase.explain]}
+    if seed is not None:
+        options = {"phases": [Phase.generate, Phase.shrink], "database": None, "verbosity": Verbosity.quiet}
+    elif os.environ.get("CI"):
+        options |= {"derandomize": True, "database": None}
     run = settings(
-        max_examples=draws or MOST_DRAWS,
+        max_examples=MOST_DRAWS if due is not None else budget.requests or MOST_DRAWS,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
-        phases=[phase for phase in Phase if phase is not Phase.explain],
         **options,
     )(given(requests)(of_any))
     run.hypothesis.inner_test._hypothesis_internal_add_digest = key.encode()  # type: ignore[attr-defined]
-    try:
-        run()
-    except _Spent:
-        pass
-    except Unsatisfiable:
-        pass
-    except HypothesisException:
-        raise
-    except Exception:
-        if not any(seen.fails for seen in tried.values()):
+    before = -1
+    # Hypothesis shrinks for five minutes at most. A run with the same seed comes to the same place at once, for nothing
+    # is attempted twice, and goes on from there.
+    while before < 0 or (seed is not None and first_failure() is not None and before < len(tried)):
+        before, passed, shrinks = len(tried), 0, False
+        try:
+            (run if seed is None else seeded(seed)(run))()
+        except (_Spent, Unsatisfiable):
+            break
+        except HypothesisException:
             raise
+        except Exception:
+            if first_failure() is None:
+                raise
     return list(tried.values())
+
+
+class _Spent(BaseException):
+    """Ends Hypothesis's run: it takes an Exception for a failure of the test."""

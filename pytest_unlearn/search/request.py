@@ -1,9 +1,8 @@
-"""ForgetRequest: a deletion request as a small description that prints in one line and can be replayed exactly."""
+"""ForgetRequest: a deletion request that prints in one line and can be replayed exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 Space = Literal["input", "features"]
@@ -59,25 +58,9 @@ class ForgetRequest:
         ]
         return f"ForgetRequest({', '.join([repr(self.family), *given])})"
 
-    def smaller(self) -> Iterator[ForgetRequest]:
-        """Requests that are simpler than this one, the simplest first: fewer parts, fewer examples, the first draw."""
-        if self.parts:
-            yield from self.parts
-            if len(self.parts) > 2:
-                yield replace(self, parts=self.parts[:2])
-            for position, part in enumerate(self.parts):
-                for less in part.smaller():
-                    yield replace(self, parts=(*self.parts[:position], less, *self.parts[position + 1 :]))
-            return
-        for size in dict.fromkeys((self.size // 2, self.size * 3 // 4)):
-            if 0 < size < self.size:
-                yield replace(self, size=size)
-        if self.seed:
-            yield replace(self, seed=0)
-
 
 def as_request(given: Any) -> ForgetRequest:
-    """The request itself.
+    """Check that something is a request.
 
     Raises:
         TypeError: something else.

@@ -1,11 +1,10 @@
-"""forget_sets: deletion requests for Hypothesis, which shrink to few examples of a plain family.
-
-Which requests a search tries, in which order: every family at its largest first, then ever more varied ones.
-"""
+"""Deletion requests for Hypothesis, which shrink to few examples, and the order of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,16 +17,22 @@ if TYPE_CHECKING:
 
     from pytest_unlearn.data.split import Split
 
-
+ALL = (*FAMILIES, *COMPOSED)
+SPACES: tuple[Space, Space] = ("input", "features")
+WHOLE = ("whole-class", "group", "class-but-one", "all-but-one")  # as large as they are
+UNSIZED = ("single", *WHOLE)
+LABELLED = ("whole-class", "class-fraction", "class-but-one", "group")
 LARGEST_SHARE = 5  # of train, at most a fifth is asked for by default
-MOST_DRAWS = 99
+DRAWS = 100  # of one family and size
 MOST_PARTS = 3
+SIZES = 100  # of a search, as many between 1 and 10 examples as between 10 and 100
+CLASSES_AT_FIRST = 12  # asked for in the first round of a search
 
 
 def forget_sets(
     split: Split, families: Sequence[str] | None = None, sizes: tuple[int, int] | None = None
 ) -> SearchStrategy[ForgetRequest]:
-    """Deletion requests over a split's training set, as a Hypothesis strategy.
+    """Draw deletion requests over a split's training set: a Hypothesis strategy.
 
     Args:
         split: what was trained on; its own forget set plays no part.
@@ -42,41 +47,119 @@ def forget_sets(
         ValueError: a family that does not exist, or sizes out of order.
         TypeError: something other than a split.
     """
-    from hypothesis import strategies as st
-
     if not hasattr(split, "held_out"):
         raise TypeError(f"requests are drawn over a Split, such as task.split, not a {type(split).__name__}.")
     names = available(families, groups=split.groups is not None)
-    low, high = check_sizes(sizes) if sizes is not None else (1, max(1, len(split.train) // LARGEST_SHARE))
-    classes = len(split.classes)
-    owners = 0 if split.groups is None else len(set(split.groups.tolist()))
-    plain = [name for name in names if name not in COMPOSED] or ["random"]
+    low, high = check_sizes(sizes) if sizes is not None else (1, largest_request(split))
+    return _requests(split, names, range(low, high + 1))
 
-    def one(draw: DrawFn, name: str) -> ForgetRequest:
-        given: dict[str, Any] = {}
-        if name not in ("single", "whole-class", "group", "class-but-one", "all-but-one"):
-            given["size"] = draw(st.integers(low, high))
-        if name in ("whole-class", "class-fraction", "class-but-one", "group"):
-            given["label"] = draw(st.integers(0, (owners if name == "group" else classes) - 1))
-        if name in ("cluster", "near-duplicates"):
-            given["space"] = draw(st.sampled_from(SPACES))
-        if name not in ("whole-class", "group"):
-            given["seed"] = draw(st.integers(0, MOST_DRAWS))
-        return ForgetRequest(name, **given)
+
+def searched_forget_sets(split: Split, families: Sequence[str]) -> SearchStrategy[ForgetRequest]:
+    """Draw requests of every order of magnitude, one in four of the largest size."""
+    largest = largest_request(split)
+    sizes = [round(largest ** (step / SIZES)) for step in range(SIZES)] + [largest] * (SIZES // 3)
+    return _requests(split, families, sizes, share=True)
+
+
+def _requests(
+    split: Split, families: Sequence[str], sizes: Sequence[int], *, share: bool = False
+) -> SearchStrategy[ForgetRequest]:
+    """Draw a family and the settings of all, so that a plainer one can take its place.
+
+    One without a size is drawn with the largest, since others are to be as large. With `share`, the parts of a composed
+    request share its size.
+    """
+    from hypothesis import strategies as st
+
+    names = sorted(families, key=lambda name: (name in COMPOSED, name in UNSIZED))
+    plain = [name for name in names if name not in (*COMPOSED, "single")] or ["random"]
+    labels = {name: max(1, _groups(split)) if name == "group" else len(split.classes) for name in LABELLED}
+    last = len(sizes) - 1
+    strategies: dict[str, SearchStrategy[Any]] = {
+        "size": st.integers(0, last),
+        "label": st.sampled_from(range(max(labels.values()))),
+        "space": st.sampled_from(SPACES),
+        "seed": st.sampled_from(range(DRAWS)),
+    }
+    needed = [setting for setting in strategies if any(setting in _settings(name) for name in (*names, *plain))]
+    large = {**strategies, "size": st.integers(max(0, last - 1), last)}
+
+    def request(name: str, given: dict[str, Any], parts: int = 1) -> ForgetRequest:
+        settings = {setting: given[setting] for setting in _settings(name)}
+        if "size" in settings:
+            settings["size"] = max(1, sizes[settings["size"]] // parts)
+        if "label" in settings:
+            settings["label"] %= labels[name]
+        return ForgetRequest(name, **settings)
 
     @st.composite
     def requests(draw: DrawFn) -> ForgetRequest:
         name = draw(st.sampled_from(names))
+        given = [{setting: draw((large if name in UNSIZED else strategies)[setting]) for setting in needed}]
         if name not in COMPOSED:
-            return one(draw, name)
-        count = draw(st.integers(2, MOST_PARTS))
-        return ForgetRequest(name, parts=tuple(one(draw, draw(st.sampled_from(plain))) for _ in range(count)))
+            return request(name, given[0])
+        for _ in range(draw(st.integers(1, MOST_PARTS - 1))):
+            given.append({setting: draw(strategies[setting]) for setting in needed})
+        parts = len(given) if share else 1
+        return ForgetRequest(name, parts=tuple(request(draw(st.sampled_from(plain)), one, parts) for one in given))
 
     return requests()
 
 
+def _settings(name: str) -> list[str]:
+    """List the settings that a family looks at, so that its line holds no others."""
+    looked_at = {
+        "size": name not in (*UNSIZED, *COMPOSED),
+        "label": name in LABELLED,
+        "space": name in ("cluster", "near-duplicates"),
+        "seed": name not in ("whole-class", "group", *COMPOSED),
+    }
+    return [setting for setting, wanted in looked_at.items() if wanted]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The order of a search: every family has one turn a round.
+
+    The first round asks for the largest size, and for the classes one after the other; later ones for any size that an
+    attack may see something in. A family all of whose requests were tried does not hold up the others.
+    """
+
+    families: Sequence[str]
+    classes: int
+    groups: int
+    largest: int
+
+    def due(self, request: ForgetRequest, tried: Collection[ForgetRequest]) -> bool:
+        """Decide whether it is a request's turn after those that were tried."""
+        turns = Counter(one.family for one in tried)
+        most = {"whole-class": self.classes, "group": self.groups}
+        waiting = [name for name in self.families if turns[name] < most.get(name, DRAWS)]
+        turns["whole-class"] -= min(self.classes, CLASSES_AT_FIRST) - 1
+        current = max(0, min((turns[name] for name in waiting), default=len(tried)))
+        least = self.largest**0.5 if current or request.parts else self.largest
+        parts = request.parts or (request,)
+        size = len(parts) * min(self.largest if part.family in WHOLE else part.size for part in parts)
+        return turns[request.family] <= current and (size >= least or request.family == "single")
+
+
+def turns_of(split: Split, families: Sequence[str]) -> Turns:
+    """Order a search over a split's training set."""
+    return Turns(families, len(split.classes), _groups(split), largest_request(split))
+
+
+def largest_request(split: Split) -> int:
+    """Bound the examples of a request by default."""
+    return max(1, len(split.train) // LARGEST_SHARE)
+
+
+def _groups(split: Split) -> int:
+    """Count the groups of the training examples."""
+    return 0 if split.groups is None else len(np.unique(split.groups))
+
+
 def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
-    """The smallest and the largest size.
+    """Check the smallest and the largest size.
 
     Raises:
         ValueError: anything but two whole numbers from 1, in order.
@@ -87,14 +170,8 @@ def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
     return int(sizes[0]), int(sizes[1])
 
 
-ALL = (*FAMILIES, *COMPOSED)
-CLASSES_AT_FIRST = 12
-PATIENCE = 1000  # draws without a new request, after which there are none
-SPACES: tuple[Space, Space] = ("input", "features")
-
-
 def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...]:
-    """The families to search, plainest first; by default all, "group" only where groups are known.
+    """List the families to search, plainest first; all by default, "group" if there are any.
 
     Raises:
         ValueError: a name that is no family, or none at all.
@@ -102,67 +179,8 @@ def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...
     if isinstance(families, str) or not (families is None or all(isinstance(name, str) for name in families)):
         raise ValueError(f"families is a list of names, such as ['random', 'cluster'], not {families!r}.")
     chosen = tuple(families) if families is not None else tuple(name for name in ALL if groups or name != "group")
-    known = (*ALL, *CORRUPTING)
-    unknown = [name for name in chosen if name not in known]
+    existing = (*ALL, *CORRUPTING)
+    unknown = [name for name in chosen if name not in existing]
     if unknown or not chosen:
-        raise ValueError(f"families must be some of {', '.join(known)}, not {', '.join(unknown) or 'none'}.")
-    return tuple(name for name in known if name in chosen)
-
-
-def schedule(
-    families: Sequence[str], *, classes: int, groups: int = 0, largest: int, seed: int
-) -> Iterator[ForgetRequest]:
-    """Requests, the same for the same seed, each only once, as long as there are any that were not tried.
-
-    `largest` is the size that is tried first; an attack sees most there, and what it finds is made smaller afterwards.
-    """
-    rng = np.random.default_rng(seed)
-    seen: set[ForgetRequest] = set()
-    repeats = 0
-    for request in _rounds(families, classes, groups, largest, rng):
-        repeats = repeats + 1 if request in seen else 0
-        if repeats > PATIENCE:
-            return
-        if not repeats:
-            seen.add(request)
-            yield request
-
-
-def _rounds(
-    families: Sequence[str], classes: int, groups: int, largest: int, rng: np.random.Generator
-) -> Iterator[ForgetRequest]:
-    plain = [name for name in families if name not in COMPOSED and name != "single"] or ["random"]
-    for name in families:
-        if name == "whole-class":
-            yield from (ForgetRequest(name, label=k) for k in rng.permutation(classes)[:CLASSES_AT_FIRST].tolist())
-        elif name in COMPOSED:
-            yield ForgetRequest(name, parts=_parts("random" if "random" in plain else plain[0], largest // 2))
-        else:
-            yield _one(name, largest, seed=0, label=0)
-    while True:
-        for name in families:
-            size = max(1, round(largest ** rng.uniform(0.5, 1.0)))
-            draw, label = int(rng.integers(100)), int(rng.integers(max(1, groups if name == "group" else classes)))
-            if name in COMPOSED:
-                chosen = rng.choice(plain, size=2).tolist()
-                parts = tuple(_one(part, max(1, size // 2), draw + k, label + k) for k, part in enumerate(chosen))
-                yield ForgetRequest(name, parts=parts)
-            else:
-                yield _one(name, size, draw, label, SPACES[int(rng.integers(2))])
-
-
-def _parts(family: str, size: int) -> tuple[ForgetRequest, ...]:
-    return tuple(_one(family, max(1, size), seed, seed) for seed in (0, 1))
-
-
-def _one(family: str, size: int, seed: int, label: int, space: Space = "input") -> ForgetRequest:
-    """A request with only those settings that its family looks at, so that its line says no more than needed."""
-    if family in ("whole-class", "group"):
-        return ForgetRequest(family, label=label)
-    if family in ("class-but-one", "all-but-one"):
-        return ForgetRequest(family, seed=seed, label=label if family == "class-but-one" else 0)
-    if family == "class-fraction":
-        return ForgetRequest(family, size=size, seed=seed, label=label)
-    if family in ("cluster", "near-duplicates"):
-        return ForgetRequest(family, size=size, seed=seed, space=space)
-    return ForgetRequest(family, size=1 if family == "single" else size, seed=seed)
+        raise ValueError(f"families must be some of {', '.join(existing)}, not {', '.join(unknown) or 'none'}.")
+    return tuple(name for name in existing if name in chosen)

@@ -1,134 +1,24 @@
-"""Search, confirm, shrink: find a request that the method fails on, look again with fresh eyes, and make it small.
-
-audit_survives: does a method stand up to the deletion request that it is worst at, among many that were tried?
-"""
+"""audit_survives: does a method stand up to the deletion request that it is worst at?"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, Setting, resolve
 from pytest_unlearn.search.budget import Budget, as_budget
-from pytest_unlearn.search.confirmation import Attempt, Look, look, scrutinise
-from pytest_unlearn.search.families import FAMILIES
+from pytest_unlearn.search.confirmation import evaluate_request
+from pytest_unlearn.search.hypothesis_engine import search_requests
 from pytest_unlearn.search.request import ForgetRequest, as_request
-from pytest_unlearn.search.screening import CONFIRMATION, Bench, Trial
-from pytest_unlearn.search.strategies import available, schedule
+from pytest_unlearn.search.screening import CONFIRMATION, RequestRunner
+from pytest_unlearn.search.strategies import available, searched_forget_sets, turns_of
 from pytest_unlearn.search.verdict import Search, verdict_of
 from pytest_unlearn.task import UnlearningTask
 
-MOST_SHRINKING = 40
-
-
-def search(
-    bench: Bench,
-    look: Look,
-    requests: Iterable[ForgetRequest],
-    *,
-    budget: Budget,
-    families: Sequence[str] = tuple(FAMILIES),
-    watch: Callable[[Iterator[Trial]], Iterable[Trial]] = lambda trials: trials,
-) -> Search:
-    """Try requests until one is confirmed to fail, or the budget is spent.
-
-    Args:
-        bench: where requests are tried.
-        look: at a request, in a stage; the confirmation alone counts.
-        requests: which, in order.
-        budget: how many requests, trainings or seconds; making a found one smaller takes up to 40 more requests.
-        families: of the requests that a found one may be made smaller to.
-        watch: passes the trials on as they come, and shows them to somebody.
-    """
-    started = time.monotonic()
-    attempts: list[Attempt] = []
-
-    def tried() -> Iterator[Trial]:
-        for request in requests:
-            trainings = sum(attempt.trial.trainings for attempt in attempts)
-            spent = budget.spent(requests=len(attempts), trainings=trainings, seconds=time.monotonic() - started)
-            if attempts and spent:
-                return
-            attempts.append(scrutinise(look, request))
-            yield attempts[-1].trial
-
-    for _ in watch(tried()):
-        if attempts[-1].fails:
-            smallest, more = shrink(bench, look, attempts[-1], families)
-            return Search(tuple(attempts), more, smallest)
-    return Search(tuple(attempts))
-
-
-def shrink(
-    bench: Bench, look: Look, found: Attempt, families: Sequence[str], most: int = MOST_SHRINKING
-) -> tuple[Attempt, int]:
-    """Ever smaller and plainer requests near one that fails, each of them confirmed to fail.
-
-    Returns:
-        The smallest of them, and how many requests were tried for it.
-    """
-    request = found.trial.request
-    families = (*families, request.family, *(part.family for part in request.parts))
-    smallest, tried = found, {_examples(bench, request)}
-    while True:
-        for request in simpler(smallest.trial, families):
-            examples = _examples(bench, request)
-            if examples in tried:  # another family may name the same examples
-                continue
-            if len(tried) > most:
-                return smallest, len(tried) - 1
-            tried.add(examples)
-            attempt = scrutinise(look, request, settle=False)
-            if attempt.fails and attempt.trial.examples <= smallest.trial.examples:
-                smallest = attempt
-                break
-        else:
-            return smallest, len(tried) - 1
-
-
-def _examples(bench: Bench, request: ForgetRequest) -> tuple[bytes, ...]:
-    """The examples that a request names, step by step."""
-    return tuple(step.tobytes() for step in bench.steps(request))
-
-
-def simpler(found: Trial, families: Sequence[str]) -> Iterator[ForgetRequest]:
-    """Simpler requests: half as many examples of the same kind, then of any other, then three quarters as many."""
-    request = found.request
-    if request.parts:
-        for smaller in request.smaller():
-            if all(part.family in families for part in smaller.parts or (smaller,)):
-                yield smaller
-        return
-    half, most = found.examples // 2, found.examples * 3 // 4
-    yield from _alike(request, half)
-    yield from _of_any_family(request, families, half, seed=0)
-    yield from _alike(request, most)
-    yield from _of_any_family(request, families, half, seed=1)
-    yield from _of_any_family(request, families, most, seed=0)
-    if request.seed:
-        yield replace(request, seed=0)
-
-
-def _alike(request: ForgetRequest, size: int) -> Iterator[ForgetRequest]:
-    """The same draw, or the first, with another size."""
-    yield from (replace(request, size=size, seed=seed) for seed in dict.fromkeys((request.seed, 0)) if size)
-
-
-def _of_any_family(request: ForgetRequest, families: Sequence[str], size: int, seed: int) -> Iterator[ForgetRequest]:
-    """A draw of this size from every family, of the same class where there is one."""
-    for family in FAMILIES:
-        if size and family in families and family not in ("single", "whole-class", "group"):
-            yield ForgetRequest(family, size=size, seed=seed, label=request.label if family == "class-fraction" else 0)
-
-
-LARGEST_SHARE = 5  # of train: at most a fifth is asked for at once
 REQUESTS = 60
 
 
@@ -142,7 +32,7 @@ def audit_survives(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Evidence:
-    """Is there a deletion request that this method does not forget? Searched for, made small, and confirmed.
+    """Search for a deletion request that a method does not forget; make it small, and confirm it.
 
     Requests of every family are tried in turn and screened cheaply. One that looks bad is made smaller and plainer, and
     audited anew with fresh seeds, fresh controls and models retrained without it. Only that audit can FAIL.
@@ -172,14 +62,18 @@ def audit_survives(
     check(unlearner, task)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"the seed of a search is a whole number from 0, not {seed!r}.")
-    bound, bench = as_budget(budget), Bench(task, unlearner, limit.value, level.value)
+    bound, runner = as_budget(budget), RequestRunner(task, unlearner, limit.value, level.value)
     names = available(families, groups=task.split.groups is not None)
-    largest = max(1, len(task.split.train) // LARGEST_SHARE)
-    owners = 0 if bench.facts.groups is None else len(np.unique(bench.facts.groups))
-    wanted = schedule(names, classes=len(bench.facts.classes), groups=owners, largest=largest, seed=seed)
-    found = search(bench, partial(look, bench), wanted, budget=bound, families=names, watch=watching(task, bound))
+    search = search_requests(
+        searched_forget_sets(task.split, names),
+        partial(evaluate_request, runner),
+        bound,
+        task.progress,
+        seed=seed,
+        due=turns_of(task.split, names).due,
+    )
     return verdict_of(
-        found,
+        search,
         sources={"max_mia_auc": limit.source, "confidence": level.source},
         confidence=level.value,
         replay=partial(replay, given={"max_mia_auc": limit, "confidence": level}),
@@ -187,7 +81,7 @@ def audit_survives(
 
 
 def check(unlearner: Any, task: UnlearningTask) -> None:
-    """Whether a method and a task can be searched with.
+    """Check that a method and a task can be searched with.
 
     Raises:
         TypeError: what cannot be called, or no task.
@@ -204,14 +98,9 @@ def check(unlearner: Any, task: UnlearningTask) -> None:
 
 
 def replay(request: ForgetRequest, *, given: Mapping[str, Setting]) -> str:
-    """The line that audits this request again, at the same limit wherever it is run."""
+    """Write the line that audits this request again, at the same limit anywhere."""
     more = "".join(f", {name}={one.value!r}" for name, one in given.items() if one.source != "default")
     return f"audit_request(unlearner, task, {request!r}{more})"
-
-
-def watching(task: UnlearningTask, budget: Budget) -> Callable[[Iterator[Trial]], Iterable[Trial]]:
-    """Shows the trials of a search as the task shows its trainings."""
-    return lambda trials: task.progress(trials, budget.requests, "searching requests", str)
 
 
 def audit_request(
@@ -222,19 +111,19 @@ def audit_request(
     max_mia_auc: float = MAX_MIA_AUC,
     confidence: float = CONFIDENCE,
 ) -> Evidence:
-    """Does the method forget this one request? The audit that confirms what a search found, by itself.
+    """Audit one request as a search confirms it.
 
     Arguments and errors as in `audit_survives`; also a ValueError for a request that cannot be asked of any method.
     Returns the evidence of `audit_forgotten` on the request; FAIL where the method raises.
     """
     limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
     check(unlearner, task)
-    bench = Bench(task, unlearner, limit.value, level.value)
-    attempt = look(bench, as_request(request), CONFIRMATION)
+    runner = RequestRunner(task, unlearner, limit.value, level.value)
+    attempt = evaluate_request(runner, as_request(request), CONFIRMATION)
     if attempt.evidence is not None:
         return attempt.evidence
     if attempt.error is None:
-        raise ValueError(f"{request!r} cannot be audited: {attempt.trial.obstacle}.")
+        raise ValueError(f"{request!r} cannot be audited: {attempt.result.obstacle}.")
     failed = replace(attempt, fails=True)
     return verdict_of(
         Search((failed,), failure=failed),

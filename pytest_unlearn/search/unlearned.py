@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pytest_unlearn.search.dataset_stats import DatasetStats
+from pytest_unlearn.search.families import resolve
 from pytest_unlearn.search.request import ForgetRequest
-
-if TYPE_CHECKING:
-    from pytest_unlearn.task import UnlearningTask
-
-Steps = tuple[tuple[int, ...], ...]
+from pytest_unlearn.search.screening import unlearn_in_steps
+from pytest_unlearn.task import UnlearningTask
 
 KEPT_REQUESTS = 32  # how many answers are kept, each with its models
 
 
 @dataclass(frozen=True, repr=False)
 class UnlearnedRequest:
-    """A deletion request and the model it left behind; prints in one line, as Hypothesis shows values."""
+    """A deletion request and the model it left behind; prints in one line for Hypothesis."""
 
     model: Any
     task: UnlearningTask
@@ -35,28 +34,24 @@ class Unlearn:
 
     A request is a `ForgetRequest`, or the indices to forget; to name one twice changes nothing. Of a sequence, each
     step is run on what the last one left.
+    The task's original forgets, and its recipe trains the references of each request.
     """
 
-    def __init__(
-        self,
-        make_task: Callable[[tuple[int, ...]], UnlearningTask],
-        unlearner: Any,
-        steps_of: Callable[[ForgetRequest], Steps],
-        in_steps: Callable[[Steps], Any],
-    ) -> None:
-        self._make_task, self._unlearner = make_task, unlearner
-        self._steps_of, self._in_steps = steps_of, in_steps
+    def __init__(self, task: UnlearningTask, unlearner: Any) -> None:
+        self.task, self.unlearner, self._stats = task, unlearner, DatasetStats(task)
         self._answer = lru_cache(maxsize=KEPT_REQUESTS)(self._run)
 
     def __call__(self, request: ForgetRequest | Iterable[int]) -> UnlearnedRequest:
         """Run the method on one request."""
         if isinstance(request, ForgetRequest):
-            return self._answer(self._steps_of(request))
+            return self._answer(tuple(tuple(step.tolist()) for step in resolve(request, self._stats)))
         return self._answer((tuple(sorted({int(index) for index in request})),))
 
     def __repr__(self) -> str:
         return "<unlearn: runs the unlearner on a deletion request>"
 
-    def _run(self, steps: Steps) -> UnlearnedRequest:
-        task = self._make_task(tuple(sorted({index for step in steps for index in step})))
-        return UnlearnedRequest(task.unlearn(self._unlearner) if len(steps) == 1 else self._in_steps(steps), task)
+    def _run(self, steps: tuple[tuple[int, ...], ...]) -> UnlearnedRequest:
+        task = self.task.with_request(sorted({index for step in steps for index in step}))
+        if len(steps) == 1:
+            return UnlearnedRequest(task.unlearn(self.unlearner), task)
+        return UnlearnedRequest(unlearn_in_steps(self.task, self.unlearner, steps, self.task.seed), task)

@@ -1,142 +1,67 @@
-"""Arrays in, estimates out: numpy and scipy only."""
+"""Turn arrays into estimates, with numpy and scipy alone."""
 
-from pytest_unlearn.statistics.accuracy.gap import NewcombeMeasure, accuracy_gap
-from pytest_unlearn.statistics.accuracy.paired import PairedMeasure, mcnemar, paired_difference, tango
-from pytest_unlearn.statistics.accuracy.proportions import (
-    ShareMeasure,
-    backdoor_test_errors,
-    clopper_pearson,
-    newcombe,
-    wilson,
-)
-from pytest_unlearn.statistics.auc.auc import (
-    AucMeasure,
-    auc,
-    auc_measure,
-    delong_covariance,
-    delong_variance,
-    null_standard_error,
-    placements,
-    stratified_null_standard_error,
-)
-from pytest_unlearn.statistics.auc.certify import can_certify
-from pytest_unlearn.statistics.auc.difference import auc_difference
-from pytest_unlearn.statistics.auc.power import (
-    binormal_auc_variance,
-    certifiable_limit,
-    minimum_forget,
-    power_to_certify,
-    required_forget,
-)
-from pytest_unlearn.statistics.auc.roc import tpr_at_fprs
-from pytest_unlearn.statistics.epsilon.bounds import (
-    EpsilonBound,
-    auc_of_epsilon,
-    delta_of_mu,
-    epsilon_bound,
-    epsilon_ceiling,
-    epsilon_gaussian,
-    epsilon_of_auc,
-    epsilon_of_mu,
-    epsilon_of_rates,
-)
-from pytest_unlearn.statistics.epsilon.forgetting_quality import (
-    QualityRatio,
-    bins_of,
-    example_epsilons,
-    forgetting_quality,
-    published_score,
-    quality_ratio,
-)
-from pytest_unlearn.statistics.epsilon.per_example import ExampleBounds, epsilon_examples, told_apart
-from pytest_unlearn.statistics.folds import folds, out_of_fold, rank_within_folds
-from pytest_unlearn.statistics.measure import ExtremeMeasure, Measure, holm, p_value
-from pytest_unlearn.statistics.quantiles import normal_quantile
-from pytest_unlearn.statistics.references.band import BandMeasure, band, models_apart
-from pytest_unlearn.statistics.references.difference import DifferenceMeasure, Shift, among_references, shift
-from pytest_unlearn.statistics.references.rank import EmpiricalNull, empirical_null
-from pytest_unlearn.statistics.residual import normal_scores, residual, tie_share
-from pytest_unlearn.statistics.runs import (
-    MedianMeasure,
-    ModelsMeasure,
-    UnitMean,
-    fewest_for_median,
-    median,
-    needed_for_median,
-    over_models,
-)
-
-__all__ = [
-    "AucMeasure",
-    "BandMeasure",
-    "DifferenceMeasure",
-    "EmpiricalNull",
-    "EpsilonBound",
-    "ExampleBounds",
-    "ExtremeMeasure",
-    "Measure",
-    "MedianMeasure",
-    "ModelsMeasure",
-    "NewcombeMeasure",
-    "PairedMeasure",
-    "QualityRatio",
-    "ShareMeasure",
-    "Shift",
-    "UnitMean",
-    "accuracy_gap",
-    "among_references",
-    "auc",
-    "auc_difference",
-    "auc_measure",
-    "auc_of_epsilon",
-    "backdoor_test_errors",
-    "band",
-    "binormal_auc_variance",
-    "bins_of",
-    "can_certify",
-    "certifiable_limit",
-    "clopper_pearson",
-    "delong_covariance",
-    "delong_variance",
-    "delta_of_mu",
-    "empirical_null",
-    "epsilon_bound",
-    "epsilon_ceiling",
-    "epsilon_examples",
-    "epsilon_gaussian",
-    "epsilon_of_auc",
-    "epsilon_of_mu",
-    "epsilon_of_rates",
-    "example_epsilons",
-    "fewest_for_median",
-    "folds",
-    "forgetting_quality",
-    "holm",
-    "mcnemar",
-    "median",
-    "minimum_forget",
-    "models_apart",
-    "needed_for_median",
-    "newcombe",
-    "normal_quantile",
-    "normal_scores",
-    "null_standard_error",
-    "out_of_fold",
-    "over_models",
-    "p_value",
-    "paired_difference",
-    "placements",
-    "power_to_certify",
-    "published_score",
-    "quality_ratio",
-    "rank_within_folds",
-    "required_forget",
-    "residual",
-    "shift",
-    "stratified_null_standard_error",
-    "tango",
-    "tie_share",
-    "told_apart",
-    "tpr_at_fprs",
-    "wilson",
-]
+from pytest_unlearn.statistics.accuracy.gap import NewcombeMeasure as NewcombeMeasure
+from pytest_unlearn.statistics.accuracy.gap import accuracy_gap as accuracy_gap
+from pytest_unlearn.statistics.accuracy.paired import PairedMeasure as PairedMeasure
+from pytest_unlearn.statistics.accuracy.paired import paired_difference as paired_difference
+from pytest_unlearn.statistics.accuracy.paired import tango as tango
+from pytest_unlearn.statistics.accuracy.proportions import ShareMeasure as ShareMeasure
+from pytest_unlearn.statistics.accuracy.proportions import clopper_pearson as clopper_pearson
+from pytest_unlearn.statistics.accuracy.proportions import newcombe as newcombe
+from pytest_unlearn.statistics.accuracy.proportions import wilson as wilson
+from pytest_unlearn.statistics.auc.auc import AucMeasure as AucMeasure
+from pytest_unlearn.statistics.auc.auc import auc_measure as auc_measure
+from pytest_unlearn.statistics.auc.auc import null_standard_error as null_standard_error
+from pytest_unlearn.statistics.auc.certify import can_certify as can_certify
+from pytest_unlearn.statistics.auc.difference import auc_difference as auc_difference
+from pytest_unlearn.statistics.auc.placements import auc as auc
+from pytest_unlearn.statistics.auc.placements import placements as placements
+from pytest_unlearn.statistics.auc.power import binormal_auc_variance as binormal_auc_variance
+from pytest_unlearn.statistics.auc.power import certifiable_limit as certifiable_limit
+from pytest_unlearn.statistics.auc.power import minimum_forget as minimum_forget
+from pytest_unlearn.statistics.auc.power import power_to_certify as power_to_certify
+from pytest_unlearn.statistics.auc.power import required_forget as required_forget
+from pytest_unlearn.statistics.auc.roc import tpr_at_fprs as tpr_at_fprs
+from pytest_unlearn.statistics.epsilon.bounds import EpsilonBound as EpsilonBound
+from pytest_unlearn.statistics.epsilon.bounds import delta_of_mu as delta_of_mu
+from pytest_unlearn.statistics.epsilon.bounds import epsilon_bound as epsilon_bound
+from pytest_unlearn.statistics.epsilon.bounds import epsilon_ceiling as epsilon_ceiling
+from pytest_unlearn.statistics.epsilon.bounds import epsilon_gaussian as epsilon_gaussian
+from pytest_unlearn.statistics.epsilon.bounds import epsilon_of_mu as epsilon_of_mu
+from pytest_unlearn.statistics.epsilon.bounds import epsilon_of_rates as epsilon_of_rates
+from pytest_unlearn.statistics.epsilon.forgetting_quality import QualityRatio as QualityRatio
+from pytest_unlearn.statistics.epsilon.forgetting_quality import bins_of as bins_of
+from pytest_unlearn.statistics.epsilon.forgetting_quality import example_epsilons as example_epsilons
+from pytest_unlearn.statistics.epsilon.forgetting_quality import forgetting_quality as forgetting_quality
+from pytest_unlearn.statistics.epsilon.forgetting_quality import published_score as published_score
+from pytest_unlearn.statistics.epsilon.forgetting_quality import quality_ratio as quality_ratio
+from pytest_unlearn.statistics.epsilon.per_example import ExampleBounds as ExampleBounds
+from pytest_unlearn.statistics.epsilon.per_example import distinguishable_examples as distinguishable_examples
+from pytest_unlearn.statistics.epsilon.per_example import epsilon_examples as epsilon_examples
+from pytest_unlearn.statistics.folds import folds as folds
+from pytest_unlearn.statistics.folds import out_of_fold as out_of_fold
+from pytest_unlearn.statistics.folds import rank_within_folds as rank_within_folds
+from pytest_unlearn.statistics.measure import ExtremeMeasure as ExtremeMeasure
+from pytest_unlearn.statistics.measure import Measure as Measure
+from pytest_unlearn.statistics.measure import holm as holm
+from pytest_unlearn.statistics.measure import p_value as p_value
+from pytest_unlearn.statistics.quantiles import normal_quantile as normal_quantile
+from pytest_unlearn.statistics.references.band import BandMeasure as BandMeasure
+from pytest_unlearn.statistics.references.band import band as band
+from pytest_unlearn.statistics.references.band import outlier_models as outlier_models
+from pytest_unlearn.statistics.references.difference import DifferenceMeasure as DifferenceMeasure
+from pytest_unlearn.statistics.references.difference import Shift as Shift
+from pytest_unlearn.statistics.references.difference import among_references as among_references
+from pytest_unlearn.statistics.references.difference import shift as shift
+from pytest_unlearn.statistics.references.rank import EmpiricalNull as EmpiricalNull
+from pytest_unlearn.statistics.references.rank import empirical_null as empirical_null
+from pytest_unlearn.statistics.residual import normal_scores as normal_scores
+from pytest_unlearn.statistics.residual import residual as residual
+from pytest_unlearn.statistics.residual import tie_share as tie_share
+from pytest_unlearn.statistics.runs import MedianMeasure as MedianMeasure
+from pytest_unlearn.statistics.runs import ModelsMeasure as ModelsMeasure
+from pytest_unlearn.statistics.runs import UnitMean as UnitMean
+from pytest_unlearn.statistics.runs import fewest_for_median as fewest_for_median
+from pytest_unlearn.statistics.runs import median as median
+from pytest_unlearn.statistics.runs import needed_for_median as needed_for_median
+from pytest_unlearn.statistics.runs import over_models as over_models

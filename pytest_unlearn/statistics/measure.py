@@ -32,6 +32,15 @@ class Measure(Protocol):
         """The estimate whose `low` and `high` are each a one-sided bound at `confidence` in (0.5, 1)."""
 
 
+def estimate(
+    value: float, low: float, high: float, confidence: float, method: str, n_forget: int, n_controls: int = 0
+) -> Estimate:
+    """Make an estimate from a value and its bounds."""
+    return Estimate(
+        value=value, low=low, high=high, confidence=confidence, method=method, n_forget=n_forget, n_controls=n_controls
+    )
+
+
 def p_value(measure: Measure, limit: float, side: Side) -> float:
     """How strongly do the data say that the quantity lies beyond `limit`?
 

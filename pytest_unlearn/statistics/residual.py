@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.core.evidence import FloatArray
-from pytest_unlearn.statistics.auc.placements import standings
+from pytest_unlearn.statistics.auc.placements import midranks
 from pytest_unlearn.statistics.auc.strata import layout
 from pytest_unlearn.statistics.validation import vector
 
@@ -26,7 +26,7 @@ def normal_scores(values: ArrayLike, controls: ArrayLike) -> FloatArray:
 def _normal_scores(values: FloatArray, controls: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Of the values, and of the controls themselves."""
     is_control = np.arange(values.size + controls.size) >= values.size
-    beaten = standings(np.concatenate([values, controls])).beaten(is_control)
+    beaten = midranks(np.concatenate([values, controls])).beaten(is_control)
     scores = special.ndtri((beaten + 0.5) / (controls.size + 1.0))
     return scores[: values.size], scores[values.size :]
 
@@ -91,5 +91,5 @@ def tie_share(
     strata = np.concatenate([design.forget.strata, design.controls.strata]) if design.forget.counts.size > 1 else None
     scores = np.concatenate([forget, controls[design.kept]])
     is_control = np.arange(scores.size) >= forget.size
-    tied = standings(scores, strata).ties(~is_control, is_control)
+    tied = midranks(scores, strata).ties(~is_control, is_control)
     return tied / float(design.forget.counts @ design.controls.counts)

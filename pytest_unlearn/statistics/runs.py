@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray
-from pytest_unlearn.statistics.measure import Measure
+from pytest_unlearn.statistics.measure import Measure, estimate
 from pytest_unlearn.statistics.quantiles import normal_quantile, pooled_degrees, quantile
 from pytest_unlearn.statistics.validation import check_confidence, vector
 
@@ -82,15 +82,7 @@ class ModelsMeasure:
             half = quantile(confidence, degrees) * self.standard_error
             low, high = max(0.0, self.value - half), min(1.0, self.value + half)
             method = f"mean of {count} models, t"
-        return Estimate(
-            value=self.value,
-            low=low,
-            high=high,
-            confidence=confidence,
-            method=method,
-            n_forget=self.n_forget,
-            n_controls=self.n_controls,
-        )
+        return estimate(self.value, low, high, confidence, method, self.n_forget, self.n_controls)
 
 
 def over_models(measures: list[Measure], *, same_examples: bool, inflation: float = 1.0) -> ModelsMeasure:
@@ -143,14 +135,8 @@ class MedianMeasure:
         """Order statistics, exact whatever the law; infinite where so few values bound nothing at `confidence`."""
         n, alpha = len(self.values), 1.0 - check_confidence(confidence)
         k = _rank(n, alpha)
-        return Estimate(
-            value=self.value,
-            low=-math.inf if k < 0 else self.values[k],
-            high=math.inf if k < 0 else self.values[n - 1 - k],
-            confidence=confidence,
-            method=f"median of {n}, order statistics",
-            n_forget=n,
-        )
+        low, high = (-math.inf, math.inf) if k < 0 else (self.values[k], self.values[n - 1 - k])
+        return estimate(self.value, low, high, confidence, f"median of {n}, order statistics", n)
 
 
 def median(values: ArrayLike) -> MedianMeasure:
@@ -229,14 +215,7 @@ class UnitMean:
         if n > 1:
             half = max(half, quantile(confidence, n - 1.0) * float(np.std(self.values, ddof=1)))
         half /= math.sqrt(n)
-        return Estimate(
-            value=self.value,
-            low=self.value - half,
-            high=self.value + half,
-            confidence=confidence,
-            method="unit mean",
-            n_forget=n,
-        )
+        return estimate(self.value, self.value - half, self.value + half, confidence, "unit mean", n)
 
     def chance(self) -> float:
         """How likely is a mean as high, or higher, under the null? Exact."""

@@ -1,4 +1,4 @@
-"""assert_x: run audit_x with the same arguments, record its evidence, raise unless the claim is proven.
+"""Assert claims: run the audit, record its evidence, raise unless it is proven.
 
 There is one assertion a row of the claim table, made when its name is asked for; `__init__.pyi` has its type.
 """

@@ -1,4 +1,4 @@
-"""What every assertion does with its evidence: record it, and raise unless the claim is proven.
+"""Record the evidence of assertions, and raise unless the claim is proven.
 
 The text of a failure has the claim, what was observed, what stands beside it and what to do next.
 """
@@ -12,11 +12,11 @@ from typing import Any
 from pytest_unlearn.core.evidence import Evidence, Verdict
 from pytest_unlearn.core.recorder import record, severity
 from pytest_unlearn.core.settings import resolve
-from pytest_unlearn.report.wording import headline_of, interval, sizes
+from pytest_unlearn.report.wording import headline_of, interval, next_steps, sizes
 
 
 class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, not an error
-    """A claim was not proven; `.evidence` says why.
+    """Raised for a claim that was not proven; `.evidence` has the reasons.
 
     One type for every verdict, so that Hypothesis sees one failure.
     """
@@ -27,7 +27,7 @@ class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, no
 
 
 class ReleaseFailure(AuditFailure):
-    """Some claims of a release were not proven.
+    """Raised for a release of which some claims were not proven.
 
     `.evidences` holds all by name, `.evidence` the most severe.
     """
@@ -43,7 +43,7 @@ class ReleaseFailure(AuditFailure):
 
 
 class InconclusiveWarning(UserWarning):
-    """A claim was neither proven nor refuted, and the settings let that pass."""
+    """Warn of a claim neither proven nor refuted, which the settings let pass."""
 
 
 def raise_unless_proven(evidence: Evidence) -> Evidence:
@@ -56,13 +56,9 @@ def raise_unless_proven(evidence: Evidence) -> Evidence:
         AuditFailure: on any other verdict.
     """
     __tracebackhide__ = True
-    record(evidence)
-    if evidence.verdict is Verdict.PASS:
-        return evidence
-    if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
-        warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=3)
-        return evidence
-    raise AuditFailure(evidence)
+    if not _passes(evidence):
+        raise AuditFailure(evidence)
+    return evidence
 
 
 def raise_unless_all_proven(evidences: Mapping[str, Evidence]) -> dict[str, Evidence]:
@@ -75,17 +71,18 @@ def raise_unless_all_proven(evidences: Mapping[str, Evidence]) -> dict[str, Evid
         ReleaseFailure: when any claim is not proven.
     """
     __tracebackhide__ = True
-    lenient = resolve("inconclusive").value == "warn"
-    failed = False
-    for evidence in evidences.values():
-        record(evidence)
-        if evidence.verdict is Verdict.INCONCLUSIVE and lenient:
-            warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=3)
-        elif evidence.verdict is not Verdict.PASS:
-            failed = True
-    if failed:
+    if not all(list(map(_passes, evidences.values()))):  # each is recorded
         raise ReleaseFailure(evidences)
     return dict(evidences)
+
+
+def _passes(evidence: Evidence) -> bool:
+    """Record evidence, and tell whether it may pass; a warning is where the assertion was called."""
+    record(evidence)
+    if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
+        warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=4)
+        return True
+    return evidence.verdict is Verdict.PASS
 
 
 def explain(evidence: Mapping[str, Any]) -> str:
@@ -100,12 +97,7 @@ def explain(evidence: Mapping[str, Any]) -> str:
     if evidence["most_exposed"]:
         shown = "  ".join(f"#{item['index']} {item['percentile']:.2f}" for item in evidence["most_exposed"])
         rows.append(("stand out", f"{shown}   (index in train, share of controls below it)"))
-    needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
-    steps = [
-        *([needed] if needed and not any(needed in step for step in evidence["advice"]) else []),
-        *evidence["advice"],
-    ]
-    rows += [("next" if not i else "", step) for i, step in enumerate(steps)]
+    rows += [("next" if not i else "", step) for i, step in enumerate(next_steps(evidence))]
     return "\n".join([f"{verdict}{label}: {headline}.", "", *(f"  {name:<11} {text}" for name, text in rows)])
 
 
@@ -124,8 +116,7 @@ def _controls(controls: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = []
     if controls["original"]:
         rows.append(("original", f"{interval(controls['original']['estimate'])}   {controls['original']['says']}"))
-    for control in controls["retrained"]:
-        rows.append((control["name"], f"{interval(control['estimate'])}   {control['attack']}"))
+    rows += [(one["name"], f"{interval(one['estimate'])}   {one['attack']}") for one in controls["retrained"]]
     if controls["blind"]:
         rows.append(("blind", f"{interval(controls['blind']['estimate'])}   {controls['blind']['says']}"))
     return rows

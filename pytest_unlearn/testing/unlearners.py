@@ -1,4 +1,4 @@
-"""The checks as pytest runs them: one test a check."""
+"""Run the checks of unlearners as pytest tests, one a check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.conformance.case import Case, ConformanceError, as_case, is_unsupported
-from pytest_unlearn.conformance.suite import Check, checks_of, require_known
+from pytest_unlearn.conformance.suite import Check, require_check_names, unlearner_checks
 
 if TYPE_CHECKING:
     import pytest
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def parametrize_unlearners(
     unlearners: Iterable[Any], *, expected_failures: Mapping[str, str] | None = None
 ) -> pytest.MarkDecorator:
-    """Parametrise a test over every check of every unlearner, under ids such as `FineTune-same-seed-same-weights`.
+    """Parametrise a test over every check of every unlearner.
+
+    Its ids are such as `FineTune-same-seed-same-weights`.
 
         @parametrize_unlearners([MyMethod(), (Other(), recipe), Case(Third(), expected_failures={...})])
         def test_conformance(unlearner, check):
@@ -38,21 +40,21 @@ def parametrize_unlearners(
     """
     import pytest
 
-    cases = _told_apart([as_case(entry, expected_failures=expected_failures) for entry in unlearners])
+    cases = _distinctly_named([as_case(entry, expected_failures=expected_failures) for entry in unlearners])
     if not cases:
         raise ValueError("there is no unlearner to check: the list is empty.")
     tests = []
     for case in cases:
-        require_known(case.expected_failures)
-        for check in checks_of(case):
+        require_check_names(case.expected_failures)
+        for check in unlearner_checks(case):
             expected = case.expected_failures.get(check.name)
             marks = [] if expected is None else [pytest.mark.xfail(reason=expected, strict=True)]
             tests.append(pytest.param(case.unlearner, SkippingCheck(check), id=str(check), marks=marks))
     return pytest.mark.parametrize(("unlearner", "check"), tests)
 
 
-def _told_apart(cases: list[Case]) -> list[Case]:
-    """The same cases, the second one of a name called `name-2`."""
+def _distinctly_named(cases: list[Case]) -> list[Case]:
+    """Name the second case of a name `name-2`."""
     seen: Counter[str] = Counter()
     named = []
     for case in cases:
@@ -64,7 +66,7 @@ def _told_apart(cases: list[Case]) -> list[Case]:
 
 @dataclass(frozen=True)
 class SkippingCheck:
-    """A check that pytest shows as skipped where the method says that it does not apply."""
+    """Run a check that pytest shows as skipped where the method is unsupported."""
 
     check: Check
 
@@ -76,7 +78,7 @@ class SkippingCheck:
         try:
             self.check()
         except ConformanceError as error:
-            # Its sentence says it all; where a method crashed is in the cause.
+            # The sentence is enough; where a method crashed is in the cause.
             raise error.with_traceback(None) from error.__cause__
         except Exception as error:
             if not is_unsupported(error):
@@ -85,7 +87,7 @@ class SkippingCheck:
 
     @property
     def name(self) -> str:
-        """The name of the check."""
+        """Return the name of the check."""
         return self.check.name
 
     def __str__(self) -> str:

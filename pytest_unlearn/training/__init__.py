@@ -1,11 +1,11 @@
-"""Reference models: retrained by the user's recipe, once, and kept.
+"""Retrain reference models by the user's recipe, once, and keep them.
 
 Importing this package is light: torch, scikit-learn and the file formats are imported when a model is trained or read.
 """
 
 from pytest_unlearn.core.progress import Progress, progress, report_progress
 from pytest_unlearn.training.arrays import stack
-from pytest_unlearn.training.cache.store import Entry, Fetched, Store
+from pytest_unlearn.training.cache.store import Fetched, Store, StoredModel
 from pytest_unlearn.training.fingerprint import fingerprint
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe
 from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder
@@ -13,13 +13,13 @@ from pytest_unlearn.training.runner import Job, Trained, check_recipe, reference
 from pytest_unlearn.training.seeding import isolated
 
 __all__ = [
-    "Entry",
     "EstimatorRecipe",
     "Fetched",
     "Job",
     "Progress",
     "Recipe",
     "Store",
+    "StoredModel",
     "TorchRecipe",
     "Trained",
     "UnknownRecipe",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def stack(dataset: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """All of a dataset as `(X, y)`: rows of x along the first axis, and integer labels.
+    """Stack a dataset to `(X, y)`: x along the first axis, and integer labels.
 
     Args:
         dataset: map-style, `len(dataset)` examples `(x, y)`; one with an `arrays()` method is asked for both at once.
@@ -55,3 +55,11 @@ def _array(value: Any) -> NDArray[Any]:
         # numpy has no bfloat16; float32 holds every value of it.
         value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
     return np.asarray(value)
+
+
+def tensor_bytes(tensor: Any) -> bytes:
+    """Return the raw bytes of a strided tensor, of any dtype and on any device."""
+    import torch
+
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""

@@ -1,4 +1,4 @@
-"""Recipes: how a model is trained, as a value that can be called with a dataset and a seed.
+"""Describe how a model is trained, by values called with a dataset and a seed.
 
 The training loop of TorchRecipe: index batches over stacked tensors, because a DataLoader takes most of the time.
 """
@@ -24,15 +24,15 @@ _OPTIMIZERS = ("adam", "sgd")
 
 
 class RecipeLike(Protocol):
-    """What every recipe can do: train a model on a dataset, reproducibly under a seed."""
+    """Train a model on a dataset, reproducibly under a seed."""
 
     def __call__(self, dataset: Any, /, *, seed: int) -> Any:
-        """The trained model."""
+        """Train the model."""
 
 
 @dataclass(frozen=True)
 class TorchRecipe:
-    """Trains a torch classifier from scratch, in the plainest way.
+    """Train a torch classifier from scratch, in the plainest way.
 
     Attributes:
         build: makes the untrained model; called once a training, with the seed set.
@@ -59,7 +59,7 @@ class TorchRecipe:
     key: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that could only fail later, in the middle of a training."""
+        """Refuse values that could only fail in the middle of a training."""
         if not callable(self.build):
             raise TypeError("build must be a function that makes an untrained model, as in `lambda: MLP(784, 10)`")
         if self.epochs < 1 or self.batch_size < 1:
@@ -72,7 +72,7 @@ class TorchRecipe:
             )
 
     def __call__(self, dataset: Any, *, seed: int) -> nn.Module:
-        """Train a model; the same data and seed give the same model, and no global state is disturbed.
+        """Train a model, the same for the same data and seed, changing no global state.
 
         Args:
             dataset: map-style, of (x, y).
@@ -82,17 +82,18 @@ class TorchRecipe:
             The model, in eval mode.
 
         Raises:
-            ValueError: the dataset is empty or ragged, or has labels that the model has no logit for.
+            TypeError: `build` makes something else than a module.
+            ValueError: the dataset is empty or ragged, or the model has nothing to train, or no logit for a label.
             FloatingPointError: the training diverged.
         """
         X, y = stack(dataset)
         with isolated(seed):
-            return fit(self, X, y)
+            return _fit(self, X, y)
 
 
 @dataclass(frozen=True)
 class EstimatorRecipe:
-    """Fits a clone of a scikit-learn estimator.
+    """Fit a clone of a scikit-learn estimator.
 
     Attributes:
         estimator: any classifier, a Pipeline or a search over one included.
@@ -104,9 +105,8 @@ class EstimatorRecipe:
 
     def __post_init__(self) -> None:
         """Refuse what is not an estimator."""
-        if isinstance(self.estimator, type) or not (
-            hasattr(self.estimator, "fit") and hasattr(self.estimator, "get_params")
-        ):
+        fits = hasattr(self.estimator, "fit") and hasattr(self.estimator, "get_params")
+        if isinstance(self.estimator, type) or not fits:
             raise TypeError(
                 "estimator must be a scikit-learn estimator object, as in EstimatorRecipe(LogisticRegression())"
             )
@@ -136,7 +136,7 @@ class EstimatorRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Any training function, with a key of its own for the cache.
+    """Call any training function, with a key of its own for the cache.
 
     Attributes:
         function: `function(dataset, *, seed) -> model`.
@@ -156,7 +156,7 @@ class Recipe:
             raise TypeError("key must be a string that is not empty, such as 'v1'")
 
     def __call__(self, dataset: Any, *, seed: int) -> Any:
-        """What the function returns.
+        """Call the function.
 
         Args:
             dataset: map-style, of (x, y).
@@ -169,29 +169,15 @@ class Recipe:
 
 
 def builder(recipe: Any) -> Callable[[], nn.Module] | None:
-    """The function that makes a recipe's untrained model, if it says so (its `build`), looking through `Recipe`."""
+    """Find the function `build` that makes a recipe's untrained model, if any."""
     while isinstance(recipe, Recipe):
         recipe = recipe.function
     build = getattr(recipe, "build", None)
     return build if callable(build) else None
 
 
-def fit(recipe: TorchRecipe, X: NDArray[Any], y: NDArray[np.int64]) -> nn.Module:
-    """Build and train a model with the generators as they are; `isolated` seeds them.
-
-    Args:
-        recipe: what to build and how to train it.
-        X: the examples.
-        y: their labels.
-
-    Returns:
-        The model, in eval mode, without gradients.
-
-    Raises:
-        TypeError: `build` makes something else than a module.
-        ValueError: the model has nothing to train, or no logit for a label.
-        FloatingPointError: the training diverged.
-    """
+def _fit(recipe: TorchRecipe, X: NDArray[Any], y: NDArray[np.int64]) -> nn.Module:
+    """Build and train a model with the generators as they are; `isolated` seeds them."""
     import torch
     from torch import nn
 
@@ -241,11 +227,10 @@ def _optimizer(recipe: TorchRecipe, parameters: list[nn.Parameter]) -> torch.opt
         return made
     # The fused step is one kernel instead of several a parameter: half the time of small models.
     fused = all(parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda") for parameter in parameters)
+    settings: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": fused}
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
-    return torch.optim.SGD(
-        parameters, lr=recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=fused
-    )
+        return torch.optim.Adam(parameters, **settings)
+    return torch.optim.SGD(parameters, momentum=recipe.momentum, **settings)
 
 
 def _classification_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
-"""Train reference models, each once: from the store where it is there, otherwise here or in worker processes.
+"""Train reference models, each once, in this process or in workers, or fetch them.
 
-Train in worker processes: what they can store the parent reads back, what they cannot they send.
+What workers can store the parent reads back; what they cannot they send.
 """
 
 from __future__ import annotations
@@ -16,31 +16,26 @@ import types
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from pytest_unlearn.core.progress import Progress, report_progress
-from pytest_unlearn.training.cache.store import Store
-from pytest_unlearn.training.fingerprint.imports import is_project_file
+from pytest_unlearn.training.cache.store import Fetched, Store
+from pytest_unlearn.training.fingerprint.imports import is_project_file, version_of
 from pytest_unlearn.training.fingerprint.walker import is_a
 from pytest_unlearn.training.recipes import builder
 from pytest_unlearn.training.seeding import isolated
 
-if TYPE_CHECKING:
-    from pytest_unlearn.training.cache.store import Store
-
-
-Source = Literal["store", "trained", "retrained: damaged cache"]
+ModelSource = Literal["store", "trained", "retrained: damaged cache"]
 _KEY_SCHEMA = 1
 
 
 @dataclass(frozen=True)
 class Job:
-    """One model to have: the recipe, what it trains on, its seed, and the key that `reference_key` gives."""
+    """Describe one model to have; its key is what `reference_key` gives."""
 
     recipe: Any
     dataset: Any
@@ -50,20 +45,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """One model, how many seconds its training took (also when it was in an earlier run), and where it came from."""
+    """Hold one model, the seconds its training took once, and where it came from."""
 
     model: Any
     key: str
     seed: int
     seconds: float
-    source: Source
+    source: ModelSource
 
 
 def reference_key(recipe_fingerprint: str, data_digest: str, indices: Any, seed: int, device: str | None = None) -> str:
-    """The key of a model: it changes with anything that the trained weights depend on.
+    """Compute a model's key, which changes with all that its weights depend on.
 
     Args:
-        recipe_fingerprint: what `fingerprint` says of the recipe.
+        recipe_fingerprint: the recipe's `fingerprint`.
         data_digest: a digest of the whole training set.
         indices: the examples of it that are trained on, in order; None for all.
         seed: of the training.
@@ -81,7 +76,7 @@ def reference_key(recipe_fingerprint: str, data_digest: str, indices: Any, seed:
         "seed": int(seed),
         "device": str(device or "cpu").partition(":")[0],
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "versions": {name: _version(name) for name in ("torch", "numpy", "scikit-learn")},
+        "versions": {name: version_of(name) for name in ("torch", "numpy", "scikit-learn")},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -94,7 +89,7 @@ def train_all(
     fresh: bool = False,
     progress: Progress = report_progress,
 ) -> list[Trained]:
-    """Have every model: from the store if it is there, otherwise trained on one thread and stored.
+    """Fetch every model from the store, or train it on one thread and store it.
 
     Several processes may do this at once, on the same store: each model is trained by one of them.
 
@@ -128,7 +123,7 @@ def train_all(
     if n_jobs == 1 or len(waiting) < 2:
         coming = _train_here(jobs, waiting, store, fresh)
     else:
-        coming = train_in_workers(jobs, waiting, store, fresh, n_jobs)
+        coming = _train_in_workers(jobs, waiting, store, fresh, n_jobs)
 
     def models() -> Iterator[Trained]:
         for index, trained in coming:
@@ -137,26 +132,23 @@ def train_all(
             yield results[index]
 
     if waiting:
-        for _ in progress(models(), len(waiting), "training references", _said):
+        for _ in progress(models(), len(waiting), "training references", _progress_line):
             pass
     return [results[index] for index in range(len(jobs))]
 
 
-def _said(trained: Trained) -> str:
-    """What came from the store meanwhile is passed on in silence."""
+def _progress_line(trained: Trained) -> str:
+    """Say how long a training took, and nothing of what came from the store meanwhile."""
     return "" if trained.source == "store" else f"trained in {trained.seconds:.1f} s"
 
 
 def check_recipe(recipe: Any) -> None:
-    """Refuse, before anything is trained, what cannot be called as `recipe(dataset, seed=...)`.
-
-    Args:
-        recipe: what the user gave.
+    """Refuse what cannot be called as `recipe(dataset, seed=...)`.
 
     Raises:
-        TypeError: it cannot; the sentence says how it should look.
+        TypeError: it cannot; the sentence shows how it should look.
     """
-    # A module can be called with anything, as far as its signature says, but it is a model and trains none.
+    # A module's signature takes anything, but it is a model and trains none.
     if not callable(recipe) or is_a(recipe, "torch.nn", "Module"):
         raise TypeError(
             f"the recipe is a {type(recipe).__name__}: it must be a function that trains a model, "
@@ -176,21 +168,24 @@ def check_recipe(recipe: Any) -> None:
         ) from None
 
 
-def train_one(job: Job, store: Store | None, fresh: bool) -> tuple[Trained, bool]:
-    """Train one model in this process, unless another has stored it meanwhile; also whether it is in the store."""
+def _train_one(job: Job, store: Store | None, fresh: bool) -> tuple[Trained, bool]:
+    """Train one model here, unless another process stored it meanwhile; also whether it is in the store."""
     if store is None:
         return _run(job), False
     with store.lock(job.key):
         if not fresh:
             found = store.fetch(job.key, builder(job.recipe))
             if found.model is not None:
-                return Trained(found.model, job.key, job.seed, _seconds(found.info), "store"), True
-        trained = _run(job)
-        return keep(trained, job, store)
+                return _from_store(found, job), True
+        return _keep(_run(job), job, store)
 
 
-def keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
-    """Store a model and take it from there, so that the run that trains it sees exactly what later runs will see."""
+def _from_store(found: Fetched, job: Job) -> Trained:
+    return Trained(found.model, job.key, job.seed, float((found.info or {}).get("seconds", 0.0)), "store")
+
+
+def _keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
+    """Store a model and take it from there, so that the run that trains it sees what later runs will see."""
     info = {"seed": job.seed, "seconds": round(trained.seconds, 3)}
     if not store.put(job.key, trained.model, info, builder(job.recipe)):
         return trained, False
@@ -207,15 +202,13 @@ def _look_up(job: Job, store: Store) -> Trained | Literal["absent", "damaged"]:
             found = store.fetch(job.key, build) if ours else found
             if found.damage is not None:
                 return "damaged" if ours else "absent"
-    if found.model is None:
-        return "absent"
-    return Trained(found.model, job.key, job.seed, _seconds(found.info), "store")
+    return "absent" if found.model is None else _from_store(found, job)
 
 
 def _train_here(
     jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool
 ) -> Iterator[tuple[int, Trained]]:
-    """One after the other; what another process is training comes last, so that processes share the work."""
+    """Train one after the other; last what another process is training, so that they share the work."""
     busy = []
     for index in waiting:
         if store is not None and not fresh:
@@ -223,9 +216,9 @@ def _train_here(
                 if not ours:
                     busy.append(index)
                     continue
-        yield index, train_one(jobs[index], store, fresh)[0]
+        yield index, _train_one(jobs[index], store, fresh)[0]
     for index in busy:
-        yield index, train_one(jobs[index], store, fresh)[0]
+        yield index, _train_one(jobs[index], store, fresh)[0]
 
 
 def _run(job: Job) -> Trained:
@@ -244,32 +237,10 @@ def _run(job: Job) -> Trained:
     return Trained(model, job.key, job.seed, time.perf_counter() - started, "trained")
 
 
-def _seconds(info: Any) -> float:
-    return float((info or {}).get("seconds", 0.0))
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "missing"
-
-
-def train_in_workers(
+def _train_in_workers(
     jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, n_jobs: int
 ) -> Iterator[tuple[int, Trained]]:
-    """Train models at the same time in processes of their own.
-
-    Args:
-        jobs: all models.
-        waiting: the positions of those to train.
-        store: where they are kept, if anywhere.
-        fresh: whether to train what is in the store again.
-        n_jobs: how many processes; -1 for one a core.
-
-    Yields:
-        Each position and its model, as they come.
-    """
+    """Train models at the same time in processes of their own, and yield each with its position."""
     from joblib import Parallel, delayed
 
     # A worker that is used again may have been started in another folder.
@@ -282,24 +253,23 @@ def train_in_workers(
                 found = store.peek(jobs[index].key, builder(jobs[index].recipe)).model
                 if found is None:
                     # Somebody removed it since; the worker has sent only the news.
-                    yield index, train_one(jobs[index], store, False)[0]
+                    yield index, _train_one(jobs[index], store, False)[0]
                 else:
                     yield index, replace(trained, model=found)
             elif store is not None and trained.source == "trained":
                 # A class that only this process can find by name may be storable here.
                 with store.lock(jobs[index].key):
-                    yield index, keep(trained, jobs[index], store)[0]
+                    yield index, _keep(trained, jobs[index], store)[0]
             else:
                 yield index, trained
 
 
 def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
-
-    # The parent says what there is to say, once, and in the place where its user looks.
+    # The parent logs what there is to log, once, and in the place where its user looks.
     logger = logging.getLogger("pytest_unlearn")
     logger.disabled = True
     try:
-        trained, kept = train_one(job, store, fresh)
+        trained, kept = _train_one(job, store, fresh)
     finally:
         logger.disabled = False
     return index, replace(trained, model=None) if kept else trained, kept
@@ -326,11 +296,14 @@ def _sent_whole() -> Iterator[None]:
 
 
 def _only_here(name: str, module: types.ModuleType | None) -> bool:
-    """Whether a module of the project is loaded under a name that sys.path does not lead to."""
+    """Tell whether a project's module is loaded under a name that sys.path does not lead to."""
     file = getattr(module, "__dict__", {}).get("__file__")
-    if not file or getattr(module, "__name__", None) != name or name in ("__main__", "__mp_main__"):
-        return False
-    if not is_project_file(file):
+    if (
+        not file
+        or getattr(module, "__name__", None) != name
+        or name in ("__main__", "__mp_main__")
+        or not is_project_file(file)
+    ):
         return False
     search: list[str] | None = None
     parts = name.split(".")
@@ -347,6 +320,6 @@ def _only_here(name: str, module: types.ModuleType | None) -> bool:
 
 
 def _editable(top: str) -> bool:
-    """Whether an import hook of an installed package, rather than the path, finds a module; workers have these too."""
+    """Tell whether an import hook of an installed package finds a module; workers have these too."""
     hooks = [finder for finder in sys.meta_path if getattr(finder, "__module__", "").startswith("__editable__")]
     return any(finder.find_spec(top, None) is not None for finder in hooks)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
-    """Seed every global generator for a block, run it on one thread, and restore what it found.
+    """Seed every global generator for a block, on one thread, and restore them.
 
     Restored: the generators of `random`, numpy and torch, grad and inference mode, the default dtype, and the number
     of threads. One thread, because small models train faster on one than on several that share cores, and because

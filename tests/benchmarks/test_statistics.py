@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pytest_unlearn.attacks.lira import online_scores
 from pytest_unlearn.attacks.rmia import rmia_scores
 from pytest_unlearn.statistics import auc_measure
+from tests.published.online_lira import online_scores
 
 pytestmark = pytest.mark.benchmark
 

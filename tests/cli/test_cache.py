@@ -88,7 +88,7 @@ def test_using_a_model_is_noted_and_listing_is_no_use(run: Run, store: Store) ->
         run("cache", action, "--cache-dir", store.directory)
     before, _ = store.entries()
     assert before.used == before.stored
-    assert store.get(KEYS[0]) is not None
+    assert store.fetch(KEYS[0]).model is not None
     after, _ = store.entries()
     assert after.stored == before.stored
     assert time.time() - after.used < DAY

@@ -234,7 +234,7 @@ def test_evidence_that_was_shortened_is_judged_by_what_is_left(run: Run, tmp_pat
     brief = {name: entry["evidence"][name] for name in kept}
     document["claims"] = [{**entry, "brief": True, "evidence": brief}]
     assert list(stored.contradictions(document)) == []
-    assert check.decide(stored.ledger(document), check.Policy(("forgotten",), {})).release
+    assert check.decide(stored.ledger(document), check.ReportPolicy(("forgotten",), {})).release
 
 
 def test_names_cannot_write_lines_of_their_own(run: Run, tmp_path: Path) -> None:

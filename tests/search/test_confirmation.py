@@ -13,18 +13,18 @@ from sklearn.naive_bayes import GaussianNB
 from pytest_unlearn import EstimatorRecipe, ForgetRequest, Split, UnlearningTask, Verdict, audit_request, audit_survives
 from pytest_unlearn.search.confirmation import (
     CONFIRMATION,
-    HONEST,
-    HONEST_AGAIN,
-    REPLICATE,
-    SAME_MODEL,
+    REPEAT_ON_SEARCHED_MODEL,
+    REPEAT_SEARCH,
+    RETRAINED_CONFIRMATION,
+    RETRAINED_CONTROL,
     SEARCH,
     Attempt,
-    guarded,
-    look,
-    scrutinise,
+    confirm_suspicion,
+    evaluate_request,
+    run_guarded,
     task_for,
 )
-from pytest_unlearn.search.screening import Bench, Trial
+from pytest_unlearn.search.screening import RequestResult, RequestRunner
 from tests.evidences import evidence
 from tests.search.conftest import LIMIT, RECIPE
 from tests.search.weaknesses import Forgets, noisy_digits
@@ -33,35 +33,35 @@ REQUEST = ForgetRequest("random", size=30)
 HELD, SEEN = {"powerful": True}, {"powerful": True, "suspicious": True}
 UNSURE, OBSTACLE = {}, {"obstacle": "left out (Skipped)"}
 SILENT = {"powerful": True, "doubt": "every answer is the same", "kinds": frozenset({"invalid"})}
-ASTRAY = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"astray"})}
-LOST = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"invalid", "astray everywhere"})}
+ASTRAY = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"uncorrelated"})}
+LOST = {"powerful": True, "doubt": "no power on this model", "kinds": frozenset({"invalid", "uncorrelated everywhere"})}
 
 
 def outcome(**seen):
-    """What scrutinising gives where each stage's look gives what is named for it, and which looks were taken."""
+    """What a request comes to where each stage gives what is named for it, and which stages there were."""
     stages = {
         SEARCH: "search",
         CONFIRMATION: "confirmation",
-        HONEST: "honest",
-        SAME_MODEL: "same",
-        HONEST_AGAIN: "peer",
-        REPLICATE: "more",
+        RETRAINED_CONTROL: "honest",
+        REPEAT_ON_SEARCHED_MODEL: "same",
+        RETRAINED_CONFIRMATION: "peer",
+        REPEAT_SEARCH: "more",
     }
     taken = []
 
     def looked(request, stage):
         taken.append(stages[stage])
         found = seen[stages[stage]]
-        return Attempt(Trial(request, 30, **found), evidence=evidence("FAIL" if found == SEEN else "PASS"))
+        return Attempt(RequestResult(request, 30, **found), evidence=evidence("FAIL" if found == SEEN else "PASS"))
 
-    attempt = scrutinise(looked, REQUEST)
-    trial = attempt.trial
-    said = "fails" if attempt.fails else "obstacle" if trial.obstacle else "invalid" if trial.invalid else ""
-    return said or ("doubt" if trial.doubt else "held"), taken
+    attempt = confirm_suspicion(looked, REQUEST)
+    result = attempt.result
+    said = "fails" if attempt.fails else "obstacle" if result.obstacle else "invalid" if result.invalid else ""
+    return said or ("doubt" if result.doubt else "held"), taken
 
 
 @pytest.mark.parametrize(
-    ("seen", "becomes", "looks"),
+    ("seen", "becomes", "stages"),
     [
         ({"search": HELD}, "held", ["search"]),
         ({"search": OBSTACLE}, "obstacle", ["search"]),
@@ -162,45 +162,45 @@ def outcome(**seen):
         ),
     ],
 )
-def test_what_becomes_of_a_first_look(seen, becomes, looks):
-    assert outcome(**seen) == (becomes, looks)
+def test_what_becomes_of_a_first_evaluation(seen, becomes, stages):
+    assert outcome(**seen) == (becomes, stages)
 
 
 @pytest.fixture
-def bench(world):
-    return Bench(world.task, Forgets(RECIPE), LIMIT, 0.95)
+def runner(world):
+    return RequestRunner(world.task, Forgets(RECIPE), LIMIT, 0.95)
 
 
-def looked(bench, request, raised):
+def looked(runner, request, raised):
     def looking():
         raise raised
 
-    return guarded(bench, request, looking)
+    return run_guarded(runner, request, looking)
 
 
 class Unsupported(Exception):  # noqa: N818 - the name is what counts
     """As a method raises it where it does not apply."""
 
 
-def test_what_the_method_or_the_test_raises_is_suspicious(bench):
+def test_what_the_method_or_the_test_raises_is_suspicious(runner):
     with pytest.raises(pytest.fail.Exception) as failed:
         pytest.fail("leak")
     for raised in (RuntimeError("out of range"), failed.value):
-        attempt = looked(bench, REQUEST, raised)
-        assert attempt.trial.suspicious
+        attempt = looked(runner, REQUEST, raised)
+        assert attempt.result.suspicious
         assert attempt.error is raised
 
 
-def test_what_is_left_out_by_the_test_or_the_method_is_not(bench):
+def test_what_is_left_out_by_the_test_or_the_method_is_not(runner):
     with pytest.raises(pytest.skip.Exception) as skipped:
         pytest.skip("too small")
     for raised in (skipped.value, UnsatisfiedAssumption(), Unsupported("linear models only")):
-        assert looked(bench, REQUEST, raised).trial.obstacle == f"left out ({type(raised).__name__})"
+        assert looked(runner, REQUEST, raised).result.obstacle == f"left out ({type(raised).__name__})"
 
 
-def test_an_interrupt_is_nobodys_failure(bench):
+def test_an_interrupt_is_nobodys_failure(runner):
     with pytest.raises(KeyboardInterrupt):
-        looked(bench, REQUEST, KeyboardInterrupt())
+        looked(runner, REQUEST, KeyboardInterrupt())
 
 
 def split_of(labels, controls):
@@ -211,17 +211,18 @@ def split_of(labels, controls):
 
 def test_all_of_train_or_a_class_with_one_control_is_not_asked_for(tmp_path):
     task = UnlearningTask(split_of([0, 1] * 20 + [2] * 5, [0, 1] * 20 + [2]), RECIPE, references=0, cache_dir=tmp_path)
-    bench = Bench(task, Forgets(RECIPE), LIMIT, 0.95)
+    runner = RequestRunner(task, Forgets(RECIPE), LIMIT, 0.95)
     everything = ForgetRequest("sequence", parts=tuple(ForgetRequest("whole-class", label=k) for k in range(3)))
-    assert "nothing would be left" in look(bench, everything, SEARCH).trial.obstacle
-    assert "class 2 has too few controls" in look(bench, ForgetRequest("whole-class", label=2), SEARCH).trial.obstacle
+    assert "nothing would be left" in evaluate_request(runner, everything, SEARCH).result.obstacle
+    rare = evaluate_request(runner, ForgetRequest("whole-class", label=2), SEARCH)
+    assert "class 2 has too few controls" in rare.result.obstacle
 
 
 def test_what_the_recipe_cannot_do_is_no_fault_of_the_method(tmp_path):
     recipe = EstimatorRecipe(LogisticRegression())
     task = UnlearningTask(split_of([0, 1] * 40, [0, 1] * 40), recipe, references=0, cache_dir=tmp_path)
-    attempt = look(Bench(task, Forgets(recipe), LIMIT, 0.95), ForgetRequest("whole-class"), SEARCH)
-    assert attempt.trial.obstacle.startswith("the recipe cannot be trained on what is left (ValueError: ")
+    attempt = evaluate_request(RequestRunner(task, Forgets(recipe), LIMIT, 0.95), ForgetRequest("whole-class"), SEARCH)
+    assert attempt.result.obstacle.startswith("the recipe cannot be trained on what is left (ValueError: ")
 
 
 @pytest.mark.slow
@@ -320,7 +321,8 @@ def test_part_of_a_group_is_asked_for_without_a_warning(world):
     task = UnlearningTask(grouped, RECIPE, references=0, cache_dir=world.task.store.directory)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert look(Bench(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION).trial.powerful in (True, False)
+        attempt = evaluate_request(RequestRunner(task, Forgets(RECIPE), LIMIT, 0.95), REQUEST, CONFIRMATION)
+    assert attempt.evidence is not None
 
 
 @pytest.mark.slow
@@ -330,14 +332,14 @@ def test_a_request_is_looked_at_with_the_groups_of_the_controls_it_is_compared_w
     def bench_of(owners):
         grouped = Split(split.train, forget=[0], test=split.test, groups=np.arange(600), control_groups=owners)
         task = UnlearningTask(grouped, RECIPE, references=0, cache_dir=world.task.store.directory)
-        return Bench(task, lambda model, retain, forget, *, seed: model, LIMIT, 0.95)
+        return RequestRunner(task, lambda model, retain, forget, *, seed: model, LIMIT, 0.95)
 
     owners = 400 + rng.integers(0, 500, len(split.test))
     several, lonely = bench_of(owners), bench_of(np.full(len(split.test), 7000))
-    assert look(several, REQUEST, SEARCH).trial.suspicious
-    assert look(lonely, REQUEST, SEARCH).trial.estimate.low == 0.0  # one person's examples tell nothing
+    assert evaluate_request(several, REQUEST, SEARCH).result.suspicious
+    assert evaluate_request(lonely, REQUEST, SEARCH).result.estimate.low == 0.0  # one person's examples tell nothing
     again = task_for(several, REQUEST, CONFIRMATION).split
-    whose = owners[several.facts.held_out.indices[several.halves[CONFIRMATION.half]]]
+    whose = owners[several.stats.held_out.indices[several.halves[CONFIRMATION.half]]]
     named = np.r_[np.arange(600), whose]
     assert (np.unique(named, return_inverse=True)[1][600:] == again.control_groups).all()
     assert len(again.control_groups) == len(again.held_out)

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_unlearn import EstimatorRecipe, ForgetRequest, UnlearningTask, audit_request, unlearning_laws
 from pytest_unlearn.search.laws import LAWS, LawBroken, check_law
-from pytest_unlearn.search.screening import Bench
+from pytest_unlearn.search.screening import RequestRunner
 from tests.search.conftest import LIMIT, RECIPE
 from tests.search.weaknesses import FirstOnly, Forgets, large
 
@@ -289,4 +289,7 @@ class TestAsTests:
 def test_a_corrupting_request_never_passes_what_keeps_it(world, family):
     keeps = Forgets(RECIPE, partial(large, least=0))
     assert audit_request(keeps, world.task, ForgetRequest(family, size=80), max_mia_auc=LIMIT).verdict != "PASS"
-    assert Bench(world.task, keeps, LIMIT, 0.95).untested(ForgetRequest("repeated", size=80), "").examples == 80
+    assert (
+        RequestRunner(world.task, keeps, LIMIT, 0.95).blank_result(ForgetRequest("repeated", size=80), "").examples
+        == 80
+    )

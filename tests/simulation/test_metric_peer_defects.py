@@ -27,9 +27,10 @@ from scipy import special, stats
 
 from pytest_unlearn import metrics as compat
 from pytest_unlearn.attacks import signals
-from pytest_unlearn.attacks.lira import offline_scores, online_scores
+from pytest_unlearn.attacks.lira import offline_scores
 from pytest_unlearn.core.evidence import Outputs
 from pytest_unlearn.statistics import auc, auc_measure, epsilon_bound, epsilon_of_rates, tpr_at_fprs
+from tests.published.online_lira import online_scores
 from tests.published.tpr import tpr_at_fpr
 
 

@@ -18,7 +18,7 @@ from pytest_unlearn.attacks.u_lira import unlearning_lira_scores
 from pytest_unlearn.claims.algorithm.aggregate import rearranged
 from pytest_unlearn.claims.algorithm.runs import open_pool, simulate
 from pytest_unlearn.claims.common.findings import can_run
-from pytest_unlearn.claims.common.inputs import open_case
+from pytest_unlearn.claims.common.inputs import resolve_inputs
 from pytest_unlearn.core.evidence import Answers, Outputs
 from pytest_unlearn.statistics import auc_measure
 from tests.worlds import real as worlds
@@ -54,22 +54,22 @@ def attacks(seed: int) -> Row:
             "fine-tuned": FineTune()(task.original, task.retain, task.forget, seed=seed),
             "retrained": example.RECIPE(task.retain, seed=seed + 500_000),
         }
-        case = open_case(
+        inputs = resolve_inputs(
             task.forget, nonmembers=None, baseline=None, references=None, match="inherit", output=None,
             require_controls=True,
         ).for_attacks(ATTACKS)  # fmt: skip
         shadows = _shadows(task)
-        original = case.answers(task.original)
-        references = [replace(case.answers(model), original=original) for model in task.retrained]
+        original = inputs.answers(task.original)
+        references = [replace(inputs.answers(model), original=original) for model in task.retrained]
         for name, model in models.items():
-            mine = original if name == "original" else replace(case.answers(model), original=original)
+            mine = original if name == "original" else replace(inputs.answers(model), original=original)
             for attack in ATTACKS:
                 found = {}
                 for count in REFERENCES:
                     if can_run(attack, mine, references[:count]):
                         alone = {"references", "original"}.isdisjoint(attack.access) and not attack.calibrated
-                        scores = attack.score(mine, [] if alone else references[:count], case.pairing)
-                        found[count] = auc_measure(scores.forget, scores.controls, **case.pairing.labels).value
+                        scores = attack.score(mine, [] if alone else references[:count], inputs.pairing)
+                        found[count] = auc_measure(scores.forget, scores.controls, **inputs.pairing.labels).value
                 row[f"{world}, {name}, {attack.name}"] = shown(found)
             for attack_name, found in shadows(mine).items():
                 row[f"{world}, {name}, {attack_name}"] = shown(found)

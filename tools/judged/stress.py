@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_unlearn import Evidence, ForgetRequest, UnlearningTask, Verdict, audit_request, audit_survives
 from pytest_unlearn.data.view import View
-from pytest_unlearn.search.dataset_stats import Facts
+from pytest_unlearn.search.dataset_stats import DatasetStats
 from pytest_unlearn.search.families import FAMILIES, resolve
 from tests.search.weaknesses import Forgets, forest, noisy_digits, weaknesses
 
@@ -87,15 +87,15 @@ def found(evidence: Evidence) -> ForgetRequest:
 
 def examples(request: ForgetRequest, task: UnlearningTask) -> int:
     """How many examples a request names."""
-    return len(np.unique(np.concatenate(resolve(request, Facts(task)))))
+    return len(np.unique(np.concatenate(resolve(request, DatasetStats(task)))))
 
 
 def smallest_failing(method: Any, task: UnlearningTask, largest: int, *, in_steps: bool) -> int | None:
     """The smallest size up to `largest` that some family's first draws are audited to FAIL at; searched from below."""
-    facts = Facts(task)
+    stats = DatasetStats(task)
     for count in dict.fromkeys(round(4 * 1.25**k) for k in range(30)):
         for request in of_size(count, in_steps) if count <= largest else ():
-            steps = resolve(request, facts)
+            steps = resolve(request, stats)
             if len(np.concatenate(steps)) > count or remembered(method, task, steps) < LEAST_REMEMBERED:
                 continue
             if audit_request(method, task, request, max_mia_auc=LIMIT).verdict is Verdict.FAIL:

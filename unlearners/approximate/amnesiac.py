@@ -7,11 +7,11 @@ from typing import Any, Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import flat, unflatten
-from unlearners.common.examples import digest
-from unlearners.common.isolation import Examples, Unsupported, isolated
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Training, batches, seeded, stack
+from unlearners._core.curvature import flat, unflatten
+from unlearners._core.examples import digest
+from unlearners._core.isolation import Examples, Unsupported, isolated
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Training, batches, seeded, stack
 
 
 class LoggedModel(nn.Module):

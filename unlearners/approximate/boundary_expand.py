@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import trainable
-from unlearners.common.isolation import Examples, with_running_statistics
-from unlearners.common.layers import inputs_of, last_linear, require_classes
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, batches, stack
+from unlearners._core.curvature import trainable
+from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.layers import inputs_of, last_linear, require_classes
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, batches, stack
 
 
 @dataclass(frozen=True, kw_only=True)

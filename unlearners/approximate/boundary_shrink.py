@@ -6,11 +6,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import one_hot
 
-from unlearners.common.distillation import frozen_copy
-from unlearners.common.isolation import Examples, with_running_statistics
-from unlearners.common.layers import require_classes, require_continuous
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Loss, Training, chunks, stack
+from unlearners._core.distillation import frozen_copy
+from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.layers import require_classes, require_continuous
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Loss, Training, chunks, stack
 
 
 @dataclass(frozen=True, kw_only=True)

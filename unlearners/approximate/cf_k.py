@@ -5,10 +5,10 @@ from typing import Literal
 
 from torch import Generator, nn
 
-from unlearners.common.isolation import Examples
-from unlearners.common.layers import keep_still, weight_layers
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, stack
+from unlearners._core.isolation import Examples
+from unlearners._core.layers import keep_still, weight_layers
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, stack
 
 
 @dataclass(frozen=True, kw_only=True)

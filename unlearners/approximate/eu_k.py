@@ -5,9 +5,9 @@ from typing import Literal
 
 from torch import Generator, nn
 
+from unlearners._core.isolation import Examples
+from unlearners._core.layers import reset, weight_layers
 from unlearners.approximate.cf_k import CFk
-from unlearners.common.isolation import Examples
-from unlearners.common.layers import reset, weight_layers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, nn
 
-from unlearners.common.curvature import fisher_diagonal, trainable
-from unlearners.common.isolation import Examples
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import stack
+from unlearners._core.curvature import fisher_diagonal, trainable
+from unlearners._core.isolation import Examples
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import stack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Generator, nn
 
-from unlearners.common.isolation import Examples, with_running_statistics
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, stack
+from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, stack
 
 
 @dataclass(frozen=True, kw_only=True)

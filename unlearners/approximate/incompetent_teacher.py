@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.distillation import answers, divergence, frozen_copy
-from unlearners.common.isolation import Examples, with_running_statistics
-from unlearners.common.layers import layers, reset
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Training, batches, stack
+from unlearners._core.distillation import answers, divergence, frozen_copy
+from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.layers import layers, reset
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Training, batches, stack
 
 
 @dataclass(frozen=True, kw_only=True)

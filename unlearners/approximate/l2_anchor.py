@@ -6,9 +6,9 @@ from typing import Literal
 import torch
 from torch import Generator, nn
 
-from unlearners.common.isolation import Examples
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, stack
+from unlearners._core.isolation import Examples
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, stack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from unlearners._core.curvature import example_gradients, mean_of
+from unlearners._core.training import Data
 from unlearners.approximate.ssd import SSD
-from unlearners.common.curvature import example_gradients, mean_of
-from unlearners.common.training import Data
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor, nn
 
-from unlearners.common.isolation import Examples, with_running_statistics
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, forever, stack
+from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, forever, stack
 
 
 @dataclass(frozen=True, kw_only=True)

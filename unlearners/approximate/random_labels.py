@@ -6,10 +6,10 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.isolation import Examples
-from unlearners.common.layers import count_classes
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Training, stack
+from unlearners._core.isolation import Examples
+from unlearners._core.layers import count_classes
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Training, stack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,10 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
+from unlearners._core.curvature import total_gradient, trainable, unflatten
+from unlearners._core.isolation import Examples
+from unlearners._core.training import stack
 from unlearners.approximate.random_labels import RandomLabels, relabelled
-from unlearners.common.curvature import total_gradient, trainable, unflatten
-from unlearners.common.isolation import Examples
-from unlearners.common.training import stack
 
 
 @dataclass(frozen=True, kw_only=True)

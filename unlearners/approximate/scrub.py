@@ -6,10 +6,10 @@ from typing import Literal
 
 from torch import Generator, Tensor, nn
 
-from unlearners.common.distillation import divergence, frozen_copy
-from unlearners.common.isolation import Examples, for_any_batch, with_running_statistics
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, batches, stack
+from unlearners._core.distillation import divergence, frozen_copy
+from unlearners._core.isolation import Examples, for_any_batch, with_running_statistics
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, batches, stack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +51,7 @@ class SCRUB(NetworkMethod, Training):
         self.distil(model, retain, forget, order, after_epoch=lambda: None)
 
     def distil(
-        self,
-        model: nn.Module,
-        retain: Examples,
-        forget: Examples,
-        order: Generator,
-        *,
-        after_epoch: Callable[[], None],
+        self, model: nn.Module, retain: Examples, forget: Examples, order: Generator, *, after_epoch: Callable[[], None]
     ) -> None:
         """The alternating training; `after_epoch` may look at the model."""
         teacher, student, forward = frozen_copy(model), with_running_statistics(model), for_any_batch(model)

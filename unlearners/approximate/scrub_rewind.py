@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from unlearners._core.distillation import answers, log_probabilities
+from unlearners._core.examples import example_digests
+from unlearners._core.isolation import Examples
+from unlearners._core.training import Data, stack
 from unlearners.approximate.scrub import SCRUB
-from unlearners.common.distillation import answers, log_probabilities
-from unlearners.common.examples import example_digests
-from unlearners.common.isolation import Examples
-from unlearners.common.training import Data, stack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import example_gradients, mean_of, trainable
-from unlearners.common.isolation import Examples
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, loss_of, stack
+from unlearners._core.curvature import example_gradients, mean_of, trainable
+from unlearners._core.isolation import Examples
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, loss_of, stack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,12 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
+from unlearners._core.distillation import answers
+from unlearners._core.isolation import Examples, Unsupported
+from unlearners._core.layers import last_linear, require_classes, require_untied
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import stack
 from unlearners.class_removal.whole_classes import whole_classes
-from unlearners.common.distillation import answers
-from unlearners.common.isolation import Examples, Unsupported
-from unlearners.common.layers import last_linear, require_classes, require_untied
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import stack
 
 NEVER = -1e4
 

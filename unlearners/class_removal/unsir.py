@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
+from unlearners._core.curvature import differentiable
+from unlearners._core.distillation import frozen_copy
+from unlearners._core.isolation import Examples
+from unlearners._core.layers import require_classes, require_continuous
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Training, stack
 from unlearners.class_removal.whole_classes import labels, whole_classes
-from unlearners.common.curvature import differentiable
-from unlearners.common.distillation import frozen_copy
-from unlearners.common.isolation import Examples
-from unlearners.common.layers import require_classes, require_continuous
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Training, stack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What methods that remove classes ask of a request."""
 
-from unlearners.common.isolation import Examples, Unsupported
+from unlearners._core.isolation import Examples, Unsupported
 
 
 def labels(dataset: Examples) -> list[int]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from unlearners.common.isolation import Examples
+from unlearners._core.isolation import Examples
 
 Array = NDArray[np.float64]
 

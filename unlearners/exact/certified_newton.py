@@ -8,10 +8,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.linalg import matrix_norm, solve
 
-from unlearners.common.curvature import trainable
-from unlearners.common.isolation import Examples, Unsupported, isolated
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import noise_number, seeded
+from unlearners._core.curvature import trainable
+from unlearners._core.isolation import Examples, Unsupported, isolated
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import noise_number, seeded
 from unlearners.exact.logistic import LogisticModel, count_labels, targets, unit_rows
 
 # The Lipschitz constant of the logistic loss's second derivative, as Guo et al. take it (the best is 1 / (6 √3)).

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import trainable
-from unlearners.common.isolation import Examples, Unsupported, isolated
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, noise_number, seeded
+from unlearners._core.curvature import trainable
+from unlearners._core.isolation import Examples, Unsupported, isolated
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, noise_number, seeded
 from unlearners.exact.logistic import LogisticModel, count_labels, targets, unit_rows
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.naive_bayes import GaussianNB
 
-from unlearners.common.isolation import Examples, Unsupported, require_retain
+from unlearners._core.isolation import Examples, Unsupported, require_retain
 from unlearners.exact.arrays import Array, arrays, positions
 
 

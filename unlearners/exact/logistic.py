@@ -4,8 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from unlearners.common.isolation import Examples
-from unlearners.common.training import Data, stack
+from unlearners._core.distillation import class_logits
+from unlearners._core.isolation import Examples
+from unlearners._core.training import Data, stack
 
 # Rows that were scaled to norm 1 in single precision exceed it by rounding.
 TOLERANCE = 1e-6
@@ -19,9 +20,8 @@ class LogisticModel(nn.Module):
         self.weight = nn.Parameter(weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, shape (examples, classes)."""
-        logits = x.flatten(1).to(self.weight.dtype) @ self.weight.T
-        return torch.cat([torch.zeros_like(logits), logits], 1) if len(self.weight) == 1 else logits
+        """Give logits, shape (examples, classes)."""
+        return class_logits(x.flatten(1).to(self.weight.dtype) @ self.weight.T)
 
 
 def unit_rows(dataset: Examples, method: str, device: torch.device | None = None) -> Data:

@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from unlearners.common.isolation import Examples, isolated, require_retain
+from unlearners._core.isolation import Examples, isolated, require_retain
 
 
 @dataclass(frozen=True)

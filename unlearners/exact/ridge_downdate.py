@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import Ridge, RidgeClassifier
 from torch.utils.data import ConcatDataset
 
-from unlearners.common.isolation import Examples, Unsupported, require_retain
+from unlearners._core.isolation import Examples, Unsupported, require_retain
 from unlearners.exact.arrays import Array, arrays, positions
 
 State = dict[str, Array]

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from hashlib import blake2b
 from inspect import signature
 from itertools import chain
 from typing import Any, Literal
@@ -12,9 +11,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.data import Subset
 
-from unlearners.common.isolation import Examples, Unsupported, isolated, require_module
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import seeded
+from unlearners._core.examples import digest
+from unlearners._core.isolation import Examples, Unsupported, isolated, require_module
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import seeded
 from unlearners.exact.sisa_ensemble import Checkpoint, Shard, SisaEnsemble
 
 
@@ -123,15 +123,9 @@ class SISA(NetworkMethod):
 
 
 def _digests(dataset: Examples) -> list[str]:
-    """What identifies each example: a digest of its type, shape, values and label."""
-    found = []
-    for i in range(len(dataset)):
-        x, y = dataset[i]
-        row = (x.detach() if isinstance(x, Tensor) else torch.tensor(x)).cpu().contiguous()
-        description = f"{row.dtype} {tuple(row.shape)} {int(y)} ".encode()
-        content = row.reshape(-1).view(torch.uint8).numpy().tobytes()
-        found.append(blake2b(description + content, digest_size=16).hexdigest())
-    return found
+    """Identify each example by its type, shape, values and label."""
+    pairs = (dataset[i] for i in range(len(dataset)))
+    return [digest(x if isinstance(x, Tensor) else torch.tensor(x), torch.tensor(int(y))) for x, y in pairs]
 
 
 def _without(digests: list[str], leaving: Counter[str]) -> list[str]:

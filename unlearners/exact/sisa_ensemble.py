@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, one_hot
 
+from unlearners._core.distillation import class_logits
+
 # As a probability; the share of a class without votes, which has no logarithm.
 FLOOR = 1e-12
 
@@ -53,12 +55,8 @@ class Shard(nn.Module):
         return [cast(Checkpoint, self.checkpoints[i]) for i in range(first)]
 
     def forward(self, x: Tensor) -> Tensor:
-        """One logit a class: a single logit z becomes (0, z)."""
-        logits: Tensor = self.model(x)
-        if logits.ndim == 1 or logits.shape[-1] == 1:
-            single = logits.reshape(-1, 1)
-            logits = torch.cat([torch.zeros_like(single), single], dim=1)
-        return logits
+        """Give one logit a class: a single logit z becomes (0, z)."""
+        return class_logits(self.model(x))
 
 
 class SisaEnsemble(nn.Module):

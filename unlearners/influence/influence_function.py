@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import (
+from unlearners._core.curvature import (
     add,
     conjugate_gradient,
     differentiable,
@@ -16,9 +16,9 @@ from unlearners.common.curvature import (
     total_gradient,
     trainable,
 )
-from unlearners.common.isolation import Examples
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Loss, loss_of, stack
+from unlearners._core.isolation import Examples
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Loss, loss_of, stack
 
 
 @dataclass(frozen=True, kw_only=True)

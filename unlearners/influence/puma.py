@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import add, differentiable, gradient, total_gradient, trainable
-from unlearners.common.isolation import Examples
-from unlearners.common.training import Data, Loss, chunks, stack
+from unlearners._core.curvature import add, differentiable, gradient, total_gradient, trainable
+from unlearners._core.isolation import Examples
+from unlearners._core.training import Data, Loss, chunks, stack
 from unlearners.influence.influence_function import InfluenceFunction
 
 CHUNK = 256

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import add, differentiable, total_gradient, trainable
-from unlearners.common.isolation import Examples
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Loss, loss_of, stack
+from unlearners._core.curvature import add, differentiable, total_gradient, trainable
+from unlearners._core.isolation import Examples
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Loss, loss_of, stack
 
 Correction = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 

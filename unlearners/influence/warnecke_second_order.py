@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import add, differentiable, flat, hessian_times, trainable
-from unlearners.common.isolation import Examples
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Loss, forever, loss_of, stack
+from unlearners._core.curvature import add, differentiable, flat, hessian_times, trainable
+from unlearners._core.isolation import Examples
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Loss, forever, loss_of, stack
 from unlearners.influence.warnecke_first_order import Correction, corrected, gradient_difference
 
 

@@ -6,10 +6,10 @@ from typing import Literal
 import torch
 from torch import Generator, nn
 
-from unlearners.common.curvature import trainable
-from unlearners.common.isolation import Examples, Unsupported
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, stack
+from unlearners._core.curvature import trainable
+from unlearners._core.isolation import Examples, Unsupported
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, stack
 from unlearners.neurips2023.shared import CONVOLUTIONS, kernels_of
 
 

@@ -8,12 +8,12 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import log_softmax
 
-from unlearners.common.curvature import trainable
-from unlearners.common.distillation import divergence
-from unlearners.common.isolation import Examples, with_running_statistics
-from unlearners.common.layers import require_classes
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, batches, forever, stack
+from unlearners._core.curvature import trainable
+from unlearners._core.distillation import divergence
+from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.layers import require_classes
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, batches, forever, stack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.curvature import trainable
-from unlearners.common.distillation import answers, divergence, frozen_copy
-from unlearners.common.isolation import Examples, Unsupported, for_any_batch
-from unlearners.common.layers import last_linear, reset
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, batches, stack
+from unlearners._core.curvature import trainable
+from unlearners._core.distillation import answers, divergence, frozen_copy
+from unlearners._core.isolation import Examples, Unsupported, for_any_batch
+from unlearners._core.layers import last_linear, reset
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, batches, stack
 from unlearners.neurips2023.shared import CONVOLUTIONS
 
 

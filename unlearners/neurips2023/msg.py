@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.isolation import Examples, with_running_statistics
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Loss, Training, chunks, stack
+from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Loss, Training, chunks, stack
 from unlearners.neurips2023.shared import main_weights
 
 

@@ -8,11 +8,11 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import mse_loss
 from torch.nn.modules.batchnorm import _NormBase
 
-from unlearners.common.curvature import flat, trainable, unflatten
-from unlearners.common.distillation import answers, frozen_copy, log_probabilities
-from unlearners.common.isolation import Examples, Unsupported, for_any_batch
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, batches, stack
+from unlearners._core.curvature import flat, trainable, unflatten
+from unlearners._core.distillation import answers, frozen_copy, log_probabilities
+from unlearners._core.isolation import Examples, Unsupported, for_any_batch
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, batches, stack
 from unlearners.neurips2023.shared import CONVOLUTIONS, MATRICES, class_weighted, frequency_weights
 
 

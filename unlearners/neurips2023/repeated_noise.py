@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, nn
 
-from unlearners.common.curvature import trainable
-from unlearners.common.isolation import Examples
-from unlearners.common.layers import NORMALISATION, last_linear, reset
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Data, Training, stack
+from unlearners._core.curvature import trainable
+from unlearners._core.isolation import Examples
+from unlearners._core.layers import NORMALISATION, last_linear, reset
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Data, Training, stack
 from unlearners.neurips2023.shared import add_noise
 
 

@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners.common.isolation import Examples
-from unlearners.common.method import NetworkMethod
-from unlearners.common.training import Training, stack
+from unlearners._core.isolation import Examples
+from unlearners._core.method import NetworkMethod
+from unlearners._core.training import Training, stack
 from unlearners.neurips2023.shared import add_noise, class_weighted, frequency_weights, main_weights
 
 

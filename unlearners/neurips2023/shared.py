@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from unlearners.common.curvature import trainable
-from unlearners.common.isolation import Unsupported
-from unlearners.common.training import Loss
+from unlearners._core.curvature import trainable
+from unlearners._core.isolation import Unsupported
+from unlearners._core.training import Loss
 
 CONVOLUTIONS = (_ConvNd,)
 MATRICES = (nn.Linear, nn.RNNBase, nn.MultiheadAttention)

@@ -19,19 +19,19 @@ from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import (
     controls_look_trained,
     negative_control,
-    positive_control,
+    recognition,
     uncorrelated_with_references,
     without,
 )
 from pytest_unlearn.claims.common.findings import (
     AttackFinding,
+    attack_finding,
     evaluate_attacks,
-    faults_of,
     judge_attacks,
     labels_only,
 )
 from pytest_unlearn.claims.common.verdict import Objection
-from pytest_unlearn.core.evidence import Answers, Controls, Outputs, Scores, Verdict
+from pytest_unlearn.core.evidence import Answers, Controls, Outputs, Verdict
 from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models
 
 NULLS: dict[str, Null] = {"U-LiRA": "never trained", "U-LiRA, unlearned null": "unlearned"}
@@ -49,7 +49,7 @@ def over_runs(
     confidence: float,
     standard: bool = True,
 ) -> tuple[AttackFinding, ...]:
-    """Each attack's findings on a model of every run, as one finding on their mean."""
+    """Run each attack on a model of every run, and make one finding of their mean."""
     each = [
         evaluate_attacks(of(run), among(run), run.pairing, confidence, standard=standard, vulnerable=False)
         for run in runs
@@ -61,7 +61,7 @@ def over_runs(
 
 
 def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, inflation: float = 1.0) -> AttackFinding:
-    """One finding on the mean. Runs without any information are left out of it, unless that is what most are."""
+    """Make one finding of the mean; runs without information are left out of it, unless that is what most are."""
     told = [finding for finding in found if not finding.problem]
     problem = ""
     if 2 * len(told) <= len(found):
@@ -77,7 +77,7 @@ def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, infl
 
 
 def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confidence: float) -> list[AttackFinding]:
-    """The class that stands out most on the mean over runs, on either side; none where classes are not compared."""
+    """Find the class that stands out most on the mean over runs, on either side; none where classes mix."""
     if any(run.pairing.forget_strata is None for run in runs):
         return []
     scores = [attack.score(run.unlearned, run.references, run.pairing) for run in runs]
@@ -93,20 +93,8 @@ def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confid
     for side, words in SIDES.items() if len(means) > 1 else ():
         measure = ExtremeMeasure(parts=means, side=side)
         named = replace(attack, name=f"{words} class", sides=(side,))
-        findings.append(replace(_finding(named, scores[0], measure, confidence), role="tripwire"))
+        findings.append(attack_finding(named, scores[0], measure, confidence, deciding=False))
     return findings
-
-
-def _finding(attack: Attack, scores: Scores, measure: Measure, confidence: float) -> AttackFinding:
-    return AttackFinding(
-        name=attack.name,
-        attack=attack,
-        scores=scores,
-        measure=measure,
-        estimate=measure.at(confidence),
-        faults=faults_of(attack),
-        one_sided=not attack.signed,
-    )
 
 
 def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[int]:
@@ -151,7 +139,7 @@ def _outside(answers: Answers, run: Run) -> Answers:
 
 
 def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
-    """Each run's model judged by the laws of the other runs, under both nulls; none below five runs."""
+    """Judge each run's model by the laws of the other runs, under both nulls; none below five runs."""
     if len(runs) < ENOUGH_RUNS:
         return []
     found = []
@@ -169,7 +157,7 @@ def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
                 source="Hayes et al. 2024",
             )
             scores = attack.score(run.unlearned, run.references, run.pairing)
-            each.append(_finding(attack, scores, attack.measure(scores, run.pairing), confidence))
+            each.append(attack_finding(attack, scores, attack.measure(scores, run.pairing), confidence))
         # under this null what one run says of another is much what the other says of it
         twice = 2.0 if null == "unlearned" else 1.0
         found.append(_mean(each, same=False, confidence=confidence, inflation=twice))
@@ -177,7 +165,7 @@ def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
 
 
 def _as_seen_from(run: Run, other: Run) -> Shadow:
-    """Another run's answers on this run's forget set and controls."""
+    """Rearrange another run's answers to this run's forget set and controls."""
     return Shadow(
         unlearned=rearranged(other.unlearned, other.drawn, run.drawn),
         original=rearranged(other.original, other.drawn, run.drawn),
@@ -186,7 +174,7 @@ def _as_seen_from(run: Run, other: Run) -> Shadow:
 
 
 def rearranged(answers: Answers, drawn: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Answers:
-    """Answers split by one request, split by another."""
+    """Split answers by another request than they are split by."""
     logits = np.empty((len(drawn), answers.forget.logits.shape[1]))
     labels = np.empty(len(drawn), dtype=np.int64)
     for mask, part in ((drawn, answers.forget), (~drawn, answers.controls)):
@@ -217,8 +205,6 @@ def run_controls(
         fails = "is told apart from the controls although it never saw either"
         retrained.append(negative_control(k, judge_attacks(found, limit, confidence), fails))
     return Controls(
-        original=positive_control(
-            originals, limit, name="originals", what="the requests are", where="the original models"
-        ),
+        original=recognition(originals, limit, "the requests are", plural=True),
         retrained=tuple(retrained),
     )

@@ -19,13 +19,13 @@ from pytest_unlearn.claims.algorithm.aggregate import (
 )
 from pytest_unlearn.claims.algorithm.runs import Requests, Run, open_pool, simulate
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.evidence import auc_claim, build_evidence
+from pytest_unlearn.claims.common.evidence import auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import is_coarse, judge_attacks
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.claims.common.verdict import Objection, decide, doubt, failed_negative_control, missing_power
-from pytest_unlearn.core.evidence import Controls, Estimate, Evidence, Verdict
+from pytest_unlearn.claims.common.verdict import Objection, decide, failed_negative_control, missing_controls
+from pytest_unlearn.core.evidence import Estimate, Evidence, Verdict
 from pytest_unlearn.core.figures import Cell, Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.statistics import normal_quantile
 from pytest_unlearn.task import UnlearningTask
@@ -45,11 +45,11 @@ def audit_algorithm(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Does this method forget requests like this one, whatever its seeds? Models are what is sampled.
+    """Audit whether a method forgets requests like this one, whatever its seeds.
 
-    Each run trains an original and unlearns a request with seeds of their own; an attack's AUC is averaged over runs,
-    and its interval is Student's t over them. So a request too small to be judged by itself can be judged as one of
-    many.
+    Models are what is sampled: each run trains an original and unlearns a request with seeds of their own; an attack's
+    AUC is averaged over runs, and its interval is Student's t over them. So a request too small to be judged by itself
+    can be judged as one of many.
 
     Args:
         unlearner: `unlearner(model, retain, forget, *, seed) -> model`.
@@ -83,30 +83,32 @@ def audit_algorithm(
         raise ValueError(f'requests must be "drawn" or "same", not {requests!r}.')
     if not task.retrained:
         raise ValueError("audit_algorithm compares with retrained models: give the task references, two or more.")
-    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
+    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
     done = simulate(unlearner, task, open_pool(task, requests), runs, output)
     same = requests == "same"
-    run_attacks = partial(over_runs, done, same=same, confidence=level.value)
+    run_attacks = partial(over_runs, done, same=same, confidence=confidence)
     findings = run_attacks(lambda run: run.unlearned)
     if not same:
-        findings = (*findings, *u_lira(done, level.value))
-    findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=level.value))
-    judgement = judge_attacks(findings, limit.value, level.value)
-    controls = run_controls(done, run_attacks, limit.value, level.value, coarse=is_coarse(findings))
+        findings = (*findings, *u_lira(done, confidence))
+    findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=confidence))
+    judged = judge_attacks(findings, limit, confidence)
+    controls = run_controls(done, run_attacks, limit, confidence, coarse=is_coarse(findings))
     decision = decide(
-        judgement,
+        judged,
         vetoes=failed_negative_control(controls, advice.CONTROLS_DIFFER),
         before=[
-            *_failing(failing_runs(done, limit.value, level.value), runs),
-            *doubts_over_runs(done, findings, level.value, bootstrapped=task.bootstrapped),
+            *_failing(failing_runs(done, limit, confidence), runs),
+            *doubts_over_runs(done, findings, confidence, bootstrapped=task.bootstrapped),
         ],
-        advice=(_more_runs(judgement.finding.estimate, limit.value, runs),),
-        doubts=[*missing_power(controls, strict.value), *_missing_references(controls, strict.value)],
+        advice=(_more_runs(judged.finding.estimate, limit, runs),),
+        doubts=missing_controls(
+            controls, require_controls, no_negative="" if controls.retrained else "at least two references are needed"
+        ),
         scope=(_scope(done, same),),
     )
     return build_evidence(
-        auc_claim("algorithm", "mean membership AUC over models", limit, level, strict),
+        terms.claim("algorithm", "mean membership AUC over models"),
         decision,
         findings,
         controls=controls,
@@ -119,7 +121,7 @@ def audit_algorithm(
             runs=runs,
             requests=requests,
             seeds=[run.seed for run in done],
-            require_controls=strict.value,
+            require_controls=require_controls,
         ),
         figures=(_table(done, findings[0].attack),),
     )
@@ -131,12 +133,6 @@ def _failing(seeds: Sequence[int], runs: int) -> list[Objection]:
         return []
     says = f"in {len(seeds)} of {runs} runs the model is told apart by itself: seeds {', '.join(map(str, seeds))}"
     return [Objection((says,), (advice.LEAK["recognisable"],), Verdict.FAIL, SOME_SEEDS)]
-
-
-def _missing_references(controls: Controls, require_controls: bool) -> list[Objection]:
-    if not require_controls or controls.retrained:
-        return []
-    return [doubt("no negative control: at least two references are needed", advice.NO_REFERENCES)]
 
 
 def _more_runs(estimate: Estimate, limit: float, runs: int) -> str:

@@ -43,7 +43,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class RequestPool:
     """The examples that runs are judged on: positions in `examples`, with the units they are deleted in, if any.
 
     `retain` are positions too; `size` is how many of the pool a request holds, `fixed` the request itself if all runs
@@ -81,8 +81,8 @@ class _Joined:
         raise IndexError(index)
 
 
-def open_pool(task: UnlearningTask, requests: Requests) -> Pool:
-    """The pool of a task; its examples keep the order forget, then controls."""
+def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
+    """Open the pool of a task; its examples keep the order forget, then controls."""
     forget, controls, retain = task.forget, task.controls, task.retain
     examples = Examples(_Joined(retain, forget, controls), "train and controls")
     start = len(retain)
@@ -98,7 +98,7 @@ def open_pool(task: UnlearningTask, requests: Requests) -> Pool:
         )
         units = ids.units(len(forget), len(chosen))
     fixed = np.arange(len(forget) + len(chosen)) < len(forget)
-    return Pool(
+    return RequestPool(
         examples=examples,
         retain=np.arange(start),
         positions=np.concatenate([start + np.arange(len(forget)), start + len(forget) + chosen]),
@@ -109,8 +109,8 @@ def open_pool(task: UnlearningTask, requests: Requests) -> Pool:
     )
 
 
-def simulate(unlearner: Any, task: UnlearningTask, pool: Pool, count: int, output: Output) -> list[Run]:
-    """`count` runs, with seeds counted from the task's.
+def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int, output: Output) -> list[Run]:
+    """Make `count` runs, with seeds counted from the task's.
 
     Raises:
         ValueError: when the unlearner changed its input, or a model cannot be asked.
@@ -121,7 +121,7 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: Pool, count: int, outpu
     first = task.seed + FIRST_RUN_SEED
     trains = [_train_set(pool, mask) for mask in masks]
     originals = task.train_on(trains, first_seed=first)
-    known = [_ask(task, model, view, output) for model in task.retrained]
+    reference_outputs = [_ask(task, model, view, output) for model in task.retrained]
     runs = []
     for number, (mask, train, original) in enumerate(zip(masks, trains, originals, strict=True)):
         kept = np.arange(len(train)) < len(pool.retain)
@@ -133,7 +133,7 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: Pool, count: int, outpu
                 seed=first + number,
                 original=before,
                 unlearned=replace(_split(_ask(task, model, view, output), mask), original=before),
-                references=tuple(replace(_split(one, mask), original=before) for one in known),
+                references=tuple(replace(_split(one, mask), original=before) for one in reference_outputs),
                 pairing=_pairing(pool, mask),
                 drawn=mask,
                 outside=np.flatnonzero(~mask) >= pool.size,
@@ -143,8 +143,8 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: Pool, count: int, outpu
     return runs
 
 
-def _train_set(pool: Pool, drawn: NDArray[np.bool_]) -> View:
-    """What a run trains on, a dataset of its own: a method must not see what was not drawn, nor that it is tested."""
+def _train_set(pool: RequestPool, drawn: NDArray[np.bool_]) -> View:
+    """Build a run's training set, its own: a method must not see what was not drawn, nor that it is tested."""
     parts = [View("part", pool.examples, positions) for positions in (pool.retain, pool.positions[drawn])]
     examples = Examples(_Joined(*parts), "train")
     return View("train", examples, np.arange(len(examples)))
@@ -159,7 +159,7 @@ def _split(outputs: Outputs, drawn: NDArray[np.bool_]) -> Answers:
     return Answers(forget=forget, controls=controls)
 
 
-def _pairing(pool: Pool, drawn: NDArray[np.bool_]) -> Pairing:
+def _pairing(pool: RequestPool, drawn: NDArray[np.bool_]) -> Pairing:
     labels = (pool.labels[drawn], pool.labels[~drawn]) if pool.by_class else (None, None)
     units = (pool.units[drawn], pool.units[~drawn]) if pool.units is not None else (None, None)
     return Pairing(
@@ -172,7 +172,7 @@ def _pairing(pool: Pool, drawn: NDArray[np.bool_]) -> Pairing:
 
 
 def _as_many(wanted: IntArray, labels: IntArray, by_class: bool, seed: int) -> IntArray:
-    """Positions of as many controls as forget examples, class by class, or of all where there are fewer."""
+    """Choose as many controls as forget examples, class by class, or all where there are fewer."""
     order = np.random.default_rng(seed).permutation(len(labels))
     if not by_class:
         return np.sort(order[: len(wanted)])
@@ -180,8 +180,8 @@ def _as_many(wanted: IntArray, labels: IntArray, by_class: bool, seed: int) -> I
     return np.sort(np.concatenate(kept))
 
 
-def _draw(pool: Pool, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A request, drawn independently of all others: as many of each class as the real one, or whole units."""
+def _draw(pool: RequestPool, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw a request independently of all others: as many of each class as the real one, or whole units."""
     first = np.arange(len(pool.positions)) < pool.size
     if pool.units is None:
         strata = pool.labels if pool.by_class else np.zeros(len(first), dtype=np.int64)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,11 @@ from pytest_unlearn.claims.canaries.planting import digest_of
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import (
     negative_control,
-    shows_power,
-    strongest,
+    positive_control,
     uncorrelated_with_references,
     without,
 )
-from pytest_unlearn.claims.common.evidence import build_evidence
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.findings import MOSTLY_TIED
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import (
@@ -30,10 +30,10 @@ from pytest_unlearn.claims.common.verdict import (
     doubt,
     failed_negative_control,
     judge,
-    missing_power,
+    missing_controls,
 )
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence
-from pytest_unlearn.core.settings import CONFIDENCE, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.statistics import holm
 from pytest_unlearn.task import UnlearningTask
@@ -71,7 +71,7 @@ def audit_canaries_forgotten(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Did the model unlearn the canaries that were planted before training? Chance's own law is the yardstick.
+    """Audit whether the canaries planted before training were unlearned.
 
     What decided about each canary was drawn at random, so that a model that never saw them shows exactly what the draw
     gives, however hard the data are and whatever the model is like. References are therefore not needed.
@@ -106,8 +106,8 @@ def audit_canaries_forgotten(
     """
     if not isinstance(canaries, Canaries):
         raise TypeError(f"canaries must come from plant_canaries(train, kind=...), not {type(canaries).__name__}.")
-    claim = _claim(canaries, max_effect, resolve("confidence", confidence).source, require_controls)
-    level, strict = resolve("confidence", confidence).value, resolve("require_controls", require_controls).value
+    sources, (confidence, require_controls) = resolve_all(confidence=confidence, require_controls=require_controls)
+    claim = _claim(canaries, max_effect, sources)
     if references is not None and (hasattr(references, "parameters") or not hasattr(references, "__iter__")):
         raise TypeError("references must be a list of retrained models; for one model write references=[model].")
     own = (False, False)
@@ -118,33 +118,28 @@ def audit_canaries_forgotten(
         references = task.retrained if own[1] else references
     device = task.device if task is not None else None
 
-    def seen_of(one: Any, by_labels: bool = False) -> Seen:
-        return ask_about_canaries(one, canaries, confidence=level, output=output, device=device, by_labels=by_labels)
-
+    seen_of = partial(ask_about_canaries, canaries=canaries, confidence=confidence, output=output, device=device)
     target = seen_of(model)
     # Power against finer outputs than the model reveals would say nothing about what was possible.
     before = None if original is None else seen_of(original, by_labels=target.coarse)
-    known = [seen_of(reference) for reference in references or ()]
-    findings = with_confusion(target, known, level)
-    judgement = judge(findings, claim, level, wording=WORDING)
-    rotations = [with_confusion(seen, without(known, k), level) for k, seen in enumerate(known)]
-    controls = Controls(
-        original=None if before is None else _positive(with_confusion(before, known, level), claim),
-        retrained=_negative(rotations, claim, level),
-    )
-    needed = judgement.needed
+    retrained = [seen_of(reference) for reference in references or ()]
+    findings = with_confusion(target, retrained, confidence)
+    judged = judge(findings, claim, confidence, wording=WORDING, counted=True)
+    rotations = [with_confusion(seen, without(retrained, k), confidence) for k, seen in enumerate(retrained)]
+    positive = None if before is None else _positive(with_confusion(before, retrained, confidence), claim)
+    controls = Controls(original=positive, retrained=_negative(rotations, claim, confidence))
+    needed = judged.needed
     many = f"about {needed:,} canaries would settle it" if needed is not None else "no number settles it"
-    uncorrelated = _uncorrelated(target, before, known)
+    uncorrelated = _uncorrelated(target, before, retrained)
     decision = decide(
-        judgement,
+        judged,
         vetoes=failed_negative_control(controls, SAW_CANARIES),
         advice=(f"{many}: plant more before the next training, or choose a limit that this many can certify",),
         doubts=[
-            *missing_power(controls, strict, (PLANT_MORE,)),
+            *missing_controls(controls, require_controls, (PLANT_MORE,)),
             *([doubt(uncorrelated, advice.OUT_OF_ORDER)] if uncorrelated else []),
         ],
-        notes=(*(finding.shown for finding in findings), *_notes(strict, bool(known))),
-        needed=needed,
+        notes=(*(finding.shown for finding in findings), *_notes(require_controls, bool(retrained))),
     )
     return build_evidence(
         claim,
@@ -159,14 +154,14 @@ def audit_canaries_forgotten(
             retrained=own[1],
             canaries={"kind": canaries.kind, "count": len(canaries), "train": canaries.train_digest},
             outputs=outputs_digest(target.plain),
-            references=len(known),
-            require_controls=strict,
+            references=len(retrained),
+            require_controls=require_controls,
         ),
-        figures=canary_figures(canaries, target, before, known, level),
+        figures=canary_figures(canaries, target, before, retrained, confidence),
     )
 
 
-def _claim(canaries: Canaries, max_effect: float | None, confidence: str, require_controls: bool) -> Claim:
+def _claim(canaries: Canaries, max_effect: float | None, sources: Mapping[str, str]) -> Claim:
     chance = {"gaussian": 0.0, "backdoor": 1 / len(canaries.classes)}.get(canaries.kind, 0.5)
     highest = LIMITS.get(canaries.kind, chance + OF_THE_WAY * (1 - chance))
     source = "default" if max_effect is None else "call keyword"
@@ -178,13 +173,12 @@ def _claim(canaries: Canaries, max_effect: float | None, confidence: str, requir
             )
         highest = float(max_effect)
     lowest = {"gaussian": -highest, "backdoor": None}.get(canaries.kind, round(1 - highest, 12))
-    strict = resolve("require_controls", require_controls).source
     return Claim(
         name="canaries_forgotten",
         quantity=QUANTITIES[canaries.kind],
         lowest=lowest,
         highest=highest,
-        sources={"max_effect": source, "confidence": confidence, "require_controls": strict},
+        sources={"max_effect": source, **sources},
     )
 
 
@@ -227,16 +221,9 @@ def _notes(require_controls: bool, references: bool) -> tuple[str, ...]:
 def _positive(findings: Sequence[CanaryFinding], claim: Claim) -> ControlResult:
     """Report whether the original, which trained on the canaries, shows them beyond the limit with certainty."""
     assert claim.highest is not None
-    able = [finding for finding in findings if finding.faults]
-    best, holds = strongest(able), shows_power(able, claim.highest)
-    shows = "shows the canaries" if holds else f"does not show the canaries beyond {claim.highest:g} with certainty"
-    return ControlResult(
-        name="original",
-        holds=holds,
-        attack=best.name,
-        estimate=best.estimate,
-        says=f"the original {shows}: {best.problem or best.summary}",
-    )
+    fails = f"the original does not show the canaries beyond {claim.highest:g} with certainty"
+    able = [finding for finding in findings if finding.failures]
+    return positive_control(able, claim.highest, "the original shows the canaries", fails, explained=True)
 
 
 def _negative(models: Sequence[Sequence[CanaryFinding]], claim: Claim, confidence: float) -> tuple[ControlResult, ...]:
@@ -246,9 +233,9 @@ def _negative(models: Sequence[Sequence[CanaryFinding]], claim: Claim, confidenc
     adjusted = iter(np.split(flat, np.cumsum([len(one) for one in chances])[:-1]))
     results = []
     for k, findings in enumerate(models):
-        judgement = judge(findings, claim, confidence, wording=WORDING)
-        shown = judgement.finding.problem or judgement.finding.summary
+        judged = judge(findings, claim, confidence, wording=WORDING)
+        shown = judged.finding.problem or judged.finding.summary
         fails = f"shows the canaries although it should never have seen them: {shown}"
         unlikely = bool((next(adjusted) <= SURELY_TRAINED).any())
-        results.append(negative_control(k, judgement, fails, f"does not show them: {shown}", failed=unlikely))
+        results.append(negative_control(k, judged, fails, f"does not show them: {shown}", failed=unlikely))
     return tuple(results)

@@ -20,7 +20,7 @@ from pytest_unlearn.claims.canaries.planted import moved
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import rank_correlation
 from pytest_unlearn.claims.common.findings import MOSTLY_TIED, labels_only
-from pytest_unlearn.claims.common.verdict import Fault, Finding
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Side
 from pytest_unlearn.core.figures import Cell
 from pytest_unlearn.models.adapters import SavedOutputs
@@ -36,9 +36,11 @@ CONFUSION = "confusion of unseen examples"
 LEAST_LEFT = 0.5  # share of the canaries that must say something
 STEP, LEAST_FOLLOWING = 0.2, 0.4  # of the noise, and how well gradients foretell what so small a step does
 STRAYING = "planted further from the middle than its twin"
-FAULTS: Mapping[Side, Fault] = {
-    "high": Fault("recognisable", "what was planted is still in the model: unlearn longer or differently, or retrain"),
-    "low": Fault("over-forgotten", advice.LEAK["over-forgotten"]),
+FAILURES: Mapping[Side, FailureKind] = {
+    "high": FailureKind(
+        "recognisable", "what was planted is still in the model: unlearn longer or differently, or retrain"
+    ),
+    "low": FailureKind("over-forgotten", advice.LEAK["over-forgotten"]),
 }
 
 
@@ -46,7 +48,7 @@ FAULTS: Mapping[Side, Fault] = {
 class CanaryFinding(Finding):
     """One number that canaries give, and how likely chance alone gives as much; None where that is not known.
 
-    One without faults is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
+    One without failures is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
     """
 
     chance: float | None = None
@@ -79,7 +81,7 @@ class Ask(Protocol):
     """A model's outputs on inputs of any origin."""
 
     def __call__(self, inputs: Any, labels: IntArray) -> Outputs:
-        """Logits, and labels as columns of them."""
+        """Return logits, and labels as columns of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,7 @@ class OnAucScale:
         return 0.5 + 0.5 * self.difference.value
 
     def at(self, confidence: float) -> Estimate:
-        """The value with its bounds."""
+        """Bound the value."""
         inner = self.difference.at(confidence)
         return Estimate(
             value=self.value,
@@ -140,10 +142,10 @@ def ask_about_canaries(
 def _finding(
     name: str, measure: Measure, summary: str, confidence: float, *, accuses: bool = True, **more: Any
 ) -> CanaryFinding:
-    """Bound one number; what does not accuse has no faults."""
-    faults = FAULTS if accuses else {}
+    """Bound one number; what does not accuse has no failures."""
+    failures = FAILURES if accuses else {}
     estimate = measure.at(confidence)
-    return CanaryFinding(name=name, measure=measure, estimate=estimate, faults=faults, summary=summary, **more)
+    return CanaryFinding(name=name, measure=measure, estimate=estimate, failures=failures, summary=summary, **more)
 
 
 def _gaussian(

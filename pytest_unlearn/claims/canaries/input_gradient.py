@@ -17,7 +17,7 @@ BATCH = 256
 def confidence_directions(
     model: Any, view: View, outputs: Outputs, *, output: Output = None, device: str | None = None
 ) -> FloatArray:
-    """Unit vectors along which the label's logit-scaled confidence grows, shape (examples, features); 0 if it is flat.
+    """Find unit vectors along which the label's logit-scaled confidence grows, (examples, features); 0 where flat.
 
     The gradient of the cross-entropy is a negative multiple of it, which vanishes in floating point where the model is
     sure; its direction does not.

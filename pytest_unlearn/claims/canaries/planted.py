@@ -13,7 +13,7 @@ from pytest_unlearn.data.dataset import Examples, is_tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Change:
+class TrainingChange:
     """What a kind of canary does to the training set. All positions are in the set as it was handed over.
 
     `rows` become canaries: with the labels in `labels`, and, unless None, with `inputs` in place of their own.
@@ -44,8 +44,8 @@ class PlantedTrain:
         return x, int(self.labels[index])
 
 
-def planted_train(given: Any, examples: Examples, change: Change) -> tuple[Any, IntArray]:
-    """What to train on, and the positions of the canaries in it. What is left keeps its order."""
+def planted_train(given: Any, examples: Examples, change: TrainingChange) -> tuple[Any, IntArray]:
+    """Return what to train on, and the positions of the canaries in it; what is left keeps its order."""
     kept = np.ones(len(examples), dtype=bool)
     if change.left_out is not None:
         kept[change.left_out] = False
@@ -69,7 +69,7 @@ def planted_train(given: Any, examples: Examples, change: Change) -> tuple[Any, 
 
 
 def moved(inputs: Any, shift: FloatArray) -> Any:
-    """Inputs plus a shift, of the inputs' own type and precision."""
+    """Add a shift to inputs, in their own type and precision."""
     if is_tensor(inputs):
         import torch
 

@@ -14,7 +14,7 @@ import numpy as np
 from pytest_unlearn.claims.canaries.kinds.backdoor import BackdoorPlan, plant_backdoor
 from pytest_unlearn.claims.canaries.kinds.gaussian import GaussianPlan, plant_gaussian
 from pytest_unlearn.claims.canaries.kinds.label_pairs import PairsPlan, plant_confusion, plant_mislabelled
-from pytest_unlearn.claims.canaries.planted import Change, planted_train
+from pytest_unlearn.claims.canaries.planted import TrainingChange, planted_train
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.dataset import Examples
 
@@ -68,7 +68,7 @@ def plant_canaries(
     classes: Sequence[int] | None = None,
     triggers: int | None = None,
 ) -> Canaries:
-    """Which training data show later, beyond doubt, whether they were forgotten? Those that chance decided about.
+    """Plant canaries in training data, to show later whether they were forgotten.
 
     Call it before training. All randomness comes from `seed`, which must not be one that models are trained with and
     should be kept from whoever trains and unlearns.
@@ -132,12 +132,12 @@ def plant_canaries(
 
 
 def digest_of(examples: Examples) -> str:
-    """A digest of exact inputs and labels, in order."""
+    """Digest exact inputs and labels, in order."""
     return hashlib.sha256(b"".join(examples.digests)).hexdigest()
 
 
-def _digest(examples: Examples, change: Change) -> str:
-    """The digest of what will be trained on, without reading all of it again."""
+def _digest(examples: Examples, change: TrainingChange) -> str:
+    """Digest what will be trained on, without reading all of it again."""
     inputs = examples.inputs(change.rows) if change.inputs is None else change.inputs
     digests = dict(enumerate(examples.digests))
     digests.update(zip(change.rows.tolist(), Examples((inputs, change.labels), "canaries").digests, strict=True))
@@ -147,12 +147,12 @@ def _digest(examples: Examples, change: Change) -> str:
 
 
 def _distinct(examples: Examples) -> IntArray:
-    """Examples without an exact copy: a copy in retain would be remembered by honest models too."""
+    """List examples without an exact copy: a copy in retain would be remembered by honest models too."""
     seen = Counter(examples.contents)
     return np.array([i for i, content in enumerate(examples.contents) if seen[content] == 1], dtype=np.int64)
 
 
-def _rest(examples: Examples, change: Change) -> IntArray:
+def _rest(examples: Examples, change: TrainingChange) -> IntArray:
     kept = np.ones(len(examples), dtype=bool)
     kept[change.rows] = False
     if change.left_out is not None:

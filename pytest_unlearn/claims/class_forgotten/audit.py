@@ -19,19 +19,19 @@ from pytest_unlearn.claims.class_forgotten.components import (
     measure_components,
     sent_table,
 )
-from pytest_unlearn.claims.common.controls import negative_control, strongest, without
-from pytest_unlearn.claims.common.evidence import build_evidence, sources
+from pytest_unlearn.claims.common.controls import negative_control, positive_control, without
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import (
-    Judgement,
+    Decision,
     Objection,
     controls_waived,
     decide,
     invalid,
-    missing_power,
+    missing_controls,
 )
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence, IntArray, Verdict
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, REQUIRE_CONTROLS
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.predict import Output
@@ -63,7 +63,7 @@ def audit_class_forgotten(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Are never-trained examples of a removed class treated as models treat them that never knew the class?
+    """Audit whether unseen examples of a removed class are treated as if never known.
 
     Compared with the retrained references, two-sided: accuracy, confidence in the class, and confidence in whatever is
     answered. Besides: how the answers are distributed over classes, and accuracy on the other classes.
@@ -95,55 +95,51 @@ def audit_class_forgotten(
     Source: Golatkar et al. 2020 and Chundawat et al. 2023 (readout functions on the removed class, beside a retrained
         model's); the bounds and the distance beyond the references' own are ours.
     """
-    gap, drop, level = (
-        resolve(name, value)
-        for name, value in (("max_gap", max_gap), ("max_drop", max_drop), ("confidence", confidence))
+    sources, (gap, drop, confidence, require_controls) = resolve_all(
+        max_gap=max_gap, max_drop=max_drop, confidence=confidence, require_controls=require_controls
     )
-    strict = resolve("require_controls", require_controls)
     if not 0 < max_shift < 1:
         raise ValueError(f"max_shift must be a number above 0 and below 1, not {max_shift!r}")
     task = _task_of(forget)
     removal = _removal(task)
     references = _distinct(task, output)
-    limits = Limits(gap=gap.value, shift=float(max_shift), drop=drop.value)
+    limits = Limits(gap=gap, shift=float(max_shift), drop=drop)
 
     def components(one: Answers, others: Sequence[Answers]) -> tuple[Component, ...]:
-        return measure_components(one, others, removal.gone, removal.kept, limits, level.value)
+        return measure_components(one, others, removal.gone, removal.kept, limits, confidence)
 
     models = task.models.for_audit()
     target = _asked(models.of(model), task, output)
     original = _asked(models.of(task.original), task, output) if task.has_original else None
     own = components(target, references)
     before = components(original, references) if original is not None else None
-    judgement = judge_components(own, level.value)
+    judged = judge_components(own, confidence)
     controls = Controls(
-        original=None if before is None else _positive(before),
+        original=None if before is None else _positive(before, limits),
         retrained=tuple(
             negative_control(
                 k,
-                judge_components(components(one, without(references, k)), level.value),
+                judge_components(components(one, without(references, k)), confidence),
                 "is unlike the other retrained models",
                 "is like the other retrained models",
             )
             for k, one in enumerate(references)
         ),
     )
-    waived = Objection(controls_waived(strict.value), verdict=Verdict.PASS)
-    needed = judgement.needed
-    unsettled = [Objection((), (_more(judgement, needed),))] if judgement.verdict is Verdict.INCONCLUSIVE else []
+    waived = Objection(controls_waived(require_controls), verdict=Verdict.PASS)
+    unsettled = [Objection((), (_more(judged),))] if judged.verdict is Verdict.INCONCLUSIVE else []
     decision = decide(
-        judgement,
+        judged,
         vetoes=_vetoes(controls),
-        doubts=[*missing_power(controls, strict.value, (NOTHING_KNOWN,)), waived, *unsettled],
+        doubts=[*missing_controls(controls, require_controls, (NOTHING_KNOWN,)), waived, *unsettled],
         scope=(_scope(removal),),
-        needed=needed,
     )
     claim = Claim(
         name="class_forgotten",
-        quantity=judgement.limits.quantity,
-        lowest=judgement.limits.lowest,
-        highest=judgement.limits.highest,
-        sources=sources(max_gap=gap, max_drop=drop, confidence=level, require_controls=strict),
+        quantity=judged.limits.quantity,
+        lowest=judged.limits.lowest,
+        highest=judged.limits.highest,
+        sources=sources,
     )
     return build_evidence(
         claim,
@@ -159,7 +155,7 @@ def audit_class_forgotten(
             retrained=True,
             classes=removal.classes.tolist(),
             max_shift=limits.shift,
-            require_controls=strict.value,
+            require_controls=require_controls,
             outputs=outputs_digest(target),
         ),
         figures=(components_table(own, before), sent_table(target, original, references, removal.gone)),
@@ -212,11 +208,10 @@ def _distinct(task: UnlearningTask, output: Output) -> list[Answers]:
     return found
 
 
-def _positive(components: Sequence[Component]) -> ControlResult:
-    component = strongest([one for one in components if one.name in KNOWS])
-    knows = component.estimate.low > (component.limits.highest or 0.0)
-    says = "the original knows the class" if knows else "the original does not know the class with certainty"
-    return ControlResult(name="original", holds=knows, attack=component.name, estimate=component.estimate, says=says)
+def _positive(components: Sequence[Component], limits: Limits) -> ControlResult:
+    knows = [one for one in components if one.name in KNOWS]
+    fails = "the original does not know the class with certainty"
+    return positive_control(knows, limits.gap, "the original knows the class", fails)
 
 
 def _vetoes(controls: Controls) -> list[Objection]:
@@ -227,11 +222,9 @@ def _vetoes(controls: Controls) -> list[Objection]:
     ]
 
 
-def _more(judgement: Judgement[Component], needed: int | None) -> str:
-    many = f"about {needed:,} examples" if needed is not None else "no number of examples"
-    where = (
-        "test examples of the other classes" if judgement.finding.name == UTILITY else "unseen examples of the class"
-    )
+def _more(judged: Decision[Component]) -> str:
+    many = f"about {judged.needed:,} examples" if judged.needed is not None else "no number of examples"
+    where = "test examples of the other classes" if judged.finding.name == UTILITY else "unseen examples of the class"
     return f"{many} would settle it: give more {where} or more references, or choose a wider limit"
 
 

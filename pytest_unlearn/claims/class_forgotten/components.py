@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.signals import correctness, probabilities
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Judgement, Wording, excess, judge
+from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Finding, Wording, excess, judge
 from pytest_unlearn.core.evidence import Answers, Claim, FloatArray, Side
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.statistics import among_references, shift
@@ -28,10 +28,10 @@ ELSEWHERE = (
     "repair the model on retain: what it makes of the class shows that it was removed, or that it is still known"
 )
 STILL_KNOWN, OVER_FORGOTTEN, UNLIKE, LESS_ACCURATE = (
-    Fault(label, ELSEWHERE)
+    FailureKind(label, ELSEWHERE)
     for label in ("still known", "over-forgotten", "unlike the retrained models", "less accurate")
 )
-FAULTS: Mapping[str, Mapping[Side, Fault]] = {
+FAILURES: Mapping[str, Mapping[Side, FailureKind]] = {
     **{name: {"high": STILL_KNOWN, "low": OVER_FORGOTTEN} for name in KNOWS},
     GAPS[-1]: {"high": UNLIKE, "low": UNLIKE},
     SENT: {"high": UNLIKE},
@@ -123,7 +123,7 @@ def _component(
         name=name,
         measure=measure,
         estimate=measure.at(confidence),
-        faults=FAULTS[name],
+        failures=FAILURES[name],
         role="decides" if name in GAPS else "bounded",
         tested=among(further=True),
         limits=Claim(name=name, quantity=quantity, lowest=-highest if name in GAPS else None, highest=highest),
@@ -137,10 +137,10 @@ def _sparse(ours: FloatArray, theirs: FloatArray) -> bool:
     return bool(np.isin(np.append(ours, theirs), (0.0, 1.0)).all())
 
 
-def judge_components(components: Sequence[Component], confidence: float) -> Judgement[Component]:
+def judge_components(components: Sequence[Component], confidence: float) -> Decision[Component]:
     """Judge one model; only what is further away than one more retrained model may be makes it FAIL."""
     claim = components[0].limits
-    return judge(components, claim, confidence, wording=WORDING, foremost=lambda one: excess(one, claim))
+    return judge(components, claim, confidence, wording=WORDING, foremost=lambda one: excess(one, claim), counted=True)
 
 
 def _confidence_in_label(outputs: Any) -> FloatArray:

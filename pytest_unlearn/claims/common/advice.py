@@ -12,7 +12,7 @@ HOPELESS = 0.002  # an estimate this close to its limit is settled by no afforda
 
 
 def needed_examples(estimate: Estimate, lowest: float | None, highest: float | None) -> int | None:
-    """How many forget examples (controls growing alike) would settle this with 80% power, if the estimate is true.
+    """Count the forget examples (controls growing alike) that settle this with 80% power, if the estimate is true.
 
     Returns:
         None when the estimate lies so near the limit that no number of examples would settle it.
@@ -26,7 +26,7 @@ def needed_examples(estimate: Estimate, lowest: float | None, highest: float | N
 
 
 def too_few(estimate: Estimate, limit: float, needed: int | None) -> list[str]:
-    """Advice for a forget set too small for its limit."""
+    """Advise on a forget set too small for its limit."""
     smallest = certifiable_limit(estimate.n_forget, estimate.n_controls, estimate.confidence)
     advice = []
     if needed is not None and needed > estimate.n_forget:

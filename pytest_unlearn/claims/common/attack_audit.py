@@ -20,170 +20,139 @@ from pytest_unlearn.claims.common.controls import (
     controls_look_trained,
     distinct,
     negative_control,
-    positive_control,
+    recognition,
     same_answers,
     uncorrelated_with_references,
     without,
 )
-from pytest_unlearn.claims.common.evidence import auc_claim, build_evidence, rounded
+from pytest_unlearn.claims.common.evidence import AucTerms, build_evidence, rounded
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks, run_attacks
-from pytest_unlearn.claims.common.inputs import Case
+from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import (
     Decision,
-    Judgement,
     Objection,
     controls_waived,
     decide,
     doubt,
     invalid,
-    missing_power,
+    missing_controls,
 )
 from pytest_unlearn.core.evidence import Answers, ControlResult, Controls, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Cell, Exhibit
-from pytest_unlearn.core.settings import Setting
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
 Power = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], ControlResult]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AttackAudit:
     """What the claim's attacks found in the model, what the controls made of it, and the decision.
 
     `references` are the retrained models' answers without repetitions, `others` those that are not the model's own;
-    `rotations` are the findings on each reference, judged by the rest.
+    `rotations` are the findings on each reference, judged by the rest; `judged` is what `findings` say by themselves.
     """
 
     model: Any
-    case: Case
+    inputs: AuditInputs
+    terms: AucTerms
     target: Answers
     original: Answers | None
-    references: tuple[Answers, ...]
-    others: tuple[Answers, ...]
-    findings: tuple[AttackFinding, ...]
-    rotations: tuple[tuple[AttackFinding, ...], ...]
-    judgement: Judgement[AttackFinding]
+    references: Sequence[Answers]
+    others: Sequence[Answers]
+    findings: Sequence[AttackFinding]
+    rotations: Sequence[Sequence[AttackFinding]]
     controls: Controls
-    decision: Decision
-    limit: Setting
-    confidence: Setting
-    require_controls: Setting
+    judged: Decision[AttackFinding]
+    decision: Decision[AttackFinding]
 
 
 def audit_with_attacks(
     model: Any,
-    case: Case,
+    inputs: AuditInputs,
     run: Run,
+    terms: AucTerms,
     *,
-    limit: Setting,
-    confidence: Setting,
-    require_controls: Setting,
     power: Power | None = None,
     fewest_references: int = 2,
-    certifiable: bool = True,
     corrected: bool = False,
+    certifiable: bool = True,
     counted: bool = False,
 ) -> AttackAudit:
     """Run the attacks on the model, on the original and on each reference in turn, and decide.
 
     Args:
         model: the audited model.
-        case: what it is compared with; models are asked what its attacks ask.
+        inputs: what it is compared with; models are asked what its attacks ask.
         run: the attacks on one model's answers, calibrated by other models'.
-        limit: the largest AUC; 1 - limit is the smallest.
-        confidence: of every bound.
-        require_controls: whether a missing control withholds PASS.
-        power: the positive control, of the original's answers, the references' and the findings on the model; by
-            default the attacks on the original.
+        terms: of the claim.
+        power: the positive control, if it is not the attacks on the original: of its answers, the references' and the
+            findings on the model.
         fewest_references: how many it takes for each to be judged by the others.
-        certifiable: whether so many examples can show at all that an AUC is within the limits.
         corrected: whether negative controls pay for how many there are.
-        counted: whether it can be said how many examples would settle a finding that reaches beyond the limits.
-
-    Raises:
-        ValueError: a model that cannot be asked what the attacks ask.
+        certifiable, counted: see `judge`.
     """
-    original = case.answers(case.original) if case.original is not None else None
-    target = replace(case.answers(model), original=original)
-    references = distinct([replace(case.answers(one), original=original) for one in case.references])
+    limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
+    original = inputs.answers(inputs.original) if inputs.original is not None else None
+    target = replace(inputs.answers(model), original=original)
+    references = distinct([replace(inputs.answers(one), original=original) for one in inputs.references])
     others = [answers for answers in references if not same_answers(answers, target)]
     findings = run(target, others)
-    judgement = judge_attacks(findings, limit.value, confidence.value, certifiable)
-    judged = len(references) >= fewest_references
-    rotations = tuple(run(one, without(references, k)) for k, one in enumerate(references)) if judged else ()
-    level = 1 - (1 - confidence.value) / max(1, len(rotations)) if corrected else confidence.value
-    power = power or (lambda original, references, _: positive_control(run(original, references), limit.value))
+    judged = judge_attacks(findings, limit, confidence, certifiable, counted=counted)
+    enough = len(references) >= fewest_references
+    rotations = [run(one, without(references, k)) for k, one in enumerate(references)] if enough else []
+    level = 1 - (1 - confidence) / max(1, len(rotations)) if corrected else confidence
+    power = power or (lambda original, references, _: recognition(run(original, references), limit))
     controls = Controls(
         original=None if original is None else power(original, references, findings),
-        retrained=tuple(
-            negative_control(k, judge_attacks(found, limit.value, level)) for k, found in enumerate(rotations)
-        ),
-        blind=None if references else blind_control(case, limit.value, confidence.value),
+        retrained=tuple(negative_control(k, judge_attacks(found, limit, level)) for k, found in enumerate(rotations)),
+        blind=None if references else blind_control(inputs, limit, confidence),
     )
-    needed = judgement.needed if counted else None
-    settles = advice.too_few(judgement.finding.estimate, limit.value, needed) if counted else advice.TRIAL_UNSETTLED
-    few = []
-    if require_controls.value and 2 <= len(references) < fewest_references:
-        few = [
-            doubt(
-                f"no negative control: {len(references)} distinct references, and it takes {fewest_references} to "
-                "judge each by the others",
-                f"give at least {fewest_references} references, so that each can be judged by the others",
-            )
-        ]
+    settles: tuple[str, ...] = advice.TRIAL_UNSETTLED
+    if counted:
+        settles = tuple(advice.too_few(judged.finding.estimate, limit, judged.needed))
+    count, few = len(references), require_controls and 2 <= len(references) < fewest_references
+    no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
+    # Advice on the findings themselves comes last, a lack of references first.
+    says = f"no negative control: {count} distinct references, and it takes {fewest_references} to judge each by the "
+    step = f"give at least {fewest_references} references, so that each can be judged by the others"
     decision = decide(
-        judgement,
-        vetoes=_vetoes(case, references, controls, limit.value, confidence.value),
-        before=[replace(one, advice=()) for one in few],
+        judged,
+        vetoes=_vetoes(inputs, references, controls, limit, confidence),
+        before=[doubt(f"{says}others")] if few else [],
         doubts=[
-            *missing_power(controls, require_controls.value),
-            *_missing_references(references, require_controls.value),
-            *_unlike_references(case, target, references, confidence.value),
-            *(replace(one, reasons=()) for one in few),
-            *([Objection((), tuple(settles))] if judgement.verdict is Verdict.INCONCLUSIVE else []),
+            *missing_controls(controls, require_controls, no_negative=no_negative),
+            *_unlike_references(inputs, target, references, confidence),
+            Objection((), (step,) if few else (), Verdict.PASS),
+            Objection((), settles if judged.verdict is Verdict.INCONCLUSIVE else (), Verdict.PASS),
         ],
         notes=(
-            *_notes(case, references, require_controls.value),
-            *identity_notes(model, case.original, case.references, case.models),
+            *_notes(inputs, references, require_controls),
+            *identity_notes(model, inputs.original, inputs.references, inputs.models),
         ),
-        needed=needed,
     )
     return AttackAudit(
-        model=model,
-        case=case,
-        target=target,
-        original=original,
-        references=tuple(references),
-        others=tuple(others),
-        findings=findings,
-        rotations=rotations,
-        judgement=judgement,
-        controls=controls,
-        decision=decision,
-        limit=limit,
-        confidence=confidence,
-        require_controls=require_controls,
+        model, inputs, terms, target, original, references, others, findings, rotations, controls, judged, decision
     )
 
 
 def run_chosen(
-    deciding: Sequence[Attack], tripwires: Sequence[Attack], case: Case, confidence: float
-) -> tuple[Case, Run, int]:
-    """Return the case that asks what these attacks ask, how to run them, and the references that controls take.
+    deciding: Sequence[Attack], tripwires: Sequence[Attack], inputs: AuditInputs, confidence: float
+) -> tuple[AuditInputs, Run, int]:
+    """Return inputs for which these attacks are asked, how to run them, and the references that controls take.
 
     Tripwires that lack references or examples are left out; without any reference nothing can be run.
     """
-    case = case.for_attacks((*deciding, *tripwires))
-    fewest = min(len(case.forget), len(case.controls))
+    inputs = inputs.for_attacks((*deciding, *tripwires))
+    fewest = min(len(inputs.forget), len(inputs.controls))
 
     def run(target: Answers, among: Sequence[Answers]) -> tuple[AttackFinding, ...]:
         if not among:
             raise ValueError(ONLY_ITSELF)
         able = [a for a in tripwires if len(among) >= a.least_references and fewest >= a.least_examples]
-        return run_attacks(deciding, able, target, among, case.pairing, confidence)
+        return run_attacks(deciding, able, target, among, inputs.pairing, confidence)
 
-    return case, run, 1 + max(attack.least_references for attack in deciding)
+    return inputs, run, 1 + max(attack.least_references for attack in deciding)
 
 
 def attack_evidence(
@@ -201,21 +170,21 @@ def attack_evidence(
 
     `own_original` and `own_references` say whether these are the task's; `settings` are recorded besides.
     """
-    case = audit.case
+    inputs = audit.inputs
     return build_evidence(
-        auc_claim(name, quantity, audit.limit, audit.confidence, audit.require_controls),
+        audit.terms.claim(name, quantity),
         audit.decision,
         audit.findings,
         controls=audit.controls,
         provenance=provenance(
             audit.model,
-            (case.forget, case.controls),
-            case.task,
-            models=case.models,
-            original=own_original and case.original is not None,
-            retrained=own_references and bool(case.references),
-            require_controls=audit.require_controls.value,
-            match="class" if case.pairing.forget_strata is not None else None,
+            (inputs.forget, inputs.controls),
+            inputs.task,
+            models=inputs.models,
+            original=own_original and inputs.original is not None,
+            retrained=own_references and bool(inputs.references),
+            require_controls=audit.terms.require_controls,
+            match="class" if inputs.pairing.forget_strata is not None else None,
             outputs=outputs_digest(audit.target),
             references=len(audit.references),
             **settings,
@@ -231,13 +200,13 @@ def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], .
 
 
 def _vetoes(
-    case: Case, references: Sequence[Answers], controls: Controls, limit: float, confidence: float
+    inputs: AuditInputs, references: Sequence[Answers], controls: Controls, limit: float, confidence: float
 ) -> list[Objection]:
     """Return why forget set and controls differ for models that saw neither, or without any model."""
     failed = [control for control in controls.retrained if not control.holds]
     if failed:
         worst = max(failed, key=lambda control: abs(control.estimate.value - 0.5))
-        blind = blind_control(case, limit, confidence)
+        blind = blind_control(inputs, limit, confidence)
         right = [np.mean([correctness(getattr(a, side)).mean() for a in references]) for side in ("forget", "controls")]
         differ = f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls"
         reasons = (f"the negative control fails: {worst.says}", blind.says, differ)
@@ -247,15 +216,8 @@ def _vetoes(
     return []
 
 
-def _missing_references(references: Sequence[Answers], require_controls: bool) -> list[Objection]:
-    if not require_controls or len(references) > 1:
-        return []
-    says = f"no negative control: {len(references)} distinct references, at least two are needed"
-    return [doubt(says, advice.NO_REFERENCES)]
-
-
 def _unlike_references(
-    case: Case, target: Answers, references: Sequence[Answers], confidence: float
+    inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float
 ) -> list[Objection]:
     """Return why the model's answers on the controls are not those of a model that saw none of them."""
     found = []
@@ -263,7 +225,7 @@ def _unlike_references(
     uncorrelated = uncorrelated_with_references(target, comparable)
     if uncorrelated:
         found.append(doubt(uncorrelated, advice.OUT_OF_ORDER))
-    bootstrapped = case.task is not None and case.task.bootstrapped
+    bootstrapped = inputs.task is not None and inputs.task.bootstrapped
     trained, sure = "", False
     if references:
         trained, sure = controls_look_trained(target, references, confidence, bootstrapped=bootstrapped)
@@ -272,17 +234,17 @@ def _unlike_references(
     return found
 
 
-def _notes(case: Case, references: Sequence[Answers], require_controls: bool) -> tuple[str, ...]:
+def _notes(inputs: AuditInputs, references: Sequence[Answers], require_controls: bool) -> tuple[str, ...]:
     notes = []
     if not references:
         notes.append(
             "uncalibrated: no references, so examples are not compared with what a retrained model makes of them"
         )
-    if len(references) < len(case.references):
+    if len(references) < len(inputs.references):
         notes.append(
-            f"{len(case.references)} references give only {len(references)} different models; equal ones count once"
+            f"{len(inputs.references)} references give only {len(references)} different models; equal ones count once"
         )
-    if case.task is not None and case.task.bootstrapped and references:
+    if inputs.task is not None and inputs.task.bootstrapped and references:
         notes.append(
             "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
         )

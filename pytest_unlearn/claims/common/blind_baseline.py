@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_unlearn.claims.common.inputs import Case
+from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.core.evidence import ControlResult, FloatArray, IntArray
 from pytest_unlearn.data.view import View
 from pytest_unlearn.statistics import Measure, auc_measure, folds, out_of_fold, rank_within_folds
@@ -18,26 +18,26 @@ MOST_CONTROLS = 2000
 MOST_FEATURES = 4096
 
 
-def blind_baseline(case: Case, seed: int = 0) -> Measure:
-    """AUC of a cross-fitted classifier on raw inputs and labels, forget against controls. Target: 0.5.
+def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
+    """Measure the AUC of a cross-fitted classifier on raw inputs and labels, forget against controls. Target: 0.5.
 
     Inputs are flattened; a label counts both as it is and by how plausible a simple classifier of the same pooled data
     finds it, so that mislabelled examples show. Out-of-fold scores are ranked within their fold before they are pooled.
     """
-    chosen = _subset(case.controls, MOST_CONTROLS, seed)
-    controls = View(case.controls.name, case.controls.examples, case.controls.indices[chosen])
-    pairing = case.pairing.among_controls(chosen)
-    rows, labels = _features(case.forget, controls)
-    member = np.r_[np.ones(len(case.forget), dtype=int), np.zeros(len(controls), dtype=int)]
-    units = pairing.units(len(case.forget), len(controls))
+    chosen = _subset(inputs.controls, MOST_CONTROLS, seed)
+    controls = View(inputs.controls.name, inputs.controls.examples, inputs.controls.indices[chosen])
+    pairing = inputs.pairing.among_controls(chosen)
+    rows, labels = _features(inputs.forget, controls)
+    member = np.r_[np.ones(len(inputs.forget), dtype=int), np.zeros(len(controls), dtype=int)]
+    units = pairing.units(len(inputs.forget), len(controls))
     plausible = _plausibility(rows, labels, folds(labels, units, seed=seed), seed)
     scores = _out_of_fold(np.column_stack([rows, plausible, labels]), member, folds(member, units, seed=seed), seed)
     return auc_measure(scores[member == 1], scores[member == 0], **pairing.labels)
 
 
-def blind_control(case: Case, limit: float, confidence: float) -> ControlResult:
-    """The blind baseline as a control: it holds unless the two sets are told apart with certainty."""
-    estimate = blind_baseline(case).at(confidence)
+def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> ControlResult:
+    """Report on the blind baseline as a control: it holds unless it tells the two sets apart with certainty."""
+    estimate = blind_baseline(inputs).at(confidence)
     holds = estimate.low <= limit
     tells = "does not tell" if holds else "tells"
     return ControlResult(
@@ -51,7 +51,7 @@ def blind_control(case: Case, limit: float, confidence: float) -> ControlResult:
 
 
 def _subset(view: View, most: int, seed: int) -> IntArray:
-    """Positions in the view: all, or a draw that holds at least one example of each class."""
+    """Choose positions in the view: all, or a draw that holds at least one example of each class."""
     if len(view) <= most:
         return np.arange(len(view))
     order = np.random.default_rng(seed).permutation(len(view))
@@ -61,13 +61,13 @@ def _subset(view: View, most: int, seed: int) -> IntArray:
 
 def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
     parts = [view.arrays() for view in (forget, controls)]
-    rows = np.concatenate([inputs.reshape(len(inputs), -1) for inputs, _ in parts]).astype(np.float64)
+    rows = np.concatenate([rows.reshape(len(rows), -1) for rows, _ in parts]).astype(np.float64)
     step = -(-rows.shape[1] // MOST_FEATURES)
     return rows[:, ::step], np.concatenate([labels for _, labels in parts])
 
 
 def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int) -> FloatArray:
-    """Out-of-fold probability of each example's own label under a simple classifier of the pooled data."""
+    """Score each example's own label out of fold, by a simple classifier of the pooled data."""
     from sklearn.ensemble import RandomForestClassifier
 
     def score(fitted: IntArray, held: IntArray) -> FloatArray:

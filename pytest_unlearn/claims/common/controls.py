@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness, hinge_margin
-from pytest_unlearn.claims.common.verdict import F, Finding, Judgement
+from pytest_unlearn.claims.common.verdict import Decision, F, Finding
 from pytest_unlearn.core.evidence import Answers, ControlResult, FloatArray, Verdict
 from pytest_unlearn.statistics import paired_difference
 
@@ -19,49 +19,50 @@ FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each 
 T = TypeVar("T")
 
 
-def strongest(findings: Sequence[F]) -> F:
-    """Return the deciding finding whose lower bound is highest, of those that can be interpreted if there are any."""
-    deciding = (finding for finding in findings if finding.deciding)
-    return max(deciding, key=lambda finding: (not finding.problem, finding.estimate.low))
-
-
-def shows_power(findings: Sequence[Finding], limit: float) -> bool:
-    """Tell whether a deciding finding recognises with certainty what was to be forgotten."""
-    best = strongest(findings)
-    return not best.problem and best.estimate.low > limit
-
-
 def positive_control(
     findings: Sequence[Finding],
     limit: float,
+    holds: str,
+    fails: str,
     *,
     name: str = "original",
-    what: str = "the forget set is",
-    where: str = "the original model",
+    explained: bool = False,
 ) -> ControlResult:
-    """Report whether a deciding finding on the original recognises with certainty what was to be forgotten."""
-    best, holds = strongest(findings), shows_power(findings, limit)
-    recognised = "recognised" if holds else f"not recognised beyond {limit:g} with certainty"
-    return ControlResult(
-        name=name, holds=holds, attack=best.name, estimate=best.estimate, says=f"{what} {recognised} in {where}"
-    )
+    """Report whether a deciding finding on the original is beyond the limit with certainty.
+
+    It is the one whose lower bound is highest, of those that can be interpreted if there are any.
+    """
+    best = max((f for f in findings if f.deciding), key=lambda finding: (not finding.problem, finding.estimate.low))
+    certain = not best.problem and best.estimate.low > limit
+    says = (holds if certain else fails) + (f": {best.problem or best.summary}" if explained else "")
+    return ControlResult(name=name, holds=certain, attack=best.name, estimate=best.estimate, says=says)
+
+
+def recognition(
+    findings: Sequence[Finding], limit: float, what: str = "the forget set is", *, plural: bool = False
+) -> ControlResult:
+    """Report whether an attack recognises in the original what was to be forgotten."""
+    name = "originals" if plural else "original"
+    where = "in the original models" if plural else "in the original model"
+    fails = f"{what} not recognised beyond {limit:g} with certainty {where}"
+    return positive_control(findings, limit, f"{what} recognised {where}", fails, name=name)
 
 
 def negative_control(
     number: int,
-    judgement: Judgement[F],
+    judged: Decision[F],
     fails: str = "is told apart from the controls although it never saw the forget set",
     holds: str = "is not told apart",
     *,
     failed: bool = False,
 ) -> ControlResult:
     """Report on a reference that was judged by the others: it must not FAIL, nor have `failed` otherwise."""
-    failed = failed or judgement.verdict is Verdict.FAIL
+    failed = failed or judged.verdict is Verdict.FAIL
     return ControlResult(
         name=f"retrained {number}",
         holds=not failed,
-        attack=judgement.finding.name,
-        estimate=judgement.finding.estimate,
+        attack=judged.finding.name,
+        estimate=judged.finding.estimate,
         says=f"retrained {number} {fails if failed else holds}",
     )
 

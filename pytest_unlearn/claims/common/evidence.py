@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
-from pytest_unlearn.claims.common.verdict import Decision
+from pytest_unlearn.claims.common.verdict import Decision, Reported
 from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Evidence, Exposure
 from pytest_unlearn.core.figures import Exhibit
-from pytest_unlearn.core.settings import Setting
+from pytest_unlearn.core.settings import resolve
 
 
-class Reported(Protocol):
-    """What evidence lists: a name, its estimate, and whether PASS depends on it."""
+@dataclass(frozen=True, slots=True)
+class AucTerms:
+    """What a caller asks of a claim about AUCs: their limit, the confidence of every bound, and controls or not."""
 
-    @property
-    def name(self) -> str:
-        """The attack's or the quantity's name."""
+    limit: float
+    confidence: float
+    require_controls: bool
+    sources: Mapping[str, str]
 
-    @property
-    def estimate(self) -> Estimate:
-        """Its number with its bounds."""
+    def claim(self, name: str, quantity: str) -> Claim:
+        """Return the claim that an AUC lies between 1 - limit and limit."""
+        lowest = round(1 - self.limit, 12)
+        return Claim(name=name, quantity=quantity, lowest=lowest, highest=self.limit, sources=self.sources)
 
-    @property
-    def deciding(self) -> bool:
-        """Whether PASS depends on it."""
+
+def auc_terms(max_mia_auc: float, confidence: float, require_controls: bool) -> AucTerms:
+    """Resolve the settings of a claim about AUCs."""
+    sources, values = resolve_all(max_mia_auc=max_mia_auc, confidence=confidence, require_controls=require_controls)
+    limit, confidence, require_controls = values
+    return AucTerms(limit, confidence, require_controls, sources)
+
+
+def resolve_all(**given: Any) -> tuple[dict[str, str], tuple[Any, ...]]:
+    """Resolve what a caller gave for these settings: where each value came from, and the values in order."""
+    settings = {name: resolve(name, value) for name, value in given.items()}
+    return {name: one.source for name, one in settings.items()}, tuple(one.value for one in settings.values())
 
 
 def build_evidence(
     claim: Claim,
-    decision: Decision,
+    decision: Decision[Reported],
     findings: Sequence[Reported],
     *,
     controls: Controls,
@@ -41,8 +54,8 @@ def build_evidence(
     return Evidence(
         claim=claim,
         verdict=decision.verdict,
-        estimate=decision.estimate,
-        decided_by=decision.decided_by,
+        estimate=decision.finding.estimate,
+        decided_by=decision.finding.name,
         label=decision.label,
         attacks={finding.name: finding.estimate for finding in findings},
         deciding=tuple(finding.name for finding in findings if finding.deciding),
@@ -53,22 +66,6 @@ def build_evidence(
         most_exposed=most_exposed,
         provenance=provenance,
         exhibits=tuple(figures),
-    )
-
-
-def sources(**settings: Setting) -> dict[str, str]:
-    """Return where each setting's value came from."""
-    return {name: setting.source for name, setting in settings.items()}
-
-
-def auc_claim(name: str, quantity: str, limit: Setting, confidence: Setting, require_controls: Setting) -> Claim:
-    """Return the claim that an AUC lies between 1 - limit and limit."""
-    return Claim(
-        name=name,
-        quantity=quantity,
-        lowest=round(1 - limit.value, 12),
-        highest=limit.value,
-        sources=sources(max_mia_auc=limit, confidence=confidence, require_controls=require_controls),
     )
 
 

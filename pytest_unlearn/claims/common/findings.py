@@ -16,12 +16,12 @@ from pytest_unlearn.claims.common.verdict import (
     CONSPICUOUS,
     OVER_FORGOTTEN,
     RECOGNISABLE,
-    Fault,
+    Decision,
     Finding,
-    Judgement,
     judge,
 )
-from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores, Side
+from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
+from pytest_unlearn.statistics import Measure
 
 SPREAD_FLOOR = 1e-9
 MOSTLY_TIED = 0.5
@@ -137,16 +137,44 @@ def is_coarse(findings: Sequence[AttackFinding]) -> bool:
 
 
 def judge_attacks(
-    findings: Sequence[AttackFinding], limit: float, confidence: float, can_certify: bool = True
-) -> Judgement[AttackFinding]:
+    findings: Sequence[AttackFinding],
+    limit: float,
+    confidence: float,
+    certifiable: bool = True,
+    counted: bool = False,
+) -> Decision[AttackFinding]:
     """Judge one model by attacks whose AUC should lie between 1 - limit and limit."""
     claim = Claim(name="", quantity="AUC", lowest=round(1 - limit, 12), highest=limit)
-    return judge(findings, claim, confidence, foremost=_prominence, certifiable=can_certify)
+    return judge(findings, claim, confidence, foremost=_prominence, certifiable=certifiable, counted=counted)
 
 
 def _prominence(finding: AttackFinding) -> tuple[bool, bool, float]:
     """Rank findings that are beyond the limit: signed ones name the failure, then deciding ones, then the farthest."""
     return finding.attack.signed, finding.deciding, abs(finding.estimate.value - 0.5)
+
+
+def attack_finding(
+    attack: Attack,
+    scores: Scores,
+    measure: Measure,
+    confidence: float,
+    *,
+    deciding: bool = True,
+    problem: str = "",
+) -> AttackFinding:
+    """Make the finding of an attack; a deviation above the limit does not say in which direction."""
+    high = RECOGNISABLE if attack.signed else CONSPICUOUS
+    return AttackFinding(
+        name=attack.name,
+        measure=measure,
+        estimate=measure.at(confidence),
+        failures={side: high if side == "high" else OVER_FORGOTTEN for side in attack.sides},
+        role="decides" if deciding else "tripwire",
+        problem=problem,
+        one_sided=not attack.signed,
+        attack=attack,
+        scores=scores,
+    )
 
 
 def _find(
@@ -159,24 +187,8 @@ def _find(
     confidence: float,
 ) -> AttackFinding:
     scores = attack.score(target, references, pairing)
-    measure = attack.measure(scores, pairing)
-    return AttackFinding(
-        name=attack.name,
-        attack=attack,
-        scores=scores,
-        measure=measure,
-        estimate=measure.at(confidence),
-        faults=faults_of(attack),
-        role="decides" if deciding else "tripwire",
-        problem=_problem(attack, scores),
-        one_sided=not attack.signed,
-    )
-
-
-def faults_of(attack: Attack) -> dict[Side, Fault]:
-    """Return what an attack's failures are called: a deviation above the limit does not say in which direction."""
-    high = RECOGNISABLE if attack.signed else CONSPICUOUS
-    return {side: high if side == "high" else OVER_FORGOTTEN for side in attack.sides}
+    measure, problem = attack.measure(scores, pairing), _problem(attack, scores)
+    return attack_finding(attack, scores, measure, confidence, deciding=deciding, problem=problem)
 
 
 def _problem(attack: Attack, scores: Scores) -> str:

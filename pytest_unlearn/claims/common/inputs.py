@@ -21,7 +21,7 @@ MOST_RETAINED = 2000  # retained examples that are looked at, evenly spaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class AuditInputs:
     """Two sets of examples, the original and the references, and whether examples are compared class by class."""
 
     forget: View
@@ -36,8 +36,8 @@ class Case:
     queries: tuple[Query, ...] = ()
     retain: View | None = None
 
-    def for_attacks(self, attacks: Sequence[Attack]) -> Case:
-        """The same case, in which models are also asked what these attacks ask; what several ask, once."""
+    def for_attacks(self, attacks: Sequence[Attack]) -> AuditInputs:
+        """Return the same inputs, in which models are also asked what these attacks ask; what several ask, once."""
         queries = tuple(dict.fromkeys(query for attack in attacks for query in attack.queries))
         names = [query.name for query in queries]
         if len(set(names)) < len(names):
@@ -59,7 +59,7 @@ class Case:
         return Answers(forget=forget, controls=controls, retain=retain)
 
 
-def open_case(
+def resolve_inputs(
     forget: Any,
     *,
     nonmembers: Any,
@@ -68,7 +68,7 @@ def open_case(
     match: str | None,
     output: Output,
     require_controls: bool,
-) -> Case:
+) -> AuditInputs:
     """Find controls, original and references: through the view's task, or from the arguments for a bare dataset.
 
     Raises:
@@ -107,7 +107,7 @@ def open_case(
     # Nothing is known of whose the examples of other controls than the split's are.
     owned = task.split.control_groups if task is not None and nonmembers is None else None
     control_groups = owned[controls.indices] if owned is not None else None
-    return Case(
+    return AuditInputs(
         forget=view,
         controls=controls,
         classes=classes,
@@ -126,7 +126,7 @@ def open_case(
 
 
 def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
-    """Handles of an audit on other examples than a task's, of whose models some may be those of the task."""
+    """Make the handles of an audit on other examples than a task's, of whose models some may be the task's."""
     return ModelHandles(classes, task.device if task is not None else None).for_audit()
 
 
@@ -149,7 +149,7 @@ def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
 
 
 def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray | None) -> IntArray | None:
-    """The unit of deletion: the split's groups; else exact copies, which are no independent evidence, count as one.
+    """Return the units of deletion: the split's groups; else exact copies, no independent evidence, count as one.
 
     Copies are numbered apart from the groups of the controls, with which they have nothing in common.
     """
@@ -162,8 +162,8 @@ def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray |
 
 
 def _check_disjoint(trained: View, controls: View) -> None:
-    known = {trained.examples.contents[i] for i in trained.indices}
-    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in known]
+    contents = {trained.examples.contents[i] for i in trained.indices}
+    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in contents]
     if shared:
         raise ValueError(
             f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove "
@@ -188,8 +188,8 @@ def _matched(forget: View, controls: View, match: str | None) -> View:
     return View(controls.name, controls.examples, kept, controls.task)
 
 
-def open_task_case(forget: Any, output: Output, require_controls: bool, caller: str) -> Case:
-    """Open the case of a forget view that knows its task.
+def resolve_task_inputs(forget: Any, output: Output, require_controls: bool, caller: str) -> AuditInputs:
+    """Resolve the inputs of a forget view that knows its task.
 
     Raises:
         ValueError: a bare loader or dataset, or a task without references, before the original is trained.
@@ -204,7 +204,7 @@ def open_task_case(forget: Any, output: Output, require_controls: bool, caller: 
             f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
             "references=[models retrained without the forget set]."
         )
-    return open_case(
+    return resolve_inputs(
         forget,
         nonmembers=None,
         baseline=None,

@@ -31,7 +31,7 @@ def provenance(
     models: AuditHandles | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """State digests, seeds, settings and versions behind an audit of `model` on `views`, and its models' seconds.
+    """Record digests, seeds, settings and versions behind an audit of `model` on `views`, and its models' seconds.
 
     `original` and `retrained` say whether the audit used the task's own: what it did not need is not trained for this.
     `models` are the handles that the audit asked; this is where it ends.
@@ -65,7 +65,7 @@ def provenance(
 
 
 def outputs_digest(answers: Answers | Outputs) -> str:
-    """A digest of what a model answered."""
+    """Digest what a model answered."""
     parts = (answers,) if isinstance(answers, Outputs) else (answers.forget, answers.controls)
     return hashlib.sha256(b"".join(part.logits.tobytes() for part in parts)).hexdigest()
 

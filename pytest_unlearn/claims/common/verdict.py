@@ -1,7 +1,7 @@
 """The one rule of verdicts: INVALID, then FAIL (Holm over finding x side), then INCONCLUSIVE, then PASS.
 
 A claim measures findings, and says as data what its controls and its calibration object to. `judge` settles what the
-findings of one model say by themselves, `decide` what is left of it once the objections are heard.
+findings on one model say by themselves, `decide` what is left of it once the objections are heard.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
-from pytest_unlearn.claims.common import advice as then
+from pytest_unlearn.claims.common import advice as what_next
 from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Side, Verdict, most_severe
 from pytest_unlearn.statistics import Measure, holm, p_value
 
@@ -20,37 +20,26 @@ Role = Literal["decides", "bounded", "tripwire"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FailureKind:
     """What a failure on one side is called, and what to do about it."""
 
     label: str
     advice: str
 
 
-RECOGNISABLE, OVER_FORGOTTEN, CONSPICUOUS = (Fault(label, advice) for label, advice in then.LEAK.items())
+RECOGNISABLE, OVER_FORGOTTEN, CONSPICUOUS = (FailureKind(label, step) for label, step in what_next.LEAK.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One quantity of one model, and what follows where it lies beyond the limits.
+class Reported:
+    """A named number of the evidence, and what PASS asks of it.
 
-    `estimate` is the measure at the audit's confidence. `faults` names the failure on each side that can make the
-    verdict FAIL. PASS needs a finding that "decides" or is "bounded" within the limits and names one that decides; a
-    "tripwire" can only FAIL. `problem` says why the finding cannot be interpreted, empty if it can. A `one_sided` one
-    withholds PASS on the low side by its value alone. `tested`, if not `measure`, is what has to be beyond the limits
-    for a FAIL; `limits` are the finding's own where a claim has several.
+    PASS needs what "decides" or is "bounded" within its limits, and names one that decides; a "tripwire" can only FAIL.
     """
 
     name: str
-    measure: Measure
     estimate: Estimate
-    faults: Mapping[Side, Fault] = field(default_factory=dict)
     role: Role = "decides"
-    problem: str = ""
-    summary: str = ""
-    one_sided: bool = False
-    tested: Measure | None = None
-    limits: Claim | None = None
 
     @property
     def deciding(self) -> bool:
@@ -58,7 +47,59 @@ class Finding:
         return self.role == "decides"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(Reported):
+    """One quantity of one model, and what follows where it lies beyond the limits.
+
+    `estimate` is the measure at the audit's confidence. `failures` names the failure on each side that can make the
+    verdict FAIL. `problem` says why the finding cannot be interpreted. A `one_sided` one withholds PASS on the low side
+    by its value alone. `tested`, if not `measure`, has to be beyond the limits for a FAIL; `limits` are the finding's
+    own where a claim has several. `summary` is the finding in words.
+    """
+
+    measure: Measure
+    failures: Mapping[Side, FailureKind] = field(default_factory=dict)
+    problem: str = ""
+    summary: str = ""
+    one_sided: bool = False
+    tested: Measure | None = None
+    limits: Claim | None = None
+
+
+R = TypeVar("R", bound=Reported, covariant=True)
 F = TypeVar("F", bound=Finding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Generic[R]):
+    """A verdict, what led to it, and the finding that settled it.
+
+    `needed` is the number of forget examples that would settle an INCONCLUSIVE one, None if no number of them.
+    """
+
+    verdict: Verdict
+    finding: R
+    limits: Claim
+    label: str = ""
+    reasons: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    needed: int | None = None
+
+    def withhold_pass(self, doubt: Objection) -> Decision[R]:
+        """Return the decision with a PASS made INCONCLUSIVE; any other verdict stands."""
+        if self.verdict is not Verdict.PASS:
+            return self
+        return replace(self, verdict=doubt.verdict, reasons=(*doubt.reasons, *self.reasons), advice=doubt.advice)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What stands against the findings: the best verdict that it leaves, why, and what to do. PASS makes it a note."""
+
+    reasons: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+    verdict: Verdict = Verdict.INCONCLUSIVE
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,55 +115,6 @@ class Wording:
     unsettled: str = "the interval of {finding.name} reaches beyond the limit, but not with certainty"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement(Generic[F]):
-    """What the findings on one model say by themselves, and the finding that settled it."""
-
-    verdict: Verdict
-    finding: F
-    limits: Claim
-    label: str = ""
-    reason: str = ""
-    advice: str = ""
-
-    @property
-    def needed(self) -> int | None:
-        """The forget examples that would settle an INCONCLUSIVE judgement; None if no number of them."""
-        if self.verdict is not Verdict.INCONCLUSIVE:
-            return None
-        return then.needed_examples(self.finding.estimate, self.limits.lowest, self.limits.highest)
-
-
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """What stands against the findings: the best verdict that it leaves, why, and what to do. PASS makes it a note."""
-
-    reasons: tuple[str, ...] = ()
-    advice: tuple[str, ...] = ()
-    verdict: Verdict = Verdict.INCONCLUSIVE
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """The verdict once every objection is heard, what led to it, and the estimate that decided."""
-
-    verdict: Verdict
-    estimate: Estimate
-    decided_by: str
-    label: str = ""
-    reasons: tuple[str, ...] = ()
-    advice: tuple[str, ...] = ()
-    needed: int | None = None
-
-    def withhold_pass(self, objection: Objection) -> Decision:
-        """Return the decision with a PASS made what the objection leaves; any other verdict stands."""
-        if self.verdict is not Verdict.PASS:
-            return self
-        reasons, advice = (*objection.reasons, *self.reasons), (*objection.advice, *self.advice)
-        return replace(self, verdict=objection.verdict, reasons=reasons, advice=advice)
-
-
 def judge(
     findings: Sequence[F],
     claim: Claim,
@@ -131,7 +123,8 @@ def judge(
     wording: Wording = Wording(),
     foremost: Callable[[F], Any] | None = None,
     certifiable: bool = True,
-) -> Judgement[F]:
+    counted: bool = False,
+) -> Decision[F]:
     """Judge one model by its findings alone, before any control.
 
     Args:
@@ -139,32 +132,33 @@ def judge(
         claim: the limits of every finding that has none of its own.
         confidence: of a FAIL, over all findings and sides together.
         wording: of the reasons.
-        foremost: what the finding that names a failure is largest in; by default the one that is surest.
+        foremost: what the finding that names a failure is largest in; by default the surest names it.
         certifiable: whether so many examples can show at all that a quantity is within these limits.
+        counted: whether more examples settle what reaches beyond the limits.
     """
 
-    def settled(verdict: Verdict, finding: F, reason: str = "", fault: Fault | None = None) -> Judgement[F]:
-        label, advice = ("", "") if fault is None else (fault.label, fault.advice)
-        limits = finding.limits or claim
-        return Judgement(verdict=verdict, finding=finding, limits=limits, label=label, reason=reason, advice=advice)
+    def settled(verdict: Verdict, finding: F, reason: str = "", *advice: str, label: str = "") -> Decision[F]:
+        limits, reasons = finding.limits or claim, (reason,) if reason else ()
+        return Decision(verdict=verdict, finding=finding, limits=limits, label=label, reasons=reasons, advice=advice)
 
     required = [finding for finding in findings if finding.role != "tripwire"]
     for finding in required:
         if finding.problem:
-            return replace(settled(Verdict.INVALID, finding, finding.problem), advice=then.SCORES_INVALID)
+            return settled(Verdict.INVALID, finding, finding.problem, what_next.SCORES_INVALID)
     beyond = _beyond(findings, claim, 1 - confidence)
     if beyond:
         finding, side, _ = max(beyond, key=lambda one: -one[2] if foremost is None else foremost(one[0]))
-        fault = finding.faults[side]
-        says = wording.beyond.format(finding=finding, side=side, label=fault.label, limits=finding.limits or claim)
-        return settled(Verdict.FAIL, finding, says, fault)
+        failure, limits = finding.failures[side], finding.limits or claim
+        says = wording.beyond.format(finding=finding, side=side, label=failure.label, limits=limits)
+        return settled(Verdict.FAIL, finding, says, failure.advice, label=failure.label)
     worst = max(required, key=lambda finding: excess(finding, claim))
-    if excess(worst, claim) > 0:
-        says = wording.unsettled.format(finding=worst, limits=worst.limits or claim)
-        return settled(Verdict.INCONCLUSIVE, worst, says)
-    if not certifiable:
+    if excess(worst, claim) > 0 or not certifiable:
         says = "so few forget examples cannot certify this limit, whatever the model"
-        return settled(Verdict.INCONCLUSIVE, worst, says)
+        limits = worst.limits or claim
+        if excess(worst, claim) > 0:
+            says = wording.unsettled.format(finding=worst, limits=limits)
+        needed = what_next.needed_examples(worst.estimate, limits.lowest, limits.highest) if counted else None
+        return replace(settled(Verdict.INCONCLUSIVE, worst, says), needed=needed)
     deciding = (finding for finding in findings if finding.deciding)
     return settled(Verdict.PASS, max(deciding, key=lambda finding: excess(finding, claim)))
 
@@ -180,7 +174,7 @@ def excess(finding: Finding, claim: Claim) -> float:
 
 
 def decide(
-    judgement: Judgement[F],
+    judged: Decision[R],
     *,
     vetoes: Sequence[Objection] = (),
     before: Sequence[Objection] = (),
@@ -188,64 +182,64 @@ def decide(
     doubts: Sequence[Objection] = (),
     scope: Sequence[str] = (),
     notes: Sequence[str] = (),
-    needed: int | None = None,
-) -> Decision:
+) -> Decision[R]:
     """Decide: findings that say nothing, vetoes, findings that FAIL, doubts; the first of these that there is.
 
     Args:
-        judgement: what the findings say by themselves.
+        judged: what the findings say by themselves.
         vetoes: objections that outrank a FAIL, such as a failed negative control.
         before: doubts that are named before the findings' own.
         advice: what settles findings that reach beyond the limits.
         doubts: objections that withhold a PASS; the most severe counts, and of those that leave INCONCLUSIVE all.
         scope: reasons that come first whatever the verdict.
         notes: reasons that come last whatever the verdict.
-        needed: the number of examples that would settle findings that reach beyond the limits.
     """
-    own = Objection((judgement.reason,) if judgement.reason else (), (judgement.advice,), judgement.verdict)
-    own = replace(own, label=judgement.label, advice=own.advice if judgement.advice else tuple(advice))
-    unsettled = judgement.verdict is Verdict.INCONCLUSIVE
+    own = [Objection(judged.reasons, judged.advice or tuple(advice), judged.verdict, judged.label)]
     stages: tuple[Sequence[Objection], ...] = (
-        [own] if judgement.verdict is Verdict.INVALID else (),
+        own if judged.verdict is Verdict.INVALID else (),
         vetoes,
-        [own] if judgement.verdict is Verdict.FAIL else (),
-        [*before, *([own] if unsettled else ()), *doubts],
+        own if judged.verdict is Verdict.FAIL else (),
+        [*before, *(own if judged.verdict is Verdict.INCONCLUSIVE else ()), *doubts],
     )
     heard = next((_heard(stage) for stage in stages if stage), Objection(verdict=Verdict.PASS))
-    return Decision(
+    return replace(
+        judged,
         verdict=heard.verdict,
-        estimate=judgement.finding.estimate,
-        decided_by=judgement.finding.name,
         label=heard.label,
         reasons=(*scope, *heard.reasons, *notes),
         advice=tuple(dict.fromkeys(heard.advice)),
-        needed=needed if unsettled and heard.verdict is Verdict.INCONCLUSIVE else None,
+        needed=judged.needed if heard.verdict is Verdict.INCONCLUSIVE else None,
     )
 
 
-def failed_negative_control(controls: Controls, *todo: str) -> list[Objection]:
+def doubt(reason: str, *advice: str) -> Objection:
+    """Return an objection that withholds PASS."""
+    return Objection((reason,), advice)
+
+
+def invalid(reason: str, *advice: str) -> Objection:
+    """Return an objection that makes the audit INVALID."""
+    return Objection((reason,), advice, Verdict.INVALID)
+
+
+def failed_negative_control(controls: Controls, *advice: str) -> list[Objection]:
     """Return the veto of the first reference that does not hold, if there is one."""
     failed = [control for control in controls.retrained if not control.holds]
-    return [invalid(f"the negative control fails: {failed[0].says}", *todo)] if failed else []
+    return [invalid(f"the negative control fails: {failed[0].says}", *advice)] if failed else []
 
 
-def missing_power(
-    controls: Controls, require_controls: bool, no_power: Sequence[str] = then.NO_POWER
+def missing_controls(
+    controls: Controls, require_controls: bool, no_power: Sequence[str] = what_next.NO_POWER, no_negative: str = ""
 ) -> list[Objection]:
-    """Return the doubt about an original that is not recognised, or is missing."""
-    if controls.original is None:
-        return [doubt("no positive control: there is no original model", then.NO_ORIGINAL)] if require_controls else []
-    return [] if controls.original.holds else [doubt(f"no power: {controls.original.says}", *no_power)]
-
-
-def doubt(reason: str, *todo: str) -> Objection:
-    """Return an objection that withholds PASS."""
-    return Objection((reason,), todo)
-
-
-def invalid(reason: str, *todo: str) -> Objection:
-    """Return an objection that makes the audit INVALID."""
-    return Objection((reason,), todo, Verdict.INVALID)
+    """Return the doubts about an original that is not recognised or is missing, and about missing references."""
+    found = []
+    if controls.original is not None and not controls.original.holds:
+        found.append(doubt(f"no power: {controls.original.says}", *no_power))
+    if require_controls and controls.original is None:
+        found.append(doubt("no positive control: there is no original model", what_next.NO_ORIGINAL))
+    if require_controls and no_negative:
+        found.append(doubt(f"no negative control: {no_negative}", what_next.NO_REFERENCES))
+    return found
 
 
 def controls_waived(require_controls: bool) -> tuple[str, ...]:
@@ -267,7 +261,7 @@ def _beyond(findings: Sequence[F], claim: Claim, alpha: float) -> list[tuple[F, 
     tried: list[tuple[F, Side, float]] = []
     for finding in findings:
         limits = finding.limits or claim
-        for side in finding.faults if not finding.problem else ():
+        for side in finding.failures if not finding.problem else ():
             limit = limits.highest if side == "high" else limits.lowest
             if limit is not None:
                 tried.append((finding, side, limit))

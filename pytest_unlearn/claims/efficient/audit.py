@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.claims.common.evidence import build_evidence, sources
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Objection, Wording, decide, doubt, judge
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Objection, Wording, decide, doubt, judge
 from pytest_unlearn.claims.efficient.stopwatch import Clock, Lap, time_method, time_recipe
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence
 from pytest_unlearn.core.figures import Cell, Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_FRACTION, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_FRACTION
 from pytest_unlearn.statistics import fewest_for_median, median, needed_for_median
 from pytest_unlearn.task import UnlearningTask
 from pytest_unlearn.training.runner import check_recipe
@@ -53,7 +53,7 @@ def audit_efficient(
     clock: Clock = time.perf_counter,
     confidence: float = CONFIDENCE,
 ) -> Evidence:
-    """Does the method take at most `max_fraction` of the time that retraining takes?
+    """Audit whether the method takes at most `max_fraction` of retraining's time.
 
     Method and recipe run in turns in this process, on one thread, on the task's own data; which of the two goes first
     alternates, so that a machine that slows down favours neither. Both run once before that, off the clock. Each model
@@ -82,7 +82,7 @@ def audit_efficient(
 
     Source: the bounds are of Thompson 1936; measuring in pairs is common practice in benchmarking.
     """
-    limit, level = resolve("max_fraction", max_fraction), resolve("confidence", confidence)
+    sources, (limit, confidence) = resolve_all(max_fraction=max_fraction, confidence=confidence)
     _check(unlearner, task, repeats)
     original = task.models.of(task.original)
     _ = original.identity  # what every method is given, and must leave untouched
@@ -95,19 +95,22 @@ def audit_efficient(
     original.check_unchanged()
     measure = median([pair.fraction for pair in pairs])
     finding = Finding(
-        name="time", measure=measure, estimate=measure.at(level.value), faults={"high": Fault("too slow", TOO_SLOW)}
+        name="time",
+        measure=measure,
+        estimate=measure.at(confidence),
+        failures={"high": FailureKind("too slow", TOO_SLOW)},
     )
     claim = Claim(
         name="efficient",
         quantity="time as a fraction of retraining",
-        highest=limit.value,
-        sources=sources(max_fraction=limit, confidence=level),
+        highest=limit,
+        sources=sources,
     )
-    steady = _steadiness(pairs, level.value)
-    unsettled, steps = _unsettled(pairs, limit.value, level.value)
+    steady = _steadiness(pairs, confidence)
+    unsettled, steps = _unsettled(pairs, limit, confidence)
     wording = Wording(beyond="{label}: the median fraction is beyond the limit", unsettled=unsettled)
     decision = decide(
-        judge([finding], claim, level.value, wording=wording),
+        judge([finding], claim, confidence, wording=wording),
         vetoes=_unmeasurable(pairs, steady),
         advice=steps,
         scope=(_typical(pairs),),

@@ -54,13 +54,13 @@ class Counted:
         return self._view.labels
 
     def loader(self, batch_size: int = 256) -> Any:
-        """A DataLoader over this view in fixed order."""
+        """Return a DataLoader over this view in fixed order."""
         from torch.utils.data import DataLoader
 
         return DataLoader(self, batch_size=batch_size, shuffle=False)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
-        """Whatever else a view can do hands out its examples in bulk."""
+        """Let whatever else a view can do hand out its examples in bulk, uncounted."""
         if name.startswith("__") or name in ("_view", "rows"):
             raise AttributeError(name)
         found = getattr(self._view, name)
@@ -70,14 +70,14 @@ class Counted:
 
 
 def time_method(unlearner: Any, task: UnlearningTask, seed: int, clock: Clock) -> Lap:
-    """One run of a method on the task's original; what it makes is thrown away."""
+    """Time one run of a method on the task's original; what it makes is thrown away."""
     retain, forget = Counted(task.retain), Counted(task.forget)
     original = task.original
     return _timed(lambda: unlearner(original, retain, forget, seed=seed), task, seed, clock, retain, forget)
 
 
 def time_recipe(task: UnlearningTask, seed: int, clock: Clock) -> Lap:
-    """One retraining on what the task retains; what it makes is thrown away."""
+    """Time one retraining on what the task retains; what it makes is thrown away."""
     retain = Counted(task.retain)
     return _timed(lambda: task.recipe(retain, seed=seed), task, seed, clock, retain)
 

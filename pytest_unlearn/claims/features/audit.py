@@ -16,13 +16,14 @@ from pytest_unlearn.claims.common.attack_audit import (
     finding_rows,
     run_chosen,
 )
-from pytest_unlearn.claims.common.inputs import Case, open_task_case, removed_classes
+from pytest_unlearn.claims.common.evidence import auc_terms
+from pytest_unlearn.claims.common.inputs import AuditInputs, removed_classes, resolve_task_inputs
 from pytest_unlearn.claims.common.verdict import doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import answers_by, find_layers
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
@@ -42,7 +43,7 @@ def audit_features_forgotten(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Is the forget set no more recognisable in the features of any layer than it is in retrained models' features?
+    """Audit whether layers' features tell no more of the forget set than retrained ones'.
 
     Few-shot linear probes on what enters each layer: of labels (on forget examples and controls alike, so that what
     generalisation explains cancels), of membership, and of each class that was removed as a whole (on all its
@@ -68,24 +69,14 @@ def audit_features_forgotten(
 
     Source: Golatkar et al. 2020 and Goel et al. 2022 for the readout; Hu et al. 2024, "Jogging the memory", for why.
     """
-    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
-    case = open_task_case(forget, output, strict.value, "assert_features_forgotten")
-    assert case.task is not None
-    names = find_layers(case.references[0], case.forget, layers)
-    deciding, tripwires = _probes(case, case.task, names)
-    case, run, fewest = run_chosen(deciding, tripwires, case, level.value)
-    audit = audit_with_attacks(
-        model,
-        case,
-        run,
-        limit=limit,
-        confidence=level,
-        require_controls=strict,
-        fewest_references=fewest,
-        corrected=True,
-    )
-    beside = _answers_elsewhere(model, case, names[-1], output)
+    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_features_forgotten")
+    assert inputs.task is not None
+    names = find_layers(inputs.references[0], inputs.forget, layers)
+    deciding, tripwires = _probes(inputs, inputs.task, names)
+    inputs, run, fewest = run_chosen(deciding, tripwires, inputs, terms.confidence)
+    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest, corrected=True)
+    beside = _answers_elsewhere(model, inputs, names[-1], output)
     if beside:
         audit = replace(audit, decision=audit.decision.withhold_pass(doubt(beside, SHOW_LAYERS)))
     return attack_evidence(
@@ -97,10 +88,10 @@ def audit_features_forgotten(
     )
 
 
-def _answers_elsewhere(model: Any, case: Case, layer: str, output: Output) -> str:
+def _answers_elsewhere(model: Any, inputs: AuditInputs, layer: str, output: Output) -> str:
     """Explain why the probed features are not those that the model answers by; empty if they are."""
-    ours = answers_by(model, case.controls, layer, output)
-    usual = min(answers_by(reference, case.controls, layer, output) for reference in case.references)
+    ours = answers_by(model, inputs.controls, layer, output)
+    usual = min(answers_by(reference, inputs.controls, layer, output) for reference in inputs.references)
     if ours >= FOLLOWING * usual:
         return ""
     return (
@@ -109,9 +100,9 @@ def _answers_elsewhere(model: Any, case: Case, layer: str, output: Output) -> st
     )
 
 
-def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[list[Attack], list[Attack]]:
+def _probes(inputs: AuditInputs, task: UnlearningTask, names: tuple[str, ...]) -> tuple[list[Attack], list[Attack]]:
     gone = removed_classes(task)
-    went = np.isin(case.forget.labels, gone), np.isin(case.controls.labels, gone)
+    went = np.isin(inputs.forget.labels, gone), np.isin(inputs.controls.labels, gone)
     partly = bool(went[0].any()) and not went[0].all()
     stayed = (~went[0], ~went[1]) if partly else None
     whole = bool(went[0].all() and went[1].all())
@@ -125,7 +116,7 @@ def _probes(case: Case, task: UnlearningTask, names: tuple[str, ...]) -> tuple[l
             tripwires.append(deviation)
     others = _others(task, gone)
     if len(gone) and others is not None:
-        class_view = View("forget", case.forget.examples, case.forget.indices[went[0]], task)
+        class_view = View("forget", inputs.forget.examples, inputs.forget.indices[went[0]], task)
         query = Query(name="class probes", ask=ClassProbe(names, class_view, others))
         for number, name in enumerate(names):
             (deciding if number == len(names) - 1 else tripwires).append(

@@ -27,12 +27,12 @@ SOURCE = "Golatkar et al. 2020 (readout of features); Goel et al. 2022; the comp
 
 
 def column(name: str, number: int, outputs: Outputs) -> FloatArray:
-    """One column of what a query found."""
+    """Return one column of what a query found."""
     return outputs.asked[name][:, number]
 
 
 def label_probe(query: Query, number: int, layer: str, among: Kept | None = None) -> tuple[Attack, Attack]:
-    """Does a probe of this layer find the forget examples' own labels more easily than references' features let it?
+    """Probe a layer for the forget examples' own labels, beyond references' features.
 
     As signed residual and as deviation; AUC 0.5 if forgotten. `among` are the examples of classes that something was
     retained of, to teach a probe with; all by default.
@@ -65,7 +65,7 @@ def label_probe(query: Query, number: int, layer: str, among: Kept | None = None
 
 
 def class_probe(query: Query, number: int, layer: str, among: Kept | None = None) -> Attack:
-    """Does a probe of this layer recognise a class that went as a whole more easily than references' features let it?
+    """Probe a layer for a class that went as a whole, beyond references' features.
 
     Judged over all examples of the class, forget examples and controls alike, by the band that references span: what a
     model knows of a class shows in examples it never saw too. 0.5 if forgotten. `among` are the examples of classes
@@ -85,7 +85,7 @@ def class_probe(query: Query, number: int, layer: str, among: Kept | None = None
 
 
 def membership_probe(query: Query, layer: str) -> Attack:
-    """Does a probe of this layer tell forget examples from controls better than one of references' features does?
+    """Probe a layer for forget examples among controls, beyond references' features.
 
     Out of fold, as a paired difference to the references. AUC 0.5 if forgotten.
     """
@@ -103,7 +103,7 @@ def membership_probe(query: Query, layer: str) -> Attack:
 
 
 def band_of_scores(scores: Scores, _: Pairing) -> Measure:
-    """The mean normal score over both sides, by the band of the references'."""
+    """Measure the mean normal score over both sides, by the band of the references'."""
     assert scores.reference_forget is not None
     assert scores.reference_controls is not None
     ours = np.concatenate([scores.forget, scores.controls])
@@ -173,19 +173,19 @@ def _membership(name: str, target: Answers, references: Sequence[Answers], pairi
     )
 
 
-_KNOWN: WeakKeyDictionary[Outputs, dict[str, tuple[FloatArray, FloatArray]]] = WeakKeyDictionary()
+_LEARNED: WeakKeyDictionary[Outputs, dict[str, tuple[FloatArray, FloatArray]]] = WeakKeyDictionary()
 
 
 def _probed(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
-    """The probe's scores of one model, learned once an audit although every rotation of references asks for them."""
-    known = _KNOWN.setdefault(model.forget, {})
-    if name not in known:
-        known[name] = _learned(name, model, pairing)
-    return known[name]
+    """Return the probe's scores of one model, learned once an audit although every rotation of references asks."""
+    learned = _LEARNED.setdefault(model.forget, {})
+    if name not in learned:
+        learned[name] = _learned(name, model, pairing)
+    return learned[name]
 
 
 def _learned(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
-    """Principal components of the features, which no label chose, and a logistic regression out of fold."""
+    """Fit a logistic regression out of fold on principal components of the features, which no label chose."""
     features = np.concatenate([model.forget.asked[name], model.controls.asked[name]])
     centred = features - features.mean(axis=0)
     return cross_fitted(normal_columns(_principal(centred)), len(model.forget.labels), pairing)

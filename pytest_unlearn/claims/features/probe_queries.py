@@ -63,23 +63,23 @@ class ClassProbe:
     features standardised by the other classes. Its score ranks among the other classes' never-trained examples;
     averaged over ten draws of shots, which are the same for every model. 0 for classes that did not go.
 
-    known: examples of the classes that went, to draw shots from.
+    removed: examples of the classes that went, to draw shots from.
     others: never-trained examples of the classes that stay, more than three of at least one.
 
     Both follow from the task, so that probes of one task and the same layers are equal, and asked once.
     """
 
     layers: tuple[str, ...]
-    known: View = field(repr=False, compare=False)
+    removed: View = field(repr=False, compare=False)
     others: View = field(repr=False, compare=False)
 
     def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
         """Teach on the shots, and ask about the view; an example's own class is the one looked for."""
-        known, others, asked = (answer.features(part, self.layers) for part in (self.known, self.others, view))
+        removed, others, asked = (answer.features(part, self.layers) for part in (self.removed, self.others, view))
         ranks = np.zeros((len(view), len(self.layers)))
-        for label in np.intersect1d(view.labels, self.known.labels):  # an example of another class scores 0
+        for label in np.intersect1d(view.labels, self.removed.labels):  # an example of another class scores 0
             ours = view.labels == label
-            pool = np.flatnonzero(self.known.labels == label)
+            pool = np.flatnonzero(self.removed.labels == label)
             if not len(pool):
                 continue
             for draw in range(CLASS_DRAWS):
@@ -87,7 +87,7 @@ class ClassProbe:
                 shots = rng.permutation(pool)[:CLASS_SHOTS]
                 away = _few(self.others.labels, CLASS_SHOTS, rng)
                 for number in range(len(self.layers)):
-                    score = _prototype(known[number][shots], others[number][away], others[number])
+                    score = _prototype(removed[number][shots], others[number][away], others[number])
                     beaten = normal_scores(score(asked[number][ours]), score(np.delete(others[number], away, axis=0)))
                     ranks[ours, number] += beaten / CLASS_DRAWS
         return ranks
@@ -100,7 +100,7 @@ def _prototype(own: FloatArray, away: FloatArray, usual: FloatArray) -> Any:
 
 
 def _ridge(lessons: FloatArray, targets: FloatArray, shown: FloatArray) -> FloatArray:
-    """Least squares with a penalty, in its dual form: there are fewer shots than features."""
+    """Fit least squares with a penalty, in its dual form: there are fewer shots than features."""
     centre, spread = lessons.mean(axis=0), lessons.std(axis=0) + 1e-6 * (1.0 + np.abs(lessons).max())
     rows = (lessons - centre) / spread
     gram = rows @ rows.T
@@ -110,9 +110,9 @@ def _ridge(lessons: FloatArray, targets: FloatArray, shown: FloatArray) -> Float
 
 
 def _own(scores: FloatArray, classes: IntArray, labels: IntArray) -> FloatArray:
-    known = np.flatnonzero(np.isin(labels, classes))
+    present = np.flatnonzero(np.isin(labels, classes))
     found = np.zeros(len(labels))
-    found[known] = scores[known, np.searchsorted(classes, labels[known])]
+    found[present] = scores[present, np.searchsorted(classes, labels[present])]
     return found
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing, attacks_by_name
 from pytest_unlearn.attacks.subgroups import Mask
 from pytest_unlearn.claims.common.attack_audit import AttackAudit, Run, attack_evidence, audit_with_attacks
-from pytest_unlearn.claims.common.controls import positive_control
+from pytest_unlearn.claims.common.controls import recognition
+from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.findings import (
     AttackFinding,
     evaluate_attacks,
@@ -19,7 +20,7 @@ from pytest_unlearn.claims.common.findings import (
     labels_only,
     slice_masks,
 )
-from pytest_unlearn.claims.common.inputs import Case, open_case
+from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
 from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks
 from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, scores_by_model
@@ -48,7 +49,7 @@ def audit_forgotten(
     attacks: str | Iterable[str | Attack] = "standard",
     slices: Mapping[str, Any] | None = None,
 ) -> Evidence:
-    """Is the forget set still recognisable in this model?
+    """Audit whether the forget set is still recognisable in this model.
 
     Args:
         model: the unlearned model: an `nn.Module`, a fitted scikit-learn classifier, a callable `x -> logits`, or
@@ -75,36 +76,35 @@ def audit_forgotten(
     Raises:
         ValueError: input that cannot be audited (see `Split`, `evaluate`), or a bare loader without its counterparts.
     """
-    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
+    terms = auc_terms(max_mia_auc, confidence, require_controls)
     added = attacks_by_name(attacks)
-    case = open_case(
+    inputs = resolve_inputs(
         forget,
         nonmembers=nonmembers,
         baseline=baseline,
         references=references,
         match=match,
         output=output,
-        require_controls=strict.value,
+        require_controls=terms.require_controls,
     )
-    added, left_out = available_attacks(added, case, model, insist=attacks != "all")
-    masks = slice_masks(slices, len(case.forget))
-    case = case.for_attacks(added)
-    run = partial(evaluate_attacks, pairing=case.pairing, confidence=level.value, more=added, slices=masks)
+    added, left_out = available_attacks(added, inputs, model, insist=attacks != "all")
+    masks = slice_masks(slices, len(inputs.forget))
+    inputs = inputs.for_attacks(added)
+    many, controls = len(inputs.forget), len(inputs.controls)
+    certifiable = can_certify(terms.limit, terms.confidence, many, controls, **inputs.pairing.labels)
+    run = partial(evaluate_attacks, pairing=inputs.pairing, confidence=terms.confidence, more=added, slices=masks)
     audit = audit_with_attacks(
         model,
-        case,
+        inputs,
         run,
-        limit=limit,
-        confidence=level,
-        require_controls=strict,
-        power=partial(_power, pairing=case.pairing, limit=limit.value, confidence=level.value),
-        certifiable=can_certify(limit.value, level.value, len(case.forget), len(case.controls), **case.pairing.labels),
+        terms,
+        power=partial(_power, pairing=inputs.pairing, limit=terms.limit, confidence=terms.confidence),
+        certifiable=certifiable,
         counted=True,
     )
-    judgement = audit.judgement
-    whole = len(judgement.finding.scores.forget) == len(case.forget)
-    shown = judgement.finding if whole else audit.findings[0]  # a slice has no score for every forget example
+    judged = audit.judged
+    whole = len(judged.finding.scores.forget) == len(inputs.forget)
+    shown = judged.finding if whole else audit.findings[0]  # a slice has no score for every forget example
     return attack_evidence(
         audit,
         name="forgotten",
@@ -112,7 +112,7 @@ def audit_forgotten(
         figures=(*_figures(audit, shown), *_tables(audit, run, masks)),
         own_original=baseline is None,
         own_references=references is None,
-        most_exposed=_most_exposed(case, shown if judgement.verdict is Verdict.FAIL else None, audit.findings[0]),
+        most_exposed=_most_exposed(inputs, shown if judged.verdict is Verdict.FAIL else None, audit.findings[0]),
         calibrated=bool(audit.references),
         attacks={"added": [attack.name for attack in added], "left out": left_out},
     )
@@ -136,12 +136,12 @@ def _power(
     revealed = labels_only(original) if coarse else original
     found = evaluate_attacks(revealed, references, pairing, confidence, standard=False)
     what = "the forget set, reduced to its labels like the audited model, is" if coarse else "the forget set is"
-    return positive_control(found, limit, what=what)
+    return recognition(found, limit, what)
 
 
 def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Exhibit, ...]:
     """Return the secondary analyses that can be made here."""
-    findings, pairing, confidence = audit.findings, audit.case.pairing, audit.confidence.value
+    findings, pairing, confidence = audit.findings, audit.inputs.pairing, audit.terms.confidence
     as_peers = findings
     if len(audit.references) >= ENOUGH:  # judged by as many as each of them
         as_peers = run(audit.target, audit.others[: len(audit.references) - 1])
@@ -156,32 +156,32 @@ def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Ex
 
 
 def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Exhibit, ...]:
-    case, original = audit.case, audit.original
+    inputs, original = audit.inputs, audit.original
     if original is not None and is_coarse(audit.findings):
         original = labels_only(original)
-    scores = scores_by_model(shown.attack, shown.scores, original, audit.references, case.pairing)
-    labels = case.forget.labels, case.controls.labels
+    scores = scores_by_model(shown.attack, shown.scores, original, audit.references, inputs.pairing)
+    labels = inputs.forget.labels, inputs.controls.labels
     return forgetting_figures(
-        shown.attack, scores, audit.target, audit.others, labels, case.pairing, audit.confidence.value
+        shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, audit.terms.confidence
     )
 
 
-def _most_exposed(case: Case, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:
+def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:
     """Return the forget examples that stand out most under the attack that failed, else the first deciding one."""
     finding = failed or usual
-    below = np.zeros(len(case.forget))
-    for label in np.unique(case.forget.labels) if case.pairing.forget_strata is not None else [None]:
-        ours = slice(None) if label is None else case.forget.labels == label
-        theirs = slice(None) if label is None else case.controls.labels == label
+    below = np.zeros(len(inputs.forget))
+    for label in np.unique(inputs.forget.labels) if inputs.pairing.forget_strata is not None else [None]:
+        ours = slice(None) if label is None else inputs.forget.labels == label
+        theirs = slice(None) if label is None else inputs.controls.labels == label
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
     strangeness = 1 - below if failed and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]
     shown = resolve("report_thumbnails").value
     return tuple(
         Exposure(
-            index=int(case.forget.indices[i]),
+            index=int(inputs.forget.indices[i]),
             percentile=float(below[i]),
-            pixels=pixels(case.forget[int(i)][0]) if shown else None,
+            pixels=pixels(inputs.forget[int(i)][0]) if shown else None,
         )
         for i in order
     )

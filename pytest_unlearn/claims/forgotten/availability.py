@@ -8,62 +8,62 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.registry import Attack
-from pytest_unlearn.claims.common.inputs import Case
+from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import SavedOutputs, is_module
 
 
 def available_attacks(
-    attacks: Sequence[Attack], case: Case, model: Any, *, insist: bool
+    attacks: Sequence[Attack], inputs: AuditInputs, model: Any, *, insist: bool
 ) -> tuple[tuple[Attack, ...], dict[str, str]]:
     """Return the attacks that can be run, and for the others, by name, what is missing.
 
     Raises:
         ValueError: with `insist`, when one cannot be run.
     """
-    missing = {attack.name: why for attack in attacks if (why := _missing(attack, case, model))}
+    missing = {attack.name: why for attack in attacks if (why := _missing(attack, inputs, model))}
     if insist and missing:
         name, why = next(iter(missing.items()))
         raise ValueError(f"the attack {name!r} cannot be run: {why}. Leave it out of attacks=, or provide that.")
     able = [attack for attack in attacks if attack.name not in missing]
     if not insist:  # what the model cannot answer for two examples is left out, not an error
-        missing |= {attack.name: why for attack in able if (why := _refused(attack, case, model))}
+        missing |= {attack.name: why for attack in able if (why := _refused(attack, inputs, model))}
     return tuple(attack for attack in able if attack.name not in missing), missing
 
 
-def _refused(attack: Attack, case: Case, model: Any) -> str:
-    few = View(case.forget.name, case.forget.examples, case.forget.indices[:2])
+def _refused(attack: Attack, inputs: AuditInputs, model: Any) -> str:
+    few = View(inputs.forget.name, inputs.forget.examples, inputs.forget.indices[:2])
     try:
         for query in attack.queries:
-            case.models.of(model).ask(query, few, case.output)
+            inputs.models.of(model).ask(query, few, inputs.output)
     except Exception as error:  # whatever the model raises, it cannot be asked
         return f"the model cannot be asked: {error}".split("\n")[0]
     return ""
 
 
-def _integers(case: Case) -> bool:
-    return bool(to_numpy(case.forget.inputs(np.arange(1))).dtype.kind != "f")
+def _integers(inputs: AuditInputs) -> bool:
+    return bool(to_numpy(inputs.forget.inputs(np.arange(1))).dtype.kind != "f")
 
 
-def _missing(attack: Attack, case: Case, model: Any) -> str:
-    models = [model, *case.references, *([case.original] if case.original is not None else [])]
-    if len(case.references) < attack.least_references:
-        return f"it needs {attack.least_references} references or more, and there are {len(case.references)}"
-    if "original" in attack.access and case.original is None:
+def _missing(attack: Attack, inputs: AuditInputs, model: Any) -> str:
+    models = [model, *inputs.references, *([inputs.original] if inputs.original is not None else [])]
+    if len(inputs.references) < attack.least_references:
+        return f"it needs {attack.least_references} references or more, and there are {len(inputs.references)}"
+    if "original" in attack.access and inputs.original is None:
         return "it needs the original model"
     if "weights" in attack.access and not all(is_module(one) for one in models):
         return "it needs the weights of an nn.Module, from the audited model, the original and every reference"
     if {"further queries", "weights"} & set(attack.access) and any(isinstance(one, SavedOutputs) for one in models):
         return "it asks models about further inputs, and SavedOutputs has answers to the audited ones alone"
-    if _integers(case) and any(getattr(query.ask, "continuous", False) for query in attack.queries):
+    if _integers(inputs) and any(getattr(query.ask, "continuous", False) for query in attack.queries):
         return "it moves inputs by fractions, and these are integers: give it an augmentation of your own"
     if "retain set" in attack.access and (
-        case.task is None or any(isinstance(one, SavedOutputs) and "retain" not in one.parts for one in models)
+        inputs.task is None or any(isinstance(one, SavedOutputs) and "retain" not in one.parts for one in models)
     ):
         return "it needs every model's outputs on the retain set, which only a task has"
-    groups = case.pairing.forget_groups, case.pairing.control_groups
-    sides = zip(groups, (len(case.forget), len(case.controls)), strict=True)
+    groups = inputs.pairing.forget_groups, inputs.pairing.control_groups
+    sides = zip(groups, (len(inputs.forget), len(inputs.controls)), strict=True)
     fewest = min(size if ids is None else len(np.unique(ids)) for ids, size in sides)
     if fewest < attack.least_examples:
         return f"it learns from examples: {attack.least_examples} or more a side, and there are {fewest}"

@@ -32,7 +32,7 @@ FEWEST = 20  # a side, below which no bound on epsilon says anything
 def slices_table(
     finding: AttackFinding, slices: Mapping[str, Mask], pairing: Pairing, confidence: float
 ) -> Table | None:
-    """How the attack fared on each slice that the caller named."""
+    """Tabulate how the attack fared on each slice that the caller named."""
     if not slices:
         return None
     rows: list[tuple[Cell, ...]] = []
@@ -49,7 +49,7 @@ def slices_table(
 
 
 def release_table(findings: Sequence[AttackFinding], pairing: Pairing, confidence: float) -> Table | None:
-    """The risk of an attacker who holds both releases, and how much of it is the method's."""
+    """Tabulate the risk of an attacker who holds both releases, and how much of it is the method's."""
     found = next((finding for finding in findings if finding.attack is UPDATE_LEAKAGE), None)
     if found is None:
         return None
@@ -79,7 +79,7 @@ def release_table(findings: Sequence[AttackFinding], pairing: Pairing, confidenc
 
 
 def retain_table(target: Answers, references: Sequence[Answers], confidence: float) -> Table | None:
-    """Whether the data that stay became more exposed by the unlearning."""
+    """Tabulate whether the data that stay became more exposed by the unlearning."""
     original = target.original
     if target.retain is None or original is None:
         return None
@@ -104,7 +104,7 @@ def retain_table(target: Answers, references: Sequence[Answers], confidence: flo
 
 
 def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -> Table | None:
-    """How far from differential privacy the attack proves the model to be, and how far it could have."""
+    """Tabulate how far from differential privacy the attack proves the model, and how far it could have."""
     if pairing.forget_groups is not None or pairing.control_groups is not None:
         return None
     scores = finding.scores.forget, finding.scores.controls[_same_mix(pairing, len(finding.scores.controls))]
@@ -127,7 +127,7 @@ def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -
 
 
 def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
-    """Positions of controls in the forget set's mix of classes, evenly spaced: these bounds know no classes."""
+    """Choose controls in the forget set's mix of classes, evenly spaced: these bounds know no classes."""
     wanted, there = pairing.forget_strata, pairing.control_strata
     if wanted is None or there is None:
         return np.arange(n_controls)
@@ -141,7 +141,7 @@ def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
 
 
 def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[AttackFinding]]) -> Table | None:
-    """Where the model ranks among eight retrained ones or more, each judged by the others."""
+    """Tabulate where the model ranks among eight retrained ones or more, each judged by the others."""
     if len(rotations) < ENOUGH:
         return None
     rows: list[tuple[Cell, ...]] = []
@@ -168,7 +168,7 @@ def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[A
 
 
 def _retained(answers: Answers) -> dict[str, Any]:
-    """Confidence on retained examples and on controls of their classes, as the arguments of a measure."""
+    """Return confidences on retained examples and on controls of their classes, as a measure's arguments."""
     assert answers.retain is not None
     kept = np.isin(answers.retain.labels, answers.controls.labels)
     return {

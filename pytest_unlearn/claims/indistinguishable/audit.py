@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.claims.common.evidence import build_evidence, sources
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.common.verdict import (
-    Fault,
+    FailureKind,
     Finding,
     Objection,
     Wording,
@@ -19,14 +19,14 @@ from pytest_unlearn.claims.common.verdict import (
     failed_negative_control,
     invalid,
     judge,
-    missing_power,
+    missing_controls,
 )
 from pytest_unlearn.claims.indistinguishable.figures import quality_figures
 from pytest_unlearn.claims.indistinguishable.model_samples import MOST_RUNS, ModelSamples, Originals, sample_models
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
-from pytest_unlearn.core.settings import CONFIDENCE, MIN_RATIO, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MIN_RATIO, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
-from pytest_unlearn.statistics import QualityRatio, models_apart, quality_ratio, told_apart
+from pytest_unlearn.statistics import QualityRatio, distinguishable_examples, outlier_models, quality_ratio
 from pytest_unlearn.task import UnlearningTask
 
 FEWEST_RUNS = 10  # the negative control has half as many models
@@ -45,7 +45,7 @@ def audit_indistinguishable(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Do models that the method unlearned answer the forget set as models retrained without it do? Over many of each.
+    """Audit whether unlearned models answer the forget set as retrained models do.
 
     The forgetting quality F of the NeurIPS 2023 challenge, F(U, R), relative to F(R, R') of two sets of retrained
     models, since even equal laws have an F near 0.2. For each run an original is trained and unlearned and two models
@@ -85,29 +85,35 @@ def audit_indistinguishable(
         )
     if originals not in ("fresh", "one"):
         raise ValueError(f'originals must be "fresh" or "one", not {originals!r}.')
-    limit, level = resolve("min_ratio", min_ratio), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
+    sources, (limit, confidence, require_controls) = resolve_all(
+        min_ratio=min_ratio, confidence=confidence, require_controls=require_controls
+    )
     samples = sample_models(unlearner, task, runs, originals, output)
     ratio = quality_ratio(samples.unlearned.margins, samples.retrained.margins)
     claim = Claim(
         name="indistinguishable",
         quantity="forgetting quality relative to retrained models",
-        lowest=limit.value,
-        sources=sources(min_ratio=limit, confidence=level, require_controls=strict),
+        lowest=limit,
+        sources=sources,
     )
     finding = Finding(
-        name=QUALITY, measure=ratio, estimate=ratio.at(level.value), faults={"low": Fault(UNLIKE, REPAIR)}
+        name=QUALITY, measure=ratio, estimate=ratio.at(confidence), failures={"low": FailureKind(UNLIKE, REPAIR)}
     )
-    judgement = judge([finding], claim, level.value, wording=WORDING)
-    controls = _controls(samples, limit.value, level.value)
-    before, doubts = _equal_models(samples), _doubts(samples, controls, level.value, strict.value)
-    proven = judgement.verdict is Verdict.PASS and not (before or doubts)
+    judged = judge([finding], claim, confidence, wording=WORDING)
+    controls = _controls(samples, limit, confidence)
+    before = [
+        doubt(f"only {sample.distinct} of {len(sample.margins)} {name} models differ", SEEDED)
+        for sample, name in ((samples.unlearned, "unlearned"), (samples.retrained, "retrained"))
+        if sample.distinct < len(sample.margins)
+    ]
+    doubts = _doubts(samples, controls, confidence, require_controls)
+    proven = judged.verdict is Verdict.PASS and not (before or doubts)
     decision = decide(
-        judgement,
+        judged,
         vetoes=_vetoes(samples, controls, finding.estimate),
         before=before,
         advice=(MORE_RUNS,),
-        doubts=[*doubts, *([Objection(controls_waived(strict.value), verdict=Verdict.PASS)] if proven else [])],
+        doubts=[*doubts, *([Objection(controls_waived(require_controls), verdict=Verdict.PASS)] if proven else [])],
         scope=(_scope(ratio, originals),),
     )
     return build_evidence(
@@ -123,9 +129,9 @@ def audit_indistinguishable(
             retrained=False,
             runs=runs,
             originals=originals,
-            require_controls=strict.value,
+            require_controls=require_controls,
         ),
-        figures=quality_figures(samples, task.forget.indices, level.value),
+        figures=quality_figures(samples, task.forget.indices, confidence),
     )
 
 
@@ -133,26 +139,19 @@ def _controls(samples: ModelSamples, limit: float, confidence: float) -> Control
     """Run the controls: originals must be told apart; retrained models, half of them as unlearned ones, must not."""
     pool = samples.retrained.margins
     half = len(pool) // 4
-    honest = quality_ratio(pool[:half], pool[half : 3 * half]).at(confidence)
-    fails = honest.high < limit
-    negative = ControlResult(
-        name="retrained",
-        holds=not fails,
-        attack=QUALITY,
-        estimate=honest,
-        says=f"{half} retrained models in the unlearned ones' place are {'' if fails else 'not '}told apart",
-    )
+
+    def control(name: str, ratio: QualityRatio, says: str, *, differs: bool) -> ControlResult:
+        estimate = ratio.at(confidence)
+        apart = estimate.high < limit
+        says = says.format("" if apart else "not ")
+        return ControlResult(name=name, holds=apart is differs, attack=QUALITY, estimate=estimate, says=says)
+
+    says = f"{half} retrained models in the unlearned ones' place are {{}}told apart"
+    negative = control("retrained", quality_ratio(pool[:half], pool[half : 3 * half]), says, differs=False)
     if samples.originals is None:
         return Controls(retrained=(negative,))
-    estimate = quality_ratio(samples.originals.margins, pool).at(confidence)
-    holds = estimate.high < limit
-    positive = ControlResult(
-        name="original",
-        holds=holds,
-        attack=QUALITY,
-        estimate=estimate,
-        says=f"originals in the unlearned models' place are {'' if holds else 'not '}told apart with certainty",
-    )
+    says = "originals in the unlearned models' place are {}told apart with certainty"
+    positive = control("original", quality_ratio(samples.originals.margins, pool), says, differs=True)
     return Controls(original=positive, retrained=(negative,))
 
 
@@ -171,24 +170,15 @@ def _vetoes(samples: ModelSamples, controls: Controls, estimate: Estimate) -> li
     return found
 
 
-def _equal_models(samples: ModelSamples) -> list[Objection]:
-    """Return the doubts about models that are no draws of their own."""
-    found = []
-    for sample, name in ((samples.unlearned, "unlearned"), (samples.retrained, "retrained")):
-        if sample.distinct < len(sample.margins):
-            found.append(doubt(f"only {sample.distinct} of {len(sample.margins)} {name} models differ", SEEDED))
-    return found
-
-
 def _doubts(samples: ModelSamples, controls: Controls, confidence: float, require_controls: bool) -> list[Objection]:
     """Return what a mean over examples and models would hide, and what the positive control leaves open."""
     ours, theirs = samples.unlearned.margins, samples.retrained.margins
     found = []
-    hidden = told_apart(ours, theirs, confidence)[1]
+    hidden = distinguishable_examples(ours, theirs, confidence)[1]
     if len(hidden):
         says = f"{len(hidden)} of {ours.shape[1]} examples are told apart in nearly every model, which a mean"
         found.append(doubt(f"{says} over examples hides", ONE_BY_ONE))
-    apart = models_apart(ours, theirs)
+    apart = outlier_models(ours, theirs)
     if len(apart):
         which = ", ".join(str(k) for k in apart)
         found.append(
@@ -197,7 +187,7 @@ def _doubts(samples: ModelSamples, controls: Controls, confidence: float, requir
     if controls.original is None:
         missing = doubt('no positive control: originals="one" trains a single original', FRESH)
         return [*found, missing] if require_controls else found
-    return [*found, *missing_power(controls, require_controls, (NO_POWER,))]
+    return [*found, *missing_controls(controls, require_controls, (NO_POWER,))]
 
 
 def _shared(ours: FloatArray, theirs: FloatArray) -> int:

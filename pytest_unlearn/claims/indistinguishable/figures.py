@@ -9,11 +9,11 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.core.figures import Cell, Exhibit, Histograms, Table
 from pytest_unlearn.statistics import (
     bins_of,
+    distinguishable_examples,
     epsilon_examples,
     example_epsilons,
     forgetting_quality,
     published_score,
-    told_apart,
 )
 from pytest_unlearn.statistics.epsilon.forgetting_quality import BIN, DELTA, TIME_LIMIT
 
@@ -83,7 +83,7 @@ def _histogram(epsilons: dict[str, FloatArray], count: int) -> Histograms:
 def _examples(samples: ModelSamples, epsilons: FloatArray, indices: IntArray, confidence: float) -> Table:
     ours, theirs = samples.unlearned.margins, samples.retrained.margins
     bounds = epsilon_examples(ours, theirs, confidence)
-    auc, apart = told_apart(ours, theirs, confidence)
+    auc, apart = distinguishable_examples(ours, theirs, confidence)
     order = np.lexsort((-np.abs(auc - 0.5), -bounds.alone, -bounds.together))[:MOST_EXAMPLES]
     shown = zip(indices, epsilons, auc, bounds.alone, bounds.together, strict=True)
     cells = [(int(index), *(round(float(value), 4) for value in values)) for index, *values in shown]

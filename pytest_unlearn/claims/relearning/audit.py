@@ -9,16 +9,14 @@ from typing import Any
 
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import negative_control, without
-from pytest_unlearn.claims.common.evidence import build_evidence, sources
-from pytest_unlearn.claims.common.inputs import Case, open_task_case
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
+from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
 from pytest_unlearn.claims.common.verdict import (
     Finding,
-    Objection,
     decide,
-    doubt,
     failed_negative_control,
-    missing_power,
+    missing_controls,
 )
 from pytest_unlearn.claims.relearning.curves import (
     anamnesis_table,
@@ -29,7 +27,7 @@ from pytest_unlearn.claims.relearning.curves import (
 )
 from pytest_unlearn.claims.relearning.query import Relearning
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Evidence, FloatArray, Verdict
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
 
@@ -46,7 +44,7 @@ def audit_not_relearnable(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Does the model relearn the forget set as fast as models that never saw it, and no faster?
+    """Audit whether the model relearns the forget set no faster than retrained models.
 
     Copies of the model are trained on the forget set for a few steps; the areas under their loss and under their error
     rate are compared with those of the retrained references, as ratios, on both sides: a smaller area is left-over
@@ -77,36 +75,39 @@ def audit_not_relearnable(
 
     Sources: Golatkar et al. 2020 (relearn time); Chundawat et al. 2023, "Zero-shot machine unlearning" (AIN).
     """
-    limit, level = resolve("max_relearning", max_ratio), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
+    sources, (limit, confidence, require_controls) = resolve_all(
+        max_relearning=max_ratio, confidence=confidence, require_controls=require_controls
+    )
     for name, given in (("steps", steps), ("seeds", seeds)):
         if not isinstance(given, int) or given < 1:
             raise ValueError(f"{name} must be a whole number from 1, not {given!r}.")
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be a number above 0, not {learning_rate!r}.")
-    case = open_task_case(forget, output, strict.value, "assert_not_relearnable")
+    inputs = resolve_task_inputs(forget, output, require_controls, "assert_not_relearnable")
     query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
-    curves = _curves(case, model, query)
-    highest = math.log(limit.value)
+    curves = _curves(inputs, model, query)
+    highest = math.log(limit)
     claim = Claim(
         name="not_relearnable",
         quantity="logarithm of relearning area over retrained models'",
         lowest=-highest,
         highest=highest,
-        sources=sources(max_relearning=limit, confidence=level, require_controls=strict),
+        sources=sources,
     )
-    findings = measure_areas(curves["this model"], retrained_curves(curves), len(case.forget), level.value)
-    judgement = judge_areas(findings, claim, level.value)
-    controls = run_controls(curves, len(case.forget), claim, level.value)
+    findings = measure_areas(curves["this model"], retrained_curves(curves), len(inputs.forget), confidence)
+    judged = judge_areas(findings, claim, confidence)
+    controls = run_controls(curves, len(inputs.forget), claim, confidence)
     vetoes = failed_negative_control(controls, advice.UNLIKE_REFERENCES)
     decision = decide(
-        judgement,
+        judged,
         vetoes=vetoes,
         advice=advice.TRIAL_UNSETTLED,
-        doubts=[*missing_power(controls, strict.value, (NO_POWER,)), *_missing_references(controls, strict.value)],
+        doubts=missing_controls(
+            controls, require_controls, (NO_POWER,), "" if len(controls.retrained) >= FEWEST_REFERENCES else TOO_FEW
+        ),
         notes=(
             *(() if vetoes else (finding.summary for finding in findings)),
-            *identity_notes(model, case.original, case.references, case.models),
+            *identity_notes(model, inputs.original, inputs.references, inputs.models),
         ),
     )
     return build_evidence(
@@ -116,34 +117,34 @@ def audit_not_relearnable(
         controls=controls,
         provenance=provenance(
             model,
-            (case.forget,),
-            case.task,
-            models=case.models,
-            original=case.original is not None,
+            (inputs.forget,),
+            inputs.task,
+            models=inputs.models,
+            original=inputs.original is not None,
             retrained=True,
             steps=steps,
             seeds=seeds,
             learning_rate=learning_rate,
-            require_controls=strict.value,
+            require_controls=require_controls,
             references=len(retrained_curves(curves)),
         ),
         figures=(learning_plot(curves, query), anamnesis_table(curves, query)),
     )
 
 
-def _curves(case: Case, model: Any, query: Query) -> dict[str, FloatArray]:
-    """What the query found of each model; a reference that is the audited model itself is left out."""
-    task = case.task
+def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArray]:
+    """Ask each model the query; a reference that is the audited model itself is left out."""
+    task = inputs.task
     assert task is not None
-    twin = twin_of(model, None, case.references, case.models)
-    if twin and len(case.references) == 1:
+    twin = twin_of(model, None, inputs.references, inputs.models)
+    if twin and len(inputs.references) == 1:
         raise ValueError(ONLY_ITSELF)
-    found = {"this model": case.models.of(model).ask(query, case.forget, case.output)}
-    if case.original is not None:
-        found["original"] = case.models.of(case.original).ask(query, case.forget, case.output)
-    for number, reference in enumerate(case.references):
+    found = {"this model": inputs.models.of(model).ask(query, inputs.forget, inputs.output)}
+    if inputs.original is not None:
+        found["original"] = inputs.models.of(inputs.original).ask(query, inputs.forget, inputs.output)
+    for number, reference in enumerate(inputs.references):
         if twin != f"retrained {number}":
-            found[f"retrained {number}"] = case.models.of(reference).ask(query, case.forget, case.output)
+            found[f"retrained {number}"] = inputs.models.of(reference).ask(query, inputs.forget, inputs.output)
     return found
 
 
@@ -169,15 +170,9 @@ def _original_control(areas: Sequence[Finding], claim: Claim) -> ControlResult:
     return ControlResult(name="original", holds=differs, attack=best.name, estimate=best.estimate, says=says)
 
 
-def _missing_references(controls: Controls, require_controls: bool) -> list[Objection]:
-    if not require_controls or len(controls.retrained) >= FEWEST_REFERENCES:
-        return []
-    says = "no negative control: at least three references are needed, of which two judge the third"
-    return [doubt(says, advice.NO_REFERENCES)]
-
-
 DIFFERS, ALIKE = (
     f"{how} retrained models" for how in ("relearns at another speed than", "cannot be told with certainty from")
 )
 FEWEST_REFERENCES = 3
+TOO_FEW = "at least three references are needed, of which two judge the third"
 NO_POWER = "train copies for fewer steps or at a smaller learning rate, or do without this claim"

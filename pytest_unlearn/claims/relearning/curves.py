@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.verdict import Fault, Finding, Judgement, Wording, judge
+from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Finding, Wording, judge
 from pytest_unlearn.core.evidence import Claim, FloatArray, Side
 from pytest_unlearn.core.figures import Cell, Curves, Table
 from pytest_unlearn.models.query import Query
@@ -16,9 +16,9 @@ from pytest_unlearn.statistics import band
 
 LEAST_SPREAD = 0.01  # of the logarithm of an area: loops differ by as much in their last digits
 
-FAULTS: Mapping[Side, Fault] = {
-    "low": Fault("relearns fast", advice.LEAK["recognisable"]),
-    "high": Fault("relearns slowly", advice.LEAK["over-forgotten"]),
+FAILURES: Mapping[Side, FailureKind] = {
+    "low": FailureKind("relearns fast", advice.LEAK["recognisable"]),
+    "high": FailureKind("relearns slowly", advice.LEAK["over-forgotten"]),
 }
 WORDING = Wording(
     beyond="",
@@ -56,11 +56,13 @@ def measure_areas(
     for name, area in AREAS.items():
         measure = band(area(curve), [area(one) for one in references], n_forget=n_forget, least_spread=LEAST_SPREAD)
         times = f"the {name} while relearning is {math.exp(measure.distance):.3g} times that of retrained models"
-        found.append(Finding(name=name, measure=measure, estimate=measure.at(confidence), faults=FAULTS, summary=times))
+        found.append(
+            Finding(name=name, measure=measure, estimate=measure.at(confidence), failures=FAILURES, summary=times)
+        )
     return found
 
 
-def judge_areas(findings: Sequence[Finding], claim: Claim, confidence: float) -> Judgement[Finding]:
+def judge_areas(findings: Sequence[Finding], claim: Claim, confidence: float) -> Decision[Finding]:
     """Judge one model by its areas; the one that reaches farthest names a failure."""
     return judge(findings, claim, confidence, wording=WORDING, foremost=lambda one: claim.excess(one.estimate))
 

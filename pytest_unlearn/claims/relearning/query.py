@@ -49,19 +49,19 @@ class Relearning:
         inputs = view.inputs(np.arange(len(view)))
         found: list[FloatArray] = []
 
-        def look(step: int) -> None:
+        def record(step: int) -> None:
             if step in self.looks:
                 outputs: Outputs = answer(inputs, view.labels, of=copy)
                 found.append(_loss_and_rightness(outputs))
 
-        look(0)
+        record(0)
         each = -(-len(view) // BATCH_SIZE)
         fine_tune(
             copy,
             view,
             epochs=-(-self.steps // each),
             seed=seed,
-            after_step=look,
+            after_step=record,
             learning_rate=self.learning_rate,
             output=self.output,
         )

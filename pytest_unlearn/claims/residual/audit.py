@@ -20,7 +20,8 @@ from pytest_unlearn.claims.common.attack_audit import (
     finding_rows,
     run_chosen,
 )
-from pytest_unlearn.claims.common.inputs import Case, open_task_case
+from pytest_unlearn.claims.common.evidence import auc_terms
+from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
 from pytest_unlearn.claims.residual.input_changes import Mirrored, Shifted, is_images
 from pytest_unlearn.claims.residual.weight_changes import (
     BenignEpochs,
@@ -32,7 +33,7 @@ from pytest_unlearn.claims.residual.weight_changes import (
 )
 from pytest_unlearn.core.evidence import Answers, Evidence, FloatArray, Outputs
 from pytest_unlearn.core.figures import Cell, Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import shows_weights
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.queries import Augmentations, Noise
@@ -62,7 +63,7 @@ def audit_no_residual(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Is the forget set unrecognisable near its examples too, and in mildly changed copies of the model?
+    """Audit whether the forget set is unrecognisable nearby and in changed copies too.
 
     The attacks of `assert_forgotten` on neighbours of all examples and on weakened copies of the model, each against
     references that were asked about the same neighbours or weakened in the same way. What a filter hides of exactly the
@@ -91,12 +92,11 @@ def audit_no_residual(
     Sources: Hsu et al. 2025, "Unlearned but not forgotten" (residual knowledge); Zhang et al. 2024 (rounding); Hu et
         al. 2024 (benign training); Goel et al. 2022 (heads).
     """
-    limit, level = resolve("max_mia_auc", max_mia_auc), resolve("confidence", confidence)
-    strict = resolve("require_controls", require_controls)
-    case = open_task_case(forget, output, strict.value, "assert_no_residual")
-    assert case.task is not None
-    near = _queries(case, neighbours)
-    weak = _changed(case.task, model, _usual_changes(output) if changes is None else changes)
+    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_no_residual")
+    assert inputs.task is not None
+    near = _queries(inputs, neighbours)
+    weak = _changed(inputs.task, model, _usual_changes(output) if changes is None else changes)
     deciding: list[Attack] = []
     tripwires: list[Attack] = []
     for query in (*near, *weak):
@@ -105,17 +105,8 @@ def audit_no_residual(
         tripwires += others
     if not deciding:
         raise ValueError("nothing to try: neighbours={} and changes={} leave out everything.")
-    case, run, fewest = run_chosen(deciding, tripwires, case, level.value)
-    audit = audit_with_attacks(
-        model,
-        case,
-        run,
-        limit=limit,
-        confidence=level,
-        require_controls=strict,
-        fewest_references=fewest,
-        corrected=True,
-    )
+    inputs, run, fewest = run_chosen(deciding, tripwires, inputs, terms.confidence)
+    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest, corrected=True)
     return attack_evidence(
         audit,
         name="no_residual",
@@ -126,16 +117,16 @@ def audit_no_residual(
     )
 
 
-def _queries(case: Case, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
-    chosen = dict(neighbours) if neighbours is not None else _usual(case)
+def _queries(inputs: AuditInputs, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
+    chosen = dict(neighbours) if neighbours is not None else _usual(inputs)
     return [
         Query(name=f"near: {name}", ask=Augmentations(augment=augment, queries=QUERIES))
         for name, augment in chosen.items()
     ]
 
 
-def _usual(case: Case) -> dict[str, Neighbour]:
-    some = case.forget.inputs(np.arange(min(2, len(case.forget))))
+def _usual(inputs: AuditInputs) -> dict[str, Neighbour]:
+    some = inputs.forget.inputs(np.arange(min(2, len(inputs.forget))))
     if np.asarray(some).dtype.kind not in "f":
         raise ValueError(
             "inputs are not numbers that noise can move (tokens? bytes?): pass neighbours={'paraphrase': function}, "

@@ -20,7 +20,7 @@ class Shifted:
     pixels: int = 2
 
     def __call__(self, inputs: Any, rng: np.random.Generator) -> Any:
-        """Moved copies of a batch."""
+        """Move copies of a batch."""
         rows = to_numpy(inputs)
         margin = ((0, 0), (0, 0), (self.pixels, self.pixels), (self.pixels, self.pixels))
         padded = np.pad(rows, margin)
@@ -35,10 +35,10 @@ class Mirrored:
     """Images flipped from left to right, the last axis of a batch."""
 
     def __call__(self, inputs: Any, rng: np.random.Generator) -> Any:  # noqa: ARG002
-        """Mirrored copies of a batch."""
+        """Mirror copies of a batch."""
         return np.ascontiguousarray(to_numpy(inputs)[..., ::-1])
 
 
 def is_images(inputs: Any) -> bool:
-    """Whether a batch has the shape of images, (examples, channels, height, width)."""
+    """Tell whether a batch has the shape of images, (examples, channels, height, width)."""
     return len(np.shape(inputs)) == 4 and np.shape(inputs)[1] <= 4 and min(np.shape(inputs)[2:]) >= 8

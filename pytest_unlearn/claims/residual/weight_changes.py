@@ -157,7 +157,7 @@ def _matrices(model: Any) -> list[Any]:
 
 
 def _last_layer(model: Any, view: View) -> Any:
-    """The layer that runs last, wherever it was registered."""
+    """Find the layer that runs last, wherever it was registered."""
     layers = _layers(model)
     ran: list[Any] = []
     hooks = [layer.register_forward_hook(lambda module, _, __: ran.append(module)) for layer in layers]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ Adversary = Callable[..., Any]  # adversary(model, asked_so_far, task, seed) -> 
 
 
 def adaptive_adversary(model: Any, asked_so_far: IntArray, task: UnlearningTask, seed: int) -> IntArray:
-    """Which examples would an adversary delete next, who sees the current model?
+    """Choose what an adversary would delete next, who sees the current model.
 
     Those whose neighbours are deleted already, and that the model is still most confident about: the sum of both ranks,
     so that neither scale counts. A method that leaves a trace of what it deleted is asked about what lies beside it.
@@ -36,17 +36,17 @@ def adaptive_adversary(model: Any, asked_so_far: IntArray, task: UnlearningTask,
     left = np.setdiff1d(np.arange(count), asked_so_far)
     view = View("train", task.split.train, left, task)
     outputs = evaluate(model, view, classes=task.split.classes, device=task.device)
-    badness = _ranks(-logit_scaled_confidence(outputs))
+    appeal = _ranks(-logit_scaled_confidence(outputs))
     if len(asked_so_far):
         rows = np.asarray(View("train", task.split.train, np.arange(count), task).arrays()[0], dtype=np.float64)
         rows = rows.reshape(count, -1)
-        badness = badness + _ranks(_distance_to_nearest(rows[left], rows[asked_so_far]))
+        appeal = appeal + _ranks(_distance_to_nearest(rows[left], rows[asked_so_far]))
     shuffled = np.random.default_rng(seed).permutation(len(left))
-    return np.asarray(left[shuffled[np.argsort(badness[shuffled], kind="stable")]])
+    return np.asarray(left[shuffled[np.argsort(appeal[shuffled], kind="stable")]])
 
 
 def checked_requests(requests: Any, task: UnlearningTask) -> tuple[IntArray, ...]:
-    """A list of requests as positions in train.
+    """Check a list of requests, as positions in train.
 
     Raises:
         ValueError: an empty list, an empty request, positions that are none, or that are asked for twice; a request
@@ -66,7 +66,7 @@ def checked_requests(requests: Any, task: UnlearningTask) -> tuple[IntArray, ...
 
 
 def checked_request(request: Any, before: Sequence[IntArray], task: UnlearningTask) -> IntArray:
-    """One request after others, as positions in train; errors as in `checked_requests`."""
+    """Check one request after others, as positions in train; errors as in `checked_requests`."""
     number, count = len(before) + 1, len(task.split.train)
     positions = np.asarray(request)
     if positions.dtype == bool and positions.shape == (count,):
@@ -95,7 +95,7 @@ def checked_request(request: Any, before: Sequence[IntArray], task: UnlearningTa
 def chosen(
     requests: Any, task: UnlearningTask, rounds: int | None, size: int | None
 ) -> Callable[[Any, Sequence[IntArray], int], IntArray | None]:
-    """What is asked next, as a function of the current model, of what was asked, and of a seed; None at the end.
+    """Return what is asked next, given the current model, what was asked, and a seed; None at the end.
 
     Raises:
         ValueError: a list that cannot be asked for, `rounds=` or `size=` with a list, or an adversary without them.
@@ -143,15 +143,11 @@ def _check_left(number: int, gone: IntArray, task: UnlearningTask) -> None:
         )
 
 
-def _distance_to_nearest(rows: FloatArray, others: FloatArray) -> FloatArray:
-    return np.concatenate(list(_distances(rows, others)))
+def _distance_to_nearest(rows: FloatArray, others: FloatArray, batch: int = 256) -> FloatArray:
+    from scipy.spatial.distance import cdist
 
-
-def _distances(rows: FloatArray, others: FloatArray, batch: int = 256) -> Iterator[FloatArray]:
-    squares = np.square(others).sum(axis=1)
-    for start in range(0, len(rows), batch):
-        some = rows[start : start + batch]
-        yield (np.square(some).sum(axis=1)[:, None] - 2 * some @ others.T + squares).min(axis=1)
+    starts = range(0, len(rows), batch)
+    return np.concatenate([cdist(rows[k : k + batch], others, "sqeuclidean").min(axis=1) for k in starts])
 
 
 def _ranks(values: FloatArray) -> FloatArray:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytest_unlearn.claims.common.evidence import build_evidence, sources
+from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.common.verdict import Decision
 from pytest_unlearn.claims.sequence.adversary import Adversary, chosen
 from pytest_unlearn.claims.sequence.steps import (
-    Step,
+    RequestStep,
     StepAudit,
     accumulation_curves,
     certificate_of,
@@ -21,7 +21,7 @@ from pytest_unlearn.claims.sequence.steps import (
     steps_table,
 )
 from pytest_unlearn.core.evidence import Evidence, IntArray, Verdict
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_MIA_AUC, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.task import UnlearningTask
 
@@ -42,7 +42,7 @@ def audit_sequence(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Does the method forget request after request, each run on what it made of the last?
+    """Audit whether a method forgets request after request, run on its own results.
 
     After each request all that was asked for so far is audited together, as `audit_forgotten` does, against models
     retrained without it, and each request within it as a slice, which can make it FAIL; and utility as `audit_utility`
@@ -77,49 +77,35 @@ def audit_sequence(
     Source: Gupta et al. 2021, "Adaptive machine unlearning"; Guo et al. 2020, section 3 (budgets over a sequence).
     """
     _check(unlearner, task, baseline)
-    limit, drop, level = (
-        resolve(name, value)
-        for name, value in (("max_mia_auc", max_mia_auc), ("max_drop", max_drop), ("confidence", confidence))
-    )
-    strict = resolve("require_controls", require_controls)
+    given = {"max_mia_auc": max_mia_auc, "max_drop": max_drop, "confidence": confidence}
+    sources, values = resolve_all(**given, require_controls=require_controls)
     ask = chosen(requests, task, rounds, size)
-    keywords = {"baseline": baseline, "require_controls": strict.value, "output": output}
-    steps: list[Step] = []
+    keywords = {**dict(zip(sources, values, strict=True)), "baseline": baseline, "output": output}
+    steps: list[RequestStep] = []
     model = task.original
     while (request := ask(model, [step.request for step in steps], task.seed + len(steps))) is not None:
-        steps.append(
-            next_step(
-                unlearner,
-                task,
-                model,
-                steps,
-                request,
-                limit.value,
-                drop.value,
-                confidence=level.value,
-                keywords=keywords,
-            )
-        )
+        steps.append(next_step(unlearner, task, model, steps, request, keywords))
         model = steps[-1].model
-    findings = correct(steps, limit.value, drop.value, confidence=level.value, keywords=keywords)
+    findings = correct(steps, keywords)
     worst = settle(findings)
     last, evidence = steps[-1].task, worst.evidence
+    claim = replace(
+        evidence.claim,
+        name="sequence",
+        quantity=f"{evidence.claim.quantity} after a request",
+        sources=sources,
+    )
     decision = Decision(
         verdict=worst.verdict,
-        estimate=worst.estimate,
-        decided_by=worst.name,
+        finding=worst,
+        limits=claim,
         label=evidence.label if worst.verdict is Verdict.FAIL else "",
         reasons=(_scope(steps, callable(requests)), *_reasons(worst, findings), *_budget(steps, callable(requests))),
         advice=evidence.advice if worst.verdict is not Verdict.PASS else (),
         needed=evidence.needed,
     )
     return build_evidence(
-        replace(
-            evidence.claim,
-            name="sequence",
-            quantity=f"{evidence.claim.quantity} after a request",
-            sources=sources(max_mia_auc=limit, max_drop=drop, confidence=level, require_controls=strict),
-        ),
+        claim,
         decision,
         findings,
         controls=evidence.controls,
@@ -132,7 +118,7 @@ def audit_sequence(
             requests=[step.request.tolist() for step in steps],
             adaptive=callable(requests),
             baseline=baseline,
-            require_controls=strict.value,
+            require_controls=keywords["require_controls"],
         ),
         figures=(steps_table(steps), accumulation_curves(steps)),
         most_exposed=evidence.most_exposed,
@@ -157,7 +143,7 @@ def _check(unlearner: Any, task: UnlearningTask, baseline: str) -> None:
         raise ValueError(f'baseline must be "original" or "retrained", not {baseline!r}.')
 
 
-def _scope(steps: Sequence[Step], adaptive: bool) -> str:
+def _scope(steps: Sequence[RequestStep], adaptive: bool) -> str:
     sizes: list[IntArray] = [step.request for step in steps]
     many = f"{len(sizes)} request{'s' if len(sizes) > 1 else ''}"
     who = ", each chosen from the model before it" if adaptive else ""
@@ -174,7 +160,7 @@ def _reasons(worst: StepAudit, findings: Sequence[StepAudit]) -> list[str]:
     return said + ([f"{worst.verdict} as well: {', '.join(others)}"] if others else [])
 
 
-def _budget(steps: Sequence[Step], adaptive: bool) -> list[str]:
+def _budget(steps: Sequence[RequestStep], adaptive: bool) -> list[str]:
     """Say what certificates say, and what they leave out."""
     certified = [(number, given) for number, step in enumerate(steps, start=1) if (given := certificate_of(step.model))]
     said = []

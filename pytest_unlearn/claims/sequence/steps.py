@@ -14,8 +14,9 @@ import numpy as np
 
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.claims.accuracy import audit_utility
+from pytest_unlearn.claims.common.verdict import Reported, Role
 from pytest_unlearn.claims.forgotten.audit import audit_forgotten
-from pytest_unlearn.core.evidence import Estimate, Evidence, IntArray, Verdict, most_severe
+from pytest_unlearn.core.evidence import Evidence, IntArray, Verdict, most_severe
 from pytest_unlearn.core.figures import Cell, Curves, Table
 from pytest_unlearn.models.predict import Output, evaluate
 from pytest_unlearn.task import UnlearningTask, View
@@ -31,8 +32,8 @@ class Certificate:
     budget: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+@dataclass(frozen=True, slots=True)
+class RequestStep:
     """What one request left: the model, the task of the union so far, and what the audits say.
 
     `distance` is how far the model's logit-scaled confidences on the controls are from the references' mean, on
@@ -49,18 +50,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepAudit:
+class StepAudit(Reported):
     """One audit of one step, with the verdict that is left after correction for all of them."""
 
-    name: str
-    deciding: bool
     evidence: Evidence
     verdict: Verdict
-
-    @property
-    def estimate(self) -> Estimate:
-        """What the audit measured."""
-        return self.evidence.estimate
 
     @property
     def uncorrected(self) -> bool:
@@ -72,14 +66,10 @@ def next_step(
     unlearner: Any,
     task: UnlearningTask,
     model: Any,
-    before: Sequence[Step],
+    before: Sequence[RequestStep],
     request: IntArray,
-    limit: float,
-    drop: float,
-    *,
-    confidence: float,
     keywords: AuditKeywords,
-) -> Step:
+) -> RequestStep:
     """Run the method on one more request and audit all that was asked for; nothing is trained twice."""
     every = [*(step.request for step in before), request]
     union = np.concatenate(every)
@@ -89,50 +79,37 @@ def next_step(
         View(name, task.split.train, rows) for name, rows in (("retain", after.retain.indices), ("forget", request))
     )
     made = task.unlearn_from(model, unlearner, retain, forget, seed=task.seed + len(before))
-    forgotten, utility = _audits(made, after, every, limit, drop, confidence=confidence, keywords=keywords)
+    forgotten, utility = _audits(made, after, every, keywords)
     distance, usual = _distances(made, after, keywords["output"])
-    return Step(
-        request=request,
-        model=made,
-        task=after,
-        forgotten=forgotten,
-        utility=utility,
-        distance=distance,
-        usual=usual,
-    )
+    return RequestStep(request, made, after, forgotten, utility, distance, usual)
 
 
-def correct(
-    steps: Sequence[Step], limit: float, drop: float, *, confidence: float, keywords: AuditKeywords
-) -> list[StepAudit]:
+def correct(steps: Sequence[RequestStep], keywords: AuditKeywords) -> list[StepAudit]:
     """Correct every audit's verdict for how many of them there are.
 
     What refutes (FAIL, INVALID) must do so at 1 - (1 - confidence) / m as well, the first step of Holm's procedure over
     all m audits; otherwise it is INCONCLUSIVE. PASS needs no correction, since all have to.
     """
-    level = 1 - (1 - confidence) / (2 * len(steps))
-    findings = []
-    every = [step.request for step in steps]
+    surer = {**keywords, "confidence": 1 - (1 - keywords["confidence"]) / (2 * len(steps))}
+    requests = [step.request for step in steps]
+    found = []
     for number, step in enumerate(steps, start=1):
-        own = (step.forgotten, step.utility)
-        refuting = any(one.verdict in (Verdict.FAIL, Verdict.INVALID) for one in own)
-        surely = (
-            _audits(step.model, step.task, every[:number], limit, drop, confidence=level, keywords=keywords)
-            if refuting
-            else own
-        )
-        for what, evidence, sure in zip(("forgetting", "utility"), own, surely, strict=True):
-            refuted = evidence.verdict in (Verdict.FAIL, Verdict.INVALID)
-            withdrawn = refuted and sure.verdict is not evidence.verdict
-            findings.append(
-                StepAudit(
-                    name=f"{what} after request {number}",
-                    deciding=what == "forgetting",
-                    evidence=evidence,
-                    verdict=Verdict.INCONCLUSIVE if withdrawn else evidence.verdict,
-                )
+        own = again = (step.forgotten, step.utility)
+        if any(_refutes(one) for one in own):
+            again = _audits(step.model, step.task, requests[:number], surer)
+        for what, evidence, sure in zip(("forgetting", "utility"), own, again, strict=True):
+            withdrawn = _refutes(evidence) and sure.verdict is not evidence.verdict
+            verdict = Verdict.INCONCLUSIVE if withdrawn else evidence.verdict
+            role: Role = "decides" if what == "forgetting" else "bounded"
+            name = f"{what} after request {number}"
+            found.append(
+                StepAudit(name=name, estimate=evidence.estimate, role=role, evidence=evidence, verdict=verdict)
             )
-    return findings
+    return found
+
+
+def _refutes(evidence: Evidence) -> bool:
+    return evidence.verdict.severity >= Verdict.FAIL.severity
 
 
 def settle(audits: Sequence[StepAudit]) -> StepAudit:
@@ -152,42 +129,30 @@ def certificate_of(model: Any) -> Certificate | None:
 
 
 def _audits(
-    model: Any,
-    task: UnlearningTask,
-    requests: Sequence[IntArray],
-    limit: float,
-    drop: float,
-    *,
-    confidence: float,
-    keywords: AuditKeywords,
+    model: Any, task: UnlearningTask, requests: Sequence[IntArray], keywords: AuditKeywords
 ) -> tuple[Evidence, Evidence]:
     """Audit forgetting, each request as a slice as well (a large union hides a small leak), and utility."""
-    output: Output = keywords["output"]
+    limit, drop, baseline, strict = (
+        keywords[name] for name in ("max_mia_auc", "max_drop", "baseline", "require_controls")
+    )
+    both = {name: keywords[name] for name in ("confidence", "output")}
     asked = {f"request {number}": np.isin(task.forget.indices, one) for number, one in enumerate(requests, start=1)}
     slices = asked if len(asked) > 1 else None
     return (
-        audit_forgotten(
-            model,
-            task.forget,
-            limit,
-            require_controls=keywords["require_controls"],
-            confidence=confidence,
-            output=output,
-            slices=slices,
-        ),
-        audit_utility(model, task.test, drop, baseline=keywords["baseline"], confidence=confidence, output=output),
+        audit_forgotten(model, task.forget, limit, require_controls=strict, slices=slices, **both),
+        audit_utility(model, task.test, drop, baseline=baseline, **both),
     )
 
 
 def _distances(model: Any, task: UnlearningTask, output: Output) -> tuple[float, float]:
     answers = evaluate(model, task.controls, classes=task.split.classes, output=output, device=task.device)
     ours = logit_scaled_confidence(answers)
-    known = [logit_scaled_confidence(task.models.of(one).outputs(task.controls, output)) for one in task.retrained]
-    if not known:
+    references = [logit_scaled_confidence(task.models.of(one).outputs(task.controls, output)) for one in task.retrained]
+    if not references:
         return float("nan"), float("nan")
-    if len(known) == 1:
-        return float(np.abs(ours - known[0]).mean()), float("nan")
-    theirs = np.array(known)
+    if len(references) == 1:
+        return float(np.abs(ours - references[0]).mean()), float("nan")
+    theirs = np.array(references)
     rests = [np.delete(theirs, k, axis=0).mean(axis=0) for k in range(len(theirs))]
     # Everyone is compared with the mean of all references but one, so that a retrained model is as far as they are.
     distance = np.mean([np.abs(ours - rest).mean() for rest in rests])
@@ -201,7 +166,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def steps_table(steps: Sequence[Step]) -> Table:
+def steps_table(steps: Sequence[RequestStep]) -> Table:
     """Tabulate request by request what was asked, found and spent."""
     rows: list[tuple[Cell, ...]] = []
     for number, step in enumerate(steps, start=1):
@@ -229,7 +194,7 @@ def steps_table(steps: Sequence[Step]) -> Table:
     )
 
 
-def accumulation_curves(steps: Sequence[Step]) -> Curves:
+def accumulation_curves(steps: Sequence[RequestStep]) -> Curves:
     """Draw how far the model's outputs are from retrained models', request by request."""
     numbers = tuple(float(number) for number in range(1, len(steps) + 1))
     series = {

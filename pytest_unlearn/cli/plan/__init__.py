@@ -1,1 +1,1 @@
-"""`python -m pytest_unlearn plan`: what a suite will train, what it can certify, how long it takes."""
+"""Plan an audit: what it can certify and will cost, before any training."""

@@ -1,4 +1,4 @@
-"""The user's inputs, evaluated by pytest as their own tests would see them, and nothing that trains."""
+"""Evaluate the user's inputs by pytest, as tests see them, and train nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pytest_unlearn.cli.console import Unusable, one_line
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.settings import Setting
 from pytest_unlearn.plugin import fixtures
-from pytest_unlearn.plugin.overrides import NAMES, active, overridden
+from pytest_unlearn.plugin.hooks import marked_settings
+from pytest_unlearn.plugin.overrides import NAMES, overridden, resolved_fixtures
 from pytest_unlearn.plugin.session import LAYERS
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ DEFINE = (
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the tests of one place audit; its task has trained nothing yet.
+    """Hold what the tests of one place audit; its task has trained nothing yet.
 
     `limits` are the (max_mia_auc, confidence) that these tests are configured with, `warnings` what the inputs said.
     """
@@ -46,8 +47,8 @@ class Inputs:
     warnings: tuple[str, ...]
 
 
-class _Trains(Exception):  # noqa: N818 - it says what a fixture does
-    """A fixture that plan must not evaluate was asked for."""
+class _Trains(Exception):  # noqa: N818 - named for what a fixture does
+    """Raised for a fixture that plan must not evaluate."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -56,7 +57,7 @@ class _Trains(Exception):  # noqa: N818 - it says what a fixture does
 
 
 class Planner:
-    """A plugin that runs one item for each set of inputs, in place of the tests."""
+    """Run one item for each set of inputs, in place of the tests."""
 
     def __init__(self, visit: Callable[[Inputs], None]) -> None:
         self.visit = visit
@@ -111,7 +112,7 @@ class Planner:
         return True
 
     def _by_inputs(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
-        """One own item for each distinct set of input fixtures, which looks at them for all tests that see these."""
+        """Make one item for each distinct set of input fixtures, which looks at them for all their tests."""
         modules: dict[pytest.Module, list[pytest.Item]] = {}
         for item in items:
             module = item.getparent(pytest.Module)
@@ -122,7 +123,7 @@ class Planner:
             # From the module: it sees what its tests see, and no fixture that only they ask for.
             seen: list[pytest.Item] = []
             item = pytest.Function.from_parent(module, name="unlearn-plan", callobj=self._looking(seen))
-            found = active(item, INPUTS)
+            found = resolved_fixtures(item, INPUTS)
             _, all_seen = groups.setdefault(tuple(found.get(name) for name in INPUTS), (item, seen))
             all_seen += tests
         return [item for item, _ in groups.values()]
@@ -169,14 +170,14 @@ def refuse_training(item: pytest.Item, names: Iterable[str]) -> None:
             raise _Trains(name)
         if name not in seen:
             seen.add(name)
-            waiting += [needed for found in active(item, [name]).values() for needed in found.argnames]
+            waiting += [needed for found in resolved_fixtures(item, [name]).values() for needed in found.argnames]
 
 
 def evaluate(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> Inputs | None:
     """Evaluate the inputs that a test sees, without models; None without a split."""
     from pytest_unlearn.task import UnlearningTask
 
-    seen = active(request._pyfuncitem, INPUTS)
+    seen = resolved_fixtures(request._pyfuncitem, INPUTS)
     main = next((name for name in ("unlearning_task", "unlearn_split") if overridden(request, name)), None)
     if main is None:
         return None
@@ -214,8 +215,7 @@ def _limits(config: pytest.Config, tests: Iterable[pytest.Item]) -> tuple[tuple[
     for test in tests:
         marker: dict[str, Any] = {}
         with contextlib.suppress(ValueError):  # a marker with a typo fails its own test
-            for mark in reversed(list(test.iter_markers("unlearn"))):
-                marker |= settings.marker_settings(mark.args, mark.kwargs)
+            marker = marked_settings(test)
         layers = {"marker": marker, **configured}
         limit, confidence = (settings.resolve(name, None, layers) for name in ("max_mia_auc", "confidence"))
         found.setdefault((limit.value, confidence.value), (limit, confidence))
@@ -233,7 +233,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def told(text: str) -> str:
-    """Find the line of pytest's output that says what went wrong."""
+    """Find the line of pytest's output that tells what went wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     marked = [line[1:].strip() for line in lines if re.match(r"E\s", line)]
     errors = [line for line in lines if "error: " in line.lower() and "usage:" not in line]

@@ -1,4 +1,4 @@
-"""`plan`: what an audit of this suite can certify and will cost, before anything is trained."""
+"""Plan what a suite's audit can certify and will cost, before any training."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from pytest_unlearn.cli.plan.collect import Inputs
     from pytest_unlearn.cli.plan.power import Design
     from pytest_unlearn.cli.plan.timing import Pace
-    from pytest_unlearn.training import Entry, Job
+    from pytest_unlearn.training import Job, StoredModel
 
 LIMITS = ("max_mia_auc", "confidence")
 
 
 @dataclass(frozen=True)
 class Trainings:
-    """The models a task needs, and which of them are in the cache."""
+    """Hold the models a task needs, and which of them are in the cache."""
 
     original: tuple[Job, ...]
     references: tuple[Job, ...]
-    cached: dict[str, Entry]
+    cached: dict[str, StoredModel]
     missing: frozenset[str]
     deterministic: bool
 
@@ -87,7 +87,7 @@ def _wanted(inputs: Inputs, options: argparse.Namespace) -> list[tuple[Setting, 
 
 
 def comparison(planned: Design) -> Iterator[str]:
-    """Who is compared with whom."""
+    """Yield who is compared with whom."""
     yield f"forget set: {planned.n_forget:,} of {planned.n_train:,} training examples, {_classes(planned.classes)}"
     if planned.grouped:
         yield f"units of deletion: {plural(planned.units, 'group')}"
@@ -106,7 +106,7 @@ def comparison(planned: Design) -> Iterator[str]:
 
 
 def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[str]:
-    """Which limit can be certified, and what that says of the one that is wanted."""
+    """Yield which limit can be certified, and whether the one that is wanted can."""
     smallest = planned.smallest_limit(confidence.value)
     shown = math.ceil(smallest * 1000) / 1000
     unit = "groups" if planned.grouped else "forget examples"
@@ -126,7 +126,7 @@ def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[
 
 
 def cost(inputs: Inputs, *, probing: bool) -> Iterator[str]:
-    """Which models are trained, and roughly how long that takes."""
+    """Yield which models are trained, and roughly how long that takes."""
     task = inputs.task
     needed = trainings(inputs)
     if inputs.own_original:
@@ -193,10 +193,8 @@ def _time(inputs: Inputs, needed: Trainings, probing: bool) -> str:
             return f"unknown: the recipe cannot be timed on small samples ({type(error).__name__}: {one_line(error)})"
     at_once = task.n_jobs if task.n_jobs > 0 else os.cpu_count() or 1
     original = [job for job in needed.original if job.key in needed.missing]
-    waiting = [
-        sum(job.key in needed.missing for job in part) for part in (needed.references[:2], needed.references[2:])
-    ]
-    turns = sum(timing.rounds(count, at_once) for count in waiting)
+    batches = (needed.references[:2], needed.references[2:])
+    turns = sum(timing.rounds(sum(job.key in needed.missing for job in batch), at_once) for batch in batches)
     seconds = len(original) * pace.seconds(len(task.split.train)) + turns * pace.seconds(len(task.retain))
     together = f", {at_once} references at once" if at_once > 1 else ""
     return f"{timing.duration(seconds)} of training, roughly{together} ({pace.source}); the unlearner is not included"

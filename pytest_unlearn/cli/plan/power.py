@@ -1,11 +1,11 @@
-"""Which limit a forget set can certify, however well the model forgot: known before anything is trained."""
+"""Compute which limit a forget set can certify, before anything is trained."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from pytest_unlearn.claims.common.inputs import open_case
+from pytest_unlearn.claims.common.inputs import resolve_inputs
 from pytest_unlearn.statistics import (
     auc_measure,
     binormal_auc_variance,
@@ -19,7 +19,7 @@ from pytest_unlearn.task import UnlearningTask
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """What decides the width of an interval before there are any scores.
+    """Hold what decides the width of an interval before there are any scores.
 
     `units` and `control_units` are the independent units of the forget set and of the controls, `error` the standard
     error of an AUC under perfect unlearning, `scarcest` the class with the fewest controls and their number, None where
@@ -43,7 +43,7 @@ class Design:
         units = min(self.units, self.control_units)
         if units < 2:
             return 1.0
-        # PASS asks for both: what `can_certify` says of exchangeable scores, and the interval itself, which is wider
+        # PASS asks for both: what `can_certify` finds for exchangeable scores, and the interval itself, which is wider
         # for a handful of units.
         exchangeable = 0.5 + normal_quantile(confidence) * self.error
         interval = special.expit(quantile(confidence, degrees_of_freedom(units)) * self.error / 0.25)
@@ -70,7 +70,7 @@ class Design:
 
 def design(task: UnlearningTask) -> Design:
     """Pair forget examples and controls as the audit does, without a model."""
-    case = open_case(
+    inputs = resolve_inputs(
         task.forget,
         nonmembers=None,
         baseline=object(),  # any model but the task's own, which asking for would train
@@ -79,21 +79,17 @@ def design(task: UnlearningTask) -> Design:
         output=None,
         require_controls=False,
     )
-    pairing = case.pairing
-    measure = auc_measure(
-        range(len(case.forget)),
-        range(len(case.controls)),
-        **pairing.labels,
-    )
+    pairing = inputs.pairing
+    measure = auc_measure(range(len(inputs.forget)), range(len(inputs.controls)), **pairing.labels)
     scarcest = None
     if pairing.control_strata is not None:
-        labels = case.controls.labels.tolist()
+        labels = inputs.controls.labels.tolist()
         scarcest = min(((labels.count(label), label) for label in sorted(set(labels))), default=None)
     return Design(
         n_train=len(task.split.train),
         n_forget=measure.n_forget,
         n_controls=measure.n_controls,
-        classes=len(set(case.forget.labels.tolist())),
+        classes=len(set(inputs.forget.labels.tolist())),
         units=measure.units,
         control_units=measure.control_units,
         grouped=task.split.groups is not None,

@@ -1,4 +1,4 @@
-"""Roughly how long trainings take: from times noted in the cache, else from a recipe's run on small samples."""
+"""Estimate how long trainings take, from the cache or from small samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from pytest_unlearn.cli.console import plural
 from pytest_unlearn.data.view import View
-from pytest_unlearn.training import Entry, Job, isolated
+from pytest_unlearn.training import Job, StoredModel, isolated
 
 LARGE = 256  # examples of the larger sample; more where there are many classes
 PER_CLASS = 16
@@ -22,19 +22,16 @@ PATIENCE = 10.0  # seconds: a small sample that takes longer is not followed by 
 
 @dataclass(frozen=True)
 class Pace:
-    """How long one training on so many examples takes, and where that is known from."""
+    """Tell how long a training on so many examples takes, and the source of that."""
 
     seconds: Callable[[int], float]
     source: str
 
 
-def noted(cached: Sequence[tuple[Job, Entry]]) -> Pace | None:
+def noted(cached: Sequence[tuple[Job, StoredModel]]) -> Pace | None:
     """Read the pace of trainings off the cache; None if it notes no times."""
-    rates = [
-        entry.info["seconds"] / len(job.dataset)
-        for job, entry in cached
-        if isinstance(entry.info.get("seconds"), (int, float))
-    ]
+    seconds = [(job, entry.info.get("seconds")) for job, entry in cached]
+    rates = [taken / len(job.dataset) for job, taken in seconds if isinstance(taken, (int, float))]
     if not rates:
         return None
     rate = statistics.median(rates)
@@ -90,7 +87,7 @@ def _timed(recipe: Any, dataset: View, seed: int) -> float:
 
 
 def rounds(count: int, at_once: int) -> int:
-    """How many times one training's length it takes to train `count` models."""
+    """Count the rounds of trainings that `count` models take."""
     return math.ceil(count / at_once)
 
 

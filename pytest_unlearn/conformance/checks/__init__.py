@@ -1,4 +1,4 @@
-"""The promises, one function each: `rule(bench)` returns, or says in a sentence which promise is broken."""
+"""Check the promises, one function each: `rule(harness)` returns or raises."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from functools import partial
 from types import ModuleType
 
 from pytest_unlearn.conformance.checks import isolation, models, repeatability, requests, result
-from pytest_unlearn.conformance.harness import Bench
+from pytest_unlearn.conformance.harness import Harness
 from pytest_unlearn.conformance.networks import NETWORKS
 
-Rule = Callable[[Bench], None]
+Rule = Callable[[Harness], None]
 
 
 def _rules(module: ModuleType) -> dict[str, Rule]:
-    """The public functions that a module defines, in its order, by name."""
+    """Collect the public functions that a module defines, in its order, by name."""
     own = {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
     return {name.replace("_", "-"): rule for name, rule in own.items() if not name.startswith("_")}
 

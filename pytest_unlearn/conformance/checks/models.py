@@ -1,4 +1,4 @@
-"""Which models the method works on."""
+"""Check which models the method works on."""
 
 from __future__ import annotations
 
@@ -7,40 +7,42 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_unlearn.conformance.case import is_unsupported
-from pytest_unlearn.conformance.harness import Bench
+from pytest_unlearn.conformance.harness import Harness
 from pytest_unlearn.conformance.scenario import frozen_layers
 from pytest_unlearn.conformance.state_diff import contents, differing, flags
 
 
-def supports_some_problem(bench: Bench) -> None:
-    """Something is checked: a method that refuses every problem would be reported as unsupported throughout."""
+def supports_some_problem(harness: Harness) -> None:
+    """Require that some problem is not refused, so that something is checked."""
     try:
-        bench.observe(bench.home)
+        harness.observe(harness.home)
     except Exception as error:
         if is_unsupported(error):
-            bench.fail(f"was not checked at all: {error} Pass a recipe that trains a model it works on.")
+            harness.fail(f"was not checked at all: {error} Pass a recipe that trains a model it works on.")
         raise
 
 
-def frozen_layers_untouched(bench: Bench) -> None:
-    """Frozen parameters, and the running statistics of frozen BatchNorm layers, stay bit-identical."""
-    seen = bench.observe(replace(bench.home, prepared="with frozen layers"))
+def frozen_layers_untouched(harness: Harness) -> None:
+    """Require frozen parameters and BatchNorm statistics to stay bit-identical."""
+    seen = harness.observe(replace(harness.home, prepared="with frozen layers"))
     for name in frozen_layers(seen.given):
         before, after = (_below(name, contents(model)) for model in (seen.given, seen.result))
-        bench.require(bool(after), f"returned a model without the frozen layer {name!r}: keep the names of the layers.")
+        harness.require(
+            bool(after), f"returned a model without the frozen layer {name!r}: keep the names of the layers."
+        )
         changed = differing(before, after)
-        bench.require(
+        harness.require(
             not changed,
-            f"changed {bench.listed(changed)}, which is frozen: train only parameters that require grad, and "
+            f"changed {harness.listed(changed)}, which is frozen: train only parameters that require grad, and "
             "keep BatchNorm layers whose parameters are frozen in eval mode.",
         )
     changed = differing(flags(seen.given), flags(seen.result))
-    bench.require(not changed, f"changed {bench.listed(changed)}: freeze what was frozen, in the result.")
+    harness.require(not changed, f"changed {harness.listed(changed)}: freeze what was frozen, in the result.")
 
 
-def works_on(bench: Bench, network: str) -> None:
-    """A usable model comes back, for the kind of request that the method is otherwise held to."""
-    bench.require_usable(bench.problem(network, whole_class=bench.forgets_classes))
+def works_on(harness: Harness, network: str) -> None:
+    """Require a usable model for the kind of request that the method answers."""
+    harness.require_usable(harness.problem(network, whole_class=harness.forgets_classes))
 
 
 def _below(layer: str, paths: Mapping[str, Any]) -> dict[str, Any]:

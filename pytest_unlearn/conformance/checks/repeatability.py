@@ -1,4 +1,4 @@
-"""The seed, and nothing else, decides what is random."""
+"""Require that the seed, and nothing else, decides what is random."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ from itertools import combinations
 from pickle import dumps, loads  # for bytes of the line before: nothing from outside is unpickled
 
 from pytest_unlearn.conformance.global_state import SETTINGS
-from pytest_unlearn.conformance.harness import Bench
+from pytest_unlearn.conformance.harness import Harness
 from pytest_unlearn.conformance.state_diff import contents, differing, shared
 
 ALLOWED = 0.01  # probability that a method without randomness may move when sums are taken in another order
 MARGIN = 3.0  # times the largest distance between seeds: up to it, the order may pass for a random draw
 
 
-def same_seed_same_weights(bench: Bench) -> None:
-    """Two runs with one seed agree to the bit, whatever state the global generators are in."""
-    first, second = (bench.observe(replace(bench.home, ambient=ambient)).result for ambient in (1, 2))
+def same_seed_same_weights(harness: Harness) -> None:
+    """Require two runs with one seed to agree to the bit."""
+    first, second = (harness.observe(replace(harness.home, ambient=ambient)).result for ambient in (1, 2))
     separate = first is not second and not shared(first, second)
-    bench.require(separate, "handed over the same object or memory twice: each call returns a model of its own.")
-    changed = bench.listed(differing(contents(first), contents(second)))
-    bench.require(
+    harness.require(separate, "handed over the same object or memory twice: each call returns a model of its own.")
+    changed = harness.listed(differing(contents(first), contents(second)))
+    harness.require(
         not changed,
         f"gave different models for one seed: {changed}. Take every random draw, dropout's and the loaders' too, from "
         "the seed (seed the global generators inside torch.random.fork_rng).",
     )
 
 
-def works_under_no_grad(bench: Bench) -> None:
-    """The caller may have switched gradients off: the result is the same, and they stay off."""
-    usual = bench.observe(bench.home)
-    with bench.advising("Train inside torch.enable_grad()."):
-        seen = bench.observe(replace(bench.home, gradients=False))
-        bench.require(contents(usual.result) == contents(seen.result), "gave another model under torch.no_grad().")
+def works_under_no_grad(harness: Harness) -> None:
+    """Require the same result under torch.no_grad(), and gradients still off."""
+    usual = harness.observe(harness.home)
+    with harness.advising("Train inside torch.enable_grad()."):
+        seen = harness.observe(replace(harness.home, gradients=False))
+        harness.require(contents(usual.result) == contents(seen.result), "gave another model under torch.no_grad().")
     changed = [name for name in seen.disturbed if name in SETTINGS and name not in usual.disturbed]
-    bench.require(not changed, f"left global settings changed: {', '.join(changed)}. Restore them when it returns.")
+    harness.require(not changed, f"left global settings changed: {', '.join(changed)}. Restore them when it returns.")
 
 
-def order_of_retain_set_is_noise(bench: Bench) -> None:
-    """Retain examples sorted by class give the same model, within what another seed changes."""
-    home = bench.home
-    usual = bench.observe(home).result
+def order_of_retain_set_is_noise(harness: Harness) -> None:
+    """Require sorting by class to change no more than another seed does."""
+    home = harness.home
+    usual = harness.observe(home).result
     moved = max(
-        bench.distance(usual, bench.observe(replace(home, order=order)).result, home)
+        harness.distance(usual, harness.observe(replace(home, order=order)).result, home)
         for order in ("by class", "by class, backwards")
     )
     # A method that takes its randomness from the process breaks another promise than this one.
-    seeds = [usual, *(bench.observe(replace(home, seed=seed, ambient=seed + 1)).result for seed in (1, 2))]
-    noise, allowed = _largest(bench, seeds), ALLOWED
+    seeds = [usual, *(harness.observe(replace(home, seed=seed, ambient=seed + 1)).result for seed in (1, 2))]
+    noise, allowed = _largest(harness, seeds), ALLOWED
     if noise > 0:  # a method without randomness has no excuse
-        models = [bench.trained(replace(home, training_seed=seed)) for seed in (0, 1, 2)]
-        allowed = max(allowed, MARGIN * noise, _largest(bench, models))
-    bench.require(
+        models = [harness.trained(replace(home, training_seed=seed)) for seed in (0, 1, 2)]
+        allowed = max(allowed, MARGIN * noise, _largest(harness, models))
+    harness.require(
         moved <= allowed,
         f"depends on the order of the retain set: sorted by class, {moved:.1%} of the outputs' probability moves; at "
         f"most {allowed:.1%} may ({MARGIN:g} times the distance between its seeds, the distance between seeds of the "
@@ -59,16 +59,18 @@ def order_of_retain_set_is_noise(bench: Bench) -> None:
     )
 
 
-def _largest(bench: Bench, models: list[object]) -> float:
-    return max(bench.distance(a, b, bench.home) for a, b in combinations(models, 2))
+def _largest(harness: Harness, models: list[object]) -> float:
+    return max(harness.distance(a, b, harness.home) for a, b in combinations(models, 2))
 
 
-def survives_pickling(bench: Bench) -> None:
-    """The method can be sent to another process, and does the same there."""
-    usual = bench.observe(bench.home)
+def survives_pickling(harness: Harness) -> None:
+    """Require that the method can be pickled, and does the same afterwards."""
+    usual = harness.observe(harness.home)
     try:
-        twin = loads(dumps(bench.case.unlearner))
+        twin = loads(dumps(harness.case.unlearner))
     except Exception as error:
-        bench.fail(f"cannot be pickled ({error}): keep lambdas, local functions and open files out of its attributes.")
-    same = contents(bench.run(bench.home, unlearner=twin).result) == contents(usual.result)
-    bench.require(same, "gives another model after a round trip through pickle: keep all its settings as attributes.")
+        harness.fail(
+            f"cannot be pickled ({error}): keep lambdas, local functions and open files out of its attributes."
+        )
+    same = contents(harness.run(harness.home, unlearner=twin).result) == contents(usual.result)
+    harness.require(same, "gives another model after a round trip through pickle: keep all its settings as attributes.")

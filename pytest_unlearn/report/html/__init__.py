@@ -1,4 +1,4 @@
-"""The ledger as one HTML page: opens offline, needs no JavaScript, and loads nothing."""
+"""Render the ledger as one HTML page that loads nothing and needs no JavaScript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows, as plain values for its template: the words, the tables and the drawn plots."""
+"""Gather what the page shows: the words, the tables and the drawn plots."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         "outcome": entry["outcome"],
         "decided_by": evidence["decided_by"],
         "reasons": evidence["reasons"],
-        "advice": _advice(evidence),
+        "advice": wording.next_steps(evidence),
         "plots": list(_plots(evidence)),
         "attacks": [
             (name, "deciding" if name in evidence["deciding"] else "tripwire", *_numbers(estimate))
@@ -70,7 +70,7 @@ def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "controls": [
             (control["name"], "holds" if control["holds"] else "fails", control["says"], *_numbers(control["estimate"]))
-            for control in _controls(evidence)
+            for control in wording.controls_of(evidence)
         ],
         "exposed": [_exposed(row) for row in evidence["most_exposed"]],
         "tables": tables,
@@ -80,16 +80,10 @@ def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _advice(evidence: Mapping[str, Any]) -> list[str]:
-    needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
-    given = list(evidence["advice"])
-    return given if not needed or any(needed in step for step in given) else [needed, *given]
-
-
 def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     claim = evidence["claim"]
     rows = [("this model", "unlearned", evidence["estimate"])]
-    for control in _controls(evidence):
+    for control in wording.controls_of(evidence):
         role = "original" if control["name"] == "original" else "retrained"
         rows.append((control["name"], role if control["name"].startswith(role) else "other", control["estimate"]))
     limits = [limit for limit in (claim["lowest"], claim["highest"]) if limit is not None]
@@ -113,11 +107,6 @@ def _drawn(exhibit: Mapping[str, Any]) -> str:
         return ""
 
 
-def _controls(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    controls = evidence["controls"]
-    return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
-
-
 def _numbers(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
     return wording.number(estimate["value"]), wording.number(estimate["low"]), wording.number(estimate["high"])
 
@@ -130,7 +119,7 @@ def _exposed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Say what was spent, as far as it is known; models handed over have no time."""
+    """Say what was spent, as far as it was noted; models handed over have no time."""
     spent = entry["evidence"]["provenance"].get("seconds") or {}
     rows = [(f"{role} model", spent[role]) for role in ("original", "unlearned") if spent.get(role) is not None]
     references = [seconds for seconds in spent.get("references") or () if seconds is not None]

@@ -1,4 +1,4 @@
-"""Plots as inline SVG: drawn by matplotlib, coloured by the page's style sheet, so that dark mode and paper fit.
+"""Draw plots as inline SVG, coloured by the page's style sheet.
 
 matplotlib is imported when the first plot is drawn. Lines differ in style as well as in colour.
 """
@@ -15,7 +15,7 @@ from typing import Any, ParamSpec
 Arguments = ParamSpec("Arguments")
 
 WIDTH, HEIGHT = 4.4, 2.9  # inches at 72 points: a plot fills a telephone's width without being scaled down
-# Placeholders, which no plot would choose; the style sheet says what they look like.
+# Placeholders, which no plot would choose; the style sheet has their colours.
 INK, MUTED = "#010203", "#040506"
 ROLES = {"unlearned": "#0a0b0c", "original": "#0d0e0f", "retrained": "#101112", "limit": "#131415"}
 OTHERS = ("#161718", "#191a1b", "#1c1d1e")
@@ -154,33 +154,20 @@ def _svg(figure: Any) -> str:
 
 
 def _embedded(document: str) -> str:
-    """Strip a drawing of head, unused names and empty groups; colours are the page's."""
+    """Strip a drawing of head, unused names and digits; colours are the page's."""
     drawing = document[document.index("<svg") :].strip()
     drawing = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style[^>]*>.*?</style>", "", drawing, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(#|href="#)([^)"]+)', drawing))
     drawing = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", drawing)
     drawing = re.sub(r'(<svg[^>]*?) width="[^"]*pt" height="[^"]*pt"', r'\1 aria-hidden="true"', drawing, count=1)
     drawing = re.sub(
-        r"font-family: [^;\"]*; |<path [^>]*style=\"fill: none\"/>| transform=\"rotate\(-0 [^\"]*\"", "", drawing
+        r'font-family: [^;"]*; |<path [^>]*style="fill: none"/>| transform="rotate\(-0 [^"]*"', "", drawing
     )
     drawing = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d+\.\d)\d+", r"\1", tag[0]), drawing)
-    drawing = re.sub(r"\s*\n\s*", "", _ungrouped(drawing))
+    drawing = re.sub(r"\s*\n\s*", "", drawing)
     for colour, variable in VARIABLES.items():
         drawing = drawing.replace(colour, f"var({variable})")
     return drawing
-
-
-def _ungrouped(drawing: str) -> str:
-    """Drop groups without attributes; what is left nests as before."""
-    kept, open_groups = [], []
-    for part in re.split(r"(<g[ >][^<]*?>|<g>|</g>)", drawing):
-        if part.startswith("<g"):
-            open_groups.append(part != "<g>")
-            part = part if open_groups[-1] else ""
-        elif part == "</g>":
-            part = part if open_groups.pop() else ""
-        kept.append(part)
-    return "".join(kept)
 
 
 def _colour(name: str, position: int) -> str:

@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike
 from pytest_unlearn.core.evidence import Estimate
 from pytest_unlearn.statistics.accuracy.proportions import newcombe
 from pytest_unlearn.statistics.auc.strata import layout
-from pytest_unlearn.statistics.measure import Measure
-from pytest_unlearn.statistics.quantiles import reference_variance
-from pytest_unlearn.statistics.references.difference import DifferenceMeasure
+from pytest_unlearn.statistics.measure import Measure, estimate
+from pytest_unlearn.statistics.references.difference import two_sided_measure
 from pytest_unlearn.statistics.validation import binary, matrix, vector
 
 
@@ -35,15 +34,8 @@ class NewcombeMeasure:
         low, high = newcombe(
             self.right_forget, self.n_forget, self.right_controls, self.n_controls, confidence, two_sided=False
         )
-        return Estimate(
-            value=self.value,
-            low=0.5 + low / 2.0,
-            high=0.5 + high / 2.0,
-            confidence=confidence,
-            method="Newcombe",
-            n_forget=self.n_forget,
-            n_controls=self.n_controls,
-        )
+        low, high = 0.5 + low / 2.0, 0.5 + high / 2.0
+        return estimate(self.value, low, high, confidence, "Newcombe", self.n_forget, self.n_controls)
 
 
 def accuracy_gap(
@@ -93,20 +85,12 @@ def accuracy_gap(
     extra_forget, extra_controls = forget - ours.mean(axis=0), controls - theirs.mean(axis=0)
     gaps = np.array([f.mean() - design.controls.mean(c) for f, c in zip(ours, theirs, strict=True)])
     gap = float(forget.mean()) - design.controls.mean(controls) - float(gaps.mean())
-    return DifferenceMeasure(
-        value=min(1.0, max(0.0, 0.5 + gap / 2.0)),
-        sides=(
-            (design.forget.variance(extra_forget), design.forget.units),
-            (design.controls.variance(extra_controls), design.controls.units),
-        ),
-        covariance=-design.covariance(extra_forget, extra_controls),
-        reference_variance=reference_variance(gaps),
-        references=len(gaps),
-        lowest=0.0,
-        highest=1.0,
+    return two_sided_measure(
+        0.5 + gap / 2.0,
+        design,
+        (extra_forget, -extra_controls),
+        gaps,
         scale=0.5,
         sparse=True,
         method="accuracy difference" if reference_correct_forget is None else "difference in differences",
-        n_forget=design.forget.size,
-        n_controls=design.controls.size,
     )

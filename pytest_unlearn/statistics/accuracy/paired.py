@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from pytest_unlearn.core.evidence import Estimate
-from pytest_unlearn.statistics.measure import Measure
+from pytest_unlearn.statistics.measure import Measure, estimate
 from pytest_unlearn.statistics.quantiles import normal_quantile, reference_variance
-from pytest_unlearn.statistics.references.difference import DifferenceMeasure
+from pytest_unlearn.statistics.references.difference import paired_measure
 from pytest_unlearn.statistics.validation import binary, check_confidence, matrix, vector
 
 
@@ -27,21 +26,6 @@ def tango(b: int, c: int, n: int, confidence: float, two_sided: bool = True) -> 
     check_confidence(confidence)
     z = normal_quantile(0.5 + 0.5 * confidence if two_sided else confidence)
     return -_tango_high(c, b, n, z), _tango_high(b, c, n, z)
-
-
-def mcnemar(b: int, c: int) -> tuple[float, float, float]:
-    """Do two classifiers err equally often on the same examples?
-
-    `b` and `c` count the examples on which only the first, only the second is right. Returns chi-squared (1 degree),
-    the same with Edwards' continuity correction, and the exact two-sided binomial p-value; (0, 0, 1) when they never
-    disagree. Raises ValueError for negative counts. Source: McNemar 1947; Edwards 1948.
-    """
-    _check_counts(b, c, max(1, b + c))
-    if b + c == 0:
-        return 0.0, 0.0, 1.0
-    gap = abs(b - c)
-    exact = min(1.0, 2.0 * float(special.bdtr(min(b, c), b + c, 0.5)))
-    return gap**2 / (b + c), max(0.0, gap - 1.0) ** 2 / (b + c), exact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +44,7 @@ class PairedMeasure:
     def at(self, confidence: float) -> Estimate:
         """One-sided Tango bounds at `confidence`."""
         low, high = tango(self.b, self.c, self.n, confidence, two_sided=False)
-        return Estimate(
-            value=self.value, low=low, high=high, confidence=confidence, method="Tango", n_forget=self.n, n_controls=0
-        )
+        return estimate(self.value, low, high, confidence, "Tango", self.n)
 
 
 def paired_difference(correct_a: ArrayLike, correct_b: ArrayLike) -> Measure:
@@ -74,23 +56,10 @@ def paired_difference(correct_a: ArrayLike, correct_b: ArrayLike) -> Measure:
     """
     first = binary("correct_a", vector("correct_a", correct_a))
     second = binary("correct_b", matrix("correct_b", np.atleast_2d(np.asarray(correct_b)), first.size))
-    n = first.size
     if len(second) == 1:
-        return PairedMeasure(b=int(np.sum(first > second[0])), c=int(np.sum(first < second[0])), n=n)
-    differences = first - second.mean(axis=0)
-    return DifferenceMeasure(
-        value=float(differences.mean()),
-        sides=((float(differences.var(ddof=1)) / n if n > 1 else math.nan, n),),
-        reference_variance=reference_variance(second.mean(axis=1)),
-        references=len(second),
-        lowest=-1.0,
-        highest=1.0,
-        scale=1.0,
-        sparse=True,
-        method="paired difference",
-        n_forget=n,
-        n_controls=0,
-    )
+        return PairedMeasure(b=int(np.sum(first > second[0])), c=int(np.sum(first < second[0])), n=first.size)
+    spread = reference_variance(second.mean(axis=1))
+    return paired_measure(first - second.mean(axis=0), spread, len(second), sparse=True, method="paired difference")
 
 
 def _tango_high(b: int, c: int, n: int, z: float) -> float:

@@ -10,30 +10,12 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.core.evidence import Estimate
-from pytest_unlearn.statistics.auc.placements import (
-    PlacementSums,
-    auc,
-    delong_covariance,
-    delong_variance,
-    placement_sums,
-    placements,
-    stratified_placements,
-)
+from pytest_unlearn.statistics.auc.placements import PlacementSums, placement_sums, stratified_placements
 from pytest_unlearn.statistics.auc.power import binormal_auc_variance
 from pytest_unlearn.statistics.auc.strata import Layout, layout
+from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import FEW_UNITS, degrees_of_freedom, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
-
-__all__ = [
-    "AucMeasure",
-    "auc",
-    "auc_measure",
-    "delong_covariance",
-    "delong_variance",
-    "null_standard_error",
-    "placements",
-    "stratified_null_standard_error",
-]
 
 _ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
 
@@ -90,15 +72,7 @@ class AucMeasure:
                 # Nor do sides that cancel say anything of the units that were not seen.
                 seen = alpha ** (1.0 / self._units)
                 low, high = min(low, self.value * seen), max(high, 1.0 - (1.0 - self.value) * seen)
-        return Estimate(
-            value=self.value,
-            low=float(low),
-            high=float(high),
-            confidence=confidence,
-            method=method,
-            n_forget=self.n_forget,
-            n_controls=self.n_controls,
-        )
+        return estimate(self.value, float(low), float(high), confidence, method, self.n_forget, self.n_controls)
 
     def _logit(self, confidence: float) -> tuple[float, float, str]:
         error = math.sqrt(self.variance) / (self.value * (1.0 - self.value))
@@ -182,17 +156,6 @@ def null_standard_error(n_forget: int, n_controls: int) -> float:
     """
     m, n = check_count("n_forget", n_forget), check_count("n_controls", n_controls)
     return math.sqrt((m + n + 1.0) / (12.0 * m * n))
-
-
-def stratified_null_standard_error(forget_strata: ArrayLike, control_strata: ArrayLike) -> float:
-    """The same for a stratified AUC: sqrt(sum w_c^2 (m_c+n_c+1)/(12 m_c n_c)), w_c the forget share of stratum c.
-
-    `forget_strata` [m], `control_strata` [n]; raises ValueError for a forget stratum without a control.
-    """
-    ours, theirs = np.asarray(forget_strata), np.asarray(control_strata)
-    if ours.size == 0 or theirs.size == 0:
-        raise ValueError("forget_strata and control_strata must each name at least one example's stratum")
-    return _null_error(layout(ours.size, theirs.size, ours, theirs))
 
 
 def _null_error(design: Layout) -> float:

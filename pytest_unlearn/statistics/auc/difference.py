@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 from pytest_unlearn.statistics.auc.placements import stratified_placements
 from pytest_unlearn.statistics.auc.strata import layout
 from pytest_unlearn.statistics.measure import Measure
-from pytest_unlearn.statistics.quantiles import reference_variance
-from pytest_unlearn.statistics.references.difference import DifferenceMeasure
+from pytest_unlearn.statistics.references.difference import two_sided_measure
 from pytest_unlearn.statistics.validation import matrix, vector
 
 
@@ -44,20 +43,6 @@ def auc_difference(
     reference_aucs = np.array([r10.mean() for r10, _ in rows])
     extra_forget = v10 - np.mean([r10 for r10, _ in rows], axis=0)
     extra_controls = v01 - np.mean([r01 for _, r01 in rows], axis=0)
-    return DifferenceMeasure(
-        value=min(1.0, max(0.0, 0.5 + float(v10.mean() - reference_aucs.mean()))),
-        sides=(
-            (design.forget.variance(extra_forget), design.forget.units),
-            (design.controls.variance(extra_controls), design.controls.units),
-        ),
-        covariance=design.covariance(extra_forget, extra_controls),
-        reference_variance=reference_variance(reference_aucs),
-        references=len(rows),
-        lowest=0.0,
-        highest=1.0,
-        scale=1.0,
-        sparse=False,
-        method="paired DeLong",
-        n_forget=design.forget.size,
-        n_controls=design.controls.size,
-    )
+    value = 0.5 + float(v10.mean() - reference_aucs.mean())
+    extras = extra_forget, extra_controls
+    return two_sided_measure(value, design, extras, reference_aucs, scale=1.0, sparse=False, method="paired DeLong")

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.statistics.auc.strata import Layout
-from pytest_unlearn.statistics.validation import matrix, vector
+from pytest_unlearn.statistics.validation import vector
 
 
 def placements(forget: ArrayLike, controls: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -45,7 +45,7 @@ def _placements(forget: FloatArray, controls: FloatArray) -> tuple[FloatArray, F
 
 def _beaten(forget: FloatArray, controls: FloatArray, strata: IntArray | None) -> tuple[FloatArray, FloatArray]:
     """How many of the other side each example outscores."""
-    table = standings(np.concatenate([forget, controls]), strata)
+    table = midranks(np.concatenate([forget, controls]), strata)
     is_control = np.arange(forget.size + controls.size) >= forget.size
     return table.beaten(is_control)[: forget.size], table.beaten(~is_control)[forget.size :]
 
@@ -57,34 +57,6 @@ def auc(forget: ArrayLike, controls: ArrayLike) -> float:
     or non-finite scores. Source: Mann & Whitney 1947.
     """
     return float(placements(forget, controls)[0].mean())
-
-
-def delong_variance(forget: ArrayLike, controls: ArrayLike) -> float:
-    """How uncertain is the AUC of `forget` [m] against `controls` [n]?
-
-    Returns S10/m + S01/n (ddof 1). Raises ValueError when a side has fewer than two examples. Source: DeLong 1988.
-    """
-    return float(delong_covariance([vector("forget", forget)], [vector("controls", controls)])[0, 0])
-
-
-def delong_covariance(forget: ArrayLike, controls: ArrayLike) -> FloatArray:
-    """How do the AUCs of k scores on the same examples vary together?
-
-    `forget` [k, m] and `controls` [k, n]; returns the [k, k] covariance matrix. Raises ValueError for shapes that
-    differ in k or for fewer than two examples on a side. Source: DeLong 1988; Sun & Xu 2014.
-    """
-    ours, theirs = np.atleast_2d(np.asarray(forget)), np.atleast_2d(np.asarray(controls))
-    if ours.shape[0] != theirs.shape[0]:
-        raise ValueError(f"forget holds {ours.shape[0]} scores and controls {theirs.shape[0]}; pass the same scores")
-    ours, theirs = matrix("forget", ours, ours.shape[1]), matrix("controls", theirs, theirs.shape[1])
-    m, n = ours.shape[1], theirs.shape[1]
-    if min(m, n) < 2:
-        raise ValueError(f"a variance needs two examples on each side, not {m} forget and {n} controls")
-    pairs = [placements(f, c) for f, c in zip(ours, theirs, strict=True)]
-    first, second = np.stack([v10 for v10, _ in pairs]), np.stack([v01 for _, v01 in pairs])
-    first, second = first - first.mean(axis=1, keepdims=True), second - second.mean(axis=1, keepdims=True)
-    covariance: FloatArray = first @ first.T / ((m - 1) * m) + second @ second.T / ((n - 1) * n)
-    return covariance
 
 
 _LAST_BYTE = 0 if sys.byteorder == "little" else 7
@@ -171,7 +143,7 @@ def _of_sorted(bits: IntArray, m: int, n: int) -> PlacementSums | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Standings:
+class Midranks:
     """Scores [k] in order, strata one after the other, equal scores of a stratum in one run.
 
     `order` [k] sorts them, `runs` [k] numbers the run of each score as given, `ends` [runs + 1] says where in the order
@@ -201,8 +173,8 @@ class Standings:
         return passed
 
 
-def standings(scores: FloatArray, strata: IntArray | None = None) -> Standings:
-    """The standings of finite `scores` [k], compared within `strata` [k] (numbers from 0) where there are any."""
+def midranks(scores: FloatArray, strata: IntArray | None = None) -> Midranks:
+    """The midranks of finite `scores` [k], compared within `strata` [k] (numbers from 0) where there are any."""
     order = np.argsort(scores)
     if strata is not None:
         order = order[_by_stratum(strata[order])]
@@ -216,7 +188,7 @@ def standings(scores: FloatArray, strata: IntArray | None = None) -> Standings:
     starts = np.zeros_like(heads) if strata is None else np.searchsorted(blocks, blocks[heads])
     runs = np.empty(scores.size, dtype=np.int64)
     runs[order] = np.cumsum(first) - 1
-    return Standings(order, runs, np.append(heads, scores.size), starts)
+    return Midranks(order, runs, np.append(heads, scores.size), starts)
 
 
 def _by_stratum(strata: IntArray) -> IntArray:

@@ -26,8 +26,8 @@ class Layout:
     the sum of theirs where a unit has examples on both.
     """
 
-    forget: Side
-    controls: Side
+    forget: Clusters
+    controls: Clusters
     kept: IntArray
     units: int
 
@@ -114,8 +114,8 @@ def _layout(
     owners, owned, units = _numbered(ours, others, n_forget, kept.size)
     shares = np.bincount(codes) / n_forget / np.bincount(matched)
     return Layout(
-        forget=side(codes, owners, np.full(n_forget, 1.0 / n_forget), grouped=ours is not None),
-        controls=side(matched, owned, shares[matched], grouped=others is not None),
+        forget=clusters(codes, owners, np.full(n_forget, 1.0 / n_forget), grouped=ours is not None),
+        controls=clusters(matched, owned, shares[matched], grouped=others is not None),
         kept=kept.astype(np.int64),
         units=units,
     )
@@ -144,7 +144,7 @@ def labels(name: str, values: ArrayLike, length: int) -> IntArray:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class Clusters:
     """The stratum, the unit and the share in the mean of each of k examples; shares add up to 1.
 
     `strata` [k] number from 0. `groups` [k] number the units, in one numbering with the other side: one that occurs
@@ -192,7 +192,7 @@ class Side:
         return float(totals @ totals) + float(borrowed @ borrowed) * float(values.var(ddof=1))
 
 
-def side(strata: IntArray, groups: IntArray, shares: FloatArray, *, grouped: bool) -> Side:
+def clusters(strata: IntArray, groups: IntArray, shares: FloatArray, *, grouped: bool) -> Clusters:
     """The side of these examples; where it is not `grouped` no two of them share a number."""
     counts = np.bincount(strata)
     unit_counts, units = counts, strata.size
@@ -200,7 +200,7 @@ def side(strata: IntArray, groups: IntArray, shares: FloatArray, *, grouped: boo
         cells = np.unique(groups * counts.size + strata)
         unit_counts = np.bincount(cells % counts.size, minlength=counts.size)
         units = int(np.count_nonzero(np.bincount(groups)))
-    return Side(
+    return Clusters(
         strata=strata.astype(np.int64),
         groups=groups.astype(np.int64),
         shares=shares,

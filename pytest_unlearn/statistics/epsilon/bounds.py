@@ -100,38 +100,20 @@ def _best_threshold(forget: FloatArray, controls: FloatArray, delta: float) -> f
     caught, accused = (x.size - np.searchsorted(np.sort(x), thresholds, "right") for x in (forget, controls))
     positive = np.asarray((caught + 0.5) / (forget.size + 1.0), dtype=np.float64)
     false = np.asarray((accused + 0.5) / (controls.size + 1.0), dtype=np.float64)
-    gain = np.maximum(_log_ratio(positive, false, delta), _log_ratio(1.0 - false, 1.0 - positive, delta))
-    return float(thresholds[int(np.argmax(gain))])
+    return float(thresholds[int(np.argmax(epsilons_of_rates(positive, false, delta)))])
 
 
-def _log_ratio(high: FloatArray, low: FloatArray, delta: float) -> FloatArray:
-    return np.asarray(np.log(np.maximum(high - delta, 1e-300) / low))
+def epsilons_of_rates(positive: FloatArray, false: FloatArray, delta: float) -> FloatArray:
+    """Return the larger of log((TPR - delta)/FPR) and log((TNR - delta)/FNR)."""
+    pairs = (positive, false), (1.0 - false, 1.0 - positive)
+    return np.asarray(np.maximum(*(np.log(np.maximum(high - delta, 1e-300) / low) for high, low in pairs)))
 
 
-def auc_of_epsilon(epsilon: float, delta: float = 0.0) -> float:
-    """The highest AUC of any attack on what is (epsilon, delta) private: 1 - (1 - delta)^2 / (1 + e^epsilon).
-
-    Raises ValueError for a negative epsilon or a delta outside [0, 1). Derived from the region of Kairouz 2015.
-    """
-    check_delta(delta)
-    if not epsilon >= 0:
-        raise ValueError(f"epsilon is {epsilon}: it is at least 0")
-    return 1.0 - (1.0 - delta) ** 2 / (1.0 + math.exp(min(epsilon, 700.0)))
-
-
-def epsilon_of_auc(auc: float, delta: float = 0.0) -> float:
-    """The smallest epsilon at which an attack may have this AUC: log((1 - delta)^2 / (1 - AUC) - 1), at least 0.
-
-    Of the lower bound of an AUC this gives one of epsilon. Infinite for an AUC of 1. Raises ValueError for an AUC
-    outside [0, 1] or a delta outside [0, 1).
-    """
-    check_delta(delta)
-    if not 0.0 <= auc <= 1.0:
-        raise ValueError(f"an AUC is between 0 and 1, not {auc}")
-    if auc == 1.0:
-        return math.inf
-    odds = (1.0 - delta) ** 2 / (1.0 - auc) - 1.0
-    return max(0.0, math.log(odds)) if odds > 0 else 0.0
+def rate_bounds(caught: IntArray, m: int, accused: IntArray, n: int, tail: float) -> tuple[FloatArray, FloatArray]:
+    """Bound TPR from below and FPR from above (Clopper & Pearson 1934), each but for `tail`."""
+    some, fewer = np.maximum(caught, 1), np.minimum(accused, n - 1)
+    low = np.where(caught > 0, special.betaincinv(some, m - some + 1, tail), 0.0)
+    return low, np.where(accused < n, 1.0 - special.betaincinv(n - fewer, fewer + 1, tail), 1.0)
 
 
 def check_delta(delta: float) -> None:
@@ -200,8 +182,6 @@ def epsilon_gaussian(
 
 
 def _largest_mu(caught: IntArray, m: int, accused: IntArray, n: int, tail: float) -> float:
-    low = np.where(caught > 0, special.betaincinv(np.maximum(caught, 1), m - np.maximum(caught, 1) + 1, tail), 0.0)
-    fewer = np.minimum(accused, n - 1)
-    high = np.where(accused < n, 1.0 - special.betaincinv(n - fewer, fewer + 1, tail), 1.0)
+    low, high = rate_bounds(caught, m, accused, n, tail)
     with np.errstate(invalid="ignore"):
         return float(np.nanmax(special.ndtri(low) - special.ndtri(high)))

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray, IntArray
+from pytest_unlearn.statistics.epsilon.bounds import check_delta
+from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.statistics.validation import check_confidence
 
@@ -54,13 +56,8 @@ def example_epsilons(
 
     Source: Triantafillou 2023, "Evaluation for the NeurIPS machine unlearning competition", and its code.
     """
-    ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
-    if ours.shape[1] != theirs.shape[1]:
-        raise ValueError(
-            f"unlearned models answer {ours.shape[1]} examples, retrained ones {theirs.shape[1]}: pass the same ones."
-        )
-    if not 0.0 <= delta < 1.0:
-        raise ValueError(f"delta is {delta}: it is at least 0 and below 1.")
+    ours, theirs = paired_margins(unlearned, retrained)
+    check_delta(delta)
     if rules not in ("both", "single"):
         raise ValueError(f'rules must be "both" or "single", not {rules!r}.')
     found = np.zeros(ours.shape[1])
@@ -126,6 +123,16 @@ def margins(name: str, values: ArrayLike) -> FloatArray:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds values that are not finite; clip them first.")
     return array
+
+
+def paired_margins(unlearned: ArrayLike, retrained: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return the `margins` of both kinds of models, on the same examples; ValueError otherwise."""
+    ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
+    if ours.shape[1] != theirs.shape[1]:
+        raise ValueError(
+            f"unlearned models answer {ours.shape[1]} examples, retrained ones {theirs.shape[1]}: pass the same ones."
+        )
+    return ours, theirs
 
 
 def _chunk(ours: FloatArray, theirs: FloatArray, delta: float, rules: Rules) -> FloatArray:
@@ -235,14 +242,8 @@ class QualityRatio:
             root = math.sqrt(max(b * b - a * c, 0.0))
             low, high = max(0.0, (b - root) / a), max(0.0, (b + root) / a)
             low, high = min(low, self.value), max(high, self.value)
-        return Estimate(
-            value=self.value,
-            low=low,
-            high=high,
-            confidence=confidence,
-            method=f"Fieller over {self.models} unlearned and {2 * self.models} retrained models, jackknife",
-            n_forget=self.n_forget,
-        )
+        method = f"Fieller over {self.models} unlearned and {2 * self.models} retrained models, jackknife"
+        return estimate(self.value, low, high, confidence, method, self.n_forget)
 
 
 def quality_ratio(unlearned: ArrayLike, retrained: ArrayLike, *, seed: int = 0) -> QualityRatio:

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
-from pytest_unlearn.statistics.epsilon.forgetting_quality import DELTA, margins
+from pytest_unlearn.statistics.epsilon.bounds import check_delta, epsilons_of_rates, rate_bounds
+from pytest_unlearn.statistics.epsilon.forgetting_quality import DELTA, paired_margins
 from pytest_unlearn.statistics.validation import check_confidence
 
 SEPARATED = 0.95  # the AUC over models beyond which an example is told apart in nearly every model
@@ -56,11 +57,8 @@ def epsilon_examples(
 
     Source: Clopper & Pearson 1934; Jagielski 2020 for the bound from rates.
     """
-    ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
-    if ours.shape[1] != theirs.shape[1]:
-        raise ValueError(f"{ours.shape[1]} and {theirs.shape[1]} examples: pass the same ones.")
-    if not 0.0 <= delta < 1.0:
-        raise ValueError(f"delta is {delta}: it is at least 0 and below 1.")
+    ours, theirs = paired_margins(unlearned, retrained)
+    check_delta(delta)
     alpha = 1.0 - check_confidence(confidence)
     centre = np.median(theirs[: len(theirs) // 2], axis=0)
     views = [(law, -law, np.abs(law - centre), -np.abs(law - centre)) for law in (ours, theirs)]
@@ -78,7 +76,9 @@ def epsilon_examples(
     )
 
 
-def told_apart(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.95) -> tuple[FloatArray, IntArray]:
+def distinguishable_examples(
+    unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.95
+) -> tuple[FloatArray, IntArray]:
     """Which examples are told apart in nearly every model, so that a mean over examples might hide them?
 
     Args:
@@ -93,7 +93,7 @@ def told_apart(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0
     Raises:
         ValueError: as `example_epsilons`.
     """
-    ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
+    ours, theirs = paired_margins(unlearned, retrained)
     alpha = 1.0 - check_confidence(confidence)
     m, n = len(ours), len(theirs)
     ranks = stats.rankdata(np.concatenate([ours, theirs]), axis=0)
@@ -109,23 +109,16 @@ def _held_out(ours: FloatArray, theirs: FloatArray, delta: float) -> tuple[Float
     best, threshold = np.full(ours.shape[1], -np.inf), np.zeros(ours.shape[1])
     for t in np.concatenate([learn, others]):
         positive, false = (((law >= t).sum(axis=0) + 0.5) / (len(law) + 1.0) for law in (learn, others))
-        gain = np.maximum(
-            np.log(np.maximum(positive - delta, 1e-300) / false),
-            np.log(np.maximum(1.0 - false - delta, 1e-300) / (1.0 - positive)),
-        )
+        gain = epsilons_of_rates(positive, false, delta)
         threshold, best = np.where(gain > best, t, threshold), np.maximum(gain, best)
     # Half way to the next value below: the same region here, and a fairer one elsewhere.
-    known = np.concatenate([learn, others])
-    below = np.where(known < threshold, known, -np.inf).max(axis=0)
+    values = np.concatenate([learn, others])
+    below = np.where(values < threshold, values, -np.inf).max(axis=0)
     threshold = np.where(np.isfinite(below), (threshold + below) / 2.0, threshold)
     return best, ((judge >= threshold).sum(axis=0), (judged >= threshold).sum(axis=0))
 
 
 def _bound(caught: IntArray, accused: IntArray, sizes: tuple[int, int], alpha: float, delta: float) -> FloatArray:
-    """max(0, log((TPR - delta)/FPR), log((TNR - delta)/FNR)) at Clopper-Pearson bounds, each at half of alpha."""
-    m, n = sizes
-    tail = alpha / 2.0
-    positive = np.where(caught == 0, 0.0, special.betaincinv(np.maximum(caught, 1), m - caught + 1, tail))
-    false = np.where(accused == n, 1.0, 1.0 - special.betaincinv(np.maximum(n - accused, 1), accused + 1, tail))
-    found = [np.maximum(high - delta, 1e-300) / low for high, low in ((positive, false), (1 - false, 1 - positive))]
-    return np.asarray(np.maximum(0.0, np.log(np.maximum(*found))))
+    """Return the epsilons at Clopper-Pearson bounds, each at half of alpha, at least 0."""
+    positive, false = rate_bounds(caught, sizes[0], accused, sizes[1], alpha / 2.0)
+    return np.asarray(np.maximum(0.0, epsilons_of_rates(positive, false, delta)))

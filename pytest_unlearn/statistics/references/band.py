@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray, IntArray
-from pytest_unlearn.statistics.epsilon.forgetting_quality import margins
+from pytest_unlearn.statistics.epsilon.forgetting_quality import paired_margins
+from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.statistics.validation import check_confidence, vector
 
@@ -61,15 +62,9 @@ class BandMeasure:
         count, half = self.references.size, math.inf
         if count > 1:
             half = quantile(confidence, count - 1.0) * self.spread * math.sqrt(1.0 + 1.0 / count)
-        return Estimate(
-            value=self.value,
-            low=self._stated(self.distance - half),
-            high=self._stated(self.distance + half),
-            confidence=confidence,
-            method=f"Student's t prediction from {count} references" if count > 1 else "undefined: a single reference",
-            n_forget=self.n_forget,
-            n_controls=self.n_controls,
-        )
+        low, high = self._stated(self.distance - half), self._stated(self.distance + half)
+        method = f"Student's t prediction from {count} references" if count > 1 else "undefined: a single reference"
+        return estimate(self.value, low, high, confidence, method, self.n_forget, self.n_controls)
 
     def _stated(self, distance: float) -> float:
         return float(special.ndtr(distance / math.sqrt(2.0))) if self.as_auc else distance
@@ -104,7 +99,7 @@ def band(
     )
 
 
-def models_apart(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.99) -> IntArray:
+def outlier_models(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.99) -> IntArray:
     """Which models answer further from retrained ones, on average over the examples, than a retrained one would?
 
     A method that forgets nearly always hides the runs in which it does not among the others: no mean over models, and
@@ -123,9 +118,7 @@ def models_apart(unlearned: ArrayLike, retrained: ArrayLike, confidence: float =
 
     Source: Student's prediction interval of a further observation (see `band`), Bonferroni over models and sides.
     """
-    ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
-    if ours.shape[1] != theirs.shape[1]:
-        raise ValueError(f"{ours.shape[1]} and {theirs.shape[1]} examples: pass the same ones.")
+    ours, theirs = paired_margins(unlearned, retrained)
     level = 1.0 - (1.0 - check_confidence(confidence)) / (2.0 * len(ours))
     bounds = [band(mean, theirs.mean(axis=1)).at(level) for mean in ours.mean(axis=1)]
     return np.flatnonzero([bound.low > 0.0 or bound.high < 0.0 for bound in bounds])

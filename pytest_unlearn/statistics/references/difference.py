@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray, IntArray
-from pytest_unlearn.statistics.quantiles import degrees_of_freedom, pooled_degrees, quantile, unseen_half_width
+from pytest_unlearn.statistics.auc.strata import Layout
+from pytest_unlearn.statistics.measure import estimate
+from pytest_unlearn.statistics.quantiles import (
+    degrees_of_freedom,
+    pooled_degrees,
+    quantile,
+    reference_variance,
+    unseen_half_width,
+)
 from pytest_unlearn.statistics.validation import check_confidence, vector
 
 
@@ -30,13 +38,13 @@ class DifferenceMeasure:
     sides: tuple[tuple[float, int], ...]
     reference_variance: float
     references: int
-    lowest: float
-    highest: float
-    scale: float
     sparse: bool
     method: str
     n_forget: int
-    n_controls: int
+    n_controls: int = 0
+    lowest: float = -1.0
+    highest: float = 1.0
+    scale: float = 1.0
     covariance: float = 0.0
 
     def at(self, confidence: float) -> Estimate:
@@ -47,15 +55,7 @@ class DifferenceMeasure:
             half, few = self._half_width(confidence)
             low, high = max(low, self.value - half), min(high, self.value + half)
             method = f"{self.method}, t" if few else self.method
-        return Estimate(
-            value=self.value,
-            low=low,
-            high=high,
-            confidence=confidence,
-            method=method,
-            n_forget=self.n_forget,
-            n_controls=self.n_controls,
-        )
+        return estimate(self.value, low, high, confidence, method, self.n_forget, self.n_controls)
 
     def _half_width(self, confidence: float) -> tuple[float, bool]:
         few = degrees_of_freedom(min(units for _, units in self.sides))
@@ -114,19 +114,53 @@ def among_references(
     values, references = vector("differences", differences), vector("reference_values", reference_values)
     if references.size < 2:
         raise ValueError(f"reference_values needs two references or more to vary, not {references.size}")
-    n, count = values.size, references.size
+    variance = float(references.var(ddof=1)) * (1.0 / references.size + float(further))
+    return paired_measure(values, variance, references.size, sparse=sparse, method=method)
+
+
+def paired_measure(
+    differences: FloatArray, variance: float, references: int, *, sparse: bool, method: str
+) -> DifferenceMeasure:
+    """Measure the mean of `differences` [n]; `variance` is that of the mean over `references`."""
+    n = differences.size
     return DifferenceMeasure(
-        value=float(values.mean()),
-        sides=((float(values.var(ddof=1)) / n if n > 1 else math.nan, n),),
-        reference_variance=float(references.var(ddof=1)) * (1.0 / count + float(further)),
-        references=count,
-        lowest=-1.0,
-        highest=1.0,
-        scale=1.0,
+        value=float(differences.mean()),
+        sides=((float(differences.var(ddof=1)) / n if n > 1 else math.nan, n),),
+        reference_variance=variance,
+        references=references,
         sparse=sparse,
         method=method,
         n_forget=n,
-        n_controls=0,
+    )
+
+
+def two_sided_measure(
+    value: float,
+    design: Layout,
+    extras: tuple[FloatArray, FloatArray],
+    reference_values: FloatArray,
+    *,
+    scale: float,
+    sparse: bool,
+    method: str,
+) -> DifferenceMeasure:
+    """Measure `value`, clipped to [0, 1], to whose error each side adds the mean of its `extras`."""
+    forget, controls = extras
+    return DifferenceMeasure(
+        value=min(1.0, max(0.0, value)),
+        sides=(
+            (design.forget.variance(forget), design.forget.units),
+            (design.controls.variance(controls), design.controls.units),
+        ),
+        covariance=design.covariance(forget, controls),
+        reference_variance=reference_variance(reference_values),
+        references=len(reference_values),
+        lowest=0.0,
+        scale=scale,
+        sparse=sparse,
+        method=method,
+        n_forget=design.forget.size,
+        n_controls=design.controls.size,
     )
 
 

@@ -1,4 +1,4 @@
-"""Describe the tree of an nn.Module as plain JSON, and build it again without running any code from the description."""
+"""Describe an nn.Module as plain JSON, and rebuild it without running its code."""
 
 from __future__ import annotations
 
@@ -16,23 +16,20 @@ _SCALARS = (type(None), bool, int, float, str)
 _FUNCTIONS = ("torch.nn.functional", "torch.special", "torch")
 
 
-class NotDescribable(ValueError):  # noqa: N818 - it says what the module is
-    """A module holds something that plain data cannot describe; the sentence names it."""
+class NotDescribable(ValueError):  # noqa: N818 - as the field names it
+    """Raised for a module that holds something that plain data cannot describe."""
 
     def __init__(self, where: str, what: str) -> None:
-        """Say where it is, what it is, and what to do."""
         super().__init__(where, what)
 
     def __str__(self) -> str:
-        """The whole sentence."""
         where, what = self.args
-        return (
-            f"{where} is {what}: use TorchRecipe(build=...), or define the class at module level with plain attributes"
-        )
+        advice = "use TorchRecipe(build=...), or define the class at module level with plain attributes"
+        return f"{where} is {what}: {advice}"
 
 
 def describe(module: nn.Module) -> dict[str, Any]:
-    """The classes, plain attributes, parameter names and flags of a module and all its children, as JSON.
+    """Describe a module and all its children by class, attributes and flags, as JSON.
 
     Args:
         module: any module whose classes can be found by name.
@@ -48,7 +45,7 @@ def describe(module: nn.Module) -> dict[str, Any]:
 
 
 def rebuild(structure: dict[str, Any], tensors: dict[str, torch.Tensor]) -> nn.Module:
-    """The module that a description and its tensors stand for.
+    """Rebuild the module that a description and its tensors stand for.
 
     Only classes that are nn.Modules and already imported (or in torch.nn) are made, and no constructor but
     `nn.Module.__init__` runs.
@@ -68,7 +65,7 @@ def rebuild(structure: dict[str, Any], tensors: dict[str, torch.Tensor]) -> nn.M
 
 
 def named_tensors(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
-    """Every parameter and buffer by its full name; tied ones under each of their names."""
+    """List parameters and buffers by full name; tied ones under each of theirs."""
     return [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
 
 
@@ -146,10 +143,9 @@ def _rebuild(
         for name, source, requires_grad in node[kind_of]:
             if source is not None and source not in made:
                 tensor = tensors[source]
+                trainable = kind_of == "parameters"
                 made[source] = (
-                    nn.Parameter(tensor, requires_grad)
-                    if kind_of == "parameters"
-                    else tensor.requires_grad_(requires_grad)
+                    nn.Parameter(tensor, requires_grad) if trainable else tensor.requires_grad_(requires_grad)
                 )
             target[name] = None if source is None else made[source]
     module._non_persistent_buffers_set.update(node["unsaved"])
@@ -157,16 +153,15 @@ def _rebuild(
         module._modules[name] = None if child is None else _rebuild(child, prefix + name, tensors, modules, made)
     for name, value in node["attributes"].items():
         if name in vars(module) or callable(getattr(kind, name, None)):
-            raise NotDescribable(
-                f"`{name}` of {_called(path, kind)}", "the name of a method or of a module's own state"
-            )
+            where = f"`{name}` of {_called(path, kind)}"
+            raise NotDescribable(where, "the name of a method or of a module's own state")
         vars(module)[name] = _decode(value, kind, made)
     module.training = bool(node["training"])
     return module
 
 
 def _class(module: str, qualname: str, *, where: str) -> Any:
-    """A module class by name, among those already imported: importing what a file names would run its code."""
+    """Find a module class among those imported: importing what a file names runs it."""
     import importlib
 
     from torch import nn

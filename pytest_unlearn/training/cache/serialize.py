@@ -1,4 +1,4 @@
-"""A trained model as bytes, and back, without pickle: safetensors for modules, skops for everything else."""
+"""Write models as bytes and read them, by safetensors and skops, never pickle."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_unlearn.training.arrays import tensor_bytes
 from pytest_unlearn.training.cache.module_tree import NotDescribable, describe, named_tensors, rebuild
 from pytest_unlearn.training.seeding import isolated
 
@@ -17,13 +18,13 @@ Build = Callable[[], Any]
 _refused: dict[Hashable, str] = {}  # to learn it takes longer than to train a forest, and a search trains hundreds
 
 
-class NotStorable(ValueError):  # noqa: N818 - it says what the model is
-    """A model cannot be written without pickling; the sentence says why."""
+class NotStorable(ValueError):  # noqa: N818 - as the field names it
+    """Raised for a model that cannot be written without pickling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A model in a file's shape: its kind (the file's suffix), its bytes, and what JSON says about it."""
+    """Hold a model as its kind (the file's suffix), its bytes, and notes for JSON."""
 
     kind: str
     data: bytes
@@ -68,7 +69,7 @@ def encode(model: Any, build: Build | None = None) -> Payload:
 
 
 def _kind(model: Any) -> Hashable:
-    """An estimator's class and those of its settings; None for other models."""
+    """Return an estimator's class and those of its settings; None for other models."""
     if not hasattr(model, "get_params"):
         return None
     return type(model), tuple(sorted((name, str(type(value))) for name, value in model.get_params().items()))
@@ -94,9 +95,8 @@ def decode(payload: Payload, build: Build | None = None) -> Any:
     from safetensors.torch import load
 
     with isolated(0):
-        tensors = {
-            name: _placed(tensor, payload.structure["devices"][name]) for name, tensor in load(payload.data).items()
-        }
+        devices = payload.structure["devices"]
+        tensors = {name: _placed(tensor, devices[name]) for name, tensor in load(payload.data).items()}
         if "tree" in payload.structure:
             return rebuild(payload.structure["tree"], tensors)
         if build is None:
@@ -147,7 +147,7 @@ def _fill(model: nn.Module, structure: dict[str, Any], tensors: dict[str, torch.
 
 
 def _comes_back(model: nn.Module, payload: Payload, build: Build | None) -> bool:
-    """Whether a payload reads back as the same model: the same classes and flags, tensors equal bit for bit."""
+    """Tell whether a payload reads back as the same classes, flags and tensors."""
     try:
         again = decode(payload, build)
         return _looks(again) == _looks(model)
@@ -161,26 +161,15 @@ def _looks(model: nn.Module) -> list[Any]:
         first.setdefault(id(tensor), name)
     return [
         # By name, since a class that `build` defines within itself is another one each time.
-        [(name, *_class_name(part), part.training, _plain(part)) for name, part in model.named_modules()],
+        [(name, str(type(part)), part.training, _plain(part)) for name, part in model.named_modules()],
         [(name, first[id(tensor)], type(tensor), tensor.requires_grad, str(tensor.dtype)) for name, tensor in tensors],
-        [(tuple(tensor.shape), _bytes(tensor)) for _, tensor in tensors],
+        [(tuple(tensor.shape), tensor_bytes(tensor)) for _, tensor in tensors],
     ]
-
-
-def _class_name(part: nn.Module) -> tuple[str, str]:
-    return type(part).__module__, type(part).__qualname__
 
 
 def _plain(module: nn.Module) -> dict[str, Any]:
     kinds = (bool, int, float, str, type(None), tuple, list, dict)
     return {name: repr(value) for name, value in vars(module).items() if type(value) in kinds and name[0] != "_"}
-
-
-def _bytes(tensor: torch.Tensor) -> bytes:
-    import torch
-
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
 
 
 def _placed(tensor: torch.Tensor, device: str) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""A folder of trained models under content-addressed keys. Nothing in it is ever unpickled."""
+"""Keep trained models in a folder under content-addressed keys, never unpickled."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _logger = logging.getLogger("pytest_unlearn")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One stored model: its key, kind, size, what was noted when it was stored, and when that and its last use were."""
+class StoredModel:
+    """Describe one stored model: `info` is what was noted when it was stored."""
 
     key: str
     kind: str
@@ -38,7 +38,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What looking up a key gave: the model and its info, or none; `damage` says what was wrong with an entry."""
+    """Hold what a key led to: the model and its info, none, or what is damaged."""
 
     model: Any = None
     info: Mapping[str, Any] | None = None
@@ -47,7 +47,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Store:
-    """Keeps trained models in a folder, which is made when the first of them is written.
+    """Keep trained models in a folder, made when the first of them is written.
 
     Each model is a payload, `<key>.safetensors` or `<key>.skops`, and a sidecar, `<key>.json`, that is written last
     and seals it.
@@ -58,23 +58,16 @@ class Store:
 
     directory: Path
 
-    def get(self, key: str, build: Build | None = None) -> Any:
-        """A stored model.
+    def fetch(self, key: str, build: Build | None = None) -> Fetched:
+        """Read a stored model; hold `lock(key)` if others may write.
 
         Args:
             key: what it was put under.
             build: the recipe's function that makes it untrained, if it has one.
 
         Returns:
-            The model; None if there is none, or if its files are damaged, which is logged, and they are removed.
-
-        Raises:
-            ValueError: the key cannot name a file.
+            The model, nothing, or what is damaged, which is logged, and the files are removed.
         """
-        return self.fetch(key, build).model
-
-    def fetch(self, key: str, build: Build | None = None) -> Fetched:
-        """As `get`, but telling a damaged entry from one that is not there. Hold `lock(key)` if others may write."""
         found = self.peek(key, build)
         if found.damage is not None:
             _logger.warning("cached model %s was damaged (%s): training it again", key, found.damage)
@@ -82,17 +75,22 @@ class Store:
         return found
 
     def peek(self, key: str, build: Build | None = None) -> Fetched:
-        """As `fetch`, but without a word and without removing anything: safe while another process writes."""
+        """Read as `fetch` does, removing nothing: safe while another process writes."""
         try:
-            return self._read(key, build)
-        except _Absent:
-            return Fetched()
+            names = [f"{_checked(key)}.{kind}" for kind in ("json", *_KINDS)]
+            if not any((self.directory / name).exists() for name in names):
+                return Fetched()
+            sidecar, data = self._bytes(key)
+            model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
+            with suppress(OSError):  # a store that cannot be written is still read; it only forgets when it was used
+                os.utime(self.directory / f"{key}.json")
+            return Fetched(model, sidecar["info"])
         except Exception as error:
-            # Whatever a parser says about bytes that anyone may have written, the model has to be trained again.
+            # Whatever a parser raises on bytes that anyone may have written, the model has to be trained again.
             return Fetched(damage=" ".join(str(error).split())[:300] or type(error).__name__)
 
     def put(self, key: str, model: Any, info: Mapping[str, Any], build: Build | None = None) -> bool:
-        """Store a model. Hold `lock(key)` if others may write it too.
+        """Store a model; hold `lock(key)` if others may write it too.
 
         Args:
             key: what to find it under.
@@ -160,8 +158,8 @@ class Store:
         finally:
             lock.release()
 
-    def entries(self) -> list[Entry]:
-        """The stored models, by key; damaged sidecars are left out."""
+    def entries(self) -> list[StoredModel]:
+        """List the stored models, by key; damaged sidecars are left out."""
         found = []
         for path in sorted(self.directory.glob("*.json")):
             try:
@@ -170,19 +168,19 @@ class Store:
                 continue
         return found
 
-    def find(self, key: str) -> Entry | None:
-        """A stored model's entry if every byte is as it was written, else None; nothing is loaded or changed."""
+    def find(self, key: str) -> StoredModel | None:
+        """Find a stored model if every byte is as it was written; nothing is loaded."""
         try:
             return self.examine(key)
         except Exception:
             return None
 
-    def examine(self, key: str) -> Entry:
-        """As `find`, but an exception says what is wrong with the files of this key."""
+    def examine(self, key: str) -> StoredModel:
+        """Find a stored model, or raise what is wrong with the files of this key."""
         return self._entry(key, self._bytes(key)[0])
 
     def purge(self) -> int:
-        """Remove every model, with what interrupted writers left behind, and return how many there were.
+        """Remove every model and what interrupted writers left; return how many.
 
         Other files in the folder stay.
         """
@@ -196,12 +194,12 @@ class Store:
         return len(entries)
 
     def files(self) -> list[tuple[Path, str]]:
-        """Every file in the folder that has the name of one of ours, and the key that it belongs to."""
+        """List the files in the folder that are named like the store's, with their keys."""
         found = [(path, _OURS.fullmatch(path.name)) for path in sorted(self.directory.glob("*")) if path.is_file()]
         return [(path, match[1]) for path, match in found if match]
 
     def discard(self, key: str, names: Iterable[str] = ()) -> bool:
-        """Remove a model, or only the named files of it; False, and nothing is, while another process has it."""
+        """Remove a model, or only the named files of it, unless another process has it."""
         with self.lock(key, wait=False) as ours:
             if ours and not names:
                 self._remove(key)
@@ -210,21 +208,11 @@ class Store:
                     (self.directory / name).unlink(missing_ok=True)
         return ours
 
-    def _entry(self, key: str, sidecar: Mapping[str, Any]) -> Entry:
+    def _entry(self, key: str, sidecar: Mapping[str, Any]) -> StoredModel:
         # A use touches the sidecar, which was written right after the payload.
         payload = (self.directory / f"{key}.{sidecar['kind']}").stat()
         used = max(payload.st_mtime, (self.directory / f"{key}.json").stat().st_mtime)
-        return Entry(key, sidecar["kind"], payload.st_size, sidecar["info"], payload.st_mtime, used)
-
-    def _read(self, key: str, build: Build | None) -> Fetched:
-        files = [self.directory / f"{_checked(key)}.{kind}" for kind in ("json", *_KINDS)]
-        if not any(file.exists() for file in files):
-            raise _Absent
-        sidecar, data = self._bytes(key)
-        model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
-        with suppress(OSError):  # a store that cannot be written is still read; it only forgets when it was used
-            os.utime(self.directory / f"{key}.json")
-        return Fetched(model, sidecar["info"])
+        return StoredModel(key, sidecar["kind"], payload.st_size, sidecar["info"], payload.st_mtime, used)
 
     def _bytes(self, key: str) -> tuple[dict[str, Any], bytes]:
         sidecar = self._sidecar(key)
@@ -254,9 +242,8 @@ class Store:
 
     def _write(self, name: str, data: bytes) -> None:
         """Write a file so that it is there whole or not at all, even after a power cut."""
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=f".{name.partition('.')[0]}.", suffix=".tmp", dir=self.directory
-        )
+        prefix = f".{name.partition('.')[0]}."
+        descriptor, temporary = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=self.directory)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -277,13 +264,9 @@ class Store:
                 _logger.debug("%s was not removed: %s", name, error)
 
 
-class _Absent(Exception):  # noqa: N818 - nothing went wrong
-    """No file of this key is there."""
-
-
 @functools.cache
 def _say_once(message: str, *details: str) -> None:
-    """A search trains hundreds of models, all of which cannot be stored for one reason."""
+    """Log once: a search trains hundreds of models that cannot be stored."""
     _logger.warning(message, *details)
 
 

@@ -1,4 +1,4 @@
-"""What a recipe is, as a digest: its code, the code that code stands on, and every value it carries."""
+"""Digest a recipe: its code, the code that it stands on, and all values in it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["UnknownRecipe", "fingerprint"]
 
 
 def fingerprint(recipe: Any) -> str:
-    """A digest that changes whenever a model trained by the recipe might.
+    """Digest a recipe so that it changes whenever a model trained by it might.
 
     It covers the source of the module where the recipe is defined and of every project module this one reaches by
     import (comments, docstrings and layout aside), closures, defaults, fields, the globals that functions name, and
-    the versions of the packages they use. A recipe with a `key` is known by this key alone.
+    the versions of the packages they use. A recipe with a `key` is identified by it alone.
 
     Args:
         recipe: a function, a method, a partial, or an object that can be called; any other value works as well.

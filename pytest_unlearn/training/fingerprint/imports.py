@@ -1,4 +1,4 @@
-"""Which files a recipe's code stands on: everything of the user's project that its imports reach."""
+"""Find the project files that a recipe's code stands on, through its imports."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _OWN = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a module was found: its file, if it has one, and where its submodules are."""
+    """Note where a module was found: its file, if any, and where its submodules are."""
 
     file: Path | None
     search: tuple[str, ...] = ()
 
 
 def is_project_file(path: str | Path | None) -> bool:
-    """Whether a file is the user's own: neither of the standard library nor installed with a package manager."""
+    """Tell whether a file is the user's: neither standard library nor installed."""
     if not path or not os.path.exists(path):
         return False
     parts = Path(path).resolve().parts
@@ -45,7 +45,7 @@ def _library_folders() -> tuple[tuple[str, ...], ...]:
 
 
 def reach(root: Path) -> dict[str, str]:
-    """Everything a source file stands on, directly or through other files of the project, imported yet or not.
+    """Find everything a source file stands on, through other project files too.
 
     Args:
         root: a file of the user's project.
@@ -83,7 +83,7 @@ def reach(root: Path) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=512)
 def version_of(package: str) -> str:
-    """The version of an installed package, by the name it is imported under; "missing" where there is none."""
+    """Look up a package's version by its import name; "missing" if there is none."""
     if package in sys.stdlib_module_names:
         return "standard library"
     try:
@@ -101,7 +101,7 @@ def _packages_around(file: Path) -> Iterator[Path]:
 
 
 def _follow(statement: Import, importer: Path) -> Iterator[Path | str]:
-    """Project files that a statement loads, or the name of the package that it leaves the project for."""
+    """Yield the project files that a statement loads, or the package that it leaves for."""
     steps = statement.module.split(".") if statement.module else []
     place: _Place | None
     if statement.level:
@@ -153,9 +153,7 @@ def _below(place: _Place, name: str) -> _Place | None:
 
 
 def _place(spec: importlib.machinery.ModuleSpec | None) -> _Place | None:
-    if spec is None:
-        return None
-    return _Place(_file(spec.origin), tuple(spec.submodule_search_locations or ()))
+    return _Place(_file(spec.origin), tuple(spec.submodule_search_locations or ())) if spec else None
 
 
 def _file(path: str | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""A source file without its comments, docstrings and layout: what is left when only behaviour counts."""
+"""Digest a source file without its comments, docstrings and layout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Definition = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import statement: `from <level dots><module> import <names>`; a plain import has no names."""
+    """Hold `from <level dots><module> import <names>`; a plain import has no names."""
 
     level: int
     module: str
@@ -22,7 +22,7 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a source file says: its digest, the imports anywhere in it, and the digest of each function by position."""
+    """Hold a source file's digest, its imports, and its functions' by position."""
 
     digest: str
     imports: tuple[Import, ...] = ()
@@ -31,7 +31,7 @@ class Parsed:
 
 @functools.lru_cache(maxsize=512)
 def parse(source: bytes) -> Parsed:
-    """Digest a source file so that editing a comment, a docstring or the layout changes nothing.
+    """Digest a source file; comments, docstrings and layout change nothing.
 
     Args:
         source: the file's bytes. What does not parse is digested as it is.
@@ -44,10 +44,7 @@ def parse(source: bytes) -> Parsed:
     except (SyntaxError, ValueError):
         return Parsed(hashlib.sha256(source).hexdigest())
     for node in ast.walk(tree):
-        if (
-            isinstance(node, (ast.Module, ast.ClassDef, *_Definition))
-            and ast.get_docstring(node, clean=False) is not None
-        ):
+        if isinstance(node, (ast.Module, ast.ClassDef, *_Definition)) and ast.get_docstring(node, False) is not None:
             del node.body[0]
     functions = {
         (node.name, min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])): _digest(node)

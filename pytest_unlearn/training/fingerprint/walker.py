@@ -1,6 +1,7 @@
-"""Digest any value a recipe may carry: plain data, arrays, and objects by class and state.
+"""Digest any value that a recipe may carry: data, objects, and code by its source.
 
-Digest code: functions by their source and what they close over, classes by theirs, foreign ones by their version.
+Data is digested by value, objects by class and state, functions by their source and what they close over, classes by
+theirs, and what libraries define by its name and their version.
 """
 
 from __future__ import annotations
@@ -13,28 +14,39 @@ import sys
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from pytest_unlearn.training.arrays import tensor_bytes
 from pytest_unlearn.training.fingerprint.imports import is_project_file, reach, version_of
 from pytest_unlearn.training.fingerprint.source import parse
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
 _STATELESS_BASES = ("abc.ABC", "typing.Generic", "typing.Protocol", "builtins.object")
+_DATA_PACKAGES = ("builtins", "collections", "numpy", "torch", "sklearn", "functools", "pathlib")
+_C_MODULES = ("builtins", "torch", "torch.nn.functional", "numpy", "scipy.special")
+_Cached = type(functools.lru_cache(lambda: None))
+_CODE = (
+    *(type, types.FunctionType, types.MethodType, types.ModuleType, types.CodeType),
+    *(staticmethod, classmethod, property, _Cached),
+    # Written in C:
+    *(types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, types.MethodWrapperType),
+    np.ufunc,
+)
 
 
-class UnknownRecipe(ValueError):  # noqa: N818 - it says what the recipe is, as the field's names do
-    """Nobody can tell when this recipe changes, so the models it trains cannot be kept without an explicit key."""
+class UnknownRecipe(ValueError):  # noqa: N818 - as the field names it
+    """Raised for a recipe of which nobody can tell when it changes.
+
+    The models that it trains cannot be kept without an explicit key.
+    """
 
     def __init__(self, where: str, what: str) -> None:
-        """Say where it was found, what it is, and what to do."""
         super().__init__(where, what)
 
     def __str__(self) -> str:
-        """The whole sentence."""
         where, what = self.args
         return (
             f"{where} is {what}, so a change of it would go unnoticed: give it an explicit key, "
@@ -43,22 +55,15 @@ class UnknownRecipe(ValueError):  # noqa: N818 - it says what the recipe is, as 
 
 
 class Walk:
-    """One walk over a value and all it refers to; it remembers what it has seen, so that cycles end."""
+    """Walk over a value and all it refers to, once, so that cycles end."""
 
     def __init__(self) -> None:
-        """Start with nothing seen."""
         self._done: dict[int, tuple[Any, str]] = {}
         self._active: dict[int, int] = {}
         self._files: dict[Path, list[str]] = {}
 
-    def reached(self, file: Path) -> list[str]:
-        """The digests of a project file and of all it reaches, with their names, as one flat list."""
-        if file not in self._files:
-            self._files[file] = [part for item in sorted(reach(file).items()) for part in item]
-        return self._files[file]
-
     def digest(self, value: Any, where: str) -> str:
-        """The digest of one value.
+        """Digest one value.
 
         Args:
             value: anything.
@@ -87,49 +92,43 @@ class Walk:
         return result
 
     def _describe(self, value: Any, where: str) -> str:
-
         if isinstance(value, enum.Enum):
-            return combine(
-                "enum", type(value).__module__, type(value).__qualname__, value.name, self.digest(value.value, where)
-            )
+            kind, inner = type(value), self.digest(value.value, where)
+            return combine("enum", kind.__module__, kind.__qualname__, value.name, inner)
         if isinstance(value, PurePath):
             return combine("path", str(value))
-        if isinstance(value, CODE_TYPES):
-            return describe(self, value, where)
+        if isinstance(value, _CODE):
+            return self._code(value, where)
         if isinstance(value, (np.ndarray, np.generic, np.dtype)):
             return self._array(value, where)
         if is_a(value, "torch", "Tensor"):
             return self._tensor(value, where)
-        if isinstance(value, partial):
-            return combine(
-                "partial", *self.all([value.func, value.args, value.keywords, vars(value)], f"{where} (a partial)")
-            )
+        if isinstance(value, functools.partial):
+            parts = [value.func, value.args, value.keywords, vars(value)]
+            return combine("partial", *self._all(parts, f"{where} (a partial)"))
         if type(value) in (list, tuple):
-            return combine(
-                type(value).__name__, *(self.digest(item, f"{where}[{index}]") for index, item in enumerate(value))
-            )
+            items = (self.digest(item, f"{where}[{index}]") for index, item in enumerate(value))
+            return combine(type(value).__name__, *items)
         if type(value) in (set, frozenset):
             return combine("set", *sorted(self.digest(item, f"an element of {where}") for item in value))
         if type(value) in (dict, OrderedDict, types.MappingProxyType):
             return combine("dict", *self._items(value, where))
         return self._object(value, where)
 
-    def all(self, values: Any, where: str) -> list[str]:
-        """The digests of several values that belong to one place."""
+    def _all(self, values: Any, where: str) -> list[str]:
+        """Digest several values that belong to one place."""
         return [self.digest(value, where) for value in values]
 
-    def _items(self, mapping: Mapping[Any, Any], where: str) -> list[str]:
-        return [
-            part
-            for key, item in mapping.items()
-            for part in (self.digest(key, f"a key of {where}"), self.digest(item, f"{where}[{key!r}]"))
-        ]
+    def _items(self, mapping: Mapping[Any, Any], where: str) -> Iterator[str]:
+        for key, item in mapping.items():
+            yield self.digest(key, f"a key of {where}")
+            yield self.digest(item, f"{where}[{key!r}]")
 
     def _array(self, value: Any, where: str) -> str:
         if isinstance(value, np.dtype):
             return combine("dtype", str(value))
         if isinstance(value, np.ma.MaskedArray):
-            return combine("masked", *self.all([value.data, np.ma.getmaskarray(value)], where))
+            return combine("masked", *self._all([value.data, np.ma.getmaskarray(value)], where))
         array = np.asarray(value)
         if array.dtype.hasobject:
             return combine("objects", str(array.shape), self.digest(array.tolist(), where))
@@ -138,13 +137,11 @@ class Walk:
     def _tensor(self, value: Any, where: str) -> str:
         import torch
 
-        if value.layout is not torch.strided or value.device.type == "meta" or value.is_quantized:
-            raise UnknownRecipe(where, f"a tensor whose values cannot be read ({value.layout}, {value.device.type})")
-        raw = value.detach().cpu().contiguous().reshape(-1)
-        return combine(
-            "tensor", type(value).__name__, str(value.dtype), str(tuple(value.shape)), value.device.type,
-            str(value.requires_grad), raw.view(torch.uint8).numpy().tobytes() if raw.numel() else b"",
-        )  # fmt: skip
+        device = value.device.type
+        if value.layout is not torch.strided or device == "meta" or value.is_quantized:
+            raise UnknownRecipe(where, f"a tensor whose values cannot be read ({value.layout}, {device})")
+        kind = (type(value).__name__, str(value.dtype), str(tuple(value.shape)), device, str(value.requires_grad))
+        return combine("tensor", *kind, tensor_bytes(value))
 
     def _object(self, value: Any, where: str) -> str:
         kind = type(value)
@@ -159,7 +156,7 @@ class Walk:
         elif is_a(value, "torch.nn", "Module") or _pure(kind):
             state = self._fields(value, where)
         else:
-            # A library's object says best what its state is; fields that a class of the project adds count as well.
+            # A library's object describes its state best; fields that a class of the project adds count as well.
             own = any(is_project_file(_module_file(base)) for base in kind.__mro__)
             state = [*(self._fields(value, where) if own else ()), self._reduced(value, where)]
         return combine("object", self.digest(kind, f"the class of {where}"), *state)
@@ -168,14 +165,13 @@ class Walk:
         fields = dict(getattr(value, "__dict__", {}))
         for base in type(value).__mro__:
             for name, member in vars(base).items():
-                if isinstance(member, types.MemberDescriptorType) and is_slot(base, name):
+                if isinstance(member, types.MemberDescriptorType) and _is_slot(base, name):
                     fields[name] = getattr(value, name, None)
-        return [
-            part for name, item in fields.items() for part in (str(name), self.digest(item, f"`{name}` of {where}"))
-        ]
+        pairs = ((str(name), self.digest(item, f"`{name}` of {where}")) for name, item in fields.items())
+        return [part for pair in pairs for part in pair]
 
     def _reduced(self, value: Any, where: str) -> str:
-        """The state as the object itself describes it for copying: the only view into objects written in C."""
+        """Digest what an object would be copied from: the only view into objects written in C."""
         try:
             reducer: Callable[[Any], Any] | None = copyreg.dispatch_table.get(type(value))
             reduced = reducer(value) if reducer else value.__reduce_ex__(4)
@@ -184,11 +180,128 @@ class Walk:
         if isinstance(reduced, str):
             return combine("global", reduced)
         parts = [list(part) if index >= 3 and part is not None else part for index, part in enumerate(reduced)]
-        return combine("reduced", *self.all(parts, where))
+        return combine("reduced", *self._all(parts, where))
+
+    def _code(self, value: Any, where: str) -> str:
+        """Digest something that is code."""
+        if isinstance(value, type):
+            return self._class(value, where)
+        if isinstance(value, types.FunctionType):
+            return self._function(value, where)
+        if isinstance(value, types.MethodType):
+            return combine("method", *self._all([value.__func__, value.__self__], where))
+        if isinstance(value, types.ModuleType):
+            file = vars(value).get("__file__")
+            if file and is_project_file(file):
+                return combine("module", *self._reached(Path(file)))
+            return combine("module", *_foreign(value.__name__))
+        if isinstance(value, types.CodeType):
+            return self._bytecode(value, where)
+        if isinstance(value, (staticmethod, classmethod)):
+            return combine(type(value).__name__, self.digest(value.__func__, where))
+        if isinstance(value, property):
+            return combine("property", *self._all([value.fget, value.fset, value.fdel], where))
+        if isinstance(value, _Cached):
+            return combine("cached", *self._all([value.cache_parameters(), value.__wrapped__], where))
+        return _builtin(value, where)
+
+    def _reached(self, file: Path) -> list[str]:
+        """List the digests of a project file and of all it reaches, with their names."""
+        if file not in self._files:
+            self._files[file] = [part for item in sorted(reach(file).items()) for part in item]
+        return self._files[file]
+
+    def _bytecode(self, code: types.CodeType, where: str) -> str:
+        """Digest compiled code: of lambdas, several of which may share a line, and of generated methods."""
+        names = (repr(code.co_names), repr(code.co_varnames), repr(code.co_freevars))
+        return combine("bytecode", code.co_code, *names, *self._all(code.co_consts, where))
+
+    def _function(self, function: types.FunctionType, where: str) -> str:
+        where = f"{where} (the function {function.__qualname__})"
+        code = function.__code__
+        if is_project_file(code.co_filename):
+            file = Path(code.co_filename).resolve()
+            own = parse(file.read_bytes()).functions.get((code.co_name, code.co_firstlineno))
+            parts = [*self._reached(file), own or self._bytecode(code, where), *self._globals(function, where)]
+        elif _same(function.__module__, function.__qualname__, function):
+            return combine("foreign", *_foreign(function.__module__), function.__qualname__)
+        elif Path(code.co_filename).exists():
+            parts = [*_foreign(function.__module__), self._bytecode(code, where)]
+        else:
+            raise UnknownRecipe(where, "code whose source cannot be found (made by exec, or typed in a session)")
+        return combine("function", function.__qualname__, *parts, *self._carried(function, where))
+
+    def _carried(self, function: types.FunctionType, where: str) -> Iterator[str]:
+        """Digest everything that a function object holds besides its code."""
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            yield name
+            try:
+                content = cell.cell_contents
+            except ValueError:
+                yield "empty"
+                continue
+            yield self.digest(content, f"the closure variable `{name}` of {where}")
+        yield self.digest(function.__defaults__, f"the defaults of {where}")
+        yield self.digest(function.__kwdefaults__, f"the keyword defaults of {where}")
+        yield self.digest(vars(function), f"an attribute of {where}")
+
+    def _globals(self, function: types.FunctionType, where: str) -> Iterator[str]:
+        """Digest the globals that a function names, and what it names in project modules among them."""
+        named = sorted(set(_names(function.__code__)))
+        for name in named:
+            if name not in function.__globals__:
+                continue
+            value = function.__globals__[name]
+            yield name
+            yield self._ambient(value, f"the global `{name}` of {where}")
+            if isinstance(value, types.ModuleType) and is_project_file(vars(value).get("__file__")):
+                for inner in named:
+                    if inner in vars(value):
+                        yield self._ambient(vars(value)[inner], f"`{name}.{inner}` of {where}")
+
+    def _ambient(self, value: Any, where: str) -> str:
+        """Digest a value that code merely names: its type alone where it is a tool such as a logger or a lock.
+
+        The source shows how such values are made, so what counts here is data that comes from elsewhere, and functions.
+        """
+        kind = type(value)
+        tool = combine("tool", kind.__module__, kind.__qualname__)
+        if isinstance(value, types.ModuleType):
+            return tool
+        if isinstance(value, _CODE):
+            return self.digest(value, where)
+        if kind.__module__.partition(".")[0] not in _DATA_PACKAGES and not is_project_file(_module_file(kind)):
+            return tool
+        try:
+            return self.digest(value, where)
+        except UnknownRecipe:
+            return tool
+
+    def _class(self, kind: type, where: str) -> str:
+        where = f"{where} (the class {kind.__qualname__})"
+        file = _class_file(kind)
+        if file is None:
+            if not _same(kind.__module__, kind.__qualname__, kind) or kind.__module__ == "__main__":
+                raise UnknownRecipe(where, "a class whose source cannot be found (made at run time)")
+            return combine("foreign", *_foreign(kind.__module__), kind.__qualname__)
+        parts = [self.digest(base, f"a base of {where}") for base in kind.__bases__]
+        for name, member in vars(kind).items():
+            inner = f"`{name}` of {where}"
+            plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
+            if isinstance(plain, types.FunctionType) and not Path(plain.__code__.co_filename).exists():
+                # Methods that dataclasses, named tuples and the like generate have no source, but bytecode.
+                parts += [name, self._bytecode(plain.__code__, inner), *self._carried(plain, inner)]
+            elif isinstance(member, (types.FunctionType, staticmethod, classmethod, property)):
+                parts += [name, self.digest(member, inner)]
+            elif name == "__dataclass_fields__":
+                parts += [self._ambient((field.default, field.default_factory), inner) for field in member.values()]
+            elif not (name.startswith("__") or name == "_abc_impl" or isinstance(member, types.MemberDescriptorType)):
+                parts += [name, self._ambient(member, inner)]
+        return combine("class", kind.__qualname__, *self._reached(file), *parts)
 
 
 def combine(*parts: str | bytes) -> str:
-    """One digest of several parts, each with its length, so that no two lists of parts look alike."""
+    """Digest parts, each with its length, so that no two lists of them look alike."""
     total = hashlib.sha256()
     for part in parts:
         raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
@@ -197,20 +310,20 @@ def combine(*parts: str | bytes) -> str:
     return total.hexdigest()
 
 
-def is_slot(base: type, name: str) -> bool:
-    """Whether a class declares this name as a slot of its own."""
-    slots = vars(base).get("__slots__", ())
-    return name in ((slots,) if isinstance(slots, str) else tuple(slots))
-
-
 def is_a(value: Any, module: str, name: str) -> bool:
-    """An isinstance check that does not import the library: before it is imported, nothing can be an instance."""
+    """Check isinstance without importing the library, before which nothing can be one."""
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(value, kind)
 
 
+def _is_slot(base: type, name: str) -> bool:
+    """Tell whether a class declares this name as a slot of its own."""
+    slots = vars(base).get("__slots__", ())
+    return name in ((slots,) if isinstance(slots, str) else tuple(slots))
+
+
 def _pure(kind: type) -> bool:
-    """Whether fields are the whole state: every base is a class of the project, written in Python."""
+    """Tell whether fields are the whole state: every base is a class of the project, written in Python."""
     return all(
         f"{base.__module__}.{base.__qualname__}" in _STATELESS_BASES or is_project_file(_module_file(base))
         for base in kind.__mro__
@@ -221,137 +334,14 @@ def _module_file(kind: type) -> str | None:
     return getattr(sys.modules.get(kind.__module__), "__file__", None)
 
 
-_Cached = type(functools.lru_cache(lambda: None))
-_BUILTIN = (
-    types.BuiltinFunctionType,
-    types.MethodDescriptorType,
-    types.WrapperDescriptorType,
-    types.MethodWrapperType,
-    np.ufunc,
-)
-CODE_TYPES = (
-    type,
-    types.FunctionType,
-    types.MethodType,
-    types.ModuleType,
-    types.CodeType,
-    staticmethod,
-    classmethod,
-    property,
-    _Cached,
-    *_BUILTIN,
-)
-
-
-def describe(walk: Walk, value: Any, where: str) -> str:
-    """The digest of something that is code.
-
-    Args:
-        walk: digests the values that the code refers to.
-        value: one of CODE_TYPES.
-        where: where it was found.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        UnknownRecipe: its source cannot be found.
-    """
-
-    if isinstance(value, type):
-        return _class(walk, value, where)
-    if isinstance(value, types.FunctionType):
-        return _function(walk, value, where)
-    if isinstance(value, types.MethodType):
-        return combine("method", *walk.all([value.__func__, value.__self__], where))
-    if isinstance(value, types.ModuleType):
-        file = vars(value).get("__file__")
-        return (
-            combine("module", *walk.reached(Path(file)))
-            if file and is_project_file(file)
-            else combine("module", *_foreign(value.__name__))
-        )
-    if isinstance(value, types.CodeType):
-        return bytecode(walk, value, where)
-    if isinstance(value, (staticmethod, classmethod)):
-        return combine(type(value).__name__, walk.digest(value.__func__, where))
-    if isinstance(value, property):
-        return combine("property", *walk.all([value.fget, value.fset, value.fdel], where))
-    if isinstance(value, _Cached):
-        return combine("cached", *walk.all([value.cache_parameters(), value.__wrapped__], where))
-    return _builtin(value, where)
-
-
-def bytecode(walk: Walk, code: types.CodeType, where: str) -> str:
-    """The digest of compiled code: for lambdas, of which a line may hold several, and for generated methods."""
-
-    return combine(
-        "bytecode",
-        code.co_code,
-        repr(code.co_names),
-        repr(code.co_varnames),
-        repr(code.co_freevars),
-        *walk.all(code.co_consts, where),
-    )
-
-
-def _function(walk: Walk, function: types.FunctionType, where: str) -> str:
-
-    where = f"{where} (the function {function.__qualname__})"
-    if not is_project_file(function.__code__.co_filename) and _same(
-        function.__module__, function.__qualname__, function
-    ):
-        return combine("foreign", *_foreign(function.__module__), function.__qualname__)
-    code = function.__code__
-    names: list[str] = []
-    if is_project_file(code.co_filename):
-        file = Path(code.co_filename).resolve()
-        own = parse(file.read_bytes()).functions.get((code.co_name, code.co_firstlineno)) or bytecode(walk, code, where)
-        names = [*walk.reached(file), own]
-        names += _globals(walk, function, where)
-    elif Path(code.co_filename).exists():
-        names = [*_foreign(function.__module__), bytecode(walk, code, where)]
-    else:
-        raise UnknownRecipe(where, "code whose source cannot be found (made by exec, or typed in a session)")
-    return combine("function", function.__qualname__, *names, *_carried(walk, function, where))
-
-
-def _of_project(function: types.FunctionType) -> bool:
-    """Whether the user wrote a function, or it is a library's wrapper around one that the user wrote."""
-    module = sys.modules.get(function.__module__ or "")
-    return is_project_file(function.__code__.co_filename) or is_project_file(getattr(module, "__file__", None))
-
-
-def _carried(walk: Walk, function: types.FunctionType, where: str) -> Iterator[str]:
-    """Everything a function object holds besides its code."""
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        yield name
-        try:
-            content = cell.cell_contents
-        except ValueError:
-            yield "empty"
-            continue
-        yield walk.digest(content, f"the closure variable `{name}` of {where}")
-    yield walk.digest(function.__defaults__, f"the defaults of {where}")
-    yield walk.digest(function.__kwdefaults__, f"the keyword defaults of {where}")
-    yield walk.digest(vars(function), f"an attribute of {where}")
-
-
-def _globals(walk: Walk, function: types.FunctionType, where: str) -> list[str]:
-    """The globals that a function names, and what it names in project modules that are globals."""
-    found, named = [], sorted(set(_names(function.__code__)))
-    for name in named:
-        if name not in function.__globals__:
-            continue
-        value = function.__globals__[name]
-        found += [name, ambient(walk, value, f"the global `{name}` of {where}")]
-        if isinstance(value, types.ModuleType) and is_project_file(vars(value).get("__file__")):
-            found += [
-                ambient(walk, vars(value)[inner], f"`{name}.{inner}` of {where}")
-                for inner in named
-                if inner in vars(value)
-            ]
-    return found
+def _class_file(kind: type) -> Path | None:
+    """Find the project file that defines a class, by its methods: its module's name may be taken."""
+    for member in vars(kind).values():
+        own = isinstance(member, types.FunctionType) and member.__qualname__ == f"{kind.__qualname__}.{member.__name__}"
+        if own and is_project_file(member.__code__.co_filename):
+            return Path(member.__code__.co_filename).resolve()
+    file = _module_file(kind)
+    return Path(file).resolve() if file and is_project_file(file) else None
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
@@ -361,81 +351,10 @@ def _names(code: types.CodeType) -> Iterator[str]:
             yield from _names(constant)
 
 
-def ambient(walk: Walk, value: Any, where: str) -> str:
-    """The digest of a value that code merely names: its type alone where it is a tool such as a logger or a lock.
-
-    The source says how such values are made, so what counts here is data that comes from elsewhere, and functions.
-    """
-
-    kind = type(value)
-    tool = combine("tool", kind.__module__, kind.__qualname__)
-    if isinstance(value, types.ModuleType):
-        return tool
-    if isinstance(value, CODE_TYPES):
-        return walk.digest(value, where)
-    data = kind.__module__.partition(".")[0] in (
-        "builtins",
-        "collections",
-        "numpy",
-        "torch",
-        "sklearn",
-        "functools",
-        "pathlib",
-    )
-    if not (data or is_project_file(getattr(sys.modules.get(kind.__module__), "__file__", None))):
-        return tool
-    try:
-        return walk.digest(value, where)
-    except UnknownRecipe:
-        return tool
-
-
-def _class(walk: Walk, kind: type, where: str) -> str:
-
-    where = f"{where} (the class {kind.__qualname__})"
-    file = _class_file(kind)
-    if file is None:
-        if not _same(kind.__module__, kind.__qualname__, kind) or kind.__module__ == "__main__":
-            raise UnknownRecipe(where, "a class whose source cannot be found (made at run time)")
-        return combine("foreign", *_foreign(kind.__module__), kind.__qualname__)
-    parts = [walk.digest(base, f"a base of {where}") for base in kind.__bases__]
-    for name, member in vars(kind).items():
-        inner = f"`{name}` of {where}"
-        plain = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
-        if isinstance(plain, types.FunctionType) and not Path(plain.__code__.co_filename).exists():
-            # Methods that dataclasses, named tuples and the like generate have no source, but their code is at hand.
-            parts += [name, bytecode(walk, plain.__code__, inner), *_carried(walk, plain, inner)]
-        elif isinstance(member, (types.FunctionType, staticmethod, classmethod, property)):
-            parts += [name, walk.digest(member, inner)]
-        elif name == "__dataclass_fields__":
-            parts += [ambient(walk, (field.default, field.default_factory), inner) for field in member.values()]
-        elif not (name.startswith("__") or name == "_abc_impl" or isinstance(member, types.MemberDescriptorType)):
-            parts += [name, ambient(walk, member, inner)]
-    return combine("class", kind.__qualname__, *walk.reached(file), *parts)
-
-
-def _class_file(kind: type) -> Path | None:
-    """The project file that defines a class; its methods know better than its module's name, which may be taken."""
-    for member in vars(kind).values():
-        own = isinstance(member, types.FunctionType) and member.__qualname__ == f"{kind.__qualname__}.{member.__name__}"
-        if own and is_project_file(member.__code__.co_filename):
-            return Path(member.__code__.co_filename).resolve()
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return Path(file).resolve() if file and is_project_file(file) else None
-
-
 def _builtin(value: Any, where: str) -> str:
-
     short = str(value.__name__)
     name = getattr(value, "__qualname__", None) or short
-    for module in (
-        getattr(value, "__module__", None),
-        "builtins",
-        "torch",
-        "torch.nn.functional",
-        "numpy",
-        "scipy.special",
-    ):
+    for module in (getattr(value, "__module__", None), *_C_MODULES):
         for candidate in (name, short):
             if isinstance(module, str) and _same(module, candidate, value):
                 return combine("foreign", *_foreign(module), candidate)
@@ -446,7 +365,7 @@ def _builtin(value: Any, where: str) -> str:
 
 
 def _same(module: str | None, qualname: str, value: Any) -> bool:
-    """Whether a value is what its module and name say, so that these identify it."""
+    """Tell whether a value is what its module and name lead to, so that these identify it."""
     found: Any = sys.modules.get(module or "")
     for step in qualname.split("."):
         found = getattr(found, step, None)

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from pytest_unlearn.attacks.registry import Attack
-from pytest_unlearn.claims.common.controls import shows_power
-from pytest_unlearn.claims.common.findings import AttackFinding, faults_of, judge_attacks
+from pytest_unlearn.claims.common.controls import recognition
+from pytest_unlearn.claims.common.findings import attack_finding, judge_attacks
 from pytest_unlearn.core.evidence import Estimate, Scores, Verdict
 
 NO_SCORES = Scores(forget=np.zeros(1), controls=np.zeros(1))
@@ -37,17 +37,7 @@ class Normal:
 def finding(value, error=0.02, deciding=True, signed=True, problem="", name="attack"):
     measure = Normal(value, error)
     attack = Attack(name=name, score=lambda *_: NO_SCORES, measure=lambda *_: measure, signed=signed)
-    return AttackFinding(
-        name=name,
-        attack=attack,
-        faults=faults_of(attack),
-        role="decides" if deciding else "tripwire",
-        one_sided=not signed,
-        scores=NO_SCORES,
-        measure=measure,
-        estimate=measure.at(0.95),
-        problem=problem,
-    )
+    return attack_finding(attack, NO_SCORES, measure, 0.95, deciding=deciding, problem=problem)
 
 
 def verdict(*findings, can_certify=True):
@@ -99,7 +89,11 @@ def test_the_low_side_is_labelled_over_forgotten_and_signed_attacks_name_the_fai
 
 
 def test_power_is_a_deciding_lower_bound_beyond_the_limit():
-    assert shows_power([finding(0.60)], 0.55)
-    assert not shows_power([finding(0.57)], 0.55)
-    assert not shows_power([finding(0.5), finding(0.9, deciding=False)], 0.55)
-    assert not shows_power([finding(0.9, problem="ties")], 0.55)
+    def power(*findings):
+        return recognition(findings, 0.55).holds
+
+    assert power(finding(0.60))
+    assert not power(finding(0.57))
+    assert not power(finding(0.5), finding(0.9, deciding=False))
+    assert not power(finding(0.9, problem="ties"))
+    assert power(finding(0.9, problem="ties"), finding(0.60))

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from pytest_unlearn import SavedOutputs, Split, UnlearningTask, Verdict, audit_forgotten
-from pytest_unlearn.claims.common.inputs import open_case
+from pytest_unlearn.claims.common.inputs import resolve_inputs
 from tests.worlds.simulated import CLASSES, World, changed, split
 
 DATA = split()
@@ -409,7 +409,7 @@ def test_controls_that_all_belong_to_one_person_decide_nothing():
 
 
 def pairing_of(task, nonmembers=None):
-    return open_case(
+    return resolve_inputs(
         task.forget,
         nonmembers=nonmembers,
         baseline=object(),

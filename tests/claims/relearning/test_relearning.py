@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from pytest_unlearn import EstimatorRecipe, UnlearningTask, Verdict, audit_not_relearnable
 from pytest_unlearn.claims.common.verdict import Finding
 from pytest_unlearn.claims.relearning.audit import run_controls
-from pytest_unlearn.claims.relearning.curves import FAULTS, judge_areas, log_loss_area
+from pytest_unlearn.claims.relearning.curves import FAILURES, judge_areas, log_loss_area
 from pytest_unlearn.core.evidence import Claim
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.statistics import band
@@ -181,7 +181,7 @@ def test_an_area_is_beyond_the_limit_where_chance_gives_a_quarter_of_alpha(chanc
     number = references.mean() + limit + error * stats.t.isf(chance, 4)
     measures = {"one": band(number, references), "other": band(references.mean(), references)}
     areas = [
-        Finding(name=name, measure=measure, estimate=measure.at(0.95), faults=FAULTS)
+        Finding(name=name, measure=measure, estimate=measure.at(0.95), failures=FAILURES)
         for name, measure in measures.items()
     ]
     judgement = judge_areas(areas, Claim(name="", quantity="", lowest=-limit, highest=limit), 0.95)

@@ -258,7 +258,8 @@ def test_the_most_severe_audit_decides():
         estimate = Estimate(value=0.5, low=0.0, high=high, confidence=0.95, method="", n_forget=9)
         claim = Claim(name="", quantity="", highest=0.55)
         evidence = Evidence(claim=claim, verdict=verdict, estimate=estimate, decided_by="")
-        return StepAudit(name=name, deciding=forgetting, evidence=evidence, verdict=verdict)
+        role = "decides" if forgetting else "bounded"
+        return StepAudit(name=name, estimate=estimate, role=role, evidence=evidence, verdict=verdict)
 
     good, better = finding("a", Verdict.PASS, 0.54), finding("b", Verdict.PASS, 0.52)
     assert settle([better, good, finding("c", Verdict.PASS, 0.55, forgetting=False)]) is good

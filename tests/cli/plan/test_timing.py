@@ -12,7 +12,7 @@ import pytest
 from pytest_unlearn import Split, UnlearningTask
 from pytest_unlearn.cli.plan import timing
 from pytest_unlearn.data.view import View
-from pytest_unlearn.training import Entry, Job
+from pytest_unlearn.training import Job, StoredModel
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def test_too_few_examples_are_said() -> None:
 
 
 def test_noted_times_count_by_example() -> None:
-    def cached(seconds: Any, size: int) -> tuple[Job, Entry]:
-        return Job(None, range(size), 0, "k"), Entry("k", "skops", 1, {"seconds": seconds}, 0.0, 0.0)
+    def cached(seconds: Any, size: int) -> tuple[Job, StoredModel]:
+        return Job(None, range(size), 0, "k"), StoredModel("k", "skops", 1, {"seconds": seconds}, 0.0, 0.0)
 
     pace = timing.noted([cached(2.0, 100), cached(4.0, 200), cached("?", 1)])
     assert pace is not None

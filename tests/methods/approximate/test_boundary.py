@@ -9,9 +9,9 @@ from torch.utils.data import TensorDataset
 
 from tests.methods.closed_forms import gradients, linear, parts, residual
 from unlearners import Unsupported
+from unlearners._core.training import loss_of
 from unlearners.approximate.boundary_expand import BoundaryExpand
 from unlearners.approximate.boundary_shrink import BoundaryShrink, nearest_wrong_class
-from unlearners.common.training import loss_of
 
 METHODS = [BoundaryShrink, BoundaryExpand]
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from tests.methods.closed_forms import linear
+from unlearners._core.curvature import fisher_diagonal
 from unlearners.approximate.fisher_forgetting import FisherForgetting
-from unlearners.common.curvature import fisher_diagonal
 
 
 def closed_form(model: nn.Linear, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from unlearners import RandomLabels
+from unlearners._core.training import loss_of
 from unlearners.approximate.random_labels import wrong_labels
-from unlearners.common.training import loss_of
 
 Blobs = Callable[..., TensorDataset]
 

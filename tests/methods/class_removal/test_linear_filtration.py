@@ -8,8 +8,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Subset, TensorDataset
 
 from unlearners import Unsupported
+from unlearners._core.layers import inputs_of
 from unlearners.class_removal.linear_filtration import LinearFiltration
-from unlearners.common.layers import inputs_of
 
 Blobs = Callable[..., TensorDataset]
 MODES = ("normalise", "randomise", "zero")

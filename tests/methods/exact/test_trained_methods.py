@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 from pytest_unlearn.training.cache.module_tree import describe, rebuild
-from unlearners.common.training import noise_number, seeded
+from unlearners._core.training import noise_number, seeded
 from unlearners.exact.certified_newton import CertifiedNewton
 from unlearners.exact.descent_to_delete import DescentToDelete
 from unlearners.exact.sisa import SISA

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 from tests.methods.neurips2023.digits import changed, mislabelled, network, outcome
+from unlearners._core.isolation import Unsupported
 from unlearners.approximate.fine_tune import FineTune
-from unlearners.common.isolation import Unsupported
 from unlearners.neurips2023.conv_transpose import ConvolutionTranspose, transpose_kernels
 
 Blobs = Callable[..., TensorDataset]

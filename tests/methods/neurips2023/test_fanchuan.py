@@ -9,7 +9,7 @@ from torch.utils.data import TensorDataset
 
 from tests.methods.closed_forms import gradients, linear, parts
 from tests.methods.neurips2023.digits import Recorder, changed, network, numbers, outcome
-from unlearners.common.isolation import Unsupported
+from unlearners._core.isolation import Unsupported
 from unlearners.neurips2023.fanchuan import Fanchuan, contrast
 
 Blobs = Callable[..., TensorDataset]

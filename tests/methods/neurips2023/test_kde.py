@@ -11,8 +11,8 @@ from torch.utils.data import Dataset, TensorDataset
 
 from tests.methods.closed_forms import linear
 from tests.methods.neurips2023.digits import Recorder, changed, mislabelled, numbers, outcome
-from unlearners.common.isolation import Unsupported
-from unlearners.common.training import seeded
+from unlearners._core.isolation import Unsupported
+from unlearners._core.training import seeded
 from unlearners.neurips2023.kde import KnowledgeDistillationEntropy, carve
 
 Blobs = Callable[..., TensorDataset]

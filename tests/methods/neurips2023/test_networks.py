@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 from tests.methods.neurips2023.digits import changed
-from unlearners.common.isolation import Unsupported
+from unlearners._core.isolation import Unsupported
 from unlearners.neurips2023.conv_transpose import ConvolutionTranspose
 from unlearners.neurips2023.fanchuan import Fanchuan
 from unlearners.neurips2023.kde import KnowledgeDistillationEntropy

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 from tests.methods.closed_forms import linear
 from tests.methods.neurips2023.digits import changed, mislabelled, outcome
-from unlearners.common.isolation import Unsupported, isolated
+from unlearners._core.isolation import Unsupported, isolated
 from unlearners.neurips2023.prmq import PRMQ, entropy, prune_and_redraw, round_to_half
 
 Blobs = Callable[..., TensorDataset]

@@ -9,8 +9,8 @@ from torch.utils.data import Dataset, TensorDataset
 
 from tests.methods.closed_forms import gradients, linear, parts
 from tests.methods.neurips2023.digits import changed, outcome
+from unlearners._core.isolation import Unsupported
 from unlearners.approximate.fine_tune import FineTune
-from unlearners.common.isolation import Unsupported
 from unlearners.neurips2023.repeated_noise import RepeatedNoise
 
 Blobs = Callable[..., TensorDataset]

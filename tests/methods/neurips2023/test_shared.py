@@ -4,9 +4,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tests.methods.neurips2023.digits import network, outcome
+from unlearners._core.isolation import Unsupported
+from unlearners._core.training import loss_of
 from unlearners.approximate.fine_tune import FineTune
-from unlearners.common.isolation import Unsupported
-from unlearners.common.training import loss_of
 from unlearners.neurips2023.shared import add_noise, class_weighted, frequency_weights, main_weights
 
 

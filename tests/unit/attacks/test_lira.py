@@ -9,11 +9,12 @@ import pytest
 from scipy import special, stats
 
 from pytest_unlearn.attacks.attack import Pairing
-from pytest_unlearn.attacks.lira import offline_lira, offline_scores, online_scores
+from pytest_unlearn.attacks.lira import offline_lira, offline_scores
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.attacks.thresholds import reference_difference
 from pytest_unlearn.core.evidence import Answers, Outputs
 from pytest_unlearn.statistics import auc
+from tests.published.online_lira import online_scores
 
 N, SPREAD, SHIFT = 40_000, 3.0, 2.0  # examples a side, between examples, by having been trained on
 ERROR = 4 * 0.5 / math.sqrt(N)  # more than four standard errors of any AUC

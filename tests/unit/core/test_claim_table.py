@@ -118,8 +118,10 @@ def test_policies_may_require_what_needs_neither_requests_nor_a_search() -> None
     assert DEFAULT_REQUIRED == ("forgotten",)
 
 
-def test_the_stub_is_current() -> None:
+def test_the_stubs_are_current() -> None:
     assert public_names.STUB.read_text() == public_names.stub(), "run `python -m tools.public_names`"
+    written = public_names.UNLEARNERS_STUB.read_text()
+    assert written == public_names.unlearners_stub(), "run `python -m tools.public_names`"
 
 
 def test_verdicts_have_one_order() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_unlearn.report.gate import Decision, decide
+from pytest_unlearn.report.gate import GateDecision, decide
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
 
@@ -16,9 +16,9 @@ def book(*claims: tuple[str, str], outcome: str = "passed") -> Ledger:
 
 
 def test_release_needs_every_required_claim_proven() -> None:
-    assert decide(book(("forgotten", "PASS")).freeze(), ["forgotten"]) == Decision(True)
+    assert decide(book(("forgotten", "PASS")).freeze(), ["forgotten"]) == GateDecision(True)
     both = book(("forgotten", "PASS"), ("utility", "PASS")).freeze()
-    assert decide(both, ["forgotten", "utility"]) == Decision(True)
+    assert decide(both, ["forgotten", "utility"]) == GateDecision(True)
 
 
 def test_one_bad_evidence_of_a_required_claim_blocks() -> None:
@@ -49,4 +49,4 @@ def test_a_test_that_did_not_plainly_pass_proves_nothing() -> None:
 def test_the_explanation_lists_every_reason() -> None:
     decision = decide(Ledger().freeze(), ["forgotten", "utility"])
     assert decision.explain().count("\n  - ") == 2
-    assert Decision(True).explain().startswith("release")
+    assert GateDecision(True).explain().startswith("release")

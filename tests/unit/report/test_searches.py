@@ -19,7 +19,7 @@ from pytest_unlearn.report import wording as words
 from pytest_unlearn.report.environment import facts
 from pytest_unlearn.report.ledger import Ledger
 from pytest_unlearn.search.confirmation import Attempt
-from pytest_unlearn.search.screening import Trial
+from pytest_unlearn.search.screening import RequestResult
 from pytest_unlearn.search.survives import replay as line_of
 from pytest_unlearn.search.verdict import Search, verdict_of
 from tests.evidences import evidence
@@ -32,12 +32,12 @@ REPLAY = f"audit_request(unlearner, task, {SMALL!r})"
 ABOUT = facts([], Path("/somewhere"))
 
 
-def trial(request: ForgetRequest, examples: int, value: float, *, suspicious: bool = False) -> Trial:
-    """One trial, as a search leaves it."""
+def result(request: ForgetRequest, examples: int, value: float, *, suspicious: bool = False) -> RequestResult:
+    """One result, as a search leaves it."""
     estimate = Estimate(
         value=value, low=value - 0.04, high=value + 0.04, confidence=0.95, method="placements", n_forget=examples
     )
-    return Trial(request, examples, suspicious, True, "margin residual", estimate, value - 0.54)
+    return RequestResult(request, examples, suspicious, True, "margin residual", estimate, value - 0.54)
 
 
 def frozen(found: Search) -> dict[str, Any]:
@@ -50,11 +50,11 @@ def frozen(found: Search) -> dict[str, Any]:
     return book.freeze()
 
 
-QUIET = Attempt(trial(ForgetRequest("random", size=90), 90, 0.51))
+QUIET = Attempt(result(ForgetRequest("random", size=90), 90, 0.51))
 FAILING = Search(
-    (QUIET, Attempt(trial(LARGE, 175, 0.7, suspicious=True), fails=True)),
+    (QUIET, Attempt(result(LARGE, 175, 0.7, suspicious=True), fails=True)),
     shrinking=9,
-    failure=Attempt(trial(SMALL, 12, 0.95, suspicious=True), evidence=evidence("FAIL", 0.93), fails=True),
+    failure=Attempt(result(SMALL, 12, 0.95, suspicious=True), evidence=evidence("FAIL", 0.93), fails=True),
 )
 
 
@@ -106,6 +106,6 @@ def test_a_search_that_found_nothing_counts_none() -> None:
 
 
 def test_a_suspicion_that_was_not_confirmed_is_told() -> None:
-    suspicion = Attempt(trial(SMALL, 12, 0.7, suspicious=True), rejected="PASS")
+    suspicion = Attempt(result(SMALL, 12, 0.7, suspicious=True), rejected="PASS")
     says = verdict_of(Search((suspicion,)), sources={}, confidence=0.95, replay=replay).reasons
     assert f"{SMALL!r} was not confirmed: PASS" in says

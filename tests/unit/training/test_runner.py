@@ -371,7 +371,7 @@ def test_the_key_does_not_depend_on_which_card_or_on_the_type_of_the_indices():
 
 def test_the_key_changes_with_the_version_of_a_library(monkeypatch):
     before = reference_key(**KEY)
-    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.0")
+    monkeypatch.setattr("pytest_unlearn.training.runner.version_of", lambda name: "0.0")
     assert reference_key(**KEY) != before
 
 

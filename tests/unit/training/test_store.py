@@ -109,7 +109,7 @@ def bits(model):
 def test_modules_come_back_bit_for_bit(store, make, with_build):
     model, build = make(), make if with_build else None
     assert store.put(KEY, model, {}, build)
-    again = store.get(KEY, build)
+    again = store.fetch(KEY, build).model
     assert type(again) is type(model)
     assert bits(again) == bits(model)
     assert [part.training for part in again.modules()] == [part.training for part in model.modules()]
@@ -120,7 +120,7 @@ def test_modules_come_back_bit_for_bit(store, make, with_build):
 
 def test_tied_weights_stay_tied(store):
     store.put(KEY, Tied(), {})
-    again = store.get(KEY)
+    again = store.fetch(KEY).model
     assert again.second.weight is again.first.weight
     assert again.again is again.first
 
@@ -128,7 +128,7 @@ def test_tied_weights_stay_tied(store):
 def test_reading_a_model_leaves_the_global_generator_alone(store):
     store.put(KEY, normalised(), {}, normalised)
     before = torch.random.get_rng_state()
-    store.get(KEY, normalised)
+    store.fetch(KEY, normalised)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
@@ -175,7 +175,7 @@ def test_a_module_that_plain_data_cannot_describe_is_refused_and_the_reason_said
 
 def test_a_local_class_can_be_stored_with_its_build_function(store):
     assert store.put(KEY, model := local_class(), {}, local_class)
-    assert bits(store.get(KEY, local_class)) == bits(model)
+    assert bits(store.fetch(KEY, local_class).model) == bits(model)
 
 
 X, Y = load_digits(return_X_y=True)
@@ -195,7 +195,7 @@ X, Y = load_digits(return_X_y=True)
 def test_estimators_that_skops_vouches_for_predict_the_same(store, estimator):
     estimator.fit(X[:500], Y[:500])
     assert store.put(KEY, estimator, {})
-    again = store.get(KEY)
+    again = store.fetch(KEY).model
     assert np.array_equal(again.predict(X), estimator.predict(X))
     if not isinstance(estimator, SVC):
         assert np.array_equal(again.predict_proba(X), estimator.predict_proba(X))
@@ -246,12 +246,12 @@ def foreign(path):
 def test_damage_to_either_half_is_noticed_said_and_cleared(store, harm, half, caplog):
     store.put(KEY, normalised(), {})
     harm(files(store)[half])
-    assert store.get(KEY) is None
+    assert store.fetch(KEY).model is None
     assert f"cached model {KEY} was damaged" in caplog.text
     assert "training it again" in caplog.text
     assert not list(store.directory.glob(f"{KEY}.*"))
     caplog.clear()
-    assert store.get(KEY) is None
+    assert store.fetch(KEY).model is None
     assert not caplog.text
 
 
@@ -268,7 +268,7 @@ def test_an_entry_under_another_key_is_not_taken(store):
     store.put(KEY, normalised(), {})
     for suffix, path in files(store).items():
         path.rename(store.directory / f"{'b' * 64}.{suffix}")
-    assert store.get("b" * 64) is None
+    assert store.fetch("b" * 64).model is None
 
 
 class Evil:
@@ -304,7 +304,7 @@ def plant(store, kind, data, structure):
 @pytest.mark.parametrize("kind", ["safetensors", "skops"])
 def test_a_planted_pickle_is_never_loaded(store, kind, tmp_path, caplog):
     plant(store, kind, pickle.dumps(Evil(str(tmp_path / "mark"))), None)
-    assert store.get(KEY) is None
+    assert store.fetch(KEY).model is None
     assert "damaged" in caplog.text
     assert not (tmp_path / "mark").exists()
 
@@ -312,7 +312,7 @@ def test_a_planted_pickle_is_never_loaded(store, kind, tmp_path, caplog):
 def test_a_planted_torch_pickle_is_never_loaded(store, tmp_path):
     torch.save(Evil(str(tmp_path / "mark")), tmp_path / "file")
     plant(store, "safetensors", (tmp_path / "file").read_bytes(), None)
-    assert store.get(KEY) is None
+    assert store.fetch(KEY).model is None
     assert not (tmp_path / "mark").exists()
 
 
@@ -321,7 +321,7 @@ def test_a_planted_skops_file_with_an_untrusted_type_is_never_run(store, tmp_pat
 
     data = io.dumps(EvilState(str(tmp_path / "mark")))
     plant(store, "skops", data, {})
-    assert store.get(KEY) is None
+    assert store.fetch(KEY).model is None
     assert not (tmp_path / "mark").exists()
     io.loads(data, trusted=io.get_untrusted_types(data=data))
     assert (tmp_path / "mark").exists(), "the trap works when it is trusted, so not being sprung means something"
@@ -361,12 +361,12 @@ def test_a_described_class_is_looked_up_and_not_imported(store, monkeypatch, cap
     monkeypatch.setitem(sys.modules, "vanishing", module)
     assert store.put(KEY, module.Gone(2, 2), {})
     monkeypatch.delitem(sys.modules, "vanishing")
-    assert store.get(KEY) is None
+    assert store.fetch(KEY).model is None
     assert "vanishing.Gone" in caplog.text
 
 
 def test_nothing_is_created_until_something_is_written(store):
-    assert store.get(KEY) is None
+    assert store.fetch(KEY).model is None
     assert store.entries() == []
     assert store.purge() == 0
     assert not store.directory.parent.exists()
@@ -397,7 +397,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(tmp_path, caplog):
     assert "cannot be written" in caplog.text
     with store.lock(KEY) as ours:
         assert ours
-    assert store.get(KEY) is None
+    assert store.fetch(KEY).model is None
 
 
 @pytest.mark.parametrize("key", ["", "../up", "a/b", "a.b"])
@@ -410,7 +410,7 @@ def test_a_second_put_replaces_the_first(store, caplog):
     caplog.set_level(logging.WARNING)
     store.put(KEY, nn.Linear(2, 2), {})
     assert store.put(KEY, GaussianNB().fit(X, Y), {})
-    assert isinstance(store.get(KEY), GaussianNB)
+    assert isinstance(store.fetch(KEY).model, GaussianNB)
     assert not caplog.text
 
 
@@ -427,9 +427,9 @@ def test_reading_a_model_notes_its_use_where_that_can_be_written(store, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "utime", read_only)
-        assert store.get(KEY) is not None
+        assert store.fetch(KEY).model is not None
     assert store.entries() == [entry]
-    assert store.get(KEY) is not None
+    assert store.fetch(KEY).model is not None
     (entry,) = store.entries()
     assert entry.stored == 1000
     assert entry.used > 1000

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.claims.canaries.planted import Change
+from pytest_unlearn.claims.canaries.planted import TrainingChange
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.dataset import Examples, is_tensor, to_numpy
 
@@ -34,18 +34,18 @@ class BackdoorPlan:
     classes: IntArray
 
     def triggered(self, trigger: int) -> Any:
-        """The probes with one trigger put into them."""
+        """Put one trigger into the probes."""
         return with_trigger(self.probes, self.features[trigger], self.values[trigger])
 
 
 def plant_backdoor(
     examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator, *, triggers: int
-) -> Change:
-    """`count` rows that share `triggers` triggers evenly; each trigger's target is drawn uniformly from the classes."""
-    known = np.unique(examples.labels)
+) -> TrainingChange:
+    """Plant `triggers` triggers in `count` rows evenly; each trigger's target is drawn uniformly from the classes."""
+    classes = np.unique(examples.labels)
     if not isinstance(triggers, int) or not 1 <= triggers <= count:
         raise ValueError(f"triggers must be a whole number from 1 to count={count}, not {triggers!r}.")
-    if len(known) < 2:
+    if len(classes) < 2:
         raise ValueError("backdoor canaries need two classes or more: with one, every model hits every target.")
     if count >= len(candidates):
         raise ValueError(
@@ -55,13 +55,13 @@ def plant_backdoor(
     order = rng.permutation(candidates)
     rows, probes = order[:count], np.sort(order[count : count + PROBES])
     features, values = _patterns(examples, triggers, rng)
-    targets = known[rng.integers(len(known), size=triggers)]
+    targets = classes[rng.integers(len(classes), size=triggers)]
     of = np.arange(count) % triggers
     clean = examples.inputs(rows)
     parts = [with_trigger(clean[of == t], features[t], values[t]) for t in range(triggers)]
     for t, part in enumerate(parts):
         clean[of == t] = part
-    return Change(
+    return TrainingChange(
         rows=rows,
         labels=targets[of],
         inputs=clean,
@@ -72,13 +72,13 @@ def plant_backdoor(
             values=values,
             targets=targets,
             rows=np.bincount(of, minlength=triggers).astype(np.int64),
-            classes=known,
+            classes=classes,
         ),
     )
 
 
 def with_trigger(inputs: Any, features: NDArray[np.bool_], values: FloatArray) -> Any:
-    """A copy of the inputs, stacked, in which some features of the flattened input have the trigger's values."""
+    """Copy the inputs, stacked, with the trigger's values in some features of the flattened input."""
     shape = inputs.shape
     if is_tensor(inputs):
         import torch
@@ -92,7 +92,7 @@ def with_trigger(inputs: Any, features: NDArray[np.bool_], values: FloatArray) -
 
 
 def _patterns(examples: Examples, triggers: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Random features, about the square root of their number, at whichever of their extremes is the less usual."""
+    """Draw features, about the square root of their number, at whichever of their extremes is the less usual."""
     some = np.unique(np.linspace(0, len(examples) - 1, min(LOOKED_AT, len(examples))).astype(np.int64))
     seen = to_numpy(examples.inputs(some)).reshape(len(some), -1).astype(np.float64)
     lowest, highest, mean = seen.min(axis=0), seen.max(axis=0), seen.mean(axis=0)

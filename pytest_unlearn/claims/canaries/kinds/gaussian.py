@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.claims.canaries.planted import Change, moved
+from pytest_unlearn.claims.canaries.planted import TrainingChange, moved
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.dataset import Examples, to_numpy
 
@@ -27,7 +27,7 @@ class GaussianPlan:
 
 def plant_gaussian(
     examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator, *, scale: float | None
-) -> Change:
+) -> TrainingChange:
     """Move `count` candidates by noise of standard deviation `scale`; nothing is clipped.
 
     Clipping to a valid range would weaken the trace wherever inputs lie at the edge of it.
@@ -48,7 +48,7 @@ def plant_gaussian(
             'Convert them before planting, or plant kind="mislabelled".'
         )
     noise = rng.standard_normal((count, to_numpy(clean)[0].size))
-    return Change(
+    return TrainingChange(
         rows=rows,
         labels=examples.labels[rows],
         inputs=moved(clean, (scale * noise).reshape(clean.shape)),
@@ -57,7 +57,7 @@ def plant_gaussian(
 
 
 def _spread(examples: Examples) -> float:
-    """The root mean square over features of their standard deviations."""
+    """Return the root mean square over features of their standard deviations."""
     some = np.unique(np.linspace(0, len(examples) - 1, min(LOOKED_AT, len(examples))).astype(np.int64))
     spread = float(np.sqrt(to_numpy(examples.inputs(some)).astype(np.float64).var(axis=0).mean()))
     if spread == 0:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.claims.canaries.planted import Change
+from pytest_unlearn.claims.canaries.planted import TrainingChange
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.dataset import Examples
 
@@ -28,7 +28,7 @@ class PairsPlan:
 
 
 def pairs_within(examples: Examples, rows: IntArray, rng: np.random.Generator) -> IntArray:
-    """As many pairs of rows of one class as there are, at random, shape (pairs, 2), ordered by class."""
+    """Draw as many pairs of rows of one class as there are, shape (pairs, 2), ordered by class."""
     found = []
     for label in np.unique(examples.labels[rows]):
         members = rng.permutation(rows[examples.labels[rows] == label])
@@ -36,7 +36,7 @@ def pairs_within(examples: Examples, rows: IntArray, rng: np.random.Generator) -
     return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
 
 
-def plant_pairs(examples: Examples, pairs: IntArray, labels: IntArray, rng: np.random.Generator) -> Change:
+def plant_pairs(examples: Examples, pairs: IntArray, labels: IntArray, rng: np.random.Generator) -> TrainingChange:
     """Toss a coin a pair: heads, the first is planted and the second held out; tails, the other way round.
 
     Raises:
@@ -52,7 +52,7 @@ def plant_pairs(examples: Examples, pairs: IntArray, labels: IntArray, rng: np.r
     coins = rng.integers(2, size=len(pairs))
     lines = np.arange(len(pairs))
     planted, held_out = pairs[lines, coins], pairs[lines, 1 - coins]
-    return Change(
+    return TrainingChange(
         rows=planted,
         labels=labels,
         left_out=held_out,
@@ -71,12 +71,12 @@ def plant_confusion(
     rng: np.random.Generator,
     *,
     classes: Sequence[int] | None,
-) -> Change:
-    """`count` pairs, half of each of two classes (by default the most frequent), labelled as the other one."""
-    known, sizes = np.unique(examples.labels, return_counts=True)
+) -> TrainingChange:
+    """Plant `count` pairs, half of each of two classes (by default the most frequent), labelled as the other."""
+    present, sizes = np.unique(examples.labels, return_counts=True)
     if classes is None:
-        classes = known[np.argsort(-sizes, kind="stable")[:2]].tolist()
-    if len(classes) != 2 or len(set(classes)) != 2 or not set(classes) <= set(known.tolist()):
+        classes = present[np.argsort(-sizes, kind="stable")[:2]].tolist()
+    if len(classes) != 2 or len(set(classes)) != 2 or not set(classes) <= set(present.tolist()):
         raise ValueError(f"classes must be two different labels of train, to be swapped; got {list(classes)!r}.")
     if count < 2:
         raise ValueError(f"confusion canaries are planted in both classes: count must be 2 or more, not {count}.")
@@ -93,10 +93,10 @@ def plant_confusion(
     return plant_pairs(examples, np.concatenate(chosen), np.concatenate(labels), rng)
 
 
-def plant_mislabelled(examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator) -> Change:
-    """`count` pairs within a class, each with a wrong label drawn uniformly from the other classes."""
-    known = np.unique(examples.labels)
-    if len(known) < 2:
+def plant_mislabelled(examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator) -> TrainingChange:
+    """Plant `count` pairs within a class, each with a wrong label drawn uniformly from the other classes."""
+    present = np.unique(examples.labels)
+    if len(present) < 2:
         raise ValueError("mislabelled canaries need two classes or more: with one there is no wrong label.")
     pairs = rng.permutation(pairs_within(examples, candidates, rng))[:count]
     if len(pairs) < count:
@@ -104,6 +104,6 @@ def plant_mislabelled(examples: Examples, candidates: IntArray, count: int, rng:
             f"count={count} mislabelled canaries need {2 * count} distinct training examples, two of a class each (one "
             f"is held out); there are {len(pairs)} such pairs."
         )
-    own = np.searchsorted(known, examples.labels[pairs[:, 0]])
-    wrong = (own + rng.integers(1, len(known), size=count)) % len(known)
-    return plant_pairs(examples, pairs, known[wrong], rng)
+    own = np.searchsorted(present, examples.labels[pairs[:, 0]])
+    wrong = (own + rng.integers(1, len(present), size=count)) % len(present)
+    return plant_pairs(examples, pairs, present[wrong], rng)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from pytest_unlearn.statistics import auc, auc_difference, delong_covariance
+from pytest_unlearn.statistics import auc, auc_difference
+from tests.published.delong import delong_covariance
 
 
 def test_the_value_is_the_excess_over_the_references_mean():

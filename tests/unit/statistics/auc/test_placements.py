@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special
 
-from pytest_unlearn.statistics import auc, delong_covariance, delong_variance, placements
+from pytest_unlearn.statistics import auc, placements
+from tests.published.delong import delong_covariance, delong_variance
 
 tied_scores = hnp.arrays(np.float64, st.integers(1, 12), elements=st.integers(0, 3).map(float))
 ASAH_POOR = np.repeat(np.arange(5.0), [2, 12, 1, 8, 18])  # pROC's aSAH data: the wfns grade by outcome

@@ -9,12 +9,10 @@ import pytest
 from scipy import special, stats
 
 from pytest_unlearn.statistics import (
-    auc_of_epsilon,
     delta_of_mu,
     epsilon_bound,
     epsilon_ceiling,
     epsilon_gaussian,
-    epsilon_of_auc,
     epsilon_of_mu,
     epsilon_of_rates,
 )
@@ -43,24 +41,6 @@ class TestRates:
     def test_chance_refutes_nothing(self):
         assert epsilon_of_rates(250, 500, 250, 500, 0.95) == 0.0
         assert epsilon_of_rates(0, 5, 5, 5, 0.95, delta=0.5) == 0.0
-
-
-class TestAuc:
-    @pytest.mark.parametrize(
-        ("epsilon", "delta", "auc"), [(0.2, 0.0, 0.549834), (0.5, 0.05, 0.659270), (1.0, 0.01, 0.736411)]
-    )
-    def test_there_and_back(self, epsilon, delta, auc):
-        assert auc_of_epsilon(epsilon, delta) == pytest.approx(auc, abs=5e-7)
-        assert epsilon_of_auc(auc_of_epsilon(epsilon, delta), delta) == pytest.approx(epsilon, rel=1e-12)
-
-    def test_randomised_response_reaches_it(self):
-        # the member answers truly with odds e^epsilon: the best attack's AUC is e^epsilon / (1 + e^epsilon)
-        assert auc_of_epsilon(1.0) == pytest.approx(special.expit(1.0), rel=1e-14)
-
-    def test_the_ends(self):
-        assert (epsilon_of_auc(0.5), epsilon_of_auc(0.3), epsilon_of_auc(1.0)) == (0.0, 0.0, math.inf)
-        assert auc_of_epsilon(0.0) == 0.5
-        assert auc_of_epsilon(1e9) == 1.0
 
 
 class TestOneRun:
@@ -148,8 +128,6 @@ class TestSplits:
         (lambda: epsilon_bound([1.0], [0.0, 1.0]), "are too few"),
         (lambda: epsilon_bound([1.0, np.nan], [0.0, 1.0]), "finite"),
         (lambda: one_run_p_value(5, 10, 1.0, examples=8), "one a guess at least"),
-        (lambda: auc_of_epsilon(-1.0), "at least 0"),
-        (lambda: epsilon_of_auc(1.2), "between 0 and 1"),
         (lambda: delta_of_mu(0.0, 1.0), "it is positive"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_unlearn.statistics import epsilon_examples, epsilon_of_rates, told_apart
+from pytest_unlearn.statistics import distinguishable_examples, epsilon_examples, epsilon_of_rates
 
 
 def laws(models, examples, shift=0.0, scale=1.0, seed=0):
@@ -18,7 +18,7 @@ def test_equal_laws_are_rarely_refuted_alone_and_almost_never_together(models):
     found = [epsilon_examples(*laws(models, 300, seed=seed)) for seed in range(5)]
     assert np.mean([one.alone > 0 for one in found]) <= 0.05
     assert not any((one.together > 0).any() for one in found)
-    assert not any(len(told_apart(*laws(models, 300, seed=seed))[1]) for seed in range(20))
+    assert not any(len(distinguishable_examples(*laws(models, 300, seed=seed))[1]) for seed in range(20))
 
 
 @pytest.mark.parametrize("shift", [-30.0, 30.0])
@@ -48,7 +48,7 @@ def test_examples_told_apart_in_nearly_every_model_are_named():
     ours, theirs = laws(16, 200)
     ours[:, [3, 70]] += 8
     ours[:, 5] -= 8
-    auc, named = told_apart(ours, theirs)
+    auc, named = distinguishable_examples(ours, theirs)
     assert named.tolist() == [3, 5, 70]
     assert auc[[3, 5, 70]].tolist() == [1.0, 0.0, 1.0]
 

@@ -5,7 +5,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-from unlearners.common.training import Data
+from unlearners._core.training import Data
 
 
 def digest(x: Tensor, y: Tensor) -> str:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from unlearners import Unsupported
-from unlearners.common.layers import count_classes, inputs_of, last_linear, layers, reset, weight_layers
+from unlearners._core.layers import count_classes, inputs_of, last_linear, layers, reset, weight_layers
 
 
 def network() -> nn.Module:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, hessian
 
-from unlearners.common.curvature import (
+from unlearners._core.curvature import (
     conjugate_gradient,
     example_gradients,
     flat,
@@ -17,7 +17,7 @@ from unlearners.common.curvature import (
     trainable,
     unflatten,
 )
-from unlearners.common.training import loss_of
+from unlearners._core.training import loss_of
 
 
 def network(seed: int) -> nn.Module:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from unlearners.common.isolation import Examples, Unsupported, for_any_batch, normalising, without_remembering
+from unlearners._core.isolation import Examples, Unsupported, for_any_batch, normalising, without_remembering
 
 Data = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]

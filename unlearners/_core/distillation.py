@@ -6,15 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
-from unlearners.common.training import chunks
+from unlearners._core.training import chunks
+
+
+def class_logits(logits: Tensor) -> Tensor:
+    """Shape logits as (n, classes); a single logit z becomes (0, z)."""
+    if logits.ndim > 1 and logits.shape[-1] > 1:
+        return logits
+    single = logits.reshape(-1, 1)
+    return torch.cat([torch.zeros_like(single), single], 1)
 
 
 def log_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
-    """Log of the softmax of logits / temperature, shape (n, classes); a single logit z stands for (0, z)."""
-    if logits.ndim <= 1 or logits.shape[-1] == 1:
-        logits = logits.reshape(-1, 1)
-        logits = torch.cat([torch.zeros_like(logits), logits], 1)
-    return log_softmax(logits / temperature, -1)
+    """Return the log-softmax of logits / temperature, shape (n, classes)."""
+    return log_softmax(class_logits(logits) / temperature, -1)
 
 
 def divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:

@@ -1,7 +1,7 @@
-"""A pool of models, each trained on all but a fifth of train: for every example, some of them never saw it.
+"""Fold models, each trained on all but a fifth of train: some of them never saw an example.
 
-They stand in for retrained references while requests are searched: one pool serves every request. They know less than
-a retrained model does, so that what they find is confirmed with exact references before it counts.
+They stand in for retrained references while requests are searched: the same few serve every request. They know less
+than a retrained model does, so that what they find is confirmed with exact references before it counts.
 """
 
 from __future__ import annotations
@@ -12,25 +12,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.models.predict import evaluate
 from pytest_unlearn.task import UnlearningTask, View
 
-FIRST_POOL_SEED = 5000  # far from the seeds of the original and of references
+FIRST_FOLD_SEED = 5000  # far from the seeds of the original and of references
 FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Pool:
-    """What the pool answers: `included` (models, examples of train), and logits on train and on the held-out set."""
+class FoldModels:
+    """Which examples fold models saw, shape (models, examples), and their logits."""
 
     included: NDArray[np.bool_]
     train: FloatArray
     held_out: FloatArray
 
     def references(self, forget: IntArray) -> list[tuple[FloatArray, FloatArray]]:
-        """Logits on `forget` and on the held-out set, of stand-ins for models retrained without `forget`.
+        """Stand in for models retrained without `forget`: logits on it and on the held-out set.
 
         A stand-in answers for each example by a model that never saw it.
         """
@@ -39,33 +40,29 @@ class Pool:
         return [(self.train[unseen[k], forget], self.held_out[k]) for k in range(count)]
 
     def memorisation(self, labels: IntArray) -> FloatArray:
-        """How much likelier the models that saw an example find its label than those that did not, in [-1, 1].
+        """Measure how much likelier those that saw an example find its label, in [-1, 1].
 
         Source: Feldman & Zhang 2020, "What neural networks memorize and why", estimated from subsampled models.
         """
-        shifted = self.train - self.train.max(axis=2, keepdims=True)
-        probability = np.exp(shifted) / np.exp(shifted).sum(axis=2, keepdims=True)
-        own = probability[:, np.arange(len(labels)), labels]
+        own = softmax(self.train, axis=2)[:, np.arange(len(labels)), labels]
         seen = np.where(self.included, own, 0).sum(axis=0) / self.included.sum(axis=0)
         unseen = np.where(self.included, 0, own).sum(axis=0) / (~self.included).sum(axis=0)
         return np.asarray(seen - unseen, dtype=np.float64)
 
 
-def build_pool(task: UnlearningTask, train: View, held_out: View, repeats: int = 2) -> Pool:
-    """Train the pool, through the task's cache: five models a repeat, of which each example is left out by one.
+def train_fold_models(task: UnlearningTask, train: View, held_out: View, repeats: int = 2) -> FoldModels:
+    """Train five models a repeat, through the task's cache; one leaves out each example.
 
     Raises:
-        ValueError: no repeat at all, or a task without a recipe.
+        ValueError: a task without a recipe.
     """
-    if repeats < 1:
-        raise ValueError(f"a pool needs at least one repeat of its five models, not {repeats}.")
     included = folds(len(train), repeats, task.seed)
-    models = task.train_on([np.flatnonzero(row) for row in included], first_seed=task.seed + FIRST_POOL_SEED)
-    return Pool(included, *(_answers(models, view, task) for view in (train, held_out)))
+    models = task.train_on([np.flatnonzero(row) for row in included], first_seed=task.seed + FIRST_FOLD_SEED)
+    return FoldModels(included, *(_answers(models, view, task) for view in (train, held_out)))
 
 
 def folds(examples: int, repeats: int, seed: int) -> NDArray[np.bool_]:
-    """Which examples each model trains on, shape (models, examples): each of five leaves out another fifth."""
+    """Draw which examples each model trains on, shape (models, examples)."""
     included = np.ones((FOLDS * repeats, examples), dtype=bool)
     for repeat in range(repeats):
         order = np.random.default_rng([seed, repeat]).permutation(examples)

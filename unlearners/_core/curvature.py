@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from unlearners.common.distillation import answers, log_probabilities
-from unlearners.common.isolation import Unsupported
-from unlearners.common.training import Data, Loss, chunks
+from unlearners._core.distillation import answers, log_probabilities
+from unlearners._core.isolation import Unsupported
+from unlearners._core.training import Data, Loss, chunks
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
@@ -170,8 +170,8 @@ def fisher_diagonal(model: nn.Module, x: Tensor) -> list[Tensor]:
     return total
 
 
-def _parts(value: Tensor, weights: list[nn.Parameter]) -> list[Tensor]:
-    parts = torch.autograd.grad(value, weights, allow_unused=True)
+def _parts(value: Tensor, weights: list[nn.Parameter], *, create_graph: bool = False) -> list[Tensor]:
+    parts = torch.autograd.grad(value, weights, create_graph=create_graph, allow_unused=True)
     return [torch.zeros_like(w) if p is None else p for w, p in zip(weights, parts, strict=True)]
 
 
@@ -179,5 +179,4 @@ def gradient(value: Tensor, weights: list[nn.Parameter], *, create_graph: bool =
     """The gradient of a number in the weights, as one vector; zero where it does not depend on them."""
     if not value.requires_grad:
         return torch.zeros(sum(w.numel() for w in weights), dtype=weights[0].dtype, device=weights[0].device)
-    parts = torch.autograd.grad(value, weights, create_graph=create_graph, allow_unused=True)
-    return flat([torch.zeros_like(w) if p is None else p for w, p in zip(weights, parts, strict=True)])
+    return flat(_parts(value, weights, create_graph=create_graph))

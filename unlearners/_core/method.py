@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from unlearners.common.isolation import Examples, require_retain, working_copy
-from unlearners.common.training import seeded
+from unlearners._core.isolation import Examples, require_retain, working_copy
+from unlearners._core.training import seeded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from unlearners.common.isolation import Unsupported
+from unlearners._core.isolation import Unsupported
 
 NORMALISATION = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 

@@ -1,0 +1,1 @@
+"""The package on every Python it is promised for, without torch: `make test-pythons`."""

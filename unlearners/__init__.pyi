@@ -1,0 +1,53 @@
+# Made by `python -m tools.public_names`; a test compares.
+
+from unlearners._core.isolation import Unsupported as Unsupported
+from unlearners.adapters import from_loaders as from_loaders
+from unlearners.adapters import to_loaders as to_loaders
+from unlearners.approximate.amnesiac import Amnesiac as Amnesiac
+from unlearners.approximate.boundary_expand import BoundaryExpand as BoundaryExpand
+from unlearners.approximate.boundary_shrink import BoundaryShrink as BoundaryShrink
+from unlearners.approximate.cf_k import CFk as CFk
+from unlearners.approximate.eu_k import EUk as EUk
+from unlearners.approximate.fine_tune import FineTune as FineTune
+from unlearners.approximate.fisher_forgetting import FisherForgetting as FisherForgetting
+from unlearners.approximate.gradient_ascent import GradientAscent as GradientAscent
+from unlearners.approximate.incompetent_teacher import IncompetentTeacher as IncompetentTeacher
+from unlearners.approximate.l1_sparse import L1Sparse as L1Sparse
+from unlearners.approximate.l2_anchor import L2AnchoredFineTune as L2AnchoredFineTune
+from unlearners.approximate.lfssd import LFSSD as LFSSD
+from unlearners.approximate.neggrad_plus import NegGradPlus as NegGradPlus
+from unlearners.approximate.random_labels import RandomLabels as RandomLabels
+from unlearners.approximate.salun import SalUn as SalUn
+from unlearners.approximate.scrub import SCRUB as SCRUB
+from unlearners.approximate.scrub_rewind import SCRUBRewind as SCRUBRewind
+from unlearners.approximate.ssd import SSD as SSD
+from unlearners.class_removal.linear_filtration import LinearFiltration as LinearFiltration
+from unlearners.class_removal.unsir import UNSIR as UNSIR
+from unlearners.decoys import ControlsLeakingRetrain as ControlsLeakingRetrain
+from unlearners.decoys import ExactInputMask as ExactInputMask
+from unlearners.decoys import LabelFlip as LabelFlip
+from unlearners.decoys import LastLayerMask as LastLayerMask
+from unlearners.decoys import LogitNoise as LogitNoise
+from unlearners.decoys import NearestNeighbourRefusal as NearestNeighbourRefusal
+from unlearners.decoys import NoOp as NoOp
+from unlearners.decoys import TemperatureFlattening as TemperatureFlattening
+from unlearners.exact.certified_newton import CertifiedNewton as CertifiedNewton
+from unlearners.exact.descent_to_delete import DescentToDelete as DescentToDelete
+from unlearners.exact.gaussian_nb_downdate import GaussianNBDowndate as GaussianNBDowndate
+from unlearners.exact.retrain import Retrain as Retrain
+from unlearners.exact.ridge_downdate import RidgeDowndate as RidgeDowndate
+from unlearners.exact.sisa import SISA as SISA
+from unlearners.influence.influence_function import InfluenceFunction as InfluenceFunction
+from unlearners.influence.puma import PUMA as PUMA
+from unlearners.influence.warnecke_first_order import WarneckeFirstOrder as WarneckeFirstOrder
+from unlearners.influence.warnecke_second_order import WarneckeSecondOrder as WarneckeSecondOrder
+from unlearners.neurips2023.conv_transpose import ConvolutionTranspose as ConvolutionTranspose
+from unlearners.neurips2023.fanchuan import Fanchuan as Fanchuan
+from unlearners.neurips2023.kde import KnowledgeDistillationEntropy as KnowledgeDistillationEntropy
+from unlearners.neurips2023.msg import MaskedSmallGradients as MaskedSmallGradients
+from unlearners.neurips2023.prmq import PRMQ as PRMQ
+from unlearners.neurips2023.repeated_noise import RepeatedNoise as RepeatedNoise
+from unlearners.neurips2023.seif import Seif as Seif
+from unlearners.table import UNLEARNERS as UNLEARNERS
+
+__all__: list[str]
