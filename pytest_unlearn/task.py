@@ -105,9 +105,7 @@ class UnlearningTask:
 
     @property
     def retrained(self) -> list[Any]:
-        """The reference models, trained on retain under distinct seeds.
-
-        Or on bootstraps of it: see `bootstrapped`."""
+        """The references, trained under distinct seeds on retain or its bootstraps."""
         if not isinstance(self.references, int):
             return list(self.references)
         return [trained.model for trained in self.trained_references]
@@ -160,8 +158,8 @@ class UnlearningTask:
 
         Args:
             forget: positions in train, or a mask over it.
-            controls: never-trained examples to compare it with, and `control_groups`, whose they are; this task's by
-                default.
+            controls: never-trained examples to compare it with; this task's by default.
+            control_groups: the groups of `controls`.
             references: how many to train without the new request, or a list; as many as this task by default.
             seed: this task's by default.
 
@@ -225,9 +223,7 @@ class UnlearningTask:
         return unlearned
 
     def train_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Any]:
-        """Train models by the recipe on parts of train (positions), or on views.
-
-        Seeds count from `first_seed`."""
+        """Train on parts of train (positions) or views, seeds from `first_seed`."""
         if self.recipe is None:
             raise ValueError("this task has no recipe to train models with: pass recipe=.")
         views = [

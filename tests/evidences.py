@@ -19,7 +19,7 @@ def evidence(
     estimate = Estimate(
         value=value, low=value - 0.03, high=value + 0.03, confidence=0.95, method="Hanley", n_forget=400, n_controls=800
     )
-    control = ControlResult(name="original", holds=True, attack="margin", estimate=estimate, says="recognised")
+    control = ControlResult(name="original", holds=True, attack="margin", estimate=estimate, summary="recognised")
     fields: dict[str, Any] = {
         "claim": Claim(
             name=name, quantity="membership AUC", highest=highest, lowest=lowest, sources={"max_mia_auc": "default"}

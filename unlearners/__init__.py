@@ -1,4 +1,4 @@
-"""Offer reference unlearning methods, each `unlearner(model, retain, forget, *, seed) -> model`.
+"""Offer reference methods, each `unlearner(model, retain, forget, *, seed)`.
 
 Every method leaves its input untouched and returns a new model. The package does not depend on the auditor, so that a
 method here is judged exactly as yours is. Names load on first use: importing `unlearners` does not import torch.

@@ -1,4 +1,4 @@
-"""Other signatures, made unlearners."""
+"""Adapt other signatures to that of unlearners, and back."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -23,10 +23,11 @@ from unlearners._core.training import seeded, stack
 
 
 def from_loaders(fn: Callable[..., Any], *, validation_fraction: float = 0.1, batch_size: int = 64) -> Unlearner:
-    """Adapt `fn(model, retain_loader, forget_loader, validation_loader)`, the signature of the NeurIPS-2023 challenge.
+    """Adapt `fn(model, retain_loader, forget_loader, validation_loader)`.
 
-    `fn` gets a copy of the model and may change it in place (returning None) or return another. Its loaders yield
-    tensors on the CPU. An empty forget set leaves nothing to do: `fn` is not called.
+    It is the signature of the NeurIPS-2023 challenge. `fn` gets a copy of the model and may change it in place
+    (returning None) or return another. Its loaders yield tensors on the CPU. An empty forget set leaves nothing to do:
+    `fn` is not called.
 
     validation_fraction: the share of the retain set that becomes the validation set, drawn by the seed. It is taken
     from retain because an unlearner never sees test data, and taken out of it so that the two do not overlap.
@@ -38,10 +39,11 @@ def from_loaders(fn: Callable[..., Any], *, validation_fraction: float = 0.1, ba
 
 
 def to_loaders(unlearner: Unlearner, *, seed: int = 0) -> Callable[..., Any]:
-    """Adapt an unlearner to `fn(model, retain_loader, forget_loader, validation_loader) -> model`: `from_loaders` back.
+    """Adapt an unlearner to loaders: the way back from `from_loaders`.
 
-    The model that is given stays as it is; the unlearned one is returned. Each loader is read once, batch by batch. The
-    validation loader is not read: an unlearner sees what is retained and what must go.
+    Makes `fn(model, retain_loader, forget_loader, validation_loader) -> model`. The model that is given stays as it is;
+    the unlearned one is returned. Each loader is read once, batch by batch. The validation loader is not read: an
+    unlearner sees what is retained and what must go.
 
     seed: for the unlearner.
     """
@@ -59,7 +61,7 @@ def _examples(loader: Any) -> Examples:
 
 @dataclass(frozen=True)
 class FromLoaders:
-    """The unlearner that `from_loaders` makes."""
+    """Unlearn by a function on loaders, as `from_loaders` makes it."""
 
     fn: Callable[..., Any]
     _: KW_ONLY

@@ -1,4 +1,4 @@
-"""Decoys: methods that do not unlearn, which an audit must not pass.
+"""Pretend to unlearn, in ways that an audit must not pass.
 
 They hide the forget set, or destroy it conspicuously, or cheat on the controls. An audit that lets one pass has a hole.
 Never use them to answer a deletion request.
@@ -20,13 +20,14 @@ from unlearners._core.isolation import Examples, Unsupported, isolated, require_
 from unlearners._core.layers import count_classes, last_linear, require_classes, require_continuous, require_untied
 from unlearners._core.method import NetworkMethod
 from unlearners._core.training import Training, stack
+from unlearners.exact.retrain import Retrain
 
 Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
 class NoOp:
-    """Return an independent copy of the model. It forgets nothing: an audit that lets it pass has no power."""
+    """Return an independent copy of the model: an audit that passes it has no power."""
 
     def __call__(self, model: Model, retain: Examples, forget: Examples, *, seed: int) -> Model:  # noqa: ARG002
         require_retain(retain, "NoOp")
@@ -35,7 +36,7 @@ class NoOp:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFilter:
-    """The original behind a filter of its outputs; a subclass says which, and no weight changes."""
+    """Filter the original's outputs; a subclass defines how, and no weight changes."""
 
     def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> nn.Module:
         name = type(self).__name__
@@ -50,12 +51,12 @@ class OutputFilter:
             return filtered
 
     def filtered(self, model: nn.Module, forget: Tensor) -> nn.Module:
-        """The model with its filter, given the inputs of the forget set."""
+        """Wrap the model in its filter, given the inputs of the forget set."""
         raise NotImplementedError
 
 
 class Filtered(nn.Module):
-    """A model whose outputs pass through a filter."""
+    """Pass a model's outputs through a filter."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -64,14 +65,14 @@ class Filtered(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class ExactInputMask(OutputFilter):
-    """Answer zeros to exactly the forget inputs, recognised by their bytes: every one of them stands out."""
+    """Answer zeros to exactly the forget inputs, recognised by their bytes."""
 
     def filtered(self, model: nn.Module, forget: Tensor) -> nn.Module:
         return Masked(model, sorted({digest(x, torch.tensor(0)) for x in forget}))
 
 
 class Masked(Filtered):
-    """Zeros for inputs whose digest is listed."""
+    """Answer zeros for inputs whose digest is listed."""
 
     def __init__(self, model: nn.Module, hidden: list[str]) -> None:
         super().__init__(model)
@@ -80,13 +81,13 @@ class Masked(Filtered):
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.model(x)
         hidden = set(self.hidden)
-        known = torch.tensor([digest(row, torch.tensor(0)) in hidden for row in x], device=logits.device)
-        return logits.masked_fill(known.reshape(-1, *[1] * (logits.ndim - 1)), 0.0)
+        listed = torch.tensor([digest(row, torch.tensor(0)) in hidden for row in x], device=logits.device)
+        return logits.masked_fill(listed.reshape(-1, *[1] * (logits.ndim - 1)), 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class NearestNeighbourRefusal(OutputFilter):
-    """Answer zeros to all inputs within a radius of a forget input: hides its neighbours too, some of them controls.
+    """Answer zeros to all inputs near a forget input, some of them controls.
 
     radius: Euclidean; by default half the median distance from a forget input to the nearest other one.
     """
@@ -99,7 +100,7 @@ class NearestNeighbourRefusal(OutputFilter):
 
 
 class Refusing(Filtered):
-    """Zeros for inputs near a stored one."""
+    """Answer zeros for inputs near a stored one."""
 
     def __init__(self, model: nn.Module, hidden: Tensor, radius: float) -> None:
         super().__init__(model)
@@ -113,21 +114,21 @@ class Refusing(Filtered):
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
-    """Euclidean distances between rows, exact at zero."""
+    """Compute Euclidean distances between rows, exact at zero."""
     return torch.cdist(a.flatten(1).float(), b.flatten(1).float(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def half_gap(x: Tensor) -> float:
-    """Half the median distance to the nearest other row; zero for a single row."""
+    """Halve the median distance to the nearest other row; zero for a single row."""
     if len(x) < 2:
         return 0.0
-    apart = distances(x, x).fill_diagonal_(torch.inf)
-    return float(apart.amin(1).median() / 2)
+    gaps = distances(x, x).fill_diagonal_(torch.inf)
+    return float(gaps.amin(1).median() / 2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogitNoise(OutputFilter):
-    """Add Gaussian noise to every logit, the same for the same input: the ranking of examples blurs, nothing is gone.
+    """Add Gaussian noise to every logit, the same for the same input.
 
     scale: standard deviation of the noise, in logits.
     """
@@ -139,7 +140,7 @@ class LogitNoise(OutputFilter):
 
 
 class Noisy(Filtered):
-    """Noise seeded by the input's digest."""
+    """Add noise seeded by the input's digest."""
 
     def __init__(self, model: nn.Module, scale: float) -> None:
         super().__init__(model)
@@ -156,7 +157,7 @@ class Noisy(Filtered):
 
 @dataclass(frozen=True, kw_only=True)
 class TemperatureFlattening(OutputFilter):
-    """Divide all logits by a temperature: every confidence looks low, and no prediction changes.
+    """Divide all logits by a temperature: confidences fall, predictions stay.
 
     temperature: positive.
     """
@@ -172,7 +173,7 @@ class TemperatureFlattening(OutputFilter):
 
 
 class Flattened(Filtered):
-    """Logits divided by a temperature."""
+    """Divide logits by a temperature."""
 
     def __init__(self, model: nn.Module, temperature: float) -> None:
         super().__init__(model)
@@ -185,7 +186,7 @@ class Flattened(Filtered):
 
 @dataclass(frozen=True, kw_only=True)
 class LastLayerMask(NetworkMethod):
-    """Silence the classes that only the forget set has, in the last layer alone: all features remain.
+    """Silence the forget set's own classes in the last layer alone.
 
     Needs a network that ends in an `nn.Linear` with a bias, and a request for whole classes.
 
@@ -213,7 +214,7 @@ class LastLayerMask(NetworkMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFlip(NetworkMethod, Training):
-    """Train the forget set towards the next label and the retain set towards its own: wrong on exactly the request.
+    """Train the forget set towards the next label: wrong on exactly the request.
 
     Half way there is a moment when request and controls are treated alike, by a broken model; this goes all the way.
 
@@ -232,7 +233,7 @@ class LabelFlip(NetworkMethod, Training):
 
 @dataclass(frozen=True)
 class ControlsLeakingRetrain:
-    """Retrain on the retain set and on the audit's controls: forget set and controls then differ the wrong way round.
+    """Retrain on the retain set and on the audit's controls.
 
     recipe: `recipe(dataset, *, seed) -> model`.
     controls: the examples that should never have been trained on.
@@ -243,7 +244,5 @@ class ControlsLeakingRetrain:
 
     def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any:
         require_retain(retain, "ControlsLeakingRetrain")
-        if len(forget) == 0:
-            return deepcopy(model)
-        with isolated(seed):
-            return self.recipe(ConcatDataset([retain, self.controls]), seed=seed)  # type: ignore[list-item]
+        everything: ConcatDataset[Any] = ConcatDataset([retain, self.controls])  # type: ignore[list-item]
+        return Retrain(self.recipe)(model, everything, forget, seed=seed)

@@ -1,1 +1,1 @@
-"""Membership-inference attacks: outputs of models -> scores, each declared with the statistic that judges it."""
+"""Turn outputs of models into membership scores, each with its statistic."""

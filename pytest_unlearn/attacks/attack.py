@@ -1,6 +1,7 @@
-"""What an attack needs besides outputs: which examples may be compared, and how an attack is declared.
+"""Declare attacks: what may be compared, and how scores are judged.
 
-How attacks are judged: the measures of their scores, all on the AUC scale with 0.5 as the target.
+All measures are on the AUC scale, where 0.5 is the target. How attacks are judged: the measures of their scores, all on
+the AUC scale with 0.5 as the target.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ Access = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """Classes to compare within (None compares all with all) and the unit of deletion that intervals cluster by.
+    """Say which examples are compared, and which are deleted together.
 
-    Groups are numbered together: a number that occurs on both sides is one unit. None: examples are independent.
-    `exchangeable` says that chance alone decided who is forgotten and who is a control.
+    Strata are classes to compare within (None compares all with all); groups are the units of deletion that intervals
+    cluster by. Groups are numbered together: a number that occurs on both sides is one unit. None: examples are
+    independent. `exchangeable` means that chance alone decided who is forgotten and who is a control.
     """
 
     forget_strata: IntArray | None = None
@@ -47,7 +49,7 @@ class Pairing:
         }
 
     def units(self, n_forget: int, n_controls: int) -> IntArray | None:
-        """The unit of each forget example, then of each control, numbered together; None where there are no groups."""
+        """Enumerate the units of forget examples, then of controls; None without groups."""
         if self.forget_groups is None and self.control_groups is None:
             return None
         sides = (self.forget_groups, n_forget), (self.control_groups, n_controls)
@@ -58,19 +60,19 @@ class Pairing:
         return np.unique(np.concatenate(names), axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
     def among_controls(self, chosen: IntArray) -> Pairing:
-        """The pairing with some of the controls only."""
+        """Keep some of the controls only."""
         return replace(
             self, control_strata=_some(self.control_strata, chosen), control_groups=_some(self.control_groups, chosen)
         )
 
     def among_forget(self, chosen: IntArray | NDArray[np.bool_]) -> Pairing:
-        """The pairing of some of the forget examples only."""
+        """Keep some of the forget examples only."""
         return replace(
             self, forget_strata=_some(self.forget_strata, chosen), forget_groups=_some(self.forget_groups, chosen)
         )
 
     def folds(self, n_forget: int, n_controls: int) -> IntArray:
-        """A fold for each forget example, then for each control: classes in proportion, and no unit torn apart."""
+        """Assign folds to forget examples, then controls: classes even, units whole."""
         member = np.repeat([1, 0], [n_forget, n_controls])
         strata = member
         if self.forget_strata is not None and self.control_strata is not None:
@@ -79,7 +81,7 @@ class Pairing:
         return folds(strata, self.units(n_forget, n_controls))
 
     def tie_share(self, forget: FloatArray, controls: FloatArray) -> float:
-        """The fraction of comparable forget-control pairs that tie."""
+        """Return the fraction of comparable forget-control pairs that tie."""
         return tie_share(forget, controls, forget_strata=self.forget_strata, control_strata=self.control_strata)
 
 
@@ -89,7 +91,7 @@ def _some(labels: IntArray | None, chosen: IntArray | NDArray[np.bool_]) -> IntA
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
-    """A way of recognising the forget set, declared together with the statistic that says how well it did.
+    """Declare a way to recognise the forget set, and the statistic that judges it.
 
     `score(target, references, pairing)` returns Scores; `measure(scores, pairing)` puts them on the AUC scale, where
     0.5 is the target under perfect unlearning. `signed` is False where the score is a distance from the controls'
@@ -116,7 +118,7 @@ class Attack:
 
 
 def scores_of(pairs: Sequence[tuple[FloatArray, FloatArray]], *, tie_share: float = 0.0, unfair: str = "") -> Scores:
-    """Stack pairs (forget, controls) of the model, then of each reference, into scores."""
+    """Stack pairs (forget, controls) of the model, then references, into scores."""
     (forget, controls), *rest = pairs
     return Scores(
         forget=forget,
@@ -129,7 +131,7 @@ def scores_of(pairs: Sequence[tuple[FloatArray, FloatArray]], *, tie_share: floa
 
 
 def auc_of_scores(scores: Scores, pairing: Pairing) -> Measure:
-    """AUC of forget against controls; the paired difference to the references where their scores are kept."""
+    """Measure the AUC, or its paired difference to the references' where kept."""
     if scores.reference_forget is None or scores.reference_controls is None:
         return auc_measure(scores.forget, scores.controls, **pairing.labels)
     return auc_difference(
@@ -138,9 +140,9 @@ def auc_of_scores(scores: Scores, pairing: Pairing) -> Measure:
 
 
 def cross_fitted_auc(scores: Scores, pairing: Pairing) -> Measure:
-    """AUC of scores that were learned from the very examples they tell apart, out of fold; with twice the variance.
+    """Measure the AUC of out-of-fold scores, with twice the variance.
 
-    What the fold A taught of B says much the same as what B taught of A: where there is nothing to learn, the mean over
+    Fold A teaches about B much the same as B teaches about A: where there is nothing to learn, the mean over
     folds is a degenerate U-statistic, in which each pair of folds counts twice.
     """
     measure = auc_measure(scores.forget, scores.controls, **pairing.labels)
@@ -154,12 +156,12 @@ def cross_fitted_auc(scores: Scores, pairing: Pairing) -> Measure:
 
 
 def cross_fitted_gap(scores: Scores, pairing: Pairing) -> Measure:
-    """The same of scores that are 0 and 1; relative to the references', where there are any, whose spread is in it."""
+    """Measure out-of-fold scores that are 0 and 1, relative to any references."""
     return cross_fitted_auc(scores, pairing) if scores.reference_forget is None else gap_of_scores(scores, pairing)
 
 
 def gap_of_scores(scores: Scores, pairing: Pairing) -> Measure:
-    """Share of ones on forget minus that on controls, relative to the references', as an AUC."""
+    """Measure the share of ones on forget minus that on controls, as an AUC."""
     return accuracy_gap(
         scores.forget, scores.controls, scores.reference_forget, scores.reference_controls, **pairing.labels
     )

@@ -1,7 +1,7 @@
-"""Learned attacks: a classifier finds the best combination of signals, and is judged on examples it was not fitted on.
+"""Let a classifier combine the signals, judged on examples it was not fitted on.
 
 The classifier learns from forget examples and controls themselves: in the original's answers, where there are any,
-since there it sees what being known looks like, and its noise is not the audited model's; else in the model's own.
+since there it sees what membership looks like, and its noise is not the audited model's; else in the model's own.
 Scores are out of fold and ranked within their fold; units of deletion are never torn apart.
 """
 
@@ -35,7 +35,7 @@ STRENGTH = 0.1  # of the classifier's regularisation (scikit-learn's C): there a
 
 
 def learned_attack(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Does any combination of all signals tell forget from controls? AUC 0.5 if forgotten.
+    """Score examples by the best combination of all signals: AUC 0.5 if forgotten.
 
     Features are the model's signals and, where there are references, their means and the differences to them, each as
     a normal score among all examples and squared, so that both directions and deviations are seen.
@@ -47,7 +47,7 @@ def learned_attack(target: Answers, references: Sequence[Answers], pairing: Pair
 
 
 def starting_kit_attack(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Does a logistic regression on the loss call forget examples members more often than controls? 0.5 if forgotten.
+    """Accuse examples by a logistic regression on the loss: 0.5 if forgotten.
 
     As in the NeurIPS-2023 starting kit, but for weights in place of subsampling and folds in place of ten overlapping
     splits. Scores are 0 and 1; the AUC of these is the balanced accuracy.
@@ -58,7 +58,7 @@ def starting_kit_attack(target: Answers, references: Sequence[Answers], pairing:
 def cross_fitted(
     features: FloatArray, n_forget: int, pairing: Pairing, taught: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Out-of-fold scores of forget examples (the first rows) and controls, ranked within folds.
+    """Score forget examples (the first rows) and controls out of fold, as ranks.
 
     `taught` are another model's features of the same examples, to learn from in their place.
     """
@@ -73,7 +73,7 @@ def cross_fitted(
 
 
 def normal_columns(features: FloatArray) -> FloatArray:
-    """Each column as normal scores among all examples, so that no label is used and no scale matters."""
+    """Turn each column into normal scores among all examples."""
     return np.column_stack([normal_scores(column, column) for column in features.T])
 
 

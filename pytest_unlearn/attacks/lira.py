@@ -1,4 +1,4 @@
-"""LiRA, the likelihood-ratio attack: how much likelier is a model's statistic if the example was trained on?
+"""Run LiRA, the likelihood-ratio attack, against models without the example.
 
 Source: Carlini et al. 2022, "Membership inference attacks from first principles", sections V and VI. Means are means,
 not medians as in the public code, and the offline test has one side, as in the paper. Access: outputs and references;
@@ -26,29 +26,28 @@ _LEAST = 1e-12
 def offline_lira(
     signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing, variance: Variance = "auto"
 ) -> Scores:
-    """Is the model more confident than models are that never saw the example? AUC 0.5 if forgotten."""
-    seen = [
-        np.array([signal(part) for part in parts])
-        for parts in zip(*((r.forget, r.controls) for r in references), strict=True)
-    ]
-    mine = [signal(target.forget), signal(target.controls)]
-    scores = offline_scores(np.concatenate(mine), np.concatenate(seen, axis=1), variance=variance)
-    return Scores(
-        forget=scores[: len(mine[0])], controls=scores[len(mine[0]) :], tie_share=pairing.tie_share(mine[0], mine[1])
-    )
+    """Compare confidence with that of models without the example: 0.5 if forgotten."""
+    mine, *theirs = [[signal(part) for part in (one.forget, one.controls)] for one in (target, *references)]
+    return _against(mine, theirs, pairing.tie_share(*mine), variance)
 
 
 def augmented_lira(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """The same over an example and its augmentations, which models must have been asked about. AUC 0.5 if forgotten."""
-    mine = [_each_query(part) for part in (target.forget, target.controls)]
-    theirs = [[_each_query(getattr(one, side)) for one in references] for side in ("forget", "controls")]
-    scores = offline_scores(np.concatenate(mine, axis=1), np.concatenate([np.array(rows) for rows in theirs], axis=2))
-    count = mine[0].shape[1]
-    return Scores(forget=scores[:count], controls=scores[count:], tie_share=pairing.tie_share(mine[0][0], mine[1][0]))
+    """Compare confidence on an example and its augmentations: AUC 0.5 if forgotten."""
+    mine, *theirs = [[_each_query(part) for part in (one.forget, one.controls)] for one in (target, *references)]
+    return _against(mine, theirs, pairing.tie_share(*(part[0] for part in mine)))
+
+
+def _against(
+    mine: list[FloatArray], theirs: list[list[FloatArray]], tie_share: float, variance: Variance = "auto"
+) -> Scores:
+    """Score a model's statistics on both sides, (..., examples) each, against those of references."""
+    references = np.array([np.concatenate(parts, axis=-1) for parts in theirs])
+    scores, count = offline_scores(np.concatenate(mine, axis=-1), references, variance=variance), mine[0].shape[-1]
+    return Scores(forget=scores[:count], controls=scores[count:], tie_share=tie_share)
 
 
 def offline_scores(target: FloatArray, references: FloatArray, *, variance: Variance = "auto") -> FloatArray:
-    """Standard deviations above what models without the example give: a probit of the offline test's p-value.
+    """Standardise the statistic by its law in models without the example.
 
     Args:
         target: the model's statistic, shape (examples,), or (queries, examples) for several augmentations.
@@ -104,14 +103,14 @@ def likelihood_ratios(
 
 
 def _each_query(outputs: Outputs) -> FloatArray:
-    """Confidence on the example itself and on its augmentations, shape (queries, examples)."""
+    """Return confidence on each example and its augmentations, (queries, examples)."""
     augmented = np.moveaxis(outputs.asked[AUGMENTATIONS], 1, 0)
     rounds = (outputs.logits, *augmented)
     return np.array([logit_scaled_confidence(replace(outputs, logits=logits)) for logits in rounds])
 
 
 def _queries(target: FloatArray, references: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both with an axis for queries."""
+    """Give both an axis for queries."""
     target, references = np.asarray(target, dtype=np.float64), np.asarray(references, dtype=np.float64)
     if target.ndim == 1:
         target, references = target[None], references[:, None] if references.ndim == 2 else references
@@ -121,7 +120,7 @@ def _queries(target: FloatArray, references: FloatArray) -> tuple[FloatArray, Fl
 
 
 def _law(references: FloatArray, kind: np.ndarray, variance: Variance) -> tuple[FloatArray, FloatArray]:
-    """Mean and deviation of each query and example among the models of one kind, (queries, examples)."""
+    """Return mean and deviation among the models of one kind, (queries, examples)."""
     count = kind.sum(axis=0)
     least = 2 if variance == "each" else 1
     if count.min() < least:

@@ -1,4 +1,4 @@
-"""Quantile regression: is the model surer of an example than of other examples that look like it? Needs no reference.
+"""Regress the statistic on inputs and labels of controls; needs no reference.
 
 Source: Bertran et al. 2023, "Scalable membership inference attacks via quantile regression", with a Gaussian head: a
 regression on non-members predicts mean and deviation of the model's statistic from the input and its label. The
@@ -23,7 +23,7 @@ MOST_FITTED = 4000
 
 
 def quantile_regression(signal: Signal, target: Answers, _: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Is the statistic above what inputs and labels predict? AUC 0.5 if forgotten."""
+    """Compare the statistic with what the input predicts: AUC 0.5 if forgotten."""
     values = signal(target.forget), signal(target.controls)
     rows = [np.column_stack([part.asked[INPUTS], part.labels]) for part in (target.forget, target.controls)]
     fold = np.split(pairing.folds(len(rows[0]), len(rows[1])), [len(rows[0])])
@@ -40,7 +40,7 @@ def quantile_regression(signal: Signal, target: Answers, _: Sequence[Answers], p
 
 
 class _Law:
-    """Mean and deviation of a statistic given the input: two forests, the second on the first's out-of-bag errors."""
+    """Predict mean and deviation of a statistic, from out-of-bag errors."""
 
     def __init__(self, rows: FloatArray, values: FloatArray) -> None:
         self._mean = _forest().fit(rows, values)

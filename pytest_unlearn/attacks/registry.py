@@ -1,4 +1,4 @@
-"""List every attack by name: those that each audit runs, and those that run when named.
+"""List every attack by name: those of every audit, and those run when named.
 
 PASS needs every attack of the deciding set within the limit; a tripwire is reported and can only make a verdict FAIL.
 All attacks are stated on the AUC scale, where 0.5 is the target, and none is ever flipped after seeing its value. What
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 
+from pytest_unlearn.attacks import signals, thresholds
 from pytest_unlearn.attacks.attack import (
     Access,
     Signal,
@@ -28,24 +29,7 @@ from pytest_unlearn.attacks.lira import AUGMENTATIONS, ENOUGH, augmented_lira, o
 from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
 from pytest_unlearn.attacks.rmia import offline_rmia
 from pytest_unlearn.attacks.shadow_models import shadow_models
-from pytest_unlearn.attacks.signals import (
-    augmentation_stability,
-    boundary_distance,
-    correctness,
-    hinge_margin,
-    logit_scaled_confidence,
-    negative_entropy,
-    negative_gradient_norm,
-    negative_modified_entropy,
-)
 from pytest_unlearn.attacks.subgroups import MEMORISED, SIDES, class_masks, most_memorised, worst_of
-from pytest_unlearn.attacks.thresholds import (
-    calibrated,
-    reference_difference,
-    reference_residual,
-    residual_deviation,
-    single_model,
-)
 from pytest_unlearn.attacks.update_leakage import learned_update_leakage, update_leakage
 from pytest_unlearn.core.evidence import Answers
 from pytest_unlearn.models.queries import Augmentations, BoundaryDistance, gradient_norm, inputs
@@ -61,34 +45,34 @@ _against_references = partial(_by_auc, access=REFERENCES, cost=SHARED, least_ref
 def _residuals(name: str, signal: Signal) -> tuple[Attack, Attack]:
     declare = partial(_against_references, source="ours, after Carlini et al. 2022")
     return (
-        declare(name=f"{name} residual", score=partial(reference_residual, signal)),
-        declare(name=f"{name} deviation", score=partial(residual_deviation, signal), signed=False),
+        declare(name=f"{name} residual", score=partial(thresholds.reference_residual, signal)),
+        declare(name=f"{name} deviation", score=partial(thresholds.residual_deviation, signal), signed=False),
     )
 
 
 def _single(name: str, signal: Signal, source: str) -> Attack:
-    return _by_auc(name=name, score=partial(single_model, signal), source=source)
+    return _by_auc(name=name, score=partial(thresholds.single_model, signal), source=source)
 
 
-CONFIDENCE = _single("confidence", logit_scaled_confidence, "Yeom et al. 2018; Carlini et al. 2022")
-MARGIN = _single("margin", hinge_margin, "Carlini et al. 2022")
-ENTROPY = _single("entropy", negative_entropy, "Salem et al. 2019")
-MODIFIED_ENTROPY = _single("modified entropy", negative_modified_entropy, "Song & Mittal 2021")
+CONFIDENCE = _single("confidence", signals.logit_scaled_confidence, "Yeom et al. 2018; Carlini et al. 2022")
+MARGIN = _single("margin", signals.hinge_margin, "Carlini et al. 2022")
+ENTROPY = _single("entropy", signals.negative_entropy, "Salem et al. 2019")
+MODIFIED_ENTROPY = _single("modified entropy", signals.negative_modified_entropy, "Song & Mittal 2021")
 LABEL_ONLY = Attack(
     name="label only",
-    score=partial(single_model, correctness),
+    score=partial(thresholds.single_model, signals.correctness),
     measure=gap_of_scores,
     access=("labels",),
     source="Yeom et al. 2018, the gap attack",
 )
 DIFFERENCE = _against_references(
     name="confidence difference",
-    score=partial(reference_difference, logit_scaled_confidence),
+    score=partial(thresholds.reference_difference, signals.logit_scaled_confidence),
     source="Carlini et al. 2022, offline LiRA with one variance for all",
 )
 LIRA = _against_references(
     name="LiRA",
-    score=partial(offline_lira, logit_scaled_confidence),
+    score=partial(offline_lira, signals.logit_scaled_confidence),
     least_references=ENOUGH,
     source="Carlini et al. 2022, offline",
 )
@@ -104,35 +88,39 @@ UPDATE_LEAKAGE = _by_auc(
     cost="one evaluation of the original and of each reference, shared with all others",
     source="Chen et al. 2021",
 )
-CONFIDENCE_RESIDUALS = _residuals("confidence", logit_scaled_confidence)
-MARGIN_RESIDUALS = _residuals("margin", hinge_margin)
+CONFIDENCE_RESIDUALS = _residuals("confidence", signals.logit_scaled_confidence)
+MARGIN_RESIDUALS = _residuals("margin", signals.hinge_margin)
 
 
 def deciding_set(*, references: bool, classes: int) -> tuple[Attack, ...]:
-    """The attacks that PASS depends on. For two classes margin and confidence coincide and count once."""
+    """Return the attacks that PASS depends on.
+
+    For two classes margin and confidence coincide and count once.
+    """
     if not references:
         return (CONFIDENCE, MODIFIED_ENTROPY)
     return CONFIDENCE_RESIDUALS if classes == 2 else (*CONFIDENCE_RESIDUALS, *MARGIN_RESIDUALS)
 
 
 def tripwires(*, references: int, classes: int, original: bool = False) -> tuple[Attack, ...]:
-    """The attacks that can only make a verdict FAIL. Label-only moves to the deciding set when most pairs tie.
+    """Return the attacks that can only make a verdict FAIL.
 
-    LiRA differs from the confidence difference only where an example's own variance can be estimated.
+    Label-only moves to the deciding set when most pairs tie. LiRA differs from the confidence difference only where an
+    example's own variance can be estimated.
     """
     if not references:
         return (ENTROPY, LABEL_ONLY) if classes == 2 else (MARGIN, ENTROPY, LABEL_ONLY)
-    known = (DIFFERENCE, *((LIRA,) if references >= LIRA.least_references else ()), RMIA)
+    by_references = (DIFFERENCE, *((LIRA,) if references >= LIRA.least_references else ()), RMIA)
     both = (UPDATE_LEAKAGE,) if original else ()
-    return (*known, *both, CONFIDENCE, ENTROPY, MODIFIED_ENTROPY, LABEL_ONLY)
+    return (*by_references, *both, CONFIDENCE, ENTROPY, MODIFIED_ENTROPY, LABEL_ONLY)
 
 
 def vulnerable_slices(target: Answers, references: Sequence[Answers], pairing: Pairing) -> tuple[Attack, ...]:
-    """The first deciding attack on the class that stands out most, and the tenth that the original knew best."""
+    """Attack the class that stands out most, and the most memorised tenth."""
     attack = deciding_set(references=bool(references), classes=target.forget.logits.shape[1])[0]
     found = worst_of(class_masks(pairing), "class", attack)
     if target.original is not None:
-        memorised = most_memorised(logit_scaled_confidence, target.original, references)
+        memorised = most_memorised(signals.logit_scaled_confidence, target.original, references)
         found = (*found, *((memorised,) if memorised is not None else ()))
     return found
 
@@ -141,11 +129,11 @@ def label_only_attacks(
     augmentations: Augmentations = Augmentations(),  # noqa: B008 - frozen
     boundary: BoundaryDistance = BoundaryDistance(),  # noqa: B008 - frozen
 ) -> tuple[Attack, Attack]:
-    """Augmentation stability and boundary distance, for an attacker who sees labels alone."""
+    """Make the attacks for an attacker who sees labels alone."""
     access: tuple[Access, ...] = ("labels", "further queries")
     stability = _by_auc(
         name="augmentation stability",
-        score=partial(single_model, augmentation_stability),
+        score=partial(thresholds.single_model, signals.augmentation_stability),
         access=access,
         queries=(Query(name=AUGMENTATIONS, ask=augmentations),),
         cost=f"{augmentations.queries} further labels an example of every model",
@@ -153,7 +141,7 @@ def label_only_attacks(
     )
     distance = _by_auc(
         name="boundary distance",
-        score=partial(calibrated, boundary_distance),
+        score=partial(thresholds.calibrated, signals.boundary_distance),
         access=access,
         queries=(Query(name="boundary distance", ask=boundary),),
         cost="some 400 further labels an example of every model",
@@ -164,7 +152,7 @@ def label_only_attacks(
 
 
 def lira_with_augmentations(augmentations: Augmentations = Augmentations()) -> Attack:  # noqa: B008 - frozen
-    """Offline LiRA over several queries an example."""
+    """Make offline LiRA over several queries an example."""
     return _by_auc(
         name="LiRA, augmented",
         score=augmented_lira,
@@ -179,7 +167,7 @@ def lira_with_augmentations(augmentations: Augmentations = Augmentations()) -> A
 
 GRADIENT_NORM = _by_auc(
     name="gradient norm",
-    score=partial(calibrated, negative_gradient_norm),
+    score=partial(thresholds.calibrated, signals.negative_gradient_norm),
     access=("weights",),
     queries=(Query(name="gradient norm", ask=gradient_norm),),
     cost="one gradient an example of every model",
@@ -188,7 +176,7 @@ GRADIENT_NORM = _by_auc(
 )
 QUANTILE_REGRESSION = _by_auc(
     name="quantile regression",
-    score=partial(quantile_regression, logit_scaled_confidence),
+    score=partial(quantile_regression, signals.logit_scaled_confidence),
     least_examples=LEAST_EXAMPLES,
     access=("outputs", "inputs"),
     queries=(Query(name=INPUTS, ask=inputs),),
@@ -243,7 +231,9 @@ NAMED = (
 
 
 def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]:
-    """The attacks to add to those of every audit: "standard" for none, "all", names, or attacks themselves.
+    """Resolve what is added to the attacks of every audit.
+
+    "standard" stands for none, "all" for all; else names, or attacks themselves.
 
     Raises:
         ValueError: for an unknown name, or two attacks of one name.
@@ -253,16 +243,16 @@ def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]
     if not isinstance(attacks, (str, Iterable)):
         raise ValueError(f'attacks= takes "standard", "all", or a list of names and attacks, not {attacks!r}.')
     chosen = NAMED if attacks == "all" else [attacks] if isinstance(attacks, str) else list(attacks)
-    known = {attack.name: attack for attack in (*ALWAYS, *NAMED)}
-    unknown = [one for one in chosen if not isinstance(one, Attack) and one not in known]
+    by_name = {attack.name: attack for attack in (*ALWAYS, *NAMED)}
+    unknown = [one for one in chosen if not isinstance(one, Attack) and one not in by_name]
     if unknown:
         raise ValueError(
             f'there is no attack {unknown[0]!r}: attacks= takes "standard", "all", or names among '
             f"{', '.join(attack.name for attack in NAMED)}."
         )
     always = {attack.name for attack in ALWAYS}
-    found = tuple(one if isinstance(one, Attack) else known[one] for one in chosen)
-    found = tuple(one for one in found if not (one.name in always and one is known[one.name]))
+    found = tuple(one if isinstance(one, Attack) else by_name[one] for one in chosen)
+    found = tuple(one for one in found if not (one.name in always and one is by_name[one.name]))
     names = [one.name for one in found]
     always |= {f"{words} {kind}" for words in SIDES.values() for kind in ("class", "slice")} | {MEMORISED}
     repeated = sorted({name for name in names if names.count(name) > 1 or name in always})

@@ -1,4 +1,4 @@
-"""RMIA, the robust attack: does the model raise an example's probability more than those of most other examples?
+"""Run RMIA: compare an example's gain in probability with that of others.
 
 Source: Zarifzadeh, Liu & Shokri 2024, "Low-cost high-power membership inference attacks", equations 2 to 10. Access:
 outputs, references, and examples that nobody trained on; cost: one evaluation of each reference. The score is a rank
@@ -22,16 +22,16 @@ OFFLINE = 0.3  # the paper's `a` without tuning: how far a reference that saw th
 def offline_rmia(
     target: Answers, references: Sequence[Answers], pairing: Pairing, a: float = OFFLINE, gamma: float = 1.0
 ) -> Scores:
-    """Is an example's gain over the references above that of most controls? Target: the references' value.
+    """Rank an example's gain among the controls'. Target: the references' value.
 
     Where forget examples are harder than controls (mislabelled ones), a retrained model's AUC is far from 0.5. So each
     reference is judged by the others beside the model, if there are two.
     """
     everyone = [[log_probability(part) for part in (one.forget, one.controls)] for one in (target, *references)]
-    mine, known = everyone[0], everyone[1:]
-    found = [_judged(mine, known, a, gamma)]
-    if len(known) > 1:
-        found += [_judged(one, [*known[:k], *known[k + 1 :]], a, gamma) for k, one in enumerate(known)]
+    mine, others = everyone[0], everyone[1:]
+    found = [_judged(mine, others, a, gamma)]
+    if len(others) > 1:
+        found += [_judged(one, [*others[:k], *others[k + 1 :]], a, gamma) for k, one in enumerate(others)]
     return scores_of(found, tie_share=pairing.tie_share(mine[0], mine[1]))
 
 
@@ -51,31 +51,28 @@ def rmia_scores(
     population: FloatArray,
     population_references: FloatArray,
     *,
-    included: np.ndarray | None = None,
     a: float = OFFLINE,
     gamma: float = 1.0,
     ties: float = 0.0,
 ) -> FloatArray:
-    """The share of the population whose gain an example's exceeds by the factor `gamma`.
+    """Return the share of the population whose gain is exceeded by `gamma`.
 
     Args:
         target: log-probabilities of the true labels by the model, shape (examples,).
         references: the same by reference models, shape (models, examples).
         population: as `target`, of examples that no model was trained on, shape (population,).
         population_references: as `references`, shape (models, population).
-        included: which reference was trained on which example, shape (models, examples); then the attack is online, and
-            `a` plays no part for the examples. None: none was.
-        a: offline, the assumed probability by models with the example, a p + 1 - a; in [0, 1].
+        a: the assumed probability by models with the example, a p + 1 - a; in [0, 1].
         gamma: the factor, above 0.
         ties: what a member of the population counts whose gain is exceeded by exactly that factor. One half where the
-            population is scored too: each of it would else rank below a stranger with as much of it beneath him.
+            population is scored too: each of it would else rank below an example of others with as much of it beneath.
 
     Returns:
         A score in [0, 1] for each example; higher is more member-like. Where the references give every example the same
         probability it ranks as the loss does.
 
     Raises:
-        ValueError: shapes that do not match, `a` or `gamma` out of range, or an example that is in all models or none.
+        ValueError: shapes that do not match, or `a` or `gamma` out of range.
     """
     target, population = np.asarray(target, dtype=np.float64), np.asarray(population, dtype=np.float64)
     references, theirs = np.asarray(references, dtype=np.float64), np.asarray(population_references, dtype=np.float64)
@@ -86,28 +83,20 @@ def rmia_scores(
         )
     if not 0.0 <= a <= 1.0 or not gamma > 0.0:
         raise ValueError(f"a is {a} and gamma {gamma}: a is between 0 and 1, and gamma above 0")
-    gains = target - (_offline(references, a) if included is None else _online(references, included))
-    others = np.sort(population - _offline(theirs, a))
-    below, up_to = (np.searchsorted(others, gains - np.log(gamma), side=side) for side in ("left", "right"))
-    return np.asarray((below + ties * (up_to - below)) / len(others), dtype=np.float64)
+    return share_exceeded(target - offline_average(references, a), population - offline_average(theirs, a), gamma, ties)
 
 
-def _offline(references: FloatArray, a: float) -> FloatArray:
-    """The log of a probability averaged over models with and without the example, from those without."""
+def share_exceeded(gains: FloatArray, others: FloatArray, gamma: float, ties: float) -> FloatArray:
+    """Return the share of `others` that each gain exceeds by the factor `gamma`."""
+    ordered = np.sort(others)
+    below, up_to = (np.searchsorted(ordered, gains - np.log(gamma), side=side) for side in ("left", "right"))
+    return np.asarray((below + ties * (up_to - below)) / len(ordered), dtype=np.float64)
+
+
+def offline_average(references: FloatArray, a: float) -> FloatArray:
+    """Log a probability averaged over models with and without, from those without."""
     out = np.exp(_log_mean(references))
     return np.asarray(np.log(((1.0 + a) * out + 1.0 - a) / 2.0))
-
-
-def _online(references: FloatArray, included: np.ndarray) -> FloatArray:
-    included = np.asarray(included, dtype=bool)
-    counts = included.sum(axis=0), (~included).sum(axis=0)
-    if included.shape != references.shape or min(count.min() for count in counts) < 1:
-        raise ValueError("online, each example is in some of the models and out of some: give offline no `included`")
-    probability = np.exp(references)
-    means = [
-        (probability * kind).sum(axis=0) / count for kind, count in zip((included, ~included), counts, strict=True)
-    ]
-    return np.asarray(np.log(np.maximum((means[0] + means[1]) / 2.0, np.finfo(np.float64).tiny)))
 
 
 def _log_mean(values: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The shadow-model attack: classifiers that learned from other models how members and non-members are answered.
+"""Teach classifiers on other models how members and non-members are answered.
 
 Source: Shokri et al. 2017, "Membership inference attacks against machine learning models". The references are the
 shadow models: they were trained on retain, and never saw the forget set or the controls. One classifier a class
@@ -22,7 +22,7 @@ FEWEST = 5  # members and non-members that a class needs for a classifier of its
 
 
 def shadow_models(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Do classifiers taught on the references call forget examples members more often? Target: the references' value.
+    """Score examples by classifiers of the references. Target: the references' AUC.
 
     A reference is judged by classifiers taught on the others; the audited model by those of all but the first, so
     that both had as many teachers.
@@ -45,7 +45,7 @@ def _scores(answers: Answers, classifiers: dict[int, Any]) -> tuple[FloatArray, 
 
 
 def _teach(shadows: Sequence[Answers]) -> dict[int, Any]:
-    """A classifier for each class, and under -1 one for classes with too few examples."""
+    """Fit a classifier for each class, and under -1 one for classes with few."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -79,7 +79,7 @@ def _membership(rows: FloatArray, labels: IntArray, classifiers: dict[int, Any])
 
 
 def _posterior(outputs: Outputs) -> FloatArray:
-    """Log-odds of the label, log-probabilities of the largest classes in order, and the entropy."""
+    """Return log-odds, the largest log-probabilities in order, and the entropy."""
     p = probabilities(outputs)
     return np.column_stack(
         [

@@ -1,4 +1,4 @@
-"""Per-example statistics of one model's logits, float64, oriented so that higher means more member-like."""
+"""Compute per-example statistics of logits; higher means more member-like."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pytest_unlearn.core.evidence import FloatArray, Outputs
 
 
 def _remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], FloatArray]:
-    """The signal, computed once for the same outputs: a dozen attacks ask for it, on a model and on each reference."""
-    known: WeakKeyDictionary[Outputs, FloatArray] = WeakKeyDictionary()
+    """Compute the signal once for the same outputs: a dozen attacks ask for it."""
+    computed: WeakKeyDictionary[Outputs, FloatArray] = WeakKeyDictionary()
 
     @wraps(signal)
     def remembering(outputs: Outputs) -> FloatArray:
-        values = known.get(outputs)
+        values = computed.get(outputs)
         if values is None:
             values = signal(outputs)
             values.flags.writeable = False
-            known[outputs] = values
+            computed[outputs] = values
         return values
 
     return remembering
@@ -29,7 +29,7 @@ def _remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], 
 
 @_remembered
 def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
-    """How confident the model is in the true label: z_y - logsumexp of the other logits.
+    """Compute z_y - logsumexp of the other logits: confidence in the true label.
 
     Equal to log p_y - log(1 - p_y) without its saturation. Source: Carlini et al. 2022, "Membership inference attacks
     from first principles", eq. 6.
@@ -40,7 +40,7 @@ def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
 
 @_remembered
 def hinge_margin(outputs: Outputs) -> FloatArray:
-    """How far the true label's logit is above the best other one: z_y - max of the other logits.
+    """Compute z_y - max of the other logits.
 
     Unlike confidence it keeps the order of examples under any temperature. For two classes it equals
     logit-scaled confidence. Source: Carlini et al. 2022, section VI.
@@ -51,7 +51,9 @@ def hinge_margin(outputs: Outputs) -> FloatArray:
 
 @_remembered
 def negative_entropy(outputs: Outputs) -> FloatArray:
-    """How certain the model is, whatever the label: sum of p log p. Misses confidently wrong members.
+    """Compute sum of p log p: certainty, whatever the label.
+
+    Misses confidently wrong members.
 
     Source: Salem et al. 2019, "ML-Leaks"; Song and Mittal 2021.
     """
@@ -61,10 +63,10 @@ def negative_entropy(outputs: Outputs) -> FloatArray:
 
 @_remembered
 def negative_modified_entropy(outputs: Outputs) -> FloatArray:
-    """How certain and right the model is: (1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i).
+    """Compute (1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i).
 
-    0 exactly when p_y = 1. Source: Song and Mittal 2021, "Systematic evaluation of privacy risks of machine learning
-    models", eq. 8 (negated).
+    Certain and right: 0 exactly when p_y = 1. Source: Song and Mittal 2021, "Systematic evaluation of privacy risks of
+    machine learning models", eq. 8 (negated).
     """
     log_p = _log_probabilities(outputs)
     log_rest = _log_complements(log_p)
@@ -76,18 +78,18 @@ def negative_modified_entropy(outputs: Outputs) -> FloatArray:
 
 @_remembered
 def log_probability(outputs: Outputs) -> FloatArray:
-    """The log-probability of the true label: the loss with its sign turned. Source: Yeom et al. 2018."""
+    """Compute log p_y, the loss with its sign turned (Yeom et al. 2018)."""
     return np.asarray(_log_probabilities(outputs)[np.arange(len(outputs.labels)), outputs.labels])
 
 
 def probabilities(outputs: Outputs) -> FloatArray:
-    """The posteriors, shape (examples, classes)."""
+    """Compute the posteriors, shape (examples, classes)."""
     return np.asarray(np.exp(_log_probabilities(outputs)))
 
 
 @_remembered
 def correctness(outputs: Outputs) -> FloatArray:
-    """1 where the largest logit is the true label's, else 0. Source: Yeom et al. 2018, the gap attack."""
+    """Return 1 where the largest logit is the true label's, else 0 (Yeom et al. 2018)."""
     return np.asarray(outputs.logits.argmax(axis=1) == outputs.labels, dtype=np.float64)
 
 
@@ -106,7 +108,7 @@ def _log_probabilities(outputs: Outputs) -> FloatArray:
 
 
 def _log_complements(log_p: FloatArray) -> FloatArray:
-    """log(1 - p): for the largest p from the sum of the others, since 1 - p loses all digits when p is near 1."""
+    """Compute log(1 - p), the largest p's from the sum of the others."""
     largest = log_p.argmax(axis=1)
     rows = np.arange(len(log_p))
     others = log_p.copy()
@@ -118,7 +120,7 @@ def _log_complements(log_p: FloatArray) -> FloatArray:
 
 
 def negative_gradient_norm(outputs: Outputs) -> FloatArray:
-    """How little a training step on the example would move the weights: minus the log of the loss gradient's norm.
+    """Compute minus the log of the loss gradient's norm.
 
     Needs the query "gradient norm". Source: Nasr, Shokri & Houmansadr 2019, "Comprehensive privacy analysis".
     """
@@ -126,7 +128,9 @@ def negative_gradient_norm(outputs: Outputs) -> FloatArray:
 
 
 def augmentation_stability(outputs: Outputs) -> FloatArray:
-    """The share of an example's augmentations that the model labels right. Needs the query "augmentations".
+    """Return the share of an example's augmentations that are labelled right.
+
+    Needs the query "augmentations".
 
     Source: Choquette-Choo et al. 2021, "Label-only membership inference attacks".
     """
@@ -135,7 +139,9 @@ def augmentation_stability(outputs: Outputs) -> FloatArray:
 
 
 def boundary_distance(outputs: Outputs) -> FloatArray:
-    """How far the input must be moved until the label changes; 0 where it is wrong. Needs the query of that name.
+    """Return how far the input is from a change of label; 0 where it is wrong.
+
+    Needs the query "boundary distance".
 
     Source: Choquette-Choo et al. 2021; Chen, Jordan & Wainwright 2020, "HopSkipJumpAttack".
     """

@@ -1,10 +1,10 @@
-"""The most vulnerable slice: a forget set can pass on average while one class, group or kind of example is exposed.
+"""Attack the most vulnerable subgroup, which an average over all may hide.
 
 Classes and given groups are each judged by an attack's own scores, with bounds that hold for all of them together. The
 most memorised tenth is chosen with one half of the references and judged against the other half: chosen and judged by
-the same models, an honest model would seem to know the examples whose references happened to be unsure. The original
-chooses too: what a model shares with it on controls (a seed, starting weights) is taken out, which errs on the low
-side.
+the same models, an honest model would seem to remember the examples whose references happened to be unsure. The
+original chooses too: what a model shares with it on controls (a seed, starting weights) is taken out, which errs on the
+low side.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SIDES: Mapping[Side, str] = {"high": "most exposed", "low": "most over-forgotten
 
 
 def class_masks(pairing: Pairing) -> list[Mask]:
-    """The forget examples of each class, where classes are compared."""
+    """Mark the forget examples of each class, where classes are compared."""
     strata = pairing.forget_strata
     return [] if strata is None else [strata == label for label in np.unique(strata)]
 
 
 def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, ...]:
-    """An attack's largest and smallest AUC over slices of the forget set, each against all comparable controls."""
+    """Take an attack's largest and smallest AUC over subgroups of the forget set."""
     if not masks or (kind == "class" and len(masks) == 1):
         return ()
 
@@ -48,18 +48,18 @@ def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, 
 
 
 def slice_measure(attack: Attack, scores: Scores, pairing: Pairing, mask: Mask) -> Measure:
-    """The attack's own measure on a part of the forget set."""
+    """Apply the attack's own measure to a part of the forget set."""
     return attack.measure(part_of_scores(scores, mask), pairing.among_forget(mask))
 
 
 def part_of_scores(scores: Scores, mask: Mask) -> Scores:
-    """Scores of some of the forget examples and of all controls."""
+    """Keep the scores of some forget examples and of all controls."""
     rows = scores.reference_forget
     return replace(scores, forget=scores.forget[mask], reference_forget=None if rows is None else rows[:, mask])
 
 
 def most_memorised(signal: Signal, original: Answers, references: Sequence[Answers]) -> Attack | None:
-    """The tenth of the forget set that the original knew best: is the model still surer of it than references are?
+    """Attack the tenth of the forget set in which the original is surest.
 
     None where there is too little to choose from or to judge with: under 100 forget examples or two references.
     """
@@ -68,15 +68,15 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
         return None
     half = len(references) // 2
     ranked = partial(_ranked, signal)
-    known = _beyond(ranked(original), [ranked(one) for one in references[:half]])
+    memorised = _beyond(ranked(original), [ranked(one) for one in references[:half]])
     judges = [ranked(one) for one in references[half:]]
     chosen = np.zeros(len(original.forget.labels), dtype=bool)
-    chosen[np.argsort(-known[0], kind="stable")[:size]] = True
+    chosen[np.argsort(-memorised[0], kind="stable")[:size]] = True
 
     def score(target: Answers, _: Sequence[Answers], __: Pairing) -> Scores:
         forget, controls = _beyond(ranked(target), judges)
-        shared = _slope(known[1], controls)
-        return Scores(forget=(forget - shared * known[0])[chosen], controls=controls - shared * known[1])
+        shared = _slope(memorised[1], controls)
+        return Scores(forget=(forget - shared * memorised[0])[chosen], controls=controls - shared * memorised[1])
 
     def measure(scores: Scores, pairing: Pairing) -> Measure:
         return auc_of_scores(scores, pairing.among_forget(chosen))
@@ -93,7 +93,7 @@ def most_memorised(signal: Signal, original: Answers, references: Sequence[Answe
 
 
 def _ranked(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
-    """A model's signal as normal scores among its own controls, which no monotone disguise of its outputs changes."""
+    """Rank a model's signal among its own controls, as normal scores."""
     controls = signal(model.controls)
     return normal_scores(signal(model.forget), controls), normal_scores(controls, controls)
 
@@ -101,7 +101,7 @@ def _ranked(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
 def _beyond(
     model: tuple[FloatArray, FloatArray], references: Sequence[tuple[FloatArray, FloatArray]]
 ) -> tuple[FloatArray, FloatArray]:
-    """What a model knows beyond references, on both sides; 0 on average for one more retrained model.
+    """Subtract the references' mean on both sides; 0 on average if retrained.
 
     Scores are averaged after ranking: ranks of an average are less noisy than any one model's, so that what is hard
     would seem harder to references than to an honest model.
@@ -110,8 +110,8 @@ def _beyond(
     return sides[0], sides[1]
 
 
-def _slope(known: FloatArray, found: FloatArray) -> float:
-    """How much of what the original shows on controls the model shows too: they may share a seed. At least 0."""
-    centred = known - known.mean()
+def _slope(original: FloatArray, found: FloatArray) -> float:
+    """Regress on controls what the model shares with the original, at least 0."""
+    centred = original - original.mean()
     spread = float(centred @ centred)
     return max(0.0, float(centred @ (found - found.mean())) / spread) if spread > 0.0 else 0.0

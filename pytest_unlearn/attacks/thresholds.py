@@ -1,18 +1,13 @@
-"""Population attacks: one model's statistic on the forget set against the same statistic on the controls.
+"""Compare one statistic on forget and on controls: raw, as difference, residual.
 
 They see no difficulty of single examples, so a retrained model's AUC is not 0.5 but depends on the draw of the forget
-set. Where references are at hand the references' scores are kept beside the model's, for a paired difference.
+set. Where references are at hand their scores are kept beside the model's, for a paired difference.
 
-Reference difference: a model's statistic minus the references' mean, example by example.
-
-Source: offline LiRA with a fixed variance (Carlini et al. 2022); with K references and within-example deviation d its
-AUC is Phi(d / sqrt(2 (1 + 1/K))).
-
-Reference residual: what is left of a model's statistic once the references' statistic is accounted for.
-
-A plain difference to the references can be hidden by rescaling logits. The residual cannot: both statistics are mapped
-to normal scores among the controls, a line is fitted on the controls, and the residual is what the line does not
-explain, so it is the same for every monotone change of the model's statistic.
+The difference to the references' mean, example by example, is offline LiRA with a fixed variance (Carlini et al. 2022);
+with K references and within-example deviation d its AUC is Phi(d / sqrt(2 (1 + 1/K))). It can be hidden by rescaling
+logits. The residual cannot: both statistics are mapped to normal scores among the controls, a line is fitted on the
+controls, and the residual is what the line does not explain, the same for every monotone change of the model's
+statistic.
 """
 
 from __future__ import annotations
@@ -27,13 +22,13 @@ from pytest_unlearn.statistics import residual
 
 
 def single_model(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Is the statistic higher on the forget set than on the controls? Target: the references' value."""
+    """Score by the raw statistic. Target: the references' value."""
     pairs = [(signal(model.forget), signal(model.controls)) for model in (target, *references)]
     return scores_of(pairs, tie_share=pairing.tie_share(*pairs[0]))
 
 
 def reference_difference(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Is the model more confident on the forget set than the references are? AUC 0.5 if forgotten."""
+    """Score by the difference to the references' mean: AUC 0.5 if forgotten."""
     forget, controls = signal(target.forget), signal(target.controls)
     return Scores(
         forget=forget - np.mean([signal(reference.forget) for reference in references], axis=0),
@@ -43,7 +38,7 @@ def reference_difference(signal: Signal, target: Answers, references: Sequence[A
 
 
 def reference_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Is the forget set scored higher (or lower) than references and controls explain? AUC 0.5 if forgotten."""
+    """Score by what references cannot explain: AUC 0.5 if forgotten."""
     forget, controls = signal(target.forget), signal(target.controls)
     forget_residual, control_residual = residual(
         forget,
@@ -56,14 +51,14 @@ def reference_residual(signal: Signal, target: Answers, references: Sequence[Ans
 
 
 def calibrated(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """What references cannot explain of a signal; the signal itself where there are none."""
+    """Score by the residual; by the signal itself where there are no references."""
     if references:
         return reference_residual(signal, target, references, pairing)
     return single_model(signal, target, references, pairing)
 
 
 def residual_deviation(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Is the forget set further from (or closer to) the controls' centre than controls are? AUC 0.5 if forgotten.
+    """Score by distance from the controls' centre: AUC 0.5 if forgotten.
 
     Finds what a signed score averages away: half of the forget set remembered and half over-forgotten, or a forget
     set whose answers were copied from a reference.

@@ -1,4 +1,4 @@
-"""U-LiRA: is a model's answer likelier after training and unlearning an example than if it was never trained on?
+"""Run U-LiRA: compare a model with what the method makes of other requests.
 
 Source: Hayes et al. 2024, "Inexact unlearning needs more careful evaluations to avoid a false sense of privacy". The
 same method is run on shadow tasks, each with a request of its own. One law of an example comes from the models that
@@ -28,7 +28,7 @@ Null = Literal["unlearned", "never trained"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shadow:
-    """One shadow run on the examples of the audited run: its model's answers and its original's.
+    """Hold one shadow run on the audited run's examples: its answers.
 
     `requested`, shape (examples,), forget set first, then controls: which examples it was trained on, then unlearned.
     """
@@ -41,7 +41,7 @@ class Shadow:
 def unlearning_lira(
     signal: Signal, shadows: Sequence[Shadow], null: Null, target: Answers, _: Sequence[Answers], pairing: Pairing
 ) -> Scores:
-    """Does the model treat its forget set as the method leaves forgotten examples? AUC 0.5 if the method is exact.
+    """Compare the forget set with what the method forgets: 0.5 if it is exact.
 
     Args:
         signal: the statistic of an example.
@@ -63,7 +63,7 @@ def unlearning_lira(
 def unlearning_lira_scores(
     target: FloatArray, unlearned: FloatArray, null: FloatArray, requested: NDArray[np.bool_]
 ) -> FloatArray:
-    """How much likelier the model's statistic is after unlearning the example than without it, in logs.
+    """Compare likelihoods after unlearning the example and without it, in logs.
 
     Args:
         target: the model's statistic, shape (examples,).
@@ -73,7 +73,7 @@ def unlearning_lira_scores(
 
     Returns:
         A log-likelihood ratio for each example, shape (examples,); 0 where all shadow runs requested it, or none. With
-        known laws a shift of d standard deviations gives an AUC of Phi(d / sqrt(2)).
+        given laws a shift of d standard deviations gives an AUC of Phi(d / sqrt(2)).
 
     Raises:
         ValueError: shapes that do not match.

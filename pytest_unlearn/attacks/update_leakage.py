@@ -1,8 +1,8 @@
-"""Update leakage: what an attacker learns who holds both the original and the unlearned model.
+"""Attack with both models: what the original and the unlearned one betray.
 
 Source: Chen et al. 2021, "When machine unlearning jeopardizes privacy". It succeeds against exact retraining as well,
 since a forget example is one on which the two models differ: so its AUC is a risk of releasing both, and only its
-excess over the pairs (original, retrained) says something of the method. Even that is unfair to a model that shares
+excess over the pairs (original, retrained) tells anything about the method. Even that is unfair to a model that shares
 its seed, or its starting weights, with the original: what they share cancels in their difference, and not in that to a
 reference. So the excess accuses only a model that is as far from the original, on controls, as references are.
 """
@@ -25,7 +25,7 @@ TOP = 3  # posteriors in the original's order that the learned attack looks at
 
 
 def update_leakage(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Does confidence fall more on the forget set than on controls? Target: what retraining gives, not 0.5.
+    """Score by the fall of confidence. Target: what retraining gives, not 0.5.
 
     Raises:
         ValueError: where the original's answers are not at hand.
@@ -36,7 +36,9 @@ def update_leakage(target: Answers, references: Sequence[Answers], pairing: Pair
 
 
 def learned_update_leakage(target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """The same with a classifier, cross-fitted, on both models' posteriors in the original's order and their distance.
+    """Score by a cross-fitted classifier on both models' posteriors.
+
+    Posteriors are in the original's order, beside their distance.
 
     Raises:
         ValueError: where the original's answers are not at hand.
@@ -52,7 +54,7 @@ def learned_update_leakage(target: Answers, references: Sequence[Answers], pairi
 
 
 def release_risk(scores: Scores) -> Scores:
-    """The same scores with no references to compare with: the plain AUC is the risk of releasing both models."""
+    """Drop the references: the plain AUC is the risk of releasing both models."""
     return replace(scores, reference_forget=None, reference_controls=None)
 
 
@@ -71,7 +73,7 @@ def _drop(original: Answers, answers: Answers) -> tuple[FloatArray, FloatArray]:
 
 
 def _posteriors(before: Outputs, after: Outputs) -> FloatArray:
-    """Chen's sorted difference, its length, and both confidences in the true label."""
+    """Return Chen's sorted difference, its length, and both confidences."""
     first, second = probabilities(before), probabilities(after)
     order = np.argsort(-first, axis=1, kind="stable")[:, :TOP]
     change = first - second

@@ -1,1 +1,1 @@
-"""Audits: one claim a file, task + model -> Evidence. They never raise on a leak and know no pytest."""
+"""Audits of a model or a method, one claim a folder; a leak never raises."""

@@ -1,4 +1,4 @@
-"""The paired claims of accuracy: one model's right answers against its baseline's on the same examples.
+"""Paired claims of accuracy: a model and its baseline on the same examples.
 
 `audit_utility` asks whether the model is still as accurate as it has to be, `audit_matches_retrained` whether it gets
 as many examples right as retrained models do, no more and no fewer.
@@ -114,7 +114,7 @@ def audit_matches_retrained(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """A view, the models compared on it, and which of their answers were right (models, examples).
+    """Right answers of several models on one view, shape (models, examples).
 
     `named` says whether the baseline is the task's own.
     """
@@ -129,7 +129,7 @@ class Comparison:
 
 
 def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparison:
-    """Ask a model and its baseline which answers are right: "original", "retrained", or a model or list of models.
+    """Ask a model and its baseline which of their answers are right.
 
     Raises:
         ValueError: when the baseline is named but the view knows no task, or the task has no such models.
@@ -151,7 +151,7 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
 
 
 def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float, label: str) -> Evidence:
-    """Judge the paired difference in accuracy (baseline minus model for a drop, else model minus baseline)."""
+    """Judge a drop (baseline minus model) or a gap (model minus baseline)."""
     drop = claim.lowest is None
     measure = _difference(comparison.ours, comparison.theirs, drop=drop)
     failure = FailureKind(label, "repair the model on retain, or use a method that changes less")
@@ -206,13 +206,13 @@ class Drop:
 
 
 def _difference(ours: FloatArray, theirs: FloatArray, *, drop: bool) -> Measure:
-    """Measure the paired difference of a model's right answers to those of one or several others."""
+    """Measure the paired difference of right answers to those of other models."""
     gain = paired_difference(ours, theirs[0] if len(theirs) == 1 else theirs)
     return Drop(gain=gain) if drop else gain
 
 
 def _baselines(comparison: Comparison, confidence: float, *, drop: bool) -> Controls:
-    """Measure each baseline as the claim does: a lone one is its own baseline, others are judged by the rest."""
+    """Measure each baseline against the others, a lone one against itself."""
     rows = []
     for k, right in enumerate(comparison.theirs):
         rest = np.delete(comparison.theirs, k, axis=0)
@@ -225,7 +225,7 @@ def _baselines(comparison: Comparison, confidence: float, *, drop: bool) -> Cont
                 holds=True,
                 attack="accuracy",
                 estimate=estimate,
-                says=f"accuracy {right.mean():.1%}",
+                summary=f"accuracy {right.mean():.1%}",
             )
         )
     return Controls(retrained=tuple(rows)) if comparison.name == "retrained" else Controls(original=rows[0])
@@ -243,7 +243,7 @@ def _classes(comparison: Comparison) -> Table:
     left_out = f" The {len(rows) - len(kept)} classes that differ least are left out." if len(kept) < len(rows) else ""
     return Table(
         title="Class by class",
-        says=f"Accuracy within each class; single classes are not part of the claim.{left_out}",
+        caption=f"Accuracy within each class; single classes are not part of the claim.{left_out}",
         columns=("class", "examples", "this model", comparison.name, "difference"),
         rows=tuple(sorted(kept)),
     )

@@ -1,6 +1,6 @@
-"""Release policies: which claims a release must prove. Plain data, listed by `pytest --unlearn-policies`.
+"""Release policies: the claims that a release must prove, as plain data.
 
-The claim table has what each of the built-in ones asks. Standard library only: the plugin prints them.
+Listed by `pytest --unlearn-policies`; built-in ones come from the claim table. Standard library only, for the plugin.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from pytest_unlearn.core.claim_table import TABLE, Needs, View
+from pytest_unlearn.core.claim_table import TABLE, Needs, TableView
 
 NEEDS: Mapping[Needs, str] = MappingProxyType(
     {
@@ -54,7 +54,7 @@ NAMES = {
 
 
 def _built_in() -> dict[str, Policy]:
-    """Make the policies from the claim table: of each claim, the latest step that it has in one up to this one."""
+    """Make the policies from the claim table: each claim's latest step so far."""
     steps: dict[str, Step] = {}
     policies = {}
     for policy, about in NAMES.items():
@@ -68,7 +68,7 @@ def _built_in() -> dict[str, Policy]:
     return policies
 
 
-POLICIES: Mapping[str, Policy] = View(_built_in)
+POLICIES: Mapping[str, Policy] = TableView(_built_in)
 
 
 def lines() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""audit_release: every claim of a policy about one model, in one call, with every evaluation shared.
+"""Audit of a release: every claim of a policy, with evaluations shared.
 
 A claim that a model does not let itself be asked is INCONCLUSIVE: nothing was shown, and that is no PASS.
 """
@@ -13,14 +13,14 @@ import numpy as np
 
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.policies import NEEDS, POLICIES, Policy, Step
-from pytest_unlearn.core.claim_table import TABLE, View
+from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.layers import SingleLayerError, shows_weights
 from pytest_unlearn.task import UnlearningTask
 
-AUDITS: Mapping[str, Callable[..., Evidence]] = View(
+AUDITS: Mapping[str, Callable[..., Evidence]] = TableView(
     lambda: {name: spec.audit() for name, spec in TABLE.items() if spec.in_policies}
 )
 """The audits of claims that a policy may require."""

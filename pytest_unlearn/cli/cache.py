@@ -162,7 +162,7 @@ def _busy(store: Store, key: str) -> bool:
 
 
 def _idle_locks(store: Store) -> list[str]:
-    """List keys of which nothing but a lock is left, as of models that could not be stored."""
+    """List keys that have only a lock, as models that cannot be stored leave."""
     files = store.files()
     with_more = {key for path, key in files if path.suffix != ".lock"}
     return [key for path, key in files if key not in with_more and not _busy(store, key)]

@@ -114,7 +114,7 @@ def too_loose(entries: Sequence[Mapping[str, Any]], policy: ReportPolicy) -> Ite
 
 
 def _choices() -> dict[Limit, list[str]]:
-    """Group the claims by the setting that limits them, where there is something to choose."""
+    """Group claims by the setting that limits them, if it leaves a choice."""
     limits = dict.fromkeys(spec.limit for spec in TABLE.values() if not spec.limit.fixed)
     return {limit: [name for name, spec in TABLE.items() if spec.limit == limit] for limit in limits}
 

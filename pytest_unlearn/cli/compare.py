@@ -113,7 +113,7 @@ def change(key: Key, old: LedgerEntry | None, new: LedgerEntry | None) -> ClaimC
 
 
 def _other_basis(old: LedgerEntry, new: LedgerEntry) -> str:
-    """Say the same of entries of large reports, which keep one digest."""
+    """Explain why entries of large reports, with one digest, are incomparable."""
     if not old.get("basis") or not new.get("basis"):
         return f"the {'new' if old.get('basis') else 'old'} report has no digest of data and recipe"
     return "" if old["basis"] == new["basis"] else "the data, the request or the recipe differ"
@@ -160,7 +160,7 @@ def regressions(old: LedgerEntry, new: LedgerEntry) -> Iterator[str]:
 
 
 def _controlled(entry: LedgerEntry) -> Any:
-    """Tell whether missing controls count against the claim; a shortened entry has this only if not."""
+    """Tell whether missing controls count; a shortened entry tells only if not."""
     settings = _part(_part(entry["evidence"], "provenance"), "settings")
     return settings.get("require_controls", True if entry.get("brief") else None)
 
@@ -185,7 +185,7 @@ def _seen(entry: LedgerEntry) -> str:
 
 
 def _further_out(old: Mapping[str, Any], new: Mapping[str, Any], lowest: float, highest: float) -> bool:
-    """Tell whether the new interval lies wholly beyond the old one, on the side nearer to the limit."""
+    """Tell whether the new interval is wholly beyond the old, nearer to the limit."""
     if any(old[name] is None for name in ("value", "low", "high")):
         return False
     if any(new[name] is None for name in ("value", "low", "high")):

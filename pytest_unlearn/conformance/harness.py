@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from pytest_unlearn.conformance import global_state, networks
+from pytest_unlearn.conformance import networks
 from pytest_unlearn.conformance.case import Case, ConformanceError, Unsupported, is_unsupported
 from pytest_unlearn.conformance.networks import Array
 from pytest_unlearn.conformance.scenario import CONTAINERS, EXAMPLES, PREPARATIONS, Scenario, some
@@ -22,6 +22,7 @@ from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.dataset import Examples
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.predict import evaluate
+from pytest_unlearn.training import global_state
 from pytest_unlearn.training.arrays import stack
 
 KEPT = 4  # observations kept for a method, each with three models; nearly every check looks at the one at home
@@ -75,10 +76,11 @@ class Harness:
         if not kept:
             self.fail(sentence)
 
-    @staticmethod
-    def listed(names: list[str]) -> str:
-        """List the first few names."""
-        return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    def require_none(self, names: list[str], sentence: str) -> None:
+        """Raise the sentence, the first few names in its {names}, where there are any."""
+        __tracebackhide__ = True
+        listed = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+        self.require(not names, sentence.replace("{names}", listed))
 
     @property
     def home(self) -> Scenario:

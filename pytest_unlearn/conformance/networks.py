@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from pytest_unlearn.conformance import global_state
+from pytest_unlearn.training import global_state
 
 CLASSES, SIZE = 3, 200
 FEATURES, PIXELS, STEPS, CHANNELS, WORDS = 6, 8, 5, 4, 12

@@ -83,17 +83,13 @@ class MapStyle:
         return self._items[index]
 
 
-def _pairs(x: Array, y: Array) -> list[tuple[Array, int]]:
-    return [(row, int(label)) for row, label in zip(x, y, strict=True)]
-
-
 def _tensors(x: Array, y: Array) -> TensorDataset:
     return TensorDataset(torch.as_tensor(x), torch.as_tensor(y))
 
 
 CONTAINERS: dict[str, Callable[[Array, Array], Any]] = {
     "tensor datasets": _tensors,
-    "lists of (array, int)": _pairs,
+    "lists of (array, int)": lambda x, y: [(row, int(label)) for row, label in zip(x, y, strict=True)],
     "datasets with __len__ and __getitem__ only": lambda x, y: MapStyle(Subset(_tensors(x, y), range(len(y)))),
 }
 

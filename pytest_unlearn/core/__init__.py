@@ -1,1 +1,1 @@
-"""The vocabulary of an audit: evidence, claims, settings, the recorder. Standard library and numpy types only."""
+"""Types of an audit: evidence, claims, settings, recorder; numpy at most."""

@@ -1,9 +1,8 @@
-"""Every claim in one table: what it states, what limits it, what it needs, and the words for each verdict.
+"""Every claim in one table: its statement, limit, needs, and sentences.
 
-A claim is one folder with its audit and one row here. The public names, the assertions, the words of reports, the
-gate, `check`, release policies and the discovery of audits read the row, and none of them names a claim itself. They
-read it when they are asked, so that a row added before is found everywhere. Standard library only: pytest loads this
-table in every run.
+A claim is one folder with its audit and one row here. The public names, the assertions, the words of reports, the gate,
+`check`, release policies and the discovery of audits read the row, and none of them names a claim itself. They read it
+when asked, so that a row added before is found everywhere. Standard library only: pytest always loads it.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ class Limit:
 
 
 class PolicyStep(NamedTuple):
-    """What a built-in policy asks of a claim, in words and by keywords."""
+    """A built-in policy's demand of a claim, in words and by keywords."""
 
     says: str
     keywords: Mapping[str, Any] = MappingProxyType({})
@@ -142,7 +141,7 @@ class ClaimSpec:
 
     @property
     def of_this_model(self) -> bool:
-        """Whether it says what one model forgot, not how well it or its method does."""
+        """Whether the claim is about one model's forgetting, not method or utility."""
         return self.needs != "unlearner" and self.view == "forget"
 
     def audit(self) -> Callable[..., Any]:
@@ -151,7 +150,7 @@ class ClaimSpec:
         return found
 
 
-class View(Mapping[K, V]):
+class TableView(Mapping[K, V]):
     """A mapping made anew from the table whenever it is looked at."""
 
     def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:

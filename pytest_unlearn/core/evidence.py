@@ -1,4 +1,4 @@
-"""The types that flow through an audit: Outputs -> Scores -> Estimate -> Verdict -> Evidence. Frozen, JSON-shaped."""
+"""Types of an audit, frozen and JSON-shaped, from Outputs to Evidence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.core.figures import Exhibit
+from pytest_unlearn.core.figures import Figure
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -19,7 +19,7 @@ Side = Literal["high", "low"]
 
 
 class Verdict(str, enum.Enum):
-    """What an audit concluded. Ask for it by name: truth-testing a verdict raises, because enum members are truthy."""
+    """The conclusion of an audit, compared by name: truth-testing it raises."""
 
     PASS = "PASS"
     FAIL = "FAIL"
@@ -62,9 +62,9 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What is asserted: that a quantity lies within [lowest, highest]; None leaves a side open.
+    """The assertion that a quantity lies within [lowest, highest].
 
-    `sources` says, for each setting, where it came from (call keyword, marker, command line, ini, default).
+    None leaves a side open. `sources` says where each setting is from (keyword, marker, command line, ini, default).
     """
 
     name: str
@@ -92,10 +92,10 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # no slots: signals are remembered by a weak reference to it
 class Outputs:
-    """What a model answers on a view: logits, shape (examples, classes), and each example's label as a column.
+    """A model's answers on a view: logits, and each label as a column of them.
 
-    `asked` holds what attacks asked besides, by the query's name: arrays with one row an example. Compared by identity,
-    so that what was computed from them can be remembered; never change the arrays.
+    Of shape (examples, classes). `asked` has by name the answers to attacks' queries, arrays with one row an example.
+    Compared by identity, so that what was computed from them can be remembered; never change the arrays.
     """
 
     logits: FloatArray
@@ -119,7 +119,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """One attack's scores, higher meaning more member-like, for the forget set and for the controls.
+    """One attack's scores of forget set and controls, higher for members.
 
     `reference_forget` and `reference_controls`, shape (references, examples), hold the same attack's scores on the
     references where the attack is judged on its paired difference to them. `tie_share` is the fraction of
@@ -137,23 +137,23 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlResult:
-    """How one control (the original, or a retrained reference) fared under the audit's own rule.
+    """The result of one control under the audit's own rule.
 
-    Its estimate is of the claim's own quantity, so that it can stand beside the audited model's.
+    The original or a retrained reference. Its estimate is of the claim's own quantity, as the audited model's is.
     """
 
     name: str
     holds: bool
     attack: str
     estimate: Estimate
-    says: str
+    summary: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
-    """The positive control (the original must be recognised) and the negative ones (references must not be).
+    """The positive control (the original) and the negative ones (references).
 
-    Without references `blind`, a classifier that sees no model, stands in for the negative control.
+    The original must be recognised, references must not. `blind`, a classifier without a model, stands in for those.
     """
 
     original: ControlResult | None = None
@@ -163,10 +163,10 @@ class Controls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
-    """One forget example, by index only, and the share of its controls that look less like a member than it does.
+    """One forget example, by index, and the share of its controls below it.
 
-    `pixels`, nested lists of 0 to 255, are there only when thumbnails were asked for: reports must not republish what
-    was to be deleted.
+    Controls below it look less like a member than it does. `pixels`, nested lists of 0 to 255, are there only when
+    thumbnails were asked for: reports must not republish what was to be deleted.
     """
 
     index: int
@@ -176,11 +176,11 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What an audit found, in full: enough to judge it, to print it and to reproduce it.
+    """The findings of an audit, in full: to judge, to print and to reproduce.
 
     `attacks` maps an attack's name to its estimate; `deciding` names those that PASS depends on; `decided_by` is the
     attack that settled the verdict, whose estimate is `estimate`. `label` names the kind of failure, such as
-    `over-forgotten`. `needed` is the number of forget examples that would settle an INCONCLUSIVE verdict. `exhibits`
+    `over-forgotten`. `needed` is the number of forget examples that would settle an INCONCLUSIVE verdict. `figures`
     are what a report shows besides: curves, histograms and tables.
     """
 
@@ -197,25 +197,29 @@ class Evidence:
     needed: int | None = None
     most_exposed: tuple[Exposure, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    exhibits: tuple[Exhibit, ...] = ()
+    figures: tuple[Figure, ...] = ()
 
     def __bool__(self) -> NoReturn:
         raise TypeError("evidence is not a yes or no; ask for `.verdict`")
 
     def to_json(self) -> dict[str, Any]:
-        """The evidence as dictionaries, lists, strings, numbers and None only."""
+        """Return the evidence as dictionaries, lists, strings, numbers and None."""
         shaped = to_plain(self)
         assert isinstance(shaped, dict)
         shaped["claim"]["text"] = str(self.claim)
         return shaped
 
 
+_PUBLISHED = {"figures": "exhibits", "caption": "says", "summary": "says"}
+"""Names of version 1 of the report, which readers of reports rely on."""
+
+
 def to_plain(value: Any) -> Any:
-    """Turn dataclasses, enums, numpy scalars and containers into what `json.dumps` accepts; non-finite is None."""
+    """Convert to JSON: dataclasses, enums, numpy, containers; non-finite to None."""
     if isinstance(value, enum.Enum):
         return value.value
     if hasattr(value, "__dataclass_fields__"):
-        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
+        return {_PUBLISHED.get(f.name, f.name): to_plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,6 +1,6 @@
 """Hold the figures of an audit as data; reports draw them by their kind.
 
-A claim adds what it wants to show by handing over exhibits; no renderer has to learn of the claim.
+A claim adds what it wants to show by handing over figures; no renderer has to learn of the claim.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Cell = str | int | float | None
 class Curves:
     """Draw lines over a common axis.
 
-    `series` maps a model's name to its x and y values, and `says` is the plot in words. `logarithmic` is for both axes;
-    `diagonal` draws y = x, what guessing would give.
+    `series` maps a model's name to its x and y values, and `caption` is the plot in words. `logarithmic` is for both
+    axes; `diagonal` draws y = x, what guessing would give.
     """
 
     title: str
-    says: str
+    caption: str
     x_label: str
     y_label: str
     series: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]]
@@ -37,7 +37,7 @@ class Histograms:
     """
 
     title: str
-    says: str
+    caption: str
     x_label: str
     edges: tuple[float, ...]
     sets: tuple[str, str]
@@ -47,13 +47,13 @@ class Histograms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """List rows of cells under column names; `says` is what to read in it."""
+    """List rows of cells under column names; `caption` is what to read in it."""
 
     title: str
-    says: str
+    caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     kind: str = field(default="table", init=False)
 
 
-Exhibit = Curves | Histograms | Table
+Figure = Curves | Histograms | Table

@@ -47,7 +47,8 @@ class Examples:
     def __getitem__(self, index: int) -> tuple[Any, int]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} examples; there is no index {index}")
-        return self._input(index), int(self.labels[index])
+        x = self._arrays[0][index] if self._arrays is not None else self._source[index][0]
+        return x, int(self.labels[index])
 
     def inputs(self, indices: IntArray) -> Any:
         """Stack the inputs at `indices`: a tensor where items are tensors, else an array."""
@@ -59,9 +60,6 @@ class Examples:
 
             return torch.stack(items)
         return np.stack([np.asarray(item) for item in items])
-
-    def _input(self, index: int) -> Any:
-        return self._arrays[0][index] if self._arrays is not None else self._source[index][0]
 
     def without_repeats(self, indices: IntArray) -> IntArray:
         """Drop the indices whose input an earlier one has already."""
@@ -100,7 +98,10 @@ def is_tensor(value: Any) -> bool:
 
 def to_numpy(value: Any) -> Any:
     """Make an array of what may be a tensor on some device."""
-    return value.detach().cpu().numpy() if is_tensor(value) else np.asarray(value)
+    if not is_tensor(value):
+        return np.asarray(value)
+    # numpy has no bfloat16; float32 holds every value of it.
+    return (value.float() if str(value.dtype) == "torch.bfloat16" else value).detach().cpu().numpy()
 
 
 def _as_arrays(source: Any, name: str) -> tuple[Any, Any] | None:

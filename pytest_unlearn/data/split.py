@@ -85,19 +85,10 @@ class Split:
 
     def with_forget(self, forget: Iterable[int] | Any, *, controls: Any = None, control_groups: Any = None) -> Split:
         """Return the same data under another request, with other controls if given."""
-        return Split(
-            self.train,
-            forget,
-            self.test,
-            self._given_controls if controls is None else controls,
-            self.groups,
-            self.match,
-            control_groups=self.control_groups if controls is None else control_groups,
-        )
-
-    @property
-    def _given_controls(self) -> Examples | None:
-        return None if self.held_out is self.test else self.held_out
+        if controls is None:
+            controls, control_groups = (None if self.held_out is self.test else self.held_out), self.control_groups
+        parts = (self.train, forget, self.test, controls, self.groups, self.match)
+        return Split(*parts, control_groups=control_groups)
 
     def _check_torn(self) -> None:
         if self.groups is None:

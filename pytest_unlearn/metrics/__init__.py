@@ -1,7 +1,7 @@
-"""The literature's metrics under their published names: right definitions, and which value perfect unlearning gives.
+"""Offer the literature's metrics under their published names.
 
-They are for comparing with papers. None of them is a verdict: a point estimate has no error, several have no fixed
-target, and most can be fooled. Verdicts come from the audits.
+Each states which value perfect unlearning gives. They are for comparing with papers. None of them is a verdict: a point
+estimate has no error, several have no fixed target, and most can be fooled. Verdicts come from the audits.
 """
 
 from pytest_unlearn.metrics.accuracy import ain, nomus, tow, tow_mia

@@ -1,4 +1,4 @@
-"""Scores made of accuracies: ToW, ToW-MIA, NoMUS, and the relearning ratio AIN."""
+"""Compute scores made of accuracies: ToW, ToW-MIA, NoMUS, and AIN."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SETS = ("forget", "retain", "test")
 
 
 def tow(unlearned: Mapping[str, float], retrained: Mapping[str, float]) -> Metric:
-    """How near are all three accuracies to a retrained model's? The product of 1 - |difference| over the sets.
+    """Multiply 1 - |difference to the retrained model's accuracy| over the sets.
 
     Both hold accuracies in [0, 1] under "forget", "retain" and "test". From 0 to 1. Raises ValueError for a missing set
     or what is no share. Source: Zhao 2024, "What makes unlearning hard and what to do about it" (RUM), tug of war.
@@ -26,9 +26,9 @@ def tow(unlearned: Mapping[str, float], retrained: Mapping[str, float]) -> Metri
 
 
 def tow_mia(unlearned: Mapping[str, float], retrained: Mapping[str, float]) -> Metric:
-    """The same with the accuracy of a membership attack, under "mia", in place of that on the forget set.
+    """Compute ToW with a membership attack's accuracy in place of forget's.
 
-    Raises ValueError as `tow`. Source: Zhao 2024.
+    It stands under "mia". Raises ValueError as `tow`. Source: Zhao 2024.
     """
     names = ("mia", "retain", "test")
     return Metric(
@@ -47,7 +47,7 @@ def _product(unlearned: Mapping[str, float], retrained: Mapping[str, float], nam
 
 
 def nomus(test_accuracy: float, mia_accuracy: float) -> Metric:
-    """How useful and how private is the model? (test accuracy + 1 - 2 |MIA accuracy - 1/2|) / 2, from 0 to 1.
+    """Compute (test accuracy + 1 - 2 |MIA accuracy - 1/2|) / 2, from 0 to 1.
 
     Raises ValueError for what is no share. Source: Choi & Na 2023, "Towards machine unlearning benchmarks" (MUFAC).
     """
@@ -63,7 +63,7 @@ def nomus(test_accuracy: float, mia_accuracy: float) -> Metric:
 
 
 def ain(relearn_unlearned: float, relearn_scratch: float) -> Metric:
-    """How fast is the forget set relearned? Steps of the unlearned model over steps of one trained from scratch.
+    """Divide the steps to relearn the forget set by those from scratch.
 
     Both are steps until the accuracy on the forget set is within some percent of the original's, above 0. Far below 1
     is residual knowledge, far above 1 conspicuous forgetting. Raises ValueError for steps that are no positive number:

@@ -1,4 +1,4 @@
-"""How far the outputs of two models are apart: JS divergence, ZRF, activation distance, KLOM."""
+"""Compute distances of two models' outputs: JS, ZRF, activations, KLOM."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BINS, CLIP, FLOOR = 20, 100.0, 1e-5  # as published with KLOM
 
 
 def js_divergence(model: ArrayLike, other: ArrayLike) -> Metric:
-    """How differently do two models answer? The mean Jensen-Shannon divergence, in nats, from 0 to log 2.
+    """Compute the mean Jensen-Shannon divergence, in nats, from 0 to log 2.
 
     `model` and `other` are probabilities of the same examples, shape (examples, classes); 0 if `other` is a retrained
     model and the unlearned one answers alike. Summed over classes, not averaged as in much public code, which divides
@@ -26,7 +26,7 @@ def js_divergence(model: ArrayLike, other: ArrayLike) -> Metric:
 
 
 def zrf(unlearned: ArrayLike, incompetent: ArrayLike) -> Metric:
-    """How like an untrained model is the unlearned one on the forget set? 1 - the mean JS divergence from it.
+    """Compute 1 - the mean JS divergence from an untrained model on forget.
 
     `unlearned` and `incompetent` are probabilities on the forget set, shape (examples, classes), the latter's of a
     model with random weights. From 1 - log 2 to 1. Raises ValueError as `js_divergence`. Source: Chundawat 2023, "Can
@@ -39,7 +39,7 @@ def zrf(unlearned: ArrayLike, incompetent: ArrayLike) -> Metric:
 
 
 def activation_distance(unlearned: ArrayLike, retrained: ArrayLike) -> Metric:
-    """How far are two models' probabilities apart? The mean Euclidean distance, from 0 to sqrt(2).
+    """Compute the mean Euclidean distance of probabilities, from 0 to sqrt(2).
 
     `unlearned` and `retrained` are probabilities on the forget set, shape (examples, classes). Raises ValueError as
     `js_divergence`. Source: Golatkar 2021; Chundawat 2023.
@@ -52,13 +52,13 @@ def activation_distance(unlearned: ArrayLike, retrained: ArrayLike) -> Metric:
 
 
 def klom(unlearned: ArrayLike, oracles: ArrayLike) -> ExampleMetric:
-    """How far is each example's law of margins from that under retraining? A KL divergence an example, in nats.
+    """Compute the KL divergence of each example's margins from retraining's.
 
-    `unlearned` and `oracles` are margins z_y - logsumexp(other logits), shape (models, examples), of many unlearned and
-    many retrained models. Margins are clipped to +-100 and counted in 20 common bins; empty bins of the oracles count
-    1e-5. Returns values of shape (examples,), small but not 0 under perfect unlearning: two halves of the oracles show
-    how small, which is why there is no target. Raises ValueError for shapes that do not match or fewer than two models.
-    Source: Rinberg 2025.
+    In nats. `unlearned` and `oracles` are margins z_y - logsumexp(other logits), shape (models, examples), of many
+    unlearned and many retrained models. Margins are clipped to +-100 and counted in 20 common bins; empty bins of the
+    oracles count 1e-5. Returns values of shape (examples,), small but not 0 under perfect unlearning: two halves of the
+    oracles show how small, which is why there is no target. Raises ValueError for shapes that do not match or fewer
+    than two models. Source: Rinberg 2025.
     """
     ours, theirs = (np.clip(np.asarray(margins, dtype=np.float64), -CLIP, CLIP) for margins in (unlearned, oracles))
     if ours.ndim != 2 or theirs.ndim != 2 or ours.shape[1] != theirs.shape[1] or min(len(ours), len(theirs)) < 2:
@@ -75,7 +75,7 @@ def klom(unlearned: ArrayLike, oracles: ArrayLike) -> ExampleMetric:
 
 
 def _histogram(margins: FloatArray, low: FloatArray, width: FloatArray) -> FloatArray:
-    """The share of models in each bin, shape (bins, examples)."""
+    """Return the share of models in each bin, shape (bins, examples)."""
     place = (margins - low) / np.where(width > 0, width, 1.0) * BINS
     bins = np.minimum(place.astype(np.int64), BINS - 1)
     return np.asarray([(bins == k).mean(axis=0) for k in range(BINS)])

@@ -1,6 +1,7 @@
-"""Forget quality (TOFU): a p-value that must not be taken for proof, and beside it what proves likeness.
+"""Compute forget quality (TOFU) and the score of the NeurIPS 2023 challenge.
 
-The score of the NeurIPS 2023 unlearning challenge: forgetting quality times accuracy ratios.
+Forget quality is a p-value, which must not be taken for proof; beside it stands what proves likeness. The challenge's
+score is forgetting quality times accuracy ratios.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pytest_unlearn.statistics.validation import check_open_unit, vector
 
 @dataclass(frozen=True, slots=True)
 class ForgetQuality:
-    """The published p-value, the distance between the two laws, and how large it may be at the stated confidence."""
+    """Hold the published p-value, the distance of the laws, and its upper bound."""
 
     p_value: float
     distance: float
@@ -30,18 +31,18 @@ class ForgetQuality:
 
     @property
     def metric(self) -> Metric:
-        """The published number, the p-value; it has no target, since it is uniform under perfect unlearning."""
+        """The p-value; it is uniform under perfect unlearning and has no target."""
         caution = "a large p-value proves nothing, least of all with few examples: ask for equivalent(margin)"
         return Metric("forget quality", self.p_value, None, "higher", caution)
 
     def equivalent(self, margin: float) -> bool:
-        """Whether the two laws are proven to lie within `margin` of each other; a large p-value proves nothing."""
+        """Say whether the laws are proven to lie within `margin` of each other."""
         check_open_unit("margin", margin)
         return self.upper <= margin
 
 
 def forget_quality(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.95) -> ForgetQuality:
-    """Do a statistic's values on the forget set follow the same law under unlearning as under retraining?
+    """Compare a statistic's law under unlearning with that under retraining.
 
     `unlearned` [m], `retrained` [n] are truth ratios, or any other statistic. `p_value` is that of the two-sample
     Kolmogorov-Smirnov test: uniform under perfect unlearning. `upper` bounds the largest difference of the two
@@ -66,7 +67,7 @@ def neurips2023_score(
     test_accuracies: tuple[float, float],
     time_fraction: float = 0.0,
 ) -> Metric:
-    """How would the challenge have scored these models? F times both accuracy ratios; 0 if the method is too slow.
+    """Multiply F by both accuracy ratios; 0 if the method is too slow.
 
     Args:
         unlearned_logits: on the forget set, shape (models, examples, classes), four models or more.
@@ -107,7 +108,7 @@ def neurips2023_score(
 
 
 def _margins(name: str, logits: ArrayLike, labels: np.typing.NDArray[np.generic]) -> FloatArray:
-    """Logit-scaled confidences, shape (models, examples)."""
+    """Return logit-scaled confidences, shape (models, examples)."""
     stack = np.asarray(logits, dtype=np.float64)
     if stack.ndim != 3 or not stack.size or stack.shape[2] < 2 or labels.shape != (stack.shape[1],):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Membership attacks as published: the challenge's starting kit, SVC MIA-efficacy, PrivLeak."""
+"""Run membership attacks as published: starting kit, MIA-efficacy, PrivLeak."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pytest_unlearn.statistics.validation import vector
 
 
 def starting_kit_mia(forget_losses: ArrayLike, test_losses: ArrayLike, *, seed: int = 0) -> Metric:
-    """How often does a logistic regression tell forget from test losses? Its accuracy over ten shuffled splits.
+    """Cross-validate a logistic regression of forget against test losses.
 
-    Losses [m] and [n] are cross-entropies; the larger side is subsampled. 0.5 under perfect unlearning. Raises
-    ValueError for fewer than ten a side, or what is not finite. Source: NeurIPS 2023 machine unlearning challenge.
+    Its accuracy over ten shuffled splits. Losses [m] and [n] are cross-entropies; the larger side is subsampled. 0.5
+    under perfect unlearning. Raises ValueError for fewer than ten a side, or what is not finite. Source: NeurIPS 2023
+    machine unlearning challenge.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
@@ -38,7 +39,7 @@ def starting_kit_mia(forget_losses: ArrayLike, test_losses: ArrayLike, *, seed: 
 def svc_mia_efficacy(
     retain: ArrayLike, test: ArrayLike, forget: ArrayLike, *, retrained: float | None = None
 ) -> Metric:
-    """What share of the forget set does an SVC, taught on retain against test, call never trained on?
+    """Return the share of forget that an SVC, taught on retain and test, clears.
 
     Each is a statistic an example of the unlearned model (confidence, say), shape (examples,). With `retrained`, the
     same share of a retrained model, the value is the gap to it, 0 under perfect unlearning; without, no value is right.
@@ -47,9 +48,9 @@ def svc_mia_efficacy(
     """
     from sklearn.svm import SVC
 
-    known, unknown, asked = (vector(n, v) for n, v in (("retain", retain), ("test", test), ("forget", forget)))
+    members, others, asked = (vector(n, v) for n, v in (("retain", retain), ("test", test), ("forget", forget)))
     attack = SVC(C=3, gamma="auto", kernel="rbf")
-    attack.fit(np.concatenate([known, unknown])[:, None], np.repeat([1, 0], [known.size, unknown.size]))
+    attack.fit(np.concatenate([members, others])[:, None], np.repeat([1, 0], [members.size, others.size]))
     share = float((attack.predict(asked[:, None]) == 0).mean())
     if retrained is None:
         return Metric(
@@ -72,7 +73,7 @@ def svc_mia_efficacy(
 def priv_leak(
     forget: ArrayLike, holdout: ArrayLike, forget_retrained: ArrayLike, holdout_retrained: ArrayLike
 ) -> Metric:
-    """How much better is the forget set recognised than in a retrained model? (AUC - AUC_retrained) / AUC_retrained.
+    """Compute (AUC - AUC_retrained) / AUC_retrained.
 
     All are scores, higher meaning more member-like, shape (examples,), of the unlearned and of the retrained model.
     In percent; above 0 the forget set is still recognised, below 0 it is conspicuously unlike. (The published code

@@ -1,4 +1,4 @@
-"""A published metric: its value, the value that perfect unlearning gives, and what it must not be taken for."""
+"""Define a published metric: its value, its target, and what it is not."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ Direction = Literal["higher", "lower", "nearer"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric's value; `target` is its value under perfect unlearning, None where that depends on the retrained model.
+    """Hold a metric's value and target.
 
-    `direction` says which values are better: "higher", "lower", or those "nearer" the target (where there is none, the
-    retrained model's value), on either side. `caution` says what the number does not show.
+    `target` is its value under perfect unlearning, None where that depends on the retrained model. `direction` tells
+    which values are better: "higher", "lower", or those "nearer" the target (where there is none, the retrained model's
+    value), on either side. `caution` states what the number does not show.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExampleMetric:
-    """A metric of each example: `values` [n], else as `Metric`."""
+    """Hold a metric of each example: `values` [n], else as `Metric`."""
 
     name: str
     values: FloatArray
@@ -39,7 +40,10 @@ class ExampleMetric:
     caution: str
 
     def quantile(self, share: float) -> float:
-        """The value that a share of the examples does not exceed: papers report 0.95. ValueError outside [0, 1]."""
+        """Return the value that a share of the examples does not exceed.
+
+        Papers report 0.95. Raises ValueError outside [0, 1].
+        """
         rates(share=share)
         return float(np.quantile(self.values, share))
 
@@ -56,7 +60,7 @@ def rates(**given: float) -> None:
 
 
 def probabilities(name: str, values: ArrayLike) -> FloatArray:
-    """Rows of probabilities, shape (examples, classes).
+    """Check rows of probabilities, shape (examples, classes).
 
     Raises:
         ValueError: another shape, or rows that do not add up to 1.

@@ -59,10 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _outcome(report: pytest.TestReport) -> str:
-    if report.failed and report.when != "call":
-        return "failed"
     if report.when != "call":
-        return ""
+        return "failed" if report.failed else ""
     if hasattr(report, "wasxfail"):
         return "failed as expected" if report.skipped else "failed"
     words = {"passed": "passed", "failed": "failed", "skipped": "unsupported"}

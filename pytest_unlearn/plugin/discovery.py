@@ -52,7 +52,8 @@ class AuditTestDetector:
             if not isinstance(thing, FUNCTIONS) or id(thing) in visited or id(thing) in self._cleared:
                 continue
             visited[id(thing)] = thing
-            names = self._named_by(thing)
+            code = getattr(thing, "__code__", None)
+            names = set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
             audits = getattr(thing, "__module__", None) == HOME or getattr(thing, SEARCHES, False)
             if audits or names & self._assertions:
                 return True
@@ -61,14 +62,9 @@ class AuditTestDetector:
         self._cleared.update(key for key, thing in visited.items() if isinstance(thing, FunctionType))
         return False
 
-    def _named_by(self, thing: Any) -> set[str]:
-        """List the globals and attributes that a function names; libraries are not searched."""
-        code = getattr(thing, "__code__", None)
-        return set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
-
 
 def _of_a_library(file: str) -> bool:
-    """Tell whether a file is of an installed package, the standard library or this package."""
+    """Tell whether a file is installed, of the standard library or of this package."""
     return any(place in file for place in LIBRARIES)
 
 
@@ -98,7 +94,7 @@ def _within_reach(thing: Any, names: set[str]) -> Iterator[Any]:
 
 
 def _callable_parts(value: Any, names: set[str]) -> Iterator[Any]:
-    """Yield the functions in a value: of a module those named, of a class or its instance all."""
+    """Yield the functions in a value: of modules those named, of classes all."""
     if isinstance(value, FUNCTIONS):
         yield value
     elif isinstance(value, ModuleType):

@@ -52,7 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, read every layer of settings once, and start the ledger."""
     keywords = ", ".join(f"{spec.name}=..." for spec in settings.TABLE.values() if spec.marker)
     config.addinivalue_line("markers", f"unlearn({keywords}): settings of the audits in this test")
-    config.stash[LAYERS] = {"command line": _command_line(config), "ini": _ini(config)}
+    given = {spec.name: config.getoption(spec.ini_name) for spec in settings.TABLE.values() if spec.flag}
+    options = {name: value for name, value in given.items() if value is not None}
+    config.stash[LAYERS] = {"command line": options, "ini": _ini(config)}
     role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
     if config.pluginmanager.register(role, SESSION) is None:
         raise pytest.UsageError(f"-p no:{SESSION} would leave a gate that never blocks; -p no:unlearn switches all off")
@@ -66,11 +68,6 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     for line in policies.lines():
         print(line)
     return 0
-
-
-def _command_line(config: pytest.Config) -> dict[str, Any]:
-    given = {spec.name: config.getoption(spec.ini_name) for spec in settings.TABLE.values() if spec.flag}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _ini(config: pytest.Config) -> dict[str, Any]:

@@ -179,14 +179,8 @@ class Controller(Collecting):
     def _announce(self, session: pytest.Session, name: str, failure: str) -> None:
         # A report of its own shows in FAILURES, the summary, JUnit and the exit status. Setting the exit status alone
         # would leave a failed gate under a green "6 passed".
-        report = pytest.TestReport(
-            nodeid=f"unlearn::{name}",
-            location=("unlearn", None, name.replace("-", " ")),
-            keywords={},
-            outcome="failed" if failure else "passed",
-            longrepr=failure or None,
-            when="call",
-        )
+        location, outcome = ("unlearn", None, name.replace("-", " ")), "failed" if failure else "passed"
+        report = pytest.TestReport(f"unlearn::{name}", location, {}, outcome, failure or None, "call")  # type: ignore[arg-type]
         session.config.hook.pytest_runtest_logreport(report=report)
 
     def _value(self, name: str) -> Any:

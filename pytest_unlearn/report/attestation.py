@@ -41,7 +41,7 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = ""
 
 
 def _subjects(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """List the audited models, by the digest of their tensors or else of their answers."""
+    """List the audited models, by digest of their tensors or of their answers."""
     found: dict[str, str] = {}
     for entry in entries:
         provenance = entry["evidence"]["provenance"]

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_unlearn.core import settings
-from pytest_unlearn.core.claim_table import TABLE
+from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.report.ledger import reconcile
 
 DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
+LIMITS: Mapping[str, str] = TableView(lambda: {name: spec.limit.setting for name, spec in TABLE.items()})
 ROUNDING = 1e-9  # a claim's lower end is stored rounded
 
 

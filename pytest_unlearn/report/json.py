@@ -52,7 +52,8 @@ def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
         # Pictures of what was to be deleted belong to the page that was asked to show them, and nowhere else.
         exposed = [{name: row[name] for name in row if name != "pixels"} for row in evidence["most_exposed"]]
         return {**entry, "basis": basis, "evidence": {**evidence, "most_exposed": exposed}}
-    kept = {**{name: evidence[name] for name in BRIEF}, "estimate": _rounded(evidence["estimate"])}
+    kept = {name: evidence[name] for name in BRIEF}
+    kept["estimate"] = {n: round(v, DIGITS) if isinstance(v, float) else v for n, v in evidence["estimate"].items()}
     if mapping(evidence["provenance"].get("settings")).get("require_controls") is False:
         kept["provenance"] = {"settings": {"require_controls": False}}  # a reader must see what was waived
     return {**entry, "basis": basis, "brief": True, "evidence": kept}
@@ -72,7 +73,3 @@ def _basis(provenance: Mapping[str, Any]) -> str:
 def mapping(value: Any) -> Mapping[str, Any]:
     """Return a value that is a mapping, and an empty one for any other."""
     return value if isinstance(value, Mapping) else {}
-
-
-def _rounded(estimate: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in estimate.items()}

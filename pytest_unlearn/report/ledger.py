@@ -60,7 +60,11 @@ class Ledger:
     def freeze(self) -> dict[str, Any]:
         """Return plain data, in an order that does not depend on workers' turns."""
         entries = [
-            {**entry, "outcome": self.outcomes.get(entry["nodeid"], "not finished"), "seconds": self._spent(entry)}
+            {
+                **entry,
+                "outcome": self.outcomes.get(entry["nodeid"], "not finished"),
+                "seconds": round(self.seconds[entry["nodeid"]], 3) or None,
+            }
             for entry in sorted(self.entries, key=lambda entry: str(entry["nodeid"]))
         ]
         without_evidence = self._without_evidence({entry["nodeid"] for entry in entries})
@@ -73,10 +77,6 @@ class Ledger:
             "lost": max(0, self.recorded - len(entries)),
             "partial": self._partial(),
         }
-
-    def _spent(self, entry: Mapping[str, Any]) -> float | None:
-        """Look up how long the entry's test took; None where that is unknown."""
-        return round(self.seconds[entry["nodeid"]], 3) or None
 
     def _without_evidence(self, seen: set[str]) -> list[dict[str, Any]]:
         """List marked tests without evidence, and lookalikes that did not plainly pass."""
@@ -109,7 +109,8 @@ def count(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 def reconcile(ledger: Mapping[str, Any]) -> list[str]:
     """Say what was planned or recorded and is missing here, a sentence each."""
     problems = [
-        f"{row['nodeid']} {_is(row)} an audit but ended without any evidence ({row['outcome']})"
+        f"{row['nodeid']} {'is marked as' if row.get('marked', True) else 'looks like'} an audit but ended without any "
+        f"evidence ({row['outcome']})"
         for row in ledger["without_evidence"]
     ]
     if ledger["crashed_workers"]:
@@ -123,7 +124,3 @@ def reconcile(ledger: Mapping[str, Any]) -> list[str]:
     if ledger["lost"]:
         problems.append(f"{ledger['lost']} recorded evidence(s) never reached the report")
     return problems
-
-
-def _is(row: Mapping[str, Any]) -> str:
-    return "is marked as" if row.get("marked", True) else "looks like"

@@ -53,9 +53,7 @@ def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     if not counts(evidence["estimate"]):
         return
     reasons = evidence.get("reasons", ())
-    tables = {
-        exhibit["title"]: exhibit["rows"] for exhibit in evidence.get("exhibits", ()) if exhibit["kind"] == "table"
-    }
+    tables = {figure["title"]: figure["rows"] for figure in evidence.get("exhibits", ()) if figure["kind"] == "table"}
     yield from ((reason, True) for reason in reasons[:1])
     if families := tables.get("Requests by family"):
         tried = ", ".join(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_unlearn.core.claim_table import SEVERITY, TABLE
+from pytest_unlearn.core.claim_table import SEVERITY, TABLE, View
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.ledger import reconcile
 
@@ -15,6 +15,10 @@ THREAT_MODEL = (
     "succeed, and a provider who controls the model can defeat any test of the model alone (Thudi et al. 2022; Zhang "
     "et al. 2024). The digests, seeds and settings in report.json let the run be reproduced."
 )
+HEADLINES: Mapping[tuple[str, str], str] = View(
+    lambda: {(name, verdict): text for name, spec in TABLE.items() for verdict, text in spec.headlines.items()}
+)
+"""What a verdict means for its claim."""
 DEFAULTS = {
     "PASS": "the claim holds at the stated confidence",
     "FAIL": "the claim is refuted",
@@ -25,8 +29,8 @@ DEFAULTS = {
 
 def headline_of(evidence: Mapping[str, Any]) -> str:
     """Say what a verdict means for its claim, without numbers."""
-    verdict, spec = evidence["verdict"], TABLE.get(evidence["claim"]["name"])
-    return DEFAULTS[verdict] if spec is None else spec.headlines.get(verdict, DEFAULTS[verdict])
+    verdict = evidence["verdict"]
+    return HEADLINES.get((evidence["claim"]["name"], verdict), DEFAULTS[verdict])
 
 
 def sentence(entry: Mapping[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""Adversarial deletion requests: described, drawn, tried, made small and confirmed."""
+"""Search of deletion requests: drawn, tried, made smaller and confirmed."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may spend; None is no bound.
+    """The bounds of a search's cost; None is no bound.
 
     Args:
         requests: how many requests to try. Making a found one smaller takes up to 40 more.

@@ -1,4 +1,4 @@
-"""Evaluate one request: screen it in the search, and confirm a suspicion with everything fresh.
+"""Evaluation of one request: screened, then confirmed with everything fresh.
 
 The worst of many noisy estimates is beyond any limit by luck. So screening only raises suspicion; what fails a test is
 a new audit of that one request, with fresh seeds, fresh controls and models retrained without it. Where a retrained
@@ -55,7 +55,7 @@ Evaluate = Callable[[ForgetRequest, Stage], Attempt]
 
 
 def confirm_suspicion(evaluate: Evaluate, request: ForgetRequest, *, explain: bool = True) -> Attempt:
-    """Evaluate a request, and again what is suspicious or cannot be judged, until it is clear.
+    """Evaluate a request, and confirm what is suspicious or cannot be judged.
 
     Args:
         evaluate: a request in a stage.
@@ -69,7 +69,7 @@ def confirm_suspicion(evaluate: Evaluate, request: ForgetRequest, *, explain: bo
 
 
 def _resolve_suspicion(evaluate: Evaluate, request: ForgetRequest, first: Attempt, explain: bool) -> Attempt:
-    """Confirm a suspicion, or put it aside by an audit that passes; else it stands."""
+    """Confirm a suspicion, unless an audit passes and puts it aside."""
     confirmation = evaluate(request, CONFIRMATION)
     if confirmation.result.suspicious:
         return _confirmed([first, confirmation])
@@ -93,7 +93,7 @@ def _resolve_suspicion(evaluate: Evaluate, request: ForgetRequest, first: Attemp
 
 
 def _resolve_doubt(evaluate: Evaluate, request: ForgetRequest, first: Attempt) -> Attempt:
-    """Keep a doubt, unless a retrained model's answers cannot be judged either, or fresh ones can."""
+    """Keep a doubt, unless retrained models are doubtful or fresh ones not."""
     control = evaluate(request, RETRAINED_CONTROL)
     unexcused = first.result.kinds - control.result.kinds
     if control.result.obstacle or not unexcused:

@@ -1,4 +1,4 @@
-"""DatasetStats: what families rank training examples by, computed when first asked for."""
+"""Statistics of training examples, computed when first asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEIGHBOURS = 10
 
 
 class DatasetStats:
-    """The training examples of a task, and what the original model and fold models make of them.
+    """The training examples, and the original's and fold models' outputs on them.
 
     Args:
         task: the task whose training set requests are made from.
@@ -48,7 +48,7 @@ class DatasetStats:
 
     @cached_property
     def original(self) -> Outputs:
-        """What the original model answers on train."""
+        """The original model's answers on train."""
         return self.task.models.of(self.task.original).outputs(self.train)
 
     @property
@@ -64,12 +64,12 @@ class DatasetStats:
 
     @cached_property
     def margin(self) -> FloatArray:
-        """How far the original's logit of the label is above the next best."""
+        """Margin of the label's logit over the next best in the original."""
         return hinge_margin(self.original)
 
     @cached_property
     def memorisation(self) -> FloatArray:
-        """How much an example's own label depends on having been trained on it."""
+        """Dependence of an example's label on having been trained on it."""
         return self.fold_models.memorisation(self.original.labels)
 
     @cached_property
@@ -84,7 +84,7 @@ class DatasetStats:
 
     @cached_property
     def distance_to_centre(self) -> FloatArray:
-        """Distance to the mean of all in feature space: those near it are entangled with others.
+        """Distance to the mean of all in feature space; small where entangled.
 
         Source: the embedding that Zhao et al. 2024 (RUM) score the entanglement of forget and retain set in.
         """
@@ -92,7 +92,7 @@ class DatasetStats:
         return np.asarray(np.linalg.norm(centred, axis=1), dtype=np.float64)
 
     def nearest(self, centre: int, space: Space) -> IntArray:
-        """All examples, by their distance to one of them, which comes first."""
+        """Return all examples, by their distance to one of them, which comes first."""
         rows = self.inputs if space == "input" else self.features
         distance = np.linalg.norm(rows - rows[centre], axis=1)
         distance[centre] = -1.0

@@ -1,4 +1,4 @@
-"""Compare runs of a method that should come to the same by how far retrained models differ."""
+"""Comparison of equivalent runs of a method, beside retrained models' spread."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEVIATES = 3.0  # standard errors beyond which a mean over examples is no accide
 
 @dataclass(frozen=True)
 class Gap:
-    """How much probability moved between two models, how much may, and whether more did for certain."""
+    """Probability moved between two models, the limit, and whether surely over it."""
 
     where: str
     moved: float
@@ -40,7 +40,7 @@ class Gap:
 
 
 class LawContext:
-    """A method at one request: its steps, models it leaves, and models retrained without the request.
+    """A method at one request, with its steps, models and retrained models.
 
     Args:
         runner: the task and the method.
@@ -121,7 +121,7 @@ class LawContext:
         return gaps
 
     def label_chance(self, view: View, *retrained: list[Any]) -> float:
-        """Measure how much surer of the labels one retrained model is than another, at most."""
+        """Measure how much surer of labels one retrained model is than another."""
         return max(
             abs(float(np.mean(self.label_probabilities(one, view) - self.label_probabilities(other, view))))
             for models in retrained
@@ -133,13 +133,13 @@ _NAMES = {"controls": "examples never trained on", "forget": "the forget set"}
 
 
 def usual(retrained: list[Any], ask: Callable[[Any], FloatArray]) -> FloatArray:
-    """Measure what lies between models that differ by their seed."""
+    """Measure how far models differ that differ only in seed."""
     answers = [ask(model) for model in retrained]
     return np.asarray(np.mean([_moved(one, other) for one, other in combinations(answers, 2)], axis=0))
 
 
 def gap(where: str, moved: FloatArray, usual: FloatArray) -> Gap:
-    """Compare what moved with what lies between retrained models, each shape (examples,)."""
+    """Compare the movement with retrained models', each shape (examples,)."""
     beyond = moved - MARGIN * usual
     error = beyond.std(ddof=1) / np.sqrt(len(beyond)) if len(beyond) > 1 else np.inf
     return Gap(
@@ -151,7 +151,7 @@ def gap(where: str, moved: FloatArray, usual: FloatArray) -> Gap:
 
 
 def any_gap(where: str, one: FloatArray, other: FloatArray) -> Gap:
-    """Compare what should be equal, shape (examples, classes)."""
+    """Compare two answers that should be equal, shape (examples, classes)."""
     moved = _moved(one, other)
     return Gap(where, float(moved.mean()), SAME, bool(moved.max() > SAME))
 
@@ -169,5 +169,5 @@ def shift(where: str, moved: FloatArray, chance: float, *, gained: bool = False)
 
 
 def _moved(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Measure each example's total variation, or the difference of one class's probability."""
+    """Measure each example's total variation, or one class's difference."""
     return np.asarray(np.abs(one - other).sum(axis=1) / 2 if one.ndim == 2 else np.abs(one - other))

@@ -1,4 +1,4 @@
-"""The families of deletion requests, plainest first: each picks the examples of a request.
+"""Families of deletion requests, plainest first, that pick the examples.
 
 A family is a function `(stats, request, rng) -> positions in train`; what needs a model is computed when first asked.
 """
@@ -18,34 +18,34 @@ Family = Callable[[DatasetStats, ForgetRequest, np.random.Generator], IntArray]
 
 
 def any_examples(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """Examples drawn at random."""
+    """Draw examples at random."""
     return rng.permutation(stats.count)[: request.size]
 
 
 def single(stats: DatasetStats, _: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """One example."""
+    """Draw one example."""
     return rng.permutation(stats.count)[:1]
 
 
 def whole_class(stats: DatasetStats, request: ForgetRequest, _: np.random.Generator) -> IntArray:
-    """Every example of a class."""
+    """Take every example of a class."""
     return np.flatnonzero(stats.labels == stats.classes[request.label % len(stats.classes)])
 
 
 def class_fraction(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """Some examples of a class."""
+    """Draw some examples of a class."""
     return rng.permutation(whole_class(stats, request, rng))[: request.size]
 
 
 def minority(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """Examples of the rarest class."""
+    """Draw examples of the rarest class."""
     counts = [(stats.labels == label).sum() for label in stats.classes]
     rarest = stats.classes[int(np.argmin(counts))]
     return rng.permutation(np.flatnonzero(stats.labels == rarest))[: request.size]
 
 
 def group(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """Every example of one user."""
+    """Take every example of one user."""
     if stats.groups is None:
         raise ValueError("the family 'group' needs to know whose each example is: Split(..., groups=ids).")
     chosen = rng.permutation(np.unique(stats.groups))[request.label % len(np.unique(stats.groups))]
@@ -53,17 +53,17 @@ def group(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator)
 
 
 def cluster(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """An example and its nearest neighbours."""
+    """Take an example and its nearest neighbours."""
     return stats.nearest(int(rng.integers(stats.count)), request.space)[: request.size]
 
 
 def near_duplicates(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """An example and every other of its nearest neighbours: those between stay."""
+    """Take an example and every second nearest neighbour: those between stay."""
     return stats.nearest(int(rng.integers(stats.count)), request.space)[: 2 * request.size : 2]
 
 
 def ranked(name: str, score: Callable[[DatasetStats], FloatArray]) -> Family:
-    """Make a family of those that score highest; later seeds draw from twice as many."""
+    """Make a family of the highest scores; later seeds draw from twice as many."""
 
     def family(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
         top = np.argsort(-score(stats), kind="stable")
@@ -93,17 +93,17 @@ FAMILIES: dict[str, Family] = {
 
 
 def repeated(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """Examples drawn at random, each named twice."""
+    """Draw examples at random, each named twice."""
     return np.repeat(any_examples(stats, request, rng), 2)
 
 
 def class_but_one(stats: DatasetStats, request: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """All of a class but one example."""
+    """Take all of a class but one example."""
     return rng.permutation(whole_class(stats, request, rng))[1:]
 
 
 def all_but_one(stats: DatasetStats, _: ForgetRequest, rng: np.random.Generator) -> IntArray:
-    """All of train but one example."""
+    """Take all of train but one example."""
     return rng.permutation(stats.count)[1:]
 
 

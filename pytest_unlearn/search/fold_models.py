@@ -1,4 +1,4 @@
-"""Fold models, each trained on all but a fifth of train: some of them never saw an example.
+"""Fold models: each trained on all but a fifth of train, to save retraining.
 
 They stand in for retrained references while requests are searched: the same few serve every request. They know less
 than a retrained model does, so that what they find is confirmed with exact references before it counts.
@@ -24,16 +24,16 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class FoldModels:
-    """Which examples fold models saw, shape (models, examples), and their logits."""
+    """Logits of fold models, and the examples they saw, shape (models, examples)."""
 
     included: NDArray[np.bool_]
     train: FloatArray
     held_out: FloatArray
 
     def references(self, forget: IntArray) -> list[tuple[FloatArray, FloatArray]]:
-        """Stand in for models retrained without `forget`: logits on it and on the held-out set.
+        """Stand in for models retrained without `forget`, by their logits.
 
-        A stand-in answers for each example by a model that never saw it.
+        On `forget` and on the held-out set. A stand-in answers for each example by a model that never saw it.
         """
         unseen = np.argsort(self.included[:, forget], axis=0, kind="stable")  # models without the example come first
         count = int((~self.included[:, forget]).sum(axis=0).min())
@@ -51,7 +51,7 @@ class FoldModels:
 
 
 def train_fold_models(task: UnlearningTask, train: View, held_out: View, repeats: int = 2) -> FoldModels:
-    """Train five models a repeat, through the task's cache; one leaves out each example.
+    """Train five models a repeat through the cache, one without each example.
 
     Raises:
         ValueError: a task without a recipe.

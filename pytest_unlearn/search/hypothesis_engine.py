@@ -1,4 +1,4 @@
-"""Have Hypothesis draw deletion requests until one fails, and make that one smaller."""
+"""Hypothesis draws deletion requests until one fails, and shrinks that one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def search_requests(
 
 
 def search_of(tried: list[Attempt]) -> Search:
-    """Read attempts as a search up to the first failure, and the smallest one after it."""
+    """Read attempts as a search: the first failure, and the smallest after it."""
     failing = [attempt for attempt in tried if attempt.fails]
     if not failing:
         return Search(tuple(tried))
@@ -72,7 +72,7 @@ def explore(
     due: Due | None = None,
     shrinking: int = MOST_SHRINKING,
 ) -> list[Attempt]:
-    """Attempt requests until one fails, then ever simpler ones; every attempt, in order.
+    """Attempt requests until one fails, then simpler ones; return all in order.
 
     Args:
         requests: what to draw from.

@@ -1,4 +1,4 @@
-"""Laws of unlearning: two ways to ask for the same thing come to the same, but for the seed."""
+"""Laws of unlearning: equivalent requests give equal models, but for the seed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RUNS = 10  # models made for a law, at most, and models retrained
 
 @dataclass(frozen=True)
 class Law:
-    """What is to hold of any request, or `two` in a row; `gaps` lie between its two sides."""
+    """A law of any request, or of `two` in a row, by the `gaps` of its two sides."""
 
     name: str
     states: str
@@ -49,20 +49,20 @@ class Law:
 
 
 def empty_request(context: LawContext) -> list[Gap]:
-    """Where nothing is to be forgotten the model stays what it was."""
+    """Check that the model stays what it was where nothing is to be forgotten."""
     original, nothing = context.task.original, context.first[:0]
     return context.gaps(context.run(original, nothing), original, context.retrained_without(nothing))
 
 
 def order(context: LawContext) -> list[Gap]:
-    """The order in which the examples are named changes nothing."""
+    """Check that the order in which the examples are named changes nothing."""
     original = context.task.original
     turned = np.random.default_rng(context.seed).permutation(context.first)[::-1]
     return context.gaps(context.run(original, context.first), context.run(original, turned))
 
 
 def batch_size(context: LawContext) -> list[Gap]:
-    """Answers do not depend on the batch, nor the model on a little smaller batches."""
+    """Check that answers ignore the batch, and the model a slightly smaller one."""
     left = context.run(context.task.original, context.first)
     gaps = []
     for view in context.views():
@@ -77,7 +77,7 @@ def batch_size(context: LawContext) -> list[Gap]:
 
 
 def monotonicity(context: LawContext) -> list[Gap]:
-    """Who asks for more does not keep more.
+    """Check that asking for more does not keep more.
 
     The first request is forgotten within a larger one as it is by itself. What else is gone may make an example's label
     plainer, as it does to a retrained model; so much is allowed for.
@@ -96,13 +96,13 @@ def monotonicity(context: LawContext) -> list[Gap]:
 
 
 def idempotence(context: LawContext) -> list[Gap]:
-    """To ask for the same thing again changes nothing."""
+    """Check that asking for the same thing again changes nothing."""
     once = context.run(context.task.original, context.first)
     return context.gaps(once, context.run(once, context.first))
 
 
 def commutation(context: LawContext) -> list[Gap]:
-    """Two requests in a row, in either order, come to the same as both at once."""
+    """Check that two requests, in either order, come to the same as both at once."""
     original = context.task.original
     at_once = context.run(original, context.both)
     gaps = []
@@ -112,7 +112,7 @@ def commutation(context: LawContext) -> list[Gap]:
 
 
 def determinism(context: LawContext) -> list[Gap]:
-    """One seed gives one model."""
+    """Check that one seed gives one model."""
     # Not by way of the cache, which would hand over the first model.
     original, retain = context.task.original, np.setdiff1d(np.arange(context.runner.stats.count), context.first)
     views = context.view("retain", retain), context.view("forget", context.first)
@@ -121,7 +121,7 @@ def determinism(context: LawContext) -> list[Gap]:
 
 
 def corrupting_requests(context: LawContext) -> list[Gap]:
-    """Odd requests leave a usable model, or raise an error that says why.
+    """Check that odd requests leave a usable model, or raise an error with reasons.
 
     Examples are named twice; all of a class are asked for but one, and all of train but one.
     """
@@ -168,7 +168,7 @@ LAWS = (
 
 
 class LawBroken(AssertionError):  # noqa: N818 - an assertion that failed, not an error
-    """A method breaks a law; the message names the request, and how far apart its sides are."""
+    """Raised for a method that breaks a law; the message has request and gap."""
 
 
 def check_law(

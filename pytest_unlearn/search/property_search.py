@@ -1,4 +1,4 @@
-"""audit_property: does what a test states of one deletion request hold for any?"""
+"""Search for a request that breaks what a test states of any request."""
 
 from __future__ import annotations
 
@@ -58,10 +58,13 @@ def audit_property(
 
     Args:
         holds: called with an `UnlearnedRequest` (model, task); raises where its statement does not hold.
+        unlearner: as in `audit_survives`, whose errors are raised here too.
+        task: as there.
+        families: as there.
+        sizes: the smallest and largest request.
+        budget: as there.
         only: evaluate this one request instead, with the fresh seeds of a confirmation.
         key: names the test in Hypothesis's example database, which keeps what failed.
-
-    The others, and errors, as in `audit_survives`; `sizes` are the smallest and largest request.
     """
     check(unlearner, task)
     bound, level = as_budget(budget), resolve("confidence")
@@ -85,7 +88,7 @@ def replay(request: ForgetRequest) -> str:
 def _evaluate(
     holds: Property, runner: RequestRunner, recorded: list[Entry], request: ForgetRequest, stage: Stage
 ) -> Attempt:
-    """Run the method and the test on one request; what the test records stays here."""
+    """Run method and test on one request, and keep what the test records."""
     here = current()
     notes = Recorder(here.nodeid, here.layers) if here is not None else Recorder()
 
@@ -109,7 +112,7 @@ def _evaluate(
 def _judged(
     runner: RequestRunner, request: ForgetRequest, stage: Stage, entries: Sequence[Entry], error: Exception | None
 ) -> Attempt:
-    """Read what the audits of a test gave: the gravest counts, raised or not."""
+    """Read a test's audits by the gravest verdict, whether it raised or not."""
     evidence = getattr(error, "evidence", None)
     audits = [*entries, *([evidence.to_json()] if isinstance(evidence, Evidence) else [])]
     plain = replace(runner.blank_result(request, ""), trainings=len(runner.steps(request)) + stage.references)

@@ -1,4 +1,4 @@
-"""ForgetRequest: a deletion request that prints in one line and can be replayed exactly."""
+"""Deletion requests that print in one line and can be replayed exactly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ COMPOSED = ("sequence", "union")
 
 @dataclass(frozen=True, repr=False)
 class ForgetRequest:
-    """Which examples are to be deleted: a family, how many, and which draw of them.
+    """The examples to be deleted, by a family, their number and a draw.
 
     Args:
         family: a name in `FAMILIES`, or "sequence" (parts one after the other) or "union" (parts together).

@@ -40,7 +40,7 @@ UNCORRELATED = "no power on this model"  # how the reason begins where answers d
 
 @dataclass(frozen=True)
 class Stage:
-    """The seeds, references, half of the controls and model that a request is evaluated with.
+    """Seeds, references, half of the controls and model of one evaluation.
 
     `whose` model is a fresh one of the method's, the one that it left in the search, or a retrained one.
     """
@@ -61,7 +61,7 @@ REPEAT_SEARCH = replace(SEARCH, first_seed=80_000)
 
 @dataclass(frozen=True)
 class RequestResult:
-    """What one request came to: its size, and what an evaluation gave.
+    """The outcome of one request: its size, and what an evaluation gave.
 
     `suspicious`: the request is seen in the model; while searching, both beside the fold models and beside a retrained
     one. `attack` and `estimate` are of the last of the two. `powerful`: the evaluation could have told, for it
@@ -85,7 +85,7 @@ class RequestResult:
 
     @property
     def invalid(self) -> bool:
-        """Whether the method's answers are none."""
+        """Whether the method's answers cannot be used."""
         return "invalid" in self.kinds
 
     @property
@@ -121,7 +121,7 @@ def result_of_entry(plain: RequestResult, entry: Entry, trainings: int) -> Reque
 
 @dataclass(frozen=True)
 class Screening:
-    """What a screening came to; `doubts` tells by kind why the answers cannot be judged."""
+    """The outcome of a screening, with `doubts` that bar a judgement, by kind."""
 
     judgement: Decision[AttackFinding]
     doubts: Mapping[str, str]
@@ -148,22 +148,22 @@ class RequestRunner:
 
     @cached_property
     def halves(self) -> tuple[IntArray, IntArray]:
-        """Positions in the held-out set, class by class in turn: for the search, and kept fresh."""
+        """Positions in the held-out set, by class in turn: to search, and kept fresh."""
         order = np.random.default_rng(self.task.seed).permutation(len(self.stats.held_out))
         order = order[np.argsort(self.stats.held_out.labels[order], kind="stable")]
         return np.sort(order[0::2]), np.sort(order[1::2])
 
     def controls(self, half: int) -> View:
-        """The controls of the search (0), or those that no search has seen (1)."""
+        """Return the controls of the search (0), or those that no search sees (1)."""
         held_out = self.stats.held_out
         return View("controls", held_out.examples, held_out.indices[self.halves[half]])
 
     def control_groups(self, half: int) -> IntArray | None:
-        """Whose those controls are, if the split has their groups."""
+        """Return those controls' groups, if the split has any."""
         return None if self.stats.held_out_groups is None else self.stats.held_out_groups[self.halves[half]]
 
     def steps(self, request: ForgetRequest) -> tuple[IntArray, ...]:
-        """Positions in train of what is asked for, one request after the other."""
+        """Resolve a request into steps, each the positions in train to delete."""
         return resolve(request, self.stats)
 
     def obstacle(self, steps: Sequence[IntArray]) -> str:
@@ -178,7 +178,7 @@ class RequestRunner:
         return ""
 
     def why_not_trained(self, steps: Sequence[IntArray]) -> str:
-        """Say why the recipe gives no usable model on what is left: no fault of the method."""
+        """Explain why the recipe gives no usable model on the rest, method aside."""
         forget = np.unique(np.concatenate(steps))
         try:
             self._logits(self._retrained(forget), forget)
@@ -199,7 +199,7 @@ class RequestRunner:
         )
 
     def model(self, request: ForgetRequest, stage: Stage) -> Any:
-        """Make the model to evaluate: the method's, fresh or of the search, or a retrained one.
+        """Make the model to evaluate: fresh, of the search, or a retrained one.
 
         In a search, every other request is put to the method under the task's seed, which models are released with,
         and the others each under another: a method that is right under some seeds only is found out.
@@ -244,7 +244,7 @@ class RequestRunner:
         )  # fmt: skip
 
     def _retrained(self, forget: IntArray, which: int = 0) -> Any:
-        """A model retrained without `forget`."""
+        """Fetch or train a model without `forget`."""
         retain = np.setdiff1d(np.arange(self.stats.count), forget)
         return self.task.train_on([retain], first_seed=self.task.seed + SCREENING_SEED + which)[0]
 

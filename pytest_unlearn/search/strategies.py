@@ -1,4 +1,4 @@
-"""Deletion requests for Hypothesis, which shrink to few examples, and the order of a search."""
+"""Deletion requests as a Hypothesis strategy, and the order of a search."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def check_sizes(sizes: tuple[int, int]) -> tuple[int, int]:
 
 
 def available(families: Sequence[str] | None, *, groups: bool) -> tuple[str, ...]:
-    """List the families to search, plainest first; all by default, "group" if there are any.
+    """List the families to search, plainest first; by default all that apply.
 
     Raises:
         ValueError: a name that is no family, or none at all.

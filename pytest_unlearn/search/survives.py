@@ -1,4 +1,4 @@
-"""audit_survives: does a method stand up to the deletion request that it is worst at?"""
+"""Audit of whether a method survives the deletion request it is worst at."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def audit_survives(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Evidence:
-    """Search for a deletion request that a method does not forget; make it small, and confirm it.
+    """Search for a request that a method does not forget, shrink and confirm it.
 
     Requests of every family are tried in turn and screened cheaply. One that looks bad is made smaller and plainer, and
     audited anew with fresh seeds, fresh controls and models retrained without it. Only that audit can FAIL.

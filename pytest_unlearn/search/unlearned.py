@@ -1,4 +1,4 @@
-"""`unlearn`: the method run on any deletion request, each request once."""
+"""`unlearn`: the method run on a request, once for each request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEPT_REQUESTS = 32  # how many answers are kept, each with its models
 
 @dataclass(frozen=True, repr=False)
 class UnlearnedRequest:
-    """A deletion request and the model it left behind; prints in one line for Hypothesis."""
+    """A deletion request and its unlearned model; prints in one line."""
 
     model: Any
     task: UnlearningTask
@@ -30,7 +30,7 @@ class UnlearnedRequest:
 
 
 class Unlearn:
-    """Callable `unlearn(request) -> UnlearnedRequest`; the same request twice is answered once.
+    """Callable `unlearn(request) -> UnlearnedRequest`, cached by request.
 
     A request is a `ForgetRequest`, or the indices to forget; to name one twice changes nothing. Of a sequence, each
     step is run on what the last one left.

@@ -1,4 +1,4 @@
-"""Turn a search into evidence: the verdict, how it was reached, and the line that replays it."""
+"""Evidence of a search: verdict, how it was reached, and the replay line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Search:
-    """Every attempt of a search, and what a failure was made smaller to in `shrinking` more."""
+    """Every attempt of a search, and of `shrinking` more that shrank a failure."""
 
     attempts: tuple[Attempt, ...]
     shrinking: int = 0
@@ -28,7 +28,7 @@ class Search:
 
     @property
     def results(self) -> tuple[RequestResult, ...]:
-        """What each request came to."""
+        """The outcome of each request."""
         return tuple(attempt.result for attempt in self.attempts)
 
     @property
@@ -77,10 +77,10 @@ def verdict_of(
         reasons=tuple(_reasons(search, powerful, replay)),
         advice=_advice(search, powerful, doubtful),
         provenance={} if confirmed is None else confirmed.provenance,
-        exhibits=(
+        figures=(
             _by_family(search),
             *_worst_request(search, replay),
-            *(() if confirmed is None else confirmed.exhibits),
+            *(() if confirmed is None else confirmed.figures),
         ),
     )
 
@@ -90,7 +90,9 @@ def _power(search: Search, powerful: int, confidence: float) -> Controls:
     estimate = _count(powerful, search, confidence)
     caption = f"{powerful} of {len(search.results)} requests are recognised in the original model"
     return Controls(
-        original=ControlResult(name="original", holds=powerful > 0, attack="screening", estimate=estimate, says=caption)
+        original=ControlResult(
+            name="original", holds=powerful > 0, attack="screening", estimate=estimate, summary=caption
+        )
     )
 
 
@@ -166,7 +168,7 @@ def _worst_request(search: Search, replay: Callable[[ForgetRequest], str]) -> tu
     return (
         Table(
             title="The worst request",
-            says="What was measured of it, before and after it was confirmed with fresh seeds. "
+            caption="What was measured of it, before and after it was confirmed with fresh seeds. "
             f"Replay it with: {replay(worst.request)}",
             columns=("stage", "request", "examples", "estimate", "low", "high"),
             rows=tuple(rows),
@@ -181,7 +183,7 @@ def _by_family(search: Search) -> Table:
     names = [name for name in (*ALL, *CORRUPTING) if tried[name]]
     return Table(
         title="Requests by family",
-        says="How many requests of each family were tried, how many the screening recognises in the original model, "
+        caption="How many requests of each family were tried, how many the screening recognises in the original model, "
         f"and how many it finds suspicious in the method's. Making a request smaller took {search.shrinking} more.",
         columns=("family", "tried", "seen in the original", "suspicious"),
         rows=tuple((name, tried[name], recognised[name], suspicious[name]) for name in names),

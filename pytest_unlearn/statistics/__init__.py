@@ -11,8 +11,8 @@ from pytest_unlearn.statistics.accuracy.proportions import newcombe as newcombe
 from pytest_unlearn.statistics.accuracy.proportions import wilson as wilson
 from pytest_unlearn.statistics.auc.auc import AucMeasure as AucMeasure
 from pytest_unlearn.statistics.auc.auc import auc_measure as auc_measure
+from pytest_unlearn.statistics.auc.auc import can_certify as can_certify
 from pytest_unlearn.statistics.auc.auc import null_standard_error as null_standard_error
-from pytest_unlearn.statistics.auc.certify import can_certify as can_certify
 from pytest_unlearn.statistics.auc.difference import auc_difference as auc_difference
 from pytest_unlearn.statistics.auc.placements import auc as auc
 from pytest_unlearn.statistics.auc.placements import placements as placements

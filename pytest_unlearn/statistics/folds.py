@@ -1,4 +1,4 @@
-"""Folds for learned attacks: what is scored was never fitted, and what is deleted together is never torn apart."""
+"""Split examples into folds for learned attacks, units of deletion whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDS = 5
 
 
 def folds(strata: ArrayLike, groups: ArrayLike | None = None, *, count: int = FOLDS, seed: int = 0) -> IntArray:
-    """The fold of each example, shape (examples,), numbered from 0.
+    """Assign each example to a fold, shape (examples,), numbered from 0.
 
     Args:
         strata: a label an example, shape (examples,): each fold gets its share of each.
@@ -33,7 +33,7 @@ def folds(strata: ArrayLike, groups: ArrayLike | None = None, *, count: int = FO
 
 
 def out_of_fold(fold: IntArray, score: Callable[[IntArray, IntArray], FloatArray]) -> FloatArray:
-    """Every example's score by a model that was fitted on the other folds.
+    """Score every example by a model that was fitted on the other folds.
 
     Args:
         fold: the fold of each example, shape (examples,).
@@ -47,9 +47,5 @@ def out_of_fold(fold: IntArray, score: Callable[[IntArray, IntArray], FloatArray
 
 
 def rank_within_folds(scores: FloatArray, fold: IntArray) -> FloatArray:
-    """Scores as normal scores among those of their fold: models of different folds need not share a scale."""
-    ranked = np.zeros(len(scores))
-    for number in np.unique(fold):
-        held = fold == number
-        ranked[held] = normal_scores(scores[held], scores[held])
-    return ranked
+    """Turn scores into normal scores among those of their fold."""
+    return out_of_fold(fold, lambda _, held: normal_scores(scores[held], scores[held]))

@@ -1,8 +1,7 @@
-"""What every statistic can be asked: its value, a bound at any confidence, and the p-value that inverts the bounds.
+"""Define what every statistic can be asked: a value, bounds, a p-value.
 
-Several tests at once.
-
-The largest or smallest of several quantities, with bounds that pay for having looked at all of them.
+Also here: Holm's correction for several tests, and the largest or smallest of several quantities, with bounds that pay
+for having looked at all of them.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ _SMALLEST, _LARGEST = 1e-12, 0.5 - 1e-9
 
 
 class Measure(Protocol):
-    """A point estimate that can bound itself at any confidence."""
+    """Estimate a quantity, with bounds at any confidence."""
 
     @property
     def value(self) -> float:
         """The point estimate."""
 
     def at(self, confidence: float) -> Estimate:
-        """The estimate whose `low` and `high` are each a one-sided bound at `confidence` in (0.5, 1)."""
+        """Bound it: `low` and `high` each hold one-sidedly at `confidence`."""
 
 
 def estimate(
@@ -42,7 +41,7 @@ def estimate(
 
 
 def p_value(measure: Measure, limit: float, side: Side) -> float:
-    """How strongly do the data say that the quantity lies beyond `limit`?
+    """Compute the p-value of the quantity's not lying beyond `limit`.
 
     `side` "high" asks whether it is above (the lower bound exceeds the limit), "low" whether it is below. Returns the
     smallest alpha, in [1e-12, 0.5), at which the one-sided bound at 1 - alpha lies beyond the limit, and 1.0 when none
@@ -70,7 +69,7 @@ def p_value(measure: Measure, limit: float, side: Side) -> float:
 
 
 def holm(p_values: ArrayLike) -> FloatArray:
-    """Which of several p-values remain small after paying for having looked at all of them?
+    """Adjust several p-values for having looked at all of them.
 
     `p_values` [K] in [0, 1]. Returns the adjusted p-values in the input order: rejecting those up to alpha errs on any
     true null with probability at most alpha, whatever the dependence. Raises ValueError for values outside [0, 1].
@@ -88,10 +87,10 @@ def holm(p_values: ArrayLike) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtremeMeasure:
-    """The extreme of `parts` on one side: the largest ("high") or the smallest ("low").
+    """Measure the largest ("high") or the smallest ("low") of `parts`.
 
     Each part is bounded at 1 - alpha / parts, so that all hold together (Bonferroni). The point value is that of the
-    part that stands out, and strays from the middle by luck alone where there are many: judge by the bounds.
+    part that stands out, and deviates from the middle by luck alone where there are many: judge by the bounds.
     """
 
     parts: Sequence[Measure]
@@ -104,7 +103,7 @@ class ExtremeMeasure:
         return max(values) if self.side == "high" else min(values)
 
     def at(self, confidence: float) -> Estimate:
-        """One-sided simultaneous bounds at `confidence`."""
+        """Bound it simultaneously over all parts."""
         strict = 1.0 - (1.0 - confidence) / len(self.parts)
         found = [part.at(strict) for part in self.parts]
         pick = max if self.side == "high" else min

@@ -1,4 +1,7 @@
-"""What the references cannot explain of a model's scores, whatever monotone disguise its outputs wear."""
+"""Keep of a model's scores what references cannot explain.
+
+No monotone change of its outputs can hide it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from pytest_unlearn.statistics.validation import vector
 
 
 def normal_scores(values: ArrayLike, controls: ArrayLike) -> FloatArray:
-    """Where does each value rank among the controls, on the normal scale?
+    """Rank each value among the controls, on the normal scale.
 
     `values` [m], `controls` [n]; returns Phi^-1((less + equal/2 + 1/2)/(n+1)) [m], counting the controls less than and
     equal to each value; for a control itself that is midrank/(n+1). Raises ValueError for empty or non-finite values.
@@ -24,7 +27,7 @@ def normal_scores(values: ArrayLike, controls: ArrayLike) -> FloatArray:
 
 
 def _normal_scores(values: FloatArray, controls: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Of the values, and of the controls themselves."""
+    """Return the scores of the values, and of the controls themselves."""
     is_control = np.arange(values.size + controls.size) >= values.size
     beaten = midranks(np.concatenate([values, controls])).beaten(is_control)
     scores = special.ndtri((beaten + 0.5) / (controls.size + 1.0))
@@ -39,7 +42,7 @@ def residual(
     *,
     pooled: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """How much more member-like is each example to the model than the references' mean would predict?
+    """Compute how much more member-like each example is than references predict.
 
     `forget` [m] and `controls` [n] are the model's statistic, `reference_forget` [m] and `reference_controls` [n] the
     mean of the same statistic over the references. All are mapped to normal scores among the controls, a line is fitted
@@ -66,12 +69,12 @@ def residual(
         fitted = np.split(residual(both, both, expected, expected)[1], cut)
         return fitted[0], fitted[1]
     ours, y = _normal_scores(forget, controls)
-    known, x = _normal_scores(reference_forget, reference_controls)
+    expected_forget, x = _normal_scores(reference_forget, reference_controls)
     x_centred = x - x.mean()
     spread = float(x_centred @ x_centred)
     slope = float(x_centred @ (y - y.mean())) / spread if spread > 0.0 else 0.0
     intercept = float(y.mean()) - slope * float(x.mean())
-    return ours - intercept - slope * known, y - intercept - slope * x
+    return ours - intercept - slope * expected_forget, y - intercept - slope * x
 
 
 def tie_share(
@@ -81,9 +84,9 @@ def tie_share(
     forget_strata: ArrayLike | None = None,
     control_strata: ArrayLike | None = None,
 ) -> float:
-    """What fraction of the forget-control pairs of the same stratum tie exactly?
+    """Return the fraction of forget-control pairs of a stratum that tie exactly.
 
-    `forget` [m], `controls` [n], strata as in `auc_measure`. Returns a number in [0, 1]; at 1 the statistic says
+    `forget` [m], `controls` [n], strata as in `auc_measure`. Returns a number in [0, 1]; at 1 the statistic shows
     nothing. O((m+n) log n). Raises ValueError as `auc_measure` does.
     """
     forget, controls = vector("forget", forget), vector("controls", controls)

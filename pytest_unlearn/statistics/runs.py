@@ -1,8 +1,7 @@
-"""A quantity's mean over models, where models are what was sampled: how a method does, not how one model did.
+"""Estimate over models: how a method does, not how one model did.
 
-The median of a few independent values, bounded by the values themselves.
-
-The mean of numbers that are standard normal by construction unless there is something to find.
+A statistic's mean over models; the median of a few independent values, bounded by the values themselves; and the mean
+of numbers that are standard normal by construction unless there is something to find.
 """
 
 from __future__ import annotations
@@ -24,11 +23,12 @@ _ONE = 0.8413447460685429  # the normal confidence of one standard error
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelsMeasure:
-    """The mean of a statistic over independent models, each made with seeds (and perhaps a request) of its own.
+    """Measure the mean of a statistic over independent models.
 
-    `values` are the statistic's on each model; `example_errors` its standard errors from the examples alone;
-    `same_examples` says whether all models were judged on the same examples, whose sampling error no number of models
-    then averages away. `inflation` is that of the variance where the values depend on each other.
+    Each is made with seeds (and perhaps a request) of its own. `values` are the statistic's on each model;
+    `example_errors` its standard errors from the examples alone; `same_examples` is whether all models were judged on
+    the same examples, whose sampling error no number of models then averages away. `inflation` is that of the variance
+    where the values depend on each other.
     """
 
     values: FloatArray
@@ -47,14 +47,14 @@ class ModelsMeasure:
     def standard_error(self) -> float:
         """Of the mean, infinite for one model.
 
-        Models vary by their seeds and, on examples of their own, by the examples too; so little spread as examples
-        alone would not give is luck, and never taken for more.
+        Models vary by their seeds and, on examples of their own, by the examples too; less spread than examples alone
+        would give is luck, and never taken at face value.
         """
         return math.sqrt(sum(self._variances)) if self.values.size > 1 else math.inf
 
     @property
     def _variances(self) -> tuple[float, float]:
-        """What models, and what examples that all of them share, contribute to the variance of the mean."""
+        """What models, and examples that all share, add to the mean's variance."""
         count = self.values.size
         between = float(self.values.var(ddof=1)) / count
         within = float(np.square(self.example_errors).mean())
@@ -64,7 +64,7 @@ class ModelsMeasure:
 
     @property
     def overdispersion(self) -> float:
-        """The p-value of models that vary by no more than their examples make them: small if the seed matters too."""
+        """The p-value of varying as examples make it; small if the seed matters too."""
         expected = float(np.square(self.example_errors).mean())
         if self.values.size < 2 or expected == 0.0:
             return 1.0
@@ -72,7 +72,7 @@ class ModelsMeasure:
         return float(special.chdtrc(freedom, freedom * float(self.values.var(ddof=1)) / expected))
 
     def at(self, confidence: float) -> Estimate:
-        """One-sided bounds at `confidence` by Student's t over models (Satterthwaite's with examples), in [0, 1]."""
+        """Bound it by Student's t over models (Satterthwaite's), in [0, 1]."""
         check_confidence(confidence)
         count = self.values.size
         low, high, method = 0.0, 1.0, "undefined: a single model"
@@ -86,14 +86,14 @@ class ModelsMeasure:
 
 
 def over_models(measures: list[Measure], *, same_examples: bool, inflation: float = 1.0) -> ModelsMeasure:
-    """The mean of one statistic over models.
+    """Average one statistic over models.
 
     Args:
         measures: the statistic's measure on each model, two or more for an interval; in [0, 1], 0.5 under perfect
             unlearning.
         same_examples: whether all were judged on the same examples.
         inflation: of the variance between models: 2 where each model's value was learned from the others, since what
-            one says of another is much what the other says of it (a degenerate U-statistic).
+            one implies for another is much what the other implies for it (a degenerate U-statistic).
 
     Returns:
         A measure whose interval covers the mean over all models that the method could make: s^2/R between models and,
@@ -122,7 +122,7 @@ MOST = 1000  # more values than anybody measures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MedianMeasure:
-    """The median of the law that the sorted `values` were drawn from independently."""
+    """Measure the median of the law of the sorted, independent `values`."""
 
     values: tuple[float, ...]
 
@@ -132,7 +132,7 @@ class MedianMeasure:
         return float(np.median(self.values))
 
     def at(self, confidence: float) -> Estimate:
-        """Order statistics, exact whatever the law; infinite where so few values bound nothing at `confidence`."""
+        """Bound it by order statistics; infinite where the values are too few."""
         n, alpha = len(self.values), 1.0 - check_confidence(confidence)
         k = _rank(n, alpha)
         low, high = (-math.inf, math.inf) if k < 0 else (self.values[k], self.values[n - 1 - k])
@@ -140,7 +140,7 @@ class MedianMeasure:
 
 
 def median(values: ArrayLike) -> MedianMeasure:
-    """What is the median, by a sign test?
+    """Measure the median, by a sign test.
 
     Args:
         values: [n], independent and continuous; five or more for bounds at 95%.
@@ -157,12 +157,14 @@ def median(values: ArrayLike) -> MedianMeasure:
 
 
 def fewest_for_median(confidence: float) -> int:
-    """How many values it takes for a bound on the median: 2^-n must not exceed 1 - confidence (5 for 95%)."""
+    """Return the fewest values that bound a median: 2^-n <= 1 - confidence."""
     return math.ceil(-math.log2(1.0 - check_confidence(confidence)) - 1e-9)
 
 
 def needed_for_median(values: ArrayLike, limit: float, confidence: float) -> int | None:
-    """How many values would show with 80% power on which side of `limit` the median lies, if these are typical.
+    """Return how many values show the median's side of `limit` with 80% power.
+
+    The values given are taken to be typical.
 
     Returns:
         None where so nearly as many lie on the one side as on the other that no affordable number would.
@@ -177,7 +179,7 @@ def needed_for_median(values: ArrayLike, limit: float, confidence: float) -> int
 
 
 def _rank(n: int, alpha: float) -> int:
-    """The largest k with P(Bin(n, 1/2) <= k) <= alpha, or -1.
+    """Find the largest k with P(Bin(n, 1/2) <= k) <= alpha, or -1.
 
     The (k+1)-th smallest value exceeds the median only if at most k values lie below that.
     """
@@ -187,9 +189,9 @@ def _rank(n: int, alpha: float) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitMean:
-    """The mean of `values`, each exactly N(0, 1) and independent under the null.
+    """Measure the mean of `values`, each exactly N(0, 1) under the null.
 
-    Bounds take the wider of the known spread (normal) and the observed one (Student's t): never less than chance gives.
+    Bounds take the wider of the exact spread (normal) and the observed one (Student's t): never less than chance gives.
     """
 
     values: FloatArray
@@ -209,7 +211,7 @@ class UnitMean:
         return math.sqrt(self.values.size) * self.value
 
     def at(self, confidence: float) -> Estimate:
-        """The mean with its bounds."""
+        """Bound the mean."""
         n = self.values.size
         half = normal_quantile(confidence)
         if n > 1:
@@ -218,5 +220,5 @@ class UnitMean:
         return estimate(self.value, self.value - half, self.value + half, confidence, "unit mean", n)
 
     def chance(self) -> float:
-        """How likely is a mean as high, or higher, under the null? Exact."""
+        """Return the exact probability of as high a mean, or higher, under the null."""
         return float(special.ndtr(-self.z))

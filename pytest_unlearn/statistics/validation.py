@@ -1,4 +1,4 @@
-"""What every statistic demands of its arguments, said once, in errors that tell the caller what to do."""
+"""Check the arguments of statistics, with errors that tell what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_unlearn.core.evidence import FloatArray
 
 
 def vector(name: str, values: ArrayLike) -> FloatArray:
-    """`values` as a non-empty, finite, one-dimensional float64 array; ValueError otherwise."""
+    """Check a non-empty, finite, one-dimensional float64 array."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"{name} must have one dimension, one value per example, but has shape {array.shape}")
@@ -19,7 +19,7 @@ def vector(name: str, values: ArrayLike) -> FloatArray:
 
 
 def matrix(name: str, values: ArrayLike, columns: int) -> FloatArray:
-    """`values` as a finite float64 array of shape (at least one reference, `columns`); ValueError otherwise."""
+    """Check a finite float64 array of shape (references, `columns`)."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2:
         raise ValueError(f"{name} must have shape (references, {columns}) but has shape {array.shape}; stack the rows")
@@ -31,28 +31,28 @@ def matrix(name: str, values: ArrayLike, columns: int) -> FloatArray:
 
 
 def binary(name: str, values: FloatArray) -> FloatArray:
-    """`values` unchanged when each is 0 or 1 (or a bool); ValueError otherwise."""
+    """Check that each value is 0 or 1 (or a bool)."""
     if not np.all((values == 0.0) | (values == 1.0)):
         raise ValueError(f"{name} must hold 0 (wrong) or 1 (right) for each example; pass `prediction == label`")
     return values
 
 
 def check_confidence(confidence: float) -> float:
-    """`confidence` unchanged when inside (0.5, 1); ValueError otherwise."""
+    """Check that `confidence` lies inside (0.5, 1)."""
     if not 0.5 < confidence < 1.0:
         raise ValueError(f"confidence must lie strictly between 0.5 and 1, such as 0.95, not {confidence!r}")
     return float(confidence)
 
 
 def check_open_unit(name: str, value: float) -> float:
-    """`value` unchanged when inside (0, 1); ValueError otherwise."""
+    """Check that `value` lies inside (0, 1)."""
     if not 0.0 < value < 1.0:
         raise ValueError(f"{name} must lie strictly between 0 and 1, not {value!r}")
     return float(value)
 
 
 def check_count(name: str, value: float, *, at_least: int = 1) -> float:
-    """`value` unchanged when it is a number of at least `at_least` (infinity included); ValueError otherwise."""
+    """Check that `value` is at least `at_least`, infinity included."""
     if math.isnan(value) or value < at_least:
         raise ValueError(f"{name} must be at least {at_least}, not {value!r}")
     return float(value)

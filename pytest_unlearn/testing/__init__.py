@@ -1,1 +1,1 @@
-"""What a test calls: assertions, property tests of requests, conformance tests of unlearners."""
+"""Calls for tests: assertions, property tests, conformance tests."""

@@ -34,7 +34,7 @@ def __getattr__(name: str) -> Callable[..., Evidence]:
 
 @functools.cache
 def _assertion(spec: ClaimSpec) -> Callable[..., Evidence]:
-    """Make the assertion that goes with a claim's audit: same arguments, same signature."""
+    """Make the assertion of a claim's audit, with its arguments and signature."""
     audit = spec.audit()
 
     @functools.wraps(audit)

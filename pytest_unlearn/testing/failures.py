@@ -77,7 +77,7 @@ def raise_unless_all_proven(evidences: Mapping[str, Evidence]) -> dict[str, Evid
 
 
 def _passes(evidence: Evidence) -> bool:
-    """Record evidence, and tell whether it may pass; a warning is where the assertion was called."""
+    """Record evidence, and tell whether it may pass, warning at the assertion."""
     record(evidence)
     if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
         warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=4)

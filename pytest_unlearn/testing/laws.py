@@ -22,12 +22,12 @@ def unlearning_laws(
     sizes: tuple[int, int] | None = None,
     budget: int | timedelta | Budget = 4,
 ) -> Any:
-    """Tests that a method obeys the laws of unlearning: `test_laws = unlearning_laws(unlearner, task)`.
+    """Make a test of whether a method obeys the laws of unlearning.
 
-    Of an empty request, the order of a request, the size of batches, a larger request (monotonicity), the same request
-    again (idempotence), two in a row (commutation), one seed (determinism), and requests that break things. The two
-    sides of a law may be as far apart as retrained models are that differ by their seed; Hypothesis looks for a request
-    on which they are further.
+    Used as `test_laws = unlearning_laws(unlearner, task)`. The laws are of an empty request, the order of a request,
+    the size of batches, a larger request (monotonicity), the same request again (idempotence), two in a row
+    (commutation), one seed (determinism), and requests that break things. The two sides of a law may be as far apart as
+    retrained models are that differ by their seed; Hypothesis looks for a request on which they are further.
 
     Args:
         unlearner: the method; the fixture `unlearner` by default.

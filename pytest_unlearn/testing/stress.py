@@ -1,4 +1,4 @@
-"""@stress: a test of one deletion request becomes a search for the request that it fails on."""
+"""@stress: a test of one request becomes a search for a failing request."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ def stress(
     as tried. A test that makes no audit fails on what it asserts, and is no evidence that anything was forgotten.
 
     Args:
+        test: the test of one request, given by the decorator.
         budget: how many requests to try, for how long (a `timedelta`), or a `Budget` of requests, trainings or
             seconds. Making a failing one smaller takes up to 40 more.
         families: names of request families; by default all that the split allows.

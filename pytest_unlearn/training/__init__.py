@@ -5,7 +5,7 @@ Importing this package is light: torch, scikit-learn and the file formats are im
 
 from pytest_unlearn.core.progress import Progress, progress, report_progress
 from pytest_unlearn.training.arrays import stack
-from pytest_unlearn.training.cache.store import Fetched, Store, StoredModel
+from pytest_unlearn.training.cache.store import Store, StoredModel
 from pytest_unlearn.training.fingerprint import fingerprint
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe
 from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder
@@ -14,7 +14,6 @@ from pytest_unlearn.training.seeding import isolated
 
 __all__ = [
     "EstimatorRecipe",
-    "Fetched",
     "Job",
     "Progress",
     "Recipe",

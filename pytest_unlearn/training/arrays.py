@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_unlearn.data.dataset import to_numpy
+
 
 def stack(dataset: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Stack a dataset to `(X, y)`: x along the first axis, and integer labels.
@@ -22,20 +24,20 @@ def stack(dataset: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """
     if callable(getattr(dataset, "arrays", None)):
         X, labels = dataset.arrays()
-        X, y = _array(X), _array(labels)
+        X, y = to_numpy(X), to_numpy(labels)
     else:
         rows: list[NDArray[Any]] = []
         labels = []
         for index in range(len(dataset)):
             x, label = dataset[index]
-            row = _array(x)
+            row = to_numpy(x)
             if rows and row.shape != rows[0].shape:
                 raise ValueError(
                     f"example {index} has shape {row.shape}, the first one {rows[0].shape}: "
                     "give every example the same shape, for instance by padding or resizing in the dataset"
                 )
             rows.append(row)
-            labels.append(_array(label).item())
+            labels.append(to_numpy(label).item())
         X, y = (np.stack(rows) if rows else np.empty(0)), np.asarray(labels)
     if len(X) == 0:
         raise ValueError("the dataset is empty: there is nothing to train on")
@@ -47,14 +49,6 @@ def stack(dataset: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     if not np.array_equal(whole, y):
         raise ValueError("labels must be whole numbers: give each example the number of its class")
     return X, whole
-
-
-def _array(value: Any) -> NDArray[Any]:
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        # numpy has no bfloat16; float32 holds every value of it.
-        value = (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
-    return np.asarray(value)
 
 
 def tensor_bytes(tensor: Any) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-
 _OPTIMIZERS = ("adam", "sgd")
-
-
-class RecipeLike(Protocol):
-    """Train a model on a dataset, reproducibly under a seed."""
-
-    def __call__(self, dataset: Any, /, *, seed: int) -> Any:
-        """Train the model."""
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def check_recipe(recipe: Any) -> None:
 
 
 def _train_one(job: Job, store: Store | None, fresh: bool) -> tuple[Trained, bool]:
-    """Train one model here, unless another process stored it meanwhile; also whether it is in the store."""
+    """Train one model, unless the store has it by now; also return if it has."""
     if store is None:
         return _run(job), False
     with store.lock(job.key):
@@ -185,7 +185,7 @@ def _from_store(found: Fetched, job: Job) -> Trained:
 
 
 def _keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
-    """Store a model and take it from there, so that the run that trains it sees what later runs will see."""
+    """Store a model and read it back, so that later runs see the same one."""
     info = {"seed": job.seed, "seconds": round(trained.seconds, 3)}
     if not store.put(job.key, trained.model, info, builder(job.recipe)):
         return trained, False
@@ -208,7 +208,7 @@ def _look_up(job: Job, store: Store) -> Trained | Literal["absent", "damaged"]:
 def _train_here(
     jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool
 ) -> Iterator[tuple[int, Trained]]:
-    """Train one after the other; last what another process is training, so that they share the work."""
+    """Train in turn, leaving models that another process trains for last."""
     busy = []
     for index in waiting:
         if store is not None and not fresh:
@@ -240,7 +240,7 @@ def _run(job: Job) -> Trained:
 def _train_in_workers(
     jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, n_jobs: int
 ) -> Iterator[tuple[int, Trained]]:
-    """Train models at the same time in processes of their own, and yield each with its position."""
+    """Train models in processes at once, and yield each with its position."""
     from joblib import Parallel, delayed
 
     # A worker that is used again may have been started in another folder.
@@ -277,7 +277,7 @@ def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, 
 
 @contextmanager
 def _sent_whole() -> Iterator[None]:
-    """Send code of modules that a worker could not import, such as a conftest's, by value."""
+    """Send by value the code of modules that a worker could not import."""
     cloudpickle: Any
     try:
         # Before joblib 1.6 the pickler that counts is a copy of its own.
@@ -296,7 +296,7 @@ def _sent_whole() -> Iterator[None]:
 
 
 def _only_here(name: str, module: types.ModuleType | None) -> bool:
-    """Tell whether a project's module is loaded under a name that sys.path does not lead to."""
+    """Tell whether a project's module is loaded under a name not on sys.path."""
     file = getattr(module, "__dict__", {}).get("__file__")
     if (
         not file
@@ -320,6 +320,6 @@ def _only_here(name: str, module: types.ModuleType | None) -> bool:
 
 
 def _editable(top: str) -> bool:
-    """Tell whether an import hook of an installed package finds a module; workers have these too."""
+    """Tell whether a package's import hook, known to workers, finds a module."""
     hooks = [finder for finder in sys.meta_path if getattr(finder, "__module__", "").startswith("__editable__")]
     return any(finder.find_spec(top, None) is not None for finder in hooks)

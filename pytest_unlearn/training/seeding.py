@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 
 @contextmanager
@@ -22,16 +22,10 @@ def isolated(seed: int) -> Iterator[None]:
     import torch
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one is what we guard
-    torch_state = torch.random.get_rng_state()
-    # Asking an uninitialised CUDA for its state would initialise it, in every process that only wants the CPU.
-    started: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    cuda_states = torch.cuda.get_rng_state_all() if started else None
-    default_dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
-    with ExitStack() as stack:
-        stack.enter_context(threadpool_limits(limits=1))
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
+    from pytest_unlearn.training.global_state import RANDOM_STATES, restored
+
+    threads, state = torch.get_num_threads(), restored([*RANDOM_STATES, "default dtype"])
+    with threadpool_limits(limits=1), torch.inference_mode(False), torch.enable_grad(), state:
         try:
             torch.set_num_threads(1)
             random.seed(seed)
@@ -41,10 +35,4 @@ def isolated(seed: int) -> Iterator[None]:
                 torch.cuda.manual_seed_all(seed % 2**63)
             yield
         finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)  # noqa: NPY002
-            torch.random.set_rng_state(torch_state)
-            if cuda_states is not None:
-                torch.cuda.set_rng_state_all(cuda_states)
-            torch.set_default_dtype(default_dtype)
             torch.set_num_threads(threads)

@@ -65,7 +65,7 @@ def test_label_is_hostile():
     from pytest_unlearn.core.recorder import record
     found = audit_forgotten(WORLD.model(boost=1.5, seed=6), TASK.forget, max_mia_auc=0.6)
     hostile = "</text></svg><script>document.title='owned'</script><img src=x onerror=alert(1)>"
-    control = replace(found.controls.original, name=hostile, says=hostile)
+    control = replace(found.controls.original, name=hostile, summary=hostile)
     record(replace(found, label=hostile, decided_by=hostile, reasons=(hostile,),
                    controls=replace(found.controls, original=control)))
 """

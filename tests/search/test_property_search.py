@@ -58,7 +58,7 @@ def test_what_is_not_forgotten_is_found_confirmed_and_shown(world):
     found = audit(world, forgotten, Forgets(RECIPE, partial(large, least=40)), sizes=(10, 120), budget=10)
     assert found.evidence.verdict is Verdict.FAIL
     assert found.evidence.provenance["task"]["seed"] == world.task.seed + CONFIRMATION.first_seed
-    families, worst = found.evidence.exhibits[:2]
+    families, worst = found.evidence.figures[:2]
     assert sum(row[3] for row in families.rows) == 1
     assert [row[0] for row in worst.rows][-1] == "confirmed"
     assert 40 <= worst.rows[-1][2] <= 80

@@ -43,7 +43,7 @@ def test_retraining_survives_and_the_evidence_says_what_was_tried(world):
     assert (evidence.estimate.value, evidence.estimate.n_forget) == (0, 14)
     assert evidence.reasons[0].startswith("14 requests searched, ")
     assert evidence.controls.original.holds
-    table = evidence.exhibits[0]
+    table = evidence.figures[0]
     assert sum(row[1] for row in table.rows) == 14
     assert sum(row[2] for row in table.rows) == evidence.controls.original.estimate.value > 0
 
@@ -75,7 +75,7 @@ def test_every_planted_weakness_is_found_among_all_families_and_made_small(world
     method = weaknesses(RECIPE, world.wrong, world.task.original)[name]
     evidence = audit_survives(method, world.task, budget=60, max_mia_auc=LIMIT)
     assert evidence.verdict is Verdict.FAIL
-    stages = {row[0]: row[2] for row in evidence.exhibits[1].rows}
+    stages = {row[0]: row[2] for row in evidence.figures[1].rows}
     assert stages["confirmed"] <= (60 if name == "requests of 50 or more" else 30)
 
 

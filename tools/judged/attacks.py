@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn import UnlearningTask
-from pytest_unlearn.attacks.lira import online_scores
 from pytest_unlearn.attacks.registry import ALWAYS, NAMED, Attack
 from pytest_unlearn.attacks.rmia import rmia_scores
 from pytest_unlearn.attacks.signals import log_probability, logit_scaled_confidence
@@ -21,6 +20,7 @@ from pytest_unlearn.claims.common.findings import can_run
 from pytest_unlearn.claims.common.inputs import resolve_inputs
 from pytest_unlearn.core.evidence import Answers, Outputs
 from pytest_unlearn.statistics import auc_measure
+from tests.published.online_lira import online_scores
 from tests.worlds import real as worlds
 from unlearners import FineTune
 

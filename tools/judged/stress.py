@@ -30,7 +30,7 @@ def search_retraining(seed: int) -> Row:
     split, _ = noisy_digits(seed, groups=groups)
     task = UnlearningTask(split, forest(), references=0, seed=seed, cache_dir=tempfile.mkdtemp())
     evidence = audit_survives(Forgets(forest()), task, budget=300, max_mia_auc=LIMIT, seed=seed)
-    families = evidence.exhibits[0].rows
+    families = evidence.figures[0].rows
     return {
         "verdict": str(evidence.verdict),
         "requests": int(evidence.estimate.n_forget),

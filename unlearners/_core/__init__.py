@@ -1,1 +1,1 @@
-"""What the methods share: isolation, training, the layers of a network, curvature."""
+"""Share what methods need: isolation, training, layers, curvature."""

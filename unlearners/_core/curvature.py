@@ -1,4 +1,4 @@
-"""Gradients and curvature of a loss at a network's weights, as flat vectors over its trainable parameters."""
+"""Compute gradients and curvature as flat vectors over trainable parameters."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from unlearners._core.training import Data, Loss, chunks
 
 
 def trainable(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that are not frozen; it is an error if there are none."""
+    """List the parameters that are not frozen; refuse a model without any."""
     weights = [p for p in model.parameters() if p.requires_grad]
     if not weights:
         raise Unsupported("There is nothing to train: every parameter of the model is frozen.")
@@ -21,12 +21,12 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
 
 
 def flat(tensors: Sequence[Tensor]) -> Tensor:
-    """One vector of all the elements."""
+    """Join all elements into one vector."""
     return torch.cat([t.reshape(-1) for t in tensors])
 
 
 def unflatten(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
-    """The parts of a flat vector, shaped like the given tensors."""
+    """Split a flat vector into parts shaped like the given tensors."""
     sizes = [t.numel() for t in like]
     return [part.view_as(t) for part, t in zip(torch.split(vector, sizes), like, strict=True)]
 
@@ -39,7 +39,7 @@ def add(weights: list[nn.Parameter], step: Tensor) -> None:
 
 
 def total_gradient(model: nn.Module, data: Data, loss: Loss) -> Tensor:
-    """The gradient of the loss summed over the examples (loss is a mean), at the model's modes."""
+    """Sum the gradient of the loss (a mean) over the examples."""
     weights, total = trainable(model), torch.zeros(())
     for x, y in chunks(data):
         total = total.to(y.device) + len(y) * gradient(loss(model(x), y), weights)
@@ -47,7 +47,7 @@ def total_gradient(model: nn.Module, data: Data, loss: Loss) -> Tensor:
 
 
 def hessian_times(model: nn.Module, data: Data, loss: Loss) -> Callable[[Tensor], Tensor]:
-    """v -> H v, with H the Hessian of the mean loss over the data (Pearlmutter 1994), computed batch by batch."""
+    """Make v -> H v, H the Hessian of the mean loss (Pearlmutter 1994)."""
     weights = trainable(model)
 
     def product(vector: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def hessian_times(model: nn.Module, data: Data, loss: Loss) -> Callable[[Tensor]
 
 
 def _require_whole_graph(value: Tensor) -> None:
-    """Autograd takes what lies behind a function that is differentiable once for a constant, and says nothing."""
+    """Refuse functions differentiable once, which autograd takes for constants."""
     seen, ahead = set(), [value.grad_fn]
     while ahead:
         node = ahead.pop()
@@ -84,7 +84,10 @@ def _require_whole_graph(value: Tensor) -> None:
 
 @contextmanager
 def differentiable(model: nn.Module) -> Iterator[None]:
-    """Let recurrent layers be differentiated in eval mode, and twice, on any device: cuDNN's cannot be."""
+    """Let recurrent layers be differentiated in eval mode, and twice.
+
+    On any device: cuDNN's cannot be.
+    """
     cudnn = torch.backends.cudnn
     if not any(isinstance(module, nn.RNNBase) for module in model.modules()):
         yield
@@ -97,10 +100,10 @@ def differentiable(model: nn.Module) -> Iterator[None]:
 def conjugate_gradient(
     apply: Callable[[Tensor], Tensor], b: Tensor, *, tolerance: float, steps: int
 ) -> tuple[Tensor, float]:
-    """Solve A x = b for a symmetric positive definite A (Hestenes and Stiefel 1952), from x = 0.
+    """Solve A x = b for positive definite A from x = 0.
 
-    Stops at the relative residual `tolerance`, after `steps`, or on a direction of negative curvature, where a
-    solution of a positive definite system would not be.
+    Source: Hestenes and Stiefel 1952. Stops at the relative residual `tolerance`, after `steps`, or on a direction of
+    negative curvature, where a solution of a positive definite system would not be.
 
     Returns: x, and the relative residual |b - A x| / |b|.
     """
@@ -123,7 +126,7 @@ def conjugate_gradient(
 
 
 def example_gradients(model: nn.Module, data: Data, loss: Loss) -> Iterator[list[Tensor]]:
-    """The gradients of single examples, some at a time: for each trainable parameter a tensor (examples, *shape)."""
+    """Yield gradients of single examples, (examples, *shape) for each parameter."""
     weights = {name: p for name, p in model.named_parameters() if p.requires_grad}
     still = {name: t.detach() for name, t in (*model.named_parameters(), *model.named_buffers()) if name not in weights}
 
@@ -143,7 +146,7 @@ def example_gradients(model: nn.Module, data: Data, loss: Loss) -> Iterator[list
 
 
 def mean_of(gradients: Iterator[list[Tensor]], transform: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """The mean over examples of a function of their gradients, for each parameter."""
+    """Average a function of gradients over examples, for each parameter."""
     total: list[Tensor] = []
     n = 0
     for parts in gradients:
@@ -154,7 +157,7 @@ def mean_of(gradients: Iterator[list[Tensor]], transform: Callable[[Tensor], Ten
 
 
 def fisher_diagonal(model: nn.Module, x: Tensor) -> list[Tensor]:
-    """The diagonal of the Fisher information, for each parameter: mean over x of E_{y ~ p(y|x)} (d log p(y|x))^2."""
+    """Compute the Fisher information's diagonal: mean E_{y ~ p}(d log p(y|x))^2."""
     probabilities = log_probabilities(answers(model, x)).exp()
 
     def score(logits: Tensor, y: Tensor) -> Tensor:
@@ -176,7 +179,7 @@ def _parts(value: Tensor, weights: list[nn.Parameter], *, create_graph: bool = F
 
 
 def gradient(value: Tensor, weights: list[nn.Parameter], *, create_graph: bool = False) -> Tensor:
-    """The gradient of a number in the weights, as one vector; zero where it does not depend on them."""
+    """Return a number's gradient in the weights as a vector; zero if independent."""
     if not value.requires_grad:
         return torch.zeros(sum(w.numel() for w in weights), dtype=weights[0].dtype, device=weights[0].device)
     return flat(_parts(value, weights, create_graph=create_graph))

@@ -1,4 +1,4 @@
-"""Learning from another network's outputs."""
+"""Learn from another network's outputs."""
 
 from copy import deepcopy
 
@@ -23,17 +23,17 @@ def log_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
 
 
 def divergence(teacher: Tensor, student: Tensor, temperature: float = 1.0) -> Tensor:
-    """Mean over examples of temperature^2 * KL(teacher || student), from logits (Hinton et al. 2015)."""
+    """Average temperature^2 * KL(teacher || student) (Hinton et al. 2015)."""
     target, own = log_probabilities(teacher, temperature), log_probabilities(student, temperature)
     return temperature**2 * kl_div(own, target, reduction="batchmean", log_target=True)
 
 
 def frozen_copy(model: nn.Module) -> nn.Module:
-    """An independent copy that answers as at inference and is not trained: a teacher."""
+    """Make an independent copy in eval mode that is not trained: a teacher."""
     return deepcopy(model).eval().requires_grad_(False)
 
 
 def answers(model: nn.Module, x: Tensor) -> Tensor:
-    """The logits of a model on x, without gradients."""
+    """Return the logits of a model on x, without gradients."""
     with torch.no_grad():
         return torch.cat([model(part) for part, _ in chunks((x, x))])

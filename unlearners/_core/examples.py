@@ -1,4 +1,4 @@
-"""Which examples are the same: digests of their contents."""
+"""Identify examples by digests of their contents."""
 
 import hashlib
 
@@ -9,12 +9,12 @@ from unlearners._core.training import Data
 
 
 def digest(x: Tensor, y: Tensor) -> str:
-    """A name for one example's contents, equal for equal (x, y) of one dtype."""
+    """Name one example's contents, equally for equal (x, y) of one dtype."""
     row = x.detach().cpu().contiguous()
     raw = row.reshape(-1).view(torch.uint8).numpy().tobytes()  # numpy has no bfloat16
     return hashlib.sha256(f"{row.dtype}{tuple(row.shape)}{y.item()}".encode() + raw).hexdigest()
 
 
 def example_digests(data: Data) -> set[str]:
-    """The digests of all the examples."""
+    """Digest all the examples."""
     return {digest(x, y) for x, y in zip(*data, strict=True)}

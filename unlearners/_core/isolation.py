@@ -1,4 +1,4 @@
-"""What keeps a method from leaving traces: private random states, an independent copy, its modes given back."""
+"""Keep methods from leaving traces: random states, copies, modes."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -12,26 +12,26 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
-class Unsupported(TypeError):  # noqa: N818 - it reads as what it says
-    """The method does not work on this kind of model."""
+class Unsupported(TypeError):  # noqa: N818 - it names what happened
+    """Say that the method does not work on this kind of model."""
 
 
 class Examples(Protocol):
-    """A map-style dataset of (x, y): what torch's `Dataset` promises, plus a length."""
+    """Describe a map-style dataset of (x, y): torch's `Dataset`, plus a length."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> Any: ...
 
 
 class Unlearner(Protocol):
-    """What every method here is, and what yours must be; a seed makes it reproducible."""
+    """Describe what every method is; a seed makes it reproducible."""
 
     def __call__(self, model: Any, retain: Examples, forget: Examples, *, seed: int) -> Any: ...
 
 
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
-    """Seed the global random states, record gradients, and give everything back at the end.
+    """Seed the global random states, record gradients, and restore both at the end.
 
     Dropout and user code draw from the global states, so a private generator alone would not be reproducible.
     """
@@ -63,7 +63,7 @@ def require_module(model: Any, method: str) -> None:
 
 
 def require_retain(retain: Examples, method: str) -> None:
-    """Refuse a request to forget everything: nothing is left that a model could be kept for."""
+    """Refuse a request to forget everything: no model is left to keep."""
     if len(retain) == 0:
         raise ValueError(
             f"{method} was asked to forget the whole dataset: the retain set is empty. Delete the model, or train a "
@@ -73,7 +73,7 @@ def require_retain(retain: Examples, method: str) -> None:
 
 @contextmanager
 def working_copy(model: Any, seed: int, method: str) -> Iterator[nn.Module]:
-    """A deep copy of the model, ready to train in isolation; at the end it gets the input's train/eval flags."""
+    """Copy the model for training in isolation, and restore its modes at the end."""
     require_module(model, method)
     with isolated(seed):
         copy: nn.Module = deepcopy(model).train()
@@ -86,7 +86,7 @@ def working_copy(model: Any, seed: int, method: str) -> Iterator[nn.Module]:
 
 
 def hand_over(model: nn.Module, *, like: nn.Module) -> None:
-    """Set each submodule's train/eval flag as in `like` and drop gradients, which remember the last batch."""
+    """Set train/eval flags as in `like`, and drop gradients of the last batch."""
     training = {name: module.training for name, module in like.named_modules()}
     for name, module in model.named_modules():
         module.training = training.get(name, module.training)
@@ -94,7 +94,7 @@ def hand_over(model: nn.Module, *, like: nn.Module) -> None:
 
 
 def for_any_batch(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The model as it is, but for a batch of one, on which BatchNorm cannot train: its running statistics are used."""
+    """Use running statistics for a batch of one, where BatchNorm cannot train."""
     alone = with_running_statistics(model)
 
     def forward(x: Tensor) -> Tensor:
@@ -105,12 +105,12 @@ def for_any_batch(model: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 def normalising(model: nn.Module) -> list[_NormBase]:
-    """The layers that normalise by the batch now, and remember its statistics."""
+    """List the layers that normalise by the batch and remember its statistics."""
     return [m for m in model.modules() if isinstance(m, _NormBase) and m.training]
 
 
 def without_remembering(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The model as it is, but BatchNorm keeps the running statistics that it has."""
+    """Run the model as it is, but keep BatchNorm's running statistics."""
     anyway = for_any_batch(model)
 
     def forward(x: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ def without_remembering(model: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 def with_running_statistics(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """The model with BatchNorm as at inference: forget examples do not enter its buffers, and one is enough."""
+    """Run BatchNorm as at inference: forget examples stay out of its buffers."""
 
     def forward(x: Tensor) -> Tensor:
         norms = normalising(model)

@@ -1,4 +1,4 @@
-"""Finding one's way in any network: its layers, its last layer, what goes into it, and making layers new."""
+"""Find the layers of any network, and make them new."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +15,12 @@ NORMALISATION = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 def layers(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The modules that own parameters themselves, by name, in the order of registration (input first, by habit)."""
+    """List the modules that own parameters, by name, in order of registration."""
     return [(name, module) for name, module in model.named_modules() if list(module.parameters(recurse=False))]
 
 
 def probe(model: nn.Module, x: Tensor) -> Tensor:
-    """The logits of one example in eval mode, without a trace in the model."""
+    """Return the logits of one example in eval mode, without a trace."""
     # A throw-away copy: the probe must not leave a mark in the model's buffers or modes.
     with torch.no_grad():
         logits: Tensor = deepcopy(model).eval()(x[:1])
@@ -28,13 +28,13 @@ def probe(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def count_classes(model: nn.Module, x: Tensor) -> int:
-    """The number of logits; 1 for a binary model."""
+    """Count the logits; 1 for a binary model."""
     logits = probe(model, x)
     return 1 if logits.ndim <= 1 else logits.shape[-1]
 
 
 def require_classes(model: nn.Module, x: Tensor, method: str) -> int:
-    """The number of logits, at least two; a model with a single logit is refused."""
+    """Count the logits, and refuse a model with a single one."""
     classes = count_classes(model, x)
     if classes < 2:
         raise Unsupported(f"{method} needs one logit a class; this model has a single logit.")
@@ -48,7 +48,7 @@ def require_continuous(x: Tensor, method: str) -> None:
 
 
 def last_linear(model: nn.Module, x: Tensor, method: str) -> tuple[str, nn.Linear]:
-    """Name and module of the `nn.Linear` whose output is the model's logits."""
+    """Find name and module of the `nn.Linear` that gives the logits."""
     copy = deepcopy(model).eval()
     outputs: dict[str, Tensor] = {}
     for name, module in copy.named_modules():
@@ -65,7 +65,7 @@ def last_linear(model: nn.Module, x: Tensor, method: str) -> tuple[str, nn.Linea
 
 
 def require_untied(model: nn.Module, layer: nn.Module, method: str) -> None:
-    """Refuse a layer that shares a parameter with another: changing it alone is not possible."""
+    """Refuse a layer that shares a parameter with another."""
     own = {id(p) for p in layer.parameters()}
     others = [m for m in model.modules() if m is not layer]
     if any(id(p) in own for m in others for p in m._parameters.values() if p is not None):
@@ -74,7 +74,7 @@ def require_untied(model: nn.Module, layer: nn.Module, method: str) -> None:
 
 @contextmanager
 def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Collects what goes into a module at each forward pass; the gradient flows through."""
+    """Collect what goes into a module at each forward pass, with gradients."""
     seen: list[Tensor] = []
 
     def note(_: nn.Module, args: tuple[Any, ...]) -> None:
@@ -88,7 +88,7 @@ def inputs_of(module: nn.Module) -> Iterator[list[Tensor]]:
 
 
 def reset(module: nn.Module, method: str) -> None:
-    """Draw a layer's weights anew, as its constructor does (from the global random state); frozen ones stay."""
+    """Draw a layer's weights anew as its constructor does; frozen ones stay."""
     draw = getattr(module, "reset_parameters", None)
     if not callable(draw):
         raise Unsupported(f"{method} cannot re-initialise {type(module).__name__}: it has no reset_parameters().")
@@ -102,7 +102,7 @@ def reset(module: nn.Module, method: str) -> None:
 
 
 def weight_layers(model: nn.Module) -> list[list[nn.Module]]:
-    """The layers with weights, input first, each with the normalisation layers that follow it."""
+    """Group layers with weights, input first, with the norms that follow them."""
     groups: list[list[nn.Module]] = []
     for _, module in layers(model):
         if isinstance(module, NORMALISATION) and groups:
@@ -113,7 +113,7 @@ def weight_layers(model: nn.Module) -> list[list[nn.Module]]:
 
 
 def keep_still(groups: list[list[nn.Module]]) -> None:
-    """Put normalisation in eval mode, so that layers that are not trained keep their running statistics too."""
+    """Put normalisation in eval mode, so that its running statistics stay."""
     for group in groups:
         for module in group:
             if isinstance(module, NORMALISATION):

@@ -1,4 +1,4 @@
-"""The rules that every method on a network keeps, in one place."""
+"""Keep the rules of every method on a network, in one place."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from unlearners._core.training import seeded
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkMethod:
-    """A method that changes a copy of an `nn.Module`; a subclass says how in `change`.
+    """Change a copy of an `nn.Module`; a subclass implements `change`.
 
     An empty forget set gives an unchanged copy, an empty retain set (everything is to be forgotten) is an error, the
     randomness is the seed's, and the copy is handed over with the train/eval flags of the input.
@@ -27,5 +27,5 @@ class NetworkMethod:
             return copy
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: torch.Generator) -> None:
-        """Unlearn in place; the model is in train mode, the forget set is not empty, `order` draws batches."""
+        """Unlearn in place, from train mode and a forget set that is not empty."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""The training loop that the gradient methods share."""
+"""Train by the loop that the gradient methods share."""
 
 import math
 import warnings
@@ -18,7 +18,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def stack(dataset: Examples, model: nn.Module) -> Data:
-    """All of (x, y) on the model's device, floating x in its parameters' dtype.
+    """Stack (x, y) on the model's device, floating x in its parameters' dtype.
 
     Each example is read once: a dataset that augments at random contributes one draw, not one per epoch.
     """
@@ -32,9 +32,10 @@ def stack(dataset: Examples, model: nn.Module) -> Data:
 
 
 def noise_number(count: int, shape: torch.Size, order: torch.Generator) -> Tensor:
-    """The count-th (0, 1, ...) draw of standard normal numbers of a seed, float64; no two have numbers in common.
+    """Draw the count-th (from 0) standard normal numbers of a seed, float64.
 
-    A call for each draw: one large call shares numbers with a larger one at other places, as the last block is redrawn.
+    No two draws have numbers in common. A call for each draw: one large call shares numbers with a larger one at other
+    places, as the last block is redrawn.
     """
     for _ in range(count):
         torch.randn(shape, generator=order, dtype=torch.float64)
@@ -42,26 +43,26 @@ def noise_number(count: int, shape: torch.Size, order: torch.Generator) -> Tenso
 
 
 def seeded(seed: int) -> torch.Generator:
-    """A generator for the order of batches, apart from the one dropout draws from."""
+    """Make a generator for the order of batches, apart from dropout's."""
     return torch.Generator().manual_seed(int(seed))
 
 
 def loss_of(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean cross-entropy; a model with a single logit is binary."""
+    """Compute the mean cross-entropy; a model with a single logit is binary."""
     if logits.ndim <= 1 or logits.shape[-1] == 1:
         return binary_cross_entropy_with_logits(logits.reshape(len(y)), y.to(logits.dtype))
     return cross_entropy(logits, y)
 
 
 def chunks(data: Data, size: int = 1024) -> Iterator[Data]:
-    """The data in order, some examples at a time."""
+    """Yield the data in order, some examples at a time."""
     x, y = data
     for start in range(0, len(y), size):
         yield x[start : start + size], y[start : start + size]
 
 
 def batches(data: Data, batch_size: int, order: torch.Generator) -> Iterator[Data]:
-    """One shuffled epoch of (x, y)."""
+    """Yield one shuffled epoch of (x, y)."""
     x, y = data
     shuffled = torch.randperm(len(y), generator=order)
     parts = [shuffled[i : i + batch_size] for i in range(0, len(y), batch_size)]
@@ -74,14 +75,14 @@ def batches(data: Data, batch_size: int, order: torch.Generator) -> Iterator[Dat
 
 
 def forever(data: Data, batch_size: int, order: torch.Generator) -> Iterator[Data]:
-    """Batches of one shuffled epoch after another, without end."""
+    """Yield batches of one shuffled epoch after another, without end."""
     while True:
         yield from batches(data, batch_size, order)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a gradient method trains; each method documents where its own defaults come from.
+    """Set how a gradient method trains; each documents its own defaults.
 
     epochs, batch_size: passes over the data, and examples a step (128: the NeurIPS-2023 starting kit).
     lr, momentum, weight_decay: of the optimizer; momentum is for "sgd" only.
@@ -109,7 +110,7 @@ class Training:
             raise ValueError(f'optimizer is "sgd" or "adam", schedule "constant", "cosine" or "triangle": {self}')
 
     def losses(self, model: Callable[[Tensor], Tensor], data: Data, order: torch.Generator) -> Iterator[Tensor]:
-        """One shuffled epoch: the loss of each batch, computed when it is asked for, hence on the current weights."""
+        """Yield the loss of each batch of a shuffled epoch, on the current weights."""
         forward = for_any_batch(model) if isinstance(model, nn.Module) else model
         for x, y in batches(data, self.batch_size, order):
             yield self.loss(forward(x), y)
@@ -122,7 +123,7 @@ class Training:
         only: Iterable[nn.Parameter] | None = None,
         after_step: Callable[[float], None] | None = None,
     ) -> None:
-        """Step on every loss that `epoch()` yields; on divergence, go back to the last weights that were finite.
+        """Step on every loss of `epoch()`; on divergence keep the last finite weights.
 
         epoch: called at the start of each epoch; a generator resumes after the step on its loss was taken.
         only: the parameters to train, where it is not all; frozen ones stay frozen.
@@ -161,7 +162,7 @@ class Training:
                     return
 
     def losses_together(self, model: nn.Module, kept: Data, gone: Data, order: torch.Generator) -> Iterator[Tensor]:
-        """One shuffled epoch over both sets mixed; only retained examples update BatchNorm's running statistics."""
+        """Yield losses over both sets mixed; retain alone updates BatchNorm."""
         x, forward, last = torch.cat([kept[0], gone[0]]), without_remembering(model), len(kept[1])
         numbers, labels = torch.arange(len(x), device=x.device), torch.cat([kept[1], gone[1]])
         for chosen, y in batches((numbers, labels), self.batch_size, order):
@@ -172,7 +173,7 @@ class Training:
             yield self.loss(forward(x[chosen]), y)
 
     def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch, counted from zero."""
+        """Return the learning rate of an epoch, counted from zero."""
         if self.schedule == "cosine":
             return self.lr * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
         if self.schedule == "triangle":
@@ -191,7 +192,7 @@ def _clone(tensors: list[Tensor]) -> list[Tensor]:
 
 
 def _native(row: Any) -> Any:
-    """An array that torch can read, whatever its strides and byte order; torch copies it."""
+    """Give an array that torch can read, whatever its strides and byte order."""
     if isinstance(row, np.ndarray):
         return np.ascontiguousarray(row, dtype=row.dtype.newbyteorder("="))
     return row

@@ -1,1 +1,1 @@
-"""Training on, in the hope that the forget set fades: no guarantee."""
+"""Train on, in the hope that the forget set fades: no guarantee."""

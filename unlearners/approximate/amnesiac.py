@@ -1,4 +1,4 @@
-"""Amnesiac unlearning: take back the steps that the forget set had a part in."""
+"""Take back the training steps that the forget set had a part in."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from unlearners._core.training import Data, Training, batches, seeded, stack
 
 
 class LoggedModel(nn.Module):
-    """A network with the log of its training: who was in each batch, and what the step on it changed.
+    """Wrap a network with its training's log: batches, and what steps changed.
 
     network: answers for the model.
     updates: a row for each step, the change of all parameters, zero once it was taken back; the last row is the change
@@ -39,23 +39,23 @@ class LoggedModel(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Amnesiac(NetworkMethod, Training):
-    """Subtract the updates of all batches that held a forgotten example, then repair (Graves, Nagisetty and Ganesh
-    2021, "Amnesiac machine learning").
+    """Subtract the updates of batches that held a forgotten example, then repair.
 
-    `train` makes the model and logs the update of every step in it; only such a model can be unlearned. The log is
-    part of the model, with one copy of the parameters a step, so it suits short trainings of small networks. A request
-    takes back the repair of the one before as well, so the weights are always the initial ones plus the log, several
-    requests come to the same as one for all, and nothing of the forgotten stays in the log. An example is known by its
-    contents: equal ones are forgotten together, and data that are augmented at random cannot be. No guarantee: later
-    steps depended on those that are taken back, and with momentum or Adam a step carries earlier batches along.
-    BatchNorm's running statistics are not parameters; only the repair, which reads retain data alone, renews them.
+    Source: Graves, Nagisetty and Ganesh 2021, "Amnesiac machine learning". `train` makes the model and logs the update
+    of every step in it; only such a model can be unlearned. The log is part of the model, with one copy of the
+    parameters a step, so it suits short trainings of small networks. A request takes back the repair of the one before
+    as well, so the weights are always the initial ones plus the log, several requests come to the same as one for all,
+    and nothing of the forgotten stays in the log. An example is identified by its contents: equal ones are forgotten
+    together, and data that are augmented at random cannot be. No guarantee: later steps depended on those that are
+    taken back, and with momentum or Adam a step carries earlier batches along. BatchNorm's running statistics are not
+    parameters; only the repair, which reads retain data alone, renews them.
 
     build: makes the untrained network.
     epochs, lr, ...: of the training and, but for the number of epochs, of the repair.
     repair_epochs: passes over the retain set after a request.
 
     Defaults: 10 epochs of Adam with lr 1e-3 and batches of 64 are the authors' MNIST notebook; one epoch of repair is
-    ours, as the paper says only that a small amount follows.
+    ours, as the paper states only that a small amount follows.
     """
 
     build: Callable[[], nn.Module] = field(kw_only=False)
@@ -71,7 +71,7 @@ class Amnesiac(NetworkMethod, Training):
             raise ValueError(f"repair_epochs must be at least 0: {self}")
 
     def train(self, dataset: Examples, *, seed: int) -> LoggedModel:
-        """A new network trained on the dataset, with its log."""
+        """Train a new network on the dataset, with its log."""
         with isolated(seed):
             network = self.build().train()
             model = self.logged(network, stack(dataset, network), seeded(seed))
@@ -122,25 +122,25 @@ class Amnesiac(NetworkMethod, Training):
 
 
 def parameters(network: nn.Module) -> Tensor:
-    """All parameters as one vector, a copy."""
+    """Copy all parameters into one vector."""
     return flat(list(network.parameters())).detach()
 
 
 def forgotten(model: LoggedModel, data: Data) -> set[int]:
-    """The positions of the examples in the log; one that is not there is an error."""
-    known = {name: i for i, name in enumerate(model.digests)}
+    """Find the examples' positions in the log; one that is not there is an error."""
+    listed = {name: i for i, name in enumerate(model.digests)}
     names = {digest(a, b) for a, b in zip(*data, strict=True)}
-    strangers = len(names - known.keys())
-    if strangers:
+    unlisted = len(names - listed.keys())
+    if unlisted:
         raise ValueError(
-            f"{strangers} of the {len(names)} examples to forget are not in the log of this model: it was never "
+            f"{unlisted} of the {len(names)} examples to forget are not in the log of this model: it was never "
             "trained on them as they are given, or has already forgotten them."
         )
-    return {known[name] for name in names}
+    return {listed[name] for name in names}
 
 
 def take_back(model: LoggedModel, positions: set[int]) -> None:
-    """Subtract the updates of the batches that held one of these examples and the repair, and clear them in the log."""
+    """Subtract and clear the updates of these examples' batches and the repair."""
     touched = [not positions.isdisjoint(batch) for batch in model.members]
     rows = torch.tensor([*touched, True], device=model.updates.device)
     total = model.updates[rows].double().sum(0).to(model.updates.dtype)

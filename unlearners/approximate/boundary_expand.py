@@ -1,4 +1,4 @@
-"""Boundary expand: the forget set moves to a class that does not exist."""
+"""Move the forget set to a class that does not exist."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from unlearners._core.training import Training, batches, stack
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryExpand(NetworkMethod, Training):
-    """Add a shadow class, fine-tune the forget set towards it, and drop it again (Chen et al. 2023, "Boundary
-    unlearning").
+    """Add a shadow class, fine-tune the forget set towards it, and drop it again.
 
-    The retain set is never read; BatchNorm uses its running statistics. The shadow class's weights start at zero.
-    Needs a network that ends in an `nn.Linear`. Meant for whole classes; no guarantee.
+    Source: Chen et al. 2023, "Boundary unlearning". The retain set is never read; BatchNorm uses its running
+    statistics. The shadow class's weights start at zero. Needs a network that ends in an `nn.Linear`. Meant for whole
+    classes; no guarantee.
 
     Defaults: 10 epochs of SGD with lr 1e-5, momentum 0.9 and batches of 64, as for BoundaryShrink.
     """

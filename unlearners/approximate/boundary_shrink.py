@@ -1,4 +1,4 @@
-"""Boundary shrink: the forget set moves to the class next door."""
+"""Move the forget set to the nearest wrong class."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,11 @@ from unlearners._core.training import Data, Loss, Training, chunks, stack
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryShrink(NetworkMethod, Training):
-    """Fine-tune the forget set towards its nearest wrong class, found by one gradient-sign step (Chen et al. 2023,
-    "Boundary unlearning").
+    """Fine-tune the forget set towards its nearest wrong class.
 
-    The wrong class is the likeliest one other than the label at x + bound * sign(gradient of the loss in x), under the
-    original. The retain set is never read; BatchNorm uses its running statistics. Meant for whole classes; no
-    guarantee.
+    Source: Chen et al. 2023, "Boundary unlearning". The wrong class is the likeliest one other than the label at x +
+    bound * sign(gradient of the loss in x), under the original. The retain set is never read; BatchNorm uses its
+    running statistics. Meant for whole classes; no guarantee.
 
     bound: length of the step in each input dimension, at least 0.
 
@@ -48,7 +47,7 @@ class BoundaryShrink(NetworkMethod, Training):
 
 
 def nearest_wrong_class(model: nn.Module, data: Data, loss: Loss, bound: float) -> Tensor:
-    """For each example the likeliest class other than its own, after a step up the loss."""
+    """Find each example's likeliest wrong class, after a step up the loss."""
     found = []
     for x, y in chunks(data):
         moved = x.clone().requires_grad_(True)

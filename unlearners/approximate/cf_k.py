@@ -1,33 +1,28 @@
-"""Catastrophic forgetting of the last k layers."""
+"""Fine-tune the last k layers, in the hope of catastrophic forgetting."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Generator, nn
 
 from unlearners._core.isolation import Examples
 from unlearners._core.layers import keep_still, weight_layers
-from unlearners._core.method import NetworkMethod
-from unlearners._core.training import Training, stack
+from unlearners._core.training import stack
+from unlearners.approximate.fine_tune import FineTune
 
 
 @dataclass(frozen=True, kw_only=True)
-class CFk(NetworkMethod, Training):
-    """Fine-tune the last k layers on the retain set, the rest frozen (CF-k: Goel et al. 2022, "Towards adversarial
-    evaluations for inexact machine unlearning").
+class CFk(FineTune):
+    """Fine-tune the last k layers on the retain set, the rest frozen.
 
-    What the frozen layers know of the forget set stays. A layer is one with weights, together with the normalisation
-    that follows it; frozen normalisation keeps its running statistics.
+    Source: CF-k in Goel et al. 2022, "Towards adversarial evaluations for inexact machine unlearning". What the frozen
+    layers know of the forget set stays. A layer is one with weights, together with the normalisation that follows it;
+    frozen normalisation keeps its running statistics.
 
     k: how many layers, at least 1; a network with fewer is fine-tuned whole.
 
     Defaults: k 1 is the smallest of the authors' range (they count blocks of a ResNet); the training is FineTune's.
     """
 
-    epochs: int = 5
-    lr: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: Literal["constant", "cosine"] = "cosine"
     k: int = 1
 
     def __post_init__(self) -> None:

@@ -1,7 +1,6 @@
-"""Exact unlearning of the last k layers."""
+"""Retrain the last k layers from scratch."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Generator, nn
 
@@ -12,11 +11,11 @@ from unlearners.approximate.cf_k import CFk
 
 @dataclass(frozen=True, kw_only=True)
 class EUk(CFk):
-    """Re-initialise the last k layers and train them on the retain set, the rest frozen (EU-k: Goel et al. 2022,
-    "Towards adversarial evaluations for inexact machine unlearning").
+    """Re-initialise the last k layers and train them on retain, the rest frozen.
 
-    Exact for the last k layers only: the frozen ones have seen the forget set. With k at least the number of layers
-    nothing of the original is left, and the method is retraining.
+    Source: EU-k in Goel et al. 2022, "Towards adversarial evaluations for inexact machine unlearning". Exact for the
+    last k layers only: the frozen ones have seen the forget set. With k at least the number of layers nothing of the
+    original is left, and the method is retraining.
 
     k: how many layers, at least 1, counted as in CFk.
 
@@ -25,10 +24,6 @@ class EUk(CFk):
     """
 
     epochs: int = 10
-    lr: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: Literal["constant", "cosine"] = "cosine"
-    k: int = 1
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
         for group in weight_layers(model)[-self.k :]:

@@ -1,4 +1,4 @@
-"""Noise where the retain set does not care."""
+"""Add noise to the weights on which the retain set does not depend."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from unlearners._core.training import stack
 
 @dataclass(frozen=True, kw_only=True)
 class FisherForgetting(NetworkMethod):
-    """Add noise N(0, alpha / F_i) to each weight, with F the diagonal of the Fisher information on the retain set
-    (Golatkar, Achille and Soatto 2020, "Eternal Sunshine of the Spotless Net").
+    """Add noise N(0, alpha / F_i) to each weight, F the Fisher diagonal on retain.
 
-    Weights on which retained outputs hardly depend lose what they hold. The forget set is never read, only its length.
-    No guarantee. F is exact: the mean over retained examples of the expectation, over the model's own label
-    distribution, of the squared gradient of log p(y | x). It costs one gradient an example and class.
+    Source: Golatkar, Achille and Soatto 2020, "Eternal Sunshine of the Spotless Net". Weights on which retained outputs
+    hardly depend lose what they hold. The forget set is never read, only its length. No guarantee. F is exact: the mean
+    over retained examples of the expectation, over the model's own label distribution, of the squared gradient of log
+    p(y | x). It costs one gradient an example and class.
 
     alpha: scale of the variance, at least 0; 0 changes nothing.
     largest_inverse: 1 / F is cut here, where F vanishes.

@@ -1,4 +1,4 @@
-"""Gradient ascent on the forget set."""
+"""Ascend the loss on the forget set."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from unlearners._core.training import Training, stack
 
 @dataclass(frozen=True, kw_only=True)
 class GradientAscent(NetworkMethod, Training):
-    """Maximise the cross-entropy on the forget set (NegGrad: Golatkar et al. 2020; Thudi et al. 2022, "Unrolling SGD").
+    """Maximise the cross-entropy on the forget set (NegGrad).
 
-    The retain set is never read. Cross-entropy has no maximum, so training stops as soon as it diverges and the last
-    finite weights are kept. BatchNorm uses its running statistics: forget data must not be written into buffers, and
-    a request may be a single example.
+    Source: Golatkar et al. 2020; Thudi et al. 2022, "Unrolling SGD". The retain set is never read. Cross-entropy has no
+    maximum, so training stops as soon as it diverges and the last finite weights are kept. BatchNorm uses its running
+    statistics: forget data must not be written into buffers, and a request may be a single example.
 
     Defaults: 5 epochs of SGD with lr 1e-4 and momentum 0.9 are the gradient-ascent baseline in the code of SalUn
     (Fan et al. 2024). Unlike there, no weight decay, which is not ascent; batches of 128, not 256.

@@ -1,4 +1,4 @@
-"""Two teachers: one that knows, for the retain set, and one that knows nothing, for the forget set."""
+"""Distil from a trained teacher on retain, an untrained one on forget."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from unlearners._core.training import Data, Training, batches, stack
 
 @dataclass(frozen=True, kw_only=True)
 class IncompetentTeacher(NetworkMethod, Training):
-    """Distil from the original on a part of the retain set and from an untrained network on the forget set (Chundawat,
-    Tarun, Mandal and Kankanhalli 2023, "Can bad teaching induce forgetting?").
+    """Distil from the original on retain and an untrained network on forget.
 
-    The forget set ends up with near-random outputs, where a retrained model would classify most of it: it over-forgets
-    by design. No guarantee. BatchNorm uses its running statistics throughout, as batches hold forget examples.
+    Source: Chundawat, Tarun, Mandal and Kankanhalli 2023, "Can bad teaching induce forgetting?". The forget set ends up
+    with near-random outputs, where a retrained model would classify most of it: it over-forgets by design. No
+    guarantee. BatchNorm uses its running statistics throughout, as batches hold forget examples.
 
     retain_share: share of the retain set that is distilled, drawn by the seed.
     temperature: of both divergences.
@@ -59,7 +59,7 @@ class IncompetentTeacher(NetworkMethod, Training):
 
 
 def untrained(model: nn.Module) -> nn.Module:
-    """A frozen copy of the model with every layer re-initialised."""
+    """Make a frozen copy of the model with every layer re-initialised."""
     copy = frozen_copy(model).requires_grad_(True)
     for _, layer in layers(copy):
         reset(layer, "IncompetentTeacher without teacher=")

@@ -1,4 +1,4 @@
-"""Fine-tuning with an l1 penalty: prune first, then unlearning is easier."""
+"""Fine-tune with an l1 penalty: pruned models unlearn more easily."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from unlearners._core.training import Training, stack
 
 @dataclass(frozen=True, kw_only=True)
 class L1Sparse(NetworkMethod, Training):
-    """Minimise L_retain + gamma_t * |theta|_1 with gamma_t falling to zero (Jia et al. 2023, "Model sparsity can
-    simplify machine unlearning").
+    """Minimise L_retain + gamma_t * |theta|_1 with gamma_t falling to zero.
 
-    The penalty wipes out weights that the retain set does not defend. gamma_t = gamma * (1 - t / (epochs - free)) in
-    epoch t, and 0 in the last `free` epochs, which recover accuracy. No guarantee.
+    Source: Jia et al. 2023, "Model sparsity can simplify machine unlearning". The penalty wipes out weights that the
+    retain set does not defend. gamma_t = gamma * (1 - t / (epochs - free)) in epoch t, and 0 in the last `free` epochs,
+    which recover accuracy. No guarantee.
 
     gamma: weight of the penalty in the first epoch, at least 0; 0 is fine-tuning.
     free: how many last epochs go without the penalty.
@@ -51,6 +51,6 @@ class L1Sparse(NetworkMethod, Training):
 
 
 def penalty_weights(gamma: float, epochs: int, free: int) -> list[float]:
-    """gamma_t of each epoch: linear from gamma towards zero, and zero in the last `free` epochs."""
+    """List gamma_t by epoch: linear towards zero, zero in the last `free` ones."""
     decaying = epochs - free
     return [gamma * (1 - t / decaying) if t < decaying else 0.0 for t in range(epochs)]

@@ -1,23 +1,22 @@
-"""Fine-tuning on a leash: the weights are drawn back to the original's."""
+"""Fine-tune with weights drawn back to the original's."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Generator, nn
 
 from unlearners._core.isolation import Examples
-from unlearners._core.method import NetworkMethod
-from unlearners._core.training import Training, stack
+from unlearners._core.training import stack
+from unlearners.approximate.fine_tune import FineTune
 
 
 @dataclass(frozen=True, kw_only=True)
-class L2AnchoredFineTune(NetworkMethod, Training):
-    """Minimise L_retain + (anchor / 2) * |theta - theta_original|^2 (L2-SP: Li, Grandvalet and Davoine 2018).
+class L2AnchoredFineTune(FineTune):
+    """Minimise L_retain + (anchor / 2) * |theta - theta_original|^2.
 
-    Fine-tuning that keeps what the original knew, of the forget set too: on a quadratic loss with Hessian H the result
-    is (H + anchor I)^-1 (H theta_retrained + anchor theta_original). No guarantee, and with a large anchor the original
-    comes back: a method to show that utility alone proves nothing.
+    Source: L2-SP, Li, Grandvalet and Davoine 2018. Fine-tuning that keeps what the original knew, of the forget set
+    too: on a quadratic loss with Hessian H the result is (H + anchor I)^-1 (H theta_retrained + anchor theta_original).
+    No guarantee, and with a large anchor the original comes back: a method to show that utility alone proves nothing.
 
     The penalty is applied by its proximal step after each gradient step (Parikh and Boyd 2014, section 4.2), which has
     the same minimiser and stays stable for any anchor, infinity included.
@@ -27,10 +26,6 @@ class L2AnchoredFineTune(NetworkMethod, Training):
     Defaults: the training is FineTune's; anchor 0.1 is ours.
     """
 
-    epochs: int = 5
-    lr: float = 0.1
-    weight_decay: float = 5e-4
-    schedule: Literal["constant", "cosine"] = "cosine"
     anchor: float = 0.1
 
     def __post_init__(self) -> None:

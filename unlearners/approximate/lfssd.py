@@ -1,4 +1,4 @@
-"""Loss-free selective synaptic dampening."""
+"""Dampen synapses selectively, without labels."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,15 @@ from unlearners.approximate.ssd import SSD
 
 @dataclass(frozen=True, kw_only=True)
 class LFSSD(SSD):
-    """SSD without labels: a weight's importance is the mean absolute gradient of the squared length of the logits
-    (Foster, Fogarty, Schoepf, Oztireli and Brintrup 2024, "Loss-free machine unlearning"; after Aljundi et al.
-    2018).
+    """Dampen as SSD, with importance from the squared length of the logits.
 
-    Selection and dampening as in SSD. The mean is over single examples, in eval mode; labels are never read. No
-    guarantee.
+    A weight's importance is the mean absolute gradient of that length (Foster, Fogarty, Schoepf, Oztireli and Brintrup
+    2024, "Loss-free machine unlearning"; after Aljundi et al. 2018). Selection and dampening as in SSD. The mean is
+    over single examples, in eval mode; labels are never read. No guarantee.
 
     Defaults: alpha 10 and dampening 1, as for SSD.
     """
 
     def importance(self, model: nn.Module, data: Data) -> list[Tensor]:
-        """Mean over examples of the absolute gradient of |logits|^2, shaped like each trainable weight."""
+        """Average the absolute gradient of |logits|^2, shaped like each weight."""
         return mean_of(example_gradients(model, data, lambda logits, _: logits.square().sum()), lambda g: g.abs())

@@ -1,4 +1,4 @@
-"""NegGrad+: descent on the retain set, ascent on the forget set, in one step."""
+"""Descend on the retain set and ascend on the forget set, in one step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from unlearners._core.training import Training, forever, stack
 
 @dataclass(frozen=True, kw_only=True)
 class NegGradPlus(NetworkMethod, Training):
-    """Minimise alpha * L_retain - (1 - alpha) * L_forget, cycling forget batches (Kurmanji et al. 2023, SCRUB).
+    """Minimise alpha * L_retain - (1 - alpha) * L_forget, cycling forget batches.
 
-    An epoch is one pass over the retain set. Only retain batches update BatchNorm statistics, as forget data must not
-    be written into buffers.
+    Source: Kurmanji et al. 2023, SCRUB. An epoch is one pass over the retain set. Only retain batches update BatchNorm
+    statistics, as forget data must not be written into buffers.
 
     alpha: the weight of the retain set; 1 is fine-tuning.
 

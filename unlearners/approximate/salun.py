@@ -1,4 +1,4 @@
-"""SalUn: random labels, on the weights that matter to the forget set."""
+"""Train on random labels, but only the weights salient to the forget set."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,11 +14,12 @@ from unlearners.approximate.random_labels import RandomLabels, relabelled
 
 @dataclass(frozen=True, kw_only=True)
 class SalUn(RandomLabels):
-    """Random labelling that may change only the salient weights: those with the largest absolute gradient of the forget
-    loss (Fan et al. 2024, "SalUn: empowering machine unlearning via gradient-based weight saliency").
+    """Relabel at random, and change only the weights salient to the forget set.
 
-    All other weights are bit-identical to the original's: they are put back after every step, momentum and weight decay
-    included. The gradient is taken at the original in eval mode. No guarantee.
+    Those are the ones with the largest absolute gradient of the forget loss (Fan et al. 2024, "SalUn: empowering
+    machine unlearning via gradient-based weight saliency"). All other weights are bit-identical to the original's: they
+    are put back after every step, momentum and weight decay included. The gradient is taken at the original in eval
+    mode. No guarantee.
 
     share: share of all trainable weights that may change, between 0 and 1; 1 is random labelling.
 
@@ -51,7 +52,7 @@ class SalUn(RandomLabels):
         self.minimise(model, lambda: self.losses_together(model, kept, gone, order), after_step=restore)
 
     def salient(self, model: nn.Module, forget: Examples) -> list[Tensor]:
-        """For each trainable weight, whether it is among the share with the largest absolute forget gradient."""
+        """Mark the weights with the largest absolute forget gradient."""
         modes = [(module, module.training) for module in model.modules()]
         saliency = total_gradient(model.eval(), stack(forget, model), self.loss).abs()
         for module, mode in modes:

@@ -1,4 +1,4 @@
-"""SCRUB: a student that disobeys its teacher on the forget set only."""
+"""Teach a student that disobeys its teacher on the forget set only."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,12 +14,13 @@ from unlearners._core.training import Training, batches, stack
 
 @dataclass(frozen=True, kw_only=True)
 class SCRUB(NetworkMethod, Training):
-    """Alternate: raise KL(original || student) on the forget set, then lower alpha * KL + gamma * cross-entropy on the
-    retain set (Kurmanji, Triantafillou, Hayes and Triantafillou 2023, "Towards unbounded machine unlearning").
+    """Raise KL(original || student) on forget, then lower it on retain, in turns.
 
-    The first `forget_epochs` epochs start with a pass over the forget set; the others are repair only. At the first
-    step student and teacher agree and the divergence has no gradient, so forgetting starts in the second epoch, or
-    with dropout. The divergence is unbounded: training stops when it diverges. No guarantee.
+    On retain it is alpha * KL + gamma * cross-entropy (Kurmanji, Triantafillou, Hayes and Triantafillou 2023, "Towards
+    unbounded machine unlearning"). The first `forget_epochs` epochs start with a pass over the forget set; the others
+    are repair only. At the first step student and teacher agree and the divergence has no gradient, so forgetting
+    starts in the second epoch, or with dropout. The divergence is unbounded: training stops when it diverges. No
+    guarantee.
 
     alpha, gamma: weights of distillation and of cross-entropy on the retain set.
     temperature: of the divergence, which carries its square.
@@ -53,7 +54,7 @@ class SCRUB(NetworkMethod, Training):
     def distil(
         self, model: nn.Module, retain: Examples, forget: Examples, order: Generator, *, after_epoch: Callable[[], None]
     ) -> None:
-        """The alternating training; `after_epoch` may look at the model."""
+        """Alternate the passes; `after_epoch` may look at the model."""
         teacher, student, forward = frozen_copy(model), with_running_statistics(model), for_any_batch(model)
         kept, gone = stack(retain, model), stack(forget, model)
         forget_passes = iter([True] * self.forget_epochs)

@@ -1,4 +1,4 @@
-"""SCRUB+R: stop where the forget error looks like that of unseen data."""
+"""Stop SCRUB where the forget error looks like that of unseen data."""
 
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from unlearners.approximate.scrub import SCRUB
 
 @dataclass(frozen=True, kw_only=True)
 class SCRUBRewind(SCRUB):
-    """SCRUB, then rewind to the checkpoint whose error on the forget set is nearest to the finished model's error on
-    data never trained on (SCRUB+R: Kurmanji et al. 2023).
+    """Run SCRUB, then rewind to where the forget error is that of unseen data.
 
-    A forget error above that of unseen data gives the request away; SCRUB alone tends to overshoot. Checkpoints are
-    taken after each epoch, so that training has at least one to offer. The reference error weighs the classes as the
-    forget set does.
+    That is the checkpoint whose error on forget is nearest to the finished model's on data never trained on (SCRUB+R:
+    Kurmanji et al. 2023). A forget error above that of unseen data gives the request away; SCRUB alone tends to
+    overshoot. Checkpoints are taken after each epoch, so that training has at least one to offer. The reference error
+    weighs the classes as the forget set does.
 
     validation: (x, y) examples of the forget set's classes that no model was trained on. They must not be the controls
     of an
@@ -59,18 +59,18 @@ class SCRUBRewind(SCRUB):
 
 
 def wrong(model: nn.Module, data: Data) -> Tensor:
-    """Whether each example is misclassified, as 0 or 1."""
+    """Mark misclassified examples, as 0 or 1."""
     predicted = log_probabilities(answers(deepcopy(model).eval(), data[0])).argmax(1)
     return (predicted != data[1]).double()
 
 
 def forget_error(model: nn.Module, data: Data) -> float:
-    """The share of misclassified examples."""
+    """Return the share of misclassified examples."""
     return float(wrong(model, data).mean())
 
 
 def reference_error(model: nn.Module, data: Data, like: Tensor) -> float:
-    """The error on data, its classes weighted as in the labels `like`."""
+    """Return the error on data, its classes weighted as in the labels `like`."""
     mistakes, labels = wrong(model, data), data[1]
     classes, counts = torch.unique(like, return_counts=True)
     errors = torch.stack([mistakes[labels == c].mean() for c in classes])

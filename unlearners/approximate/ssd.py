@@ -1,4 +1,4 @@
-"""Selective synaptic dampening."""
+"""Dampen synapses selectively."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from unlearners._core.training import Data, loss_of, stack
 
 @dataclass(frozen=True, kw_only=True)
 class SSD(NetworkMethod):
-    """Shrink the weights that matter much more to the forget set than to all data (Foster, Schoepf and Brintrup 2024,
-    "Fast machine unlearning without retraining through selective synaptic dampening").
+    """Shrink the weights that matter much more to the forget set than to all data.
 
-    Where I_forget > alpha * I_all, a weight is multiplied by min(1, dampening * I_all / I_forget); the others are
-    bit-identical. I is the diagonal of the empirical Fisher information: the mean over single examples of the squared
-    gradient of the loss, in eval mode. (The authors' code squares the gradient of a batch, which depends on its size.)
-    No training, no guarantee.
+    Source: Foster, Schoepf and Brintrup 2024, "Fast machine unlearning without retraining through selective synaptic
+    dampening". Where I_forget > alpha * I_all, a weight is multiplied by min(1, dampening * I_all / I_forget); the
+    others are bit-identical. I is the diagonal of the empirical Fisher information: the mean over single examples of
+    the squared gradient of the loss, in eval mode. (The authors' code squares the gradient of a batch, which depends on
+    its size.) No training, no guarantee.
 
     alpha: how many times more important a weight must be to be touched, positive; infinity is a no-op.
     dampening: the lambda of the paper, at least 0; 0 sets selected weights to zero.
@@ -48,5 +48,5 @@ class SSD(NetworkMethod):
                 weight.copy_(torch.where(selected, weight * factor, weight))
 
     def importance(self, model: nn.Module, data: Data) -> list[Tensor]:
-        """Mean over examples of the squared gradient, shaped like each trainable weight."""
+        """Average the squared gradient over examples, shaped like each weight."""
         return mean_of(example_gradients(model, data, loss_of), lambda g: g * g)

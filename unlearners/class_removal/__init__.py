@@ -1,1 +1,1 @@
-"""Methods that remove whole classes, not single examples."""
+"""Remove whole classes, not single examples."""

@@ -1,4 +1,4 @@
-"""A linear map of the logits that makes a class disappear."""
+"""Map the logits linearly, so that a class disappears."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,12 +18,12 @@ NEVER = -1e4
 
 @dataclass(frozen=True, kw_only=True)
 class LinearFiltration(NetworkMethod):
-    """Multiply weight and bias of the last layer by F = B A^-1 (Baumhauer, Schoettle and Zeppelzauer 2022, "Machine
-    unlearning: linear filtration for logit-based classifiers").
+    """Multiply weight and bias of the last layer by F = B A^-1.
 
-    Column c of A is the mean logit vector of class c, over retain and forget, in eval mode. B is A without the rows of
-    the forgotten classes, and with their columns replaced, so that the mean logits of a kept class stay as they are and
-    those of a forgotten class become what `mode` says:
+    Source: Baumhauer, Schoettle and Zeppelzauer 2022, "Machine unlearning: linear filtration for logit-based
+    classifiers". Column c of A is the mean logit vector of class c, over retain and forget, in eval mode. B is A
+    without the rows of the forgotten classes, and with their columns replaced, so that the mean logits of a kept class
+    stay as they are and those of a forgotten class become what `mode` sets:
 
     "normalise": as they were, shifted together so that their mean is the mean of B's other columns. Softmax does not
         see the shift: the kept class that the network finds likeliest for a forgotten one stays likeliest.
@@ -31,7 +31,7 @@ class LinearFiltration(NetworkMethod):
     "zero": zero, which is the uniform distribution.
 
     Shallow by design: every layer before the last is bit-identical, and so is the representation of the forgotten
-    data, which whoever holds the weights can read out. No guarantee. Only whole classes can be forgotten.
+    data, which anybody who holds the weights can read out. No guarantee. Only whole classes can be forgotten.
 
     Defaults: the paper's proposal is "normalise", as in the authors' code. That removes the outputs of the forgotten
     classes; here the shape of the output stays, and their logit is -10000, a probability of zero (without a bias in
@@ -64,7 +64,7 @@ class LinearFiltration(NetworkMethod):
         replace_logits(layer, filtration(means, target, logits.dtype), present, ~lost)
 
     def target(self, means: Tensor, lost: Tensor, order: Generator) -> Tensor:
-        """B: the mean logits that the kept outputs shall have, a column a class."""
+        """Compute B: the mean logits that the kept outputs shall have, by class."""
         target = means[~lost].clone()
         if self.mode == "normalise":
             target[:, lost] += target[:, ~lost].mean() - target[:, lost].mean(0)
@@ -75,12 +75,12 @@ class LinearFiltration(NetworkMethod):
 
 
 def class_means(logits: Tensor, y: Tensor, classes: Tensor) -> Tensor:
-    """A: the mean logits of each class, a column a class, in rows the logits of these classes."""
+    """Compute A: the mean logits of each class, a column a class."""
     return torch.stack([logits[y == c][:, classes].double().mean(0) for c in classes], 1)
 
 
 def filtration(means: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
-    """F = B A^-1."""
+    """Solve for F = B A^-1."""
     # Below the rounding of the logits a singular value is zero: logits that sum to zero make A singular.
     rounding = 10 * len(means) * torch.finfo(dtype).eps
     result: Tensor = target @ torch.linalg.pinv(means, rtol=rounding)
@@ -93,7 +93,7 @@ def filtration(means: Tensor, target: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def replace_logits(layer: nn.Linear, result: Tensor, present: Tensor, kept: Tensor) -> None:
-    """Let the layer give F z for the kept classes, and a logit that never wins for the others that are present."""
+    """Give F z to the kept classes, and a logit that never wins to the others."""
     with torch.no_grad():
         for parameter in layer.parameters():
             mapped = result @ parameter[present].double()

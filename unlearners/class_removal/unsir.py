@@ -18,13 +18,13 @@ from unlearners.class_removal.whole_classes import labels, whole_classes
 
 @dataclass(frozen=True, kw_only=True)
 class UNSIR(NetworkMethod, Training):
-    """Train on error-maximising noise labelled as the class to forget, with some of the retain set, and then on that
-    alone (Tarun, Chundawat, Mandal and Kankanhalli 2023, "Fast yet effective machine unlearning").
+    """Train on error-maximising noise with some of the retain set, then repair.
 
-    For each class to forget, a batch of noise x minimises -loss(x, class) + noise_penalty * mean |x|^2 at the original
-    weights in eval mode (Adam). Impair: train on that noise under the class's label and on the subset of the retain
-    set. Repair: train on the subset. The inputs of the forget set are never read, only their labels, so the shape of
-    the noise is that of the retained inputs. No guarantee. Only whole classes can be forgotten.
+    The noise is labelled as the class to forget (Tarun, Chundawat, Mandal and Kankanhalli 2023, "Fast yet effective
+    machine unlearning"). For each class to forget, a batch of noise x minimises -loss(x, class) + noise_penalty * mean
+    |x|^2 at the original weights in eval mode (Adam). Impair: train on that noise under the class's label and on the
+    subset of the retain set. Repair: train on the subset. The inputs of the forget set are never read, only their
+    labels, so the shape of the noise is that of the retained inputs. No guarantee. Only whole classes can be forgotten.
 
     epochs, lr, optimizer, ...: of the impair phase; and of the repair phase, but for the two that follow.
     repair_epochs, repair_lr: of the repair phase.
@@ -71,7 +71,7 @@ class UNSIR(NetworkMethod, Training):
         repair.minimise(model, lambda: self.losses(model, subset, order))
 
     def noise(self, original: nn.Module, like: Tensor, label: int, order: Generator) -> Data:
-        """Inputs that the network is worst at calling `label`, under that label."""
+        """Learn inputs that the network is worst at calling `label`."""
         x = torch.randn(self.noise_size, *like.shape[1:], generator=order, dtype=like.dtype).to(like.device)
         y = torch.full((self.noise_size,), label, device=like.device)
         optimizer = torch.optim.Adam([x.requires_grad_()], lr=self.noise_lr)
@@ -84,7 +84,7 @@ class UNSIR(NetworkMethod, Training):
 
 
 def some_of_each(data: Data, size: int, order: Generator) -> Data:
-    """At most so many examples of each class, drawn at random."""
+    """Draw at most `size` examples of each class at random."""
     x, y = data
     shuffled = torch.randperm(len(y), generator=order).to(y.device)
     chosen = torch.cat([shuffled[y[shuffled] == label][:size] for label in sorted({*y.tolist()})])

@@ -1,15 +1,15 @@
-"""What methods that remove classes ask of a request."""
+"""Check that a request is for whole classes."""
 
 from unlearners._core.isolation import Examples, Unsupported
 
 
 def labels(dataset: Examples) -> list[int]:
-    """The label of each example; inputs are not looked at."""
+    """List the label of each example; inputs are not looked at."""
     return [int(dataset[i][1]) for i in range(len(dataset))]
 
 
 def whole_classes(retain: list[int], forget: list[int], method: str) -> list[int]:
-    """The classes to forget, ascending; a request that leaves examples of them in the retain set is refused."""
+    """List the classes to forget; refuse if the retain set has examples of them."""
     shared = sorted({*retain} & {*forget})
     if shared:
         raise Unsupported(

@@ -1,1 +1,1 @@
-"""Methods with a proof: equal to retraining, or within a certified distance of it."""
+"""Unlearn with a proof: as retraining does, or within a certified distance."""

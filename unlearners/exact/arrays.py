@@ -1,4 +1,4 @@
-"""Datasets as the arrays that scikit-learn was fitted on."""
+"""Turn datasets into the arrays that scikit-learn was fitted on."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ Array = NDArray[np.float64]
 
 
 def arrays(dataset: Examples) -> tuple[Array, NDArray[np.generic]]:
-    """All of (x, y): x one float64 row an example, y as it comes."""
+    """Stack (x, y): x one float64 row an example, y as it comes."""
     rows, targets = zip(*(dataset[i] for i in range(len(dataset))), strict=True)
     return np.stack([_numpy(row).astype(np.float64).reshape(-1) for row in rows]), np.stack(
         [_numpy(target) for target in targets]
@@ -18,7 +18,7 @@ def arrays(dataset: Examples) -> tuple[Array, NDArray[np.generic]]:
 
 
 def positions(labels: NDArray[np.generic], classes: NDArray[np.generic], method: str) -> NDArray[np.intp]:
-    """Where each label stands among a classifier's classes, which are sorted; an unknown label is an error."""
+    """Locate labels among a classifier's sorted classes; refuse unknown ones."""
     unknown = np.setdiff1d(labels, classes)
     if len(unknown):
         raise ValueError(f"{method} got the label {unknown[0]}, which the model never saw: its classes are {classes}.")

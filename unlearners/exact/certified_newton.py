@@ -1,4 +1,4 @@
-"""Certified removal: a Newton step, hidden in noise that was there from the beginning."""
+"""Certify removal by a Newton step, hidden in noise of the training."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ GAMMA = 1 / 4
 
 @dataclass(frozen=True)
 class Certificate:
-    """(epsilon, delta)-certified removal, while what the requests have `spent` is within the `budget`.
+    """Hold (epsilon, delta)-certified removal while `spent` is within `budget`.
 
     spent: a bound on the norm of the gradient that is left at the weights, where retraining would leave none.
     retrainings: how often the budget was exhausted, and spending began anew.
@@ -39,7 +39,7 @@ class Certificate:
 
 
 class CertifiedModel(LogisticModel):
-    """Logistic regression with its certificate, and the noise b of its objective, which is to be kept secret."""
+    """Hold logistic regression with its certificate and its secret noise b."""
 
     noise: Tensor
 
@@ -58,14 +58,14 @@ class CertifiedModel(LogisticModel):
 
 @dataclass(frozen=True, kw_only=True)
 class CertifiedNewton(NetworkMethod):
-    """Certified removal from logistic regression (Guo et al. 2020, section 3).
+    """Remove examples from logistic regression with a certificate.
 
-    `train` minimises the sum of the losses plus (λ n / 2)|w|² + b·w, with b ~ N(0, σ² I) drawn once. A request takes
-    the Newton step w + H⁻¹Δ, with H the Hessian on the retain set and Δ the gradient that the forget examples had
-    contributed, λ w each included. The gradient that this leaves is at most γ |X|₂ |H⁻¹Δ| |X H⁻¹Δ|, γ = 1/4 and X
-    the retained rows, which is added to what is spent (at first the gradient that training left, which is rounding). A
-    request that would exceed the budget σ ε / c, c = √(2 ln(1.5 / δ)), is answered by training from scratch with a new
-    b. `model.certificate` says where one stands.
+    Source: Guo et al. 2020, section 3. `train` minimises the sum of the losses plus (λ n / 2)|w|² + b·w, with b ~ N(0,
+    σ² I) drawn once. A request takes the Newton step w + H⁻¹Δ, with H the Hessian on the retain set and Δ the gradient
+    that the forget examples had contributed, λ w each included. The gradient that this leaves is at most γ |X|₂ |H⁻¹Δ|
+    |X H⁻¹Δ|, γ = 1/4 and X the retained rows, which is added to what is spent (at first the gradient that training
+    left, which is rounding). A request that would exceed the budget σ ε / c, c = √(2 ln(1.5 / δ)), is answered by
+    training from scratch with a new b. `model.certificate` shows where one stands.
 
     Certified: (epsilon, delta)-indistinguishable from training from scratch on what is left, as long as the requests
     do not depend on the models, and b and the seeds are secret. The model has no intercept (append a constant
@@ -98,7 +98,7 @@ class CertifiedNewton(NetworkMethod):
 
     @property
     def c(self) -> float:
-        """How many standard deviations of the noise make the difference between epsilon and delta."""
+        """How many standard deviations of the noise separate epsilon and delta."""
         return math.sqrt(2 * math.log(1.5 / self.delta))
 
     @property
@@ -107,7 +107,7 @@ class CertifiedNewton(NetworkMethod):
         return self.noise * self.epsilon / self.c
 
     def train(self, dataset: Examples, *, seed: int) -> CertifiedModel:
-        """The minimiser of the perturbed objective, and its certificate."""
+        """Minimise the perturbed objective, and certify the result."""
         with isolated(seed), torch.no_grad():
             x, y = unit_rows(dataset, "CertifiedNewton")
             classes = count_labels(y, self.classes)
@@ -161,26 +161,26 @@ class CertifiedNewton(NetworkMethod):
 
 @dataclass(frozen=True)
 class Problem:
-    """The sum of logistic losses plus (λ n / 2)|w|², for each row w of the weights with its own column of targets."""
+    """Sum logistic losses plus (λ n / 2)|w|², for each row w of the weights."""
 
     x: Tensor
     targets: Tensor
     regularisation: float
 
     def gradient(self, weight: Tensor) -> Tensor:
-        """Shaped like the weights."""
+        """Return the gradient, shaped like the weights."""
         errors = torch.sigmoid(self.x @ weight.T) - self.targets
         return errors.T @ self.x + self.regularisation * len(self.x) * weight
 
     def newton(self, weight: Tensor, gradient: Tensor) -> Tensor:
-        """H⁻¹ times a gradient, H the Hessian at the weights."""
+        """Return H⁻¹ times a gradient, H the Hessian at the weights."""
         chance = torch.sigmoid(self.x @ weight.T)
         ridge = self.regularisation * len(self.x) * torch.eye(self.x.shape[1], dtype=self.x.dtype, device=self.x.device)
         curvature = [(self.x * p[:, None]).T @ self.x + ridge for p in (chance * (1 - chance)).T]
         return torch.stack([solve(h, g) for h, g in zip(curvature, gradient, strict=True)])
 
     def minimise(self, noise: Tensor) -> tuple[Tensor, float]:
-        """The minimiser with the linear term added, and the norm of its gradient: Newton, until rounding stops it."""
+        """Minimise by Newton, with the linear term, until rounding; return the slope."""
         weight, size = torch.zeros_like(noise), 1.0
         gradient = self.gradient(weight) + noise
         while size > 1e-8:

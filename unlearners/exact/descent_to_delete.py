@@ -1,4 +1,4 @@
-"""Descent to delete: a few more steps of the training, and noise on what is published."""
+"""Continue the training for a few steps, and publish with noise."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from unlearners.exact.logistic import LogisticModel, count_labels, targets, unit
 
 
 class SecretiveModel(LogisticModel):
-    """Logistic regression whose `weight`, the one it answers with, is public, and whose `state` is not.
+    """Hold logistic regression with a public `weight` and a secret `state`.
 
     size: the number of examples at the last training from scratch, from which the noise is reckoned.
     examples: how many are left of them.
@@ -29,18 +29,19 @@ class SecretiveModel(LogisticModel):
         self.settings, self.size, self.examples, self.publications = settings, size, size, 0
 
     def published(self) -> LogisticModel:
-        """A model with the public weights alone, to give away."""
+        """Make a model with the public weights alone, to give away."""
         return LogisticModel(self.weight.detach().clone())
 
 
 @dataclass(frozen=True, kw_only=True)
 class DescentToDelete(NetworkMethod):
-    """Perturbed gradient descent that goes on after a deletion (Neel, Roth and Sharifi-Malvajerdi 2021).
+    """Continue perturbed gradient descent after a deletion.
 
-    The objective is the mean logistic loss plus (λ / 2)|w|², squared. It is m-strongly convex and M-smooth, so that
-    a projected gradient step of length 2 / (m + M) brings w closer to the optimum by γ = (M - m) / (M + m). A request
-    continues on the retain set from the secret state; what is published is the state plus N(0, σ² I), with
-    σ = 4 √2 L γ^I / (m n (1 - γ^I) (√(ln(1 / δ) + ε) - √(ln(1 / δ)))), I the iterations and n the training examples.
+    Source: Neel, Roth and Sharifi-Malvajerdi 2021. The objective is the mean logistic loss plus (λ / 2)|w|², squared.
+    It is m-strongly convex and M-smooth, so that a projected gradient step of length 2 / (m + M) brings w closer to the
+    optimum by γ = (M - m) / (M + m). A request continues on the retain set from the secret state; what is published is
+    the state plus N(0, σ² I), with σ = 4 √2 L γ^I / (m n (1 - γ^I) (√(ln(1 / δ) + ε) - √(ln(1 / δ)))), I the iterations
+    and n the training examples.
 
     Constants, for rows of norm at most 1: m = λ; with two classes M = λ + 1/4, and the loss is 1-Lipschitz; with
     K > 2 (softmax) M = λ + 1/2, and it is √2-Lipschitz. All optima lie in the ball of radius R = √(ln K / λ), onto
@@ -75,38 +76,38 @@ class DescentToDelete(NetworkMethod):
             raise ValueError(f"iterations is at least 1, classes at least 2: {self}")
 
     def smoothness(self, classes: int) -> float:
-        """M: the largest curvature of the objective."""
+        """Return M, the largest curvature of the objective."""
         return self.regularisation + (1 / 4 if classes == 2 else 1 / 2)
 
     def contraction(self, classes: int) -> float:
-        """γ: by how much a step shrinks the distance to the optimum."""
+        """Return γ, by how much a step shrinks the distance to the optimum."""
         m, M = self.regularisation, self.smoothness(classes)
         return (M - m) / (M + m)
 
     def radius(self, classes: int) -> float:
-        """R: no optimum is longer."""
+        """Return R, which no optimum exceeds in length."""
         return math.sqrt(math.log(classes) / self.regularisation)
 
     def lipschitz(self, classes: int) -> float:
-        """L: the largest slope of one example's regularised loss within the radius."""
+        """Return L, the largest slope of an example's loss within the radius."""
         return (1 if classes == 2 else math.sqrt(2)) + self.regularisation * self.radius(classes)
 
     def sensitivity(self, size: int, classes: int) -> float:
-        """2 L / (m n): by how much the deletion of one example may move the optimum."""
+        """Return 2 L / (m n), how far one deletion may move the optimum."""
         return 2 * self.lipschitz(classes) / (self.regularisation * size)
 
     def distance(self, size: int, classes: int) -> float:
-        """How far the state may be from the optimum, after training and after every request."""
+        """Return how far the state may be from the optimum after every request."""
         shrunk = self.contraction(classes) ** self.iterations
         return self.sensitivity(size, classes) * shrunk / (1 - shrunk)
 
     def noise(self, size: int, classes: int) -> float:
-        """σ: the noise on published weights, for n training examples."""
+        """Return σ, the noise on published weights, for n training examples."""
         share = math.sqrt(math.log(1 / self.delta) + self.epsilon) - math.sqrt(math.log(1 / self.delta))
         return 2 * math.sqrt(2) * self.distance(size, classes) / share
 
     def train(self, dataset: Examples, *, seed: int) -> SecretiveModel:
-        """A model with a state near the optimum, and weights to publish."""
+        """Train a state near the optimum, and publish weights."""
         with isolated(seed), torch.no_grad():
             x, y = unit_rows(dataset, "DescentToDelete")
             classes = count_labels(y, self.classes)
@@ -142,7 +143,7 @@ class DescentToDelete(NetworkMethod):
         self._publish(model, order)
 
     def _fit(self, model: SecretiveModel, data: Data, order: Generator) -> None:
-        """From zero, as long as it takes to get within reach of I iterations, and those."""
+        """Descend from zero to within reach of I iterations, and take those."""
         classes = max(2, len(model.weight))
         far = 2 * self.radius(classes) / self.sensitivity(model.size, classes)
         more = math.ceil(math.log(far) / -math.log(self.contraction(classes))) if far > 1 else 0

@@ -1,4 +1,4 @@
-"""Gaussian naive Bayes without some of its examples: counting backwards."""
+"""Subtract examples from Gaussian naive Bayes."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from unlearners.exact.arrays import Array, arrays, positions
 
 @dataclass(frozen=True, kw_only=True)
 class GaussianNBDowndate:
-    """Take examples out of a fitted scikit-learn `GaussianNB` (Cao and Yang 2015: unlearning of summations).
+    """Take examples out of a fitted scikit-learn `GaussianNB`.
 
-    Counts, means, variances, priors and the smoothing epsilon_ are functions of sums over the examples, from which
-    those of the forget set are taken away, by the formula of Chan, Golub and LeVeque (1979) read backwards. Of the
-    retain set only its length is read.
+    Source: unlearning of summations, Cao and Yang 2015. Counts, means, variances, priors and the smoothing epsilon_ are
+    functions of sums over the examples, from which those of the forget set are taken away, by the formula of Chan,
+    Golub and LeVeque (1979) read backwards. Of the retain set only its length is read.
 
     Exact: equals a refit on the retain set to 1e-9 of the variances before the request, which rounding allows where
     fit saw float64. A class that vanishes leaves `classes_`, as in a refit, which with given `priors` is an error.
@@ -57,7 +57,7 @@ class GaussianNBDowndate:
 
 
 def downdate(count: float, mean: Array, variance: Array, rows: Array) -> tuple[Array, Array]:
-    """Mean and variance of what is left of `count` examples after some rows are gone."""
+    """Compute mean and variance of `count` examples less some rows."""
     own, gone = rows.mean(0), len(rows)
     left = count - gone
     rest = mean - gone / left * (own - mean)
@@ -67,14 +67,14 @@ def downdate(count: float, mean: Array, variance: Array, rows: Array) -> tuple[A
 
 
 def total_variance(counts: Array, means: Array, variances: Array) -> Array:
-    """Variance of each feature over all classes: the mean of the variances plus the variance of the means."""
+    """Add the mean of the classes' variances and the variance of their means."""
     share = counts / counts.sum()
     total: Array = share @ (variances + (means - share @ means) ** 2)
     return total
 
 
 def _smoothing(model: Any) -> float:
-    """`var_smoothing` of a GaussianNB that was fitted in one go, without weights."""
+    """Check that a GaussianNB was fitted in one go, without weights."""
     if not isinstance(model, GaussianNB) or not hasattr(model, "theta_"):
         raise Unsupported(
             f"GaussianNBDowndate needs a fitted scikit-learn GaussianNB, not {model!r:.60}; Retrain(recipe) works for "

@@ -1,4 +1,4 @@
-"""Linear models on rows of norm at most 1, for which deletion bounds are proven: their data and their logits."""
+"""Fit linear models on rows of norm at most 1, with proven deletion bounds."""
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,10 @@ TOLERANCE = 1e-6
 
 
 class LogisticModel(nn.Module):
-    """x -> W x, without an intercept (append a constant to x); a single row of weights gives the logits (0, w·x)."""
+    """Map x to W x, without an intercept (append a constant to x).
+
+    A single row of weights gives the logits (0, w·x).
+    """
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -25,7 +28,7 @@ class LogisticModel(nn.Module):
 
 
 def unit_rows(dataset: Examples, method: str, device: torch.device | None = None) -> Data:
-    """(x, y) with x as float64 rows; one that is longer than 1 is an error."""
+    """Stack (x, y) with x as float64 rows; refuse one longer than 1."""
     x, y = stack(dataset, LogisticModel(torch.zeros(1, 1, dtype=torch.float64, device=device)))
     rows = x.reshape(len(y), -1).double()
     longest = float(rows.norm(dim=1).max())
@@ -38,7 +41,7 @@ def unit_rows(dataset: Examples, method: str, device: torch.device | None = None
 
 
 def count_labels(y: Tensor, classes: int | None) -> int:
-    """The number of classes: what the labels show, unless it is said."""
+    """Count the classes that the labels show, unless `classes` is given."""
     low, high = int(y.min()), int(y.max())
     if low < 0 or (classes is not None and high >= classes):
         raise ValueError(f"labels are numbers from 0 to one less than the classes={classes}, not from {low} to {high}")
@@ -46,5 +49,5 @@ def count_labels(y: Tensor, classes: int | None) -> int:
 
 
 def targets(y: Tensor, rows: int) -> Tensor:
-    """What each row of weights should say: 1 for an example of its class, else 0; a single row is for class 1."""
+    """Encode labels for each row of weights; a single row is for class 1."""
     return (y[:, None] if rows == 1 else one_hot(y, rows)).double()

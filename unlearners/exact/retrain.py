@@ -1,4 +1,4 @@
-"""Retraining from scratch: the gold standard."""
+"""Retrain from scratch: the gold standard."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -10,9 +10,10 @@ from unlearners._core.isolation import Examples, isolated, require_retain
 
 @dataclass(frozen=True)
 class Retrain:
-    """Train a new model on the retain set with the original recipe: exact by definition, and the cost to beat.
+    """Train a new model on the retain set with the original recipe.
 
-    Cao and Yang 2015 name it the naive solution; Bourtoule et al. 2021 (SISA) define unlearning by it.
+    Exact by definition, and the cost to beat. Cao and Yang 2015 name it the naive solution; Bourtoule et al. 2021
+    (SISA) define unlearning by it.
 
     recipe: any callable `recipe(dataset, *, seed) -> model`, for whatever kind of model.
     """

@@ -1,4 +1,4 @@
-"""Ridge regression without some of its rows, in closed form."""
+"""Remove rows from ridge regression, in closed form."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -16,11 +16,12 @@ State = dict[str, Array]
 
 @dataclass(frozen=True, kw_only=True)
 class RidgeDowndate:
-    """Remove rows from a fitted scikit-learn `Ridge` or `RidgeClassifier` (Woodbury 1950; Hager 1989 for the history).
+    """Remove rows from a fitted scikit-learn `Ridge` or `RidgeClassifier`.
 
-    With A = X'X + alpha I, and U the rows to forget with targets Y, the weights W become
-    W - A⁻¹U'(I - U A⁻¹U')⁻¹(Y - U W), and A becomes A - U'U. With an intercept X and Y are centred; a group of rows
-    then leaves as its deviations from its own mean, and one row for the distance of that mean to all the rest.
+    Source: Woodbury 1950; Hager 1989 for the history. With A = X'X + alpha I, and U the rows to forget with targets Y,
+    the weights W become W - A⁻¹U'(I - U A⁻¹U')⁻¹(Y - U W), and A becomes A - U'U. With an intercept X and Y are
+    centred; a group of rows then leaves as its deviations from its own mean, and one row for the distance of that mean
+    to all the rest.
 
     Exact: equals a refit on the retain set, up to rounding. With d features and t targets, k rows cost O(k d (d + t)),
     and of the retain set only its length is read, where the model remembers A⁻¹. `prepare(model, dataset)` makes it
@@ -34,7 +35,7 @@ class RidgeDowndate:
     """
 
     def prepare(self, model: Any, dataset: Examples) -> Any:
-        """A copy of the model that remembers A⁻¹ of the dataset it was fitted on."""
+        """Copy the model and let it remember A⁻¹ of the dataset it was fitted on."""
         _require_ridge(model)
         copy = deepcopy(model)
         copy.downdate_ = _state(model, dataset)
@@ -52,7 +53,7 @@ class RidgeDowndate:
 
 
 def downdate(inverse: Array, weights: Array, rows: Array, targets: Array) -> tuple[Array, Array]:
-    """A⁻¹ and W after the rows U with these targets are gone: (A - U'U)⁻¹ by Woodbury, and its solution."""
+    """Update A⁻¹ and W after rows U are gone: (A - U'U)⁻¹ by Woodbury."""
     moved = rows @ inverse
     gain = np.linalg.solve(np.eye(len(rows)) - moved @ rows.T, moved).T
     return inverse + gain @ moved, weights - gain @ (targets - rows @ weights)
@@ -120,7 +121,7 @@ def _hand_over(model: Any, state: State) -> None:
 
 
 def _remembered(model: Any) -> State | None:
-    """The model's memory, unless the model has changed since."""
+    """Return the model's memory, unless the model has changed since."""
     state: State | None = getattr(model, "downdate_", None)
     return state if state is not None and np.array_equal(state["fitted"], _fitted(model)) else None
 
@@ -130,7 +131,7 @@ def _fitted(model: Any) -> Array:
 
 
 def _counts(y: Any, model: Any) -> Array:
-    """Examples of each class; in regression, of all."""
+    """Count the examples of each class; in regression, of all."""
     if not isinstance(model, RidgeClassifier):
         return np.array([len(y)], dtype=float)
     if y.ndim > 1:
@@ -139,7 +140,7 @@ def _counts(y: Any, model: Any) -> Array:
 
 
 def _targets(y: Any, model: Any) -> Array:
-    """One column a target; a classifier's are ±1, class against rest, and two classes share one column."""
+    """Encode targets in columns; classes are ±1 against the rest, two share one."""
     if not isinstance(model, RidgeClassifier):
         return np.asarray(y.reshape(len(y), -1), dtype=float)
     own = 2 * np.eye(len(model.classes_))[positions(y, model.classes_, "RidgeDowndate")] - 1

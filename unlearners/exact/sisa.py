@@ -1,4 +1,4 @@
-"""SISA: sharded, isolated, sliced and aggregated training."""
+"""Train in shards and slices, isolated, and aggregate (SISA)."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,13 +20,13 @@ from unlearners.exact.sisa_ensemble import Checkpoint, Shard, SisaEnsemble
 
 @dataclass(frozen=True)
 class SISA(NetworkMethod):
-    """Train one model a shard, and retrain only the shards that held a forget example (Bourtoule et al. 2021).
+    """Train one model a shard, and retrain only shards with a forget example.
 
-    `train` deals the examples out at random to shards, and in each shard to slices. A shard's model is trained on its
-    first slice, then on its first two, and so on, with a checkpoint after each; a deletion goes back to the checkpoint
-    before the first slice that it touches. Which example is where is remembered by digests of (x, y), so retain and
-    forget must together be the examples trained on, unchanged, in any order. If only some copies of an example are to
-    be forgotten, those in the first shards leave.
+    Source: Bourtoule et al. 2021. `train` deals the examples out at random to shards, and in each shard to slices. A
+    shard's model is trained on its first slice, then on its first two, and so on, with a checkpoint after each; a
+    deletion goes back to the checkpoint before the first slice that it touches. Which example is where is remembered by
+    digests of (x, y), so retain and forget must together be the examples trained on, unchanged, in any order. If only
+    some copies of an example are to be forgotten, those in the first shards leave.
 
     recipe: `recipe(dataset, *, seed) -> nn.Module`. It sees one shard, so it must build a logit for each class of the
         task, whatever the labels in it (or a single logit, if there are two classes). For several slices it must take
@@ -57,7 +57,7 @@ class SISA(NetworkMethod):
             _require_start(self.recipe)
 
     def train(self, dataset: Examples, *, seed: int) -> SisaEnsemble:
-        """The ensemble on a random partition of the dataset."""
+        """Train the ensemble on a random partition of the dataset."""
         if len(dataset) < self.shards * self.slices:
             raise ValueError(f"{len(dataset)} examples do not fill {self.shards} shards of {self.slices} slices each.")
         with isolated(seed):
@@ -103,7 +103,7 @@ class SISA(NetworkMethod):
         dataset: Examples,
         places: dict[str, int],
     ) -> Shard:
-        """Train on one slice after another, from the last of the checkpoints that are done.
+        """Train on one slice after another, from the last checkpoint that is done.
 
         places: where in the dataset each digest is found; of several copies any one will do, as they are the same.
         """
@@ -129,7 +129,7 @@ def _digests(dataset: Examples) -> list[str]:
 
 
 def _without(digests: list[str], leaving: Counter[str]) -> list[str]:
-    """The digests that stay; each one that leaves is taken off the list of those that are still to leave."""
+    """List the digests that stay, and count off those that leave."""
     staying = []
     for key in digests:
         if leaving[key]:

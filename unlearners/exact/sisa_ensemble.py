@@ -1,4 +1,4 @@
-"""The model that SISA trains: one member a shard, and what a later deletion needs to know."""
+"""Hold the model that SISA trains, and what a later deletion needs."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ FLOOR = 1e-12
 
 
 class Checkpoint(nn.Module):
-    """A model as it was at one moment; frozen, so that training the ensemble further does not reach it."""
+    """Freeze a model as it was, out of reach of further training."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Checkpoint(nn.Module):
         self.model.requires_grad_(False)
 
     def restore(self) -> nn.Module:
-        """A copy to continue from, with the train/eval flags and the frozen layers of that moment."""
+        """Make a copy to continue from, with the flags and freezing of that moment."""
         model = deepcopy(self.model)
         for name, weight in model.named_parameters():
             weight.requires_grad_(name in self.trainable)
@@ -36,7 +36,7 @@ class Checkpoint(nn.Module):
 
 
 class Shard(nn.Module):
-    """The model of one shard, with its slices.
+    """Hold the model of one shard, with its slices.
 
     slices: for each slice the digests of its examples, in order.
     seeds: what each slice was trained with.
@@ -51,7 +51,7 @@ class Shard(nn.Module):
         self.checkpoints, self.model = nn.ModuleList(checkpoints), model
 
     def before(self, first: int) -> list[Checkpoint]:
-        """The checkpoints from before a slice: one for each slice that comes earlier."""
+        """List the checkpoints from before a slice, one for each earlier slice."""
         return [cast(Checkpoint, self.checkpoints[i]) for i in range(first)]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,10 +60,10 @@ class Shard(nn.Module):
 
 
 class SisaEnsemble(nn.Module):
-    """Members that were trained apart, aggregated: by the mean of their probabilities or by vote.
+    """Aggregate members that were trained apart: by mean probability or vote.
 
     The output is a logarithm of probabilities, hence logits: log mean softmax, or the log of the shares of votes.
-    The checkpoints and digests are for the owner's later deletions; whoever gets the model needs only the members.
+    The checkpoints and digests are for the owner's later deletions; whom the model is given to needs only the members.
     """
 
     def __init__(self, shards: dict[str, Shard], aggregation: str) -> None:
@@ -71,23 +71,23 @@ class SisaEnsemble(nn.Module):
         self.shards, self.aggregation = nn.ModuleDict(shards), aggregation
 
     def members(self) -> dict[str, Shard]:
-        """The shards by name; one that became empty is not there any more."""
+        """List the shards by name; one that became empty is gone."""
         return {name: cast(Shard, shard) for name, shard in self.shards.items()}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits, shape (examples, classes)."""
+        """Give logits, shape (examples, classes)."""
         logits = [shard(x) for shard in self.shards.values()]
         return log_mean_softmax(logits) if self.aggregation == "mean" else log_votes(logits)
 
 
 def log_mean_softmax(members: Sequence[Tensor]) -> Tensor:
-    """log of the mean over the members of their probabilities."""
+    """Log the mean of the members' probabilities."""
     stacked = torch.stack([log_softmax(logits, dim=1) for logits in _same(members)])
     return stacked.logsumexp(0) - math.log(len(members))
 
 
 def log_votes(members: Sequence[Tensor]) -> Tensor:
-    """log of the share of the members whose most probable class it is, at least FLOOR."""
+    """Log the share of members that vote for each class, at least FLOOR."""
     votes = torch.stack([one_hot(logits.argmax(1), logits.shape[1]) for logits in _same(members)])
     shares = votes.to(members[0].dtype).mean(0)
     return shares.clamp_min(max(FLOOR, torch.finfo(shares.dtype).tiny)).log()

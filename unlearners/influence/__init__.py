@@ -1,1 +1,1 @@
-"""One step along the influence of the forget set, estimated from gradients and curvature at the original weights."""
+"""Step once along the influence of the forget set, by gradients and curvature."""

@@ -1,4 +1,4 @@
-"""The influence function: one Newton step on the retain set, by Hessian-vector products."""
+"""Take one Newton step on the retain set, by Hessian-vector products."""
 
 import math
 import warnings
@@ -23,19 +23,20 @@ from unlearners._core.training import Data, Loss, loss_of, stack
 
 @dataclass(frozen=True, kw_only=True)
 class InfluenceFunction(NetworkMethod):
-    """theta + H^-1 sum over forget of (grad l_i + weight_decay theta) / n_retain (Koh and Liang 2017, sections 2.1, 3).
+    """Add H^-1 sum over forget of (grad l_i + weight_decay theta) / n_retain.
 
-    H is the Hessian of the mean loss over the retain set, plus (weight_decay + damping) I; H^-1 v is found by
-    conjugate gradients. Everything is computed in eval mode: no dropout, and BatchNorm with its running statistics,
-    which stay. Koh and Liang take the Hessian over all of the data; over what remains, the step is Newton's towards
-    the retrained optimum (Guo et al. 2020): exact where the loss is quadratic, the model is a minimiser and damping is
-    zero, and otherwise without guarantee. A RuntimeWarning says when conjugate gradients stopped early, as they do at
-    negative curvature, which networks have: then the step taken is the one they had found.
+    Source: Koh and Liang 2017, sections 2.1 and 3. H is the Hessian of the mean loss over the retain set, plus
+    (weight_decay + damping) I; H^-1 v is found by conjugate gradients. Everything is computed in eval mode: no dropout,
+    and BatchNorm with its running statistics, which stay. Koh and Liang take the Hessian over all of the data; over
+    what remains, the step is Newton's towards the retrained optimum (Guo et al. 2020): exact where the loss is
+    quadratic, the model is a minimiser and damping is zero, and otherwise without guarantee. A RuntimeWarning tells
+    when conjugate gradients stopped early, as they do at negative curvature, which networks have: then the step taken
+    is the one they had found.
 
     damping: added to the curvature, at least 0; more makes for smaller steps.
     weight_decay: with which the model was trained, on all trainable parameters and relative to the mean loss, as in
         torch.optim.SGD.
-    tolerance, steps: conjugate gradients stop at this relative residual, or after so many Hessian-vector products.
+    tolerance, steps: conjugate gradients stop at this relative residual, or after this many Hessian-vector products.
     loss: mean loss of a batch that the model was trained on, `loss(logits, y)`.
 
     Defaults: damping 0.01 is what Koh and Liang used for a network (section 4.2); 100 steps and a residual of 1e-6
@@ -62,12 +63,12 @@ class InfluenceFunction(NetworkMethod):
             add(trainable(model), self.inverse_hessian_times(model, kept, pull) / len(kept[1]))
 
     def pull(self, model: nn.Module, data: Data) -> Tensor:
-        """The gradient of the regularised loss, summed over the examples."""
+        """Sum the gradient of the regularised loss over the examples."""
         weights = flat(trainable(model)).detach()
         return total_gradient(model, data, self.loss) + len(data[1]) * self.weight_decay * weights
 
     def inverse_hessian_times(self, model: nn.Module, data: Data, vector: Tensor) -> Tensor:
-        """H^-1 v, as far as conjugate gradients get."""
+        """Solve for H^-1 v, as far as conjugate gradients get."""
         product, shift = hessian_times(model, data, self.loss), self.weight_decay + self.damping
         solution, residual = conjugate_gradient(
             lambda v: product(v) + shift * v, vector, tolerance=self.tolerance, steps=self.steps

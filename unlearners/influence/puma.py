@@ -1,4 +1,4 @@
-"""PUMA: the influence step, with the retain set reweighted so that a performance criterion does not suffer."""
+"""Step by influence, with the retain set reweighted to keep performance."""
 
 import math
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ CHUNK = 256
 
 @dataclass(frozen=True, kw_only=True)
 class PUMA(InfluenceFunction):
-    """Remove the forget set's influence and reweight the retain set to make up for it (Wu, Hashemi and Srinivasa 2022,
-    "PUMA: Performance Unchanged Model Augmentation for Training Data Removal").
+    """Remove the forget set's influence and reweight the retain set for it.
 
+    Source: Wu, Hashemi and Srinivasa 2022, "PUMA: Performance Unchanged Model Augmentation for Training Data Removal".
     With g the gradient of an example's loss, H as in `InfluenceFunction` and c the gradient of a criterion (the mean
     loss on `criterion`), giving retained example j the weight 1 + w_j and the forgotten ones none moves the weights by
 
@@ -60,7 +60,7 @@ class PUMA(InfluenceFunction):
         add(trainable(model), self.rate * step)
 
     def compensating_gradient(self, model: nn.Module, kept: Data, pull: Tensor) -> Tensor:
-        """The sum over retain of w_j g_j."""
+        """Sum w_j g_j over retain."""
         judged = kept if self.criterion is None else stack(self.criterion, model)
         # A sum, where the criterion is a mean: its scale cancels in w.
         sensitivity = self.inverse_hessian_times(model, kept, total_gradient(model, judged, self.loss))
@@ -72,7 +72,7 @@ class PUMA(InfluenceFunction):
 
 
 def directional_derivatives(model: nn.Module, data: Data, loss: Loss, direction: Tensor) -> Tensor:
-    """The derivative of each example's loss along a direction in the weights."""
+    """Differentiate each example's loss along a direction in the weights."""
     weights, found = trainable(model), []
     for x, y in chunks(data, CHUNK):
         losses = example_losses(model, (x, y), loss)
@@ -84,14 +84,14 @@ def directional_derivatives(model: nn.Module, data: Data, loss: Loss, direction:
 
 
 def weighted_gradient(model: nn.Module, data: Data, loss: Loss, importance: Tensor) -> Tensor:
-    """The gradient of the sum over examples of importance times loss."""
+    """Compute the gradient of the sum over examples of importance times loss."""
     weights = trainable(model)
     parts = zip(chunks(data, CHUNK), torch.split(importance, CHUNK), strict=True)
     return torch.stack([gradient(w @ example_losses(model, part, loss), weights) for part, w in parts]).sum(0)
 
 
 def example_losses(model: nn.Module, data: Data, loss: Loss) -> Tensor:
-    """The loss of each example, from a loss that is the mean of a batch."""
+    """Compute each example's loss, from a loss that is the mean of a batch."""
     x, y = data
     logits = model(x)
     return torch.stack([loss(logits[i : i + 1], y[i : i + 1]) for i in range(len(y))])

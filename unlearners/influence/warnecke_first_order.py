@@ -1,4 +1,4 @@
-"""One gradient step from the data as it was to the data as it should have been."""
+"""Take one gradient step from the data as it was to the corrected data."""
 
 import math
 from collections.abc import Callable
@@ -16,12 +16,12 @@ Correction = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True, kw_only=True)
 class WarneckeFirstOrder(NetworkMethod):
-    """theta - rate * (sum of grad l(corrected) - sum of grad l(forgotten)) (Warnecke, Pirch, Wressnegger and Rieck
-    2023, "Machine unlearning of features and labels", first-order update).
+    """Subtract rate * (sum of grad l(corrected) - sum of grad l(forgotten)).
 
-    The forgotten points are replaced by corrected ones, which unlearns a feature or a label, or deleted. The retain set
-    is never read. Gradients are taken in eval mode: no dropout, and BatchNorm's running statistics stay. No guarantee
-    without the noise that the paper adds in training to certify convex models.
+    Source: Warnecke, Pirch, Wressnegger and Rieck 2023, "Machine unlearning of features and labels", first-order
+    update. The forgotten points are replaced by corrected ones, which unlearns a feature or a label, or deleted. The
+    retain set is never read. Gradients are taken in eval mode: no dropout, and BatchNorm's running statistics stay. No
+    guarantee without the noise that the paper adds in training to certify convex models.
 
     rate: size of the step, at least 0; the gradients are sums, so it does not scale with the number of examples.
     correction: `(x, y) -> (x, y)`, called once with all forgotten examples as tensors on the model's device, gives what
@@ -48,7 +48,7 @@ class WarneckeFirstOrder(NetworkMethod):
 
 
 def corrected(gone: Data, correction: Correction | None) -> Data | None:
-    """What takes the place of the forgotten examples, one for one; None where they are deleted."""
+    """Replace the forgotten examples, one for one; None where they are deleted."""
     if correction is None:
         return None
     x, y = correction(gone[0].clone(), gone[1].clone())
@@ -61,6 +61,6 @@ def corrected(gone: Data, correction: Correction | None) -> Data | None:
 
 
 def gradient_difference(model: nn.Module, gone: Data, fixed: Data | None, loss: Loss) -> Tensor:
-    """The change in the gradient of the summed loss when `fixed`, or nothing, takes the place of `gone`."""
+    """Compute the summed gradient's change when `fixed` takes the place of `gone`."""
     lost = total_gradient(model, gone, loss)
     return -lost if fixed is None else total_gradient(model, fixed, loss) - lost

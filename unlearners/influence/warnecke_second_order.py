@@ -1,4 +1,4 @@
-"""One Newton step from the data as it was to the data as it should have been, by the LiSSA recursion."""
+"""Take one Newton step to the corrected data, by the LiSSA recursion."""
 
 import math
 import warnings
@@ -17,17 +17,17 @@ from unlearners.influence.warnecke_first_order import Correction, corrected, gra
 
 @dataclass(frozen=True, kw_only=True)
 class WarneckeSecondOrder(NetworkMethod):
-    """theta - H^-1 (sum of grad l(corrected) - sum of grad l(forgotten)) / n (Warnecke, Pirch, Wressnegger and Rieck
-    2023, "Machine unlearning of features and labels", second-order update).
+    """Subtract H^-1 (sum of grad l(corrected) - sum of grad l(forgotten)) / n.
 
-    The forgotten points are replaced by corrected ones, which unlearns a feature or a label, or deleted. H is the
-    Hessian of the mean loss over the n examples that remain, corrected ones included, plus weight_decay I; H^-1 v is
-    approximated by LiSSA (Agarwal, Bullins and Hazan 2017), one batch a step,
+    Source: Warnecke, Pirch, Wressnegger and Rieck 2023, "Machine unlearning of features and labels", second-order
+    update. The forgotten points are replaced by corrected ones, which unlearns a feature or a label, or deleted. H is
+    the Hessian of the mean loss over the n examples that remain, corrected ones included, plus weight_decay I; H^-1 v
+    is approximated by LiSSA (Agarwal, Bullins and Hazan 2017), one batch a step,
 
         u <- v + (1 - damping) u - H_batch u / scale,   u = v at first,   u / scale -> (H + damping * scale I)^-1 v,
 
     which converges if scale is above half of H's largest eigenvalue and H + damping * scale I is positive definite.
-    Where it diverges a RuntimeWarning says so, and the estimate from before is used. Everything is computed in eval
+    Where it diverges a RuntimeWarning tells, and the estimate from before is used. Everything is computed in eval
     mode: no dropout, and BatchNorm's running statistics stay. Exact where the loss is quadratic, the model a minimiser
     and the recursion has converged with small damping; no guarantee without the noise that the paper adds in training
     to certify convex models.
@@ -36,7 +36,7 @@ class WarneckeSecondOrder(NetworkMethod):
     damping, scale: of the recursion; damping is from 0 up to 1, scale positive.
     iterations: steps of the recursion; None is a hundred passes over the data.
     batch_size: examples for a Hessian-vector product.
-    patience: stop after so many steps in a row whose update was not smaller than any before; the estimate after the
+    patience: stop after this many steps in a row whose update was not smaller than any before; the estimate after the
         smallest update is used.
     weight_decay: with which the model was trained, relative to the mean loss, as in torch.optim.SGD.
 
@@ -79,7 +79,7 @@ class WarneckeSecondOrder(NetworkMethod):
         add(weights, -solution)
 
     def inverse_hessian_times(self, product: Callable[[Tensor], Tensor], vector: Tensor, passes: int) -> Tensor:
-        """H^-1 v, as far as the recursion gets."""
+        """Approximate H^-1 v, as far as the recursion gets."""
         iterations = passes if self.iterations is None else self.iterations
         solution, converging = lissa(
             product, vector, damping=self.damping, scale=self.scale, iterations=iterations, patience=self.patience
@@ -97,7 +97,9 @@ class WarneckeSecondOrder(NetworkMethod):
 def lissa(
     product: Callable[[Tensor], Tensor], v: Tensor, *, damping: float, scale: float, iterations: int, patience: int
 ) -> tuple[Tensor, bool]:
-    """(H + damping * scale I)^-1 v from (estimates of) products u -> H u: the truncated Neumann series.
+    """Sum the truncated Neumann series of (H + damping * scale I)^-1 v.
+
+    From (estimates of) products u -> H u.
 
     Returns: the estimate after the smallest update, and whether an update was ever smaller than the first.
     """

@@ -1,1 +1,1 @@
-"""Prize solutions of the NeurIPS-2023 unlearning challenge: erase, then repair on the retain set."""
+"""Erase, then repair: prize solutions of the NeurIPS-2023 challenge."""

@@ -1,4 +1,4 @@
-"""CT: transpose the kernels of the convolutions, then repair."""
+"""Transpose the kernels of the convolutions, then repair (CT)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,12 +15,13 @@ from unlearners.neurips2023.shared import CONVOLUTIONS, kernels_of
 
 @dataclass(frozen=True, kw_only=True)
 class ConvolutionTranspose(NetworkMethod, Training):
-    """Swap height and width of the convolution kernels, then fine-tune on the retain set (toshi_k and marvelworld,
-    NeurIPS-2023 challenge: Triantafillou et al. 2024; "CT" in Cadet et al. 2024, "Deep unlearn").
+    """Swap height and width of convolution kernels, then fine-tune on retain.
 
-    The transposed network sees what the original sees in a transposed image: features survive, memories of the forget
-    set do not fit. The forget set is never read. Only square kernels are transposed, and frozen ones are not; a
-    symmetric kernel does not change, so a network without a square kernel of at least 2x2 is refused. No guarantee.
+    Source: toshi_k and marvelworld, NeurIPS-2023 challenge: Triantafillou et al. 2024; "CT" in Cadet et al. 2024, "Deep
+    unlearn". The transposed network sees what the original sees in a transposed image: features survive, memories of
+    the forget set do not fit. The forget set is never read. Only square kernels are transposed, and frozen ones are
+    not; a symmetric kernel does not change, so a network without a square kernel of at least 2x2 is refused. No
+    guarantee.
 
     Defaults: the authors' for the challenge's ResNet-18, where this was one half of an ensemble; the other half,
     fine-tuning with pseudo-labels, is not here.
@@ -41,7 +42,7 @@ class ConvolutionTranspose(NetworkMethod, Training):
 @torch.no_grad()
 def transpose_kernels(model: nn.Module) -> None:
     """Swap height and width of every square kernel that is not frozen, in place."""
-    trainable(model)  # says so if everything is frozen
+    trainable(model)  # raises if everything is frozen
     kernels = [w for w in kernels_of(model, CONVOLUTIONS) if w.ndim > 3 and w.shape[-1] == w.shape[-2] > 1]
     free = [w for w in kernels if w.requires_grad]
     if not free:

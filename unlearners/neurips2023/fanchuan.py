@@ -1,4 +1,4 @@
-"""Fanchuan: flatten the forget set, then push it away from the retain set and repair, in turns."""
+"""Flatten the forget set, then push it away from retain and repair, in turns."""
 
 import math
 from collections.abc import Iterator
@@ -18,13 +18,14 @@ from unlearners._core.training import Training, batches, forever, stack
 
 @dataclass(frozen=True, kw_only=True)
 class Fanchuan(NetworkMethod, Training):
-    """First an epoch on the forget set towards uniform predictions, then rounds of a contrastive pass over the forget
-    set and a cross-entropy epoch on the retain set (team fanchuan, NeurIPS-2023 challenge: Triantafillou et al. 2024;
-    "FCS" in Cadet et al. 2024, "Deep unlearn").
+    """Flatten predictions on forget, then alternate contrast and repair.
 
-    The first stage minimises KL(uniform || softmax(z)), the contrastive pass -log softmax(z_F z_R^T / temperature),
-    averaged over the pairs of a forget and a retain batch, so that no forget example resembles some retain examples
-    more than others. Its learning rate falls along a cosine over all passes. No guarantee.
+    First an epoch on the forget set towards uniform predictions, then rounds of a contrastive pass over the forget set
+    and a cross-entropy epoch on the retain set (team fanchuan, NeurIPS-2023 challenge: Triantafillou et al. 2024; "FCS"
+    in Cadet et al. 2024, "Deep unlearn"). The first stage minimises KL(uniform || softmax(z)), the contrastive pass
+    -log softmax(z_F z_R^T / temperature), averaged over the pairs of a forget and a retain batch, so that no forget
+    example resembles some retain examples more than others. Its learning rate falls along a cosine over all passes. No
+    guarantee.
 
     epochs, lr, weight_decay, batch_size, schedule: of the rounds, that is, of the epochs on the retain set.
     uniform_lr, forget_lr, forget_lr_min: learning rates of the first stage and of the contrastive passes, at their
@@ -87,11 +88,11 @@ class Fanchuan(NetworkMethod, Training):
         self.minimise(model, epoch)
 
     def contrast_rate(self, progress: float) -> float:
-        """The learning rate of the contrastive passes, at a share of them between 0 and 1."""
+        """Return the contrastive passes' learning rate, at a share of them in [0, 1]."""
         cosine = (1 + math.cos(math.pi * progress)) / 2
         return self.forget_lr_min + (self.forget_lr - self.forget_lr_min) * cosine
 
 
 def contrast(logits: Tensor, others: Tensor, temperature: float) -> Tensor:
-    """-log softmax(logits others^T / temperature), averaged over all pairs."""
+    """Average -log softmax(logits others^T / temperature) over all pairs."""
     return -log_softmax(logits @ others.T / temperature, 1).mean()

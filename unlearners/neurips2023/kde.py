@@ -1,4 +1,4 @@
-"""KDE: new first and last layers, taught by the original."""
+"""Teach new first and last layers by the original (KDE)."""
 
 import math
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ from unlearners.neurips2023.shared import CONVOLUTIONS
 
 @dataclass(frozen=True, kw_only=True)
 class KnowledgeDistillationEntropy(NetworkMethod, Training):
-    """Re-initialise the first and the last layer and distil the original into the rest: a warm-up on data of its own,
-    then epochs on the retain set with cross-entropy, soft cross-entropy and KL divergence (team Amnesiacs, NeurIPS-2023
-    challenge: Triantafillou et al. 2024; "KDE" in Cadet et al. 2024, "Deep unlearn").
+    """Re-initialise the first and the last layer, and distil the original.
 
-    The forget set is never read, though its traces may come back through the teacher. The first layer is the first
+    A warm-up on data of its own, then epochs on the retain set with cross-entropy, soft cross-entropy and KL divergence
+    (team Amnesiacs, NeurIPS-2023 challenge: Triantafillou et al. 2024; "KDE" in Cadet et al. 2024, "Deep unlearn"). The
+    forget set is never read, though its traces may come back through the teacher. The first layer is the first
     convolution, in a network without any the first linear or recurrent layer; the last is the linear layer that gives
     the logits. Soft cross-entropy is the divergence plus the teacher's entropy, a constant, so the second stage
-    minimises cross-entropy + 2 KL(teacher || student) at the temperature, without Hinton's factor temperature^2.
-    No guarantee.
+    minimises cross-entropy + 2 KL(teacher || student) at the temperature, without Hinton's factor temperature^2. No
+    guarantee.
 
     epochs, lr, schedule: of the second stage.
     warm_up_epochs, warm_up_lr: of the first, at a constant rate.
@@ -58,7 +58,7 @@ class KnowledgeDistillationEntropy(NetworkMethod, Training):
             raise ValueError(f"warm_up_share lies in [0, 1), temperature is positive: {self}")
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:  # noqa: ARG002
-        trainable(model)  # says so if everything is frozen
+        trainable(model)  # raises if everything is frozen
         teacher, (x, y) = frozen_copy(model), stack(retain, model)
         own, rest = (part.to(y.device) for part in carve(len(y), self.warm_up_share, order))
         _, last = last_linear(model, x, "KnowledgeDistillationEntropy")
@@ -80,19 +80,19 @@ class KnowledgeDistillationEntropy(NetworkMethod, Training):
         self.minimise(model, epoch)
 
     def distance(self, teacher: Tensor, student: Tensor) -> Tensor:
-        """Mean of KL(teacher || student) at the temperature, from logits."""
+        """Average KL(teacher || student) at the temperature, from logits."""
         return divergence(teacher, student, self.temperature) / self.temperature**2
 
 
 def carve(n: int, share: float, order: Generator) -> tuple[Tensor, Tensor]:
-    """Split 0, ..., n-1 at random; both parts hold at least two, for BatchNorm, or the first is empty."""
+    """Split 0, ..., n-1 at random; parts hold two or more, or the first none."""
     size = min(max(2, round(share * n)), n - 2) if n >= 4 and share > 0 else 0
     shuffled = torch.randperm(n, generator=order)
     return shuffled[:size], shuffled[size:]
 
 
 def first_layer(model: nn.Module) -> nn.Module:
-    """The first convolution by order of registration, or else the first linear or recurrent layer."""
+    """Find the first convolution, or else the first linear or recurrent layer."""
     kinds: tuple[type[nn.Module], ...]
     for kinds in (CONVOLUTIONS, (nn.Linear, nn.RNNBase)):
         for module in model.modules():

@@ -1,4 +1,4 @@
-"""MSG: re-initialise the weights on which retain and forget set agree, and repair."""
+"""Re-initialise the weights on which retain and forget agree, and repair (MSG)."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,14 +16,14 @@ from unlearners.neurips2023.shared import main_weights
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedSmallGradients(NetworkMethod, Training):
-    """Re-initialise the weights with the smallest absolute gradient of L_retain - L_forget, then fine-tune on the
-    retain set, with the gradients of the kept weights scaled down (Kookmin team, NeurIPS-2023 challenge: Triantafillou
-    et al. 2024; "MSG" in Cadet et al. 2024, "Deep unlearn").
+    """Re-initialise weights with small |grad(L_retain - L_forget)|, then repair.
 
-    A small gradient says that both sets pull the weight alike, so retraining would not make it forget. L_retain is
-    taken over as many random retain examples as there are to forget. Candidates are the kernels of convolutions, the
-    share being of each kernel; in a network without convolutions, the matrices of linear and recurrent layers except
-    the last, which the team left alone too. All other parameters train as usual. No guarantee.
+    Repair is fine-tuning on the retain set, with the gradients of the kept weights scaled down (Kookmin team,
+    NeurIPS-2023 challenge: Triantafillou et al. 2024; "MSG" in Cadet et al. 2024, "Deep unlearn"). A small gradient
+    means that both sets pull the weight alike, so retraining would not make it forget. L_retain is taken over as many
+    random retain examples as there are to forget. Candidates are the kernels of convolutions, the share being of each
+    kernel; in a network without convolutions, the matrices of linear and recurrent layers except the last, which the
+    team left alone too. All other parameters train as usual. No guarantee.
 
     share: share of the candidates that is re-initialised (He normal, fan-out), between 0 and 1.
     kept_scale: factor on the gradients of the other candidates, at least 0; weight decay is not scaled.
@@ -67,7 +67,7 @@ class MaskedSmallGradients(NetworkMethod, Training):
 def mean_gradient(
     forward: Callable[[Tensor], Tensor], data: Data, loss: Loss, weights: list[nn.Parameter]
 ) -> list[Tensor]:
-    """The gradient in the weights of the mean loss over the data."""
+    """Compute the gradient in the weights of the mean loss over the data."""
     total = [torch.zeros_like(w) for w in weights]
     for x, y in chunks(data):
         parts = torch.autograd.grad(loss(forward(x), y), weights, allow_unused=True)
@@ -78,7 +78,7 @@ def mean_gradient(
 
 
 def smallest(values: Tensor, share: float) -> Tensor:
-    """A mask on the given share of the elements, the smallest ones."""
+    """Mask the given share of the elements, the smallest ones."""
     flat = values.flatten()
     mask = torch.zeros_like(flat, dtype=torch.bool)
     mask[flat.argsort(stable=True)[: round(share * len(flat))]] = True

@@ -1,4 +1,4 @@
-"""PRMQ: prune, re-initialise, match the entropy, quantise."""
+"""Prune, re-initialise, match the entropy, quantise (PRMQ)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from unlearners.neurips2023.shared import CONVOLUTIONS, MATRICES, class_weighted
 
 @dataclass(frozen=True, kw_only=True)
 class PRMQ(NetworkMethod, Training):
-    """Prune by magnitude and draw the pruned weights anew, fine-tune on the retain set while keeping each prediction as
-    uncertain as the original's, and cut the weights to half precision (S. Oleszko, team Sebastian, NeurIPS-2023
-    challenge: Triantafillou et al. 2024; "PRMQ" in Cadet et al. 2024, "Deep unlearn").
+    """Prune and redraw small weights, fine-tune at equal entropy, cut precision.
 
-    The forget set is never read. Pruning is global over the weights and biases of convolutional, linear and recurrent
-    layers; pruned weights become uniform in +-1/sqrt(fan-in), pruned biases zero. The loss is cross-entropy with class
-    weights count^-class_power, plus the mean squared difference of the predictions' entropy to the original's. Half
-    precision is rounding: the model keeps its dtype, and values beyond half's range. No guarantee.
+    Fine-tuning is on the retain set, each prediction kept as uncertain as the original's; weights end in half precision
+    (S. Oleszko, team Sebastian, NeurIPS-2023 challenge: Triantafillou et al. 2024; "PRMQ" in Cadet et al. 2024, "Deep
+    unlearn"). The forget set is never read. Pruning is global over the weights and biases of convolutional, linear and
+    recurrent layers; pruned weights become uniform in +-1/sqrt(fan-in), pruned biases zero. The loss is cross-entropy
+    with class weights count^-class_power, plus the mean squared difference of the predictions' entropy to the
+    original's. Half precision is rounding: the model keeps its dtype, and values beyond half's range. No guarantee.
 
     share: share of those parameters that is pruned, between 0 and 1.
     class_power: 0 for no class weights, 1 for balanced classes.
@@ -61,15 +61,15 @@ class PRMQ(NetworkMethod, Training):
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """The entropy of each prediction, in nats."""
+    """Compute the entropy of each prediction, in nats."""
     logs = log_probabilities(logits)
     return -(logs.exp() * logs).sum(1)
 
 
 @torch.no_grad()
 def prune_and_redraw(model: nn.Module, share: float) -> None:
-    """Draw anew the share of the parameters with the smallest absolute value; biases among them become zero."""
-    trainable(model)  # says so if everything is frozen
+    """Draw the smallest share of the parameters anew; biases become zero."""
+    trainable(model)  # raises if everything is frozen
     owners = (module for module in model.modules() if isinstance(module, CONVOLUTIONS + MATRICES))
     found = dict.fromkeys(p for module in owners for p in module.parameters(recurse=False) if p.requires_grad)
     if not found:

@@ -1,4 +1,4 @@
-"""RNI: rounds of noise on a few tensors, which alone are trained."""
+"""Add rounds of noise to a few tensors, and train these alone (RNI)."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,12 +16,13 @@ from unlearners.neurips2023.shared import add_noise
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatedNoise(NetworkMethod, Training):
-    """Re-initialise the last layer; then in each epoch pick a few tensors at random, add noise to most of them, and
-    train only these and the normalisation layers; at the end train everything (team Sun, NeurIPS-2023 challenge:
-    Triantafillou et al. 2024; "RNI", repeated noise injection, in Cadet et al. 2024, "Deep unlearn").
+    """Re-initialise the last layer, then add noise to a few tensors in each epoch.
 
-    The forget set is never read. A tensor is one weight or bias. The first epoch adds no noise, as the last layer is
-    new; later ones spare tensors that were picked before, until every tensor was. No guarantee.
+    Each epoch picks a few tensors at random, adds noise to most of them, and trains only these and the normalisation
+    layers; at the end everything is trained (team Sun, NeurIPS-2023 challenge: Triantafillou et al. 2024; "RNI",
+    repeated noise injection, in Cadet et al. 2024, "Deep unlearn"). The forget set is never read. A tensor is one
+    weight or bias. The first epoch adds no noise, as the last layer is new; later ones spare tensors that were picked
+    before, until every tensor was. No guarantee.
 
     epochs: how many of those epochs, at rate `lr`; optimizers start afresh in each, so the schedule is "constant".
     last_rates: a learning rate for each of the epochs at the end.
@@ -71,6 +72,6 @@ class RepeatedNoise(NetworkMethod, Training):
             self.train_epoch(model, data, order, rate, weights)
 
     def train_epoch(self, model: nn.Module, data: Data, order: Generator, lr: float, only: list[nn.Parameter]) -> None:
-        """One epoch on some of the parameters."""
+        """Train some of the parameters for one epoch."""
         epoch = replace(self, epochs=1, lr=lr)
         epoch.minimise(model, lambda: self.losses(model, data, order), only=only)

@@ -1,4 +1,4 @@
-"""Seif: noise on the convolutions, then repair."""
+"""Add noise to the convolutions, then repair."""
 
 import math
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from unlearners.neurips2023.shared import add_noise, class_weighted, frequency_w
 
 @dataclass(frozen=True, kw_only=True)
 class Seif(NetworkMethod, Training):
-    """Draw convolution weights from N(weight, std^2), then fine-tune on the retain set with class weights, with a
-    little more noise before the last epoch (S. Achour, team Seif, NeurIPS-2023 challenge: Triantafillou et al. 2024;
-    "CFW", confuse weights, in Cadet et al. 2024, "Deep unlearn").
+    """Draw convolution weights from N(weight, std^2), then fine-tune on retain.
 
+    Fine-tuning has class weights, and a little more noise comes before its last epoch (S. Achour, team Seif,
+    NeurIPS-2023 challenge: Triantafillou et al. 2024; "CFW", confuse weights, in Cadet et al. 2024, "Deep unlearn").
     The forget set is never read. In a network without convolutions the noise goes on the matrices of linear and
     recurrent layers except the last. Biases and normalisation layers are spared. No guarantee.
 
@@ -67,7 +67,7 @@ class Seif(NetworkMethod, Training):
         training.minimise(model, epoch)
 
     def weights_of(self, y: Tensor) -> Tensor:
-        """The weight of each class."""
+        """Return the weight of each class."""
         if self.class_weights is None:
             return frequency_weights(y, 1.0)
         if len(self.class_weights) <= int(y.max()):

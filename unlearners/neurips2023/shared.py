@@ -1,4 +1,4 @@
-"""What the prize solutions share: the weights they erase, noise, and losses weighted by class."""
+"""Share what prize solutions need: kernels, noise, class-weighted losses."""
 
 from collections.abc import Iterable
 
@@ -15,11 +15,11 @@ MATRICES = (nn.Linear, nn.RNNBase, nn.MultiheadAttention)
 
 
 def main_weights(model: nn.Module, method: str) -> list[nn.Parameter]:
-    """The kernels of the convolutions; in a network without any, the matrices of all its layers but the last.
+    """List the convolutions' kernels; without any, all matrices but the last.
 
     Frozen ones do not count, and the last layer does where there is no other.
     """
-    trainable(model)  # says so if everything is frozen
+    trainable(model)  # raises if everything is frozen
     matrices = kernels_of(model, MATRICES)
     for group in (kernels_of(model, CONVOLUTIONS), matrices[:-1], matrices[-1:]):
         free = [w for w in group if w.requires_grad]
@@ -31,7 +31,7 @@ def main_weights(model: nn.Module, method: str) -> list[nn.Parameter]:
 
 
 def kernels_of(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> list[nn.Parameter]:
-    """The weights of the layers of these kinds, without biases, in the order of registration."""
+    """List the weights of these kinds of layers, without biases, in order."""
     owners = (module for module in model.modules() if isinstance(module, kinds))
     return list(dict.fromkeys(p for module in owners for p in module.parameters(recurse=False) if p.ndim > 1))
 
@@ -44,12 +44,12 @@ def add_noise(weights: Iterable[Tensor], std: float) -> None:
 
 
 def frequency_weights(y: Tensor, power: float) -> Tensor:
-    """A weight for each class that occurs, count ** -power: power 1 balances the classes, 0 leaves them alone."""
+    """Weigh each class by count ** -power: 1 balances the classes, 0 does not."""
     return torch.bincount(y.cpu()).double() ** -power
 
 
 def class_weighted(loss: Loss, weights: Tensor) -> Loss:
-    """The weighted mean over a batch, example i with weight `weights[y_i]`, of a loss that is a mean itself."""
+    """Weigh a mean loss by class, example i with weight `weights[y_i]`."""
 
     def weighted(logits: Tensor, y: Tensor) -> Tensor:
         counts = torch.bincount(y.cpu())

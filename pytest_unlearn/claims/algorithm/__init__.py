@@ -1,1 +1,1 @@
-"""Judge a method over many runs and simulated requests instead of one model."""
+"""The claim that a method forgets, judged over many runs and requests."""

@@ -1,4 +1,4 @@
-"""Findings over runs: what each attack finds in a model of every run, as one finding on their mean."""
+"""Findings over runs: what each attack finds in all of them, as one mean."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def over_runs(
 
 
 def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, inflation: float = 1.0) -> AttackFinding:
-    """Make one finding of the mean; runs without information are left out of it, unless that is what most are."""
+    """Average findings over the runs with information, unless most have none."""
     told = [finding for finding in found if not finding.problem]
     problem = ""
     if 2 * len(told) <= len(found):
@@ -77,7 +77,7 @@ def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, infl
 
 
 def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confidence: float) -> list[AttackFinding]:
-    """Find the class that stands out most on the mean over runs, on either side; none where classes mix."""
+    """Find the class that stands out most on the mean over runs, on either side."""
     if any(run.pairing.forget_strata is None for run in runs):
         return []
     scores = [attack.score(run.unlearned, run.references, run.pairing) for run in runs]
@@ -98,7 +98,7 @@ def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confid
 
 
 def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[int]:
-    """Return the seeds whose model is told apart by itself, with certainty over all runs: a mean could hide them."""
+    """Return the seeds whose model FAILs by itself, corrected for all runs."""
     corrected = 1.0 - (1.0 - confidence) / len(runs)
     found = []
     for run in runs:
@@ -111,7 +111,7 @@ def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[i
 def doubts_over_runs(
     runs: Sequence[Run], findings: Sequence[AttackFinding], confidence: float, *, bootstrapped: bool
 ) -> list[Objection]:
-    """Return why the audit may be blind to some run's model, and why its controls may be none."""
+    """Return why the audit may be blind to a run's model, or lacks controls."""
     blind, trained = [], []
     for run in runs:
         uncorrelated = uncorrelated_with_references(run.unlearned, run.references)
@@ -139,7 +139,7 @@ def _outside(answers: Answers, run: Run) -> Answers:
 
 
 def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
-    """Judge each run's model by the laws of the other runs, under both nulls; none below five runs."""
+    """Judge each run's model by the laws of the others; none below five runs."""
     if len(runs) < ENOUGH_RUNS:
         return []
     found = []
@@ -191,7 +191,7 @@ def run_controls(
     *,
     coarse: bool,
 ) -> Controls:
-    """Run the controls: the originals must be recognised on average, and no reference told apart.
+    """Check that originals are recognised on average and no reference is.
 
     Where the audited models reveal labels alone (`coarse`), the originals are reduced to theirs: power against finer
     outputs would say nothing of the attack that was possible.

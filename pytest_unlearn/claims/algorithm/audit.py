@@ -1,4 +1,4 @@
-"""audit_algorithm: does the method forget, over seeds and requests, rather than: did this one model?"""
+"""Audit of a method over seeds and requests, rather than of one model."""
 
 from __future__ import annotations
 
@@ -128,11 +128,11 @@ def audit_algorithm(
 
 
 def _failing(seeds: Sequence[int], runs: int) -> list[Objection]:
-    """Return that the method FAILs under these seeds, whatever the mean over runs."""
+    """Return the objection that the method FAILs under these seeds."""
     if not seeds:
         return []
-    says = f"in {len(seeds)} of {runs} runs the model is told apart by itself: seeds {', '.join(map(str, seeds))}"
-    return [Objection((says,), (advice.LEAK["recognisable"],), Verdict.FAIL, SOME_SEEDS)]
+    reason = f"in {len(seeds)} of {runs} runs the model is told apart by itself: seeds {', '.join(map(str, seeds))}"
+    return [Objection((reason,), (advice.LEAK["recognisable"],), Verdict.FAIL, SOME_SEEDS)]
 
 
 def _more_runs(estimate: Estimate, limit: float, runs: int) -> str:
@@ -164,7 +164,7 @@ def _table(runs: Sequence[Run], attack: Attack) -> Table:
         rows.append((run.seed, int(run.drawn.sum()), *(round(value, 4) for value in values)))
     return Table(
         title="Run by run",
-        says=f"AUC of {attack.name} in each run's original and unlearned model, 0.5 in the latter under perfect "
+        caption=f"AUC of {attack.name} in each run's original and unlearned model, 0.5 in the latter under perfect "
         "unlearning.",
         columns=("seed", "forget", "original", "unlearned"),
         rows=tuple(rows),

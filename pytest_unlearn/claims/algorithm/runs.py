@@ -1,4 +1,4 @@
-"""Runs of a method from the start: train with fresh seeds, unlearn a request, and ask every model what an audit asks.
+"""Runs of a method from the start: fresh seeds, a drawn request, the answers.
 
 A drawn request has the size of the real one and is drawn from the forget set and as many controls: what was not drawn
 was never trained on in that run, and is what the drawn examples are compared with. Chance alone decided which is which,
@@ -27,7 +27,7 @@ DRAWS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run: what its original, its unlearned model and the references answer, and which of the pool it unlearned.
+    """The answers of one run's models, and the part of the pool it unlearned.
 
     `outside` marks the run's controls that are controls of the task as well: no model may have been trained on them.
     """
@@ -44,10 +44,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestPool:
-    """The examples that runs are judged on: positions in `examples`, with the units they are deleted in, if any.
+    """The examples that runs are judged on, as positions in `examples`.
 
-    `retain` are positions too; `size` is how many of the pool a request holds, `fixed` the request itself if all runs
-    have the same.
+    With the units they are deleted in, if any. `retain` are positions too; `size` is how many of the pool a request
+    holds, `fixed` the request itself if all runs have the same.
     """
 
     examples: Examples
@@ -144,7 +144,7 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int
 
 
 def _train_set(pool: RequestPool, drawn: NDArray[np.bool_]) -> View:
-    """Build a run's training set, its own: a method must not see what was not drawn, nor that it is tested."""
+    """Build a run's own training set: undrawn examples are not even visible."""
     parts = [View("part", pool.examples, positions) for positions in (pool.retain, pool.positions[drawn])]
     examples = Examples(_Joined(*parts), "train")
     return View("train", examples, np.arange(len(examples)))
@@ -172,7 +172,7 @@ def _pairing(pool: RequestPool, drawn: NDArray[np.bool_]) -> Pairing:
 
 
 def _as_many(wanted: IntArray, labels: IntArray, by_class: bool, seed: int) -> IntArray:
-    """Choose as many controls as forget examples, class by class, or all where there are fewer."""
+    """Choose as many controls as forget examples class by class, or all."""
     order = np.random.default_rng(seed).permutation(len(labels))
     if not by_class:
         return np.sort(order[: len(wanted)])
@@ -181,7 +181,7 @@ def _as_many(wanted: IntArray, labels: IntArray, by_class: bool, seed: int) -> I
 
 
 def _draw(pool: RequestPool, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Draw a request independently of all others: as many of each class as the real one, or whole units."""
+    """Draw a request with the real one's size in each class, or of whole units."""
     first = np.arange(len(pool.positions)) < pool.size
     if pool.units is None:
         strata = pool.labels if pool.by_class else np.zeros(len(first), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Canaries: what an auditor plants in the training data, at random, to ask for its deletion later."""
+"""Canaries: examples planted at random to ask for their deletion later."""
 
 from pytest_unlearn.claims.canaries.planting import Canaries, plant_canaries
 

@@ -1,4 +1,4 @@
-"""audit_canaries_forgotten: is anything left of what was planted in the training data, to be deleted again?"""
+"""Audit of whether planted canaries are still remembered after deletion."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def _check_task(canaries: Canaries, task: UnlearningTask) -> None:
 
 
 def _uncorrelated(target: Seen, before: Seen | None, references: Sequence[Seen]) -> str:
-    """Explain why the answers seem out of order or drowned in noise: such a model passes whatever it remembers."""
+    """Explain why the answers seem permuted or noisy, which hides any memory."""
     comparable = list(references) or ([before] if before is not None else [])
     if len(np.unique(hinge_margin(target.plain))) > MOSTLY_TIED * len(target.plain.labels):
         plain = [Answers(forget=seen.plain, controls=seen.plain) for seen in (target, *comparable)]
@@ -219,7 +219,7 @@ def _notes(require_controls: bool, references: bool) -> tuple[str, ...]:
 
 
 def _positive(findings: Sequence[CanaryFinding], claim: Claim) -> ControlResult:
-    """Report whether the original, which trained on the canaries, shows them beyond the limit with certainty."""
+    """Check that the original shows the canaries beyond the limit for certain."""
     assert claim.highest is not None
     fails = f"the original does not show the canaries beyond {claim.highest:g} with certainty"
     able = [finding for finding in findings if finding.failures]
@@ -227,7 +227,7 @@ def _positive(findings: Sequence[CanaryFinding], claim: Claim) -> ControlResult:
 
 
 def _negative(models: Sequence[Sequence[CanaryFinding]], claim: Claim, confidence: float) -> tuple[ControlResult, ...]:
-    """Report on references, which never saw a canary: none may FAIL, or show what chance alone hardly ever gives."""
+    """Check that references, which saw no canary, show no more than chance gives."""
     chances = [[f.chance for f in findings if f.chance is not None and not f.problem] for findings in models]
     flat = holm(np.array([chance for one in chances for chance in one])) if any(chances) else np.empty(0)
     adjusted = iter(np.split(flat, np.cumsum([len(one) for one in chances])[:-1]))

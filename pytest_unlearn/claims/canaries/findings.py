@@ -1,4 +1,4 @@
-"""What one model shows of canaries: for each kind numbers of exactly known law if nothing was learned of them."""
+"""Findings on canaries: numbers of exactly known law if nothing was learned."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FAILURES: Mapping[Side, FailureKind] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryFinding(Finding):
-    """One number that canaries give, and how likely chance alone gives as much; None where that is not known.
+    """One number that canaries give, and its chance probability, or None.
 
     One without failures is an upper bound on what was learned of canaries: PASS needs it, but it proves no leak.
     """
@@ -63,7 +63,7 @@ class CanaryFinding(Finding):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a model shows: its findings, what it answers on retained examples, and rows for the report.
+    """The findings on one model, its answers on retained examples, and rows.
 
     `aligned` are the canaries' own values, `confused` whether each unseen example is taken for the other class.
     `coarse` says that most pairs tie, as where little more than labels is revealed.
@@ -86,7 +86,7 @@ class Ask(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnAucScale:
-    """A difference of shares as 0.5 plus half of it, beside which a share of pairs can stand."""
+    """A difference of shares on the AUC scale: 0.5 plus half of it."""
 
     difference: Measure
 
@@ -117,7 +117,7 @@ def ask_about_canaries(
     device: str | None,
     by_labels: bool = False,
 ) -> Seen:
-    """Ask a model what it shows of canaries; with `by_labels`, as if it revealed only its labels.
+    """Measure what a model reveals of canaries, with `by_labels` by labels alone.
 
     Raises:
         ValueError: a model that cannot be asked about other inputs, or, for Gaussian canaries, not be differentiated.
@@ -163,13 +163,13 @@ def _gaussian(
         )
     measure = UnitMean(values=aligned if len(aligned) else np.zeros(1))
     left_out = f", {flat} with zero gradient left out" if flat else ""
-    says = f"Z = {measure.z:.2f} over {len(aligned)} canaries{left_out}"
-    finding = _finding(ALIGNMENT, measure, says, confidence, chance=measure.chance(), problem=problem)
+    reason = f"Z = {measure.z:.2f} over {len(aligned)} canaries{left_out}"
+    finding = _finding(ALIGNMENT, measure, reason, confidence, chance=measure.chance(), problem=problem)
     return Seen(findings=(finding,), plain=plain, aligned=aligned)
 
 
 def _elsewhere(ask: Ask, plan: GaussianPlan, usable: NDArray[np.bool_], aligned: FloatArray) -> str:
-    """Explain why the gradient does not say how answers change a little further away, as with rippled logits."""
+    """Explain why the gradient does not predict answers a little further away."""
     if len(aligned) < LEAST_LEFT * len(usable):
         return ""
     step = (STEP * plan.scale * plan.noise).reshape(plan.inputs.shape)
@@ -188,13 +188,13 @@ def _pairs(ask: Ask, plan: PairsPlan, plain: Outputs, confidence: float, *, conf
     wins, tied = int((planted > twins).sum()), int((planted == twins).sum())
     measure = ShareMeasure(successes=wins + 0.5 * tied, n=len(planted), undecided=tied)
     halves = f" and as its twin in {tied}, which count half" if tied else ""
-    says = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
-    finding = _finding(PAIRS, measure, says, confidence, chance=measure.chance(0.5))
+    reason = f"the planted example looks more trained in {wins} of {len(planted)} pairs{halves}"
+    finding = _finding(PAIRS, measure, reason, confidence, chance=measure.chance(0.5))
     scores = np.abs(np.array([planted, twins]) - np.median([planted, twins]))
     level = int((scores[0] == scores[1]).sum())
     stray = ShareMeasure(successes=int((scores[0] > scores[1]).sum()) + 0.5 * level, n=len(planted), undecided=level)
-    says = f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs"
-    straying = _finding(STRAYING, stray, says, confidence, chance=stray.chance(0.5))
+    reason = f"the planted example lies further from the middle of all scores in {stray.value:.0%} of the pairs"
+    straying = _finding(STRAYING, stray, reason, confidence, chance=stray.chance(0.5))
     confused = correctness(ask(plan.held_out, plan.labels)) if confusion else np.empty(0)
     # Confusion is judged on unseen examples besides; its few pairs would only cost honest models a PASS.
     findings = (finding,) if confusion else (finding, straying)
@@ -215,13 +215,13 @@ def _backdoor(ask: Ask, plan: BackdoorPlan, plain: Outputs, confidence: float) -
     findings = []
     for attack, hit in ((ANSWERS, answered), (PUSHES, pushed)):
         measure = ShareMeasure(successes=hit, n=len(plan.targets))
-        says = f"{attack}: {hit} of {len(plan.targets)}"
-        findings.append(_finding(attack, measure, says, confidence, chance=measure.chance(1 / len(plan.classes))))
+        reason = f"{attack}: {hit} of {len(plan.targets)}"
+        findings.append(_finding(attack, measure, reason, confidence, chance=measure.chance(1 / len(plan.classes))))
     return Seen(findings=tuple(findings), plain=plain, rows=tuple(rows))
 
 
 def with_confusion(seen: Seen, others: Sequence[Seen], confidence: float) -> tuple[CanaryFinding, ...]:
-    """Add to a model's findings how much more than retrained models it confuses the two classes on unseen examples.
+    """Add the excess confusion of two classes over retrained models.
 
     Swapped labels spread to examples that were never swapped, which planted examples and their twins share. Without
     retrained models all confusion counts, which only bounds what canaries caused.
@@ -237,5 +237,5 @@ def with_confusion(seen: Seen, others: Sequence[Seen], confidence: float) -> tup
         return (*seen.findings, _finding(CONFUSION, whole, shares, confidence, accuses=False))
     theirs = np.array([other.confused for other in others])
     measure = OnAucScale(difference=paired_difference(seen.confused, theirs[0] if len(theirs) == 1 else theirs))
-    says = f"{shares}, {theirs.mean():.1%} by retrained models"
-    return (*seen.findings, _finding(CONFUSION, measure, says, confidence))
+    reason = f"{shares}, {theirs.mean():.1%} by retrained models"
+    return (*seen.findings, _finding(CONFUSION, measure, reason, confidence))

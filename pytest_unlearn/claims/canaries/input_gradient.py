@@ -1,4 +1,4 @@
-"""Where an input would have to move for its label to be more certain: the direction of the loss gradient, reversed."""
+"""Directions in input space along which a label becomes more certain."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BATCH = 256
 def confidence_directions(
     model: Any, view: View, outputs: Outputs, *, output: Output = None, device: str | None = None
 ) -> FloatArray:
-    """Find unit vectors along which the label's logit-scaled confidence grows, (examples, features); 0 where flat.
+    """Return the unit vectors along which the label's confidence grows.
 
-    The gradient of the cross-entropy is a negative multiple of it, which vanishes in floating point where the model is
-    sure; its direction does not.
+    Of the logit-scaled confidence, shape (examples, features); 0 where it is flat. The gradient of the cross-entropy is
+    a negative multiple of it, which vanishes in floating point where the model is sure; its direction does not.
 
     Args:
         model: an `nn.Module`, or a scikit-learn classifier with `coef_` that decides linearly.

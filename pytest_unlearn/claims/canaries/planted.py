@@ -14,7 +14,7 @@ from pytest_unlearn.data.dataset import Examples, is_tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainingChange:
-    """What a kind of canary does to the training set. All positions are in the set as it was handed over.
+    """The change that canaries make to the training set, by original position.
 
     `rows` become canaries: with the labels in `labels`, and, unless None, with `inputs` in place of their own.
     `left_out` are not trained on at all. `plan` is what the audit needs later.
@@ -28,7 +28,7 @@ class TrainingChange:
 
 
 class PlantedTrain:
-    """A map-style dataset of `(x, y)`: another one with some items replaced and some left out."""
+    """A dataset of `(x, y)`: another one with items replaced and left out."""
 
     def __init__(self, source: Examples, rows: IntArray, labels: IntArray, inputs: Mapping[int, Any]) -> None:
         self.source, self.rows, self.labels, self.replaced = source, rows, labels, inputs
@@ -45,7 +45,7 @@ class PlantedTrain:
 
 
 def planted_train(given: Any, examples: Examples, change: TrainingChange) -> tuple[Any, IntArray]:
-    """Return what to train on, and the positions of the canaries in it; what is left keeps its order."""
+    """Return what to train on, order kept, and the canaries' positions in it."""
     kept = np.ones(len(examples), dtype=bool)
     if change.left_out is not None:
         kept[change.left_out] = False

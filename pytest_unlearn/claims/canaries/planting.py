@@ -1,4 +1,4 @@
-"""plant_canaries: what to train on, what to ask the deletion of, and what the audit must know to look for it."""
+"""Planting of canaries: the training set, the request, the auditor's secrets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROBES = 200  # retained examples whose answers show that a model's rows and col
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Canaries:
-    """What was planted. Keep it, and the seed, from whoever trains and unlearns: it says where to look.
+    """The planted canaries; keep them and the seed from trainer and unlearner.
 
     `train` is what to train on; `indices` are the canaries' positions in it, the request to hand to
     `Split(train, forget=...)`. `classes` are all labels of the training set. `plan` holds what the audit asks models
@@ -51,7 +51,7 @@ class Canaries:
 
     @property
     def held_out(self) -> tuple[Any, IntArray] | None:
-        """The twins that were never trained on, with the labels they would have had, where canaries have such twins.
+        """The never-trained twins with their labels, for kinds that have twins.
 
         Best controls for `Split(canaries.train, forget=canaries.indices, test=test, controls=canaries.held_out)`.
         """
@@ -147,7 +147,7 @@ def _digest(examples: Examples, change: TrainingChange) -> str:
 
 
 def _distinct(examples: Examples) -> IntArray:
-    """List examples without an exact copy: a copy in retain would be remembered by honest models too."""
+    """List examples without an exact copy, which retain would keep in memory."""
     seen = Counter(examples.contents)
     return np.array([i for i, content in enumerate(examples.contents) if seen[content] == 1], dtype=np.int64)
 

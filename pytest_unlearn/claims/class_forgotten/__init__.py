@@ -1,1 +1,1 @@
-"""Whether a removed class is treated as by a model that never knew it."""
+"""The claim that a removed class is treated as one never trained on."""

@@ -1,4 +1,4 @@
-"""audit_class_forgotten: does the model treat unseen examples of a removed class as retrained models treat them?"""
+"""Audit of a removed class: unseen examples of it, beside retrained models."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NOTHING_KNOWN = "with an original that does not know the class there is nothing 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """The classes that are removed, and which unseen examples are of them and which test examples are not."""
+    """The removed classes, and which unseen and test examples belong to them."""
 
     classes: IntArray
     gone: NDArray[np.bool_]
@@ -215,10 +215,11 @@ def _positive(components: Sequence[Component], limits: Limits) -> ControlResult:
 
 
 def _vetoes(controls: Controls) -> list[Objection]:
-    """Return the first reference that is unlike the others, if there is one, and in what."""
+    """Name the first reference that is unlike the others, and in what."""
     failed = [control for control in controls.retrained if not control.holds]
     return [
-        invalid(f"the negative control fails: {control.says} in {control.attack}", DISAGREE) for control in failed[:1]
+        invalid(f"the negative control fails: {control.summary} in {control.attack}", DISAGREE)
+        for control in failed[:1]
     ]
 
 

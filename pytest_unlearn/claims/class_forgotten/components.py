@@ -1,4 +1,4 @@
-"""The components of a claim about a removed class: each a quantity, its limits, its distance to the references'.
+"""Components of the claim about a removed class, and their tables.
 
 And the tables of what they come to, and of where the class is sent.
 """
@@ -59,7 +59,7 @@ class Component(Finding):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is tolerated: in accuracy and confidences, in where examples are sent, and in utility."""
+    """Tolerances in accuracy, confidences, distribution of answers and utility."""
 
     gap: float
     shift: float
@@ -84,7 +84,6 @@ def measure_components(
         limits: of each component.
         confidence: of each bound.
     """
-
     component = partial(_component, confidence=confidence)
     quantities = [f"{what} minus the retrained models'" for what in ("accuracy", "confidence", "largest confidence")]
     found = []
@@ -116,7 +115,7 @@ def _component(
     sparse: bool,
     confidence: float,
 ) -> Component:
-    """Measure the mean of `gaps`, the model's differences to the references example by example."""
+    """Measure the mean of the model's `gaps` to the references, by example."""
     among = partial(among_references, gaps, theirs, sparse=sparse)
     measure = among(further=False, method="total variation") if name == SENT else among(further=False)
     return Component(
@@ -138,7 +137,7 @@ def _sparse(ours: FloatArray, theirs: FloatArray) -> bool:
 
 
 def judge_components(components: Sequence[Component], confidence: float) -> Decision[Component]:
-    """Judge one model; only what is further away than one more retrained model may be makes it FAIL."""
+    """Judge one model: FAIL takes more than one more retrained model may differ."""
     claim = components[0].limits
     return judge(components, claim, confidence, wording=WORDING, foremost=lambda one: excess(one, claim), counted=True)
 
@@ -152,7 +151,7 @@ def _confidence(outputs: Any) -> FloatArray:
 
 
 def components_table(own: Sequence[Component], original: Sequence[Component] | None) -> Table:
-    """Tabulate every component's quantity, of each model, and what the verdict is made from."""
+    """Tabulate every component of each model, and what decides the verdict."""
     rows: list[tuple[Cell, ...]] = []
     for k, part in enumerate(own):
         estimate = part.estimate
@@ -170,7 +169,7 @@ def components_table(own: Sequence[Component], original: Sequence[Component] | N
         rows.append((part.name, *(None if np.isnan(value) else round(float(value), 4) for value in shown)))
     return Table(
         title="The removed class, part by part",
-        says="Each quantity of this model beside the original's and the retrained models'; the difference to these, "
+        caption="Each quantity of this model beside the original's and the retrained models'; the difference to these, "
         "with its one-sided bounds, has to stay within the limit. Where examples are sent is a distance to the others.",
         columns=(
             "part",
@@ -211,7 +210,8 @@ def sent_table(
     ]
     return Table(
         title="Where unseen examples of the class are sent",
-        says="Share of them that is answered with each column of the logits; retrained models spread by their seeds.",
+        caption="Share of them that is answered with each column of the logits; retrained models spread by "
+        "their seeds.",
         columns=("answer", "this model", "original", "retrained", "lowest", "highest"),
         rows=tuple(rows),
     )

@@ -1,1 +1,1 @@
-"""What the audits of claims share: inputs, findings, controls, the rule of verdicts, evidence."""
+"""Shared by claims: inputs, findings, controls, the verdict rule, evidence."""

@@ -1,4 +1,4 @@
-"""What to do next, and how many examples would settle it."""
+"""Next steps, and the number of examples that would settle a claim."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ HOPELESS = 0.002  # an estimate this close to its limit is settled by no afforda
 
 
 def needed_examples(estimate: Estimate, lowest: float | None, highest: float | None) -> int | None:
-    """Count the forget examples (controls growing alike) that settle this with 80% power, if the estimate is true.
+    """Count the forget examples that settle this with 80% power.
 
     Returns:
-        None when the estimate lies so near the limit that no number of examples would settle it.
+        The number if the estimate is true and controls grow alike; None when it lies too near the limit.
     """
     z = normal_quantile(estimate.confidence)
     error = (estimate.high - estimate.low) / (2 * z)

@@ -1,4 +1,4 @@
-"""A claim that attacks decide: run them on the model, the original and every reference in turn, and decide.
+"""Audit by attacks: on the model, the original and each reference in turn.
 
 `original` must be recognised by the claim's own attacks, references must not, and what the model answers on controls
 must be what a model answers that did not train on them.
@@ -39,7 +39,7 @@ from pytest_unlearn.claims.common.verdict import (
     missing_controls,
 )
 from pytest_unlearn.core.evidence import Answers, ControlResult, Controls, Evidence, Exposure, Verdict
-from pytest_unlearn.core.figures import Cell, Exhibit
+from pytest_unlearn.core.figures import Cell, Figure
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
 Power = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], ControlResult]
@@ -47,7 +47,7 @@ Power = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], ControlR
 
 @dataclass(frozen=True, slots=True)
 class AttackAudit:
-    """What the claim's attacks found in the model, what the controls made of it, and the decision.
+    """Findings of a claim's attacks, the state of its controls, the decision.
 
     `references` are the retrained models' answers without repetitions, `others` those that are not the model's own;
     `rotations` are the findings on each reference, judged by the rest; `judged` is what `findings` say by themselves.
@@ -79,7 +79,7 @@ def audit_with_attacks(
     certifiable: bool = True,
     counted: bool = False,
 ) -> AttackAudit:
-    """Run the attacks on the model, on the original and on each reference in turn, and decide.
+    """Run the attacks on model, original and each reference, and decide.
 
     Args:
         model: the audited model.
@@ -90,7 +90,8 @@ def audit_with_attacks(
             findings on the model.
         fewest_references: how many it takes for each to be judged by the others.
         corrected: whether negative controls pay for how many there are.
-        certifiable, counted: see `judge`.
+        certifiable: as in `judge`.
+        counted: as in `judge`.
     """
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
     original = inputs.answers(inputs.original) if inputs.original is not None else None
@@ -114,12 +115,12 @@ def audit_with_attacks(
     count, few = len(references), require_controls and 2 <= len(references) < fewest_references
     no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
     # Advice on the findings themselves comes last, a lack of references first.
-    says = f"no negative control: {count} distinct references, and it takes {fewest_references} to judge each by the "
+    reason = f"no negative control: {count} distinct references, and it takes {fewest_references} to judge each by the "
     step = f"give at least {fewest_references} references, so that each can be judged by the others"
     decision = decide(
         judged,
         vetoes=_vetoes(inputs, references, controls, limit, confidence),
-        before=[doubt(f"{says}others")] if few else [],
+        before=[doubt(f"{reason}others")] if few else [],
         doubts=[
             *missing_controls(controls, require_controls, no_negative=no_negative),
             *_unlike_references(inputs, target, references, confidence),
@@ -139,7 +140,7 @@ def audit_with_attacks(
 def run_chosen(
     deciding: Sequence[Attack], tripwires: Sequence[Attack], inputs: AuditInputs, confidence: float
 ) -> tuple[AuditInputs, Run, int]:
-    """Return inputs for which these attacks are asked, how to run them, and the references that controls take.
+    """Return inputs for the chosen attacks, their runner, and the references.
 
     Tripwires that lack references or examples are left out; without any reference nothing can be run.
     """
@@ -160,7 +161,7 @@ def attack_evidence(
     *,
     name: str,
     quantity: str,
-    figures: Sequence[Exhibit],
+    figures: Sequence[Figure],
     own_original: bool = True,
     own_references: bool = True,
     most_exposed: tuple[Exposure, ...] = (),
@@ -202,24 +203,24 @@ def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], .
 def _vetoes(
     inputs: AuditInputs, references: Sequence[Answers], controls: Controls, limit: float, confidence: float
 ) -> list[Objection]:
-    """Return why forget set and controls differ for models that saw neither, or without any model."""
+    """Return why forget set and controls differ even without the model."""
     failed = [control for control in controls.retrained if not control.holds]
     if failed:
         worst = max(failed, key=lambda control: abs(control.estimate.value - 0.5))
         blind = blind_control(inputs, limit, confidence)
         right = [np.mean([correctness(getattr(a, side)).mean() for a in references]) for side in ("forget", "controls")]
         differ = f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls"
-        reasons = (f"the negative control fails: {worst.says}", blind.says, differ)
+        reasons = (f"the negative control fails: {worst.summary}", blind.summary, differ)
         return [Objection(reasons, (advice.CONTROLS_DIFFER,), Verdict.INVALID)]
     if controls.blind is not None and not controls.blind.holds:
-        return [invalid(controls.blind.says, advice.CONTROLS_DIFFER, advice.NO_REFERENCES)]
+        return [invalid(controls.blind.summary, advice.CONTROLS_DIFFER, advice.NO_REFERENCES)]
     return []
 
 
 def _unlike_references(
     inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float
 ) -> list[Objection]:
-    """Return why the model's answers on the controls are not those of a model that saw none of them."""
+    """Return why the model's answers on controls look trained on."""
     found = []
     comparable = references or ([target.original] if target.original is not None else [])
     uncorrelated = uncorrelated_with_references(target, comparable)

@@ -1,4 +1,4 @@
-"""The blind baseline: can forget examples be told from controls without any model?
+"""Blind baseline: forget examples against controls without any model.
 
 If they can, an attack's success says nothing about the model. Source: Das, Zhang and Tramer 2024, "Blind baselines beat
 membership inference attacks for foundation models".
@@ -19,10 +19,10 @@ MOST_FEATURES = 4096
 
 
 def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
-    """Measure the AUC of a cross-fitted classifier on raw inputs and labels, forget against controls. Target: 0.5.
+    """Measure the AUC of a classifier that sees raw inputs and labels alone.
 
-    Inputs are flattened; a label counts both as it is and by how plausible a simple classifier of the same pooled data
-    finds it, so that mislabelled examples show. Out-of-fold scores are ranked within their fold before they are pooled.
+    Cross-fitted, forget against controls (target 0.5). Inputs are flattened; a label counts as it is and by how
+    plausible a simple classifier finds it (mislabelled examples show). Scores are ranked within their fold.
     """
     chosen = _subset(inputs.controls, MOST_CONTROLS, seed)
     controls = View(inputs.controls.name, inputs.controls.examples, inputs.controls.indices[chosen])
@@ -36,7 +36,7 @@ def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
 
 
 def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> ControlResult:
-    """Report on the blind baseline as a control: it holds unless it tells the two sets apart with certainty."""
+    """Build the blind control: it holds unless it surely tells the sets apart."""
     estimate = blind_baseline(inputs).at(confidence)
     holds = estimate.low <= limit
     tells = "does not tell" if holds else "tells"
@@ -45,13 +45,13 @@ def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> Contr
         holds=holds,
         attack="blind classifier",
         estimate=estimate,
-        says=f"a classifier that never saw a model {tells} the forget set from the controls "
+        summary=f"a classifier that never saw a model {tells} the forget set from the controls "
         f"(AUC {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}])",
     )
 
 
 def _subset(view: View, most: int, seed: int) -> IntArray:
-    """Choose positions in the view: all, or a draw that holds at least one example of each class."""
+    """Choose positions in the view: all, or a draw with every class in it."""
     if len(view) <= most:
         return np.arange(len(view))
     order = np.random.default_rng(seed).permutation(len(view))
@@ -67,7 +67,7 @@ def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
 
 
 def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int) -> FloatArray:
-    """Score each example's own label out of fold, by a simple classifier of the pooled data."""
+    """Score each example's own label out of fold by a simple classifier."""
     from sklearn.ensemble import RandomForestClassifier
 
     def score(fitted: IntArray, held: IntArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The audit's own controls: the original must be recognised, references must not, and controls must be untrained."""
+"""Controls of the audit: original, references and never-trained examples."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def positive_control(
     name: str = "original",
     explained: bool = False,
 ) -> ControlResult:
-    """Report whether a deciding finding on the original is beyond the limit with certainty.
+    """Check that a deciding finding on the original is surely beyond the limit.
 
     It is the one whose lower bound is highest, of those that can be interpreted if there are any.
     """
     best = max((f for f in findings if f.deciding), key=lambda finding: (not finding.problem, finding.estimate.low))
     certain = not best.problem and best.estimate.low > limit
-    says = (holds if certain else fails) + (f": {best.problem or best.summary}" if explained else "")
-    return ControlResult(name=name, holds=certain, attack=best.name, estimate=best.estimate, says=says)
+    reason = (holds if certain else fails) + (f": {best.problem or best.summary}" if explained else "")
+    return ControlResult(name=name, holds=certain, attack=best.name, estimate=best.estimate, summary=reason)
 
 
 def recognition(
@@ -56,14 +56,14 @@ def negative_control(
     *,
     failed: bool = False,
 ) -> ControlResult:
-    """Report on a reference that was judged by the others: it must not FAIL, nor have `failed` otherwise."""
+    """Check that a reference judged by the others neither FAILs nor `failed`."""
     failed = failed or judged.verdict is Verdict.FAIL
     return ControlResult(
         name=f"retrained {number}",
         holds=not failed,
         attack=judged.finding.name,
         estimate=judged.finding.estimate,
-        says=f"retrained {number} {fails if failed else holds}",
+        summary=f"retrained {number} {fails if failed else holds}",
     )
 
 
@@ -75,13 +75,13 @@ def without(answers: Sequence[T], number: int) -> list[T]:
 def controls_look_trained(
     target: Answers, references: Sequence[Answers], confidence: float, *, bootstrapped: bool
 ) -> tuple[str, bool]:
-    """Explain why the controls seem to have been trained on (empty if they do not), and say whether that is sure.
+    """Explain why controls seem trained on, and say whether that is sure.
 
-    A model trained on its controls as well as on the forget set treats both alike and would pass. It gives itself away
-    by being right on controls where retrained models are wrong. Accuracy is all that shows it: a model that was also
-    made worse, by noise, evades this check and is left to `assert_matches_retrained`. `bootstrapped` references are
-    less accurate than an honest model, so that only a strong sign counts. Of classes that references do not know
-    nothing is sure: to be right on those takes no more than to know the class.
+    Empty if not. A model trained on its controls as well as on the forget set treats both alike and would pass.
+    It gives itself away by being right on controls where retrained models are wrong. Accuracy is all that shows it: a
+    model that was also made worse, by noise, evades this check and is left to `assert_matches_retrained`.
+    `bootstrapped` references are less accurate than an honest model, so that only a strong sign counts. Of classes that
+    references do not know nothing is sure: to be right on those takes no more than to know the class.
     """
     ours = correctness(target.controls)
     theirs = np.array([correctness(reference.controls) for reference in references])
@@ -148,7 +148,7 @@ def distinct(answers: Sequence[Answers]) -> list[Answers]:
 
 
 def same_answers(one: Answers, other: Answers) -> bool:
-    """Tell whether two models order both sets exactly alike, as the same model under another scale does too."""
+    """Tell whether two models order both sets alike, as under another scale."""
     from scipy.stats import rankdata
 
     margins = [np.r_[hinge_margin(answers.forget), hinge_margin(answers.controls)] for answers in (one, other)]

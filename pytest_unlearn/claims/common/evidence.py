@@ -1,4 +1,4 @@
-"""The one place where claims make their evidence."""
+"""The single place where claims build their evidence."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from pytest_unlearn.claims.common.verdict import Decision, Reported
 from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Evidence, Exposure
-from pytest_unlearn.core.figures import Exhibit
+from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import resolve
 
 
 @dataclass(frozen=True, slots=True)
 class AucTerms:
-    """What a caller asks of a claim about AUCs: their limit, the confidence of every bound, and controls or not."""
+    """Settings of an AUC claim: limit, confidence, and whether controls count."""
 
     limit: float
     confidence: float
@@ -35,7 +35,7 @@ def auc_terms(max_mia_auc: float, confidence: float, require_controls: bool) -> 
 
 
 def resolve_all(**given: Any) -> tuple[dict[str, str], tuple[Any, ...]]:
-    """Resolve what a caller gave for these settings: where each value came from, and the values in order."""
+    """Resolve settings: their sources by name, and their values in order."""
     settings = {name: resolve(name, value) for name, value in given.items()}
     return {name: one.source for name, one in settings.items()}, tuple(one.value for one in settings.values())
 
@@ -47,7 +47,7 @@ def build_evidence(
     *,
     controls: Controls,
     provenance: Mapping[str, Any],
-    figures: Sequence[Exhibit] = (),
+    figures: Sequence[Figure] = (),
     most_exposed: tuple[Exposure, ...] = (),
 ) -> Evidence:
     """Build the evidence of a decision on a claim from what was found."""
@@ -65,7 +65,7 @@ def build_evidence(
         needed=decision.needed,
         most_exposed=most_exposed,
         provenance=provenance,
-        exhibits=tuple(figures),
+        figures=tuple(figures),
     )
 
 

@@ -1,4 +1,4 @@
-"""Run attacks on one model, and judge what they find there."""
+"""Attacks on one model, and the judgement of what they find."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOSTLY_TIED = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackFinding(Finding):
-    """What one attack finds in one model, with its scores."""
+    """Finding of one attack in one model, with its scores."""
 
     attack: Attack
     scores: Scores
@@ -46,11 +46,11 @@ def evaluate_attacks(
     standard: bool = True,
     vulnerable: bool = True,
 ) -> tuple[AttackFinding, ...]:
-    """Run every attack on the target; label-only joins the deciding set when most pairs tie.
+    """Run every attack on the target, label-only too where most pairs tie.
 
-    `more` are further attacks, run where the target and enough references can be asked what they ask; `slices` are
-    parts of the forget set that the first deciding attack is judged on as well. Without `standard` only the deciding
-    set is run, and label-only; without `vulnerable` no slice is looked for.
+    Label-only then decides as well. `more` are further attacks, run where the target and enough references can be asked
+    what they ask; `slices` are parts of the forget set that the first deciding attack is judged on as well. Without
+    `standard` only the deciding set is run, and label-only; without `vulnerable` no slice is looked for.
     """
     columns = target.forget.logits.shape[1]
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
@@ -80,7 +80,7 @@ def run_attacks(
 
 
 def slice_masks(slices: Mapping[str, Any] | None, count: int) -> dict[str, Mask]:
-    """Turn masks or positions into boolean masks over a forget set of `count` examples.
+    """Turn masks or positions into boolean masks over `count` forget examples.
 
     Raises:
         ValueError: for a slice that is empty, names a position twice, or does not fit the forget set.
@@ -132,7 +132,7 @@ def labels_only(answers: Answers) -> Answers:
 
 
 def is_coarse(findings: Sequence[AttackFinding]) -> bool:
-    """Tell whether so many pairs tie that label-only decides too."""
+    """Tell whether ties are so frequent that label-only must decide as well."""
     return any(finding.deciding and finding.attack is LABEL_ONLY for finding in findings)
 
 
@@ -149,7 +149,7 @@ def judge_attacks(
 
 
 def _prominence(finding: AttackFinding) -> tuple[bool, bool, float]:
-    """Rank findings that are beyond the limit: signed ones name the failure, then deciding ones, then the farthest."""
+    """Rank findings beyond the limit: signed, then deciding, then farthest."""
     return finding.attack.signed, finding.deciding, abs(finding.estimate.value - 0.5)
 
 
@@ -162,7 +162,7 @@ def attack_finding(
     deciding: bool = True,
     problem: str = "",
 ) -> AttackFinding:
-    """Make the finding of an attack; a deviation above the limit does not say in which direction."""
+    """Make an attack's finding, without a direction for a deviation."""
     high = RECOGNISABLE if attack.signed else CONSPICUOUS
     return AttackFinding(
         name=attack.name,

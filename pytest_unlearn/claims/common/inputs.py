@@ -1,4 +1,4 @@
-"""What one audit compares: the views, the models that stand beside the audited one, and how examples are paired."""
+"""Inputs of one audit: views, models beside the audited one, pairing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_RETAINED = 2000  # retained examples that are looked at, evenly spaced
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditInputs:
-    """Two sets of examples, the original and the references, and whether examples are compared class by class."""
+    """Two sets of examples, the original, the references, and their pairing."""
 
     forget: View
     controls: View
@@ -37,7 +37,7 @@ class AuditInputs:
     retain: View | None = None
 
     def for_attacks(self, attacks: Sequence[Attack]) -> AuditInputs:
-        """Return the same inputs, in which models are also asked what these attacks ask; what several ask, once."""
+        """Return the same inputs with these attacks' queries added, each once."""
         queries = tuple(dict.fromkeys(query for attack in attacks for query in attack.queries))
         names = [query.name for query in queries]
         if len(set(names)) < len(names):
@@ -46,7 +46,7 @@ class AuditInputs:
         return replace(self, queries=queries, retain=_part_of_retain(self.task) if self.task and wanted else None)
 
     def answers(self, model: Any) -> Answers:
-        """Ask a model for its outputs on both sets, and what the attacks ask besides; each is computed once."""
+        """Return a model's outputs and queries on both sets, each computed once."""
         handle = self.models.of(model)
         forget, controls = (
             replace(
@@ -69,7 +69,7 @@ def resolve_inputs(
     output: Output,
     require_controls: bool,
 ) -> AuditInputs:
-    """Find controls, original and references: through the view's task, or from the arguments for a bare dataset.
+    """Resolve controls, original and references from a view's task or arguments.
 
     Raises:
         ValueError: for a bare loader or dataset without `nonmembers=` or `baseline=`, for a view that is not the
@@ -126,7 +126,7 @@ def resolve_inputs(
 
 
 def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
-    """Make the handles of an audit on other examples than a task's, of whose models some may be the task's."""
+    """Make the handles for examples of their own, some models being the task's."""
     return ModelHandles(classes, task.device if task is not None else None).for_audit()
 
 
@@ -149,9 +149,9 @@ def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
 
 
 def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray | None) -> IntArray | None:
-    """Return the units of deletion: the split's groups; else exact copies, no independent evidence, count as one.
+    """Return the units of deletion: groups, or exact copies as one.
 
-    Copies are numbered apart from the groups of the controls, with which they have nothing in common.
+    Copies are no independent evidence, and numbered apart from the groups of the controls.
     """
     if task is not None and task.split.groups is not None:
         return task.split.groups[forget.indices]

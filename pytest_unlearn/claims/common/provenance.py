@@ -1,4 +1,4 @@
-"""What a run would need to be reproduced: digests of data and models, seeds, settings and versions. No time stamps.
+"""Provenance: digests, seeds, settings and versions, without time stamps.
 
 It also says whether the audited model is one that was there before: the original, or a reference.
 """
@@ -31,7 +31,7 @@ def provenance(
     models: AuditHandles | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
-    """Record digests, seeds, settings and versions behind an audit of `model` on `views`, and its models' seconds.
+    """Record digests, seeds, settings, versions and seconds behind an audit.
 
     `original` and `retrained` say whether the audit used the task's own: what it did not need is not trained for this.
     `models` are the handles that the audit asked; this is where it ends.
@@ -89,7 +89,7 @@ ONLY_ITSELF = (
 
 
 def twin_of(model: Any, original: Any, references: Sequence[Any], models: AuditHandles | None = None) -> str:
-    """Name the model that this one equals in all of its state, "original" or "retrained K"; else an empty string.
+    """Name the model of equal state: "original", "retrained K", or "".
 
     Compared by digests, so that a filter around an unchanged model is found by what it wraps only if that is what was
     handed over; what a model answers is compared elsewhere. Models whose state cannot be read (callables, saved
@@ -110,7 +110,7 @@ def _identity(model: Any, models: AuditHandles | None) -> Identity:
 def identity_notes(
     model: Any, original: Any, references: Sequence[Any], models: AuditHandles | None = None
 ) -> tuple[str, ...]:
-    """Say so where the audited model is not one of its own."""
+    """Note that the audited model equals another one of the audit."""
     twin = twin_of(model, original, references, models)
     if twin == "original":
         return (NO_OP,)

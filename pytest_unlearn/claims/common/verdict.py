@@ -1,7 +1,7 @@
-"""The one rule of verdicts: INVALID, then FAIL (Holm over finding x side), then INCONCLUSIVE, then PASS.
+"""The rule of verdicts: INVALID, then FAIL, then INCONCLUSIVE, then PASS.
 
-A claim measures findings, and says as data what its controls and its calibration object to. `judge` settles what the
-findings on one model say by themselves, `decide` what is left of it once the objections are heard.
+FAIL by Holm over finding x side. A claim gives findings, and as data the objections of its controls and calibration.
+`judge` decides by the findings on one model alone, `decide` by the objections too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Role = Literal["decides", "bounded", "tripwire"]
 
 @dataclass(frozen=True, slots=True)
 class FailureKind:
-    """What a failure on one side is called, and what to do about it."""
+    """Name of a failure on one side, and the advice on it."""
 
     label: str
     advice: str
@@ -94,7 +94,7 @@ class Decision(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What stands against the findings: the best verdict that it leaves, why, and what to do. PASS makes it a note."""
+    """An objection: the best verdict it allows (PASS: a note), why, and advice."""
 
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
@@ -104,9 +104,9 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """How a claim says that a finding is beyond its limit, and that it is not settled; empty for no sentence.
+    """Sentences for a finding beyond its limit and for an unsettled one.
 
-    The sentences may name the `finding`, its `limits`, and the `label` and `side` of a failure.
+    Empty for no sentence. The sentences may name the `finding`, its `limits`, and the `label` and `side` of a failure.
     """
 
     beyond: str = (
@@ -149,22 +149,22 @@ def judge(
     if beyond:
         finding, side, _ = max(beyond, key=lambda one: -one[2] if foremost is None else foremost(one[0]))
         failure, limits = finding.failures[side], finding.limits or claim
-        says = wording.beyond.format(finding=finding, side=side, label=failure.label, limits=limits)
-        return settled(Verdict.FAIL, finding, says, failure.advice, label=failure.label)
+        sentence = wording.beyond.format(finding=finding, side=side, label=failure.label, limits=limits)
+        return settled(Verdict.FAIL, finding, sentence, failure.advice, label=failure.label)
     worst = max(required, key=lambda finding: excess(finding, claim))
     if excess(worst, claim) > 0 or not certifiable:
-        says = "so few forget examples cannot certify this limit, whatever the model"
+        sentence = "so few forget examples cannot certify this limit, whatever the model"
         limits = worst.limits or claim
         if excess(worst, claim) > 0:
-            says = wording.unsettled.format(finding=worst, limits=limits)
+            sentence = wording.unsettled.format(finding=worst, limits=limits)
         needed = what_next.needed_examples(worst.estimate, limits.lowest, limits.highest) if counted else None
-        return replace(settled(Verdict.INCONCLUSIVE, worst, says), needed=needed)
+        return replace(settled(Verdict.INCONCLUSIVE, worst, sentence), needed=needed)
     deciding = (finding for finding in findings if finding.deciding)
     return settled(Verdict.PASS, max(deciding, key=lambda finding: excess(finding, claim)))
 
 
 def excess(finding: Finding, claim: Claim) -> float:
-    """Return how far beyond its limits a finding may lie; PASS needs it to be at most 0.
+    """Return how far beyond its limits a finding may lie, at most 0 for PASS.
 
     A deviation is one-sided: being nearer to the references than controls are is over-forgetting only if it is certain
     (then it FAILs), but an estimate beyond the limit is enough to withhold PASS.
@@ -183,7 +183,7 @@ def decide(
     scope: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Decision[R]:
-    """Decide: findings that say nothing, vetoes, findings that FAIL, doubts; the first of these that there is.
+    """Decide by the first of: no information, vetoes, FAILs, doubts.
 
     Args:
         judged: what the findings say by themselves.
@@ -225,16 +225,16 @@ def invalid(reason: str, *advice: str) -> Objection:
 def failed_negative_control(controls: Controls, *advice: str) -> list[Objection]:
     """Return the veto of the first reference that does not hold, if there is one."""
     failed = [control for control in controls.retrained if not control.holds]
-    return [invalid(f"the negative control fails: {failed[0].says}", *advice)] if failed else []
+    return [invalid(f"the negative control fails: {failed[0].summary}", *advice)] if failed else []
 
 
 def missing_controls(
     controls: Controls, require_controls: bool, no_power: Sequence[str] = what_next.NO_POWER, no_negative: str = ""
 ) -> list[Objection]:
-    """Return the doubts about an original that is not recognised or is missing, and about missing references."""
+    """Return doubts about an unrecognised or missing original and references."""
     found = []
     if controls.original is not None and not controls.original.holds:
-        found.append(doubt(f"no power: {controls.original.says}", *no_power))
+        found.append(doubt(f"no power: {controls.original.summary}", *no_power))
     if require_controls and controls.original is None:
         found.append(doubt("no positive control: there is no original model", what_next.NO_ORIGINAL))
     if require_controls and no_negative:
@@ -248,7 +248,7 @@ def controls_waived(require_controls: bool) -> tuple[str, ...]:
 
 
 def _heard(objections: Sequence[Objection]) -> Objection:
-    """Return the first of the most severe objections, or all together where none is worse than a doubt."""
+    """Return the first of the most severe objections, or all if all are doubts."""
     verdict = most_severe(one.verdict for one in objections)
     if verdict.severity > Verdict.INCONCLUSIVE.severity:
         return next(one for one in objections if one.verdict is verdict)
@@ -257,7 +257,7 @@ def _heard(objections: Sequence[Objection]) -> Objection:
 
 
 def _beyond(findings: Sequence[F], claim: Claim, alpha: float) -> list[tuple[F, Side, float]]:
-    """Return what is beyond its limit with certainty, on which side and how surely (Holm over finding x side)."""
+    """Return findings surely beyond their limits, with side and p-value (Holm)."""
     tried: list[tuple[F, Side, float]] = []
     for finding in findings:
         limits = finding.limits or claim

@@ -1,1 +1,1 @@
-"""Whether unlearning costs less than retraining."""
+"""The claim that unlearning costs less than retraining."""

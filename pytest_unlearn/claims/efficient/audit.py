@@ -1,4 +1,4 @@
-"""audit_efficient: what does the method cost, as a fraction of retraining?"""
+"""Audit of the method's cost as a fraction of retraining's."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _pairs(unlearner: Any, task: UnlearningTask, repeats: int, first: int, clock
 
 
 def _steadiness(pairs: Sequence[Pair], confidence: float) -> ControlResult | None:
-    """Measure retraining against itself: the later half of its times over the earlier half."""
+    """Measure retraining against itself: later half of times over earlier half."""
     times = np.array([pair.retraining.seconds for pair in pairs])
     half = len(times) // 2
     if half == 0:
@@ -169,33 +169,33 @@ def _steadiness(pairs: Sequence[Pair], confidence: float) -> ControlResult | Non
             method="range of later over earlier",
             n_forget=len(times),
         ),
-        says=f"retraining took {value:.2f} times as long in the later half as in the earlier",
+        summary=f"retraining took {value:.2f} times as long in the later half as in the earlier",
     )
 
 
 def _unmeasurable(pairs: Sequence[Pair], steady: ControlResult | None) -> list[Objection]:
-    """Return why times on this machine, of this task, say nothing on either side of the limit."""
+    """Return why times on this machine say nothing, whatever the limit."""
     found = []
     fastest = min(pair.retraining.seconds for pair in pairs)
     if fastest < QUICK:
-        says = f"retraining took {fastest:.2g} s, which a clock cannot tell from its own noise"
-        found.append(doubt(says, "measure on a task that takes longer"))
+        reason = f"retraining took {fastest:.2g} s, which a clock cannot tell from its own noise"
+        found.append(doubt(reason, "measure on a task that takes longer"))
     if steady is not None and not steady.holds:
-        found.append(doubt(f"the machine was not steady: {steady.says}", QUIET))
+        found.append(doubt(f"the machine was not steady: {steady.summary}", QUIET))
     return found
 
 
 def _unsettled(pairs: Sequence[Pair], limit: float, confidence: float) -> tuple[str, tuple[str, ...]]:
-    """Return what to say and to do where the median may lie on both sides of the limit."""
+    """Return the sentences where the median may lie on both sides of the limit."""
     fewest = fewest_for_median(confidence)
     if len(pairs) < fewest:
-        says = f"{len(pairs)} pairs of runs bound no median at {confidence:.0%}, whatever they show"
-        return says, (f"repeats={fewest} is the fewest that can",)
-    says = "the pairs lie on both sides of the limit"
+        reason = f"{len(pairs)} pairs of runs bound no median at {confidence:.0%}, whatever they show"
+        return reason, (f"repeats={fewest} is the fewest that can",)
+    reason = "the pairs lie on both sides of the limit"
     needed = needed_for_median([pair.fraction for pair in pairs], limit, confidence)
     if needed is None:
-        return says, ("no affordable number of pairs settles a median so near the limit: choose another limit",)
-    return says, (f"repeats={max(needed, len(pairs) + 1)} would probably settle it", QUIET)
+        return reason, ("no affordable number of pairs settles a median so near the limit: choose another limit",)
+    return reason, (f"repeats={max(needed, len(pairs) + 1)} would probably settle it", QUIET)
 
 
 def _typical(pairs: Sequence[Pair]) -> str:
@@ -226,7 +226,7 @@ def _table(pairs: Sequence[Pair]) -> Table:
     ]
     return Table(
         title="Pair by pair",
-        says="Seconds of the method and of retraining, measured in turns, and the examples each read one by one: "
+        caption="Seconds of the method and of retraining, measured in turns, and the examples each read one by one: "
         "unknown where it took all at once, and a copy that is gone over many times counts once.",
         columns=("pair", "method", "retraining", "fraction", "read by the method", "read by retraining"),
         rows=tuple(rows),
@@ -234,5 +234,5 @@ def _table(pairs: Sequence[Pair]) -> Table:
 
 
 def _rounded(value: float) -> float:
-    """Round to four digits that count."""
+    """Round to four significant digits."""
     return value if value == 0 else round(value, 3 - math.floor(math.log10(abs(value))))

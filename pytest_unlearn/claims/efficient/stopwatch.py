@@ -1,4 +1,4 @@
-"""Runs that are timed: each on views of its own, alone on the clock, and with the examples counted that it reads."""
+"""Timed runs: own views, alone on the clock, with their examples counted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Clock = Callable[[], float]  # seconds from any beginning
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lap:
-    """One timed run: how long it took, and the examples it read; None where it took them all at once."""
+    """Seconds of one run and the examples it read, None where all at once."""
 
     seconds: float
     read: int | None
@@ -60,7 +60,7 @@ class Counted:
         return DataLoader(self, batch_size=batch_size, shuffle=False)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
-        """Let whatever else a view can do hand out its examples in bulk, uncounted."""
+        """Hand out other attributes of a view, whose bulk reads go uncounted."""
         if name.startswith("__") or name in ("_view", "rows"):
             raise AttributeError(name)
         found = getattr(self._view, name)
@@ -97,7 +97,7 @@ def _timed(run: Callable[[], Any], task: UnlearningTask, seed: int, clock: Clock
 
 
 def _first_answer(made: Any, task: UnlearningTask) -> None:
-    """Ask about one example: work that is put off until then is part of making the model."""
+    """Ask about one example: deferred work is part of making the model."""
     one = View("retain", task.retain.examples, task.retain.indices[:1])
     if is_estimator(made):
         estimator_logits(made, one, task.split.classes, 1)
@@ -107,7 +107,7 @@ def _first_answer(made: Any, task: UnlearningTask) -> None:
 
 
 def _finish() -> None:
-    """Wait for what an accelerator still works on."""
+    """Wait for pending work of an accelerator."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()

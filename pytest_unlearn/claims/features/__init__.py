@@ -1,1 +1,1 @@
-"""Whether hidden layers still recognise the forget set."""
+"""The claim that hidden layers do not recognise the forget set."""

@@ -1,4 +1,4 @@
-"""audit_features_forgotten: do the layers still tell what the outputs no longer say?"""
+"""Audit of hidden layers: their features, beside retrained models'."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def audit_features_forgotten(
     confidence: float = CONFIDENCE,
     output: Output = None,
 ) -> Evidence:
-    """Audit whether layers' features tell no more of the forget set than retrained ones'.
+    """Audit whether features tell no more of the forget set than retrained ones.
 
     Few-shot linear probes on what enters each layer: of labels (on forget examples and controls alike, so that what
     generalisation explains cancels), of membership, and of each class that was removed as a whole (on all its
@@ -89,7 +89,7 @@ def audit_features_forgotten(
 
 
 def _answers_elsewhere(model: Any, inputs: AuditInputs, layer: str, output: Output) -> str:
-    """Explain why the probed features are not those that the model answers by; empty if they are."""
+    """Explain why the probed features are not those behind the model's answers."""
     ours = answers_by(model, inputs.controls, layer, output)
     usual = min(answers_by(reference, inputs.controls, layer, output) for reference in inputs.references)
     if ours >= FOLLOWING * usual:
@@ -144,7 +144,7 @@ def _table(audit: AttackAudit) -> Table:
         power = f" In the original, {original.attack} gives {original.estimate.value:.3f}."
     return Table(
         title="Layer by layer",
-        says="AUC of few-shot linear probes of the layers' features, beyond what the features of "
+        caption="AUC of few-shot linear probes of the layers' features, beyond what the features of "
         f"{len(audit.references)} retrained models explain; 0.5 under perfect unlearning.{power}",
         columns=("probe", "role", "AUC", "low", "high"),
         rows=finding_rows(audit.findings),

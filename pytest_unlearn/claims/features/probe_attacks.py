@@ -1,4 +1,4 @@
-"""Few-shot linear probes: what a layer's features still tell, whatever the layers after it make of them.
+"""Few-shot linear probes of a layer's features, as attacks.
 
 A method that masks the last layer, or filters the logits, leaves the features as they were. A probe is a linear
 classifier that learns from a handful of examples; where it learns better from the audited model's features than from
@@ -177,7 +177,7 @@ _LEARNED: WeakKeyDictionary[Outputs, dict[str, tuple[FloatArray, FloatArray]]] =
 
 
 def _probed(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
-    """Return the probe's scores of one model, learned once an audit although every rotation of references asks."""
+    """Return one model's probe scores, learned once for all rotations."""
     learned = _LEARNED.setdefault(model.forget, {})
     if name not in learned:
         learned[name] = _learned(name, model, pairing)
@@ -185,14 +185,14 @@ def _probed(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, Fl
 
 
 def _learned(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
-    """Fit a logistic regression out of fold on principal components of the features, which no label chose."""
+    """Fit a logistic regression out of fold on principal components."""
     features = np.concatenate([model.forget.asked[name], model.controls.asked[name]])
     centred = features - features.mean(axis=0)
     return cross_fitted(normal_columns(_principal(centred)), len(model.forget.labels), pairing)
 
 
 def _principal(centred: FloatArray) -> FloatArray:
-    """Project onto the leading principal components, by the covariance: features are fewer than examples.
+    """Project onto the leading principal components, by the covariance.
 
     Directions in which nothing varies are left out: what rounding makes of them would rank like a feature.
     """

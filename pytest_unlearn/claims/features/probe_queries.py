@@ -1,4 +1,4 @@
-"""Probes as queries: how easily an example's label can be read off each layer of a model, learned from a few shots."""
+"""Probes as queries: scores of layers' features, learned from a few shots."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class LayerFeatures:
 
 @dataclass(frozen=True)
 class LabelProbe:
-    """The score of an example's own label by a ridge classifier on each layer, shape (examples, layers).
+    """Scores of an example's own label by layer, shape (examples, layers).
 
-    Taught with ten retained examples a class, and averaged over five draws of shots, which are the same for every
-    model. 0 for labels that nothing was retained of.
+    By a ridge classifier. Taught with ten retained examples a class, and averaged over five draws of shots, which are
+    the same for every model. 0 for labels that nothing was retained of.
     """
 
     layers: tuple[str, ...]
@@ -57,11 +57,11 @@ class LabelProbe:
 
 @dataclass(frozen=True)
 class ClassProbe:
-    """Where an example of a removed class lies among other classes' examples, shape (examples, layers), normal scores.
+    """Ranks of a removed class's examples among others, (examples, layers).
 
-    The probe is the line through the mean of three examples of the class and that of three of every other class, on
-    features standardised by the other classes. Its score ranks among the other classes' never-trained examples;
-    averaged over ten draws of shots, which are the same for every model. 0 for classes that did not go.
+    As normal scores. The probe is the line through the mean of three examples of the class and that of three of every
+    other class, on features standardised by the other classes. Its score ranks among the other classes' never-trained
+    examples; averaged over ten draws of shots, which are the same for every model. 0 for classes that did not go.
 
     removed: examples of the classes that went, to draw shots from.
     others: never-trained examples of the classes that stay, more than three of at least one.
@@ -74,7 +74,7 @@ class ClassProbe:
     others: View = field(repr=False, compare=False)
 
     def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
-        """Teach on the shots, and ask about the view; an example's own class is the one looked for."""
+        """Teach on the shots, and score the view, each example for its own class."""
         removed, others, asked = (answer.features(part, self.layers) for part in (self.removed, self.others, view))
         ranks = np.zeros((len(view), len(self.layers)))
         for label in np.intersect1d(view.labels, self.removed.labels):  # an example of another class scores 0
@@ -100,7 +100,7 @@ def _prototype(own: FloatArray, away: FloatArray, usual: FloatArray) -> Any:
 
 
 def _ridge(lessons: FloatArray, targets: FloatArray, shown: FloatArray) -> FloatArray:
-    """Fit least squares with a penalty, in its dual form: there are fewer shots than features."""
+    """Fit least squares with a penalty in dual form, for few shots."""
     centre, spread = lessons.mean(axis=0), lessons.std(axis=0) + 1e-6 * (1.0 + np.abs(lessons).max())
     rows = (lessons - centre) / spread
     gram = rows @ rows.T

@@ -1,1 +1,1 @@
-"""Whether the forget set is still recognisable in a model's outputs."""
+"""The claim that the forget set is not recognisable in a model's outputs."""

@@ -1,4 +1,4 @@
-"""audit_forgotten: is the forget set still recognisable in this model, and is the answer itself trustworthy?"""
+"""Audit of forgetting by membership inference, with controls of its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks
 from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, scores_by_model
 from pytest_unlearn.core.evidence import Answers, ControlResult, Evidence, Exposure, Verdict
-from pytest_unlearn.core.figures import Exhibit
+from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.statistics import can_certify, placements
@@ -127,7 +127,7 @@ def _power(
     limit: float,
     confidence: float,
 ) -> ControlResult:
-    """Report whether a deciding attack recognises the forget set in the original model with certainty.
+    """Check that a deciding attack recognises the forget set in the original.
 
     When the audited model reveals so little that most pairs tie, the original is reduced to its labels too: power
     against finer outputs would say nothing about the attack that was possible.
@@ -139,7 +139,7 @@ def _power(
     return recognition(found, limit, what)
 
 
-def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Exhibit, ...]:
+def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Figure, ...]:
     """Return the secondary analyses that can be made here."""
     findings, pairing, confidence = audit.findings, audit.inputs.pairing, audit.terms.confidence
     as_peers = findings
@@ -155,7 +155,7 @@ def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Ex
     return tuple(table for table in found if table is not None)
 
 
-def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Exhibit, ...]:
+def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
     inputs, original = audit.inputs, audit.original
     if original is not None and is_coarse(audit.findings):
         original = labels_only(original)
@@ -167,7 +167,7 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Exhibit, ...]:
 
 
 def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:
-    """Return the forget examples that stand out most under the attack that failed, else the first deciding one."""
+    """List the forget examples that stand out most under the failing attack."""
     finding = failed or usual
     below = np.zeros(len(inputs.forget))
     for label in np.unique(inputs.forget.labels) if inputs.pairing.forget_strata is not None else [None]:

@@ -1,4 +1,4 @@
-"""Which of the attacks that a caller added can be run here, and why others cannot. Settled before anything is asked."""
+"""Availability of the caller's attacks, settled before any model is asked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_unlearn.models.adapters import SavedOutputs, is_module
 def available_attacks(
     attacks: Sequence[Attack], inputs: AuditInputs, model: Any, *, insist: bool
 ) -> tuple[tuple[Attack, ...], dict[str, str]]:
-    """Return the attacks that can be run, and for the others, by name, what is missing.
+    """Return the attacks that can be run, and what the others lack, by name.
 
     Raises:
         ValueError: with `insist`, when one cannot be run.

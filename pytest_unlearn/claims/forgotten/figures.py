@@ -1,4 +1,4 @@
-"""What a forgetting audit shows: the deciding attack's ROC curve and scores, each class, and on demand small pictures.
+"""Figures of the forgetting audit: ROC curve, scores, classes, thumbnails.
 
 Pictures of forget examples are made only when they were asked for: a report must not republish what was to go.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
-from pytest_unlearn.core.figures import Curves, Exhibit, Histograms, Table
+from pytest_unlearn.core.figures import Curves, Figure, Histograms, Table
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.statistics import auc_measure, tpr_at_fprs
 
@@ -33,10 +33,10 @@ def forgetting_figures(
     labels: tuple[IntArray, IntArray],
     pairing: Pairing,
     confidence: float,
-) -> tuple[Exhibit, ...]:
-    """Draw the figures of one audit: `scores` are the attack's by model, the audited one under "unlearned".
+) -> tuple[Figure, ...]:
+    """Draw the figures of one audit from the attack's `scores` by model.
 
-    `labels` are those of the forget set and of the controls.
+    The audited one is under "unlearned". `labels` are those of the forget set and of the controls.
     """
     return (
         _roc(attack, scores, pairing),
@@ -48,7 +48,7 @@ def forgetting_figures(
 def scores_by_model(
     attack: Attack, unlearned: Scores, original: Answers | None, references: Sequence[Answers], pairing: Pairing
 ) -> dict[str, Scores]:
-    """Score the original and a retrained model by the same attack, beside the audited one."""
+    """Score original and a retrained model by the same attack, beside the model."""
     found = {UNLEARNED: unlearned}
     if original is not None:
         found[ORIGINAL] = attack.score(original, references, pairing)
@@ -64,7 +64,7 @@ def _roc(attack: Attack, scores: Mapping[str, Scores], pairing: Pairing) -> Curv
     caught = ", ".join(f"{_curve(one, [SHOWN_RATE], pairing)[1][0]:.1%} in the {name}" for name, one in scores.items())
     return Curves(
         title="ROC curve, both axes logarithmic",
-        says=f"Accusing {SHOWN_RATE:.0%} of the controls, the attack ({attack.name}) catches of the forget set: "
+        caption=f"Accusing {SHOWN_RATE:.0%} of the controls, the attack ({attack.name}) catches of the forget set: "
         f"{caught} model; guessing catches {SHOWN_RATE:.1%}.",
         x_label="share of controls accused",
         y_label="share of forget set caught",
@@ -94,7 +94,7 @@ def _histograms(attack: Attack, scores: Mapping[str, Scores]) -> Histograms:
     means = ", ".join(f"{name} {one.forget.mean():.2f} and {one.controls.mean():.2f}" for name, one in scores.items())
     return Histograms(
         title="Scores of the forget set and of the controls",
-        says=f"Mean score ({attack.name}; higher is more like training data) of forget set and controls: {means}. "
+        caption=f"Mean score ({attack.name}; higher is more like training data) of forget set and controls: {means}. "
         "Under perfect unlearning the two distributions coincide. Scores beyond the ends are counted in the last bins.",
         x_label=attack.name,
         edges=_rounded(edges, 4),
@@ -132,7 +132,7 @@ def _classes(
     left_out = f" The {len(rows) - len(kept)} classes nearest to 0.5 are left out." if len(kept) < len(rows) else ""
     return Table(
         title="Class by class",
-        says=f"AUC of the attack ({attack.name}) within each class, 0.5 under perfect unlearning, with one-sided "
+        caption=f"AUC of the attack ({attack.name}) within each class, 0.5 under perfect unlearning, with one-sided "
         f"{confidence:.0%} bounds that are not corrected for looking at several classes.{left_out}",
         columns=("class", "forget", "controls", "AUC", "low", "high", "accuracy on forget", "retrained models'"),
         rows=tuple(sorted(kept)),
@@ -152,10 +152,10 @@ SMALLEST_SIDE = 4
 
 
 def pixels(example: Any) -> tuple[Any, ...] | None:
-    """Return an image as rows of grey or (red, green, blue) values from 0 to 255; None if the input is no image.
+    """Return an image as rows of grey or (red, green, blue) values; else None.
 
-    Images are arrays of shape (height, width), or with one or three channels, first or last. Others are not guessed
-    at: a vector of 64 numbers may be a picture, or not.
+    Values are from 0 to 255. Images are arrays of shape (height, width), or with one or three channels, first or last.
+    Others are not guessed at: a vector of 64 numbers may be a picture, or not.
     """
     image = np.squeeze(np.asarray(to_numpy(example)))
     if image.ndim == 3 and image.shape[0] == 3:

@@ -1,4 +1,4 @@
-"""What a forgetting audit reports beside its verdict: slices, releasing both models, retained data, epsilon, ranks."""
+"""Tables beside the verdict: slices, both releases, retain, epsilon, ranks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def slices_table(
         rows.append((name, int(mask.sum()), *rounded(estimate)))
     return Table(
         title="Named slices",
-        says=f"AUC of {finding.attack.name} on parts of the forget set against all controls they compare with, 0.5 "
+        caption=f"AUC of {finding.attack.name} on parts of the forget set against all controls they compare with, 0.5 "
         f"under perfect unlearning, with one-sided {confidence:.0%} bounds each; the verdict's hold for all together.",
         columns=("slice", "forget", "AUC", "low", "high"),
         rows=tuple(rows),
@@ -49,7 +49,7 @@ def slices_table(
 
 
 def release_table(findings: Sequence[AttackFinding], pairing: Pairing, confidence: float) -> Table | None:
-    """Tabulate the risk of an attacker who holds both releases, and how much of it is the method's."""
+    """Tabulate the risk from holding both releases, and the method's part of it."""
     found = next((finding for finding in findings if finding.attack is UPDATE_LEAKAGE), None)
     if found is None:
         return None
@@ -71,7 +71,8 @@ def release_table(findings: Sequence[AttackFinding], pairing: Pairing, confidenc
     ]
     return Table(
         title="Releasing both models",
-        says="What whoever holds the original and this model learns from the change of confidence: the AUC with which "
+        caption="What whoever holds the original and this model learns from the change of confidence: the AUC with "
+        "which "
         "the forget set is told from controls. Exact retraining has this risk too; only the excess over it is judged.",
         columns=("pair", "AUC", "low", "high"),
         rows=tuple(rows),
@@ -96,7 +97,8 @@ def retain_table(target: Answers, references: Sequence[Answers], confidence: flo
     rows.append(("this model beyond the original, as 0.5 + difference", *rounded(excess.at(confidence))))
     return Table(
         title="Data that were retained",
-        says="AUC with which retained examples are told from controls of their class by confidence. They were trained "
+        caption="AUC with which retained examples are told from controls of their class by confidence. They were "
+        "trained "
         "on and may be recognised; unlearning should not make them easier to recognise than they were in the original.",
         columns=("model", "AUC", "low", "high"),
         rows=tuple(rows),
@@ -104,7 +106,7 @@ def retain_table(target: Answers, references: Sequence[Answers], confidence: flo
 
 
 def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -> Table | None:
-    """Tabulate how far from differential privacy the attack proves the model, and how far it could have."""
+    """Tabulate the epsilon that the attack proves, and the largest it could."""
     if pairing.forget_groups is not None or pairing.control_groups is not None:
         return None
     scores = finding.scores.forget, finding.scores.controls[_same_mix(pairing, len(finding.scores.controls))]
@@ -116,7 +118,7 @@ def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -
     ]
     return Table(
         title="Privacy loss",
-        says=f"Lower bounds on epsilon (delta {DELTA:g}, confidence {confidence:.0%}) by {finding.attack.name}, 0 "
+        caption=f"Lower bounds on epsilon (delta {DELTA:g}, confidence {confidence:.0%}) by {finding.attack.name}, 0 "
         "under perfect unlearning, and the largest bound that a perfect attack on this many examples could give. A "
         "bound of 0 proves nothing; examples must be independent, and forget and controls from one law.",
         columns=("method", "epsilon at least", "ceiling", "assumes"),
@@ -127,7 +129,7 @@ def epsilon_table(finding: AttackFinding, pairing: Pairing, confidence: float) -
 
 
 def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
-    """Choose controls in the forget set's mix of classes, evenly spaced: these bounds know no classes."""
+    """Choose controls in the forget set's mix of classes, evenly spaced."""
     wanted, there = pairing.forget_strata, pairing.control_strata
     if wanted is None or there is None:
         return np.arange(n_controls)
@@ -141,7 +143,7 @@ def _same_mix(pairing: Pairing, n_controls: int) -> IntArray:
 
 
 def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[AttackFinding]]) -> Table | None:
-    """Tabulate where the model ranks among eight retrained ones or more, each judged by the others."""
+    """Tabulate the model's rank among eight or more cross-judged references."""
     if len(rotations) < ENOUGH:
         return None
     rows: list[tuple[Cell, ...]] = []
@@ -159,7 +161,7 @@ def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[A
             )
     return Table(
         title="Among retrained models",
-        says=f"The model's AUCs beside those of {len(rotations)} retrained models, each judged by the others. Under "
+        caption=f"The model's AUCs beside those of {len(rotations)} retrained models, each judged by the others. Under "
         f"exact unlearning every rank is equally likely; with {len(rotations)} models no p-value is below "
         f"{2 / (len(rotations) + 1):.3f}, and they are not corrected for looking at several attacks.",
         columns=("attack", "this model", "lowest retrained", "highest retrained", "retrained above it", "p, two-sided"),
@@ -168,7 +170,7 @@ def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[A
 
 
 def _retained(answers: Answers) -> dict[str, Any]:
-    """Return confidences on retained examples and on controls of their classes, as a measure's arguments."""
+    """Return confidences on retained examples and controls of their classes."""
     assert answers.retain is not None
     kept = np.isin(answers.retain.labels, answers.controls.labels)
     return {

@@ -1,1 +1,1 @@
-"""Whether unlearned models are distributed like retrained ones (NeurIPS-2023 forgetting quality)."""
+"""The claim that unlearned models are like retrained ones (NeurIPS 2023)."""

@@ -1,4 +1,4 @@
-"""audit_indistinguishable: are the method's models like retrained ones, as like as retrained ones are each other?"""
+"""Audit of whether a method's models are distributed like retrained ones."""
 
 from __future__ import annotations
 
@@ -136,22 +136,22 @@ def audit_indistinguishable(
 
 
 def _controls(samples: ModelSamples, limit: float, confidence: float) -> Controls:
-    """Run the controls: originals must be told apart; retrained models, half of them as unlearned ones, must not."""
+    """Check that originals are told apart, and halves of the retrained are not."""
     pool = samples.retrained.margins
     half = len(pool) // 4
 
-    def control(name: str, ratio: QualityRatio, says: str, *, differs: bool) -> ControlResult:
+    def control(name: str, ratio: QualityRatio, reason: str, *, differs: bool) -> ControlResult:
         estimate = ratio.at(confidence)
         apart = estimate.high < limit
-        says = says.format("" if apart else "not ")
-        return ControlResult(name=name, holds=apart is differs, attack=QUALITY, estimate=estimate, says=says)
+        reason = reason.format("" if apart else "not ")
+        return ControlResult(name=name, holds=apart is differs, attack=QUALITY, estimate=estimate, summary=reason)
 
-    says = f"{half} retrained models in the unlearned ones' place are {{}}told apart"
-    negative = control("retrained", quality_ratio(pool[:half], pool[half : 3 * half]), says, differs=False)
+    reason = f"{half} retrained models in the unlearned ones' place are {{}}told apart"
+    negative = control("retrained", quality_ratio(pool[:half], pool[half : 3 * half]), reason, differs=False)
     if samples.originals is None:
         return Controls(retrained=(negative,))
-    says = "originals in the unlearned models' place are {}told apart with certainty"
-    positive = control("original", quality_ratio(samples.originals.margins, pool), says, differs=True)
+    reason = "originals in the unlearned models' place are {}told apart with certainty"
+    positive = control("original", quality_ratio(samples.originals.margins, pool), reason, differs=True)
     return Controls(original=positive, retrained=(negative,))
 
 
@@ -165,19 +165,19 @@ def _vetoes(samples: ModelSamples, controls: Controls, estimate: Estimate) -> li
         found.append(invalid(f"all {count} unlearned models are the same: the method ignores its seed", SEEDED))
     shared = _shared(unlearned, samples.retrained.margins)
     if shared:
-        says = f"{shared} of {count} unlearned models equal retrained ones that they are compared with"
-        found.append(invalid(says, SEEDED))
+        reason = f"{shared} of {count} unlearned models equal retrained ones that they are compared with"
+        found.append(invalid(reason, SEEDED))
     return found
 
 
 def _doubts(samples: ModelSamples, controls: Controls, confidence: float, require_controls: bool) -> list[Objection]:
-    """Return what a mean over examples and models would hide, and what the positive control leaves open."""
+    """Return what means hide, and what the positive control leaves open."""
     ours, theirs = samples.unlearned.margins, samples.retrained.margins
     found = []
     hidden = distinguishable_examples(ours, theirs, confidence)[1]
     if len(hidden):
-        says = f"{len(hidden)} of {ours.shape[1]} examples are told apart in nearly every model, which a mean"
-        found.append(doubt(f"{says} over examples hides", ONE_BY_ONE))
+        reason = f"{len(hidden)} of {ours.shape[1]} examples are told apart in nearly every model, which a mean"
+        found.append(doubt(f"{reason} over examples hides", ONE_BY_ONE))
     apart = outlier_models(ours, theirs)
     if len(apart):
         which = ", ".join(str(k) for k in apart)

@@ -1,4 +1,4 @@
-"""What audit_indistinguishable shows: the published score, the law of per-example epsilons, and single examples."""
+"""Figures of the quality audit: score, law of epsilons, single examples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from pytest_unlearn.claims.indistinguishable.model_samples import ModelSample, ModelSamples
 from pytest_unlearn.core.evidence import FloatArray, IntArray
-from pytest_unlearn.core.figures import Cell, Exhibit, Histograms, Table
+from pytest_unlearn.core.figures import Cell, Figure, Histograms, Table
 from pytest_unlearn.statistics import (
     bins_of,
     distinguishable_examples,
@@ -20,8 +20,8 @@ from pytest_unlearn.statistics.epsilon.forgetting_quality import BIN, DELTA, TIM
 MOST_EXAMPLES = 20
 
 
-def quality_figures(samples: ModelSamples, indices: IntArray, confidence: float) -> tuple[Exhibit, ...]:
-    """Draw the figures of one audit; `indices` are those of the forget examples in train."""
+def quality_figures(samples: ModelSamples, indices: IntArray, confidence: float) -> tuple[Figure, ...]:
+    """Draw the figures of one audit; `indices` locate the forget set in train."""
     count = len(samples.unlearned.margins)
     one, other = samples.retrained.margins[:count], samples.retrained.margins[count:]
     kinds = {"unlearned": samples.unlearned, "original": samples.originals, "retrained": samples.retrained}
@@ -54,8 +54,8 @@ def _scores(
         rows.append((name, round(quality, 4), *ratios, score, shown, accepted))
     return Table(
         title="Forgetting quality as published",
-        says=f"F of {count} models of each kind against {count} retrained ones, and F times both accuracy ratios, the "
-        "score. The retrained row is the ceiling: what as many other retrained models score. The challenge rejects "
+        caption=f"F of {count} models of each kind against {count} retrained ones, and F times both accuracy ratios, "
+        "the score. The retrained row is the ceiling: what as many other retrained models score. The challenge rejects "
         f"methods that take more than {TIME_LIMIT:.0%} of the time of retraining; time is not part of this verdict.",
         columns=("models", "F", "retain ratio", "test ratio", "score", "time / retraining", "fast enough"),
         rows=tuple(rows),
@@ -71,7 +71,7 @@ def _histogram(epsilons: dict[str, FloatArray], count: int) -> Histograms:
     medians = ", ".join(f"{name} {np.median(values):.2f}" for name, values in epsilons.items())
     return Histograms(
         title="Per-example epsilon",
-        says=f"Largest epsilon that any published region suggests, median over examples: {medians}. Equal laws give "
+        caption=f"Largest epsilon that any published region suggests, median over examples: {medians}. Equal laws give "
         f"about 1.5, not 0; the last bin holds all beyond. delta {DELTA:g}.",
         x_label="epsilon",
         edges=tuple(edges.tolist()),
@@ -89,7 +89,7 @@ def _examples(samples: ModelSamples, epsilons: FloatArray, indices: IntArray, co
     cells = [(int(index), *(round(float(value), 4) for value in values)) for index, *values in shown]
     return Table(
         title="Examples that differ most",
-        says=f"What is proven of single examples, judged on models that did not choose the threshold: "
+        caption=f"What is proven of single examples, judged on models that did not choose the threshold: "
         f"{int((bounds.together > 0).sum())} have an epsilon above 0 with {confidence:.0%} confidence for all "
         f"{len(auc)} at once (at most {bounds.ceiling:.2f} can be proven with so many models), "
         f"{(bounds.alone > 0).mean():.1%} by themselves (up to {1 - confidence:.0%} if the laws are equal); "

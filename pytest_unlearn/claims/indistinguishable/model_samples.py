@@ -1,4 +1,4 @@
-"""Samples of what a method, retraining and training could have given: many models of each, asked the same examples."""
+"""Samples of models that a method, retraining and training could give."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MOST_RUNS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSample:
-    """Many models of one kind: `margins` (models, forget examples) are logit-scaled confidences of the true labels.
+    """Many models of one kind, with logit-scaled confidences of true labels.
 
-    Accuracies are means over models; `seconds` is what the median model took to make, None where that is not known.
+    `margins` (models, forget examples). Accuracies are means; `seconds` are of the median model, None if unknown.
     """
 
     margins: FloatArray
@@ -40,7 +40,7 @@ class ModelSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSamples:
-    """What is compared: models unlearned, twice as many retrained, and the originals (None if there was but one)."""
+    """Samples compared: unlearned, twice as many retrained, originals or None."""
 
     unlearned: ModelSample
     retrained: ModelSample
@@ -50,7 +50,7 @@ class ModelSamples:
 def sample_models(
     unlearner: Any, task: UnlearningTask, runs: int, originals: Originals, output: Output
 ) -> ModelSamples:
-    """Train and unlearn under seeds of their own; through the task, so that a second audit trains nothing.
+    """Train and unlearn under distinct seeds, through the task's cache.
 
     Raises:
         ValueError: a recipe that gives the same model for every seed, found before the rest is trained; an unlearner

@@ -1,1 +1,1 @@
-"""Whether the forget set is relearned faster than by a model that never saw it."""
+"""The claim that the forget set is relearned no faster than by references."""

@@ -1,4 +1,4 @@
-"""audit_not_relearnable: does the model learn the forget set again no faster, and no slower, than retrained ones?"""
+"""Audit of how fast a model relearns the forget set, beside retrained ones."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def audit_not_relearnable(
 
 
 def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArray]:
-    """Ask each model the query; a reference that is the audited model itself is left out."""
+    """Ask each model the query, without references equal to the audited model."""
     task = inputs.task
     assert task is not None
     twin = twin_of(model, None, inputs.references, inputs.models)
@@ -149,7 +149,7 @@ def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArr
 
 
 def run_controls(curves: dict[str, FloatArray], n_forget: int, claim: Claim, confidence: float) -> Controls:
-    """Run the controls: the original must differ from retrained models with certainty, and no reference must."""
+    """Check that the original differs from references, and no reference does."""
     references = retrained_curves(curves)
     original = None
     if "original" in curves:
@@ -166,8 +166,8 @@ def _original_control(areas: Sequence[Finding], claim: Claim) -> ControlResult:
     differs = judge_areas(areas, claim, areas[0].estimate.confidence).verdict is Verdict.FAIL
     # What it is beyond the limit by its nearer bound, not by its farther one.
     best = max(areas, key=lambda one: claim.excess(replace(one.estimate, low=one.estimate.high, high=one.estimate.low)))
-    says = f"original {DIFFERS if differs else ALIKE}"
-    return ControlResult(name="original", holds=differs, attack=best.name, estimate=best.estimate, says=says)
+    reason = f"original {DIFFERS if differs else ALIKE}"
+    return ControlResult(name="original", holds=differs, attack=best.name, estimate=best.estimate, summary=reason)
 
 
 DIFFERS, ALIKE = (

@@ -1,4 +1,4 @@
-"""The areas under a model's curves while it relearns, as ratios to those of retrained models, and their figures."""
+"""Areas under relearning curves, relative to retrained models', and figures."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ WORDING = Wording(
 
 
 def retrained_curves(curves: dict[str, FloatArray]) -> list[FloatArray]:
-    """Return those of the references, by the names that `audit_not_relearnable` gives them."""
+    """Return the references' curves, found by their names."""
     return [curve for name, curve in curves.items() if name.startswith("retrained")]
 
 
 def log_loss_area(curve: FloatArray) -> float:
-    """Return the mean over seeds of the logarithm of the mean loss over examples and looks."""
+    """Return the mean over seeds of the log mean loss, over examples and looks."""
     return float(np.log(np.maximum(curve[..., 0].mean(axis=(0, 2)), np.finfo(np.float64).tiny)).mean())
 
 
 def log_error_area(curve: FloatArray) -> float:
-    """Return the same of the share of wrong answers, which no temperature changes; none counts as half an example."""
+    """Return the log share of errors; none counts as half an example."""
     errors = 1.0 - curve[..., 1].mean(axis=(0, 2))
     return float(np.log(np.maximum(errors, 0.5 / len(curve))).mean())
 
@@ -79,7 +79,7 @@ def learning_plot(curves: dict[str, FloatArray], query: Query) -> Curves:
     shown |= {"highest retrained": np.max(retrained, axis=0), "lowest retrained": np.min(retrained, axis=0)}
     return Curves(
         title="Relearning",
-        says="Loss on the forget set while a copy of each model is trained on it: "
+        caption="Loss on the forget set while a copy of each model is trained on it: "
         + ", ".join(f"{name} from {loss[0]:.2f} to {loss[-1]:.2f}" for name, loss in shown.items())
         + ". Under perfect unlearning the model's curve lies among those of retrained ones.",
         x_label="steps",
@@ -89,7 +89,7 @@ def learning_plot(curves: dict[str, FloatArray], query: Query) -> Curves:
 
 
 def anamnesis_table(curves: dict[str, FloatArray], query: Query) -> Table:
-    """Tabulate the steps until near the original's accuracy; where there is no original, near certainty."""
+    """Tabulate the steps to the original's accuracy, or near certainty."""
     looks = query.ask.looks  # type: ignore[attr-defined]
     goal = 1.0
     if "original" in curves:
@@ -109,7 +109,8 @@ def anamnesis_table(curves: dict[str, FloatArray], query: Query) -> Table:
         rows.append((name, round(math.exp(log_loss_area(curve)), 4), needed, ain))
     return Table(
         title="Anamnesis index",
-        says=f"Steps until a copy is right on {goal:.1%} of the forget set (within {NEAR_ENOUGH:.0%} of the original's "
+        caption=f"Steps until a copy is right on {goal:.1%} of the forget set (within {NEAR_ENOUGH:.0%} of the "
+        "original's "
         "accuracy) over the retrained models' mean: 1 under perfect unlearning, nearer 0 for left-over knowledge. "
         "Empty: not reached. No verdict depends on it.",
         columns=("model", "mean loss while relearning", "steps", "AIN"),

@@ -1,4 +1,4 @@
-"""How a copy of the model learns the forget set again: each example's loss after so many steps."""
+"""Relearning query: each example's loss in a copy after given steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_LOOKS = 12  # at the copy while it learns, the first before any step and th
 
 @dataclass(frozen=True)
 class Relearning:
-    """Loss and rightness of each example at each look, shape (examples, seeds, looks, 2).
+    """Loss and correctness at each look, shape (examples, seeds, looks, 2).
 
     steps: of Adam, on batches of 64 examples of the view, in an order that only the seed decides.
     seeds: how many copies learn, each in its own order.

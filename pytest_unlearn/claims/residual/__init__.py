@@ -1,1 +1,1 @@
-"""Whether the forget set shows in the neighbourhood of the model: in weakened copies and moved inputs."""
+"""The claim that no forget set shows in changed models or moved inputs."""

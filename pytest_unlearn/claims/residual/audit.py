@@ -1,4 +1,4 @@
-"""audit_no_residual: does what was forgotten come back beside the forget examples, or in a slightly changed model?"""
+"""Audit of residuals: in changed copies of the model and moved inputs."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _usual(inputs: AuditInputs) -> dict[str, Neighbour]:
 
 
 def _usual_changes(output: Output) -> dict[str, Change]:
-    """Return those of the table, where training further knows which entry of the output holds the logits."""
+    """Return the usual changes, trained further with this entry as the logits."""
     return {
         name: replace(change, output=output) if isinstance(change, (HeadReset, BenignEpochs)) else change
         for name, change in CHANGES.items()
@@ -170,7 +170,7 @@ def _attacks(query: Query) -> tuple[Attack, Attack, Attack]:
 
 
 def _mean_of(name: str, signal: Callable[[Outputs], FloatArray], outputs: Outputs) -> FloatArray:
-    """Take the signal on what a query asked, averaged over its rounds if there are several."""
+    """Apply the signal to a query's answers, averaged over several rounds."""
     logits = outputs.asked[name]
     rounds = [logits] if logits.ndim == 2 else [logits[:, number] for number in range(logits.shape[1])]
     return np.asarray(np.mean([signal(Outputs(logits=one, labels=outputs.labels)) for one in rounds], axis=0))
@@ -179,8 +179,8 @@ def _mean_of(name: str, signal: Callable[[Outputs], FloatArray], outputs: Output
 def _table(audit: AttackAudit) -> Table:
     return Table(
         title="What was tried",
-        says="AUC with which the forget set is told from controls, beyond what references explain that were asked or "
-        "changed in the same way; 0.5 under perfect unlearning.",
+        caption="AUC with which the forget set is told from controls, beyond what references explain that were asked "
+        "or changed in the same way; 0.5 under perfect unlearning.",
         columns=("attempt", "role", "AUC", "low", "high"),
         rows=finding_rows(audit.findings),
     )
@@ -198,7 +198,7 @@ def _ratios(audit: AttackAudit, near: list[Query]) -> tuple[Table, ...]:
         return ()
     table = Table(
         title="Residual knowledge",
-        says="The share of forget examples' neighbours that get the example's label, by this model and by retrained "
+        caption="The share of forget examples' neighbours that get the example's label, by this model and by retrained "
         "ones, and the ratio of the two: 1 if forgotten, above it if knowledge is left around the examples.",
         columns=("neighbours", "this model", "retrained", "ratio", "lowest retrained", "highest retrained"),
         rows=tuple(rows),

@@ -12,7 +12,7 @@ from pytest_unlearn.data.dataset import to_numpy
 
 @dataclass(frozen=True)
 class Shifted:
-    """Images moved by up to so many pixels each way, the gap filled with zeros: what cropping with padding gives.
+    """Images shifted by up to some pixels each way, padded with zeros.
 
     Batches of shape (examples, channels, height, width).
     """
@@ -40,5 +40,5 @@ class Mirrored:
 
 
 def is_images(inputs: Any) -> bool:
-    """Tell whether a batch has the shape of images, (examples, channels, height, width)."""
+    """Tell whether a batch is of images, (examples, channels, height, width)."""
     return len(np.shape(inputs)) == 4 and np.shape(inputs)[1] <= 4 and min(np.shape(inputs)[2:]) >= 8

@@ -1,4 +1,4 @@
-"""A model after something mild was done to it: knowledge that was hidden rather than forgotten comes back."""
+"""Mild changes of a model, which bring hidden knowledge back."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Weakened:
 
 @dataclass(frozen=True)
 class RoundedWeights:
-    """Weights rounded to so many bits, with one scale a row. Source: Zhang et al. 2024 (arXiv 2410.16454).
+    """Weights rounded to a number of bits, with one scale a row.
 
-    bits: 2 or more, the sign among them.
+    bits: 2 or more, the sign among them. Source: Zhang et al. 2024 (arXiv 2410.16454).
     """
 
     bits: int
@@ -85,9 +85,9 @@ class RoundedWeights:
 
 @dataclass(frozen=True)
 class Pruned:
-    """The weights of smallest magnitude set to nought, a share of each layer. Source: Jia et al. 2023.
+    """Smallest weights of each layer set to zero, by a share.
 
-    share: from 0 to below 1.
+    share: from 0 to below 1. Source: Jia et al. 2023.
     """
 
     share: float
@@ -109,10 +109,9 @@ class Pruned:
 
 @dataclass(frozen=True)
 class HeadReset:
-    """The layer that runs last drawn anew and trained on retained data alone, all others frozen.
+    """Last layer drawn anew and trained on retained data, all others frozen.
 
     output: which entry of a dict or tuple output holds the logits.
-
     Source: Goel et al. 2022.
     """
 
@@ -129,9 +128,10 @@ class HeadReset:
 
 @dataclass(frozen=True)
 class BenignEpochs:
-    """Trained a little further on retained data. Source: Hu et al. 2024, "Jogging the memory of unlearned models".
+    """A few more epochs on retained data.
 
     output: which entry of a dict or tuple output holds the logits.
+    Source: Hu et al. 2024, "Jogging the memory of unlearned models".
     """
 
     epochs: int = 1

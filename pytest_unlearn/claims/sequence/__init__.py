@@ -1,1 +1,1 @@
-"""Whether every one of a sequence of deletion requests is forgotten."""
+"""The claim that every one of a sequence of deletion requests is forgotten."""

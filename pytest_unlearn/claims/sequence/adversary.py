@@ -1,4 +1,4 @@
-"""Requests that follow one another: checked lists, and an adversary that chooses each from the current model."""
+"""Successive requests: checked lists, or an adversary that sees the model."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def checked_requests(requests: Any, task: UnlearningTask) -> tuple[IntArray, ...
 
 
 def checked_request(request: Any, before: Sequence[IntArray], task: UnlearningTask) -> IntArray:
-    """Check one request after others, as positions in train; errors as in `checked_requests`."""
+    """Check one request after others, with the errors of `checked_requests`."""
     number, count = len(before) + 1, len(task.split.train)
     positions = np.asarray(request)
     if positions.dtype == bool and positions.shape == (count,):
@@ -95,7 +95,7 @@ def checked_request(request: Any, before: Sequence[IntArray], task: UnlearningTa
 def chosen(
     requests: Any, task: UnlearningTask, rounds: int | None, size: int | None
 ) -> Callable[[Any, Sequence[IntArray], int], IntArray | None]:
-    """Return what is asked next, given the current model, what was asked, and a seed; None at the end.
+    """Return the next request for the current model, None at the end.
 
     Raises:
         ValueError: a list that cannot be asked for, `rounds=` or `size=` with a list, or an adversary without them.

@@ -1,4 +1,4 @@
-"""audit_sequence: is everything forgotten after every one of many requests, and does the model stay useful?"""
+"""Audit of a sequence of requests: forgetting and utility after each."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def audit_sequence(
         max_mia_auc: largest tolerated membership-inference AUC of the union after every request, between 0.5 and 1;
             1 - max_mia_auc is the smallest.
         max_drop: largest tolerated drop in test accuracy after every request, from 0 and below 1.
-        rounds, size: how many requests an adversary makes, and of how many examples each.
+        rounds: how many requests an adversary makes.
+        size: of how many examples each.
         baseline: of the drop: "retrained" (without the union), or "original".
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
@@ -66,7 +67,7 @@ def audit_sequence(
 
     Returns:
         Evidence of the worst step. PASS needs forgetting and utility to PASS after every request, so that the first
-        one must be large enough to be certified; FAIL is corrected for all of them (Holm). Exhibits show each step, the
+        one must be large enough to be certified; FAIL is corrected for all of them (Holm). Figures show each step, the
         distance of the outputs from the references' (error accumulation; that of an exact method stays within theirs),
         and the budget of methods whose models have a `certificate` with numbers `spent` and `budget`.
 
@@ -161,7 +162,7 @@ def _reasons(worst: StepAudit, findings: Sequence[StepAudit]) -> list[str]:
 
 
 def _budget(steps: Sequence[RequestStep], adaptive: bool) -> list[str]:
-    """Say what certificates say, and what they leave out."""
+    """Summarise what certificates state, and what they leave out."""
     certified = [(number, given) for number, step in enumerate(steps, start=1) if (given := certificate_of(step.model))]
     said = []
     spent = [number for number, given in certified if given.spent > given.budget]

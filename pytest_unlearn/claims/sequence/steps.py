@@ -1,4 +1,4 @@
-"""One request of a sequence after the other: run the method, audit the union, and correct for all the looking.
+"""Steps of a sequence: run the method, audit the union, correct for looks.
 
 And the figures of it: each step in a row, and how far the model drifts from retrained ones.
 """
@@ -26,7 +26,7 @@ AuditKeywords = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """How much of its budget a method has spent, in units of its own."""
+    """The spent part of a method's budget, in units of its own."""
 
     spent: float
     budget: float
@@ -34,7 +34,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class RequestStep:
-    """What one request left: the model, the task of the union so far, and what the audits say.
+    """The model after one request, the task of the union, and the audits.
 
     `distance` is how far the model's logit-scaled confidences on the controls are from the references' mean, on
     average; `usual` the same of each reference from the others (NaN for fewer than two).
@@ -51,14 +51,14 @@ class RequestStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepAudit(Reported):
-    """One audit of one step, with the verdict that is left after correction for all of them."""
+    """One audit of one step, with its verdict after correction for all audits."""
 
     evidence: Evidence
     verdict: Verdict
 
     @property
     def uncorrected(self) -> bool:
-        """Whether the audit by itself says more than remains of it."""
+        """Whether correction weakened the audit's verdict."""
         return self.verdict is not self.evidence.verdict
 
 
@@ -70,7 +70,7 @@ def next_step(
     request: IntArray,
     keywords: AuditKeywords,
 ) -> RequestStep:
-    """Run the method on one more request and audit all that was asked for; nothing is trained twice."""
+    """Run the method on one more request and make all its audits."""
     every = [*(step.request for step in before), request]
     union = np.concatenate(every)
     after = task.with_request(np.sort(union))
@@ -113,14 +113,14 @@ def _refutes(evidence: Evidence) -> bool:
 
 
 def settle(audits: Sequence[StepAudit]) -> StepAudit:
-    """Return the audit that decides: the most severe, and the furthest beyond its limit; forgetting shows a PASS."""
+    """Return the deciding audit: most severe, then furthest beyond its limit."""
     verdict = most_severe(one.verdict for one in audits)
     among = [one for one in audits if one.verdict is verdict and (one.deciding or verdict is not Verdict.PASS)]
     return max(among, key=lambda one: one.evidence.claim.excess(one.estimate))
 
 
 def certificate_of(model: Any) -> Certificate | None:
-    """Read what a model says of its certificate: an attribute `certificate` with numbers `spent` and `budget`."""
+    """Read a model's attribute `certificate`, numbers `spent` and `budget`."""
     given = getattr(model, "certificate", None)
     spent, budget = getattr(given, "spent", None), getattr(given, "budget", None)
     if not isinstance(spent, Real) or not isinstance(budget, Real):
@@ -131,7 +131,7 @@ def certificate_of(model: Any) -> Certificate | None:
 def _audits(
     model: Any, task: UnlearningTask, requests: Sequence[IntArray], keywords: AuditKeywords
 ) -> tuple[Evidence, Evidence]:
-    """Audit forgetting, each request as a slice as well (a large union hides a small leak), and utility."""
+    """Audit forgetting, each request as a slice as well, and utility."""
     limit, drop, baseline, strict = (
         keywords[name] for name in ("max_mia_auc", "max_drop", "baseline", "require_controls")
     )
@@ -186,7 +186,7 @@ def steps_table(steps: Sequence[RequestStep]) -> Table:
         )
     return Table(
         title="Request by request",
-        says="The AUC that decides for the union so far, the drop in accuracy, the mean distance of the outputs on "
+        caption="The AUC that decides for the union so far, the drop in accuracy, the mean distance of the outputs on "
         "controls from retrained models' beside that of these from each other, and the certificate's budget where "
         "there is one. Verdicts are of each step by itself, before correction.",
         columns=COLUMNS,
@@ -207,7 +207,7 @@ def accumulation_curves(steps: Sequence[RequestStep]) -> Curves:
     }
     return Curves(
         title="Error accumulation",
-        says="Mean absolute difference in logit-scaled confidence on the controls, to the mean of retrained models: "
+        caption="Mean absolute difference in logit-scaled confidence on the controls, to the mean of retrained models: "
         "errors that add up from request to request rise above what retrained models differ by.",
         x_label="request",
         y_label="distance from the retrained models",

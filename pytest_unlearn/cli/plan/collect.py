@@ -112,7 +112,7 @@ class Planner:
         return True
 
     def _by_inputs(self, items: Iterable[pytest.Item]) -> list[pytest.Item]:
-        """Make one item for each distinct set of input fixtures, which looks at them for all their tests."""
+        """Make one item for each distinct set of input fixtures."""
         modules: dict[pytest.Module, list[pytest.Item]] = {}
         for item in items:
             module = item.getparent(pytest.Module)

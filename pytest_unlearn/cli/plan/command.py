@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool:
-    """Add the plan of one set of inputs, and tell whether every limit can be certified."""
+    """Add the plan of one set of inputs, and tell if all limits are certifiable."""
     from pytest_unlearn.cli.plan.power import design
 
     planned = design(inputs.task)
@@ -88,7 +88,8 @@ def _wanted(inputs: Inputs, options: argparse.Namespace) -> list[tuple[Setting, 
 
 def comparison(planned: Design) -> Iterator[str]:
     """Yield who is compared with whom."""
-    yield f"forget set: {planned.n_forget:,} of {planned.n_train:,} training examples, {_classes(planned.classes)}"
+    classes = f"{planned.classes:,} class{'' if planned.classes == 1 else 'es'}"
+    yield f"forget set: {planned.n_forget:,} of {planned.n_train:,} training examples, {classes}"
     if planned.grouped:
         yield f"units of deletion: {plural(planned.units, 'group')}"
     elif planned.units < planned.n_forget:
@@ -198,7 +199,3 @@ def _time(inputs: Inputs, needed: Trainings, probing: bool) -> str:
     seconds = len(original) * pace.seconds(len(task.split.train)) + turns * pace.seconds(len(task.retain))
     together = f", {at_once} references at once" if at_once > 1 else ""
     return f"{timing.duration(seconds)} of training, roughly{together} ({pace.source}); the unlearner is not included"
-
-
-def _classes(count: int) -> str:
-    return "1 class" if count == 1 else f"{count:,} classes"

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_unlearn.conformance.global_state import RANDOM_STATES, SETTINGS
 from pytest_unlearn.conformance.harness import Harness
 from pytest_unlearn.conformance.state_diff import contents, differing, shared, traits
+from pytest_unlearn.training.global_state import RANDOM_STATES, SETTINGS
 
 
 def input_model_untouched(harness: Harness) -> None:
     """Require the input model's contents, flags, modes and hooks as they were."""
     seen = harness.observe(replace(harness.home, prepared="with gradients in it"))
     given, after = ({**contents(model), **traits(model)} for model in (seen.given, seen.model))
-    changed = harness.listed(differing(given, after))
-    harness.require(not changed, f"changed its input: {changed}. Work on copy.deepcopy(model).")
+    harness.require_none(differing(given, after), "changed its input: {names}. Work on copy.deepcopy(model).")
 
 
 def result_shares_nothing_with_the_input(harness: Harness) -> None:
     """Require that the result can be trained on without changing the original."""
     seen = harness.observe(harness.home)
     harness.require(seen.result is not seen.model, "returned its input: return a changed copy.deepcopy(model).")
-    common = harness.listed(shared(seen.model, seen.result))
-    harness.require(not common, f"returned a model that shares memory with its input: {common}. Copy them too.")
+    common = shared(seen.model, seen.result)
+    harness.require_none(common, "returned a model that shares memory with its input: {names}. Copy them too.")
 
 
 def datasets_untouched(harness: Harness) -> None:

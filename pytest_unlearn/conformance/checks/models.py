@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pytest_unlearn.conformance.case import is_unsupported
 from pytest_unlearn.conformance.harness import Harness
@@ -26,24 +24,22 @@ def frozen_layers_untouched(harness: Harness) -> None:
     """Require frozen parameters and BatchNorm statistics to stay bit-identical."""
     seen = harness.observe(replace(harness.home, prepared="with frozen layers"))
     for name in frozen_layers(seen.given):
-        before, after = (_below(name, contents(model)) for model in (seen.given, seen.result))
+        before, after = (
+            {path: value for path, value in contents(model).items() if path.startswith(f"{name}.")}
+            for model in (seen.given, seen.result)
+        )
         harness.require(
             bool(after), f"returned a model without the frozen layer {name!r}: keep the names of the layers."
         )
-        changed = differing(before, after)
-        harness.require(
-            not changed,
-            f"changed {harness.listed(changed)}, which is frozen: train only parameters that require grad, and "
+        harness.require_none(
+            differing(before, after),
+            "changed {names}, which is frozen: train only parameters that require grad, and "
             "keep BatchNorm layers whose parameters are frozen in eval mode.",
         )
     changed = differing(flags(seen.given), flags(seen.result))
-    harness.require(not changed, f"changed {harness.listed(changed)}: freeze what was frozen, in the result.")
+    harness.require_none(changed, "changed {names}: freeze what was frozen, in the result.")
 
 
 def works_on(harness: Harness, network: str) -> None:
     """Require a usable model for the kind of request that the method answers."""
     harness.require_usable(harness.problem(network, whole_class=harness.forgets_classes))
-
-
-def _below(layer: str, paths: Mapping[str, Any]) -> dict[str, Any]:
-    return {path: value for path, value in paths.items() if path.startswith(f"{layer}.")}

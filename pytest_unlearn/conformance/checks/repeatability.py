@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import combinations
 from pickle import dumps, loads  # for bytes of the line before: nothing from outside is unpickled
 
-from pytest_unlearn.conformance.global_state import SETTINGS
 from pytest_unlearn.conformance.harness import Harness
 from pytest_unlearn.conformance.state_diff import contents, differing, shared
+from pytest_unlearn.training.global_state import SETTINGS
 
 ALLOWED = 0.01  # probability that a method without randomness may move when sums are taken in another order
 MARGIN = 3.0  # times the largest distance between seeds: up to it, the order may pass for a random draw
@@ -19,10 +19,9 @@ def same_seed_same_weights(harness: Harness) -> None:
     first, second = (harness.observe(replace(harness.home, ambient=ambient)).result for ambient in (1, 2))
     separate = first is not second and not shared(first, second)
     harness.require(separate, "handed over the same object or memory twice: each call returns a model of its own.")
-    changed = harness.listed(differing(contents(first), contents(second)))
-    harness.require(
-        not changed,
-        f"gave different models for one seed: {changed}. Take every random draw, dropout's and the loaders' too, from "
+    harness.require_none(
+        differing(contents(first), contents(second)),
+        "gave different models for one seed: {names}. Take every random draw, dropout's and the loaders' too, from "
         "the seed (seed the global generators inside torch.random.fork_rng).",
     )
 

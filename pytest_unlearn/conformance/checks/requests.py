@@ -71,8 +71,8 @@ def nothing_to_forget(harness: Harness) -> None:
     with harness.advising("Return a deep copy before anything else when len(forget) is 0."):
         seen = harness.observe(scenario)
     before, after = ({**contents(model), **traits(model)} for model in (seen.given, seen.result))
-    changed = harness.listed(differing(before, after))
-    harness.require(not changed, f"changed the model where nothing was to be forgotten: {changed}. Return a deep copy.")
+    changed = differing(before, after)
+    harness.require_none(changed, "changed the model where nothing was to be forgotten: {names}. Return a deep copy.")
     independent = seen.result is not seen.model and not shared(seen.model, seen.result)
     harness.require(independent, "returned its input where nothing was to be forgotten: return a deep copy of it.")
 

@@ -1,21 +1,36 @@
-"""Gather what the page shows: the words, the tables and the drawn plots."""
+"""Render the page from plain values: the words, the tables and the drawn plots."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.report import wording
 from pytest_unlearn.report.html import plots
 from pytest_unlearn.report.ledger import reconcile
 
+HERE = Path(__file__).parent
 ALL_IN_FULL = 40  # as many claims are always shown in full
 MOST_SEVERE = 12  # of more, as many are: two thousand plots would neither be read nor fit
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!"}
 
 
-def page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """Write the whole report as one page: strings escaped, plots as inline SVG."""
+    import jinja2
+
+    loader = jinja2.FileSystemLoader(HERE)
+    strict: dict[str, Any] = {"autoescape": True, "undefined": jinja2.StrictUndefined}
+    template = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict).get_template(
+        "page.html"
+    )
+    style = (HERE / "style.css").read_text(encoding="utf-8")
+    return template.render(style=style, **_page(ledger, about)) + "\n"
+
+
+def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """Gather everything the template needs."""
     entries = ledger["entries"]
     passed, conclusion = wording.conclusion(ledger, about.get("gate"))
@@ -41,27 +56,18 @@ def page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
 
 def _row(number: int, entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
     evidence = entry["evidence"]
-    return {
-        "number": number,
-        "verdict": evidence["verdict"],
-        "mark": MARKS[evidence["verdict"]],
-        "text": evidence["claim"]["text"],
-        "nodeid": entry["nodeid"],
-        "label": evidence["label"],
-        "sentence": wording.sentence(entry),
-        "in_full": in_full,
-    }
+    verdict, text, sentence = evidence["verdict"], evidence["claim"]["text"], wording.sentence(entry)
+    shown = {"verdict": verdict, "mark": MARKS[verdict], "text": text, "sentence": sentence, "label": evidence["label"]}
+    return {"number": number, "nodeid": entry["nodeid"], "in_full": in_full, **shown}
 
 
 def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
     evidence = entry["evidence"]
-    tables = [exhibit for exhibit in evidence["exhibits"] if exhibit["kind"] == "table"]
     return {
+        **evidence,
         **_row(number, entry, True),
         "name": evidence["claim"]["name"],
         "outcome": entry["outcome"],
-        "decided_by": evidence["decided_by"],
-        "reasons": evidence["reasons"],
         "advice": wording.next_steps(evidence),
         "plots": list(_plots(evidence)),
         "attacks": [
@@ -73,7 +79,7 @@ def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
             for control in wording.controls_of(evidence)
         ],
         "exposed": [_exposed(row) for row in evidence["most_exposed"]],
-        "tables": tables,
+        "tables": [figure for figure in evidence["exhibits"] if figure["kind"] == "table"],
         "settings": sorted(evidence["claim"]["sources"].items()),
         "cost": _cost(entry),
         "provenance": list(_flat(evidence["provenance"])),
@@ -94,15 +100,15 @@ def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         "says": f"{bounds}. {shown}. Allowed: {wording.allowed(claim)}.",
         "svg": plots.intervals(rows, limits, claim["quantity"]),
     }
-    for exhibit in evidence["exhibits"]:
-        if exhibit["kind"] in plots.DRAWN:
-            yield {"title": exhibit["title"], "says": exhibit["says"], "svg": _drawn(exhibit)}
+    for figure in evidence["exhibits"]:
+        if figure["kind"] in plots.DRAWN:
+            yield {"title": figure["title"], "says": figure["says"], "svg": _drawn(figure)}
 
 
-def _drawn(exhibit: Mapping[str, Any]) -> str:
+def _drawn(figure: Mapping[str, Any]) -> str:
     """Draw a plot, or nothing where its data do not allow one."""
     try:
-        return plots.DRAWN[exhibit["kind"]](exhibit)
+        return plots.DRAWN[figure["kind"]](figure)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return ""
 

@@ -5,14 +5,12 @@ matplotlib is imported when the first plot is drawn. Lines differ in style as we
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec
-
-Arguments = ParamSpec("Arguments")
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 WIDTH, HEIGHT = 4.4, 2.9  # inches at 72 points: a plot fills a telephone's width without being scaled down
 # Placeholders, which no plot would choose; the style sheet has their colours.
@@ -45,20 +43,16 @@ MARKERS = {"unlearned": "o", "original": "s", "retrained": "^"}
 LONGEST_LABEL = 34
 
 
-def _styled(draw: Callable[Arguments, str]) -> Callable[Arguments, str]:
+@contextlib.contextmanager
+def _styled() -> Iterator[None]:
     """Draw under our settings, whatever the process uses elsewhere."""
+    import matplotlib
 
-    @functools.wraps(draw)
-    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> str:
-        import matplotlib
-
-        with matplotlib.rc_context(SETTINGS):
-            return draw(*args, **kwargs)
-
-    return drawn
+    with matplotlib.rc_context(SETTINGS):
+        yield
 
 
-@_styled
+@_styled()
 def intervals(rows: Sequence[tuple[str, str, Mapping[str, Any]]], limits: Sequence[float], label: str) -> str:
     """Draw an interval a row, (name, role, estimate), and the limits as lines."""
     rows = [row for row in rows if row[2]["value"] is not None]
@@ -81,7 +75,7 @@ def intervals(rows: Sequence[tuple[str, str, Mapping[str, Any]]], limits: Sequen
     return _svg(figure)
 
 
-@_styled
+@_styled()
 def curves(exhibit: Mapping[str, Any]) -> str:
     """Draw lines over a common axis."""
     figure, (axes,) = _figure(0.62)
@@ -103,7 +97,7 @@ def curves(exhibit: Mapping[str, Any]) -> str:
     return _svg(figure)
 
 
-@_styled
+@_styled()
 def histograms(exhibit: Mapping[str, Any]) -> str:
     """Draw a panel a model: the first set as a line, the second as a filled area."""
     panels = exhibit["panels"]

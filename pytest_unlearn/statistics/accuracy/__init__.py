@@ -1,1 +1,1 @@
-"""Differences of accuracies and proportions, with their intervals."""
+"""Bound differences of accuracies and of proportions."""

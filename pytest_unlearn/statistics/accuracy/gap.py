@@ -1,4 +1,7 @@
-"""What an attacker who sees only labels learns: accuracy on forget minus accuracy on controls, on the AUC scale."""
+"""Measure the attack that sees only labels, on the AUC scale.
+
+It compares accuracy on forget with accuracy on controls.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from pytest_unlearn.statistics.validation import binary, matrix, vector
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewcombeMeasure:
-    """1/2 plus half the difference of two independent proportions: right of all, on forget and on controls."""
+    """Measure 1/2 plus half the difference of two independent proportions.
+
+    Each counts the right answers of all, on forget and on controls.
+    """
 
     right_forget: int
     n_forget: int
@@ -30,7 +36,7 @@ class NewcombeMeasure:
         return 0.5 + (self.right_forget / self.n_forget - self.right_controls / self.n_controls) / 2.0
 
     def at(self, confidence: float) -> Estimate:
-        """One-sided Newcombe bounds at `confidence`, on the AUC scale."""
+        """Bound it by Newcombe's one-sided interval, on the AUC scale."""
         low, high = newcombe(
             self.right_forget, self.n_forget, self.right_controls, self.n_controls, confidence, two_sided=False
         )
@@ -49,14 +55,15 @@ def accuracy_gap(
     forget_groups: ArrayLike | None = None,
     control_groups: ArrayLike | None = None,
 ) -> Measure:
-    """How much more often is the model right on forget than on controls of the same stratum, beyond the references?
+    """Measure how much more often forget is answered right than controls.
 
-    `correct_forget` [m] and `correct_controls` [n] hold 0/1 (or bool); the references' rows, [K, m] and [K, n], are
-    given together or not at all; strata and groups as in `auc_measure`. Returns a measure of 1/2 + gap/2 in [0, 1]: the
-    AUC of correctness as a score, 1/2 under perfect unlearning. Plain proportions get Newcombe's interval; otherwise
-    Wilson-like half widths of both sides and the references' spread add in quadrature. Raises ValueError for values
-    other than 0/1, shapes that do not match, and a forget stratum without a control. Sources: Yeom 2018 (the attack);
-    Newcombe 1998; MOVER, Zou & Donner 2008.
+    Controls are of the same stratum; what references show as well is taken off. `correct_forget` [m] and
+    `correct_controls` [n] hold 0/1 (or bool); the references' rows, [K, m] and [K, n], are given together or not at
+    all; strata and groups as in `auc_measure`. Returns a measure of 1/2 + gap/2 in [0, 1]: the AUC of correctness as a
+    score, 1/2 under perfect unlearning. Plain proportions get Newcombe's interval; otherwise Wilson-like half widths of
+    both sides and the references' spread add in quadrature. Raises ValueError for values other than 0/1, shapes that do
+    not match, and a forget stratum without a control. Sources: Yeom 2018 (the attack); Newcombe 1998; MOVER, Zou &
+    Donner 2008.
     """
     forget = binary("correct_forget", vector("correct_forget", correct_forget))
     controls = binary("correct_controls", vector("correct_controls", correct_controls))

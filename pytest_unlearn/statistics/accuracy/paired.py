@@ -1,4 +1,4 @@
-"""Two classifiers judged on the same examples: McNemar's test, Tango's interval, and the measure built on it."""
+"""Compare classifiers on the same examples, by Tango's interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_unlearn.statistics.validation import binary, check_confidence, matri
 
 
 def tango(b: int, c: int, n: int, confidence: float, two_sided: bool = True) -> tuple[float, float]:
-    """What can the difference (b - c)/n of two paired proportions be?
+    """Bound the difference (b - c)/n of two paired proportions.
 
     `b` and `c` count the examples on which only the first, only the second is right, of `n`. Two-sided: the pair covers
     at `confidence`; otherwise each bound is a one-sided one. Returns (low, high) in [-1, 1], +-z^2/(n+z^2) for
@@ -30,7 +30,10 @@ def tango(b: int, c: int, n: int, confidence: float, two_sided: bool = True) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedMeasure:
-    """The difference of two accuracies on the same `n` examples; `b`, `c`: only the first, only the second is right."""
+    """Measure the difference of two accuracies on the same `n` examples.
+
+    `b` and `c` count where only the first, only the second is right.
+    """
 
     b: int
     c: int
@@ -42,13 +45,13 @@ class PairedMeasure:
         return (self.b - self.c) / self.n
 
     def at(self, confidence: float) -> Estimate:
-        """One-sided Tango bounds at `confidence`."""
+        """Bound it by Tango's one-sided interval."""
         low, high = tango(self.b, self.c, self.n, confidence, two_sided=False)
         return estimate(self.value, low, high, confidence, "Tango", self.n)
 
 
 def paired_difference(correct_a: ArrayLike, correct_b: ArrayLike) -> Measure:
-    """How much more accurate is `a` than `b`, or than the mean of several, on the same examples?
+    """Measure how much more accurate `a` is than `b`, or than a mean of several.
 
     `correct_a` [n] and `correct_b` [n] or [K, n] hold 0/1 (or bool). Returns a measure of mean(a) - mean(b) in [-1, 1],
     0 for equal models: Tango's interval against one classifier, else Wilson-like half widths with the spread s^2/K of

@@ -1,4 +1,4 @@
-"""Intervals for proportions and for the difference of two independent ones.
+"""Bound proportions, and the difference of two independent ones.
 
 Exact statements on counts: of coin flips that were guessed, and of triggers that still work.
 """
@@ -17,7 +17,7 @@ from pytest_unlearn.statistics.validation import check_confidence, check_open_un
 
 
 def clopper_pearson(successes: float, n: int, confidence: float, two_sided: bool = True) -> tuple[float, float]:
-    """What can the proportion be, exactly, after `successes` of `n`?
+    """Bound a proportion exactly, after `successes` of `n`.
 
     Two-sided: the pair covers at `confidence` (alpha/2 a side). Otherwise each bound is a one-sided one. Raises
     ValueError for impossible counts or a confidence outside (0.5, 1). Source: Clopper & Pearson 1934.
@@ -30,7 +30,7 @@ def clopper_pearson(successes: float, n: int, confidence: float, two_sided: bool
 
 
 def wilson(successes: float, n: int, confidence: float, two_sided: bool = True) -> tuple[float, float]:
-    """What can the proportion be after `successes` of `n`, by inverting the score test?
+    """Bound a proportion after `successes` of `n`, by inverting the score test.
 
     Two-sided and one-sided as in `clopper_pearson`, and so are the errors. Source: Wilson 1927.
     """
@@ -44,7 +44,7 @@ def wilson(successes: float, n: int, confidence: float, two_sided: bool = True) 
 
 
 def newcombe(x1: int, n1: int, x2: int, n2: int, confidence: float, two_sided: bool = True) -> tuple[float, float]:
-    """What can p1 - p2 be after `x1` of `n1` and, independently, `x2` of `n2`?
+    """Bound p1 - p2 after `x1` of `n1` and, independently, `x2` of `n2`.
 
     Wilson's distances combined in quadrature; two-sided and one-sided as in `clopper_pearson`, and so are the errors.
     Source: Newcombe 1998, method 10.
@@ -61,7 +61,7 @@ def _z(confidence: float, two_sided: bool) -> float:
 
 
 def check_counts(successes: float, n: int) -> None:
-    """ValueError for counts that are no proportion."""
+    """Raise ValueError for counts that are no proportion."""
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(
             f"{successes} successes of {n} is not a proportion; n must be at least 1 and hold the successes"
@@ -70,10 +70,10 @@ def check_counts(successes: float, n: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareMeasure:
-    """A share of `n` independent trials, with exact one-sided bounds. Source: Clopper & Pearson 1934.
+    """Measure a share of `n` independent trials, with exact one-sided bounds.
 
-    A tie may count as half a success: it varies less than a trial does, so that the bounds are wider than need be.
-    `undecided` is the number of such trials.
+    Source: Clopper & Pearson 1934. A tie may count as half a success: it varies less than a trial does, so that the
+    bounds are wider than need be. `undecided` is the number of such trials.
     """
 
     successes: float
@@ -90,11 +90,11 @@ class ShareMeasure:
         return self.successes / self.n
 
     def at(self, confidence: float) -> Estimate:
-        """The share with its bounds."""
+        """Bound the share."""
         low, high = clopper_pearson(self.successes, self.n, confidence, two_sided=False)
         return estimate(self.value, low, high, confidence, "Clopper-Pearson", self.n)
 
     def chance(self, rate: float) -> float:
-        """How likely are as many successes, or more, if each decided trial succeeds with probability `rate`? Exact."""
+        """Return the exact probability of as many successes, or more, at `rate`."""
         wins = round(self.successes - 0.5 * self.undecided)
         return float(stats.binom.sf(wins - 1, self.n - self.undecided, check_open_unit("rate", rate)))

@@ -1,1 +1,1 @@
-"""The area under the ROC curve: estimates, intervals, strata, clusters, power."""
+"""Estimate the area under the ROC curve: intervals, strata, clusters, power."""

@@ -1,4 +1,4 @@
-"""The area under the ROC curve of forget against controls, with an interval that never collapses."""
+"""Measure the AUC of forget against controls; its interval never collapses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_unlearn.statistics.auc.placements import PlacementSums, placement_su
 from pytest_unlearn.statistics.auc.power import binormal_auc_variance
 from pytest_unlearn.statistics.auc.strata import Layout, layout
 from pytest_unlearn.statistics.measure import estimate
-from pytest_unlearn.statistics.quantiles import FEW_UNITS, degrees_of_freedom, quantile
+from pytest_unlearn.statistics.quantiles import FEW_UNITS, degrees_of_freedom, normal_quantile, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
 
 _ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
@@ -22,7 +22,7 @@ _ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AucMeasure:
-    """An AUC with its DeLong variance in two parts, one for each side that was sampled.
+    """Measure an AUC by DeLong's variance in two parts, one for each side.
 
     `units` and `control_units` are the numbers of groups (of examples where there are none), `covariance` that of the
     two sides where groups have examples on both, `pairs` the number of independent forget-control pairs, `null_error`
@@ -42,7 +42,7 @@ class AucMeasure:
 
     @property
     def variance(self) -> float:
-        """The DeLong variance, of clustered data where there are groups; NaN when a side has a single unit."""
+        """DeLong's variance, clustered where there are groups; NaN for a single unit."""
         return float(np.maximum(0.0, self.forget_variance + self.control_variance + 2.0 * self.covariance))
 
     @property
@@ -50,7 +50,7 @@ class AucMeasure:
         return min(self.units, self.control_units)
 
     def at(self, confidence: float) -> Estimate:
-        """One-sided logit-DeLong bounds at `confidence`; exact or undefined ones where that interval has no width."""
+        """Bound it by logit-DeLong; exactly, or not at all, where that has no width."""
         alpha = 1.0 - check_confidence(confidence)
         tied = self.forget_variance <= _ZERO, self.control_variance <= _ZERO
         if self._units < 2:
@@ -64,12 +64,12 @@ class AucMeasure:
         else:
             low, high, method = self._logit(confidence)
             if any(tied):
-                # One side is constant, which says nothing of the values it has not shown: up to 1 - alpha^(1/units)
+                # One side is constant, which is no evidence on values it has not shown: up to 1 - alpha^(1/units)
                 # of them may lie at the far end (the exact bound for zero events).
                 seen = alpha ** (1.0 / (self.units if tied[0] else self.control_units))
                 low, high, method = low * seen, 1.0 - (1.0 - high) * seen, f"{method}, one side tied"
             elif self.covariance < 0.0:
-                # Nor do sides that cancel say anything of the units that were not seen.
+                # Sides that cancel are no evidence on units that were not seen either.
                 seen = alpha ** (1.0 / self._units)
                 low, high = min(low, self.value * seen), max(high, 1.0 - (1.0 - self.value) * seen)
         return estimate(self.value, float(low), float(high), confidence, method, self.n_forget, self.n_controls)
@@ -96,12 +96,12 @@ def auc_measure(
     forget_groups: ArrayLike | None = None,
     control_groups: ArrayLike | None = None,
 ) -> AucMeasure:
-    """How well do the scores tell forget examples from controls of the same stratum?
+    """Measure how well scores separate forget examples from controls.
 
     `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like. `forget_strata` [m] and
     `control_strata` [n] restrict comparisons to the same stratum (class): strata are weighted by their forget
     examples, and controls of other strata are ignored. `forget_groups` [m] and `control_groups` [n] name the unit of
-    deletion (a person): examples of a group are not independent, be they on one side or, under the same name, on both;
+    deletion (a person): examples of a group are not independent, on one side or, under the same name, on both;
     without groups the examples of a side are. Returns a measure in [0, 1], 1/2 under perfect unlearning. Raises
     ValueError for empty or non-finite scores, label arrays of the wrong length, and a forget stratum without a control.
     Sources: DeLong 1988; logit interval, Pepe 2003 (5.2); clusters, Obuchowski 1997.
@@ -134,7 +134,7 @@ def auc_measure(
 
 
 def _untied(sums: PlacementSums) -> AucMeasure:
-    """The measure of scores that neither tie nor come in strata or groups."""
+    """Measure scores that neither tie nor come in strata or groups."""
     m, n = sums.n_forget, sums.n_controls
     return AucMeasure(
         value=sums.auc,
@@ -149,8 +149,28 @@ def _untied(sums: PlacementSums) -> AucMeasure:
     )
 
 
+def can_certify(
+    limit: float,
+    confidence: float,
+    n_forget: int,
+    n_controls: int,
+    *,
+    forget_strata: ArrayLike | None = None,
+    control_strata: ArrayLike | None = None,
+    forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
+) -> bool:
+    """Tell whether an observed AUC of exactly 0.5 would pass.
+
+    PASS asks for it besides its bounds: the standard error of a handful of examples can be small by luck, that of
+    exchangeable scores, (m + n + 1) / (12 m n) a stratum of m and n units, cannot. Arguments as in `auc_measure`.
+    """
+    design = layout(n_forget, n_controls, forget_strata, control_strata, forget_groups, control_groups)
+    return 0.5 + normal_quantile(confidence) * _null_error(design) <= limit
+
+
 def null_standard_error(n_forget: int, n_controls: int) -> float:
-    """How far does an AUC stray from 1/2 when forget and controls are exchangeable and untied?
+    """Return the AUC's standard error for exchangeable, untied scores.
 
     Returns sqrt((m+n+1)/(12mn)); raises ValueError for counts below 1. Source: Mann & Whitney 1947.
     """

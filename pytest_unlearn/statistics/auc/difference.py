@@ -1,4 +1,7 @@
-"""The AUC of a score relative to the same score on retrained references: for attacks not calibrated per example."""
+"""Measure the AUC of a score relative to the same score on references.
+
+For attacks that are not calibrated for each example.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ def auc_difference(
     forget_groups: ArrayLike | None = None,
     control_groups: ArrayLike | None = None,
 ) -> Measure:
-    """How much better does the score tell forget from controls on this model than on models retrained without them?
+    """Measure how much better the score separates here than on references.
 
     `forget` [m], `controls` [n] are the model's scores, `reference_forget` [K, m] and `reference_controls` [K, n]
     those of K references on the same examples; strata and groups as in `auc_measure`. Returns a measure of

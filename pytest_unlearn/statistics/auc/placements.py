@@ -1,8 +1,7 @@
-"""Placements: the share of the other side that each example beats. Everything about an AUC follows from them.
+"""Compute placements: the share of the other side that each example beats.
 
-Sums over placements without the placements: one sort of all scores, in integers, where no two of them tie.
-
-Where each example stands among the others of its stratum: one sort of all scores answers for every side.
+Everything about an AUC follows from them. Their sums need no placements where no two scores tie: one sort of all
+scores, in integers. Midranks answer for every side at once: one sort, strata one after the other.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from pytest_unlearn.statistics.validation import vector
 
 
 def placements(forget: ArrayLike, controls: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """What share of the other side does each example beat, ties counting one half?
+    """Return the share of the other side that each example beats.
 
-    `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like. Returns V10 [m], the share of
-    controls below each forget example, and V01 [n], the share of forget examples above each control; the mean of
-    either is the AUC, and all are 1/2 in expectation under perfect unlearning. O((m+n) log(m+n)). Raises ValueError for
-    empty or non-finite scores. Source: DeLong 1988; Sun & Xu 2014.
+    Ties count one half. `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like. Returns V10
+    [m], the share of controls below each forget example, and V01 [n], the share of forget examples above each control;
+    the mean of either is the AUC, and all are 1/2 in expectation under perfect unlearning. O((m+n) log(m+n)). Raises
+    ValueError for empty or non-finite scores. Source: DeLong 1988; Sun & Xu 2014.
     """
     return _placements(vector("forget", forget), vector("controls", controls))
 
 
 def stratified_placements(forget: FloatArray, controls: FloatArray, design: Layout) -> tuple[FloatArray, FloatArray]:
-    """Placements among the examples of the same stratum; `controls` holds the kept ones only."""
+    """Compute placements within strata; `controls` holds the kept ones only."""
     if design.forget.counts.size == 1:
         return _placements(forget, controls)
     ours, theirs = design.forget, design.controls
@@ -44,17 +43,17 @@ def _placements(forget: FloatArray, controls: FloatArray) -> tuple[FloatArray, F
 
 
 def _beaten(forget: FloatArray, controls: FloatArray, strata: IntArray | None) -> tuple[FloatArray, FloatArray]:
-    """How many of the other side each example outscores."""
+    """Count how many of the other side each example outscores."""
     table = midranks(np.concatenate([forget, controls]), strata)
     is_control = np.arange(forget.size + controls.size) >= forget.size
     return table.beaten(is_control)[: forget.size], table.beaten(~is_control)[forget.size :]
 
 
 def auc(forget: ArrayLike, controls: ArrayLike) -> float:
-    """How often does a forget example score above a control, ties counting one half?
+    """Return how often a forget example scores above a control.
 
-    `forget` [m], `controls` [n]; returns a number in [0, 1], 1/2 under perfect unlearning. Raises ValueError for empty
-    or non-finite scores. Source: Mann & Whitney 1947.
+    Ties count one half. `forget` [m], `controls` [n]; returns a number in [0, 1], 1/2 under perfect unlearning. Raises
+    ValueError for empty or non-finite scores. Source: Mann & Whitney 1947.
     """
     return float(placements(forget, controls)[0].mean())
 
@@ -66,7 +65,7 @@ _LARGEST = 1 << 62  # sums of squares are kept in 64 bits
 
 @dataclass(frozen=True, slots=True)
 class PlacementSums:
-    """What an AUC and its DeLong variance need, exactly.
+    """Hold what an AUC and its DeLong variance need, exactly.
 
     `beaten` counts the pairs that the forget example wins; `forget_squares` adds up the squares of how many controls
     each forget example beats, `control_squares` those of how many forget examples are below each control.
@@ -100,11 +99,12 @@ def _variance(squares: int, total: int, count: int, others: int) -> float:
 
 
 def placement_sums(forget: FloatArray, controls: FloatArray) -> PlacementSums | None:
-    """The sums for finite scores `forget` [m] and `controls` [n]; None where two of them tie, or nearly do.
+    """Add up placements in integers; None where two scores tie, or nearly do.
 
-    The last bit of each score makes room for the side that it is from, so that sorting the scores sorts the sides: with
-    F forget examples below the j-th control, the sum over forget examples of the squares of controls beaten is
-    sum_j (2j+1)(m - F_j). Also None above 4e18 = m n max(m, n). Source: Sun & Xu 2014, with Abel summation.
+    `forget` [m] and `controls` [n] are finite. The last bit of each score makes room for the side that it is from, so
+    that sorting the scores sorts the sides: with F forget examples below the j-th control, the sum over forget examples
+    of the squares of controls beaten is sum_j (2j+1)(m - F_j). Also None above 4e18 = m n max(m, n). Source: Sun & Xu
+    2014, with Abel summation.
     """
     m, n = forget.size, controls.size
     if m * n * max(m, n) > _LARGEST:
@@ -144,9 +144,9 @@ def _of_sorted(bits: IntArray, m: int, n: int) -> PlacementSums | None:
 
 @dataclass(frozen=True, slots=True)
 class Midranks:
-    """Scores [k] in order, strata one after the other, equal scores of a stratum in one run.
+    """Hold scores [k] in order, strata in turn, equals of a stratum in one run.
 
-    `order` [k] sorts them, `runs` [k] numbers the run of each score as given, `ends` [runs + 1] says where in the order
+    `order` [k] sorts them, `runs` [k] numbers the run of each score as given, `ends` [runs + 1] is where in the order
     each run begins and the last one ends, `starts` [runs] where its stratum does.
     """
 
@@ -156,14 +156,17 @@ class Midranks:
     starts: IntArray
 
     def beaten(self, others: NDArray[np.bool_]) -> FloatArray:
-        """How many of `others` (a mask [k]) of its stratum each example [k] outscores, equals counting one half."""
+        """Count how many of `others` in its stratum each example outscores.
+
+        `others` is a mask [k]; equals count one half.
+        """
         passed = self._passed(others)
         reached = passed[self.ends]
         below_and_up_to = reached[:-1] + reached[1:] - 2 * passed[self.starts]
         return (below_and_up_to.astype(np.float64) / 2.0)[self.runs]
 
     def ties(self, ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> int:
-        """How many pairs of one of `ours` and one of `theirs` (masks [k]) tie, in score and stratum."""
+        """Count the pairs of `ours` and `theirs` (masks [k]) that tie."""
         first, second = (np.diff(self._passed(side)[self.ends]) for side in (ours, theirs))
         return int(first @ second)
 
@@ -174,7 +177,7 @@ class Midranks:
 
 
 def midranks(scores: FloatArray, strata: IntArray | None = None) -> Midranks:
-    """The midranks of finite `scores` [k], compared within `strata` [k] (numbers from 0) where there are any."""
+    """Rank finite `scores` [k], within `strata` [k] (from 0) where there are any."""
     order = np.argsort(scores)
     if strata is not None:
         order = order[_by_stratum(strata[order])]
@@ -192,6 +195,6 @@ def midranks(scores: FloatArray, strata: IntArray | None = None) -> Midranks:
 
 
 def _by_stratum(strata: IntArray) -> IntArray:
-    """What sorts them and leaves equals in place: by radix where 16 bits hold them."""
+    """Sort stably by stratum: by radix where 16 bits hold them."""
     small = strata.astype(np.uint16) if strata.max() < 1 << 16 else strata
     return np.argsort(small, kind="stable")

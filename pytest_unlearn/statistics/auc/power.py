@@ -1,4 +1,4 @@
-"""How many forget examples a claim needs. Planning only: the interval that judges is in `auc`."""
+"""Plan how many forget examples a claim needs; `auc` judges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST = 2**53  # counts beyond this are no longer exact in floating point, nor o
 
 
 def binormal_auc_variance(auc: float, n_forget: float, n_controls: float) -> float:
-    """How uncertain will the AUC of equal-variance normal scores be?
+    """Compute the variance of the AUC of equal-variance normal scores.
 
     `auc` in (0, 1), counts at least 1, `n_controls` possibly infinite. Returns the exact variance, with
     Q1 = Q2 = P(two forget examples both beat a control) by Owen's T. Source: Bamber 1975; Hanley & McNeil 1982.
@@ -31,7 +31,7 @@ def binormal_auc_variance(auc: float, n_forget: float, n_controls: float) -> flo
 def power_to_certify(
     limit: float, auc: float, n_forget: float, n_controls: float, confidence: float = 0.95, two_sided: bool = False
 ) -> float:
-    """How likely is PASS, when the AUC truly is `auc`?
+    """Compute the probability of PASS when the AUC truly is `auc`.
 
     One-sided: the upper bound stays within `limit`, in (0.5, 1). Two-sided (TOST): the lower bound stays within
     1 - `limit` as well. Returns a probability. Raises ValueError for arguments out of range. Source: Schuirmann 1987.
@@ -54,10 +54,10 @@ def required_forget(
     confidence: float = 0.95,
     two_sided: bool = False,
 ) -> int | None:
-    """How large must the forget set be to PASS with probability `power`, when the AUC truly is `auc`?
+    """Find the forget set's size that passes with probability `power`.
 
-    `controls_per_forget` may be infinite. Returns the smallest such number, None when no number is enough because
-    `auc` is not within the limit. Raises ValueError for arguments out of range.
+    The AUC truly is `auc`; `controls_per_forget` may be infinite. Returns the smallest such number, None when no number
+    is enough because `auc` is not within the limit. Raises ValueError for arguments out of range.
     """
     _check_limit(limit)
     check_confidence(confidence)
@@ -69,7 +69,7 @@ def required_forget(
 
 
 def minimum_forget(limit: float, controls_per_forget: float = 1.0, confidence: float = 0.95) -> int:
-    """How large must the forget set be for PASS to be possible at all, at an observed AUC of 1/2?
+    """Find the least size at which an observed AUC of 1/2 can pass.
 
     `limit` in (0.5, 1), `controls_per_forget` possibly infinite. Returns the smallest such number. Raises ValueError
     for arguments out of range.
@@ -81,7 +81,7 @@ def minimum_forget(limit: float, controls_per_forget: float = 1.0, confidence: f
 
 
 def certifiable_limit(n_forget: int, n_controls: float, confidence: float = 0.95) -> float:
-    """What is the smallest limit that an observed AUC of 1/2 would PASS with these numbers?
+    """Return the smallest limit that an observed AUC of 1/2 would pass.
 
     `n_controls` may be infinite. Returns a number in (0.5, 1]: 1 means that nothing can be certified. Raises ValueError
     for counts below 1.
@@ -94,7 +94,7 @@ def certifiable_limit(n_forget: int, n_controls: float, confidence: float = 0.95
 
 
 def _smallest(enough: Callable[[int], bool]) -> int | None:
-    """The smallest count for which `enough`, a property that more examples never undo, holds."""
+    """Find the smallest count with `enough`, which more examples never undo."""
     high = 1
     while not enough(high):
         if high >= _MOST:

@@ -1,4 +1,7 @@
-"""The ROC curve of forget against controls, each class with a threshold of its own, as the stratified AUC compares."""
+"""Trace the ROC curve, each class with a threshold of its own.
+
+The stratified AUC compares alike.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def tpr_at_fprs(
     forget_strata: ArrayLike | None = None,
     control_strata: ArrayLike | None = None,
 ) -> FloatArray:
-    """What share of the forget set is caught when a share `fprs` of each class's controls may be accused?
+    """Return the share of forget caught at false-positive rates within classes.
 
     `forget` [m] and `controls` [n] are finite scores, higher meaning more member-like; `fprs` [k] in [0, 1];
     `forget_strata` [m] and `control_strata` [n] name classes, without them all are one. A forget example is caught at a

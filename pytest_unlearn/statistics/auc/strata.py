@@ -1,6 +1,6 @@
-"""Who is compared with whom (same stratum), and whose examples go together (same group, on both sides).
+"""Lay out a comparison: strata to compare within, units that go together.
 
-One side of a comparison: what its strata and its units, whose examples go together, do to the error of a mean.
+Each side knows what its strata and its units do to the error of a mean.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Packed = tuple[str, tuple[int, ...], bytes]  # an array's type, shape and conten
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """The two sides of one comparison; `kept` selects the controls whose stratum has forget examples.
+    """Hold the two sides of one comparison.
 
-    Strata are weighted by their forget examples. `units` counts the distinct units of both sides together: fewer than
-    the sum of theirs where a unit has examples on both.
+    `kept` selects the controls whose stratum has forget examples. Strata are weighted by their forget examples. `units`
+    counts the distinct units of both sides together: fewer than the sum of theirs where a unit has examples on both.
     """
 
     forget: Clusters
@@ -38,15 +38,16 @@ class Layout:
 
     @property
     def independent_pairs(self) -> int:
-        """The most forget-control pairs of which no two share a unit, and none pairs a unit with itself."""
+        """The most forget-control pairs of which no two share a unit."""
         within = int(np.minimum(self.forget.unit_counts, self.controls.unit_counts).sum())
         return max(1, min(self.forget.units, self.controls.units, self.units // 2, within))
 
     def covariance(self, forget_values: FloatArray, control_values: FloatArray) -> float:
-        """The covariance of the means of `forget_values` [m] and `control_values` [kept n], 0 without common units.
+        """Return the covariance of the two sides' means, 0 without common units.
 
-        Never so negative that the two variances and twice this add up to less than 0: each unit enters all three by
-        the same totals. A stratum with a single unit on a side adds nothing. Source: Obuchowski 1997.
+        `forget_values` are [m], `control_values` [kept n]. Never so negative that the two variances and twice this add
+        up to less than 0: each unit enters all three by the same totals. A stratum with a single unit on a side adds
+        nothing. Source: Obuchowski 1997.
         """
         if self.units == self.forget.units + self.controls.units or min(self.forget.units, self.controls.units) < 2:
             return 0.0
@@ -68,22 +69,23 @@ def layout(
     forget_groups: ArrayLike | None = None,
     control_groups: ArrayLike | None = None,
 ) -> Layout:
-    """Match `n_forget` examples with `n_controls` by stratum; without strata everyone shares one.
+    """Match `n_forget` examples with `n_controls` by stratum.
 
-    A group that is named on both sides is one unit; where a side has no groups each of its examples is a unit.
-    Raises ValueError when only one side has strata, when lengths differ, or when a stratum lacks controls.
+    Without strata all share one. A group that is named on both sides is one unit; where a side has no groups each of
+    its examples is a unit. Raises ValueError when only one side has strata, when lengths differ, or when a stratum
+    lacks controls.
     """
     given = forget_strata, control_strata, forget_groups, control_groups
     whole = all(one is None or (isinstance(one, np.ndarray) and one.dtype.kind in "iub") for one in given)
     if whole and n_forget + n_controls <= REMEMBERED_EXAMPLES:
-        known = [None if one is None else (one.dtype.str, one.shape, one.tobytes()) for one in given]  # type: ignore[union-attr]
-        return _remembered(n_forget, n_controls, *known)
+        packed = [None if one is None else (one.dtype.str, one.shape, one.tobytes()) for one in given]  # type: ignore[union-attr]
+        return _remembered(n_forget, n_controls, *packed)
     return _layout(n_forget, n_controls, *given)
 
 
 @lru_cache(maxsize=32)  # every attack on every model of an audit compares the same examples
-def _remembered(n_forget: int, n_controls: int, *known: Packed | None) -> Layout:
-    given = [None if one is None else np.frombuffer(one[2], dtype=one[0]).reshape(one[1]) for one in known]
+def _remembered(n_forget: int, n_controls: int, *packed: Packed | None) -> Layout:
+    given = [None if one is None else np.frombuffer(one[2], dtype=one[0]).reshape(one[1]) for one in packed]
     return _layout(n_forget, n_controls, *given)
 
 
@@ -122,7 +124,7 @@ def _layout(
 
 
 def _numbered(ours: IntArray | None, theirs: IntArray | None, m: int, n: int) -> tuple[IntArray, IntArray, int]:
-    """The units of m forget examples and n controls, numbered together from 0, and how many there are."""
+    """Enumerate the units of m forget examples and n controls together, and count."""
     if ours is not None and theirs is not None:
         names, numbers = np.unique(np.concatenate([ours, theirs]), return_inverse=True)
         numbers = numbers.reshape(-1).astype(np.int64)
@@ -136,7 +138,7 @@ def _numbered(ours: IntArray | None, theirs: IntArray | None, m: int, n: int) ->
 
 
 def labels(name: str, values: ArrayLike, length: int) -> IntArray:
-    """`values` as an array of `length` labels (of any sortable type); ValueError otherwise."""
+    """Check an array of `length` labels, of any sortable type."""
     array = np.asarray(values)
     if array.shape != (length,):
         raise ValueError(f"{name} must hold one label for each of {length} examples but has shape {array.shape}")
@@ -145,11 +147,11 @@ def labels(name: str, values: ArrayLike, length: int) -> IntArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clusters:
-    """The stratum, the unit and the share in the mean of each of k examples; shares add up to 1.
+    """Hold the stratum, the unit and the share in the mean of k examples.
 
-    `strata` [k] number from 0. `groups` [k] number the units, in one numbering with the other side: one that occurs
-    on both is one unit. `counts` says how many examples there are in each stratum, `unit_counts` how many units, and
-    `units` how many on this side.
+    Shares add up to 1. `strata` [k] number from 0. `groups` [k] number the units, in one numbering with the other side:
+    one that occurs on both is one unit. `counts` is how many examples there are in each stratum, `unit_counts` how
+    many units, and `units` how many on this side.
     """
 
     strata: IntArray
@@ -165,13 +167,14 @@ class Clusters:
         return int(self.strata.size)
 
     def mean(self, values: FloatArray) -> float:
-        """The mean of `values` [k], each counted by its share."""
+        """Average `values` [k], each counted by its share."""
         return float(self.shares @ values)
 
     def totals(self, values: FloatArray, units: int = 0) -> FloatArray:
-        """What each unit adds to the error of `mean(values)`, by its number, at least `units` of them.
+        """Add up what each unit adds to the error of `mean(values)`.
 
-        Deviations from the mean of the stratum, times sqrt(u/(u-1)) in a stratum of u units; none where u is 1.
+        By its number, at least `units` of them: Deviations from the mean of the stratum, times sqrt(u/(u-1)) in a
+        stratum of u units; none where u is 1.
         """
         several = self.unit_counts > 1
         scale = np.sqrt(several * self.unit_counts / np.where(several, self.unit_counts - 1, 1))
@@ -180,10 +183,11 @@ class Clusters:
         return np.bincount(self.groups, weights=errors, minlength=units).astype(np.float64)
 
     def variance(self, values: FloatArray) -> float:
-        """The variance of `mean(values)`, stratified, and cluster-robust over units (Obuchowski 1997).
+        """Return the variance of `mean(values)`, stratified and cluster-robust.
 
-        A stratum of a single unit has no variance of its own. The variance of all values about their overall mean
-        stands in for it: that includes the spread between strata, so it errs on the wide side. NaN for one unit.
+        Source: Obuchowski 1997. A stratum of a single unit has no variance of its own. The variance of all values about
+        their overall mean stands in for it: that includes the spread between strata, so it errs on the wide side. NaN
+        for one unit.
         """
         if self.units < 2:
             return float("nan")
@@ -193,7 +197,7 @@ class Clusters:
 
 
 def clusters(strata: IntArray, groups: IntArray, shares: FloatArray, *, grouped: bool) -> Clusters:
-    """The side of these examples; where it is not `grouped` no two of them share a number."""
+    """Make a side of these examples; no two share a number unless `grouped`."""
     counts = np.bincount(strata)
     unit_counts, units = counts, strata.size
     if grouped:

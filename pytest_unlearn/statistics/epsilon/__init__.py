@@ -1,1 +1,1 @@
-"""Lower bounds on epsilon, and the NeurIPS-2023 forgetting quality."""
+"""Bound epsilon from below, and compute the NeurIPS-2023 forgetting quality."""

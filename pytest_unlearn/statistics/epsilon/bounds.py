@@ -1,6 +1,6 @@
-"""How far from differential privacy a test of membership proves a model to be: lower bounds on epsilon.
+"""Bound epsilon from below by tests of membership.
 
-Epsilon under the assumption that what hides an example is Gaussian noise (GDP).
+Either by rates alone, or under the assumption that what hides an example is Gaussian noise (GDP).
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ SPLITS = 101  # medians over fewer splits depend on the seed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpsilonBound:
-    """A lower bound on epsilon, and the largest that this audit could have given: `ceiling`, by a perfect attack.
+    """Hold a lower bound on epsilon.
 
-    `assumes` names what must hold beyond random membership for the bound to be one; empty if nothing.
+    `ceiling` is the largest that this audit could have given, by a perfect attack. `assumes` names what must hold
+    beyond random membership for the bound to be one; empty if nothing.
     """
 
     low: float
@@ -39,11 +40,12 @@ class EpsilonBound:
 def epsilon_of_rates(
     caught: int, n_forget: int, accused: int, n_controls: int, confidence: float, delta: float = 0.0
 ) -> float:
-    """Which epsilon do `caught` of `n_forget` and `accused` of `n_controls`, by a test fixed beforehand, refute?
+    """Return the epsilon that a test fixed beforehand refutes.
 
-    Returns max(0, log((TPR - delta)/FPR), log((TNR - delta)/FNR)) at Clopper-Pearson bounds, each at half of
-    1 - confidence; 0 under perfect unlearning. Raises ValueError for impossible counts, a confidence outside (0.5, 1)
-    or a delta outside [0, 1). Source: Jagielski 2020, "Auditing differentially private machine learning"; Kairouz 2015.
+    It catches `caught` of `n_forget` and accuses `accused` of `n_controls`. Returns max(0, log((TPR - delta)/FPR),
+    log((TNR - delta)/FNR)) at Clopper-Pearson bounds, each at half of 1 - confidence; 0 under perfect unlearning.
+    Raises ValueError for impossible counts, a confidence outside (0.5, 1) or a delta outside [0, 1). Source: Jagielski
+    2020, "Auditing differentially private machine learning"; Kairouz 2015.
     """
     check_delta(delta)
     true_positive = clopper_pearson(caught, n_forget, confidence, two_sided=True)[0]
@@ -53,7 +55,7 @@ def epsilon_of_rates(
 
 
 def epsilon_ceiling(n_forget: int, n_controls: int, confidence: float, delta: float = 0.0) -> float:
-    """The largest epsilon that any attack could refute with so many examples: that of one without an error."""
+    """Return the largest epsilon that an attack without an error would refute."""
     check_count("n_forget", n_forget)
     check_count("n_controls", n_controls)
     return epsilon_of_rates(n_forget, n_forget, 0, n_controls, confidence, delta)
@@ -62,7 +64,7 @@ def epsilon_ceiling(n_forget: int, n_controls: int, confidence: float, delta: fl
 def epsilon_bound(
     forget: ArrayLike, controls: ArrayLike, confidence: float = 0.95, delta: float = 1e-5, *, seed: int = 0
 ) -> EpsilonBound:
-    """Which epsilon do these scores refute, for members and non-members drawn at random?
+    """Bound epsilon by scores of members and non-members drawn at random.
 
     `forget` [m], `controls` [n] are finite scores, higher meaning more member-like, at least two a side. The threshold
     is chosen on a random half of each side and judged on the other; of 101 such splits the median bound holds, each at
@@ -95,7 +97,7 @@ def epsilon_bound(
 
 
 def _best_threshold(forget: FloatArray, controls: FloatArray, delta: float) -> float:
-    """Where the rates, each drawn towards 1/2 by one error, refute most."""
+    """Find where the rates, each drawn towards 1/2 by one error, refute most."""
     thresholds = np.unique(np.concatenate([forget, controls]))
     caught, accused = (x.size - np.searchsorted(np.sort(x), thresholds, "right") for x in (forget, controls))
     positive = np.asarray((caught + 0.5) / (forget.size + 1.0), dtype=np.float64)
@@ -110,14 +112,14 @@ def epsilons_of_rates(positive: FloatArray, false: FloatArray, delta: float) -> 
 
 
 def rate_bounds(caught: IntArray, m: int, accused: IntArray, n: int, tail: float) -> tuple[FloatArray, FloatArray]:
-    """Bound TPR from below and FPR from above (Clopper & Pearson 1934), each but for `tail`."""
+    """Bound TPR from below and FPR from above, each but for `tail`."""
     some, fewer = np.maximum(caught, 1), np.minimum(accused, n - 1)
     low = np.where(caught > 0, special.betaincinv(some, m - some + 1, tail), 0.0)
     return low, np.where(accused < n, 1.0 - special.betaincinv(n - fewer, fewer + 1, tail), 1.0)
 
 
 def check_delta(delta: float) -> None:
-    """ValueError for a delta outside [0, 1)."""
+    """Raise ValueError for a delta outside [0, 1)."""
     if not 0.0 <= delta < 1.0:
         raise ValueError(f"delta is {delta}: it is at least 0 and below 1")
 
@@ -126,7 +128,7 @@ _LARGEST = 700.0
 
 
 def delta_of_mu(mu: float, epsilon: float) -> float:
-    """The delta at which a mu-GDP mechanism is (epsilon, delta) private.
+    """Return the delta at which mu-GDP is (epsilon, delta) private.
 
     Raises ValueError for a mu that is not positive. Source: Dong, Roth & Su 2022, corollary 1; Balle & Wang 2018.
     """
@@ -137,9 +139,9 @@ def delta_of_mu(mu: float, epsilon: float) -> float:
 
 
 def epsilon_of_mu(mu: float, delta: float) -> float:
-    """The epsilon at which a mu-GDP mechanism is (epsilon, delta) private; 0 where delta alone covers it.
+    """Return the epsilon at which mu-GDP is (epsilon, delta) private.
 
-    Raises ValueError for a mu that is not positive, or a delta outside (0, 1).
+    It is 0 where delta alone covers it. Raises ValueError for a mu that is not positive, or a delta outside (0, 1).
     """
     check_delta(delta)
     if delta == 0.0:
@@ -154,7 +156,7 @@ def epsilon_of_mu(mu: float, delta: float) -> float:
 def epsilon_gaussian(
     forget: ArrayLike, controls: ArrayLike, confidence: float = 0.95, delta: float = 1e-5
 ) -> EpsilonBound:
-    """Which epsilon do these scores refute, if the mechanism is a Gaussian one?
+    """Bound epsilon by scores, if the mechanism is a Gaussian one.
 
     `forget` [m], `controls` [n] are finite scores, higher meaning more member-like. mu is the largest of
     probit(TPR) - probit(FPR) over all thresholds, at Clopper-Pearson bounds that Bonferroni corrects for their number.

@@ -1,6 +1,7 @@
-"""The forgetting quality of the NeurIPS 2023 unlearning challenge, with exact thresholds instead of a grid of them.
+"""Compute the forgetting quality of the NeurIPS 2023 unlearning challenge.
 
-Forgetting quality relative to what retrained models give each other, with an interval over models.
+Thresholds are exact instead of a grid. `quality_ratio` relates it to what retrained models give each other, with an
+interval over models.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PEAK = 0.01
 REACH = 2.0  # how far an interval's ends may lie from those of the narrower law, in units of the statistic
 BIN = 0.5
 TIME_LIMIT = 0.2  # of retraining; slower methods were rejected
-FEWEST_MODELS = 4  # with fewer the published bins are too few to tell laws apart
+FEWEST_MODELS = 4  # with fewer the published bins are too few to distinguish laws
 _CHUNK = 1024  # examples at a time: what a loop touches stays in the cache
 _SLACK = 1e-9  # an end that a grid reaches by rounding counts as reached
 
@@ -33,7 +34,7 @@ _SLACK = 1e-9  # an end that a grid reaches by rounding counts as reached
 def example_epsilons(
     unlearned: ArrayLike, retrained: ArrayLike, *, delta: float = DELTA, rules: Rules = "both"
 ) -> FloatArray:
-    """How large an epsilon do the best of a family of regions suggest, example by example?
+    """Estimate each example's epsilon by the best of a family of regions.
 
     A region calls a model unlearned or retrained by one example's statistic f. "single": f >= t, taken for the law
     with the larger median. "double": left <= f <= right, taken for the law with the smaller range w, for right within 2
@@ -68,9 +69,9 @@ def example_epsilons(
 
 
 def forgetting_quality(epsilons: ArrayLike, models: int) -> float:
-    """How much has been forgotten, on the published scale? F, the mean of 2^-floor(epsilon / 0.5).
+    """Compute F, the mean of 2^-floor(epsilon / 0.5): the published scale.
 
-    Bins are 0.5 wide up to ceil(log(models - 1)), as in the published code: 14 bins for 512 models (the paper says 13),
+    Bins are 0.5 wide up to ceil(log(models - 1)), as in the published code: 14 bins for 512 models (13 in the paper),
     beyond which an example counts 0.
 
     Args:
@@ -96,7 +97,7 @@ def forgetting_quality(epsilons: ArrayLike, models: int) -> float:
 
 
 def published_score(quality: float, retain: tuple[float, float], test: tuple[float, float]) -> float:
-    """The challenge's score: F times the accuracies of unlearned over those of retrained models, uncapped.
+    """Multiply F by the ratios of unlearned to retrained accuracies, uncapped.
 
     `retain` and `test` are pairs (unlearned, retrained) of mean accuracies in [0, 1]. Under perfect unlearning it is
     the F that retrained models give each other. Raises ValueError for what is no share, or a retrained accuracy of 0.
@@ -109,12 +110,12 @@ def published_score(quality: float, retain: tuple[float, float], test: tuple[flo
 
 
 def bins_of(models: int) -> int:
-    """How many bins the published code has for so many models of each kind."""
+    """Return the published number of bins for `models` of each kind."""
     return math.ceil(math.ceil(math.log(models - 1)) / BIN)
 
 
 def margins(name: str, values: ArrayLike) -> FloatArray:
-    """`values` as finite float64 of shape (models, examples), four models or more; ValueError otherwise."""
+    """Check finite float64 of shape (models, examples), four models or more."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or not array.size:
         raise ValueError(f"{name} must have shape (models, examples), not {array.shape}.")
@@ -126,7 +127,7 @@ def margins(name: str, values: ArrayLike) -> FloatArray:
 
 
 def paired_margins(unlearned: ArrayLike, retrained: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return the `margins` of both kinds of models, on the same examples; ValueError otherwise."""
+    """Check the `margins` of both kinds of models, on the same examples."""
     ours, theirs = margins("unlearned", unlearned), margins("retrained", retrained)
     if ours.shape[1] != theirs.shape[1]:
         raise ValueError(
@@ -136,7 +137,7 @@ def paired_margins(unlearned: ArrayLike, retrained: ArrayLike) -> tuple[FloatArr
 
 
 def _chunk(ours: FloatArray, theirs: FloatArray, delta: float, rules: Rules) -> FloatArray:
-    """Epsilons of some examples; both laws have shape (examples, models)."""
+    """Return epsilons of some examples; both laws have shape (examples, models)."""
     widths = [np.ptp(law, axis=1) for law in (ours, theirs)]
     medians = [np.median(law, axis=1) for law in (ours, theirs)]
     found = np.zeros(len(ours))
@@ -152,7 +153,7 @@ def _chunk(ours: FloatArray, theirs: FloatArray, delta: float, rules: Rules) -> 
 
 
 def _table(positives: int, negatives: int, delta: float) -> FloatArray:
-    """Epsilon of a region that holds so many of the positive and so many of the negative law."""
+    """Tabulate epsilon by how many of the positive and negative law are inside."""
     missed = 1.0 - np.arange(positives + 1)[:, None] / positives
     accused = np.arange(negatives + 1)[None, :] / negatives
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -166,7 +167,7 @@ def _table(positives: int, negatives: int, delta: float) -> FloatArray:
 
 
 def _sorted(positive: FloatArray, negative: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Pooled values in order, and how many of each law precede each: one number that addresses the table."""
+    """Sort pooled values, and address the table by how many precede each."""
     pooled = np.concatenate([positive, negative], axis=1)
     order = np.argsort(pooled, axis=1, kind="stable")
     weights = np.repeat([negative.shape[1] + 1, 1], [positive.shape[1], negative.shape[1]])
@@ -183,7 +184,7 @@ def _single(positive: FloatArray, negative: FloatArray, table: FloatArray) -> Fl
 
 
 def _double(positive: FloatArray, negative: FloatArray, table: FloatArray) -> FloatArray:
-    """Every interval from value i to value j that ends within the published reach can give."""
+    """Try every interval from value i to value j that the published reach allows."""
     values, before = _sorted(positive, negative)
     flat = table.ravel()
     top, width = positive.max(axis=1)[:, None], np.ptp(positive, axis=1)[:, None]
@@ -213,9 +214,10 @@ BLOCKS = 16  # of models, left out one at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualityRatio:
-    """`quality`, F(U, R), over `ceiling`, F(R, R'), both of as many models a side.
+    """Measure `quality`, F(U, R), over `ceiling`, F(R, R').
 
-    `variances` are theirs and `covariance` between them, over `blocks` of models that are left out in turn.
+    Both are of as many models a side. `variances` are theirs and `covariance` between them, over `blocks` of models
+    that are left out in turn.
     """
 
     quality: float
@@ -228,11 +230,11 @@ class QualityRatio:
 
     @property
     def value(self) -> float:
-        """The ratio, 1 in expectation under perfect unlearning; undefined where retrained models share no quality."""
+        """The ratio, 1 under perfect unlearning; NaN where the ceiling is 0."""
         return self.quality / self.ceiling if self.ceiling > 0.0 else math.nan
 
     def at(self, confidence: float) -> Estimate:
-        """Fieller's one-sided bounds at `confidence`, from 0 to infinity: those of quality - ratio * ceiling = 0."""
+        """Bound it by Fieller's one-sided interval, from 0 to infinity."""
         q2 = quantile(check_confidence(confidence), self.blocks - 1.0) ** 2
         a = self.ceiling**2 - q2 * self.variances[1]
         b = self.quality * self.ceiling - q2 * self.covariance
@@ -247,7 +249,7 @@ class QualityRatio:
 
 
 def quality_ratio(unlearned: ArrayLike, retrained: ArrayLike, *, seed: int = 0) -> QualityRatio:
-    """How like retrained models are unlearned ones, relative to how like each other retrained ones are?
+    """Measure unlearned models' forgetting quality relative to retrained ones'.
 
     F depends on the number of models, so all are compared at the same: the retrained ones are halved into R and R',
     F(U, R) and F(U, R') give the numerator and F(R, R') the denominator, and both are averaged over 4 such halvings.
@@ -301,7 +303,7 @@ def quality_ratio(unlearned: ArrayLike, retrained: ArrayLike, *, seed: int = 0) 
 def _qualities(
     ours: FloatArray, one: FloatArray, other: FloatArray, swaps: NDArray[np.bool_], models: int
 ) -> FloatArray:
-    """Mean F of the unlearned models against either half, and of the halves against each other."""
+    """Return mean F against either half, and of the halves against each other."""
     halves = [np.hstack([np.where(swap[:, None], *pair) for swap in swaps]) for pair in ((other, one), (one, other))]
     again = np.hstack([ours] * len(swaps))
     # One call for all pairs: many small ones would take twice as long.

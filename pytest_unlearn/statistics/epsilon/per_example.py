@@ -1,4 +1,7 @@
-"""What can be proven of single examples over many models: lower bounds on epsilon, and who is always told apart."""
+"""Prove what single examples show over many models.
+
+Lower bounds on epsilon, and which examples are always distinguishable.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ from pytest_unlearn.statistics.epsilon.bounds import check_delta, epsilons_of_ra
 from pytest_unlearn.statistics.epsilon.forgetting_quality import DELTA, paired_margins
 from pytest_unlearn.statistics.validation import check_confidence
 
-SEPARATED = 0.95  # the AUC over models beyond which an example is told apart in nearly every model
+SEPARATED = 0.95  # the AUC over models beyond which an example is distinguishable in nearly every model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleBounds:
-    """Lower bounds on each example's epsilon.
+    """Hold lower bounds on each example's epsilon.
 
     `alone` [examples] each hold at `confidence` by themselves: up to 1 - confidence exceed 0 where laws are equal.
     `together` hold at once: if the laws are equal, none is above 0 with that confidence. `ceiling` is the largest that
-    `together` could have given with so many models, by a test without an error.
+    `together` could have given with as many models, by a test without an error.
     """
 
     alone: FloatArray
@@ -36,7 +39,7 @@ class ExampleBounds:
 def epsilon_examples(
     unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.95, *, delta: float = DELTA
 ) -> ExampleBounds:
-    """Which epsilon do the models refute, example by example?
+    """Bound each example's epsilon by models that judge held-out regions.
 
     A region is chosen on the first half of the models (f at least t, f below t, or f within some distance of the
     retrained models' median, or beyond it) and judged on the second, by Clopper-Pearson bounds of both rates.
@@ -50,7 +53,7 @@ def epsilon_examples(
     Returns:
         Bounds that perfect unlearning exceeds no more often than stated: its epsilon is 0. Unlike
         `example_epsilons` these are proven; of 16 + 32 models nothing can be proven of all of 300 examples together,
-        as `ceiling` says.
+        as `ceiling` shows.
 
     Raises:
         ValueError: as `example_epsilons`.
@@ -79,7 +82,9 @@ def epsilon_examples(
 def distinguishable_examples(
     unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.95
 ) -> tuple[FloatArray, IntArray]:
-    """Which examples are told apart in nearly every model, so that a mean over examples might hide them?
+    """Find examples that are distinguishable in nearly every model.
+
+    A mean over examples might hide them.
 
     Args:
         unlearned: logit-scaled confidences, shape (models, examples).
@@ -104,7 +109,7 @@ def distinguishable_examples(
 
 
 def _held_out(ours: FloatArray, theirs: FloatArray, delta: float) -> tuple[FloatArray, tuple[IntArray, IntArray]]:
-    """Of regions f >= t, the gain of the best on the first halves, and how many of the second halves it holds."""
+    """Choose the best region f >= t on first halves, and count in second ones."""
     (learn, judge), (others, judged) = ((law[: len(law) // 2], law[len(law) // 2 :]) for law in (ours, theirs))
     best, threshold = np.full(ours.shape[1], -np.inf), np.zeros(ours.shape[1])
     for t in np.concatenate([learn, others]):

@@ -1,1 +1,1 @@
-"""Comparisons of one model with reference models."""
+"""Compare one model with reference models."""

@@ -1,6 +1,6 @@
-"""Is a model's number one that a retrained model could have? Judged by the band that the references' numbers span.
+"""Judge a model's number by the band that the references' numbers span.
 
-Which of a method's models are unlike retrained ones by themselves, whatever the others are like.
+The same band finds which of a method's models are unlike retrained ones, whatever the others are like.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pytest_unlearn.statistics.validation import check_confidence, vector
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BandMeasure:
-    """How far a model's number lies from the mean of K references', with the error of a further retrained model.
+    """Measure a number's distance from the mean of K references' numbers.
 
     All numbers are of the same examples, so that a model retrained without the forget set is one more draw beside the
     references: its distance from their mean has the variance s^2 (1 + 1/K), and Student's t with K - 1 degrees of
-    freedom says how far it may lie. One reference spans no band, and nothing can then be certain.
+    freedom bounds how far it may lie. One reference spans no band, and nothing can then be certain.
 
     `number` is the model's, `references` [K] theirs, on a scale where equal differences mean equally much. With
-    `as_auc` the distance is read as a shift of a normal score by so many standard deviations, and stated as the AUC
+    `as_auc` the distance is read as a shift of a normal score in standard deviations, and stated as the AUC
     between the two laws, Phi(distance/sqrt 2): 0.5 under perfect unlearning. Else it is stated as it is: 0.
     """
 
@@ -57,7 +57,7 @@ class BandMeasure:
         return self._stated(self.distance)
 
     def at(self, confidence: float) -> Estimate:
-        """One-sided prediction bounds, each at `confidence`."""
+        """Bound it by predicting one more retrained model."""
         check_confidence(confidence)
         count, half = self.references.size, math.inf
         if count > 1:
@@ -79,13 +79,13 @@ def band(
     n_controls: int = 0,
     least_spread: float = 0.0,
 ) -> BandMeasure:
-    """How far does a model's `number` lie from those of `references` [K], models retrained without the forget set?
+    """Measure how far a model's `number` lies from those of `references` [K].
 
-    Returns a measure of the difference to their mean, 0 under perfect unlearning, or of the AUC it amounts to, 0.5.
-    Bounds are those of predicting one further retrained model: the retrained one's law is assumed normal, which a few
-    references cannot show. `least_spread` is a floor under the references' standard deviation, for numbers that are
-    only known so finely. Raises ValueError for numbers that are not finite or no reference. Source: Student 1908; the
-    prediction interval of a further observation.
+    References are models retrained without the forget set. Returns a measure of the difference to their mean, 0 under
+    perfect unlearning, or of the AUC it amounts to, 0.5. Bounds are those of predicting one further retrained model:
+    the retrained one's law is assumed normal, which a few references cannot show. `least_spread` is a floor under the
+    references' standard deviation, for numbers of limited resolution. Raises ValueError for numbers that are not finite
+    or no reference. Source: Student 1908; the prediction interval of a further observation.
     """
     if not math.isfinite(number):
         raise ValueError(f"the model's number must be finite, not {number!r}")
@@ -100,10 +100,10 @@ def band(
 
 
 def outlier_models(unlearned: ArrayLike, retrained: ArrayLike, confidence: float = 0.99) -> IntArray:
-    """Which models answer further from retrained ones, on average over the examples, than a retrained one would?
+    """Find models that answer further from retrained ones than one more would.
 
-    A method that forgets nearly always hides the runs in which it does not among the others: no mean over models, and
-    no example's law, shows one in sixteen.
+    Answers are averaged over the examples. A method that forgets nearly always hides the runs in which it does not
+    among the others: no mean over models, and no example's law, shows one in sixteen.
 
     Args:
         unlearned: logit-scaled confidences, shape (models, examples), four models or more.

@@ -1,6 +1,7 @@
-"""A difference of bounded means to references: per-side half widths in quadrature, none of them ever zero.
+"""Measure differences of bounded means to references.
 
-A model beside several references: means of paired differences, and where a model sends examples.
+Half widths of the sides add in quadrature, and none of them is ever zero. Also here: where a model sends examples,
+compared with where references send them.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from pytest_unlearn.statistics.validation import check_confidence, vector
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DifferenceMeasure:
-    """`value` with the sampled sides behind it, each (variance of what it adds to the value, independent units).
+    """Measure a difference to references, from the sides behind it.
 
-    `covariance` is that of two sides that share units; it never outweighs their variances.
-    `reference_variance` is that of the references' mean, over `references` of them. Sides and references are measured
-    in units of 1/`scale` of the value. `sparse` data (0/1 outcomes that mostly agree) get Wilson's half width, which
-    does not trust a variance estimated from a few disagreements.
+    A side is (variance of what it adds to the value, independent units). `covariance` is that of two sides that share
+    units; it never outweighs their variances. `reference_variance` is that of the references' mean, over `references`
+    of them. Sides and references are measured in units of 1/`scale` of the value. `sparse` data (0/1 outcomes that
+    mostly agree) get Wilson's half width, which does not trust a variance estimated from a few disagreements.
     """
 
     value: float
@@ -48,7 +49,7 @@ class DifferenceMeasure:
     covariance: float = 0.0
 
     def at(self, confidence: float) -> Estimate:
-        """Symmetric one-sided bounds at `confidence` (MOVER, Zou & Donner 2008), clipped to the quantity's range."""
+        """Bound it symmetrically (MOVER, Zou & Donner 2008), within its range."""
         check_confidence(confidence)
         low, high, method = self.lowest, self.highest, "undefined: a single unit"
         if min(units for _, units in self.sides) > 1:
@@ -67,14 +68,14 @@ class DifferenceMeasure:
             spread, unseen = q * math.sqrt(variance), unseen_half_width(q, units)
             half = unseen / 2.0 + math.hypot(spread, unseen / 2.0) if self.sparse else max(spread, unseen)
             squares += half * half
-        if self.covariance < 0.0:  # sides that cancel say nothing of the units that were not seen
+        if self.covariance < 0.0:  # sides that cancel are no evidence on unseen units
             squares = max(squares, unseen_half_width(q, min(units for _, units in self.sides)) ** 2)
         return self.scale * math.sqrt(squares + q * q * self.reference_variance), few < math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """How much further a model's answers are distributed from the references' than theirs from each other's.
+    """Hold how much further answers are distributed than references' are.
 
     `differences` [n] are what each example adds, and their mean is the excess; `ours` is the model's own distance,
     `theirs` [K] each reference's from the others.
@@ -93,7 +94,7 @@ def among_references(
     sparse: bool,
     method: str = "paired difference",
 ) -> DifferenceMeasure:
-    """How far is a model from the mean of references, by paired differences on the same examples?
+    """Measure how far a model is from references, by paired differences.
 
     Args:
         differences: [n], each example's difference to the references' mean, in [-1, 1].
@@ -121,7 +122,7 @@ def among_references(
 def paired_measure(
     differences: FloatArray, variance: float, references: int, *, sparse: bool, method: str
 ) -> DifferenceMeasure:
-    """Measure the mean of `differences` [n]; `variance` is that of the mean over `references`."""
+    """Measure a mean of `differences` [n]; `variance` is the references'."""
     n = differences.size
     return DifferenceMeasure(
         value=float(differences.mean()),
@@ -144,7 +145,7 @@ def two_sided_measure(
     sparse: bool,
     method: str,
 ) -> DifferenceMeasure:
-    """Measure `value`, clipped to [0, 1], to whose error each side adds the mean of its `extras`."""
+    """Measure `value`, clipped to [0, 1], with an error from each side's `extras`."""
     forget, controls = extras
     return DifferenceMeasure(
         value=min(1.0, max(0.0, value)),
@@ -165,7 +166,7 @@ def two_sided_measure(
 
 
 def shift(ours: IntArray, theirs: IntArray, groups: IntArray) -> Shift:
-    """Does a model send examples where references send them?
+    """Measure whether a model sends examples where references send them.
 
     Args:
         ours: [n], the class that the model predicts, from 0.
@@ -197,7 +198,7 @@ def shift(ours: IntArray, theirs: IntArray, groups: IntArray) -> Shift:
 
 
 def _parts(one: IntArray, rest: IntArray, size: int) -> FloatArray:
-    """What each example adds to the total variation distance from the mean of the rest; their mean is the distance."""
+    """Split the total variation distance from the mean of the rest by example."""
     shares = np.bincount(one, minlength=size) - np.bincount(rest.ravel(), minlength=size) / len(rest)
     sign = np.sign(np.round(shares, 9))
     return np.asarray(0.5 * (sign[one] - sign[rest].mean(axis=0)))

@@ -1,4 +1,4 @@
-"""Where a statistic lies among those of models that are known to be innocent."""
+"""Rank a statistic among those of models retrained without the forget set."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from numpy.typing import ArrayLike
 
 from pytest_unlearn.statistics.validation import vector
 
-ENOUGH = 8  # below this many models a rank says next to nothing
+ENOUGH = 8  # below this many models a rank means next to nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmpiricalNull:
-    """A value's place among `models` others: `above` of them exceed it; ties count against it on both sides.
+    """Hold a value's place among `models` others; ties count against it.
 
-    `p_high` is the share of models, itself included, that are as high or higher; `p_low` likewise. With M models
-    neither is ever below 1/(M+1).
+    `above` of them exceed it. `p_high` is the share of models, itself included, that are as high or higher; `p_low`
+    likewise. With M models neither is ever below 1/(M+1).
     """
 
     value: float
@@ -35,7 +35,7 @@ class EmpiricalNull:
 
 
 def empirical_null(value: float, others: ArrayLike) -> EmpiricalNull:
-    """How unusual is a model's statistic among those of retrained models, each judged by the others?
+    """Rank a model's statistic among those of retrained models.
 
     Args:
         value: the unlearned model's statistic.

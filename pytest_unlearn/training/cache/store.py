@@ -20,7 +20,7 @@ from pytest_unlearn.training.cache.serialize import Build, NotStorable, Payload,
 SCHEMA = "pytest-unlearn model 1"
 _KINDS = ("safetensors", "skops")
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_OURS = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|safetensors|skops|.*\.tmp)")
+_FILE_NAME = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|safetensors|skops|.*\.tmp)")
 _logger = logging.getLogger("pytest_unlearn")
 
 
@@ -195,7 +195,7 @@ class Store:
 
     def files(self) -> list[tuple[Path, str]]:
         """List the files in the folder that are named like the store's, with their keys."""
-        found = [(path, _OURS.fullmatch(path.name)) for path in sorted(self.directory.glob("*")) if path.is_file()]
+        found = [(path, _FILE_NAME.fullmatch(path.name)) for path in sorted(self.directory.glob("*")) if path.is_file()]
         return [(path, match[1]) for path, match in found if match]
 
     def discard(self, key: str, names: Iterable[str] = ()) -> bool:
@@ -255,7 +255,7 @@ class Store:
             raise
 
     def _remove(self, key: str) -> None:
-        """Remove an entry, sidecar first, and what writers of it left when they were killed."""
+        """Remove an entry, sidecar first, with leftovers of writers that were killed."""
         leftovers = [path.name for path in self.directory.glob(f".{key}.*.tmp")]
         for name in (f"{key}.json", *(f"{key}.{kind}" for kind in _KINDS), *leftovers):
             try:

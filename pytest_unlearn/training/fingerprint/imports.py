@@ -101,7 +101,7 @@ def _packages_around(file: Path) -> Iterator[Path]:
 
 
 def _follow(statement: Import, importer: Path) -> Iterator[Path | str]:
-    """Yield the project files that a statement loads, or the package that it leaves for."""
+    """Yield the project files that a statement loads, or the package it enters."""
     steps = statement.module.split(".") if statement.module else []
     place: _Place | None
     if statement.level:
@@ -133,7 +133,7 @@ def _follow(statement: Import, importer: Path) -> Iterator[Path | str]:
 
 
 def _top(name: str, importer: Path) -> _Place | None:
-    """Find a top-level module: as loaded, as the import system would find it, or beside the importing file."""
+    """Find a top-level module as loaded, by the import system, or beside the file."""
     loaded = vars(sys.modules[name]) if sys.modules.get(name) is not None else {}
     if loaded.get("__file__") or loaded.get("__path__"):
         return _Place(_file(loaded.get("__file__")), tuple(loaded.get("__path__") or ()))

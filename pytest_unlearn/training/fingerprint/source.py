@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+_IMPORTERS = ("import_module", "__import__")
 _Definition = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -65,12 +66,8 @@ def _imports(tree: ast.AST) -> Iterator[Import]:
                 yield Import(0, alias.name)
         elif isinstance(node, ast.ImportFrom):
             yield Import(node.level, node.module or "", tuple(alias.name for alias in node.names))
-        elif isinstance(node, ast.Call) and _named(node.func) in ("import_module", "__import__"):
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in _IMPORTERS:
             # An import statement in disguise, as long as the name is written out.
             first = node.args[0] if node.args else None
             if isinstance(first, ast.Constant) and isinstance(first.value, str) and not first.value.startswith("."):
                 yield Import(0, first.value)
-
-
-def _named(function: ast.expr) -> str | None:
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)

@@ -171,7 +171,7 @@ class Walk:
         return [part for pair in pairs for part in pair]
 
     def _reduced(self, value: Any, where: str) -> str:
-        """Digest what an object would be copied from: the only view into objects written in C."""
+        """Digest what an object would be copied from, the only view into C objects."""
         try:
             reducer: Callable[[Any], Any] | None = copyreg.dispatch_table.get(type(value))
             reduced = reducer(value) if reducer else value.__reduce_ex__(4)
@@ -212,7 +212,7 @@ class Walk:
         return self._files[file]
 
     def _bytecode(self, code: types.CodeType, where: str) -> str:
-        """Digest compiled code: of lambdas, several of which may share a line, and of generated methods."""
+        """Digest compiled code of lambdas and of generated methods."""
         names = (repr(code.co_names), repr(code.co_varnames), repr(code.co_freevars))
         return combine("bytecode", code.co_code, *names, *self._all(code.co_consts, where))
 
@@ -246,7 +246,7 @@ class Walk:
         yield self.digest(vars(function), f"an attribute of {where}")
 
     def _globals(self, function: types.FunctionType, where: str) -> Iterator[str]:
-        """Digest the globals that a function names, and what it names in project modules among them."""
+        """Digest the globals that a function names, and those they name in turn."""
         named = sorted(set(_names(function.__code__)))
         for name in named:
             if name not in function.__globals__:
@@ -260,7 +260,7 @@ class Walk:
                         yield self._ambient(vars(value)[inner], f"`{name}.{inner}` of {where}")
 
     def _ambient(self, value: Any, where: str) -> str:
-        """Digest a value that code merely names: its type alone where it is a tool such as a logger or a lock.
+        """Digest a value that code names: its type alone for tools such as loggers.
 
         The source shows how such values are made, so what counts here is data that comes from elsewhere, and functions.
         """
@@ -323,7 +323,7 @@ def _is_slot(base: type, name: str) -> bool:
 
 
 def _pure(kind: type) -> bool:
-    """Tell whether fields are the whole state: every base is a class of the project, written in Python."""
+    """Tell whether fields are the whole state: no base written in C."""
     return all(
         f"{base.__module__}.{base.__qualname__}" in _STATELESS_BASES or is_project_file(_module_file(base))
         for base in kind.__mro__
@@ -335,7 +335,7 @@ def _module_file(kind: type) -> str | None:
 
 
 def _class_file(kind: type) -> Path | None:
-    """Find the project file that defines a class, by its methods: its module's name may be taken."""
+    """Find the project file that defines a class, by methods before module name."""
     for member in vars(kind).values():
         own = isinstance(member, types.FunctionType) and member.__qualname__ == f"{kind.__qualname__}.{member.__name__}"
         if own and is_project_file(member.__code__.co_filename):
@@ -365,7 +365,7 @@ def _builtin(value: Any, where: str) -> str:
 
 
 def _same(module: str | None, qualname: str, value: Any) -> bool:
-    """Tell whether a value is what its module and name lead to, so that these identify it."""
+    """Tell whether a value is the one at its module and name."""
     found: Any = sys.modules.get(module or "")
     for step in qualname.split("."):
         found = getattr(found, step, None)

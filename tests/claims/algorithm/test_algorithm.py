@@ -64,7 +64,7 @@ def test_an_exact_method_passes_with_enough_runs(task):
 def test_a_method_that_leaks_under_some_of_its_seeds_does_not_pass(task):
     evidence = audit_algorithm(SometimesKeep(), task, 0.65, runs=8)
     assert evidence.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE)
-    table = next(exhibit for exhibit in evidence.exhibits if exhibit.title == "Run by run")
+    table = next(exhibit for exhibit in evidence.figures if exhibit.title == "Run by run")
     aucs = np.array([row[3] for row in table.rows])
     odd = np.array([row[0] % 2 == 1 for row in table.rows])
     assert aucs[odd].min() > aucs[~odd].max()

@@ -78,8 +78,8 @@ def test_evidence_is_plain_and_names_no_content_nor_seed(kind):
     evidence = audit_canaries_forgotten(references[0], canaries, original=original, references=references)
     text = json.dumps(evidence.to_json(), allow_nan=False)
     assert "seed" not in text
-    assert evidence.exhibits[0].kind == "table"
-    models = {row[0] for row in evidence.exhibits[0].rows}
+    assert evidence.figures[0].kind == "table"
+    models = {row[0] for row in evidence.figures[0].rows}
     assert models == {"this model", "original", "retrained 0", "retrained 1"}
     assert evidence.provenance["settings"]["canaries"]["count"] == len(canaries)
     again = audit_canaries_forgotten(references[0], canaries, original=original, references=references)
@@ -137,7 +137,7 @@ def verdicts_without_canaries(kind, seeds):
         canaries = plant_canaries(train, kind, seed=seed)
         evidence = audit_canaries_forgotten(model, canaries, require_controls=False)
         verdicts.append(evidence.verdict.value)
-        chances.append(evidence.exhibits[0].rows[0][-1])
+        chances.append(evidence.figures[0].rows[0][-1])
     return verdicts, np.array(chances)
 
 

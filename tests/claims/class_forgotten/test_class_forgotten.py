@@ -64,7 +64,7 @@ def test_a_retrained_model_passes_and_its_evidence_bears_it_out():
     assert all(control.holds for control in evidence.controls.retrained)
     assert not list(unproven(evidence.to_json()))
     json.dumps(evidence.to_json(), allow_nan=False)
-    assert [table.title for table in evidence.exhibits] == [
+    assert [table.title for table in evidence.figures] == [
         "The removed class, part by part",
         "Where unseen examples of the class are sent",
     ]

@@ -126,8 +126,8 @@ def test_a_finding_is_tested_by_its_own_measure_and_limits_where_it_has_them():
 def test_what_controls_object_to():
     estimate = Exact(0.0, 0.1).at(0.95)
     row = {"attack": "it", "estimate": estimate}
-    blind = ControlResult(name="original", holds=False, says="the original is not seen", **row)
-    unlike = ControlResult(name="retrained 1", holds=False, says="retrained 1 is unlike", **row)
+    blind = ControlResult(name="original", holds=False, summary="the original is not seen", **row)
+    unlike = ControlResult(name="retrained 1", holds=False, summary="retrained 1 is unlike", **row)
     assert failed_negative_control(Controls(retrained=(unlike,)), "look")[0].reasons == (
         "the negative control fails: retrained 1 is unlike",
     )

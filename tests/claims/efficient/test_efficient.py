@@ -182,9 +182,9 @@ def test_the_examples_each_side_reads_are_reported():
         return MODEL
 
     evidence = audit_efficient(forget_only, task(one_by_one))
-    assert evidence.exhibits[0].rows[0][-2:] == (60, 720)
+    assert evidence.figures[0].rows[0][-2:] == (60, 720)
     whole = audit_efficient(lambda model, retain, forget, *, seed: retain.arrays(), task(one_by_one), repeats=1)
-    assert whole.exhibits[0].rows[0][-2:] == ("unknown", 720)
+    assert whole.figures[0].rows[0][-2:] == ("unknown", 720)
 
 
 class Tape:

@@ -58,7 +58,7 @@ def test_the_original_itself_is_not_attacked_by_comparing_it_with_itself(evidenc
 
 
 def test_further_tables_say_what_was_found(evidence):
-    titles = {exhibit.title for exhibit in evidence.exhibits}
+    titles = {exhibit.title for exhibit in evidence.figures}
     assert titles >= {"Releasing both models", "Data that were retained", "Privacy loss"}
 
 
@@ -247,7 +247,7 @@ class TestSlices:
         assert audit_forgotten(leaky, self.TASK.forget, 0.6).verdict is Verdict.PASS
         found = audit_forgotten(leaky, self.TASK.forget, 0.6, slices={"asked": self.MINORITY[:60], "rest": rest})
         assert (found.verdict, found.decided_by) == (Verdict.FAIL, "most exposed slice")
-        table = next(exhibit for exhibit in found.exhibits if exhibit.title == "Named slices")
+        table = next(exhibit for exhibit in found.figures if exhibit.title == "Named slices")
         assert [row[0] for row in table.rows] == ["asked", "rest"]
         assert table.rows[0][2] > 0.8 > table.rows[1][2]
 
@@ -293,10 +293,10 @@ class TestSlices:
 def test_with_eight_references_the_model_is_ranked_among_them():
     world = World(split(n_forget=300, n_controls=900))
     task = world.task(references=8)
-    tables = {x.title: x for x in audit_forgotten(world.model(boost=1.5), task.forget, 0.6).exhibits}
+    tables = {x.title: x for x in audit_forgotten(world.model(boost=1.5), task.forget, 0.6).figures}
     rows = {row[0]: row for row in tables["Among retrained models"].rows}
     assert rows["confidence residual"][4] == 0  # no retrained model above it
     assert rows["confidence residual"][5] == pytest.approx(2 / 9, abs=1e-4)
     assert "Among retrained models" not in {
-        x.title for x in audit_forgotten(world.model(), world.task(references=7).forget, 0.6).exhibits
+        x.title for x in audit_forgotten(world.model(), world.task(references=7).forget, 0.6).figures
     }

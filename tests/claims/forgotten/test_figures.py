@@ -16,7 +16,7 @@ LEAKY = audit_forgotten(WORLD.model(boost=1.5, seed=5), TASK.forget)
 
 
 def shown(evidence):
-    return {exhibit.kind: exhibit for exhibit in reversed(evidence.exhibits)}
+    return {exhibit.kind: exhibit for exhibit in reversed(evidence.figures)}
 
 
 def test_the_attack_that_decided_is_shown_on_all_three_models():
@@ -25,7 +25,7 @@ def test_the_attack_that_decided_is_shown_on_all_three_models():
         exhibit = shown(LEAKY)[kind]
         models = exhibit.series if kind == "curves" else exhibit.panels
         assert list(models) == ["unlearned", "original", "retrained"]
-        assert LEAKY.decided_by in exhibit.says
+        assert LEAKY.decided_by in exhibit.caption
 
 
 def test_the_curve_tells_a_leaky_model_from_a_retrained_one():
@@ -66,7 +66,7 @@ def test_of_many_classes_the_most_remarkable_are_kept():
     model = SavedOutputs(forget=rng.normal(size=(120, 60)), test=rng.normal(size=(600, 60)))
     table = shown(audit_forgotten(model, task.forget))["table"]
     assert len(table.rows) == 40
-    assert "20 classes nearest to 0.5 are left out" in table.says
+    assert "20 classes nearest to 0.5 are left out" in table.caption
 
 
 def test_without_an_original_or_references_their_curves_are_left_out():
@@ -91,7 +91,7 @@ def test_baselines_stand_on_the_scale_of_the_claim():
     assert len(against) == 3
     assert all(abs(control.estimate.value) < 0.05 for control in against)
     assert all(control.estimate.low < control.estimate.high for control in against)
-    assert all(control.says.startswith("accuracy ") for control in against)
+    assert all(control.summary.startswith("accuracy ") for control in against)
 
 
 def test_the_cost_of_models_that_were_handed_over_is_not_invented():

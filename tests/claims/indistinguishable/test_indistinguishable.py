@@ -185,7 +185,7 @@ def test_a_few_examples_that_are_kept_do_not_pass_under_cover_of_the_mean(task):
     assert evidence.estimate.low > 0.3
     assert evidence.verdict is Verdict.INCONCLUSIVE
     assert "told apart in nearly every model" in evidence.reasons[1]
-    examples = evidence.exhibits[-1]
+    examples = evidence.figures[-1]
     assert {0, 1} <= {row[0] for row in examples.rows[:5]}
 
 

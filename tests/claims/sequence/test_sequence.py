@@ -64,7 +64,7 @@ def test_retraining_passes_and_its_evidence_bears_it_out(task):
 @pytest.mark.slow
 def test_retraining_after_every_request_passes_and_stays_as_near_as_retrained_models(task):
     evidence = assert_sequence(Retrain(FOREST), task, REQUESTS, **LIMITS)
-    first, second = evidence.exhibits[0].rows
+    first, second = evidence.figures[0].rows
     assert (first[:3], second[:3]) == ((1, 250, 250), (2, 150, 400))
     for row in (first, second):
         assert row[10] == pytest.approx(row[11], rel=0.25)
@@ -79,7 +79,7 @@ def test_a_method_that_answers_the_first_request_alone_fails_at_the_second(task)
     evidence = audit_sequence(once, task, REQUESTS, **LIMITS)
     assert (evidence.verdict, evidence.label) == (Verdict.FAIL, "recognisable")
     assert evidence.decided_by == "forgetting after request 2"
-    assert [row[6] for row in evidence.exhibits[0].rows] == ["PASS", "FAIL"]
+    assert [row[6] for row in evidence.figures[0].rows] == ["PASS", "FAIL"]
 
 
 @pytest.mark.slow
@@ -155,7 +155,7 @@ def test_the_budget_of_a_certificate_is_shown_and_its_limits_named(tmp_path):
     method = CertifiedNewton(regularisation=0.1)
     certified = UnlearningTask(unit, method.train, references=2, cache_dir=tmp_path)
     evidence = audit_sequence(method, certified, adaptive_adversary, rounds=2, size=3)
-    spent, budget = zip(*(row[-2:] for row in evidence.exhibits[0].rows), strict=True)
+    spent, budget = zip(*(row[-2:] for row in evidence.figures[0].rows), strict=True)
     assert 0 < spent[0] < spent[1] <= budget[0] == budget[1]
     assert "do not depend on the models" in evidence.reasons[-1]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from pytest_unlearn.attacks.registry import RMIA
 from pytest_unlearn.attacks.rmia import offline_rmia, rmia_scores
 from pytest_unlearn.core.evidence import Answers, Outputs
 from pytest_unlearn.statistics import auc
+from tests.published.online_rmia import online_rmia_scores
 
 RNG = np.random.default_rng(0)
 
@@ -40,7 +43,8 @@ def test_it_equals_a_plain_implementation(a, gamma, online):
             usual = (own[included[:, x]].mean() + own[~included[:, x]].mean()) / 2
         gains = [np.exp(population[z]) / (((1 + a) * np.exp(theirs[:, z]).mean() + 1 - a) / 2) for z in range(50)]
         expected[x] = np.mean([np.exp(target[x]) / usual / gain > gamma for gain in gains])
-    given = rmia_scores(target, references, population, theirs, included=included, a=a, gamma=gamma)
+    attack = rmia_scores if included is None else partial(online_rmia_scores, included=included)
+    given = attack(target, references, population, theirs, a=a, gamma=gamma)
     np.testing.assert_allclose(given, expected, atol=1e-12)
 
 
@@ -93,13 +97,17 @@ def test_with_few_controls_a_stranger_is_at_a_half():
         ({"population_references": np.zeros((3, 6))}, "do not go with"),
         ({"a": 1.5}, "a is between 0 and 1"),
         ({"gamma": 0.0}, "gamma above 0"),
-        ({"included": np.ones((2, 5), dtype=bool)}, "in some of the models and out of some"),
     ],
 )
 def test_what_does_not_fit_is_refused(given, says):
     usual = {"target": np.zeros(5), "references": np.zeros((2, 5)), "population": np.zeros(6)}
     with pytest.raises(ValueError, match=says):
         rmia_scores(**{**usual, "population_references": np.zeros((2, 6)), **given})
+
+
+def test_online_each_example_is_in_some_models_and_out_of_some():
+    with pytest.raises(ValueError, match="in some of the models and out of some"):
+        online_rmia_scores(np.zeros(5), np.zeros((2, 5)), np.zeros(6), np.zeros((2, 6)), np.ones((2, 5), dtype=bool))
 
 
 def test_a_forget_set_that_is_harder_than_its_controls_is_judged_by_what_references_make_of_it():

@@ -88,7 +88,7 @@ def test_a_plot_is_well_formed_and_takes_its_colours_from_the_page() -> None:
     assert "<&>$x$" in texts
     assert {"--ink", "--unlearned", "--original", "--limit"} <= set(re.findall(r"var\((--[\w-]+)\)", svg))
     assert not re.search(r"#[0-9a-f]{6}\b(?!\")", re.sub(r'(href="|url\()#[^")]+', "", svg))
-    defined = set(re.findall(r"(--[\w-]+):", (html.HERE / "style.css").read_text()))
+    defined = set(re.findall(r"(--[\w-]+):", (html.page.HERE / "style.css").read_text()))
     assert set(plots.VARIABLES.values()) <= defined
 
 

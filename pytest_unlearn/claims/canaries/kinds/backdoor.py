@@ -1,4 +1,4 @@
-"""Backdoor canaries: secret patterns in the input, each trained to call for a class that was drawn for it."""
+"""Backdoor canaries: secret input patterns trained to give a drawn class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOKED_AT = 2000  # rows that the features' extremes are taken from
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BackdoorPlan:
-    """Clean inputs with their labels, and of each trigger its features, their values and its target class.
+    """Clean inputs with their labels, and the triggers to put into them.
 
     `features`, bool, and `values` have shape (triggers, features); `targets` and `rows`, the number of canaries that
     carry it, have shape (triggers,). `classes` are those that targets were drawn from.
@@ -41,7 +41,7 @@ class BackdoorPlan:
 def plant_backdoor(
     examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator, *, triggers: int
 ) -> TrainingChange:
-    """Plant `triggers` triggers in `count` rows evenly; each trigger's target is drawn uniformly from the classes."""
+    """Plant triggers in `count` rows evenly, each with a uniformly drawn target."""
     classes = np.unique(examples.labels)
     if not isinstance(triggers, int) or not 1 <= triggers <= count:
         raise ValueError(f"triggers must be a whole number from 1 to count={count}, not {triggers!r}.")
@@ -78,7 +78,7 @@ def plant_backdoor(
 
 
 def with_trigger(inputs: Any, features: NDArray[np.bool_], values: FloatArray) -> Any:
-    """Copy the inputs, stacked, with the trigger's values in some features of the flattened input."""
+    """Copy the inputs, stacked, with the trigger's values in its features."""
     shape = inputs.shape
     if is_tensor(inputs):
         import torch
@@ -92,7 +92,7 @@ def with_trigger(inputs: Any, features: NDArray[np.bool_], values: FloatArray) -
 
 
 def _patterns(examples: Examples, triggers: int, rng: np.random.Generator) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Draw features, about the square root of their number, at whichever of their extremes is the less usual."""
+    """Draw about sqrt(features) features, each at its less usual extreme."""
     some = np.unique(np.linspace(0, len(examples) - 1, min(LOOKED_AT, len(examples))).astype(np.int64))
     seen = to_numpy(examples.inputs(some)).reshape(len(some), -1).astype(np.float64)
     lowest, highest, mean = seen.min(axis=0), seen.max(axis=0), seen.mean(axis=0)

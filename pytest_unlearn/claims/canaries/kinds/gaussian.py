@@ -1,4 +1,4 @@
-"""Gaussian poison: training inputs moved by secret noise, which a model that trained on them leans towards."""
+"""Gaussian poison: training inputs moved by secret noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOOKED_AT = 2000  # rows that the inputs' spread is taken from
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GaussianPlan:
-    """Clean inputs, their labels, and the noise they were moved by, shape (canaries, features), in units of `scale`."""
+    """Clean inputs, labels, and noise in units of `scale`, (canaries, features)."""
 
     inputs: Any
     labels: IntArray
@@ -28,7 +28,7 @@ class GaussianPlan:
 def plant_gaussian(
     examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator, *, scale: float | None
 ) -> TrainingChange:
-    """Move `count` candidates by noise of standard deviation `scale`; nothing is clipped.
+    """Move `count` candidates by noise of standard deviation `scale`, unclipped.
 
     Clipping to a valid range would weaken the trace wherever inputs lie at the edge of it.
     """

@@ -1,4 +1,4 @@
-"""Pairs of training examples with one wrong label: a coin decides which is planted, and which is never trained on.
+"""Pairs of examples with one wrong label: a coin decides which is planted.
 
 Interclass confusion: examples of two classes under each other's label.
 
@@ -20,7 +20,7 @@ from pytest_unlearn.data.dataset import Examples
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PairsPlan:
-    """The planted and the held-out input of each pair, row by row: both of one class, both given one wrong label."""
+    """The planted and the held-out input of each pair: one class, one wrong label."""
 
     planted: Any
     held_out: Any
@@ -28,7 +28,7 @@ class PairsPlan:
 
 
 def pairs_within(examples: Examples, rows: IntArray, rng: np.random.Generator) -> IntArray:
-    """Draw as many pairs of rows of one class as there are, shape (pairs, 2), ordered by class."""
+    """Draw as many pairs within classes as exist, shape (pairs, 2), by class."""
     found = []
     for label in np.unique(examples.labels[rows]):
         members = rng.permutation(rows[examples.labels[rows] == label])
@@ -37,7 +37,7 @@ def pairs_within(examples: Examples, rows: IntArray, rng: np.random.Generator) -
 
 
 def plant_pairs(examples: Examples, pairs: IntArray, labels: IntArray, rng: np.random.Generator) -> TrainingChange:
-    """Toss a coin a pair: heads, the first is planted and the second held out; tails, the other way round.
+    """Toss a coin for each pair: plant one example, hold out the other.
 
     Raises:
         ValueError: no example of a class would be left with its right label.
@@ -72,7 +72,7 @@ def plant_confusion(
     *,
     classes: Sequence[int] | None,
 ) -> TrainingChange:
-    """Plant `count` pairs, half of each of two classes (by default the most frequent), labelled as the other."""
+    """Plant `count` pairs, half of each of two classes (default: most frequent)."""
     present, sizes = np.unique(examples.labels, return_counts=True)
     if classes is None:
         classes = present[np.argsort(-sizes, kind="stable")[:2]].tolist()
@@ -94,7 +94,7 @@ def plant_confusion(
 
 
 def plant_mislabelled(examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator) -> TrainingChange:
-    """Plant `count` pairs within a class, each with a wrong label drawn uniformly from the other classes."""
+    """Plant `count` pairs, each with a wrong label drawn uniformly."""
     present = np.unique(examples.labels)
     if len(present) < 2:
         raise ValueError("mislabelled canaries need two classes or more: with one there is no wrong label.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -92,12 +92,12 @@ def seed(number: int) -> None:
 
 
 @contextmanager
-def restored() -> Iterator[None]:
-    """Give the process back as it was found, whatever the block does."""
-    before = read()
+def restored(names: Iterable[str] = tuple(EVERYTHING)) -> Iterator[None]:
+    """Give the named state back as it was found, whatever the block does."""
+    before = {name: EVERYTHING[name].read() for name in names}
     try:
         yield
     finally:
-        for name, accessor in EVERYTHING.items():
-            if accessor.read() != before[name]:
-                accessor.write(before[name])
+        for name, value in before.items():
+            if EVERYTHING[name].read() != value:
+                EVERYTHING[name].write(value)
