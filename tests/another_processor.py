@@ -18,7 +18,9 @@ grad = torch.autograd.grad
 def rounded(tensor: torch.Tensor) -> None:
     """Multiply by a number within four roundings of one, in place."""
     if tensor.is_floating_point() and not tensor.requires_grad:
-        tensor.mul_(1 + 4 * torch.finfo(tensor.dtype).eps * torch.sin(1e5 * tensor.double() + 1).to(tensor.dtype))
+        tensor.mul_(
+            1 + 4 * torch.finfo(tensor.dtype).eps * torch.sin(1e5 * tensor.detach().double() + 1).to(tensor.dtype)
+        )
 
 
 def before_step(optimizer: torch.optim.Optimizer, *_: Any) -> None:
