@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_unlearn.core.claim_table import SEVERITY, TABLE, View
+from pytest_unlearn.core.claim_table import SEVERITY, TABLE, TableView
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.ledger import reconcile
 
@@ -15,7 +15,7 @@ THREAT_MODEL = (
     "succeed, and a provider who controls the model can defeat any test of the model alone (Thudi et al. 2022; Zhang "
     "et al. 2024). The digests, seeds and settings in report.json let the run be reproduced."
 )
-HEADLINES: Mapping[tuple[str, str], str] = View(
+HEADLINES: Mapping[tuple[str, str], str] = TableView(
     lambda: {(name, verdict): text for name, spec in TABLE.items() for verdict, text in spec.headlines.items()}
 )
 """What a verdict means for its claim."""
