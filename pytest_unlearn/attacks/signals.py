@@ -11,7 +11,7 @@ import numpy as np
 from pytest_unlearn.core.evidence import FloatArray, Outputs
 
 
-def _remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], FloatArray]:
+def remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], FloatArray]:
     """Compute the signal once for the same outputs: a dozen attacks ask for it."""
     computed: WeakKeyDictionary[Outputs, FloatArray] = WeakKeyDictionary()
 
@@ -27,7 +27,7 @@ def _remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], 
     return remembering
 
 
-@_remembered
+@remembered
 def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
     """Compute z_y - logsumexp of the other logits: confidence in the true label.
 
@@ -38,7 +38,7 @@ def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
     return np.asarray(own - np.logaddexp.reduce(rest, axis=1))
 
 
-@_remembered
+@remembered
 def hinge_margin(outputs: Outputs) -> FloatArray:
     """Compute z_y - max of the other logits.
 
@@ -49,7 +49,7 @@ def hinge_margin(outputs: Outputs) -> FloatArray:
     return np.asarray(own - rest.max(axis=1))
 
 
-@_remembered
+@remembered
 def negative_entropy(outputs: Outputs) -> FloatArray:
     """Compute sum of p log p: certainty, whatever the label.
 
@@ -61,7 +61,7 @@ def negative_entropy(outputs: Outputs) -> FloatArray:
     return np.asarray((np.exp(log_p) * log_p).sum(axis=1))
 
 
-@_remembered
+@remembered
 def negative_modified_entropy(outputs: Outputs) -> FloatArray:
     """Compute (1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i).
 
@@ -76,7 +76,7 @@ def negative_modified_entropy(outputs: Outputs) -> FloatArray:
     return np.asarray(terms.sum(axis=1))
 
 
-@_remembered
+@remembered
 def log_probability(outputs: Outputs) -> FloatArray:
     """Compute log p_y, the loss with its sign turned (Yeom et al. 2018)."""
     return np.asarray(_log_probabilities(outputs)[np.arange(len(outputs.labels)), outputs.labels])
@@ -87,7 +87,7 @@ def probabilities(outputs: Outputs) -> FloatArray:
     return np.asarray(np.exp(_log_probabilities(outputs)))
 
 
-@_remembered
+@remembered
 def correctness(outputs: Outputs) -> FloatArray:
     """Return 1 where the largest logit is the true label's, else 0 (Yeom et al. 2018)."""
     return np.asarray(outputs.logits.argmax(axis=1) == outputs.labels, dtype=np.float64)
@@ -101,7 +101,7 @@ def _own_and_rest(outputs: Outputs) -> tuple[FloatArray, FloatArray]:
     return own, rest
 
 
-@_remembered
+@remembered
 def _log_probabilities(outputs: Outputs) -> FloatArray:
     logits = outputs.logits - outputs.logits.max(axis=1, keepdims=True)  # keeps log of the sum exact at huge logits
     return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))

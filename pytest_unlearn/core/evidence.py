@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_unlearn.core.claim_table import SEVERITY
 from pytest_unlearn.core.figures import Figure
 
 FloatArray = NDArray[np.float64]
@@ -29,7 +30,7 @@ class Verdict(str, enum.Enum):
     @property
     def severity(self) -> int:
         """Rank the verdict: PASS 0, INCONCLUSIVE 1, FAIL 2, INVALID 3."""
-        return ("PASS", "INCONCLUSIVE", "FAIL", "INVALID").index(self.value)
+        return SEVERITY[self.value]
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict has four values; compare it, as in `verdict is Verdict.PASS`")

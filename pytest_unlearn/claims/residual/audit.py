@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_unlearn.attacks.attack import auc_of_scores
 from pytest_unlearn.attacks.registry import Attack
-from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence
+from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence, remembered
 from pytest_unlearn.attacks.thresholds import reference_residual, residual_deviation
 from pytest_unlearn.claims.common.attack_audit import (
     AttackAudit,
@@ -151,7 +151,9 @@ def _changed(task: UnlearningTask, model: Any, changes: Mapping[str, Change]) ->
 
 
 def _attacks(query: Query) -> tuple[Attack, Attack, Attack]:
-    confidence, margin = (partial(_mean_of, query.name, signal) for signal in (logit_scaled_confidence, hinge_margin))
+    confidence, margin = (
+        remembered(partial(_mean_of, query.name, signal)) for signal in (logit_scaled_confidence, hinge_margin)
+    )
     declare = partial(
         Attack,
         measure=auc_of_scores,
