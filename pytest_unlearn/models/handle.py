@@ -46,6 +46,7 @@ class ModelHandle:
         self._outputs: dict[Any, Outputs] = {}
         self._answers: dict[Any, FloatArray] = {}
         self._features: dict[Any, FloatArray] = {}
+        self.scratch: dict[Any, Any] = {}
 
     @cached_property
     def identity(self) -> Identity:
@@ -116,6 +117,7 @@ class ModelHandles:
     def __init__(self, classes: IntArray, device: str | None = None) -> None:
         self.classes, self.device = classes, device
         self.kept: dict[int, ModelHandle] = {}
+        self.scratch: dict[Any, Any] = {}  # what all models are asked about; emptied when an audit ends
         self._release: AuditHandles | None = None
         self._seconds: dict[int, tuple[Any, float]] = {}
 
@@ -132,7 +134,9 @@ class ModelHandles:
 
     def make(self, model: Any, name: str = "the audited model") -> ModelHandle:
         """Make a handle."""
-        return ModelHandle(model, classes=self.classes, device=self.device, name=name)
+        handle = ModelHandle(model, classes=self.classes, device=self.device, name=name)
+        handle.scratch = self.scratch
+        return handle
 
     def for_audit(self) -> AuditHandles:
         """Return handles for one audit, or those of the release that it belongs to."""
@@ -196,5 +200,6 @@ class AuditHandles:
         Raises:
             ValueError: when one was changed in place.
         """
+        self._models.scratch.clear()
         for handle in (*self._models.kept.values(), *self._audited.values()):
             handle.check_unchanged()

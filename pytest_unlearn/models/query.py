@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
-from pytest_unlearn.data.view import View
+from pytest_unlearn.data.view import KEEP_BYTES, View
 from pytest_unlearn.models.predict import Output
 
 if TYPE_CHECKING:
@@ -43,6 +43,16 @@ class Answer:
     def features(self, view: View, layers: Sequence[str]) -> list[FloatArray]:
         """Return each layer's features on a view, computed once for all queries."""
         return self.handle.features(view, layers)
+
+    def share(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make` gives, an array, made once for all models of an audit."""
+        scratch = self.handle.scratch
+        if key in scratch:
+            return scratch[key]
+        made = make()
+        if made.nbytes + sum(array.nbytes for array in scratch.values()) <= KEEP_BYTES:
+            scratch[key] = made
+        return made
 
 
 class Rows(View):

@@ -10,13 +10,13 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray
-from pytest_unlearn.data.view import View
+from pytest_unlearn.data.view import KEEP_BYTES, View
 from pytest_unlearn.models.adapters import is_module, ready
 from pytest_unlearn.models.fine_tune import faithful_copy, fine_tune
 from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.layers import OtherArchitectureError
-from pytest_unlearn.models.predict import Output
-from pytest_unlearn.models.query import Answer
+from pytest_unlearn.models.predict import Output, pick
+from pytest_unlearn.models.query import Answer, Rows
 from pytest_unlearn.training.seeding import isolated
 
 Change = Callable[
@@ -123,7 +123,11 @@ class HeadReset:
         head = _last_layer(model, retain)
         with isolated(seed):
             head.reset_parameters()
-        fine_tune(model, retain, epochs=self.epochs, seed=seed, only=head, output=self.output)
+        lessons = _inputs_of(head, model, retain, self.output)
+        if lessons is None:
+            fine_tune(model, retain, epochs=self.epochs, seed=seed, only=head, output=self.output)
+        else:
+            fine_tune(head, lessons, epochs=self.epochs, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,35 @@ def _last_layer(model: Any, view: View) -> Any:
         for hook in hooks:
             hook.remove()
     return ran[-1] if ran else layers[-1]
+
+
+def _inputs_of(head: Any, model: Any, view: View, output: Output) -> View | None:
+    """Return what enters the head; None unless the head's answers are the model's.
+
+    The layers before it are frozen, so that one pass serves every epoch.
+    """
+    import torch
+
+    passed: list[tuple[Any, Any]] = []
+    hook = head.register_forward_hook(lambda _, given, made: passed.append((given, made)))
+    kept: list[Any] = []
+    try:
+        with ready(model, None) as ask:
+            for start, batch in enumerate(view.batches(256)):
+                passed.clear()
+                answer = pick(ask(batch), output)
+                (given, made), *more = passed or [((), None)]
+                alone = (
+                    not more and len(given) == 1 and isinstance(made, torch.Tensor) and isinstance(answer, torch.Tensor)
+                )
+                if not alone or len(given[0]) != len(batch) or not torch.equal(made, answer):
+                    return None
+                if start == 0 and given[0].nbytes * len(view) > len(batch) * KEEP_BYTES:
+                    return None
+                kept.append(given[0])
+    finally:
+        hook.remove()
+    return Rows("what enters the head", torch.cat(kept), view.labels)
 
 
 def _is_layer(module: Any) -> bool:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.view import View
+from pytest_unlearn.models.query import Answer
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,22 @@ class Augmentations:
         """Whether inputs are moved by fractions, which integers (tokens, bytes) cannot be."""
         return isinstance(self.augment, Noise)
 
-    def __call__(self, _: Any, view: View, answer: Callable[[Any, IntArray], Outputs]) -> FloatArray:
+    def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
         """Ask the model, through `answer`, about augmented copies of the view."""
-        inputs = view.inputs(np.arange(len(view)))
-        rounds: list[FloatArray] = []
-        first: Any = None
-        for number in range(self.queries):
-            moved = self.augment(inputs, np.random.default_rng([self.seed, number]))
-            if number and np.array_equal(to_numpy(moved), first):  # one that draws nothing, such as a mirror image
-                rounds.append(rounds[0])
-                continue
-            first = to_numpy(moved) if number == 0 else first
-            rounds.append(answer(moved, view.labels).logits)
+        first = self._moved(view, 0, answer)
+        rounds: list[FloatArray] = [answer(first, view.labels).logits]
+        for number in range(1, self.queries):
+            moved = self._moved(view, number, answer)
+            drawn = not np.array_equal(
+                to_numpy(moved), to_numpy(first)
+            )  # a mirror image draws nothing, and is asked about once
+            rounds.append(answer(moved, view.labels).logits if drawn else rounds[0])
         return np.stack(rounds, axis=1)
+
+    def _moved(self, view: View, number: int, answer: Answer) -> Any:
+        """Augment the view, once for all models."""
+
+        def move() -> Any:
+            return self.augment(view.inputs(np.arange(len(view))), np.random.default_rng([self.seed, number]))
+
+        return answer.share((self.augment, self.seed, number, view.key), move)

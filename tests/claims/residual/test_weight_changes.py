@@ -7,7 +7,9 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from pytest_unlearn.claims.residual import weight_changes
 from pytest_unlearn.claims.residual.weight_changes import BenignEpochs, HeadReset, Pruned, RoundedWeights, Weakened
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.models.fine_tune import cross_entropy
@@ -158,3 +160,38 @@ def test_training_further_knows_which_entry_of_the_output_holds_the_logits(chang
     assert answers(query, model, TASK.forget, output=0).shape == (len(TASK.forget), 3)
     with pytest.raises(ValueError, match="say which entry holds the logits with output="):
         BenignEpochs()(deepcopy(model), TASK.retain, seed=0)
+
+
+class Scaled(nn.Module):
+    """A network whose answers are not those of its last layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = mlp()
+
+    def forward(self, x):
+        return 2.0 * self.net(x)
+
+
+@pytest.mark.parametrize("output", [None, 0])
+def test_a_head_that_answers_is_trained_on_what_enters_it_as_in_the_whole_network(output, monkeypatch):
+    build, last = (mlp, "2.weight") if output is None else (TwoAnswers, "net.2.weight")
+    models = [seeded(build) for _ in range(2)]
+    change = HeadReset(epochs=2, output=output)
+    head = dict(models[0].named_modules())[last.removesuffix(".weight")]
+    assert weight_changes._inputs_of(head, models[0], TASK.retain, output) is not None
+    change(models[0], TASK.retain, seed=0)
+    monkeypatch.setattr(weight_changes, "_inputs_of", lambda *_: None)
+    change(models[1], TASK.retain, seed=0)
+    for ours, theirs in zip(*(model.state_dict().values() for model in models), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert not torch.equal(models[0].state_dict()[last], seeded(build).state_dict()[last])
+
+
+def test_a_head_whose_answers_are_changed_later_is_trained_in_the_network():
+    assert weight_changes._inputs_of(seeded(mlp)[2], seeded(mlp), TASK.retain, None) is None  # of another network
+    model = seeded(Scaled)
+    assert weight_changes._inputs_of(model.net[2], model, TASK.retain, None) is None
+    before = model.net[2].weight.detach().clone()
+    HeadReset(epochs=1)(model, TASK.retain, seed=0)
+    assert not torch.equal(model.net[2].weight, before)

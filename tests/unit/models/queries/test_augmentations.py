@@ -7,6 +7,8 @@ import numpy as np
 from pytest_unlearn import Split, UnlearningTask
 from pytest_unlearn.core.evidence import Outputs
 from pytest_unlearn.models.queries import Augmentations, Noise, inputs
+from pytest_unlearn.models.query import Query
+from tests.worlds.networks import mlp, noise_task, seeded
 
 RNG = np.random.default_rng(0)
 TRAIN = (RNG.normal(size=(40, 2, 3)).astype(np.float32), np.arange(40) % 2)
@@ -14,9 +16,46 @@ TEST = (RNG.normal(size=(40, 2, 3)).astype(np.float32), np.arange(40) % 2)
 VIEW = UnlearningTask(Split(TRAIN, forget=np.arange(20), test=TEST), references=0).forget
 
 
-def answer(rows, labels):
-    flat = np.asarray(rows).reshape(len(rows), -1).astype(float)
-    return Outputs(logits=flat[:, :2], labels=np.asarray(labels))
+class First:
+    """Answers with the first two numbers of an input, and counts how often it was asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self, rows, labels):
+        self.asked += 1
+        flat = np.asarray(rows).reshape(len(rows), -1).astype(float)
+        return Outputs(logits=flat[:, :2], labels=np.asarray(labels))
+
+    def share(self, key, make):
+        return make()
+
+
+answer = First()
+
+
+def test_what_draws_nothing_is_asked_about_once():
+    mirror, noise = First(), First()
+    found = Augmentations(lambda rows, rng: rows[:, ::-1].copy(), queries=5)(None, VIEW, mirror)
+    assert (found == found[:, :1]).all()
+    Augmentations(queries=5)(None, VIEW, noise)
+    assert (mirror.asked, noise.asked) == (1, 5)
+
+
+def test_inputs_are_augmented_once_for_all_models_of_an_audit_and_again_in_the_next():
+    draws, task = [], noise_task()
+
+    def augment(rows, rng):
+        draws.append(len(rows))
+        return rows + rng.normal(size=rows.shape).astype(rows.dtype)
+
+    query = Query(name="augmented", ask=Augmentations(augment, queries=3))
+    for audits in (1, 2):
+        audit = task.models.for_audit()
+        found = [audit.of(seeded(mlp, seed)).ask(query, task.forget) for seed in range(4)]
+        assert not np.array_equal(found[0], found[1])
+        audit.end()
+        assert len(draws) == 3 * audits
 
 
 def test_there_is_a_row_of_answers_for_each_query():
