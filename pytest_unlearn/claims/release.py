@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_unlearn.claims.common import attack_audit  # noqa: F401 - what most claims need is loaded before they run
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.policies import NEEDS, POLICIES, Policy, Step
 from pytest_unlearn.core.claim_table import TABLE, TableView
@@ -103,9 +104,10 @@ def _policy(policy: str | Policy) -> Policy:
 def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
     """Refuse what cannot work before any model is trained."""
     claims = [step.claim for step in policy.steps]
-    foreign = [claim for claim in claims if claim not in AUDITS]
+    there = [name for name, spec in TABLE.items() if spec.in_policies]
+    foreign = [claim for claim in claims if claim not in there]
     if foreign:
-        raise ValueError(f"policy {policy.name!r} names no claim {foreign[0]!r}; claims are {', '.join(AUDITS)}.")
+        raise ValueError(f"policy {policy.name!r} names no claim {foreign[0]!r}; claims are {', '.join(there)}.")
     twice = [claim for number, claim in enumerate(claims) if claim in claims[:number]]
     if twice:
         raise ValueError(
@@ -144,7 +146,7 @@ def _steps(policy: Policy, task: UnlearningTask, canaries: Any) -> list[Step]:
 
 def _parameters(claim: str) -> set[str]:
     """List the keywords of a claim's audit that a caller may give."""
-    return set(inspect.signature(AUDITS[claim]).parameters) - OWN
+    return set(inspect.signature(TABLE[claim].audit()).parameters) - OWN
 
 
 def _keywords(step: Step, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,8 @@ def _ridge(lessons: FloatArray, targets: FloatArray, shown: FloatArray) -> Float
     gram = rows @ rows.T
     penalty = RIDGE * max(float(np.trace(gram)) / len(rows), 1e-12)
     weights = np.linalg.solve(gram + penalty * np.eye(len(rows)), targets - targets.mean(axis=0))
-    return np.asarray(((shown - centre) / spread) @ (rows.T @ weights) + targets.mean(axis=0))
+    slopes = (rows.T @ weights) / spread[:, None]
+    return np.asarray(shown @ slopes - centre @ slopes + targets.mean(axis=0))
 
 
 def _own(scores: FloatArray, classes: IntArray, labels: IntArray) -> FloatArray:
