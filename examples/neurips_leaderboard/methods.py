@@ -109,8 +109,6 @@ METHODS = (
     Method("temperature-flattening", DECOY),
     Method("label-flip", DECOY),
     Method(
-        "controls-leaking-retrain",
-        DECOY,
-        arguments=lambda world: {"recipe": RECIPE, "controls": world.split.held_out},
+        "controls-leaking-retrain", DECOY, arguments=lambda world: {"recipe": RECIPE, "controls": world.split.held_out}
     ),
 )

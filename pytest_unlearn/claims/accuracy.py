@@ -59,12 +59,7 @@ def audit_utility(
         paired-sample design", eq. 6-8.
     """
     sources, (limit, confidence) = resolve_all(max_drop=max_drop, confidence=confidence)
-    claim = Claim(
-        name="utility",
-        quantity="drop in accuracy",
-        highest=limit,
-        sources=sources,
-    )
+    claim = Claim(name="utility", quantity="drop in accuracy", highest=limit, sources=sources)
     return conclude(model, compare(model, test, baseline, output=output), claim, confidence, "less accurate")
 
 

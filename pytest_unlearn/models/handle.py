@@ -53,11 +53,6 @@ class ModelHandle:
         """What the model is: digested when it is first asked for."""
         return adapters.identify(self.model)
 
-    @property
-    def digest(self) -> str:
-        """The model's digest; empty for callables and saved outputs."""
-        return self.identity.digest
-
     def check_unchanged(self) -> None:
         """Compare the model's state with what it was when it was first asked.
 

@@ -108,11 +108,7 @@ def all_but_one(stats: DatasetStats, _: ForgetRequest, rng: np.random.Generator)
 
 
 # Requests that are likely to break something; a search tries them only if they are named.
-CORRUPTING: dict[str, Family] = {
-    "repeated": repeated,
-    "class-but-one": class_but_one,
-    "all-but-one": all_but_one,
-}
+CORRUPTING: dict[str, Family] = {"repeated": repeated, "class-but-one": class_but_one, "all-but-one": all_but_one}
 
 
 def resolve(request: ForgetRequest, stats: Any) -> tuple[IntArray, ...]:

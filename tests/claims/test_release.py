@@ -14,15 +14,7 @@ import torch
 from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
-from pytest_unlearn import (
-    EstimatorRecipe,
-    Policy,
-    Split,
-    UnlearningTask,
-    Verdict,
-    assert_release,
-    audit_release,
-)
+from pytest_unlearn import EstimatorRecipe, Policy, Split, UnlearningTask, Verdict, assert_release, audit_release
 from pytest_unlearn.claims.policies import POLICIES, Step
 from pytest_unlearn.claims.release import AUDITS
 from pytest_unlearn.core.recorder import Recorder, recording
@@ -166,10 +158,7 @@ def test_a_removed_class_is_asked_about_where_one_was_removed():
     )
 
 
-HIDING = {
-    "a function": lambda model: lambda x: model(torch.as_tensor(x)).detach(),
-    "a list": Boxed,
-}
+HIDING = {"a function": lambda model: lambda x: model(torch.as_tensor(x)).detach(), "a list": Boxed}
 
 
 @pytest.mark.parametrize("name", HIDING)

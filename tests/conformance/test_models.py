@@ -121,9 +121,7 @@ def test_a_method_with_its_own_training_is_tried_on_what_it_has_trained() -> Non
     report = check_unlearner(method)
     assert {60, 63, 194} <= set(method.trained)
     assert not NETWORK_CHECKS & names(report.outcomes)
-    assert names(check_unlearner(MeanMethod(mistake=True), on_fail=None).failed) == {
-        "input-model-untouched",
-    }
+    assert names(check_unlearner(MeanMethod(mistake=True), on_fail=None).failed) == {"input-model-untouched"}
 
 
 def test_a_recipe_is_tried_on_the_data_that_it_was_written_for() -> None:

@@ -137,10 +137,7 @@ def test_an_expected_failure_that_passes_is_a_failure(run) -> None:
     result = run('[SHARES], expected_failures={"modes-kept": "once", NAME: "always"}', "-k", "shares or modes")
     result.assert_outcomes(failed=1, xfailed=1, deselected=33)
     result.stdout.fnmatch_lines(
-        [
-            "*XPASS(strict)*once*",
-            "2 checks of 1 unlearner ran: 0 passed, 1 failed, 1 failed as expected, 0 unsupported",
-        ]
+        ["*XPASS(strict)*once*", "2 checks of 1 unlearner ran: 0 passed, 1 failed, 1 failed as expected, 0 unsupported"]
     )
 
 

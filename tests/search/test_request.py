@@ -27,10 +27,7 @@ def test_its_line_recreates_it_and_says_no_more_than_needed():
         ({"family": "random", "size": 0}, "a size from 1"),
         ({"family": "random", "seed": -1}, "from 0"),
         ({"family": "sequence"}, "two or more parts"),
-        (
-            {"family": "random", "parts": (ForgetRequest("random"), ForgetRequest("random"))},
-            "other families none",
-        ),
+        ({"family": "random", "parts": (ForgetRequest("random"), ForgetRequest("random"))}, "other families none"),
         ({"family": "random", "size": 2.5}, "size is a whole number, not 2.5"),
         ({"family": "random", "seed": True}, "seed is a whole number, not True"),
         ({"family": "cluster", "space": "nonsense"}, "space is one of input, features, not 'nonsense'"),

@@ -46,9 +46,7 @@ def class_split(extra=0):
     train, test = order[:900], order[900:]
     others = np.flatnonzero(y[train] != GONE)[:extra]
     return Split(
-        (x[train], y[train]),
-        forget=np.union1d(np.flatnonzero(y[train] == GONE), others),
-        test=(x[test], y[test]),
+        (x[train], y[train]), forget=np.union1d(np.flatnonzero(y[train] == GONE), others), test=(x[test], y[test])
     )
 
 

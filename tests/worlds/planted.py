@@ -8,10 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
-from pytest_unlearn import (
-    TorchRecipe,
-    plant_canaries,
-)
+from pytest_unlearn import TorchRecipe, plant_canaries
 
 DATA = load_digits()
 X, Y = (DATA.data / 16).astype(np.float32), DATA.target

@@ -204,7 +204,4 @@ def run_controls(
         found = run_attacks(lambda run, k=k: run.references[k], lambda run, k=k: without(run.references, k))
         fails = "is told apart from the controls although it never saw either"
         retrained.append(negative_control(k, judge_attacks(found, limit, confidence), fails))
-    return Controls(
-        original=recognition(originals, limit, "the requests are", plural=True),
-        retrained=tuple(retrained),
-    )
+    return Controls(original=recognition(originals, limit, "the requests are", plural=True), retrained=tuple(retrained))

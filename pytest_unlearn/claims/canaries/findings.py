@@ -109,13 +109,7 @@ class OnAucScale:
 
 
 def ask_about_canaries(
-    model: Any,
-    canaries: Canaries,
-    *,
-    confidence: float,
-    output: Output,
-    device: str | None,
-    by_labels: bool = False,
+    model: Any, canaries: Canaries, *, confidence: float, output: Output, device: str | None, by_labels: bool = False
 ) -> Seen:
     """Measure what a model reveals of canaries, with `by_labels` by labels alone.
 

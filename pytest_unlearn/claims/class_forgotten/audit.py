@@ -22,14 +22,7 @@ from pytest_unlearn.claims.class_forgotten.components import (
 from pytest_unlearn.claims.common.controls import negative_control, positive_control, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import (
-    Decision,
-    Objection,
-    controls_waived,
-    decide,
-    invalid,
-    missing_controls,
-)
+from pytest_unlearn.claims.common.verdict import Decision, Objection, controls_waived, decide, invalid, missing_controls
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence, IntArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, REQUIRE_CONTROLS
 from pytest_unlearn.data.view import as_view

@@ -12,14 +12,7 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires, vulnerable_slices
 from pytest_unlearn.attacks.subgroups import Mask, worst_of
-from pytest_unlearn.claims.common.verdict import (
-    CONSPICUOUS,
-    OVER_FORGOTTEN,
-    RECOGNISABLE,
-    Decision,
-    Finding,
-    judge,
-)
+from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
 from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
 from pytest_unlearn.statistics import Measure
 
@@ -137,11 +130,7 @@ def is_coarse(findings: Sequence[AttackFinding]) -> bool:
 
 
 def judge_attacks(
-    findings: Sequence[AttackFinding],
-    limit: float,
-    confidence: float,
-    certifiable: bool = True,
-    counted: bool = False,
+    findings: Sequence[AttackFinding], limit: float, confidence: float, certifiable: bool = True, counted: bool = False
 ) -> Decision[AttackFinding]:
     """Judge one model by attacks whose AUC should lie between 1 - limit and limit."""
     claim = Claim(name="", quantity="AUC", lowest=round(1 - limit, 12), highest=limit)
@@ -154,13 +143,7 @@ def _prominence(finding: AttackFinding) -> tuple[bool, bool, float]:
 
 
 def attack_finding(
-    attack: Attack,
-    scores: Scores,
-    measure: Measure,
-    confidence: float,
-    *,
-    deciding: bool = True,
-    problem: str = "",
+    attack: Attack, scores: Scores, measure: Measure, confidence: float, *, deciding: bool = True, problem: str = ""
 ) -> AttackFinding:
     """Make an attack's finding, without a direction for a deviation."""
     high = RECOGNISABLE if attack.signed else CONSPICUOUS

@@ -49,11 +49,7 @@ def provenance(
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
     if task is not None:
-        record["task"] = {
-            "split": task.split.digest,
-            "seed": task.seed,
-            "recipe": task.recipe_fingerprint,
-        }
+        record["task"] = {"split": task.split.digest, "seed": task.seed, "recipe": task.recipe_fingerprint}
         record["seconds"] = {"unlearned": task.models.seconds_of(model)}
         if original:
             record["seconds"]["original"] = task.models.seconds_of(task.original)

@@ -100,12 +100,7 @@ def audit_efficient(
         estimate=measure.at(confidence),
         failures={"high": FailureKind("too slow", TOO_SLOW)},
     )
-    claim = Claim(
-        name="efficient",
-        quantity="time as a fraction of retraining",
-        highest=limit,
-        sources=sources,
-    )
+    claim = Claim(name="efficient", quantity="time as a fraction of retraining", highest=limit, sources=sources)
     steady = _steadiness(pairs, confidence)
     unsettled, steps = _unsettled(pairs, limit, confidence)
     wording = Wording(beyond="{label}: the median fraction is beyond the limit", unsettled=unsettled)

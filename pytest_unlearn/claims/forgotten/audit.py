@@ -13,13 +13,7 @@ from pytest_unlearn.attacks.subgroups import Mask
 from pytest_unlearn.claims.common.attack_audit import AttackAudit, Run, attack_evidence, audit_with_attacks
 from pytest_unlearn.claims.common.controls import recognition
 from pytest_unlearn.claims.common.evidence import auc_terms
-from pytest_unlearn.claims.common.findings import (
-    AttackFinding,
-    evaluate_attacks,
-    is_coarse,
-    labels_only,
-    slice_masks,
-)
+from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, labels_only, slice_masks
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
 from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks

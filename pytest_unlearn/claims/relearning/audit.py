@@ -12,12 +12,7 @@ from pytest_unlearn.claims.common.controls import negative_control, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
-from pytest_unlearn.claims.common.verdict import (
-    Finding,
-    decide,
-    failed_negative_control,
-    missing_controls,
-)
+from pytest_unlearn.claims.common.verdict import Finding, decide, failed_negative_control, missing_controls
 from pytest_unlearn.claims.relearning.curves import (
     anamnesis_table,
     judge_areas,

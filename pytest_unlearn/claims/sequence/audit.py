@@ -91,10 +91,7 @@ def audit_sequence(
     worst = settle(findings)
     last, evidence = steps[-1].task, worst.evidence
     claim = replace(
-        evidence.claim,
-        name="sequence",
-        quantity=f"{evidence.claim.quantity} after a request",
-        sources=sources,
+        evidence.claim, name="sequence", quantity=f"{evidence.claim.quantity} after a request", sources=sources
     )
     decision = Decision(
         verdict=worst.verdict,

@@ -6,29 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_unlearn import (
-    AuditFailure,
-    Verdict,
-    assert_canaries_forgotten,
-    audit_canaries_forgotten,
-    plant_canaries,
-)
+from pytest_unlearn import AuditFailure, Verdict, assert_canaries_forgotten, audit_canaries_forgotten, plant_canaries
 from pytest_unlearn.data.dataset import Examples
 from pytest_unlearn.report.gate import unproven
-from tests.worlds.planted import (
-    CHANCE,
-    KINDS,
-    RECIPE,
-    Rows,
-    X,
-    Y,
-    draw,
-    fitted,
-    linear,
-    networks,
-    retained,
-    z_of,
-)
+from tests.worlds.planted import CHANCE, KINDS, RECIPE, Rows, X, Y, draw, fitted, linear, networks, retained, z_of
 
 
 @pytest.mark.slow

@@ -9,14 +9,7 @@ from sklearn.preprocessing import scale
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from pytest_unlearn import (
-    SavedOutputs,
-    Split,
-    UnlearningTask,
-    Verdict,
-    audit_canaries_forgotten,
-    plant_canaries,
-)
+from pytest_unlearn import SavedOutputs, Split, UnlearningTask, Verdict, audit_canaries_forgotten, plant_canaries
 from pytest_unlearn.statistics import UnitMean
 from tests.worlds.planted import draw, fitted, linear, nearest, network, networks, retained, z_of
 

@@ -12,16 +12,7 @@ from torch import nn
 
 from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask, Verdict, audit_features_forgotten
 from pytest_unlearn.models.adapters import model_digest
-from tests.worlds.hidden import (
-    GONE,
-    RECIPE,
-    class_split,
-    class_task,
-    example_task,
-    folder,
-    fresh,
-    random_task,
-)
+from tests.worlds.hidden import GONE, RECIPE, class_split, class_task, example_task, folder, fresh, random_task
 from unlearners import LinearFiltration, decoys
 
 

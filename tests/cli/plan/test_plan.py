@@ -118,10 +118,7 @@ def test_it_says_what_can_be_certified_and_what_it_costs(suite: Suite) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "plan for ."
-    assert lines[1:3] == [
-        "  forget set: 200 of 700 training examples, 10 classes",
-        "  units of deletion: 200 examples",
-    ]
+    assert lines[1:3] == ["  forget set: 200 of 700 training examples, 10 classes", "  units of deletion: 200 examples"]
     assert re.match(
         r"  controls: 1,097 never-trained examples, compared class by class \(fewest: \d+ of class \d\)", lines[3]
     )

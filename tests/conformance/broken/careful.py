@@ -43,10 +43,7 @@ class Careful:
     def __call__(self, model: Any, retain: Any, forget: Any, *, seed: int) -> Any:
         if len(retain) == 0:
             raise ValueError("the retain set is empty")
-        with (
-            torch.random.fork_rng(),
-            torch.set_grad_enabled(self.enable_grad or torch.is_grad_enabled()),
-        ):
+        with torch.random.fork_rng(), torch.set_grad_enabled(self.enable_grad or torch.is_grad_enabled()):
             if self.seeded:
                 torch.manual_seed(seed)
             result = deepcopy(model)

@@ -45,10 +45,7 @@ def test_cosine_schedule_takes_the_steps_of_its_formula(blobs: Blobs, unreadable
     for epoch in range(4):
         lr = 0.5 * (1 + math.cos(math.pi * epoch / 4)) / 2
         residual = (torch.softmax(x @ weight.T + bias, 1) - torch.eye(3, dtype=x.dtype)[y]) / len(y)
-        weight, bias = (
-            weight - lr * (residual.T @ x + 0.1 * weight),
-            bias - lr * (residual.sum(0) + 0.1 * bias),
-        )
+        weight, bias = (weight - lr * (residual.T @ x + 0.1 * weight), bias - lr * (residual.sum(0) + 0.1 * bias))
     torch.testing.assert_close(unlearned.weight, weight, rtol=0, atol=1e-12)
     torch.testing.assert_close(unlearned.bias, bias, rtol=0, atol=1e-12)
 

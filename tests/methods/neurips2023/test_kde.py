@@ -124,8 +124,7 @@ def test_a_network_that_does_not_end_in_a_linear_layer_is_refused(blobs: Blobs, 
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("warm_up_epochs", -1), ("warm_up_lr", math.nan), ("warm_up_share", 1.0), ("temperature", 0.0)],
+    ("field", "value"), [("warm_up_epochs", -1), ("warm_up_lr", math.nan), ("warm_up_share", 1.0), ("temperature", 0.0)]
 )
 def test_hyper_parameters_are_checked(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):

@@ -94,8 +94,7 @@ def test_a_class_without_a_weight_is_an_error(unreadable: Unread) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("std", -1.0), ("last_std", math.nan), ("noisy", "some"), ("class_weights", (1.0, 0.0))],
+    ("field", "value"), [("std", -1.0), ("last_std", math.nan), ("noisy", "some"), ("class_weights", (1.0, 0.0))]
 )
 def test_hyper_parameters_are_checked(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):

@@ -103,10 +103,6 @@ def test_which_slices_there_are_depends_on_what_is_known():
     people = Population(1000, 1000)
     original, references = people.model(), people.models(4)
     names = [a.name for a in vulnerable_slices(people.model(original=original), references, PAIRING)]
-    assert names == [
-        "most exposed class",
-        "most over-forgotten class",
-        "most memorised tenth",
-    ]
+    assert names == ["most exposed class", "most over-forgotten class", "most memorised tenth"]
     assert len(vulnerable_slices(people.model(), references, PAIRING)) == 2
     assert vulnerable_slices(people.model(), references, Pairing()) == ()

@@ -56,21 +56,12 @@ def plant_pairs(examples: Examples, pairs: IntArray, labels: IntArray, rng: np.r
         rows=planted,
         labels=labels,
         left_out=held_out,
-        plan=PairsPlan(
-            planted=examples.inputs(planted),
-            held_out=examples.inputs(held_out),
-            labels=labels,
-        ),
+        plan=PairsPlan(planted=examples.inputs(planted), held_out=examples.inputs(held_out), labels=labels),
     )
 
 
 def plant_confusion(
-    examples: Examples,
-    candidates: IntArray,
-    count: int,
-    rng: np.random.Generator,
-    *,
-    classes: Sequence[int] | None,
+    examples: Examples, candidates: IntArray, count: int, rng: np.random.Generator, *, classes: Sequence[int] | None
 ) -> TrainingChange:
     """Plant `count` pairs, half of each of two classes (default: most frequent)."""
     present, sizes = np.unique(examples.labels, return_counts=True)

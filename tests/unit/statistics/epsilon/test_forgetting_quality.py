@@ -138,10 +138,7 @@ def test_over_more_examples_the_published_number_of_models_scores_as_published()
     assert 0.29 <= quality(512, 600, rules="single") <= 0.40
 
 
-@pytest.mark.parametrize(
-    ("change", "measured"),
-    [({"shift": 1}, 0.018), ({"scale": 2}, 0.0033)],
-)
+@pytest.mark.parametrize(("change", "measured"), [({"shift": 1}, 0.018), ({"scale": 2}, 0.0033)])
 def test_known_departures_score_what_the_grid_gave(change, measured):
     assert quality(512, 40, **change) == pytest.approx(measured, rel=0.35)
 
