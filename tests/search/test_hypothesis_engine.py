@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import time
 import warnings
@@ -93,12 +92,10 @@ def test_the_same_seed_searches_alike_and_another_otherwise():
     assert searched[0] == searched[1] != searched[2]
 
 
-def test_a_seed_is_one_search_whatever_modules_are_loaded(tmp_path, monkeypatch):
+def test_a_seed_is_one_search_whatever_numbers_stand_in_the_modules_that_are_loaded(monkeypatch):
     before = search(budget=40, seed=1)[0]
-    numbers = ", ".join(map(str, range(0, 10**6, 97)))  # Hypothesis draws numbers that it reads in sources
-    (tmp_path / "full_of_numbers.py").write_text(f"NUMBERS = ({numbers})\nSIZES = {list(range(10, 180, 3))}\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    importlib.import_module("full_of_numbers")
+    numbers = type(providers.GLOBAL_CONSTANTS)(integers=set(range(3, 180)))
+    monkeypatch.setattr(providers, "_get_local_constants", lambda: numbers)
     monkeypatch.setattr(providers, "CONSTANTS_CACHE", type(providers.CONSTANTS_CACHE)(1024))
     assert search(budget=40, seed=1)[0] == before
 
