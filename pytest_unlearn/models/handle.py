@@ -1,9 +1,7 @@
 """ModelHandle: one model as audits ask it, identified and asked once.
 
-A task keeps a handle for its original and for each reference, whose answers serve every audit. The audited model has
-one for the length of an audit, or of all the audits of a release, since it may be another model the next time it is
-handed over. Each model is digested when it is first asked, and once more when the audit ends: one that has changed
-meanwhile has not given one set of answers.
+A task keeps a handle for its original and for each reference; the audited model has one for an audit, or for all those
+of a release. Each is digested when it is first asked and when the audit ends: one that changed gave two sets of answers.
 """
 
 from __future__ import annotations
@@ -54,11 +52,7 @@ class ModelHandle:
         return adapters.identify(self.model)
 
     def check_unchanged(self) -> None:
-        """Compare the model's state with what it was when it was first asked.
-
-        Raises:
-            ValueError: when it was changed in place.
-        """
+        """Raise ValueError if the model was changed in place since it was first asked."""
         if "identity" in vars(self) and adapters.state_digest(self.model) != self.identity.state:
             raise ValueError(CHANGED.format(self.name))
 
@@ -139,11 +133,7 @@ class ModelHandles:
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
-        """Let all audits in the block share the audited model's answers.
-
-        Raises:
-            ValueError: when a model was changed in place meanwhile.
-        """
+        """Let all audits in the block share the audited model's answers, and end together."""
         if self._release is not None:
             yield
             return
@@ -181,20 +171,12 @@ class AuditHandles:
         return kept or self._audited.setdefault(id(model), self._models.make(model))
 
     def end(self) -> None:
-        """End an audit: no model that was asked may have changed meanwhile.
-
-        Raises:
-            ValueError: when one was changed in place.
-        """
+        """End an audit: raise ValueError if a model that was asked has changed meanwhile."""
         if not self._shared:
             self.check_unchanged()
 
     def check_unchanged(self) -> None:
-        """Compare every model that was asked with what it was at first.
-
-        Raises:
-            ValueError: when one was changed in place.
-        """
+        """Compare every model that was asked with what it was at first."""
         self._models.scratch.clear()
         for handle in (*self._models.kept.values(), *self._audited.values()):
             handle.check_unchanged()

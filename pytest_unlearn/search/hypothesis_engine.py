@@ -157,10 +157,7 @@ def explore(
 
 @contextlib.contextmanager
 def _no_constants() -> Iterator[None]:
-    """Keep Hypothesis from drawing numbers that stand in the modules that are loaded.
-
-    One seed would be another search wherever other modules are.
-    """
+    """Keep Hypothesis from drawing numbers of the modules that happen to be loaded."""
     try:
         from hypothesis.internal.conjecture.providers import HypothesisProvider
     except ImportError:  # older versions draw none

@@ -175,10 +175,7 @@ def _last_layer(model: Any, view: View) -> Any:
 
 
 def _inputs_of(head: Any, model: Any, view: View, output: Output) -> View | None:
-    """Return what enters the head; None unless the head's answers are the model's.
-
-    The layers before it are frozen, so that one pass serves every epoch.
-    """
+    """Return what enters the head, for all epochs; None unless its answers are the model's."""
     import torch
 
     passed: list[tuple[Any, Any]] = []
