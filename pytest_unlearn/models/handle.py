@@ -1,7 +1,7 @@
 """ModelHandle: one model as audits ask it, identified and asked once.
 
-A task keeps a handle for its original and for each reference; the audited model has one for an audit, or for all those
-of a release. Each is digested when it is first asked and when the audit ends: one that changed gave two sets of answers.
+A task keeps a handle for its original and each reference; the audited model has one for an audit, or for all those
+of a release. Each is digested when it is first asked and when the audit ends; one that changed is refused.
 """
 
 from __future__ import annotations
