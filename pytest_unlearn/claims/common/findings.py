@@ -160,6 +160,19 @@ def attack_finding(
     )
 
 
+def score_problem(attack: Attack, scores: Scores) -> str:
+    """Explain why scores tell nothing; empty if they can be judged."""
+    if attack is LABEL_ONLY:
+        return ""
+    if scores.unfair:
+        return f"{attack.name}: {scores.unfair}"
+    if scores.tie_share >= 1:
+        return f"{attack.name}: every forget example ties with every control, so the scores tell nothing"
+    if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:
+        return f"{attack.name}: all scores are equal, so they tell nothing"
+    return ""
+
+
 def _find(
     attack: Attack,
     *,
@@ -170,20 +183,8 @@ def _find(
     confidence: float,
 ) -> AttackFinding:
     scores = attack.score(target, references, pairing)
-    measure, problem = attack.measure(scores, pairing), _problem(attack, scores)
+    measure, problem = attack.measure(scores, pairing), score_problem(attack, scores)
     return attack_finding(attack, scores, measure, confidence, deciding=deciding, problem=problem)
-
-
-def _problem(attack: Attack, scores: Scores) -> str:
-    if attack is LABEL_ONLY:
-        return ""
-    if scores.unfair:
-        return f"{attack.name}: {scores.unfair}"
-    if scores.tie_share >= 1:
-        return f"{attack.name}: every forget example ties with every control, so the scores tell nothing"
-    if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:
-        return f"{attack.name}: all scores are equal, so they tell nothing"
-    return ""
 
 
 def _one_hot(outputs: Outputs) -> Outputs:
