@@ -113,6 +113,13 @@ def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
     )
 
 
+def draw(task: UnlearningTask, pool: RequestPool, count: int) -> tuple[list[NDArray[np.bool_]], list[View]]:
+    """Draw the runs' requests, as masks over the pool, and what each original trains on."""
+    rng = np.random.default_rng(task.seed)
+    masks = [pool.fixed if pool.fixed is not None else _draw(pool, rng) for _ in range(count)]
+    return masks, [_train_set(pool, mask) for mask in masks]
+
+
 def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int, output: Output) -> list[Run]:
     """Make `count` runs, with seeds counted from the task's.
 
@@ -120,11 +127,9 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int
         ValueError: when the unlearner changed its input, a model cannot be asked, or a fixed request has no reference
             but the audited model itself: a drawn one is judged by chance alone.
     """
-    rng = np.random.default_rng(task.seed)
-    masks = [pool.fixed if pool.fixed is not None else _draw(pool, rng) for _ in range(count)]
+    masks, trains = draw(task, pool, count)
     view = View("pool", pool.examples, pool.positions)
     first = task.seed + FIRST_RUN_SEED
-    trains = [_train_set(pool, mask) for mask in masks]
     originals = task.train_on(trains, first_seed=first)
     reference_outputs = [_ask(task, model, view, output) for model in task.retrained]
     runs = []

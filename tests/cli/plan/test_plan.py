@@ -187,6 +187,26 @@ def test_bootstraps_of_a_deterministic_recipe_are_found_in_the_cache(suite: Suit
 
 
 @pytest.mark.slow
+def test_the_trainings_of_assert_algorithm_are_counted(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    tests = """
+    from pytest_unlearn import assert_algorithm
+    def unlearner(model, retain, forget, *, seed): return model
+    def test_a(unlearning_task):
+        with pytest.raises(AssertionError):
+            assert_algorithm(unlearner, unlearning_task, runs=3, requests="drawn")
+    """
+    suite.write(SPLIT, RECIPE, tests=tests)
+    done = suite.plan("--no-probe")
+    assert "assert_algorithm: 3 runs over drawn requests: an original each (0 in the cache, 3 to train)" in done.out
+    assert "chance that a perfect method passes them within 0.55: about" in done.out
+    assert not suite.calls
+    suite.audit()
+    assert sorted(suite.calls) == [500] * 4 + [700] * 3  # the task's own original is not asked for
+    capsys.readouterr()
+    assert "an original each (3 in the cache, 0 to train)" in suite.plan("--no-probe").out
+
+
+@pytest.mark.slow
 def test_models_that_are_handed_over_are_not_evaluated(suite: Suite) -> None:
     own = [fixture(name, "raise AssertionError('evaluated')") for name in ("original_model", "retrained_models")]
     suite.write(SPLIT, *own)
