@@ -114,13 +114,15 @@ class Answers:
     """One model's outputs on the two sets an audit compares.
 
     `original` is what the model answers that it was unlearned from, for an attacker who holds both; `retain` is this
-    model's own outputs on the retain set, where an attack asks for them.
+    model's own outputs on the retain set, where an attack asks for them. `channel` is a model that may reveal less:
+    attacks then see no more in these answers than such a model tells apart.
     """
 
     forget: Outputs
     controls: Outputs
     original: Answers | None = None
     retain: Outputs | None = None
+    channel: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,11 +208,13 @@ def run_controls(
 ) -> tuple[PowerCheck, tuple[ControlResult, ...]]:
     """Check that originals are recognised on average and no reference is.
 
-    Where the audited models reveal labels alone (`coarse`), the originals are reduced to theirs: power against finer
-    outputs would say nothing of the attack that was possible.
+    Originals are seen through the audited models' channel, and where these reveal labels alone (`coarse`), reduced to
+    theirs: power against finer outputs would say nothing of the attack that was possible.
     """
-    seen = labels_only if coarse else partial(replace, original=None)
-    originals = run_attacks(lambda run: seen(run.original), standard=False)
+    originals = run_attacks(
+        lambda run: labels_only(run.original) if coarse else replace(run.original, channel=run.unlearned),
+        standard=False,
+    )
     count = len(runs[0].references)
     retrained = []
     for k in range(count if count > 1 else 0):

@@ -114,10 +114,9 @@ def audit_with_attacks(
     level = 1 - (1 - confidence) / max(1, len(rotations)) if corrected else confidence
     power = None
     if original is not None:
+        seen = replace(original, channel=target)  # power against finer answers would say nothing of these
         known, what = (
-            (run(original, references), FORGET_SET)
-            if on_original is None
-            else on_original(original, references, findings)
+            (run(seen, references), FORGET_SET) if on_original is None else on_original(seen, references, findings)
         )
         power = power_check(known, findings, partial(_share, inputs.pairing, confidence), what=what)
     controls = Controls(
@@ -127,7 +126,8 @@ def audit_with_attacks(
     )
     settles: tuple[str, ...] = advice.TRIAL_UNSETTLED
     if counted:
-        settles = tuple(advice.too_few(judged.finding.estimate, limit, judged.needed))
+        part = judged.finding.name if judged.finding.role == "bounded" else ""
+        settles = tuple(advice.too_few(judged.finding.estimate, limit, judged.needed, part))
     count, few = len(references), require_controls and 2 <= len(references) < fewest_references
     no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
     # Advice on the findings themselves comes last, a lack of references first.
