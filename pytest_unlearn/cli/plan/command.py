@@ -124,6 +124,7 @@ def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[
         power = planned.power(limit.value, confidence.value)
         yield f"{wanted}: can be certified (this forget set can certify {shown:.3f} at best)"
         yield f"chance that a perfect method passes: at most {power:.0%}; 80% takes about {likely:,} {unit}"
+        yield from _parts(planned, limit.value, confidence.value)
         return
     choose = f", or choose a limit of {shown:.3f} or more" if shown < 1 else ""
     yield (
@@ -131,6 +132,14 @@ def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[
         f"{max(least, planned.units + 1):,} {unit} ({max(likely, least):,} for a chance of 80%), with controls "
         f"in proportion{choose}"
     )
+
+
+def _parts(planned: Design, limit: float, confidence: float) -> Iterator[str]:
+    """Yield which remembered part of the request would be found (docs/parts.md)."""
+    parts = [(auc, planned.found_from(auc, limit, confidence)) for auc in (0.75, 0.9)]
+    shown = [f"from {part:.0%} of it on if the original's AUC is {auc:g}" for auc, part in parts if part is not None]
+    if shown:
+        yield f"a random part that is still remembered FAILs, with a chance of 80%, {', '.join(shown)}"
 
 
 def cost(inputs: Inputs, needed: Trainings, *, probing: bool) -> Iterator[str]:
