@@ -129,8 +129,8 @@ def test_it_says_what_can_be_certified_and_what_it_costs(suite: Suite) -> None:
         r"  chance that a perfect method passes: at most \d\d%; 80% takes about \d{3} forget examples", lines[5]
     )
     assert re.match(
-        r"  a random part that is still remembered FAILs, with a chance of 80%, from \d\d% of it on if the original's AUC "
-        r"is 0.75, from \d\d% of it on if the original's AUC is 0.9$",
+        r"  a random part that is still remembered FAILs, with a chance of 80%, from \d\d% of it on if the original's "
+        r"AUC is 0.75, from \d\d% of it on if the original's AUC is 0.9$",
         lines[6],
     )
     assert lines[7:9] == [
