@@ -114,19 +114,19 @@ def audit_with_attacks(
     rotations = [run(one, without(references, k)) for k, one in enumerate(references)] if enough else []
     level = 1 - (1 - confidence) / max(1, len(rotations)) if corrected else confidence
     power = None
+    check = partial(
+        power_check,
+        audited=findings,
+        share_of=partial(_share, inputs.pairing, confidence),
+        most=terms.max_share_left,
+        null_error=null_standard_error(len(inputs.forget), len(inputs.controls)),
+    )
     if original is not None:
         seen = replace(original, channel=target)  # power against finer answers would say nothing of these
         known, what = (
             (run(seen, references), FORGET_SET) if on_original is None else on_original(seen, references, findings)
         )
-        power = power_check(
-            known,
-            findings,
-            partial(_share, inputs.pairing, confidence),
-            terms.max_share_left,
-            null_error=null_standard_error(len(inputs.forget), len(inputs.controls)),
-            what=what,
-        )
+        power = check(known, what=what)
     controls = Controls(
         original=power.control if power is not None else None,
         retrained=tuple(negative_control(k, judge_attacks(found, limit, level)) for k, found in enumerate(rotations)),
@@ -159,8 +159,9 @@ def audit_with_attacks(
         ),
     )
     not_testable = ""
-    if power is not None and (enough or not require_controls) and not unlike:
-        not_testable = power.not_testable
+    if power is not None and original is not None and (enough or not require_controls) and not unlike:
+        # Only what the original does not show in full excuses: a coarse channel is the audited model's own doing.
+        not_testable = power.not_testable and check(run(original, references)).not_testable
     return AttackAudit(
         model=model,
         inputs=inputs,
