@@ -26,8 +26,8 @@ def coarsened(values: ArrayLike, pattern: ArrayLike) -> FloatArray:
         pattern: [n], the same statistic of the model that reveals less, on the same examples.
 
     Returns:
-        [n], each value replaced by the mean of those it is tied with: in the same order as before where the pattern has
-        no ties, all equal where it has but one value.
+        [n], each value replaced by the (lower) median of those it is tied with: the values themselves where the pattern
+        has no ties, all equal where it has but one value.
 
     Raises:
         ValueError: for different lengths, and for values that are not finite.
@@ -41,5 +41,5 @@ def coarsened(values: ArrayLike, pattern: ArrayLike) -> FloatArray:
     ordered = np.sort(given)
     middle = (np.searchsorted(ordered, given) + np.searchsorted(ordered, given, side="right") - 1) / 2.0
     level = np.searchsorted(last, middle)
-    sums, counts = np.bincount(level, weights=given), np.bincount(level)
-    return np.asarray(sums[level] / counts[level])
+    ends = np.cumsum(np.bincount(level, minlength=last.size))
+    return np.asarray(ordered[(np.append(0, ends[:-1]) + ends - 1) // 2][level])

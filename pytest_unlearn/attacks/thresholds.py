@@ -18,14 +18,15 @@ import numpy as np
 
 from pytest_unlearn.attacks.attack import Pairing, Signal, scores_of
 from pytest_unlearn.attacks.coarsening import coarsened
+from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.core.evidence import Answers, FloatArray, Scores
 from pytest_unlearn.statistics import residual
 
 
 def revealed(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
-    """Compute a signal on forget set and controls, as coarse as the model's channel."""
+    """Compute a signal on both sides, as coarse as the channel; all reveal labels."""
     forget, controls = signal(model.forget), signal(model.controls)
-    if model.channel is None:
+    if model.channel is None or signal is correctness:
         return forget, controls
     pattern = np.concatenate([signal(model.channel.forget), signal(model.channel.controls)])
     seen = coarsened(np.concatenate([forget, controls]), pattern)

@@ -114,7 +114,7 @@ def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
 
 
 def draw(task: UnlearningTask, pool: RequestPool, count: int) -> tuple[list[NDArray[np.bool_]], list[View]]:
-    """Draw the runs' requests, as masks over the pool, and what each original trains on."""
+    """Draw each run's request, a mask over the pool, and its original's training set."""
     rng = np.random.default_rng(task.seed)
     masks = [pool.fixed if pool.fixed is not None else _draw(pool, rng) for _ in range(count)]
     return masks, [_train_set(pool, mask) for mask in masks]

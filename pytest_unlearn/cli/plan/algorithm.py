@@ -1,4 +1,4 @@
-"""Plan the runs of `assert_algorithm`: how many a suite asks for, what they train, what they can show."""
+"""Plan the runs of `assert_algorithm`: their number, trainings and power."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Runs:
 
 
 def runs_of(tests: Iterable[Any]) -> tuple[Runs, ...]:
-    """Read off the tests' code which runs they ask for; what a helper calls is not seen."""
+    """Read off the tests' code which runs they ask for; a helper's are not seen."""
     found = set()
     for test in tests:
         source = ""

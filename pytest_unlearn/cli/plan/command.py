@@ -25,7 +25,7 @@ LIMITS = ("max_mia_auc", "confidence")
 
 @dataclass(frozen=True)
 class Trainings:
-    """Hold the models a task needs, those of methods' runs too, and which of them are in the cache."""
+    """Hold the models a task and its methods' runs need, and which are in the cache."""
 
     original: tuple[Job, ...]
     references: tuple[Job, ...]

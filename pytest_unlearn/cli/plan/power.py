@@ -62,9 +62,9 @@ class Design:
         return max(0.0, 2.0 * float(special.ndtr(room)) - 1.0)
 
     def found_from(self, original: float, limit: float, confidence: float) -> float | None:
-        """Find the smallest random part of the request that, remembered, likely (80%) FAILs.
+        """Find the smallest remembered part of a request that likely (80%) FAILs.
 
-        `original` is the AUC where all is remembered. Returns the part, above 0 and at most 1; None where not even all
+        The part is drawn at random. `original` is the AUC where all is remembered. Returns the part, above 0 and at most 1; None where not even all
         of it would.
         """
         z = normal_quantile(1 - (1 - confidence) / COMPARISONS) + normal_quantile(POWER)
