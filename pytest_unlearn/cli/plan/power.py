@@ -64,8 +64,8 @@ class Design:
     def found_from(self, original: float, limit: float, confidence: float) -> float | None:
         """Find the smallest remembered part of a request that likely (80%) FAILs.
 
-        The part is drawn at random. `original` is the AUC where all is remembered. Returns the part, above 0 and at most 1; None where not even all
-        of it would.
+        The part is drawn at random; `original` is the AUC where all is remembered. Returns the part, above 0 and at
+        most 1; None where not even all of it would.
         """
         z = normal_quantile(1 - (1 - confidence) / COMPARISONS) + normal_quantile(POWER)
         cost = self.error / math.sqrt(binormal_auc_variance(0.5, self.units, self.control_units))

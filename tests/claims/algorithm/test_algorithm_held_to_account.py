@@ -219,13 +219,15 @@ class TestADeterministicRecipe:
         assert "no number of runs settles it" in evidence.advice[0]
 
     @pytest.mark.long
-    def test_over_thirty_worlds_exact_retraining_passes_and_what_leaks_never_does(self, tmp_path):
-        honest, half = [], []
+    def test_over_thirty_worlds_exact_retraining_passes_and_what_leaks_does_not(self, tmp_path):
+        honest, half, most = [], [], []
         for world in range(30):
             task = self.task(tmp_path / str(world), world=world)
             honest.append(audit(Retrained(task.recipe), task, runs=10).verdict)
             half.append(audit(Partial(task.recipe, 0.5), task, 0.75, runs=10).verdict)
-        assert honest.count(Verdict.PASS) >= 24
+            most.append(audit(Partial(task.recipe, 0.7), task, 0.75, runs=10).verdict)
+        assert honest.count(Verdict.PASS) >= 20
         assert Verdict.FAIL not in honest
         assert Verdict.INVALID not in honest
-        assert Verdict.PASS not in half
+        assert half.count(Verdict.PASS) <= 4  # half is what PASS may leave: one in twenty, plus Monte Carlo error
+        assert Verdict.PASS not in most
