@@ -51,7 +51,7 @@ def over_runs(
 ) -> tuple[AttackFinding, ...]:
     """Run each attack on a model of every run, and make one finding of their mean."""
     each = [
-        evaluate_attacks(of(run), among(run), run.pairing, confidence, standard=standard, vulnerable=False)
+        evaluate_attacks(of(run), among(run), run.pairing, confidence, standard=standard, by_class=False)
         for run in runs
     ]
     shared = set.intersection(*({finding.name for finding in findings} for findings in each))
@@ -102,7 +102,7 @@ def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[i
     corrected = 1.0 - (1.0 - confidence) / len(runs)
     found = []
     for run in runs:
-        findings = evaluate_attacks(run.unlearned, run.references, run.pairing, corrected, vulnerable=False)
+        findings = evaluate_attacks(run.unlearned, run.references, run.pairing, corrected, by_class=False)
         if judge_attacks(findings, limit, corrected).verdict is Verdict.FAIL:
             found.append(run.seed)
     return found

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires, vulnerable_slices
-from pytest_unlearn.attacks.subgroups import Mask, worst_of
+from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires
+from pytest_unlearn.attacks.subgroups import Mask, class_masks, worst_of
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
 from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
 from pytest_unlearn.statistics import Measure
@@ -37,13 +37,13 @@ def evaluate_attacks(
     more: Sequence[Attack] = (),
     slices: Mapping[str, Mask] = MappingProxyType({}),
     standard: bool = True,
-    vulnerable: bool = True,
+    by_class: bool = True,
 ) -> tuple[AttackFinding, ...]:
     """Run every attack on the target, label-only too where most pairs tie.
 
     Label-only then decides as well. `more` are further attacks, run where the target and enough references can be asked
     what they ask; `slices` are parts of the forget set that the first deciding attack is judged on as well. Without
-    `standard` only the deciding set is run, and label-only; without `vulnerable` no slice is looked for.
+    `standard` only the deciding set is run, and label-only; without `by_class` no class is judged by itself.
     """
     columns = target.forget.logits.shape[1]
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
@@ -52,8 +52,8 @@ def evaluate_attacks(
     others: tuple[Attack, ...] = (LABEL_ONLY,)
     if standard:
         others = tripwires(references=len(references), classes=columns, original=target.original is not None)
-        if vulnerable:
-            others += vulnerable_slices(target, references, pairing)
+        if by_class:
+            others += worst_of(class_masks(pairing), "class", deciding[0].attack)
         others += worst_of(list(slices.values()), "slice", deciding[0].attack)
         others += tuple(attack for attack in more if can_run(attack, target, references))
     return (*deciding, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
