@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.datasets import load_breast_cancer, load_digits, make_blobs
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -18,19 +19,26 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from pytest_unlearn import EstimatorRecipe, Evidence, Split, TorchRecipe, UnlearningTask, audit_forgotten
+from pytest_unlearn import EstimatorRecipe, Evidence, SavedOutputs, Split, TorchRecipe, UnlearningTask, audit_forgotten
+from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks
+from pytest_unlearn.claims.common.inputs import resolve_inputs
+from pytest_unlearn.data.view import View
 
 NOISE = 0.2
 AUDITED = 77  # the audited model's seed, which no reference has
 LIMIT = 0.55
+FLOOR = 1e-12  # of probabilities, as everywhere
 Arrays = tuple[np.ndarray, np.ndarray]
+Reveals = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class HonestWorld:
     """A kind of model, of data and of answers; `sizes` are those of train, forget and controls.
 
-    `reveals` is what the audited model shows of itself, `service` whether original and references show no more.
+    `reveals` is what the audited model shows of its probabilities, `service` whether original and references show no
+    more; `same_seed` gives it the original's seed; `clean` leaves what is retained without wrong labels. Of a
+    `deterministic` recipe the task makes bootstrapped references by itself.
     """
 
     name: str
@@ -38,55 +46,75 @@ class World:
     sizes: tuple[int, int, int]
     references: int
     recipe: Any
-    reveals: Callable[[Any], Any] | None = None
+    reveals: Reveals | None = None
     service: bool = False
+    same_seed: bool = False
+    clean: bool = False
+    deterministic: bool = False
 
     def task(self, draw: int, folder: str) -> UnlearningTask:
-        """Draw data, a request and its models."""
+        """Draw data and a request."""
         rng = np.random.default_rng(draw)
         x, y = self.data(rng)
         classes, (train, forget, controls) = int(y.max()) + 1, self.sizes
         order = rng.permutation(len(y))[: train + controls]
         x, y = x[order].astype(np.float32), y[order].copy()
         wrong = rng.random(len(y)) < NOISE
+        if self.clean:
+            wrong[forget:train] = False
         y[wrong] = (y[wrong] + rng.integers(1, classes, wrong.sum())) % classes
         request = np.flatnonzero(np.isin(y[:forget], y[train:]))  # a class without controls cannot be asked about
         split = Split((x[:train], y[:train]), forget=request, test=(x[train:], y[train:]))
         return UnlearningTask(split, self.recipe, references=self.references, seed=draw, cache_dir=folder)
 
-    def audit(self, draw: int, limit: float = LIMIT) -> Evidence:
-        """Audit an honest model."""
+    def audit(self, draw: int, limit: float = LIMIT) -> tuple[Evidence, tuple[AttackFinding, ...]]:
+        """Audit an honest model: the evidence, and what each attack by itself makes of it."""
         with tempfile.TemporaryDirectory() as folder:
             task = self.task(draw, folder)
-            model = self.recipe(task.retain, seed=AUDITED)
-            shown = self.reveals or (lambda model: model)
-            if self.service:
-                original, references = shown(task.original), [shown(one) for one in task.retrained]
-                task = UnlearningTask(task.split, original=original, references=references)
-            return audit_forgotten(shown(model), task.forget, max_mia_auc=limit)
+            model = self.recipe(task.retain, seed=draw if self.same_seed else AUDITED)
+            if not self.deterministic:  # what models answer is saved: their digests would take most of the time
+                train = View("train", task.split.train, np.arange(len(task.split.train)))
+                others = [self.recipe(train, seed=draw)]
+                others += [self.recipe(task.retain, seed=draw + 1000 + k) for k in range(self.references)]
+                split, hides = task.split, self.reveals if self.service else None
+                model = _saved(model, split, self.reveals)
+                original, *references = (_saved(one, split, hides) for one in others)
+                task = UnlearningTask(split, original=original, references=references)
+            return audit_forgotten(model, task.forget, max_mia_auc=limit), _findings(model, task)
 
 
-def labels_only(model: Any) -> Callable[[Any], np.ndarray]:
+def _saved(model: Any, split: Split, reveals: Reveals | None) -> SavedOutputs:
+    """Ask a model for its logits, or for what it reveals of its probabilities."""
+    parts = {part.name: part.inputs(np.arange(len(part))) for part in (split.train, split.test)}
+    if isinstance(model, nn.Module):
+        with torch.no_grad():
+            return SavedOutputs(**{name: model(torch.as_tensor(x)) for name, x in parts.items()})
+    saved = {}
+    for name, x in parts.items():
+        p = np.zeros((len(x), int(split.classes.max()) + 1))
+        p[:, model.classes_] = model.predict_proba(x)
+        saved[name] = np.log(np.maximum(p if reveals is None else reveals(p), FLOOR))
+    return SavedOutputs(**saved)
+
+
+def _findings(model: Any, task: UnlearningTask) -> tuple[AttackFinding, ...]:
+    inputs = resolve_inputs(
+        task.forget, nonmembers=None, baseline=None, references=None, match="inherit", output=None,
+        require_controls=True,
+    )  # fmt: skip
+    original = inputs.answers(inputs.original)
+    target, *references = (replace(inputs.answers(one), original=original) for one in (model, *inputs.references))
+    return evaluate_attacks(target, references, inputs.pairing, 0.95)
+
+
+def labels_only(p: np.ndarray) -> np.ndarray:
     """Show the predicted label alone."""
-
-    def ask(x: Any) -> np.ndarray:
-        p = _probabilities(model, x)
-        return np.eye(p.shape[1])[p.argmax(axis=1)]
-
-    return ask
+    return np.eye(p.shape[1])[p.argmax(axis=1)]
 
 
-def rounded(model: Any) -> Callable[[Any], np.ndarray]:
+def rounded(p: np.ndarray) -> np.ndarray:
     """Show probabilities to two digits."""
-
-    def ask(x: Any) -> np.ndarray:
-        return np.log(np.maximum(np.round(_probabilities(model, x), 2), 1e-12))
-
-    return ask
-
-
-def _probabilities(model: Any, x: Any) -> np.ndarray:
-    return model.predict_proba(np.asarray(x).reshape(len(x), -1))
+    return np.round(p, 2)
 
 
 def digits(rng: np.random.Generator) -> Arrays:
@@ -112,40 +140,68 @@ def blobs(classes: int, count: int, spread: float = 2.0) -> Callable[[np.random.
     return draw
 
 
-def network(features: int, classes: int, epochs: int = 25) -> TorchRecipe:
+def network(features: int, classes: int, epochs: int = 15) -> TorchRecipe:
     """One hidden layer."""
 
     def build() -> nn.Module:
-        return nn.Sequential(nn.Linear(features, 64), nn.ReLU(), nn.Linear(64, classes))
+        return nn.Sequential(nn.Linear(features, 48), nn.ReLU(), nn.Linear(48, classes))
 
-    return TorchRecipe(build, epochs=epochs, learning_rate=5e-3)
+    return TorchRecipe(build, epochs=epochs, learning_rate=1e-2)
 
 
-FOREST = EstimatorRecipe(RandomForestClassifier(20, n_jobs=1))
-WORLDS = (
-    World(name="networks", data=digits, sizes=(600, 200, 900), references=4, recipe=network(64, 10)),
-    World(name="networks, few", data=blobs(3, 800), sizes=(200, 40, 600), references=8, recipe=network(16, 3)),
-    World(name="networks, many classes", data=blobs(100, 4000), sizes=(1200, 400, 2800), references=2,
-          recipe=network(16, 100, epochs=15)),
-    World(name="forests", data=digits, sizes=(600, 200, 900), references=4, recipe=FOREST),
-    World(name="forests, many classes", data=blobs(100, 3000), sizes=(1000, 300, 2000), references=4, recipe=FOREST),
-    World(name="trees", data=digits, sizes=(600, 300, 600), references=4,
-          recipe=EstimatorRecipe(DecisionTreeClassifier())),
-    World(name="trees, two references", data=blobs(20, 2500), sizes=(800, 200, 1500), references=2,
-          recipe=EstimatorRecipe(DecisionTreeClassifier())),
-    World(name="nearest neighbour", data=digits, sizes=(600, 200, 900), references=4,
-          recipe=EstimatorRecipe(KNeighborsClassifier(1))),
-    World(name="nearest neighbours", data=blobs(5, 1500), sizes=(400, 100, 1000), references=8,
-          recipe=EstimatorRecipe(KNeighborsClassifier(5))),
-    World(name="boosting", data=cancer, sizes=(250, 60, 300), references=8,
-          recipe=EstimatorRecipe(GradientBoostingClassifier(n_estimators=30, subsample=0.5))),
-    World(name="logistic regression", data=blobs(5, 1500), sizes=(400, 200, 1000), references=4,
-          recipe=EstimatorRecipe(LogisticRegression())),
-    World(name="labels only", data=digits, sizes=(800, 400, 900), references=4, recipe=FOREST, reveals=labels_only),
-    World(name="labels only service", data=digits, sizes=(600, 200, 900), references=4, recipe=FOREST,
-          reveals=labels_only, service=True),
-    World(name="labels only service, two classes", data=cancer, sizes=(250, 100, 300), references=2, recipe=FOREST,
-          reveals=labels_only, service=True),
-    World(name="rounded probabilities", data=digits, sizes=(600, 200, 900), references=4, recipe=FOREST,
-          reveals=rounded),
+FOREST = EstimatorRecipe(RandomForestClassifier(10, n_jobs=1))
+TREE = EstimatorRecipe(DecisionTreeClassifier())
+WORLDS: tuple[HonestWorld, ...] = (
+    HonestWorld(name="networks", data=digits, sizes=(600, 200, 900), references=4, recipe=network(64, 10, epochs=10)),
+    HonestWorld(
+        name="networks of the original's seed",
+        data=blobs(10, 1500), sizes=(500, 200, 1000), references=4, recipe=network(16, 10), same_seed=True,
+    ),
+    HonestWorld(
+        name="networks, 40 forgotten",
+        data=blobs(3, 800), sizes=(200, 40, 600), references=8, recipe=network(16, 3),
+    ),
+    HonestWorld(
+        name="networks, 100 classes",
+        data=blobs(100, 2800), sizes=(900, 400, 1800), references=2, recipe=network(16, 100, epochs=10),
+    ),
+    HonestWorld(name="forests", data=digits, sizes=(600, 200, 900), references=4, recipe=FOREST),
+    HonestWorld(name="trees", data=digits, sizes=(600, 300, 300), references=4, recipe=TREE, clean=True),
+    HonestWorld(name="trees, 100 classes", data=blobs(100, 2300), sizes=(600, 200, 1500), references=2, recipe=TREE),
+    HonestWorld(
+        name="nearest neighbour",
+        data=digits, sizes=(400, 150, 600), references=4, recipe=EstimatorRecipe(KNeighborsClassifier(1)),
+        deterministic=True,
+    ),
+    HonestWorld(
+        name="five nearest neighbours",
+        data=blobs(5, 1200), sizes=(300, 100, 800), references=4, recipe=EstimatorRecipe(KNeighborsClassifier(5)),
+        deterministic=True,
+    ),
+    HonestWorld(
+        name="boosting",
+        data=cancer, sizes=(250, 60, 300), references=8,
+        recipe=EstimatorRecipe(GradientBoostingClassifier(n_estimators=20, subsample=0.5)),
+    ),
+    HonestWorld(
+        name="logistic regression",
+        data=blobs(5, 1500), sizes=(400, 200, 1000), references=4, recipe=EstimatorRecipe(LogisticRegression()),
+        deterministic=True,
+    ),
+    HonestWorld(
+        name="labels only",
+        data=digits, sizes=(800, 400, 900), references=4, recipe=FOREST, reveals=labels_only,
+    ),
+    HonestWorld(
+        name="labels only service",
+        data=digits, sizes=(600, 200, 900), references=4, recipe=FOREST, reveals=labels_only, service=True,
+    ),
+    HonestWorld(
+        name="labels only service, two classes",
+        data=cancer, sizes=(250, 100, 300), references=2, recipe=FOREST, reveals=labels_only, service=True,
+    ),
+    HonestWorld(
+        name="rounded probabilities",
+        data=digits, sizes=(600, 200, 900), references=4, recipe=FOREST, reveals=rounded,
+    ),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from pytest_unlearn.claims.common.controls import (
     CHANCE,
     PowerCheck,
     controls_look_trained,
+    family_confidence,
     negative_control,
     power_check,
     uncorrelated_with_references,
@@ -202,11 +203,11 @@ def run_controls(
     seen = labels_only if coarse else partial(replace, original=None)
     originals = run_attacks(lambda run: seen(run.original), standard=False)
     count = len(runs[0].references)
-    retrained = []
+    retrained, corrected = [], family_confidence(confidence, count)
     for k in range(count if count > 1 else 0):
         found = run_attacks(lambda run, k=k: run.references[k], lambda run, k=k: without(run.references, k))
         fails = "is told apart from the controls although it never saw either"
-        retrained.append(negative_control(k, judge_attacks(found, limit, confidence), fails))
+        retrained.append(negative_control(k, judge_attacks(found, limit, corrected), fails))
 
     def share(audited: AttackFinding, known: AttackFinding) -> Estimate:
         return share_of_estimates(audited.estimate, known.estimate, CHANCE)

@@ -20,6 +20,7 @@ from pytest_unlearn.claims.common.blind_baseline import blind_control
 from pytest_unlearn.claims.common.controls import (
     controls_look_trained,
     distinct,
+    family_confidence,
     negative_control,
     power_check,
     same_answers,
@@ -84,7 +85,6 @@ def audit_with_attacks(
     *,
     on_original: OnOriginal | None = None,
     fewest_references: int = 2,
-    corrected: bool = False,
     certifiable: bool = True,
     counted: bool = False,
 ) -> AttackAudit:
@@ -98,7 +98,6 @@ def audit_with_attacks(
         on_original: what is found in the original, by its answers, the references' and the findings on the model, and
             what it is that is looked for; by default what the attacks find.
         fewest_references: how many it takes for each to be judged by the others.
-        corrected: whether negative controls pay for how many there are.
         certifiable: as in `judge`.
         counted: as in `judge`.
     """
@@ -111,7 +110,7 @@ def audit_with_attacks(
     judged = judge_attacks(findings, limit, confidence, certifiable, counted=counted)
     enough = len(references) >= fewest_references
     rotations = [run(one, without(references, k)) for k, one in enumerate(references)] if enough else []
-    level = 1 - (1 - confidence) / max(1, len(rotations)) if corrected else confidence
+    level = family_confidence(confidence, len(rotations))
     power = None
     if original is not None:
         known, what = (
