@@ -33,7 +33,7 @@ def test_single_trees_that_never_saw_the_forget_set_are_neither_failed_nor_inval
 
 @pytest.mark.parametrize("name", ["trees, 100 classes", "nearest neighbour", "labels only service, two classes"])
 def test_coarse_models_that_never_saw_the_forget_set_are_neither_failed_nor_invalid(name):
-    verdicts = Counter(str(BY_NAME[name].audit(draw)[0].verdict) for draw in range(1000, 1012))
+    verdicts = Counter(str(BY_NAME[name].audit(draw)[0].verdict) for draw in range(1000, 1008))
     assert sum(verdicts[verdict] for verdict in ACCUSED) <= 2, verdicts
 
 
@@ -45,7 +45,7 @@ def test_the_rule_of_the_table_counts_audits_and_attacks():
     statements = dict(calibration_rule(rows))
     assert all(statements.values())
     assert len(statements) == 1 + 2 * len(WORLDS) + 4
-    accusing = {**rows[0], "PASS": 15, "FAIL": 8, "INVALID": 2, "beyond the limit": ["margin, low: 25"]}
+    accusing = {**rows[0], "PASS": 10, "FAIL": 8, "INVALID": 2, "beyond the limit": ["margin, low: 25"]}
     broken = [statement for statement, holds in calibration_rule([*rows[1:], accusing]) if not holds]
     assert broken == [
         "networks: FAIL 8 of 200, 4.0% (at most 5%), 95% upper bound 7.1%",
