@@ -91,6 +91,15 @@ CONFIDENCE_RESIDUALS = _residuals("confidence", signals.logit_scaled_confidence)
 MARGIN_RESIDUALS = _residuals("margin", signals.hinge_margin)
 
 
+OF_A_PART = _by_auc(
+    name="confidence residual, relative",
+    score=partial(thresholds.relative_residual, signals.logit_scaled_confidence),
+    access=REFERENCES,
+    cost=SHARED,
+    source="ours, after Carlini et al. 2022",
+)
+
+
 def deciding_set(*, references: bool, classes: int) -> tuple[Attack, ...]:
     """Return the attacks that PASS depends on.
 

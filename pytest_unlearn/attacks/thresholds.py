@@ -50,6 +50,20 @@ def reference_residual(signal: Signal, target: Answers, references: Sequence[Ans
     return Scores(forget=forget_residual, controls=control_residual, tie_share=pairing.tie_share(forget, controls))
 
 
+def relative_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Score by the residual, beside each reference's: AUC difference 0 if forgotten.
+
+    A line fitted on all controls leaves something of the difficulty of a part that is harder or easier than they are.
+    It leaves as much of it for each reference, if model and references are judged by as many: all but one.
+    """
+    if len(references) < 2:
+        return single_model(signal, target, references, pairing)
+    judged = [(target, references[1:])]
+    judged += [(one, [*references[:k], *references[k + 1 :]]) for k, one in enumerate(references)]
+    found = [reference_residual(signal, one, others, pairing) for one, others in judged]
+    return scores_of([(one.forget, one.controls) for one in found], tie_share=found[0].tie_share)
+
+
 def calibrated(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
     """Score by the residual; by the signal itself where there are no references."""
     if references:

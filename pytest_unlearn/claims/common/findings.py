@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires
+from pytest_unlearn.attacks.registry import LABEL_ONLY, OF_A_PART, Attack, Pairing, deciding_set, tripwires
 from pytest_unlearn.attacks.subgroups import Mask, class_masks, worst_of
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
 from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
@@ -42,7 +42,8 @@ def evaluate_attacks(
     """Run every attack on the target, label-only too where most pairs tie.
 
     Label-only then decides as well. `more` are further attacks, run where the target and enough references can be asked
-    what they ask; `slices` are parts of the forget set that the first deciding attack is judged on as well. Without
+    what they ask; `slices` are parts of the forget set that are judged as well, by what references make of the same
+    examples: a residual is calibrated on controls, which are not as hard as a part that somebody chose. Without
     `standard` only the deciding set is run, and label-only; without `by_class` no class is judged by itself.
     """
     columns = target.forget.logits.shape[1]
@@ -54,7 +55,7 @@ def evaluate_attacks(
         others = tripwires(references=len(references), classes=columns, original=target.original is not None)
         if by_class:
             others += worst_of(class_masks(pairing), "class", deciding[0].attack)
-        others += worst_of(list(slices.values()), "slice", deciding[0].attack)
+        others += worst_of(list(slices.values()), "slice", OF_A_PART)
         others += tuple(attack for attack in more if can_run(attack, target, references))
     return (*deciding, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
 
