@@ -11,7 +11,7 @@ from tests.worlds.honest import LIMIT, WORLDS
 
 Row = dict[str, Any]
 AUDITS = 25  # a cell; cells of one world are as many apart as there are worlds
-CELLS = range(8 * len(WORLDS))
+CELLS = range(8 * len(WORLDS))  # 200 audits of each world
 MOST = {"FAIL": 0.05, "INVALID": 0.02}
 MOST_FAIL_BOUND = 0.065
 NOMINAL = 0.05
