@@ -192,6 +192,7 @@ def run_controls(
     findings: Sequence[AttackFinding],
     limit: float,
     confidence: float,
+    most: float,
     *,
     coarse: bool,
 ) -> tuple[PowerCheck, tuple[ControlResult, ...]]:
@@ -213,5 +214,5 @@ def run_controls(
         return share_of_estimates(audited.estimate, known.estimate, CHANCE)
 
     where = "in the original models"
-    power = power_check(originals, findings, share, what="the requests are", where=where, name="originals")
+    power = power_check(originals, findings, share, most, what="the requests are", where=where, name="originals")
     return power, tuple(retrained)

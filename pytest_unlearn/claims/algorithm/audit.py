@@ -96,7 +96,9 @@ def audit_algorithm(
         findings = (*findings, *u_lira(done, confidence))
     findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=confidence))
     judged = judge_attacks(findings, limit, confidence)
-    power, retrained = run_controls(done, run_attacks, findings, limit, confidence, coarse=is_coarse(findings))
+    power, retrained = run_controls(
+        done, run_attacks, findings, limit, confidence, terms.max_share_left, coarse=is_coarse(findings)
+    )
     controls = Controls(original=power.control, retrained=retrained)
     decision = decide(
         judged,
@@ -110,7 +112,7 @@ def audit_algorithm(
             *missing_controls(
                 controls, require_controls, no_negative="" if retrained else "at least two references are needed"
             ),
-            *power.objections(terms.max_share_left),
+            *power.objections(),
         ],
         scope=(_scope(done, same),),
     )

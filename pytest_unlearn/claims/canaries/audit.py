@@ -132,7 +132,7 @@ def audit_canaries_forgotten(
     findings = with_confusion(target, retrained, confidence)
     judged = judge(findings, claim, confidence, wording=WORDING, counted=True)
     rotations = [with_confusion(seen, without(retrained, k), confidence) for k, seen in enumerate(retrained)]
-    power = None if before is None else _power(with_confusion(before, retrained, confidence), findings, canaries)
+    power = None if before is None else _power(with_confusion(before, retrained, confidence), findings, canaries, share)
     controls = Controls(
         original=None if power is None else power.control, retrained=_negative(rotations, claim, confidence)
     )
@@ -145,7 +145,7 @@ def audit_canaries_forgotten(
         advice=(f"{many}: plant more before the next training, or choose a limit that this many can certify",),
         doubts=[
             *missing_controls(controls, require_controls, (PLANT_MORE,)),
-            *(power.objections(share) if power is not None else []),
+            *(power.objections() if power is not None else []),
             *([doubt(uncorrelated, advice.OUT_OF_ORDER)] if uncorrelated else []),
         ],
         notes=(*(finding.shown for finding in findings), *_notes(require_controls, bool(retrained))),
@@ -234,7 +234,9 @@ def _notes(require_controls: bool, references: bool) -> tuple[str, ...]:
     return (*(() if references else (drawn,)), *controls_waived(require_controls))
 
 
-def _power(before: Sequence[CanaryFinding], own: Sequence[CanaryFinding], canaries: Canaries) -> PowerCheck:
+def _power(
+    before: Sequence[CanaryFinding], own: Sequence[CanaryFinding], canaries: Canaries, most: float
+) -> PowerCheck:
     """Check that the original shows the canaries, and bound what is left of them."""
 
     def share(audited: CanaryFinding, original: CanaryFinding) -> Estimate:
@@ -242,7 +244,7 @@ def _power(before: Sequence[CanaryFinding], own: Sequence[CanaryFinding], canari
 
     able = [finding for finding in before if finding.failures]
     left = [finding for finding in own if finding.failures]
-    return power_check(able, left, share, chance=_chance(canaries), what="the canaries are", explained=True)
+    return power_check(able, left, share, most, chance=_chance(canaries), what="the canaries are", explained=True)
 
 
 def _negative(models: Sequence[Sequence[CanaryFinding]], claim: Claim, confidence: float) -> tuple[ControlResult, ...]:

@@ -115,7 +115,7 @@ def audit_class_forgotten(
     own = components(target, references)
     before = components(original, references) if original is not None else None
     judged = judge_components(own, confidence)
-    power = None if before is None else _power(before, own)
+    power = None if before is None else _power(before, own, share)
     corrected = family_confidence(confidence, len(references))
     controls = Controls(
         original=None if power is None else power.control,
@@ -136,7 +136,7 @@ def audit_class_forgotten(
         vetoes=_vetoes(controls),
         doubts=[
             *missing_controls(controls, require_controls, (NOTHING_KNOWN,)),
-            *(power.objections(share) if power is not None else []),
+            *(power.objections() if power is not None else []),
             waived,
             *unsettled,
         ],
@@ -218,7 +218,7 @@ def _distinct(task: UnlearningTask, output: Output) -> list[Answers]:
     return found
 
 
-def _power(before: Sequence[Component], own: Sequence[Component]) -> PowerCheck:
+def _power(before: Sequence[Component], own: Sequence[Component], most: float) -> PowerCheck:
     """Check that the original knows the class, and bound what is left of that."""
     knows = [one for one in before if one.name in KNOWS]
 
@@ -226,7 +226,7 @@ def _power(before: Sequence[Component], own: Sequence[Component]) -> PowerCheck:
         return share_of_estimates(audited.estimate, original.estimate)
 
     left = [one for one in own if one.name in KNOWS]
-    return power_check(knows, left, share, chance=0.0, what="the removed class is", where="by the original model")
+    return power_check(knows, left, share, most, chance=0.0, what="the removed class is", where="by the original model")
 
 
 def _vetoes(controls: Controls) -> list[Objection]:

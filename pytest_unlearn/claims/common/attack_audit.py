@@ -42,6 +42,7 @@ from pytest_unlearn.claims.common.verdict import (
 )
 from pytest_unlearn.core.evidence import Answers, Controls, Estimate, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Cell, Figure
+from pytest_unlearn.statistics import null_standard_error
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
 OnOriginal = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], tuple[Sequence[AttackFinding], str]]
@@ -118,7 +119,14 @@ def audit_with_attacks(
             if on_original is None
             else on_original(original, references, findings)
         )
-        power = power_check(known, findings, partial(_share, inputs.pairing, confidence), what=what)
+        power = power_check(
+            known,
+            findings,
+            partial(_share, inputs.pairing, confidence),
+            terms.max_share_left,
+            null_error=null_standard_error(len(inputs.forget), len(inputs.controls)),
+            what=what,
+        )
     controls = Controls(
         original=power.control if power is not None else None,
         retrained=tuple(negative_control(k, judge_attacks(found, limit, level)) for k, found in enumerate(rotations)),
@@ -139,7 +147,7 @@ def audit_with_attacks(
         before=[doubt(f"{reason}others")] if few else [],
         doubts=[
             *missing_controls(controls, require_controls, no_negative=no_negative),
-            *(power.objections(terms.max_share_left, *NOT_ENOUGH_GONE) if power is not None else []),
+            *(power.objections(*NOT_ENOUGH_GONE) if power is not None else []),
             *unlike,
             Objection((), (step,) if few else (), Verdict.PASS),
             Objection((), settles if judged.verdict is Verdict.INCONCLUSIVE else (), Verdict.PASS),

@@ -97,7 +97,7 @@ def audit_not_relearnable(
     )
     findings = measure_areas(curves["this model"], retrained_curves(curves), len(inputs.forget), confidence)
     judged = judge_areas(findings, claim, confidence)
-    power = original_power(curves, findings)
+    power = original_power(curves, findings, share)
     retrained = retrained_controls(curves, len(inputs.forget), claim, confidence)
     controls = Controls(original=power.control if power is not None else None, retrained=retrained)
     vetoes = failed_negative_control(controls, advice.UNLIKE_REFERENCES)
@@ -109,7 +109,7 @@ def audit_not_relearnable(
             *missing_controls(
                 controls, require_controls, (NO_POWER,), "" if len(retrained) >= FEWEST_REFERENCES else TOO_FEW
             ),
-            *(power.objections(share) if power is not None else []),
+            *(power.objections() if power is not None else []),
         ],
         notes=(
             *(() if vetoes else (finding.summary for finding in findings)),
@@ -156,7 +156,7 @@ def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArr
     return found
 
 
-def original_power(curves: dict[str, FloatArray], findings: Sequence[Finding]) -> PowerCheck | None:
+def original_power(curves: dict[str, FloatArray], findings: Sequence[Finding], most: float) -> PowerCheck | None:
     """Check that the original differs from references, and bound what is left of that."""
     if "original" not in curves:
         return None
@@ -167,7 +167,7 @@ def original_power(curves: dict[str, FloatArray], findings: Sequence[Finding]) -
         return share_of_estimates(audited.estimate, known.estimate)
 
     where = "by the speed at which the original relearns"
-    return power_check(original, findings, share, chance=0.0, two_sided=True, where=where)
+    return power_check(original, findings, share, most, chance=0.0, two_sided=True, where=where)
 
 
 def retrained_controls(
