@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import hinge_margin
+from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.canaries import Canaries
 from pytest_unlearn.claims.canaries.figures import canary_figures
 from pytest_unlearn.claims.canaries.findings import CanaryFinding, Seen, ask_about_canaries, with_confusion
@@ -23,7 +24,6 @@ from pytest_unlearn.claims.common.controls import (
     without,
 )
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
-from pytest_unlearn.claims.common.findings import MOSTLY_TIED
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import (
     Wording,

@@ -12,12 +12,12 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import LABEL_ONLY, OF_A_PART, Attack, Pairing, deciding_set, tripwires
 from pytest_unlearn.attacks.subgroups import Mask, class_masks, worst_of
+from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
 from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
 from pytest_unlearn.statistics import Measure
 
 SPREAD_FLOOR = 1e-9
-MOSTLY_TIED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

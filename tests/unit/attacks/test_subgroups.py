@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pytest_unlearn.attacks.attack import Pairing
-from pytest_unlearn.attacks.registry import CONFIDENCE_RESIDUALS
-from pytest_unlearn.attacks.subgroups import class_masks, worst_of
-from tests.unit.attacks.gaussian import Population
+from pytest_unlearn.attacks.registry import CONFIDENCE_RESIDUALS, OF_A_PART
+from pytest_unlearn.attacks.subgroups import class_masks, slice_measure, worst_of
+from tests.unit.attacks.gaussian import Population, answers
 
 RESIDUAL = CONFIDENCE_RESIDUALS[0]
 CLASSES = np.arange(1000) % 10
@@ -32,3 +33,56 @@ def test_without_classes_to_compare_within_there_is_no_class_slice():
     assert class_masks(Pairing()) == []
     assert worst_of([], "class", RESIDUAL) == ()
     assert worst_of([np.ones(5, dtype=bool)], "class", RESIDUAL) == ()
+
+
+def hard_part(seed, shift=0.0, references=4):
+    """Estimates on the hardest tenth: of the residual, and relative to what references have there."""
+    people = Population(600, 600, seed=seed)
+    hard = people.levels[0] < np.quantile(people.levels[0], 0.1)
+    noise = [np.where(level < -2, 6.0, 1.0) for level in people.levels]  # models disagree most on what is hard
+
+    def model(shift=0.0):
+        drawn = [level + people.rng.normal(size=600) * by for level, by in zip(people.levels, noise, strict=True)]
+        return answers(drawn[0] + shift, drawn[1])
+
+    target, others = model(np.where(hard, shift, 0.0)), [model() for _ in range(references)]
+    pairing = Pairing()
+    return [
+        slice_measure(attack, attack.score(target, others, pairing), pairing, hard).at(0.95)
+        for attack in (RESIDUAL, OF_A_PART)
+    ]
+
+
+@pytest.mark.parametrize("references", [2, 4])
+def test_a_part_that_is_hard_is_as_hard_for_references(references):
+    """The residual alone would accuse an honest model of what the line leaves of the difficulty."""
+    estimates = [hard_part(seed, references=references) for seed in range(40)]
+    biased, fair = (np.array([pair[k].value for pair in estimates]) for k in (0, 1))
+    assert abs(biased.mean() - 0.5) > 3 * biased.std() / 40**0.5
+    assert abs(fair.mean() - 0.5) < 4 * fair.std() / 40**0.5
+    accused = sum(pair[1].low > 0.5 or pair[1].high < 0.5 for pair in estimates)
+    assert accused <= 9  # of 40 at 10%, both sides: more has a probability below one in a hundred
+
+
+def test_a_memory_in_a_hard_part_is_seen():
+    assert hard_part(0, shift=12.0)[1].low > 0.6
+
+
+def test_a_part_is_judged_by_its_raw_statistic_where_no_reference_could_judge_another_and_where_most_tie():
+    people = Population(100, 100)
+    target, reference, pairing = people.model(), people.model(), Pairing()
+    scores = OF_A_PART.score(target, [reference], pairing)
+    assert np.array_equal(scores.forget, target.forget.logits[:, 0])
+    assert np.array_equal(scores.reference_forget[0], reference.forget.logits[:, 0])
+    assert OF_A_PART.score(target, [], pairing).reference_forget is None
+    coarse = [answers(*(np.sign(side.logits[:, 0]) for side in (one.forget, one.controls))) for one in people.models(4)]
+    scores = OF_A_PART.score(coarse[0], coarse[1:], pairing)
+    assert np.array_equal(scores.forget, coarse[0].forget.logits[:, 0])
+
+
+def test_models_that_all_tie_differ_in_nothing():
+    alike = answers(np.zeros(40), np.zeros(60))
+    found = slice_measure(
+        OF_A_PART, OF_A_PART.score(alike, [alike, alike, alike], Pairing()), Pairing(), np.arange(40) < 10
+    ).at(0.95)
+    assert found.low < found.value == 0.5 < found.high
