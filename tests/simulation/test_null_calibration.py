@@ -45,9 +45,10 @@ def test_the_rule_of_the_table_counts_audits_and_attacks():
     statements = dict(calibration_rule(rows))
     assert all(statements.values())
     assert len(statements) == 1 + 2 * len(WORLDS) + 4
-    accusing = {**rows[0], "PASS": 10, "FAIL": 8, "INVALID": 2, "beyond the limit": ["margin, low: 25"]}
+    accusing = {**rows[0], "PASS": 0, "FAIL": 12, "INVALID": 8, "beyond the limit": ["margin, low: 25"]}
     broken = [statement for statement, holds in calibration_rule([*rows[1:], accusing]) if not holds]
     assert broken == [
-        "networks: FAIL 8 of 200, 4.0% (at most 5%), 95% upper bound 7.1%",
-        "beyond the limit: margin, low: 25 of 2800, 0.9%; most in networks, 25 of 200, 12.5% (nominal 5%)",
+        "networks: FAIL 12 of 250, 4.8% (at most 5%), 95% upper bound 7.7%",
+        "networks: INVALID 8 of 250, 3.2% (at most 2%), 95% upper bound 5.7%",
+        "beyond the limit: margin, low: 25 of 3500, 0.7%; most in networks, 25 of 250, 10.0% (nominal 5%)",
     ], broken
