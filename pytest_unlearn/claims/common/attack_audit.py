@@ -18,6 +18,7 @@ from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.blind_baseline import blind_control
 from pytest_unlearn.claims.common.controls import (
+    CHANCE,
     controls_look_trained,
     distinct,
     family_confidence,
@@ -42,9 +43,10 @@ from pytest_unlearn.claims.common.verdict import (
 )
 from pytest_unlearn.core.evidence import Answers, Controls, Estimate, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Cell, Figure
-from pytest_unlearn.statistics import null_standard_error
+from pytest_unlearn.statistics import normal_quantile, null_error
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
+Judge = Callable[..., Decision[AttackFinding]]
 OnOriginal = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], tuple[Sequence[AttackFinding], str]]
 
 
@@ -88,6 +90,7 @@ def audit_with_attacks(
     fewest_references: int = 2,
     certifiable: bool = True,
     counted: bool = False,
+    judge_by: Judge | None = None,
 ) -> AttackAudit:
     """Run the attacks on model, original and each reference, and decide.
 
@@ -101,14 +104,16 @@ def audit_with_attacks(
         fewest_references: how many it takes for each to be judged by the others.
         certifiable: as in `judge`.
         counted: as in `judge`.
+        judge_by: judges one model's findings at a confidence; by the limit on AUCs by default.
     """
+    judge_by = judge_by or partial(judge_attacks, limit=terms.limit)
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
     original = inputs.answers(inputs.original) if inputs.original is not None else None
     target = replace(inputs.answers(model), original=original)
     references = distinct([replace(inputs.answers(one), original=original) for one in inputs.references])
     others = [answers for answers in references if not same_answers(answers, target)]
     findings = run(target, others)
-    judged = judge_attacks(findings, limit, confidence, certifiable, counted=counted)
+    judged = judge_by(findings, confidence=confidence, certifiable=certifiable, counted=counted)
     enough = len(references) >= fewest_references
     rotations = [run(one, without(references, k)) for k, one in enumerate(references)] if enough else []
     level = family_confidence(confidence, len(rotations))
@@ -124,12 +129,15 @@ def audit_with_attacks(
             findings,
             partial(_share, inputs.pairing, confidence),
             terms.max_share_left,
-            null_error=null_standard_error(len(inputs.forget), len(inputs.controls)),
+            limit=limit - CHANCE,
+            errors=_honest_errors(
+                findings, rotations, null_error(len(inputs.forget), len(inputs.controls), **inputs.pairing.labels)
+            ),
             what=what,
         )
     controls = Controls(
         original=power.control if power is not None else None,
-        retrained=tuple(negative_control(k, judge_attacks(found, limit, level)) for k, found in enumerate(rotations)),
+        retrained=tuple(negative_control(k, judge_by(found, confidence=level)) for k, found in enumerate(rotations)),
         blind=None if references else blind_control(inputs, limit, confidence),
     )
     settles: tuple[str, ...] = advice.TRIAL_UNSETTLED
@@ -180,6 +188,18 @@ def audit_with_attacks(
 
 def _share(pairing: Pairing, confidence: float, audited: AttackFinding, original: AttackFinding) -> Estimate:
     return original.attack.share(audited.scores, original.scores, pairing, confidence)
+
+
+def _honest_errors(
+    findings: Sequence[AttackFinding], rotations: Sequence[Sequence[AttackFinding]], least: float
+) -> dict[str, float]:
+    """Return each finding's standard error in retrained models: the references', at least that of chance alone."""
+    errors = {finding.name: least for finding in findings}
+    for finding in (one for found in rotations for one in found if one.name in errors):
+        estimate = finding.estimate
+        half = (estimate.high - estimate.low) / (2 * normal_quantile(estimate.confidence))
+        errors[finding.name] = max(errors[finding.name], half)
+    return errors
 
 
 def run_chosen(

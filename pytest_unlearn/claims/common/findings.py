@@ -125,6 +125,11 @@ def labels_only(answers: Answers) -> Answers:
     return Answers(forget=_one_hot(answers.forget), controls=_one_hot(answers.controls))
 
 
+def coarse_as(findings: Sequence[AttackFinding], answers: Answers) -> Answers:
+    """Reduce answers to their labels where the findings are of a model that reveals little more."""
+    return labels_only(answers) if is_coarse(findings) else answers
+
+
 def is_coarse(findings: Sequence[AttackFinding]) -> bool:
     """Tell whether ties are so frequent that label-only must decide as well."""
     return any(finding.deciding and finding.attack is LABEL_ONLY for finding in findings)
