@@ -118,23 +118,22 @@ def audit_with_attacks(
     rotations = [run(one, without(references, k)) for k, one in enumerate(references)] if enough else []
     level = family_confidence(confidence, len(rotations))
     power = None
+    labels = inputs.pairing.labels
+    errors = _honest_errors(findings, rotations, null_error(len(inputs.forget), len(inputs.controls), **labels))
+    check = partial(
+        power_check,
+        audited=findings,
+        share_of=partial(_share, inputs.pairing, confidence),
+        most=terms.max_share_left,
+        limit=limit - CHANCE,
+        errors=errors,
+    )
     if original is not None:
+        seen = replace(original, channel=target)  # power against finer answers would say nothing of these
         known, what = (
-            (run(original, references), FORGET_SET)
-            if on_original is None
-            else on_original(original, references, findings)
+            (run(seen, references), FORGET_SET) if on_original is None else on_original(seen, references, findings)
         )
-        power = power_check(
-            known,
-            findings,
-            partial(_share, inputs.pairing, confidence),
-            terms.max_share_left,
-            limit=limit - CHANCE,
-            errors=_honest_errors(
-                findings, rotations, null_error(len(inputs.forget), len(inputs.controls), **inputs.pairing.labels)
-            ),
-            what=what,
-        )
+        power = check(known, what=what)
     controls = Controls(
         original=power.control if power is not None else None,
         retrained=tuple(negative_control(k, judge_by(found, confidence=level)) for k, found in enumerate(rotations)),
@@ -142,7 +141,8 @@ def audit_with_attacks(
     )
     settles: tuple[str, ...] = advice.TRIAL_UNSETTLED
     if counted:
-        settles = tuple(advice.too_few(judged.finding.estimate, limit, judged.needed))
+        part = judged.finding.name if judged.finding.role == "bounded" else ""
+        settles = tuple(advice.too_few(judged.finding.estimate, limit, judged.needed, part))
     count, few = len(references), require_controls and 2 <= len(references) < fewest_references
     no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
     # Advice on the findings themselves comes last, a lack of references first.
@@ -166,8 +166,9 @@ def audit_with_attacks(
         ),
     )
     not_testable = ""
-    if power is not None and (enough or not require_controls) and not unlike:
-        not_testable = power.not_testable
+    if power is not None and original is not None and (enough or not require_controls) and not unlike:
+        # Only what the original does not show in full excuses: a coarse channel is the audited model's own doing.
+        not_testable = power.not_testable and check(run(original, references)).not_testable
     return AttackAudit(
         model=model,
         inputs=inputs,

@@ -46,7 +46,7 @@ class PowerCheck:
 
     @property
     def share_left(self) -> tuple[str, Estimate] | None:
-        """The attack by which too much may be left, else the one by which most may; None where none sees anything."""
+        """The attack that has most against PASS; None where none recognises anything."""
         strong = {name: share for name, share in self.shares.items() if self.allowed.get(name) == self.most}
         beyond = self._beyond()
         return max((beyond or strong or self.shares).items(), key=lambda one: one[1].high, default=None)

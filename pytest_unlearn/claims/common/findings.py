@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.registry import LABEL_ONLY, OF_A_PART, Attack, Pairing, deciding_set, tripwires
-from pytest_unlearn.attacks.subgroups import Mask, class_masks, worst_of
+from pytest_unlearn.attacks.subgroups import Mask, class_masks, slice_measure, worst_of
 from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
 from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
@@ -42,9 +42,10 @@ def evaluate_attacks(
     """Run every attack on the target, label-only too where most pairs tie.
 
     Label-only then decides as well. `more` are further attacks, run where the target and enough references can be asked
-    what they ask; `slices` are parts of the forget set that are judged as well, by what references make of the same
-    examples: a residual is calibrated on controls, which are not as hard as a part that somebody chose. Without
-    `standard` only the deciding set is run, and label-only; without `by_class` no class is judged by itself.
+    what they ask; `slices` are parts of the forget set that are judged as well, beside what references show there: a
+    residual keeps some of the difficulty of a part that somebody chose. PASS needs each of them within the limit, and
+    the worst of them can FAIL. Without `standard` only the deciding set is run, and label-only; without `by_class` no
+    class is judged by itself.
     """
     columns = target.forget.logits.shape[1]
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
@@ -57,7 +58,18 @@ def evaluate_attacks(
             others += worst_of(class_masks(pairing), "class", deciding[0].attack)
         others += worst_of(list(slices.values()), "slice", OF_A_PART)
         others += tuple(attack for attack in more if can_run(attack, target, references))
-    return (*deciding, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
+    parts = []
+    if standard and slices:
+        whole = find(OF_A_PART, deciding=False)
+        parts = [_part(whole, name, mask, pairing, confidence) for name, mask in slices.items()]
+    return (*deciding, *parts, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
+
+
+def _part(whole: AttackFinding, name: str, mask: Mask, pairing: Pairing, confidence: float) -> AttackFinding:
+    """Find on a slice what bounds PASS; uncorrected, as each of them has to hold."""
+    measure = slice_measure(whole.attack, whole.scores, pairing, mask)
+    estimate = measure.at(confidence)
+    return replace(whole, name=f"slice {name}", measure=measure, estimate=estimate, role="bounded", failures={})
 
 
 def run_attacks(
@@ -126,7 +138,7 @@ def labels_only(answers: Answers) -> Answers:
 
 
 def coarse_as(findings: Sequence[AttackFinding], answers: Answers) -> Answers:
-    """Reduce answers to their labels where the findings are of a model that reveals little more."""
+    """Reduce answers to labels if the findings are of a model that shows no more."""
     return labels_only(answers) if is_coarse(findings) else answers
 
 
@@ -166,6 +178,19 @@ def attack_finding(
     )
 
 
+def score_problem(attack: Attack, scores: Scores) -> str:
+    """Explain why scores tell nothing; empty if they can be judged."""
+    if attack is LABEL_ONLY:
+        return ""
+    if scores.unfair:
+        return f"{attack.name}: {scores.unfair}"
+    if scores.tie_share >= 1:
+        return f"{attack.name}: every forget example ties with every control, so the scores tell nothing"
+    if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:
+        return f"{attack.name}: all scores are equal, so they tell nothing"
+    return ""
+
+
 def _find(
     attack: Attack,
     *,
@@ -176,20 +201,8 @@ def _find(
     confidence: float,
 ) -> AttackFinding:
     scores = attack.score(target, references, pairing)
-    measure, problem = attack.measure(scores, pairing), _problem(attack, scores)
+    measure, problem = attack.measure(scores, pairing), score_problem(attack, scores)
     return attack_finding(attack, scores, measure, confidence, deciding=deciding, problem=problem)
-
-
-def _problem(attack: Attack, scores: Scores) -> str:
-    if attack is LABEL_ONLY:
-        return ""
-    if scores.unfair:
-        return f"{attack.name}: {scores.unfair}"
-    if scores.tie_share >= 1:
-        return f"{attack.name}: every forget example ties with every control, so the scores tell nothing"
-    if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:
-        return f"{attack.name}: all scores are equal, so they tell nothing"
-    return ""
 
 
 def _one_hot(outputs: Outputs) -> Outputs:

@@ -89,7 +89,8 @@ def audit_leakage_reduced(
     terms = AucTerms(NO_LIMIT, confidence, require_controls, round(1 - least, 12), sources)
     pairing = inputs.pairing
     run = partial(evaluate_attacks, pairing=pairing, confidence=confidence, standard=False)
-    original = inputs.answers(inputs.original)
+    # Power against finer answers than the model's would say nothing of these.
+    original = replace(inputs.answers(inputs.original), channel=inputs.answers(model))
     retrained = [inputs.answers(one) for one in inputs.references]
 
     def judge_by(findings: Sequence[AttackFinding], confidence: float, **_: Any) -> Decision[AttackFinding]:
