@@ -38,14 +38,14 @@ def test_coarse_models_that_never_saw_the_forget_set_are_neither_failed_nor_inva
 
 
 def test_the_rule_of_the_table_counts_audits_and_attacks():
-    attacks = ["margin, high: 25", "margin, low: 25"]
+    attacks = "margin, high: 25; margin, low: 25"
     verdicts = {"PASS": 20, "INCONCLUSIVE": 5, "FAIL": 0, "INVALID": 0}
-    fine = {**verdicts, "attacks": attacks, "beyond the limit": [], "beyond one half": ["margin, high: 1"]}
+    fine = {**verdicts, "attacks": attacks, "beyond the limit": "", "beyond one half": "margin, high: 1"}
     rows = [{"world": WORLDS[cell % len(WORLDS)].name, **fine} for cell in CELLS]
     statements = dict(calibration_rule(rows))
     assert all(statements.values())
     assert len(statements) == 1 + 2 * len(WORLDS) + 4
-    accusing = {**rows[0], "PASS": 0, "FAIL": 12, "INVALID": 8, "beyond the limit": ["margin, low: 25"]}
+    accusing = {**rows[0], "PASS": 0, "FAIL": 12, "INVALID": 8, "beyond the limit": "margin, low: 25"}
     broken = [statement for statement, holds in calibration_rule([*rows[1:], accusing]) if not holds]
     assert broken == [
         "networks: FAIL 12 of 250, 4.8% (at most 5%), 95% upper bound 7.7%",

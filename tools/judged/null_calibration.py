@@ -42,10 +42,12 @@ def null_calibration(cell: int) -> Row:
                     rejected[name][key] += _beyond(finding, side, margin)
     row: Row = {"world": world.name, "draws": f"{draws[0]} to {draws[-1]}"}
     row |= {verdict: verdicts[verdict] for verdict in ("PASS", "INCONCLUSIVE", *MOST)}
-    row |= {"accused": accused, "attacks": [f"{key}: {count}" for key, count in tried.items()]}
-    return row | {
-        name: [f"{key}: {count}" for key, count in found.items() if count] for name, found in rejected.items()
-    }
+    row |= {"accused": accused, "attacks": _listed(tried)}
+    return row | {name: _listed(found) for name, found in rejected.items()}
+
+
+def _listed(counts: Counter[str]) -> str:
+    return "; ".join(f"{key}: {count}" for key, count in counts.items() if count)
 
 
 def _beyond(finding: AttackFinding, side: str, margin: float) -> bool:
@@ -80,7 +82,7 @@ def _by_attack(rows: list[Row], name: str) -> list[tuple[str, bool]]:
     tried: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
         for what in ("attacks", name):
-            for entry in row[what]:
+            for entry in row[what].split("; ") if row[what] else ():
                 attack, _, count = entry.rpartition(": ")
                 tried.setdefault((attack, row["world"]), Counter())[what] += int(count)
     statements = []
