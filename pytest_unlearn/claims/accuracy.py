@@ -21,7 +21,7 @@ from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP
 from pytest_unlearn.data.view import View, as_view
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import Measure, paired_difference
 
 MOST_CLASSES = 40
@@ -35,6 +35,7 @@ def audit_utility(
     baseline: Any = "original",
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether accuracy is at most `max_drop` below a baseline's.
 
@@ -48,6 +49,7 @@ def audit_utility(
         baseline: "original", "retrained" (the mean of the references), or a model or list of models.
         confidence: of the one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence; its estimate is the drop, baseline minus model. PASS needs the upper bound within max_drop.
@@ -58,6 +60,7 @@ def audit_utility(
     Source: Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the
         paired-sample design", eq. 6-8.
     """
+    output = read_as(output, output_kind)
     sources, (limit, confidence) = resolve_all(max_drop=max_drop, confidence=confidence)
     claim = Claim(name="utility", quantity="drop in accuracy", highest=limit, sources=sources)
     return conclude(model, compare(model, test, baseline, output=output), claim, confidence, "less accurate")
@@ -71,6 +74,7 @@ def audit_matches_retrained(
     baseline: Any = "retrained",
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether accuracy is within `max_gap` of retrained models', on both sides.
 
@@ -85,6 +89,7 @@ def audit_matches_retrained(
         baseline: "retrained" (the mean of the references), or a retrained model or list of them.
         confidence: of each one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence; its estimate is model minus references. PASS needs both bounds within max_gap.
@@ -94,6 +99,7 @@ def audit_matches_retrained(
 
     Source: two one-sided tests, Schuirmann 1987; Tango 1998 for one reference.
     """
+    output = read_as(output, output_kind)
     sources, (limit, confidence) = resolve_all(max_gap=max_gap, confidence=confidence)
     claim = Claim(
         name="matches_retrained",
@@ -133,7 +139,7 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     name, models = _baseline(asked, baseline)
     own = asked.task.models if asked.task is not None else ModelHandles(np.unique(asked.labels))
     handles = own.for_audit()
-    ours, *answers = (handles.of(one).outputs(asked, output) for one in (model, *models))
+    ours, *answers = (handles.answers(one, (asked,), output)[0] for one in (model, *models))
     return Comparison(
         view=asked,
         name=name,

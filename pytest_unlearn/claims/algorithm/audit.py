@@ -26,7 +26,7 @@ from pytest_unlearn.claims.common.verdict import Objection, decide, failed_negat
 from pytest_unlearn.core.evidence import Estimate, Evidence, Verdict
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import normal_quantile
 from pytest_unlearn.task import UnlearningTask
 
@@ -44,6 +44,7 @@ def audit_algorithm(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether a method forgets requests like this one, whatever its seeds.
 
@@ -62,6 +63,7 @@ def audit_algorithm(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence of the mean over all models that the method could make, of its classes, and of single runs: one that is
@@ -73,6 +75,7 @@ def audit_algorithm(
 
     Source: Hayes et al. 2024 (U-LiRA); the claim and its interval are ours.
     """
+    output = read_as(output, output_kind)
     if not isinstance(task, UnlearningTask) or task.recipe is None:
         raise ValueError("audit_algorithm trains an original for each run: pass an UnlearningTask with a recipe=.")
     if not isinstance(runs, int) or runs < FEWEST_RUNS:

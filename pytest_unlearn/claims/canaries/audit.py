@@ -34,7 +34,7 @@ from pytest_unlearn.claims.common.verdict import (
 )
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence
 from pytest_unlearn.core.settings import CONFIDENCE, REQUIRE_CONTROLS
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import holm
 from pytest_unlearn.task import UnlearningTask
 
@@ -70,6 +70,7 @@ def audit_canaries_forgotten(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether the canaries planted before training were unlearned.
 
@@ -92,6 +93,7 @@ def audit_canaries_forgotten(
         require_controls: whether a missing original makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence; its estimate is the effect: 0 for "gaussian", 0.5 for pairs and 1 / classes for "backdoor" under
@@ -104,6 +106,7 @@ def audit_canaries_forgotten(
     Source: Pawelczyk et al. 2024 ("gaussian"); Steinke et al. 2023 (coin flips); Goel et al. 2022 ("confusion"); Sommer
         et al. 2022 ("backdoor"). Limits and the judgement on bounds are ours.
     """
+    output = read_as(output, output_kind)
     if not isinstance(canaries, Canaries):
         raise TypeError(f"canaries must come from plant_canaries(train, kind=...), not {type(canaries).__name__}.")
     sources, (confidence, require_controls) = resolve_all(confidence=confidence, require_controls=require_controls)

@@ -26,8 +26,8 @@ from pytest_unlearn.claims.common.verdict import Decision, Objection, controls_w
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence, IntArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, REQUIRE_CONTROLS
 from pytest_unlearn.data.view import as_view
-from pytest_unlearn.models.handle import ModelHandle
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.handle import AuditHandles
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.task import UnlearningTask
 
 MAX_SHIFT = 0.15
@@ -55,6 +55,7 @@ def audit_class_forgotten(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether unseen examples of a removed class are treated as if never known.
 
@@ -73,6 +74,7 @@ def audit_class_forgotten(
         require_controls: whether a missing original makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence; its estimate is of the part that decides, 0 under perfect unlearning. PASS needs every part within its
@@ -88,6 +90,7 @@ def audit_class_forgotten(
     Source: Golatkar et al. 2020 and Chundawat et al. 2023 (readout functions on the removed class, beside a retrained
         model's); the bounds and the distance beyond the references' own are ours.
     """
+    output = read_as(output, output_kind)
     sources, (gap, drop, confidence, require_controls) = resolve_all(
         max_gap=max_gap, max_drop=max_drop, confidence=confidence, require_controls=require_controls
     )
@@ -95,15 +98,15 @@ def audit_class_forgotten(
         raise ValueError(f"max_shift must be a number above 0 and below 1, not {max_shift!r}")
     task = _task_of(forget)
     removal = _removal(task)
-    references = _distinct(task, output)
+    models = task.models.for_audit()
+    references = _distinct(task, models, output)
     limits = Limits(gap=gap, shift=float(max_shift), drop=drop)
 
     def components(one: Answers, others: Sequence[Answers]) -> tuple[Component, ...]:
         return measure_components(one, others, removal.gone, removal.kept, limits, confidence)
 
-    models = task.models.for_audit()
-    target = _asked(models.of(model), task, output)
-    original = _asked(models.of(task.original), task, output) if task.has_original else None
+    target = _asked(model, task, models, output)
+    original = _asked(task.original, task, models, output) if task.has_original else None
     own = components(target, references)
     before = components(original, references) if original is not None else None
     judged = judge_components(own, confidence)
@@ -183,14 +186,15 @@ def _removal(task: UnlearningTask) -> Removal:
     return Removal(classes=asked, gone=gone, kept=others)
 
 
-def _asked(model: ModelHandle, task: UnlearningTask, output: Output) -> Answers:
-    return Answers(forget=model.outputs(task.controls, output), controls=model.outputs(task.test, output))
+def _asked(model: Any, task: UnlearningTask, models: AuditHandles, output: Output) -> Answers:
+    forget, controls = models.answers(model, (task.controls, task.test), output)
+    return Answers(forget=forget, controls=controls)
 
 
-def _distinct(task: UnlearningTask, output: Output) -> list[Answers]:
+def _distinct(task: UnlearningTask, models: AuditHandles, output: Output) -> list[Answers]:
     """Ask the references; equal ones count once."""
     found: list[Answers] = []
-    for answers in (_asked(task.models.of(model), task, output) for model in task.retrained):
+    for answers in (_asked(model, task, models, output) for model in task.retrained):
         if not any(np.array_equal(answers.forget.logits, other.forget.logits) for other in found):
             found.append(answers)
     if len(found) < FEWEST_REFERENCES:

@@ -47,13 +47,10 @@ class AuditInputs:
 
     def answers(self, model: Any) -> Answers:
         """Return a model's outputs and queries on both sets, each computed once."""
-        handle = self.models.of(model)
+        handle, views = self.models.of(model), (self.forget, self.controls)
         forget, controls = (
-            replace(
-                handle.outputs(view, self.output),
-                asked={query.name: handle.ask(query, view, self.output) for query in self.queries},
-            )
-            for view in (self.forget, self.controls)
+            replace(outputs, asked={query.name: handle.ask(query, view, self.output) for query in self.queries})
+            for view, outputs in zip(views, self.models.answers(model, views, self.output), strict=True)
         )
         retain = None if self.retain is None else handle.outputs(self.retain, self.output)
         return Answers(forget=forget, controls=controls, retain=retain)
