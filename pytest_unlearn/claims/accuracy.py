@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.claims.common.alignment import misaligned_views
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Wording, decide, judge
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Objection, Wording, decide, judge
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP
@@ -127,6 +128,7 @@ class Comparison:
     theirs: FloatArray
     digest: str
     models: AuditHandles
+    misaligned: Sequence[Objection]
 
 
 def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparison:
@@ -148,6 +150,7 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
         theirs=np.array([correctness(answer) for answer in answers]),
         digest=outputs_digest(ours),
         models=handles,
+        misaligned=misaligned_views(model, {f"the {asked.name} examples": (ours, answers)}),
     )
 
 
@@ -166,6 +169,7 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
     shown = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
     decision = decide(
         judged,
+        vetoes=comparison.misaligned,
         advice=(f"{many}: test on more, or choose a limit that this many can certify",),
         scope=(f"accuracy on {len(comparison.view)} {comparison.view.name} examples: {shown}",),
     )

@@ -19,6 +19,7 @@ from pytest_unlearn.claims.class_forgotten.components import (
     measure_components,
     sent_table,
 )
+from pytest_unlearn.claims.common.alignment import misaligned_views
 from pytest_unlearn.claims.common.controls import negative_control, positive_control, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
@@ -126,7 +127,10 @@ def audit_class_forgotten(
     unsettled = [Objection((), (_more(judged),))] if judged.verdict is Verdict.INCONCLUSIVE else []
     decision = decide(
         judged,
-        vetoes=_vetoes(controls),
+        vetoes=[
+            *misaligned_views(model, {"the test examples": (target.controls, [one.controls for one in references])}),
+            *_vetoes(controls),
+        ],
         doubts=[*missing_controls(controls, require_controls, (NOTHING_KNOWN,)), waived, *unsettled],
         scope=(_scope(removal),),
     )

@@ -45,6 +45,11 @@ class AuditInputs:
         wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
         return replace(self, queries=queries, retain=_part_of_retain(self.task) if self.task and wanted else None)
 
+    @property
+    def forgotten_share(self) -> float:
+        """The request's share of the training data, 0 where it is not known."""
+        return len(self.forget) / len(self.task.split.train) if self.task is not None else 0.0
+
     def answers(self, model: Any) -> Answers:
         """Return a model's outputs and queries on both sets, each computed once."""
         handle, views = self.models.of(model), (self.forget, self.controls)
