@@ -191,6 +191,7 @@ class AuditHandles:
     def __init__(self, models: ModelHandles, *, shared: bool = False) -> None:
         self._models, self._shared = models, shared
         self._audited: dict[int, ModelHandle] = {}
+        self._asked: dict[int, ModelHandle] = {}
 
     def of(self, model: Any) -> ModelHandle:
         """Return the handle of a model, the same throughout the audit."""
@@ -203,9 +204,10 @@ class AuditHandles:
         Raises:
             ValueError: as in `ModelHandle.answers`, or some models answer probabilities and others logits.
         """
-        found = self.of(model).answers(views, output)
-        handles = (*self._models.kept.values(), *self._audited.values())
-        check_alike(kind for handle in handles for kind in handle.kinds(output))
+        handle = self.of(model)
+        found = handle.answers(views, output)
+        self._asked.setdefault(id(model), handle)
+        check_alike(kind for asked in self._asked.values() for kind in asked.kinds(output))
         return found
 
     def end(self) -> None:

@@ -31,49 +31,51 @@ def misaligned(model: Any, target: Answers, comparable: Sequence[Answers]) -> li
 def misaligned_views(model: Any, sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]]) -> list[Objection]:
     """Return why a model's answers may be in another order than the examples, or labels.
 
-    Such a model guesses where comparable models are right, and is as right as they are once its rows, or its columns,
-    are rearranged. What it remembers cannot be read from it, nor that it forgot. Rows of a module or an estimator are
-    in order, since it was asked about the examples themselves.
+    Such a model guesses where comparable models are right, and is as right as they are once its rows, or on all sets
+    its columns, are rearranged. Neither what it remembers nor that it forgot can be read from it. Rows of a module or
+    an estimator are in order, since it was asked about the examples themselves: one that guesses was made to.
 
     Args:
         model: the model, of any kind.
         sides: by what it is called, a set's answers of the model, and those of comparable models.
     """
-    computed = is_module(model) or is_estimator(model)
-    for where, (ours, theirs) in sides.items():
-        table = _Table.of(ours)
-        usual = float(np.mean([correctness(one).mean() for one in theirs])) if theirs else 0.0
-        if usual <= table.chance + ABOVE_CHANCE * table.error or table.right > table.chance + AT_CHANCE * table.error:
-            continue
-        guesses = table.right >= table.chance - AT_CHANCE * table.error
-        for what, otherwise, possible in (
-            ("rows", table.rows_rearranged, guesses and not computed),
-            ("columns", table.columns_rearranged, len(np.unique(ours.labels)) > 1),
-        ):
-            if possible and otherwise - table.chance >= RESTORED * (usual - table.chance):
-                return [
-                    invalid(
-                        f"outputs misaligned? on {where} the model is right on {table.right:.1%}, as by chance, and "
-                        f"comparable models on {usual:.1%}; with its {what} in another order it would be right on "
-                        f"{otherwise:.1%}",
-                        OUT_OF_ORDER,
-                    )
-                ]
-    return []
+    tables = {where: _Table.of(ours, theirs) for where, (ours, theirs) in sides.items() if theirs}
+    if tables and all(table.permuted for table in tables.values()):
+        where, table = next(iter(tables.items()))
+        return [_objection(table, where, "columns", table.with_columns)]
+    if is_module(model) or is_estimator(model):
+        return []
+    shuffled = [(where, table) for where, table in tables.items() if table.shuffled]
+    return [_objection(table, where, "rows", table.with_rows) for where, table in shuffled[:1]]
+
+
+def _objection(table: _Table, where: str, what: str, otherwise: float) -> Objection:
+    return invalid(
+        f"outputs misaligned? on {where} the model is right on {table.right:.1%}, where chance gives "
+        f"{table.chance:.1%} and comparable models are right on {table.usual:.1%}; with its {what} in another order it "
+        f"would be right on {otherwise:.1%}",
+        OUT_OF_ORDER,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Shares right: as it stands, by chance with its standard error, and rearranged."""
+    """Shares right on a set: of the model, of comparable models, and otherwise.
+
+    By chance with its standard error, and with rows or columns in the best order. `several` says that the set has more
+    than one label.
+    """
 
     right: float
+    usual: float
     chance: float
     error: float
-    rows_rearranged: float
-    columns_rearranged: float
+    with_rows: float
+    with_columns: float
+    several: bool
 
     @staticmethod
-    def of(outputs: Outputs) -> _Table:
+    def of(outputs: Outputs, comparable: Sequence[Outputs]) -> _Table:
         from scipy.optimize import linear_sum_assignment
 
         n, columns = outputs.logits.shape
@@ -81,11 +83,30 @@ class _Table:
         np.add.at(counts, (outputs.labels, outputs.logits.argmax(axis=1)), 1)
         labels, answers = counts.sum(axis=1) / n, counts.sum(axis=0) / n
         chance = float(labels @ answers)
-        best = linear_sum_assignment(counts, maximize=True)
         return _Table(
             right=float(np.trace(counts)) / n,
+            usual=float(np.mean([correctness(one).mean() for one in comparable])),
             chance=chance,
             error=float(np.sqrt(chance * (1 - chance) / n)),
-            rows_rearranged=float(np.minimum(labels, answers).sum()),
-            columns_rearranged=float(counts[best].sum()) / n,
+            with_rows=float(np.minimum(labels, answers).sum()),
+            with_columns=float(counts[linear_sum_assignment(counts, maximize=True)].sum()) / n,
+            several=int((labels > 0).sum()) > 1,
         )
+
+    @property
+    def permuted(self) -> bool:
+        """Whether labels in another order make the model as right as others are."""
+        return self._guesses and self.several and self._restored(self.with_columns)
+
+    @property
+    def shuffled(self) -> bool:
+        """Whether examples in another order do; being surely wrong is no guessing."""
+        return self._guesses and self.right >= self.chance - AT_CHANCE * self.error and self._restored(self.with_rows)
+
+    @property
+    def _guesses(self) -> bool:
+        at_most = self.right <= self.chance + AT_CHANCE * self.error
+        return at_most and self.usual > self.chance + ABOVE_CHANCE * self.error
+
+    def _restored(self, right: float) -> bool:
+        return right - self.chance >= RESTORED * (self.usual - self.chance)

@@ -98,7 +98,9 @@ def controls_look_trained(
     compared = f"the model is right on {ours.mean():.1%} of the controls, retrained models on {theirs.mean():.1%}"
     if informed is not None:
         better = correctness(informed.controls)
-        if not _undoes(ours, better[None], TRAINED_SHARE, confidence):
+        if _undoes(better, theirs, DOUBTFUL_SHARE, confidence) and not _undoes(
+            ours, better[None], DOUBTFUL_SHARE, confidence
+        ):
             return [
                 doubt(
                     f"{compared} and the original on {better.mean():.1%}: with so large a request these have far less "
