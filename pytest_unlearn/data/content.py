@@ -18,7 +18,7 @@ class UnreadableError(ValueError):
 
 
 def content_digest(x: Any) -> bytes:
-    """Digest an input alone: the same for float32 and float64, and for text of any width.
+    """Digest an input alone, float32 as float64 and text of any width.
 
     Raises:
         UnreadableError: it holds NaN or infinity, or an object without content.

@@ -82,7 +82,7 @@ def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
 
 
 def estimator_scores(model: Any) -> Callable[[Any], Any]:
-    """Return what gives a classifier's scores: `decision_function`, or `predict_proba`.
+    """Return what gives scores: `decision_function`, or `predict_proba`.
 
     Raises:
         TypeError: it has neither.
