@@ -29,7 +29,7 @@ def misaligned(model: Any, target: Answers, comparable: Sequence[Answers]) -> li
 
 
 def misaligned_views(model: Any, sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]]) -> list[Objection]:
-    """Return why a model's answers may be in another order than the examples, or labels.
+    """Return why answers may be in another order than examples or labels.
 
     Such a model guesses where comparable models are right, and is as right as they are once its rows, or on all sets
     its columns, are rearranged. Neither what it remembers nor that it forgot can be read from it. Rows of a module or
