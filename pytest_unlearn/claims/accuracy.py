@@ -150,7 +150,7 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
         theirs=np.array([correctness(answer) for answer in answers]),
         digest=outputs_digest(ours),
         models=handles,
-        misaligned=misaligned_views(model, {f"the {asked.name} examples": (ours, answers)}),
+        misaligned=misaligned_views(model, {f"the {asked.name} examples": (ours, answers)}, columns=False),
     )
 
 

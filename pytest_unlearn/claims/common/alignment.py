@@ -28,7 +28,9 @@ def misaligned(model: Any, target: Answers, comparable: Sequence[Answers]) -> li
     return misaligned_views(model, sides)
 
 
-def misaligned_views(model: Any, sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]]) -> list[Objection]:
+def misaligned_views(
+    model: Any, sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]], *, columns: bool = True
+) -> list[Objection]:
     """Return why answers may be in another order than examples or labels.
 
     Such a model guesses where comparable models are right, and is as right as they are once its rows, or on all sets
@@ -38,9 +40,10 @@ def misaligned_views(model: Any, sides: Mapping[str, tuple[Outputs, Sequence[Out
     Args:
         model: the model, of any kind.
         sides: by what it is called, a set's answers of the model, and those of comparable models.
+        columns: whether to look at columns too; of use a model with permuted columns is surely not.
     """
     tables = {where: _Table.of(ours, theirs) for where, (ours, theirs) in sides.items() if theirs}
-    if tables and all(table.permuted for table in tables.values()):
+    if columns and tables and all(table.permuted for table in tables.values()):
         where, table = next(iter(tables.items()))
         return [_objection(table, where, "columns", table.with_columns)]
     if is_module(model) or is_estimator(model):

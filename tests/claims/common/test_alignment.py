@@ -15,6 +15,7 @@ from pytest_unlearn import (
     audit_class_forgotten,
     audit_forgotten,
     audit_matches_retrained,
+    audit_utility,
 )
 from pytest_unlearn.claims.common.alignment import misaligned_views
 from pytest_unlearn.core.evidence import Outputs
@@ -72,6 +73,11 @@ def test_accuracy_of_outputs_out_of_order_is_no_verdict_on_the_model(part):
     evidence = audit_matches_retrained(model, getattr(TASK, part))
     assert evidence.verdict is Verdict.INVALID
     assert any("outputs misaligned?" in reason for reason in evidence.reasons)
+
+
+def test_a_model_with_permuted_columns_is_of_no_use():
+    model, baseline = saved(WORLD.model(), test=permuted), WORLD.model(seed=1)
+    assert audit_utility(model, TASK.test, baseline=baseline).verdict is Verdict.FAIL
 
 
 def over_forgotten(part):
