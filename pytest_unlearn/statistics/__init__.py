@@ -12,6 +12,7 @@ from pytest_unlearn.statistics.accuracy.proportions import wilson as wilson
 from pytest_unlearn.statistics.auc.auc import AucMeasure as AucMeasure
 from pytest_unlearn.statistics.auc.auc import auc_measure as auc_measure
 from pytest_unlearn.statistics.auc.auc import can_certify as can_certify
+from pytest_unlearn.statistics.auc.auc import null_error as null_error
 from pytest_unlearn.statistics.auc.auc import null_standard_error as null_standard_error
 from pytest_unlearn.statistics.auc.difference import auc_difference as auc_difference
 from pytest_unlearn.statistics.auc.placements import auc as auc

@@ -165,8 +165,25 @@ def can_certify(
     PASS asks for it besides its bounds: the standard error of a handful of examples can be small by luck, that of
     exchangeable scores, (m + n + 1) / (12 m n) a stratum of m and n units, cannot. Arguments as in `auc_measure`.
     """
-    design = layout(n_forget, n_controls, forget_strata, control_strata, forget_groups, control_groups)
-    return 0.5 + normal_quantile(confidence) * _null_error(design) <= limit
+    labels = (forget_strata, control_strata, forget_groups, control_groups)
+    error = _null_error(layout(n_forget, n_controls, *labels))
+    return 0.5 + normal_quantile(confidence) * error <= limit
+
+
+def null_error(
+    n_forget: int,
+    n_controls: int,
+    *,
+    forget_strata: ArrayLike | None = None,
+    control_strata: ArrayLike | None = None,
+    forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
+) -> float:
+    """Return the AUC's standard error for exchangeable scores in strata and units.
+
+    Arguments as in `auc_measure`.
+    """
+    return _null_error(layout(n_forget, n_controls, forget_strata, control_strata, forget_groups, control_groups))
 
 
 def null_standard_error(n_forget: int, n_controls: int) -> float:
