@@ -1,4 +1,4 @@
-"""Alignment: whether a model's answers stand in the order of the examples and of the labels."""
+"""Alignment: whether answers are in the order of examples and labels."""
 
 from __future__ import annotations
 
