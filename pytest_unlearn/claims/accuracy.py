@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.claims.common.alignment import misaligned_views
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Wording, decide, judge
+from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Objection, Wording, decide, judge
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP
 from pytest_unlearn.data.view import View, as_view
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import Measure, paired_difference
 
 MOST_CLASSES = 40
@@ -35,6 +36,7 @@ def audit_utility(
     baseline: Any = "original",
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether accuracy is at most `max_drop` below a baseline's.
 
@@ -48,6 +50,7 @@ def audit_utility(
         baseline: "original", "retrained" (the mean of the references), or a model or list of models.
         confidence: of the one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence; its estimate is the drop, baseline minus model. PASS needs the upper bound within max_drop.
@@ -58,6 +61,7 @@ def audit_utility(
     Source: Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the
         paired-sample design", eq. 6-8.
     """
+    output = read_as(output, output_kind)
     sources, (limit, confidence) = resolve_all(max_drop=max_drop, confidence=confidence)
     claim = Claim(name="utility", quantity="drop in accuracy", highest=limit, sources=sources)
     return conclude(model, compare(model, test, baseline, output=output), claim, confidence, "less accurate")
@@ -71,6 +75,7 @@ def audit_matches_retrained(
     baseline: Any = "retrained",
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether accuracy is within `max_gap` of retrained models', on both sides.
 
@@ -85,6 +90,7 @@ def audit_matches_retrained(
         baseline: "retrained" (the mean of the references), or a retrained model or list of them.
         confidence: of each one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence; its estimate is model minus references. PASS needs both bounds within max_gap.
@@ -94,6 +100,7 @@ def audit_matches_retrained(
 
     Source: two one-sided tests, Schuirmann 1987; Tango 1998 for one reference.
     """
+    output = read_as(output, output_kind)
     sources, (limit, confidence) = resolve_all(max_gap=max_gap, confidence=confidence)
     claim = Claim(
         name="matches_retrained",
@@ -121,6 +128,7 @@ class Comparison:
     theirs: FloatArray
     digest: str
     models: AuditHandles
+    misaligned: Sequence[Objection]
 
 
 def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparison:
@@ -133,7 +141,7 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     name, models = _baseline(asked, baseline)
     own = asked.task.models if asked.task is not None else ModelHandles(np.unique(asked.labels))
     handles = own.for_audit()
-    ours, *answers = (handles.of(one).outputs(asked, output) for one in (model, *models))
+    ours, *answers = (handles.answers(one, (asked,), output)[0] for one in (model, *models))
     return Comparison(
         view=asked,
         name=name,
@@ -142,6 +150,7 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
         theirs=np.array([correctness(answer) for answer in answers]),
         digest=outputs_digest(ours),
         models=handles,
+        misaligned=misaligned_views(model, {f"the {asked.name} examples": (ours, answers)}, columns=False),
     )
 
 
@@ -160,6 +169,7 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
     shown = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
     decision = decide(
         judged,
+        vetoes=comparison.misaligned,
         advice=(f"{many}: test on more, or choose a limit that this many can certify",),
         scope=(f"accuracy on {len(comparison.view)} {comparison.view.name} examples: {shown}",),
     )

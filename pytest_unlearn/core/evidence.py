@@ -100,13 +100,15 @@ class Claim:
 class Outputs:
     """A model's answers on a view: logits, and each label as a column of them.
 
-    Of shape (examples, classes). `asked` has by name the answers to attacks' queries, arrays with one row an example.
+    Of shape (examples, classes). `asked` has by name the answers to attacks' queries, arrays with one row an example;
+    `kind` says what the model answered that the logits were made of.
     Compared by identity, so that what was computed from them can be remembered; never change the arrays.
     """
 
     logits: FloatArray
     labels: IntArray
     asked: Mapping[str, FloatArray] = field(default_factory=dict)
+    kind: str = "logits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.data.content import UnreadableError, content_digest, exact_digest
 
 REREAD = 256  # how many items of a dataset are read a second time to see whether they change
 
@@ -18,7 +19,7 @@ class Examples:
     """Hold labelled examples `(x, y)` in a fixed order, map-style.
 
     `labels`, int64, shape (examples,). `contents` holds a digest of each input alone (same picture, same digest,
-    float32 or float64); `digests` one of the exact input with its label.
+    float32 or float64; same row of objects); `digests` one of the exact input with its label.
     """
 
     def __init__(self, source: Any, name: str) -> None:
@@ -73,17 +74,16 @@ class Examples:
         stacked = self._arrays
         item = (stacked[0][index], None) if stacked is not None else _pair(self._source[index], self.name, index)
         x = np.asarray(item[0])
-        if x.dtype.kind == "f" and not np.isfinite(x).all():
-            raise ValueError(
-                f"{self.name}[{index}] holds a non-finite input (NaN or infinity): clean it before the audit."
-            )
-        return (_content(x), _exact(x)), item[1]
+        try:
+            return (content_digest(x), exact_digest(x)), item[1]
+        except UnreadableError as unreadable:
+            raise ValueError(f"{self.name}[{index}] holds {unreadable}.") from unreadable.__cause__
 
     def _check_stable(self) -> None:
         if self._arrays is not None:
             return
         for index in np.unique(np.linspace(0, len(self) - 1, min(REREAD, len(self))).astype(int)):
-            if _content(np.asarray(self._source[int(index)][0])) != self.contents[index]:
+            if content_digest(np.asarray(self._source[int(index)][0])) != self.contents[index]:
                 raise ValueError(
                     f"{self.name}[{index}] changed between two reads: the dataset transforms at random. Hand over the "
                     "deterministic test-time transform; an audit must score what was stored."
@@ -136,14 +136,3 @@ def _integers(raw: Any, name: str) -> IntArray:
             "Encode class names as integers first."
         )
     return labels.astype(np.int64)
-
-
-def _content(x: Any) -> bytes:
-    if x.dtype.kind == "f":
-        x = x.astype(np.float32) + np.float32(0)  # one digest for float32 and float64, 0.0 and -0.0
-    return hashlib.blake2b(np.ascontiguousarray(x).tobytes() + str(x.shape).encode(), digest_size=16).digest()
-
-
-def _exact(x: Any) -> bytes:
-    head = f"{x.dtype.str}{x.shape}".encode()
-    return hashlib.blake2b(head + np.ascontiguousarray(x).tobytes(), digest_size=16).digest()

@@ -13,8 +13,7 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state
-
-PROBABILITY_FLOOR = 1e-12
+from pytest_unlearn.models.output import PROBABILITY_FLOOR
 
 
 class SavedOutputs:
@@ -82,43 +81,54 @@ def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
             model.to(home)
 
 
-def estimator_logits(model: Any, view: View, classes: IntArray, batch_size: int) -> tuple[FloatArray, IntArray]:
-    """Return a classifier's logits on a view, and the labels of the columns.
-
-    `decision_function` where there is one, else log probabilities, floored at 1e-12; so are those of classes of the
-    task that the classifier never saw.
+def estimator_scores(model: Any) -> Callable[[Any], Any]:
+    """Return what gives scores: `decision_function`, or `predict_proba`.
 
     Raises:
         TypeError: it has neither.
-        ValueError: its classes are not integers, or it gives something else than one column a class.
+        ValueError: its classes are not integers.
     """
-    ask = getattr(model, "decision_function", None) or getattr(model, "predict_proba", None)
+    ask = _scoring(model)
     if ask is None or not hasattr(model, "classes_"):
         raise TypeError(
             f"{type(model).__name__} has neither decision_function nor predict_proba (or is not fitted): "
             "an audit needs scores, not labels alone."
         )
-    seen = np.asarray(model.classes_)
-    if seen.dtype.kind not in "iub":
+    kind = np.asarray(model.classes_).dtype
+    if kind.kind not in "iub":
         raise ValueError(
-            f"the classifier's classes are {seen.dtype}, the task's labels integers: train it on the same labels."
+            f"the classifier's classes are {kind}, the task's labels integers: train it on the same labels."
         )
-    size = max(batch_size, 4096)
-    raw = np.concatenate([np.asarray(ask(_rows(batch)), dtype=np.float64) for batch in view.batches(size)])
-    if ask.__name__ == "predict_proba":
-        raw = np.log(np.maximum(raw, PROBABILITY_FLOOR))  # NaN stays NaN, and is refused later
-    elif raw.ndim == 1:
-        raw = np.stack([np.zeros_like(raw), raw], axis=1)
-    if raw.shape[1] != len(seen):
+    return lambda batch: ask(_rows(batch))
+
+
+def estimator_logits(model: Any, scores: FloatArray, classes: IntArray) -> tuple[FloatArray, IntArray]:
+    """Return a classifier's logits by its scores, and the labels of the columns.
+
+    Probabilities are floored at 1e-12; so are those of classes of the task that the classifier never saw.
+
+    Raises:
+        ValueError: its scores are something else than one column a class.
+    """
+    seen = np.asarray(model.classes_)
+    if _scoring(model).__name__ == "predict_proba":
+        scores = np.log(np.maximum(scores, PROBABILITY_FLOOR))  # NaN stays NaN, and is refused later
+    elif scores.shape[1] == 1:
+        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
+    if scores.shape[1] != len(seen):
         raise ValueError(
-            f"{type(model).__name__} gives {raw.shape[1]} columns for {len(seen)} classes: use one score a class "
+            f"{type(model).__name__} gives {scores.shape[1]} columns for {len(seen)} classes: use one score a class "
             '(decision_function_shape="ovr").'
         )
     columns = np.union1d(classes, seen.astype(np.int64))
-    unseen = np.logaddexp.reduce(raw, axis=1, keepdims=True) + np.log(PROBABILITY_FLOOR)
+    unseen = np.logaddexp.reduce(scores, axis=1, keepdims=True) + np.log(PROBABILITY_FLOOR)
     logits = np.repeat(unseen, len(columns), axis=1)
-    logits[:, np.searchsorted(columns, seen)] = raw
+    logits[:, np.searchsorted(columns, seen)] = scores
     return logits, columns
+
+
+def _scoring(model: Any) -> Any:
+    return getattr(model, "decision_function", None) or getattr(model, "predict_proba", None)
 
 
 def _rows(batch: Any) -> Any:

@@ -11,7 +11,8 @@ import numpy as np
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import is_module
-from pytest_unlearn.models.predict import PROBES, Output, pick
+from pytest_unlearn.models.output import Output, Reading, pick, tensor_logits
+from pytest_unlearn.models.predict import PROBES, settle
 from pytest_unlearn.training.seeding import isolated
 
 BATCH_SIZE = 64
@@ -32,7 +33,7 @@ def fine_tune(
     """Train a module in place by Adam on cross-entropy, in eval mode.
 
     Args:
-        model: an `nn.Module` with trainable weights, returning logits.
+        model: an `nn.Module` with trainable weights, returning logits or probabilities.
         view: examples to train on, in batches of 64 in an order that only the seed decides.
         epochs: passes over the view.
         seed: of the order.
@@ -53,6 +54,8 @@ def fine_tune(
         raise ValueError("the model has no trainable weights, so it cannot be trained further: unfreeze them.")
     optimizer = torch.optim.Adam(weights, lr=learning_rate)
     rng = np.random.default_rng(seed)
+    output = settle(model, view, output)
+    kind = output.kind if isinstance(output, Reading) else "logits"
     model.eval()
     step = 0
     with isolated(seed):
@@ -61,7 +64,7 @@ def fine_tune(
                 x = torch.as_tensor(view.inputs(where), device=weights[0].device)
                 y = torch.as_tensor(view.labels[where], device=weights[0].device)
                 answer = model(x.to(weights[0].dtype) if x.is_floating_point() else x)
-                loss = cross_entropy(pick(answer, output), y)
+                loss = cross_entropy(tensor_logits(pick(answer, output), kind), y)
                 if not loss.requires_grad:
                     raise ValueError(
                         "no gradient gets through the model to its weights, so it cannot be trained further: hand over "

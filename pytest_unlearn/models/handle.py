@@ -19,7 +19,8 @@ from pytest_unlearn.data.view import View
 from pytest_unlearn.models import adapters
 from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.models.layers import features
-from pytest_unlearn.models.predict import Output, evaluate
+from pytest_unlearn.models.output import Output, check_alike, fixed
+from pytest_unlearn.models.predict import check_company, evaluate
 from pytest_unlearn.models.query import Answer, Query, Rows
 
 CHANGED = (
@@ -44,6 +45,7 @@ class ModelHandle:
         self._outputs: dict[Any, Outputs] = {}
         self._answers: dict[Any, FloatArray] = {}
         self._features: dict[Any, FloatArray] = {}
+        self._in_company: set[Any] = set()
         self.scratch: dict[Any, Any] = {}
 
     @cached_property
@@ -63,6 +65,25 @@ class ModelHandle:
             self._outputs[key] = evaluate(self.model, view, classes=self.classes, output=output, device=self.device)
         return self._outputs[key]
 
+    def answers(self, views: Sequence[View], output: Output = None) -> list[Outputs]:
+        """Return the model's outputs on views, the same in any company of examples.
+
+        Raises:
+            ValueError: as in `evaluate` and `check_company`.
+        """
+        found = [self.outputs(view, output) for view in views]
+        key = (*(view.key for view in views), output)
+        if key not in self._in_company:
+            check_company(
+                self.model, views, found, classes=self.classes, output=self._fixed(views[0], output), device=self.device
+            )
+            self._in_company.add(key)
+        return found
+
+    def kinds(self, output: Output) -> list[tuple[str, str]]:
+        """List what the model has been found to answer, each with its name."""
+        return [(self.name, outputs.kind) for (_, asked), outputs in self._outputs.items() if asked == output]
+
     def ask(self, query: Query, view: View, output: Output = None) -> FloatArray:
         """Ask the model a query about a view: one row an example.
 
@@ -71,7 +92,8 @@ class ModelHandle:
         """
         key = (*self._key(view, output), query)
         if key not in self._answers:
-            found = np.asarray(query.ask(self.model, view, Answer(self, query.name, output)), dtype=np.float64)
+            answer = Answer(self, query.name, self._fixed(view, output))
+            found = np.asarray(query.ask(self.model, view, answer), dtype=np.float64)
             if found.shape[:1] != (len(view),) or not np.isfinite(found).all():
                 raise ValueError(
                     f"the query {query.name!r} gave an array of shape {found.shape}, not all of it finite, for "
@@ -93,6 +115,11 @@ class ModelHandle:
         """Evaluate this model, or another, on inputs that belong to no dataset."""
         model = self.model if of is None else of
         return evaluate(model, Rows(name, inputs, labels), classes=self.classes, output=output, device=self.device)
+
+    def _fixed(self, view: View, output: Output) -> Output:
+        """Read other answers as those on a view were, if there were any."""
+        outputs = self._outputs.get((view.key, output))
+        return output if outputs is None else fixed(output, outputs.kind)
 
     def _key(self, view: View, output: Output) -> tuple[Any, ...]:
         _ = self.identity  # before anything is asked
@@ -164,11 +191,24 @@ class AuditHandles:
     def __init__(self, models: ModelHandles, *, shared: bool = False) -> None:
         self._models, self._shared = models, shared
         self._audited: dict[int, ModelHandle] = {}
+        self._asked: dict[int, ModelHandle] = {}
 
     def of(self, model: Any) -> ModelHandle:
         """Return the handle of a model, the same throughout the audit."""
         kept = self._models.kept.get(id(model))
         return kept or self._audited.setdefault(id(model), self._models.make(model))
+
+    def answers(self, model: Any, views: Sequence[View], output: Output = None) -> list[Outputs]:
+        """Return a model's outputs on views, on the scale of the audit's other models.
+
+        Raises:
+            ValueError: as in `ModelHandle.answers`, or some models answer probabilities and others logits.
+        """
+        handle = self.of(model)
+        found = handle.answers(views, output)
+        self._asked.setdefault(id(model), handle)
+        check_alike(kind for asked in self._asked.values() for kind in asked.kinds(output))
+        return found
 
     def end(self) -> None:
         """End an audit: raise ValueError if a model that was asked has changed meanwhile."""

@@ -11,7 +11,8 @@ from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.dataset import is_tensor
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import is_module, ready
-from pytest_unlearn.models.predict import Output, pick
+from pytest_unlearn.models.output import Output, Reading, pick
+from pytest_unlearn.models.predict import settle
 
 MOST_LAYERS = 4  # probed without being named, evenly spaced, the last one always
 SEARCHED = 3  # examples that layers are searched with
@@ -111,14 +112,15 @@ def answers_by(model: Any, view: View, layer: str, output: Output = None) -> flo
     """Return the share of examples whose label follows exchanged features.
 
     What enters (or leaves) the layer, in every member of an ensemble, is exchanged between the examples of a batch. 1
-    where later layers see nothing
-    else; about what chance gives where the answers come from elsewhere.
+    where later layers see nothing else; about what chance gives where the answers come from elsewhere.
     """
     modules = _named(dict(model.named_modules()), layer)
+    output = settle(model, view, output)
+    middle = 0.5 if isinstance(output, Reading) and output.kind == "probabilities" else 0.0
     followed, asked = 0, 0
     with ready(model, None) as ask:
         for batch in view.batches(256):
-            own = _labels(pick(ask(batch), output))
+            own = _labels(pick(ask(batch), output), middle)
             hooks = [
                 module.register_forward_hook(lambda _, __, made: made.flip(0))
                 if layer.startswith("out of ")
@@ -126,7 +128,7 @@ def answers_by(model: Any, view: View, layer: str, output: Output = None) -> flo
                 for module in modules
             ]
             try:
-                exchanged = _labels(pick(ask(batch), output))
+                exchanged = _labels(pick(ask(batch), output), middle)
             finally:
                 for hook in hooks:
                     hook.remove()
@@ -135,9 +137,10 @@ def answers_by(model: Any, view: View, layer: str, output: Output = None) -> flo
     return followed / asked if asked else 1.0
 
 
-def _labels(logits: Any) -> Any:
+def _labels(logits: Any, middle: float) -> Any:
+    """Return labels; a single column says class 1 where it is above `middle`."""
     flat = logits.reshape(len(logits), -1)
-    return ((flat[:, 0] > 0).long() if flat.shape[1] == 1 else flat.argmax(dim=1)).cpu().numpy()
+    return ((flat[:, 0] > middle).long() if flat.shape[1] == 1 else flat.argmax(dim=1)).cpu().numpy()
 
 
 def _named(modules: dict[str, Any], layer: str) -> list[Any]:

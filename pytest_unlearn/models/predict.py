@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
-from pytest_unlearn.data.dataset import is_tensor, to_numpy
+from pytest_unlearn.data.dataset import is_tensor
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.adapters import SavedOutputs, estimator_logits, is_estimator, model_digest, ready
+from pytest_unlearn.models.adapters import SavedOutputs, estimator_logits, is_estimator, model_digest
+from pytest_unlearn.models.channel import Channel, open_channel
+from pytest_unlearn.models.output import (
+    PROBABLE,
+    Output,
+    OutputKind,
+    Reading,
+    as_logits,
+    as_rows,
+    fixed,
+    kind_of,
+    pick,
+    read_as,
+    within_one,
+)
 
-__all__ = ["Output", "SavedOutputs", "evaluate", "model_digest"]
+__all__ = [
+    "Output",
+    "OutputKind",
+    "SavedOutputs",
+    "check_company",
+    "evaluate",
+    "model_digest",
+    "pick",
+    "read_as",
+    "settle",
+]
 
-Output = str | int | Callable[[Any], Any] | None
 PROBES = 16  # examples asked a second time, in other company, to see whether the answer stays the same
-SINGLE_PRECISION_TOLERANCE = 3.5e-4  # square root of float32's machine epsilon
+ALONE = 4  # of these, how many are asked one at a time on every occasion
+SAMPLE = 32  # examples asked one at a time where a model is judged by them
+SAMPLE_OF_ESTIMATOR = 8  # which takes some 20 ms for each, most of it the call's own
+COMPANIES = (2, 3, 5, 8, 14)  # sizes of the batches that the sample is asked in as well
+LARGE_COMPANY = 128
+LOOKED_AT = 64  # examples of test, and of retain, by which a single column is read
 
 
 def evaluate(
@@ -33,10 +61,10 @@ def evaluate(
     Args:
         model: an `nn.Module` returning logits, a fitted scikit-learn classifier, a callable `x -> logits`, or
             `SavedOutputs`. Module and callable columns are the labels 0, 1, 2, ...; a classifier's are aligned by
-            its `classes_`.
+            its `classes_`. Probabilities are told from logits by range and sum (see `kind_of`).
         view: the examples, in order.
         classes: every label of the task; an estimator that never saw one gives it probability 1e-12.
-        output: which entry of a dict or tuple output holds the logits, or a callable that picks it.
+        output: which entry of a dict or tuple output holds the logits, or a callable that picks it; or a `Reading`.
         device: where a module runs; its own device by default.
         batch_size: examples at a time.
 
@@ -46,85 +74,119 @@ def evaluate(
         TypeError: a model that is none of the four kinds.
     """
     if isinstance(model, SavedOutputs):
-        logits = _as_logits(model.rows(view), len(view))
-        return _checked(logits, view, np.arange(logits.shape[1]))
-    if is_estimator(model):
-        logits, columns = estimator_logits(model, view, classes, batch_size)
-        return _checked(logits, view, columns)
-    if not callable(model):
-        raise TypeError(
-            f"a model is an nn.Module, a fitted scikit-learn classifier, a callable x -> logits or SavedOutputs; "
-            f"got {type(model).__name__}."
-        )
-    with ready(model, device) as ask:
-        answers = [ask(batch) for batch in view.batches(batch_size)]
-        tolerance = max(SINGLE_PRECISION_TOLERANCE, _precision(pick(answers[0], output)))
-        logits = np.concatenate([_as_logits(pick(answer, output)) for answer in answers])
-        if len(logits) != len(view):
-            raise ValueError(f"the model answered {len(logits)} rows for {len(view)} examples: one row of logits each.")
-        some = np.unique(np.linspace(0, len(view) - 1, min(PROBES, len(view))).astype(int))[::-1].copy()
-        again = _as_logits(pick(ask(view.inputs(some)), output))
-    outputs = _checked(logits, view, np.arange(logits.shape[1]))
-    if again.shape != logits[some].shape or not _close(again, logits[some], tolerance):
-        raise ValueError(
-            "the model's output for an example changed when it was asked again in another batch: it uses batch "
-            "statistics (BatchNorm without running statistics?), draws at random, or keeps state between calls. An "
-            "audit needs one answer an example."
-        )
-    return outputs
+        rows = as_rows(model.rows(view), len(view))
+        parts = [as_rows(part, len(part)) for part in model.parts.values()]
+        everything = np.concatenate([part for part in parts if part.shape[1] == rows.shape[1]])
+        return _checked(*_logits(rows, _kind(output) or kind_of(everything)), view)
+    size = max(batch_size, 4096) if is_estimator(model) else batch_size
+    with open_channel(model, output, device) as channel:
+        rows = channel.each(view.batches(size))
+        if is_estimator(model):
+            return _checked(*estimator_logits(model, rows, classes), "scores", view)
+        some = _spread(len(view), PROBES)[::-1].copy()
+        channel.check_same(channel(view.inputs(some)), rows[some])
+        some = some[:ALONE]
+        channel.check_same(channel.each(view.inputs(some[k : k + 1]) for k in range(len(some))), rows[some])
+        kind = _kind(output) or kind_of(np.concatenate([rows, *_beside(channel, view, rows)]))
+    return _checked(*_logits(rows, kind), view)
 
 
-def pick(answer: Any, output: Output) -> Any:
-    """Pick the entry of a model's answer that holds the logits."""
-    if callable(output):
-        return output(answer)
-    if output is not None:
-        try:
-            return answer[output]
-        except (KeyError, IndexError, TypeError):
-            raise ValueError(f"output={output!r} picks nothing from the model's {_describe(answer)}.") from None
-    if hasattr(answer, "logits"):
-        return answer.logits
-    if isinstance(answer, Mapping) and "logits" in answer:
-        return answer["logits"]
-    if isinstance(answer, (Mapping, tuple, list)):
-        raise ValueError(f"the model returns a {_describe(answer)}; say which entry holds the logits with output=.")
-    return answer
+def check_company(
+    model: Any,
+    views: Sequence[View],
+    found: Sequence[Outputs],
+    *,
+    classes: IntArray,
+    output: Output = None,
+    device: str | None = None,
+) -> None:
+    """Check that a model's answers depend on no other example of a batch.
+
+    A sample of the views is asked one at a time, in small batches and in a large one, in an order that mixes them.
+
+    Args:
+        model: of any kind that `evaluate` takes; saved outputs are not asked.
+        views: what it was asked about, such as the forget set and its controls.
+        found: what it answered.
+        classes: as in `evaluate`.
+        output: as in `evaluate`.
+        device: as in `evaluate`.
+
+    Raises:
+        ValueError: an answer changed, and no near tie explains it.
+    """
+    if isinstance(model, SavedOutputs):
+        return
+    rng, kind = np.random.default_rng(0), found[0].kind
+    sample = _mixed(views, SAMPLE_OF_ESTIMATOR if is_estimator(model) else SAMPLE, rng)
+    large = _mixed(views, LARGE_COMPANY, rng)
+    ways: tuple[tuple[IntArray, Any], ...] = (
+        (sample, np.arange(1, len(sample))),
+        (sample, np.cumsum(COMPANIES)),
+        (large, np.arange(0)),
+    )
+    with open_channel(model, output, device) as channel:
+        for pairs, cuts in ways:
+            rows = channel.each(_inputs(views, batch) for batch in np.split(pairs, cuts) if len(batch))
+            again = estimator_logits(model, rows, classes)[0] if is_estimator(model) else _logits(rows, kind)[0]
+            before = np.stack([found[which].logits[where] for which, where in pairs])
+            # Probabilities are compared as such: logarithms magnify what single precision cannot hold.
+            channel.check_same(*(np.exp(one) if kind in PROBABLE else one for one in (again, before)))
 
 
-def _describe(answer: Any) -> str:
-    if isinstance(answer, Mapping):
-        return f"dict with keys {sorted(map(str, answer))}"
-    if isinstance(answer, (tuple, list)):
-        return f"{type(answer).__name__} of {len(answer)}"
-    return type(answer).__name__
+def settle(model: Any, view: View, output: Output, device: str | None = None) -> Output:
+    """Return how a model's answers are to be read, by what it answers on a view."""
+    if isinstance(output, Reading):
+        return output
+    with open_channel(model, output, device) as channel:
+        rows = channel(view.inputs(_spread(len(view), LARGE_COMPANY)))
+        return fixed(output, kind_of(np.concatenate([rows, *_beside(channel, view, rows)])))
 
 
-def _precision(answer: Any) -> float:
-    if is_tensor(answer) and answer.is_floating_point():
-        import torch
-
-        return float(torch.finfo(answer.dtype).eps ** 0.5)
-    return 0.0
-
-
-def _as_logits(answer: Any, rows: int | None = None) -> FloatArray:
-    raw = answer.double() if is_tensor(answer) else answer
-    logits = np.asarray(to_numpy(raw), dtype=np.float64)
-    if logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1):
-        single = logits.reshape(-1)  # one logit: the log-odds of class 1
-        logits = np.stack([np.zeros_like(single), single], axis=1)
-    if logits.ndim != 2 or (rows is not None and len(logits) != rows):
-        raise ValueError(f"logits must have shape (examples, classes); got {logits.shape}.")
-    return logits
+def _beside(channel: Channel, view: View, rows: FloatArray) -> list[FloatArray]:
+    """Ask about examples of all classes where a view leaves open what one column is."""
+    if rows.shape[1] > 1 or not within_one(rows) or view.task is None:
+        return []
+    parts = (view.task.retain, view.task.test)
+    return [channel(part.inputs(_spread(len(part), LOOKED_AT))) for part in parts]
 
 
-def _close(again: FloatArray, before: FloatArray, tolerance: float) -> bool:
-    scale = 1 + np.abs(before).max(axis=1, keepdims=True)
-    return bool((np.abs(again - before) <= tolerance * scale).all())
+def _kind(output: Output) -> OutputKind | None:
+    return output.kind if isinstance(output, Reading) else None
 
 
-def _checked(logits: FloatArray, view: View, columns: IntArray) -> Outputs:
+def _logits(rows: FloatArray, kind: str) -> tuple[FloatArray, IntArray, str]:
+    logits = as_logits(rows, kind)
+    return logits, np.arange(logits.shape[1]), kind
+
+
+def _spread(total: int, count: int) -> IntArray:
+    """Return positions spread evenly over so many examples."""
+    return np.unique(np.linspace(0, total - 1, min(count, total)).astype(np.int64))
+
+
+def _mixed(views: Sequence[View], count: int, rng: np.random.Generator) -> IntArray:
+    """Draw examples of all views in random order: pairs of view and position."""
+    pairs = [
+        (which, where)
+        for which, view in enumerate(views)
+        for where in rng.permutation(len(view))[: count // len(views)].tolist()
+    ]
+    return rng.permutation(np.array(pairs))
+
+
+def _inputs(views: Sequence[View], pairs: IntArray) -> Any:
+    """Stack the inputs of pairs of view and position, in order."""
+    parts = [views[which].inputs(pairs[pairs[:, 0] == which, 1]) for which in np.unique(pairs[:, 0])]
+    order = np.argsort(np.argsort(pairs[:, 0], kind="stable"), kind="stable")
+    if not is_tensor(parts[0]):
+        return np.concatenate(parts)[order]
+    import torch
+
+    return torch.cat(parts)[order]
+
+
+def _checked(logits: FloatArray, columns: IntArray, kind: str, view: View) -> Outputs:
     """Make outputs of logits whose columns stand for these labels, in order."""
     broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if len(broken):
@@ -138,4 +200,4 @@ def _checked(logits: FloatArray, view: View, columns: IntArray) -> Outputs:
             f"label {outside[0]} of the {view.name} view has no column: the model gives {logits.shape[1]} logits. "
             "Labels must be column numbers (a classifier's: among its task's classes)."
         )
-    return Outputs(logits=logits, labels=np.searchsorted(columns, view.labels).astype(np.int64))
+    return Outputs(logits=logits, labels=np.searchsorted(columns, view.labels).astype(np.int64), kind=kind)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.data.view import KEEP_BYTES, View
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.output import Output
 
 if TYPE_CHECKING:
     from pytest_unlearn.models.handle import ModelHandle

@@ -127,8 +127,8 @@ def doubts_over_runs(
         if not run.outside.any():
             continue
         target, *references = (_outside(answers, run) for answers in (run.unlearned, *run.references))
-        seen, _ = controls_look_trained(target, references, confidence, bootstrapped=bootstrapped)
-        trained += [f"run {run.seed}: {seen}"] if seen else []
+        seen = controls_look_trained(target, references, confidence, bootstrapped=bootstrapped)
+        trained += [f"run {run.seed}: {reason}" for one in seen for reason in one.reasons]
     if len(blind) <= UNCORRELATED * len(runs):  # few controls let an honest model of some runs stray
         blind = []
     means = [(f.name, f.measure) for f in findings if f.deciding and isinstance(f.measure, ModelsMeasure)]

@@ -27,7 +27,7 @@ from pytest_unlearn.claims.common.verdict import Objection, decide, failed_negat
 from pytest_unlearn.core.evidence import Controls, Evidence, Verdict
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import ModelsMeasure
 from pytest_unlearn.task import UnlearningTask
 
@@ -45,6 +45,7 @@ def audit_algorithm(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
     max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether a method forgets requests like this one, whatever its seeds.
@@ -64,6 +65,7 @@ def audit_algorithm(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         max_share_left: the largest share of the originals' mean excess over chance that PASS may leave, above 0 and
             below 1, by every deciding attack that recognises the originals.
 
@@ -77,6 +79,7 @@ def audit_algorithm(
 
     Source: Hayes et al. 2024 (U-LiRA); the claim and its interval are ours.
     """
+    output = read_as(output, output_kind)
     if not isinstance(task, UnlearningTask) or task.recipe is None:
         raise ValueError("audit_algorithm trains an original for each run: pass an UnlearningTask with a recipe=.")
     if not isinstance(runs, int) or runs < FEWEST_RUNS:

@@ -36,7 +36,7 @@ from pytest_unlearn.claims.common.verdict import (
 )
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Estimate, Evidence
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_SHARE_LEFT, REQUIRE_CONTROLS
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import holm, share_of_estimates
 from pytest_unlearn.task import UnlearningTask
 
@@ -72,6 +72,7 @@ def audit_canaries_forgotten(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
     max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether the canaries planted before training were unlearned.
@@ -95,6 +96,7 @@ def audit_canaries_forgotten(
         require_controls: whether a missing original makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         max_share_left: the largest share of the original's effect that PASS may leave, above 0 and below 1.
 
     Returns:
@@ -108,6 +110,7 @@ def audit_canaries_forgotten(
     Source: Pawelczyk et al. 2024 ("gaussian"); Steinke et al. 2023 (coin flips); Goel et al. 2022 ("confusion"); Sommer
         et al. 2022 ("backdoor"). Limits and the judgement on bounds are ours.
     """
+    output = read_as(output, output_kind)
     if not isinstance(canaries, Canaries):
         raise TypeError(f"canaries must come from plant_canaries(train, kind=...), not {type(canaries).__name__}.")
     sources, (confidence, require_controls, share) = resolve_all(

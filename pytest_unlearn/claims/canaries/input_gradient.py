@@ -9,7 +9,7 @@ import numpy as np
 from pytest_unlearn.core.evidence import FloatArray, Outputs
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import is_estimator, is_module, ready
-from pytest_unlearn.models.predict import Output, pick
+from pytest_unlearn.models.output import Output, pick, tensor_logits
 
 BATCH = 256
 
@@ -58,7 +58,7 @@ def _of_module(model: Any, view: View, outputs: Outputs, output: Output, device:
             where = np.arange(start, min(start + BATCH, len(view)))
             x = torch.as_tensor(view.inputs(where)).detach().clone().requires_grad_(True)
             try:
-                logits = pick(ask(x), output)
+                logits = tensor_logits(pick(ask(x), output), outputs.kind)
                 logits = logits.reshape(len(where), -1).double()
                 if logits.shape[1] == 1:
                     logits = torch.cat([torch.zeros_like(logits), logits], dim=1)

@@ -19,6 +19,7 @@ from pytest_unlearn.claims.class_forgotten.components import (
     measure_components,
     sent_table,
 )
+from pytest_unlearn.claims.common.alignment import misaligned_views
 from pytest_unlearn.claims.common.controls import PowerCheck, family_confidence, negative_control, power_check, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
@@ -26,8 +27,8 @@ from pytest_unlearn.claims.common.verdict import Decision, Objection, controls_w
 from pytest_unlearn.core.evidence import Answers, Claim, Controls, Estimate, Evidence, IntArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.data.view import as_view
-from pytest_unlearn.models.handle import ModelHandle
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.handle import AuditHandles
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import share_of_estimates
 from pytest_unlearn.task import UnlearningTask
 
@@ -56,6 +57,7 @@ def audit_class_forgotten(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
     max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether unseen examples of a removed class are treated as if never known.
@@ -75,6 +77,7 @@ def audit_class_forgotten(
         require_controls: whether a missing original makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         max_share_left: the largest share of what the original knows of the class, beyond retrained models, that PASS
             may leave, above 0 and below 1.
 
@@ -92,6 +95,7 @@ def audit_class_forgotten(
     Source: Golatkar et al. 2020 and Chundawat et al. 2023 (readout functions on the removed class, beside a retrained
         model's); the bounds and the distance beyond the references' own are ours.
     """
+    output = read_as(output, output_kind)
     sources, (gap, drop, confidence, require_controls, share) = resolve_all(
         max_gap=max_gap,
         max_drop=max_drop,
@@ -103,15 +107,15 @@ def audit_class_forgotten(
         raise ValueError(f"max_shift must be a number above 0 and below 1, not {max_shift!r}")
     task = _task_of(forget)
     removal = _removal(task)
-    references = _distinct(task, output)
+    models = task.models.for_audit()
+    references = _distinct(task, models, output)
     limits = Limits(gap=gap, shift=float(max_shift), drop=drop)
 
     def components(one: Answers, others: Sequence[Answers]) -> tuple[Component, ...]:
         return measure_components(one, others, removal.gone, removal.kept, limits, confidence)
 
-    models = task.models.for_audit()
-    target = _asked(models.of(model), task, output)
-    original = _asked(models.of(task.original), task, output) if task.has_original else None
+    target = _asked(model, task, models, output)
+    original = _asked(task.original, task, models, output) if task.has_original else None
     own = components(target, references)
     before = components(original, references) if original is not None else None
     judged = judge_components(own, confidence)
@@ -133,7 +137,10 @@ def audit_class_forgotten(
     unsettled = [Objection((), (_more(judged),))] if judged.verdict is Verdict.INCONCLUSIVE else []
     decision = decide(
         judged,
-        vetoes=_vetoes(controls),
+        vetoes=[
+            *misaligned_views(model, {"the test examples": (target.controls, [one.controls for one in references])}),
+            *_vetoes(controls),
+        ],
         doubts=[
             *missing_controls(controls, require_controls, (NOTHING_KNOWN,)),
             *(power.objections() if power is not None else []),
@@ -200,14 +207,15 @@ def _removal(task: UnlearningTask) -> Removal:
     return Removal(classes=asked, gone=gone, kept=others)
 
 
-def _asked(model: ModelHandle, task: UnlearningTask, output: Output) -> Answers:
-    return Answers(forget=model.outputs(task.controls, output), controls=model.outputs(task.test, output))
+def _asked(model: Any, task: UnlearningTask, models: AuditHandles, output: Output) -> Answers:
+    forget, controls = models.answers(model, (task.controls, task.test), output)
+    return Answers(forget=forget, controls=controls)
 
 
-def _distinct(task: UnlearningTask, output: Output) -> list[Answers]:
+def _distinct(task: UnlearningTask, models: AuditHandles, output: Output) -> list[Answers]:
     """Ask the references; equal ones count once."""
     found: list[Answers] = []
-    for answers in (_asked(task.models.of(model), task, output) for model in task.retrained):
+    for answers in (_asked(model, task, models, output) for model in task.retrained):
         if not any(np.array_equal(answers.forget.logits, other.forget.logits) for other in found):
             found.append(answers)
     if len(found) < FEWEST_REFERENCES:

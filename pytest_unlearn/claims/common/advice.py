@@ -65,6 +65,10 @@ CONTROLS_DIFFER = "choose controls from the same population as the forget set, b
 OUT_OF_ORDER = "check that logit columns are in the order of the labels, and saved rows in the order of the view"
 SOME_RUNS = "look at the runs that stand out, one by one: audit_forgotten says what is wrong with a single model"
 CONTROLS_TRAINED = "use controls that neither the method nor its tuning has seen"
+KNOWS_MORE = (
+    "retrain, or unlearn further: judge so large a request also by assert_matches_retrained on examples of test, whose "
+    "accuracy shows what it is worth"
+)
 UNLIKE_REFERENCES = "train references by one recipe, under distinct seeds: one of them is unlike the others"
 TRIAL_UNSETTLED = (
     "audit more examples at once, train more references (they narrow the band), or choose a limit that these certify",

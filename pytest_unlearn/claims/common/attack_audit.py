@@ -16,9 +16,11 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.alignment import misaligned
 from pytest_unlearn.claims.common.blind_baseline import blind_control
 from pytest_unlearn.claims.common.controls import (
     CHANCE,
+    LARGE_REQUEST,
     controls_look_trained,
     distinct,
     family_confidence,
@@ -151,7 +153,10 @@ def audit_with_attacks(
     unlike = _unlike_references(inputs, target, references, confidence)
     decision = decide(
         judged,
-        vetoes=_vetoes(inputs, references, controls, limit, confidence),
+        vetoes=[
+            *misaligned(model, target, references or ([original] if original is not None else [])),
+            *_vetoes(inputs, references, controls, limit, confidence),
+        ],
         before=[doubt(f"{reason}others")] if few else [],
         doubts=[
             *missing_controls(controls, require_controls, no_negative=no_negative),
@@ -296,11 +301,9 @@ def _unlike_references(
     if uncorrelated:
         found.append(doubt(uncorrelated, advice.OUT_OF_ORDER))
     bootstrapped = inputs.task is not None and inputs.task.bootstrapped
-    trained, sure = "", False
     if references:
-        trained, sure = controls_look_trained(target, references, confidence, bootstrapped=bootstrapped)
-    if trained:
-        found.append(invalid(trained, advice.CONTROLS_TRAINED) if sure else doubt(trained, advice.CONTROLS_TRAINED))
+        informed = target.original if inputs.forgotten_share >= LARGE_REQUEST else None
+        found += controls_look_trained(target, references, confidence, bootstrapped=bootstrapped, informed=informed)
     return found
 
 

@@ -6,6 +6,8 @@ membership inference attacks for foundation models".
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pytest_unlearn.claims.common.inputs import AuditInputs
@@ -61,9 +63,20 @@ def _subset(view: View, most: int, seed: int) -> IntArray:
 
 def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
     parts = [view.arrays() for view in (forget, controls)]
-    rows = np.concatenate([rows.reshape(len(rows), -1) for rows, _ in parts]).astype(np.float64)
+    rows = _numbers(np.concatenate([rows.reshape(len(rows), -1) for rows, _ in parts]))
     step = -(-rows.shape[1] // MOST_FEATURES)
     return rows[:, ::step], np.concatenate([labels for _, labels in parts])
+
+
+def _numbers(rows: Any) -> FloatArray:
+    """Return rows as numbers; the values of a column of text by their rank."""
+    try:
+        return np.asarray(rows, dtype=np.float64)
+    except (TypeError, ValueError):
+        if rows.shape[1] > 1:
+            return np.concatenate([_numbers(rows[:, k : k + 1]) for k in range(rows.shape[1])], axis=1)
+        ranks = np.unique([str(value) for value in rows[:, 0]], return_inverse=True)[1]
+        return ranks.reshape(-1, 1).astype(np.float64)
 
 
 def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int) -> FloatArray:

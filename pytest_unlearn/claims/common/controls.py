@@ -12,12 +12,13 @@ import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness, hinge_margin
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.verdict import Decision, F, Finding, Objection
+from pytest_unlearn.claims.common.verdict import Decision, F, Finding, Objection, doubt, invalid
 from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, FloatArray, Side, Verdict
 from pytest_unlearn.statistics import holm, normal_quantile, p_value, paired_difference
 
 TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' errors on the controls has seen them
 DOUBTFUL_SHARE = 0.25  # one that undoes a quarter may have, or was given more data than the references
+LARGE_REQUEST = 0.25  # of the training data: what is left makes references less accurate on everything
 UNKNOWN_CLASS = 0.1  # of a class that is removed, retrained models get so small a share right
 FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each other
 T = TypeVar("T")
@@ -208,29 +209,45 @@ def without(answers: Sequence[T], number: int) -> list[T]:
 
 
 def controls_look_trained(
-    target: Answers, references: Sequence[Answers], confidence: float, *, bootstrapped: bool
-) -> tuple[str, bool]:
-    """Explain why controls seem trained on, and say whether that is sure.
+    target: Answers,
+    references: Sequence[Answers],
+    confidence: float,
+    *,
+    bootstrapped: bool,
+    informed: Answers | None = None,
+) -> list[Objection]:
+    """Explain why controls seem trained on: a doubt, or INVALID where it is sure.
 
-    Empty if not. A model trained on its controls as well as on the forget set treats both alike and would pass.
+    A model trained on its controls as well as on the forget set treats both alike and would pass.
     It gives itself away by being right on controls where retrained models are wrong. Accuracy is all that shows it: a
     model that was also made worse, by noise, evades this check and is left to `assert_matches_retrained`.
     `bootstrapped` references are less accurate than an honest model, so that only a strong sign counts. Of classes that
-    references do not know nothing is sure: to be right on those takes no more than to know the class.
+    references do not know nothing is sure: to be right on those takes no more than to know the class. `informed` is the
+    original where a large request leaves references so little data that the rest of it explains the difference.
     """
     ours = correctness(target.controls)
     theirs = np.array([correctness(reference.controls) for reference in references])
     if not _undoes(ours, theirs, TRAINED_SHARE if bootstrapped else DOUBTFUL_SHARE, confidence):
-        return "", False
+        return []
+    compared = f"the model is right on {ours.mean():.1%} of the controls, retrained models on {theirs.mean():.1%}"
+    if informed is not None:
+        better = correctness(informed.controls)
+        if _undoes(better, theirs, DOUBTFUL_SHARE, confidence) and not _undoes(
+            ours, better[None], DOUBTFUL_SHARE, confidence
+        ):
+            return [
+                doubt(
+                    f"{compared} and the original on {better.mean():.1%}: with so large a request these have far less "
+                    "data, and this model still uses what the forget set taught the original about all examples",
+                    advice.KNOWS_MORE,
+                )
+            ]
     labels, right = target.controls.labels, theirs.mean(axis=0)
     taught = (np.bincount(labels, weights=right) / np.maximum(np.bincount(labels), 1))[labels] > UNKNOWN_CLASS
     sure = taught.any() and _undoes(ours[taught], theirs[:, taught], TRAINED_SHARE, confidence)
-    errors = 1 - float(theirs.mean())
     trained = "seems to have been trained on them" if sure else "may have been trained on them"
-    return (
-        f"the model is right on {ours.mean():.1%} of the controls, retrained models on {1 - errors:.1%}: it {trained}, "
-        "and then they cannot stand for examples it never saw"
-    ), bool(sure)
+    reason = f"{compared}: it {trained}, and then they cannot stand for examples it never saw"
+    return [(invalid if sure else doubt)(reason, advice.CONTROLS_TRAINED)]
 
 
 def _undoes(ours: FloatArray, theirs: FloatArray, share: float, confidence: float) -> bool:

@@ -45,15 +45,17 @@ class AuditInputs:
         wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
         return replace(self, queries=queries, retain=_part_of_retain(self.task) if self.task and wanted else None)
 
+    @property
+    def forgotten_share(self) -> float:
+        """The request's share of the training data, 0 where it is not known."""
+        return len(self.forget) / len(self.task.split.train) if self.task is not None else 0.0
+
     def answers(self, model: Any) -> Answers:
         """Return a model's outputs and queries on both sets, each computed once."""
-        handle = self.models.of(model)
+        handle, views = self.models.of(model), (self.forget, self.controls)
         forget, controls = (
-            replace(
-                handle.outputs(view, self.output),
-                asked={query.name: handle.ask(query, view, self.output) for query in self.queries},
-            )
-            for view in (self.forget, self.controls)
+            replace(outputs, asked={query.name: handle.ask(query, view, self.output) for query in self.queries})
+            for view, outputs in zip(views, self.models.answers(model, views, self.output), strict=True)
         )
         retain = None if self.retain is None else handle.outputs(self.retain, self.output)
         return Answers(forget=forget, controls=controls, retain=retain)

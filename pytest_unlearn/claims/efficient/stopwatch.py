@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
-from pytest_unlearn.models.adapters import estimator_logits, is_estimator, ready
+from pytest_unlearn.models.adapters import estimator_scores, is_estimator, ready
 from pytest_unlearn.task import UnlearningTask, View
 from pytest_unlearn.training.seeding import isolated
 
@@ -98,12 +98,12 @@ def _timed(run: Callable[[], Any], task: UnlearningTask, seed: int, clock: Clock
 
 def _first_answer(made: Any, task: UnlearningTask) -> None:
     """Ask about one example: deferred work is part of making the model."""
-    one = View("retain", task.retain.examples, task.retain.indices[:1])
+    one = task.retain.inputs(np.arange(1))
     if is_estimator(made):
-        estimator_logits(made, one, task.split.classes, 1)
+        estimator_scores(made)(one)
     elif callable(made):
         with ready(made, task.device) as ask:
-            ask(one.inputs(np.arange(1)))
+            ask(one)
 
 
 def _finish() -> None:

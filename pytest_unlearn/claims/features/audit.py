@@ -25,7 +25,7 @@ from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import answers_by, find_layers
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask, View
 
@@ -42,6 +42,7 @@ def audit_features_forgotten(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
     max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether features tell no more of the forget set than retrained ones.
@@ -60,6 +61,7 @@ def audit_features_forgotten(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         max_share_left: the largest share of the original's excess over chance that PASS may leave, above 0 and below 1,
             by every deciding attack that recognises the original.
 
@@ -72,6 +74,7 @@ def audit_features_forgotten(
 
     Source: Golatkar et al. 2020 and Goel et al. 2022 for the readout; Hu et al. 2024, "Jogging the memory", for why.
     """
+    output = read_as(output, output_kind)
     terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_features_forgotten")
     assert inputs.task is not None

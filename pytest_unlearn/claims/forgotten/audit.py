@@ -20,7 +20,7 @@ from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, 
 from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import can_certify, placements
 from pytest_unlearn.statistics.references.rank import ENOUGH
 
@@ -39,6 +39,7 @@ def audit_forgotten(
     confidence: float = CONFIDENCE,
     match: str | None = "inherit",
     output: Output = None,
+    output_kind: OutputKind | None = None,
     attacks: str | Iterable[str | Attack] = "standard",
     slices: Mapping[str, Any] | None = None,
     max_share_left: float = MAX_SHARE_LEFT,
@@ -59,6 +60,7 @@ def audit_forgotten(
         confidence: of every one-sided bound.
         match: "class" compares within classes, None across; the split's own rule by default.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         attacks: attacks to add as tripwires: names in `attacks/registry.py`, attacks of your own, or "all" that can
             be run here. Each model is asked what they ask, once.
         slices: named parts of the forget set, each a boolean mask over it or positions in it, and each a claim of its
@@ -73,6 +75,7 @@ def audit_forgotten(
     Raises:
         ValueError: input that cannot be audited (see `Split`, `evaluate`), or a bare loader without its counterparts.
     """
+    output = read_as(output, output_kind)
     terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     added = attacks_by_name(attacks)
     inputs = resolve_inputs(

@@ -25,7 +25,7 @@ from pytest_unlearn.claims.indistinguishable.figures import quality_figures
 from pytest_unlearn.claims.indistinguishable.model_samples import MOST_RUNS, ModelSamples, Originals, sample_models
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MIN_RATIO, REQUIRE_CONTROLS
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import QualityRatio, distinguishable_examples, outlier_models, quality_ratio
 from pytest_unlearn.task import UnlearningTask
 
@@ -44,6 +44,7 @@ def audit_indistinguishable(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether unlearned models answer the forget set as retrained models do.
 
@@ -64,6 +65,7 @@ def audit_indistinguishable(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence of the ratio, with models as what is sampled and the forget set as given: PASS needs its lower bound
@@ -76,6 +78,7 @@ def audit_indistinguishable(
     Source: Triantafillou 2023, "Evaluation for the NeurIPS machine unlearning competition"; judging F by its own null
         is ours.
     """
+    output = read_as(output, output_kind)
     if not isinstance(task, UnlearningTask) or task.recipe is None:
         raise ValueError("audit_indistinguishable trains models of every kind: pass an UnlearningTask with a recipe=.")
     if isinstance(runs, bool) or not isinstance(runs, int) or not FEWEST_RUNS <= runs <= MOST_RUNS:

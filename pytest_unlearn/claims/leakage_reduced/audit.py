@@ -17,7 +17,7 @@ from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Wording,
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, reduction_of
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MIN_REDUCTION, REQUIRE_CONTROLS
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 
 NO_LIMIT = 1.0  # on AUCs: the original says what is much
 LEFT = FailureKind("too much is left", advice.LEAK["recognisable"])
@@ -39,6 +39,7 @@ def audit_leakage_reduced(
     confidence: float = CONFIDENCE,
     match: str | None = "inherit",
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit how much is gone of what the original showed of the forget set.
 
@@ -59,6 +60,7 @@ def audit_leakage_reduced(
         confidence: of every one-sided bound.
         match: "class" compares within classes, None across; the split's own rule by default.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence; its estimate is of the reduction by the attack that shows least of it. PASS needs its lower bound to
@@ -69,6 +71,7 @@ def audit_leakage_reduced(
 
     Sources: DeLong 1988 and Fieller 1954 for the ratio; the claim is ours.
     """
+    output = read_as(output, output_kind)
     sources, values = resolve_all(min_reduction=min_reduction, confidence=confidence, require_controls=require_controls)
     least, confidence, require_controls = values
     inputs = resolve_inputs(

@@ -22,7 +22,7 @@ from pytest_unlearn.claims.relearning.curves import (
 from pytest_unlearn.claims.relearning.query import Relearning
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, MAX_SHARE_LEFT, REQUIRE_CONTROLS
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.query import Query
 from pytest_unlearn.statistics import normal_quantile, share_of_estimates
 
@@ -38,6 +38,7 @@ def audit_not_relearnable(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
     max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether the model relearns the forget set no faster than retrained models.
@@ -61,6 +62,7 @@ def audit_not_relearnable(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of each one-sided bound: those of predicting a further retrained model.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         max_share_left: the largest share of the original's distance from retrained models, on the logarithmic scale,
             that PASS may leave, above 0 and below 1.
 
@@ -73,6 +75,7 @@ def audit_not_relearnable(
 
     Sources: Golatkar et al. 2020 (relearn time); Chundawat et al. 2023, "Zero-shot machine unlearning" (AIN).
     """
+    output = read_as(output, output_kind)
     sources, (limit, confidence, require_controls, share) = resolve_all(
         max_relearning=max_ratio,
         confidence=confidence,

@@ -15,7 +15,8 @@ from pytest_unlearn.models.adapters import is_module, ready
 from pytest_unlearn.models.fine_tune import faithful_copy, fine_tune
 from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.layers import OtherArchitectureError
-from pytest_unlearn.models.predict import Output, pick
+from pytest_unlearn.models.output import Output, Reading, pick, read_as
+from pytest_unlearn.models.predict import settle
 from pytest_unlearn.models.query import Answer, Rows
 from pytest_unlearn.training.seeding import isolated
 
@@ -121,13 +122,15 @@ class HeadReset:
     def __call__(self, model: Any, retain: View, *, seed: int) -> None:
         """Train the new head in place."""
         head = _last_layer(model, retain)
+        output = settle(model, retain, self.output)  # before the head forgets it
         with isolated(seed):
             head.reset_parameters()
-        lessons = _inputs_of(head, model, retain, self.output)
+        lessons = _inputs_of(head, model, retain, output)
         if lessons is None:
-            fine_tune(model, retain, epochs=self.epochs, seed=seed, only=head, output=self.output)
+            fine_tune(model, retain, epochs=self.epochs, seed=seed, only=head, output=output)
         else:
-            fine_tune(head, lessons, epochs=self.epochs, seed=seed)
+            kind = output.kind if isinstance(output, Reading) else None
+            fine_tune(head, lessons, epochs=self.epochs, seed=seed, output=read_as(None, kind))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pytest_unlearn.claims.sequence.steps import (
 )
 from pytest_unlearn.core.evidence import Evidence, IntArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_MIA_AUC, REQUIRE_CONTROLS
-from pytest_unlearn.models.predict import Output
+from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.task import UnlearningTask
 
 BASELINES = ("original", "retrained")
@@ -41,6 +41,7 @@ def audit_sequence(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    output_kind: OutputKind | None = None,
 ) -> Evidence:
     """Audit whether a method forgets request after request, run on its own results.
 
@@ -64,6 +65,7 @@ def audit_sequence(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
 
     Returns:
         Evidence of the worst step. PASS needs forgetting and utility to PASS after every request, so that the first
@@ -77,6 +79,7 @@ def audit_sequence(
 
     Source: Gupta et al. 2021, "Adaptive machine unlearning"; Guo et al. 2020, section 3 (budgets over a sequence).
     """
+    output = read_as(output, output_kind)
     _check(unlearner, task, baseline)
     given = {"max_mia_auc": max_mia_auc, "max_drop": max_drop, "confidence": confidence}
     sources, values = resolve_all(**given, require_controls=require_controls)

@@ -11,6 +11,7 @@ from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.dataset import is_tensor
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import is_module, ready
+from pytest_unlearn.models.output import tensor_logits
 
 _CANNOT = (
     "the gradient of single examples cannot be taken of this model ({}): the attack needs a forward pass without "
@@ -19,7 +20,7 @@ _CANNOT = (
 VALUES_AT_ONCE = 1 << 26  # of gradients held in memory
 
 
-def gradient_norm(model: Any, view: View, _: Any) -> FloatArray:
+def gradient_norm(model: Any, view: View, answer: Any) -> FloatArray:
     """Return the Euclidean norm of each example's loss gradient, shape (examples,).
 
     Source: Nasr, Shokri & Houmansadr 2019. Near 0 for an example that training fitted.
@@ -40,8 +41,10 @@ def gradient_norm(model: Any, view: View, _: Any) -> FloatArray:
         raise ValueError("the gradient norm needs trainable weights: all of this model's are frozen.")
     first = next(iter(weights.values()))
 
+    kind = getattr(getattr(answer, "output", None), "kind", "logits")
+
     def loss(parameters: dict[str, Any], x: Any, y: Any) -> Any:
-        logits = _logits(functional_call(model, parameters, (x[None],)))
+        logits = tensor_logits(_logits(functional_call(model, parameters, (x[None],))), kind)
         if logits.numel() == 1:  # the log-odds of class 1
             return torch.nn.functional.softplus(torch.where(y == 1, -logits, logits)).sum()
         return torch.nn.functional.cross_entropy(logits, y[None])

@@ -28,6 +28,7 @@ ENDS = {  # of each setting: ends of a sensible claim, and the same side's ends 
     "max_relearning": ((-math.log(1.3), math.log(1.3)), (50.0, 1000.0, math.log(10.1), 0.0)),
     "max_effect": ((0.4, 0.6), (1.0, 50.0, 0.0)),
     "min_ratio": ((0.75, None), (0.0, -1.0, 1.0)),
+    "min_reduction": ((0.5, None), (0.0, -1.0, 1.0)),
     "max_fraction": ((None, 0.2), (1.5, 0.0)),
     "max_failures": ((None, 0.0), (1.0, 60.0)),
 }
@@ -114,7 +115,7 @@ def test_a_range_holds_its_ends_only_where_it_says_so() -> None:
 
 
 def test_policies_may_require_what_needs_neither_requests_nor_a_search() -> None:
-    assert set(TABLE) - set(AUDITS) == {"matches_retrained", "sequence", "survives"}
+    assert set(TABLE) - set(AUDITS) == {"matches_retrained", "leakage_reduced", "sequence", "survives"}
     assert DEFAULT_REQUIRED == ("forgotten",)
 
 

@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 from torch import nn
 
-from pytest_unlearn import SavedOutputs, Split, UnlearningTask
-from pytest_unlearn.models.predict import evaluate, model_digest
+from pytest_unlearn import SavedOutputs, Split, UnlearningTask, audit_forgotten, audit_utility
+from pytest_unlearn.models.predict import evaluate, model_digest, read_as
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 5)).astype(np.float32), np.arange(60) % 3
@@ -167,3 +167,78 @@ def test_the_digest_follows_the_tensors_and_nothing_else():
     assert model_digest(net(0)) == model_digest(net(0))
     assert model_digest(net(0)) != model_digest(net(1))
     assert model_digest(lambda x: x) == ""
+
+
+BINARY = UnlearningTask(Split((X[:40], Y[:40] % 2), forget=np.arange(12), test=(X[40:], Y[40:] % 2)))
+
+
+def single(scale, shift=0.0):
+    """One column, the sigmoid of which is the probability of class 1."""
+    return lambda x: scale * (x[:, 0].astype(np.float64) + shift)
+
+
+def sigmoid(model):
+    return lambda x: 1 / (1 + np.exp(-model(x)))
+
+
+def test_a_single_column_within_one_is_the_probability_of_class_one():
+    expected = outputs(single(3.0), BINARY.test, np.arange(2))
+    found = outputs(sigmoid(single(3.0)), BINARY.test, np.arange(2))
+    assert found.kind == "probabilities"
+    assert np.allclose(found.logits[:, 1] - found.logits[:, 0], expected.logits[:, 1], atol=1e-6)
+
+
+def test_a_single_column_is_read_by_all_classes_where_a_view_has_one():
+    """Log-odds of one class may all lie within [0, 1]; those of the test set do not."""
+    weak = UnlearningTask(Split((np.abs(X[:40]), Y[:40] % 2), forget=np.arange(12), test=(X[40:], Y[40:] % 2)))
+    model = single(0.1)
+    assert model(weak.forget.arrays()[0]).min() >= 0
+    assert model(weak.forget.arrays()[0]).max() <= 1
+    assert outputs(model, weak.forget, np.arange(2)).kind == "logits"
+    assert outputs(sigmoid(model), weak.forget, np.arange(2)).kind == "probabilities"
+
+
+def test_few_probabilities_of_a_task_are_read_as_the_others():
+    few = UnlearningTask(Split((X[:40], Y[:40] % 2), forget=[0, 1], test=(X[40:], Y[40:] % 2)))
+    assert outputs(sigmoid(single(3.0)), few.forget, np.arange(2)).kind == "probabilities"
+
+
+@pytest.mark.parametrize("kind", ["logits", "probabilities", "log-probabilities"])
+def test_what_is_said_outright_is_believed(kind):
+    rows = np.log(sigmoid(single(3.0))(X[40:])) if kind == "log-probabilities" else sigmoid(single(3.0))(X[40:])
+    found = outputs(SavedOutputs(test=rows), BINARY.test, np.arange(2), output=read_as(None, kind))
+    assert found.kind == kind
+    odds = found.logits[:, 1] - found.logits[:, 0]
+    assert np.allclose(odds, rows if kind == "logits" else single(3.0)(X[40:]), atol=1e-6)
+
+
+def test_saved_probabilities_are_read_by_all_that_was_saved():
+    saved = SavedOutputs(test=np.linspace(0.1, 0.9, 20), forget=np.linspace(-3, 3, 12))
+    assert outputs(saved, BINARY.test, np.arange(2)).kind == "logits"
+    saved = SavedOutputs(test=np.linspace(0.1, 0.9, 20), forget=np.linspace(0.1, 0.9, 12))
+    assert outputs(saved, BINARY.test, np.arange(2)).kind == "probabilities"
+
+
+def test_a_zero_probability_is_floored_and_is_no_diverged_training():
+    saturated = SavedOutputs(test=np.eye(3)[Y[40:]] * 0.5 + np.eye(3)[(Y[40:] + 1) % 3] * 0.5)
+    assert np.isfinite(outputs(saturated).logits).all()
+    with np.errstate(divide="ignore"):
+        logs = SavedOutputs(test=np.log(saturated.parts["test"]))
+    assert outputs(logs).kind == "log-probabilities"
+    assert np.array_equal(outputs(logs).logits, outputs(saturated).logits)
+
+
+def test_models_of_one_audit_that_answer_on_two_scales_are_refused():
+    original, references = sigmoid(single(3.0)), [sigmoid(single(2.0)), sigmoid(single(2.5, 0.1))]
+    say = r"answers probabilities and .* answers logits.*output_kind="
+    with pytest.raises(ValueError, match=say):
+        audit_forgotten(single(2.0), BINARY.forget, baseline=original, references=references)
+    with pytest.raises(ValueError, match=say):
+        audit_utility(sigmoid(single(2.0)), BINARY.test, baseline=single(3.0))
+    assert audit_utility(sigmoid(single(2.0)), BINARY.test, baseline=original).estimate.value == 0.0
+
+
+def test_a_labels_only_service_is_compared_with_models_that_answer_logits():
+    model = lambda x: x[:, :3]  # noqa: E731
+    labels = lambda x: np.eye(3)[x[:, :3].argmax(axis=1)]  # noqa: E731
+    assert audit_utility(labels, TASK.test, baseline=model).estimate.value == 0.0

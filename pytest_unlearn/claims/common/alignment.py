@@ -1,0 +1,115 @@
+"""Alignment: whether answers are in the order of examples and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.claims.common.advice import OUT_OF_ORDER
+from pytest_unlearn.claims.common.verdict import Objection, invalid
+from pytest_unlearn.core.evidence import Answers, Outputs
+from pytest_unlearn.models.adapters import is_estimator, is_module
+
+AT_CHANCE = 3.0  # standard errors that guesses lie around what they get right on average
+ABOVE_CHANCE = 5.0  # standard errors that comparable models lie above it at least
+RESTORED = 0.8  # of what comparable models get right beyond chance, got right in another order
+
+
+def misaligned(model: Any, target: Answers, comparable: Sequence[Answers]) -> list[Objection]:
+    """Return why a model's answers on forget set or controls may be in another order."""
+    sides = {
+        "the forget set": (target.forget, [answers.forget for answers in comparable]),
+        "the controls": (target.controls, [answers.controls for answers in comparable]),
+    }
+    return misaligned_views(model, sides)
+
+
+def misaligned_views(
+    model: Any, sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]], *, columns: bool = True
+) -> list[Objection]:
+    """Return why answers may be in another order than examples or labels.
+
+    Such a model guesses where comparable models are right, and is as right as they are once its rows, or on all sets
+    its columns, are rearranged. Neither what it remembers nor that it forgot can be read from it. Rows of a module or
+    an estimator are in order, since it was asked about the examples themselves: one that guesses was made to.
+
+    Args:
+        model: the model, of any kind.
+        sides: by what it is called, a set's answers of the model, and those of comparable models.
+        columns: whether to look at columns too; of use a model with permuted columns is surely not.
+    """
+    tables = {where: _Table.of(ours, theirs) for where, (ours, theirs) in sides.items() if theirs}
+    if columns and tables and all(table.permuted for table in tables.values()):
+        where, table = next(iter(tables.items()))
+        return [_objection(table, where, "columns", table.with_columns)]
+    if is_module(model) or is_estimator(model):
+        return []
+    shuffled = [(where, table) for where, table in tables.items() if table.shuffled]
+    return [_objection(table, where, "rows", table.with_rows) for where, table in shuffled[:1]]
+
+
+def _objection(table: _Table, where: str, what: str, otherwise: float) -> Objection:
+    return invalid(
+        f"outputs misaligned? on {where} the model is right on {table.right:.1%}, where chance gives "
+        f"{table.chance:.1%} and comparable models are right on {table.usual:.1%}; with its {what} in another order it "
+        f"would be right on {otherwise:.1%}",
+        OUT_OF_ORDER,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Shares right on a set: of the model, of comparable models, and otherwise.
+
+    By chance with its standard error, and with rows or columns in the best order. `several` says that the set has more
+    than one label.
+    """
+
+    right: float
+    usual: float
+    chance: float
+    error: float
+    with_rows: float
+    with_columns: float
+    several: bool
+
+    @staticmethod
+    def of(outputs: Outputs, comparable: Sequence[Outputs]) -> _Table:
+        from scipy.optimize import linear_sum_assignment
+
+        n, columns = outputs.logits.shape
+        counts = np.zeros((columns, columns))
+        np.add.at(counts, (outputs.labels, outputs.logits.argmax(axis=1)), 1)
+        labels, answers = counts.sum(axis=1) / n, counts.sum(axis=0) / n
+        chance = float(labels @ answers)
+        return _Table(
+            right=float(np.trace(counts)) / n,
+            usual=float(np.mean([correctness(one).mean() for one in comparable])),
+            chance=chance,
+            error=float(np.sqrt(chance * (1 - chance) / n)),
+            with_rows=float(np.minimum(labels, answers).sum()),
+            with_columns=float(counts[linear_sum_assignment(counts, maximize=True)].sum()) / n,
+            several=int((labels > 0).sum()) > 1,
+        )
+
+    @property
+    def permuted(self) -> bool:
+        """Whether labels in another order make the model as right as others are."""
+        return self._guesses and self.several and self._restored(self.with_columns)
+
+    @property
+    def shuffled(self) -> bool:
+        """Whether examples in another order do; being surely wrong is no guessing."""
+        return self._guesses and self.right >= self.chance - AT_CHANCE * self.error and self._restored(self.with_rows)
+
+    @property
+    def _guesses(self) -> bool:
+        at_most = self.right <= self.chance + AT_CHANCE * self.error
+        return at_most and self.usual > self.chance + ABOVE_CHANCE * self.error
+
+    def _restored(self, right: float) -> bool:
+        return right - self.chance >= RESTORED * (self.usual - self.chance)

@@ -1,0 +1,188 @@
+"""Answers in another order than the examples or labels are asked about, and damage is not taken for disorder."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pytest_unlearn import (
+    SavedOutputs,
+    Split,
+    UnlearningTask,
+    Verdict,
+    audit_class_forgotten,
+    audit_forgotten,
+    audit_matches_retrained,
+    audit_utility,
+)
+from pytest_unlearn.claims.common.alignment import misaligned_views
+from pytest_unlearn.core.evidence import Outputs
+from tests.worlds.simulated import World, split
+
+RNG = np.random.default_rng(0)
+DATA = split(n_forget=200, n_controls=800, n_retain=800)
+WORLD = World(DATA, difficulty=0.7, skill=4.0)
+TASK = WORLD.task(boost=3.0)
+LIMIT = 0.65
+
+
+def shuffled(part):
+    return part[RNG.permutation(len(part))]
+
+
+def permuted(part):
+    return part[:, [2, 3, 1, 0]]
+
+
+def saved(model, forget=None, test=None):
+    parts = dict(model.parts)
+    for name, change in (("forget", forget), ("test", test)):
+        parts[name] = parts[name] if change is None else change(parts[name])
+    return SavedOutputs(**parts)
+
+
+@pytest.mark.parametrize("remembers", [False, True])
+@pytest.mark.parametrize(
+    ("change", "where", "what"),
+    [
+        ({"forget": shuffled}, "the forget set", "rows"),
+        ({"test": shuffled}, "the controls", "rows"),
+        ({"forget": shuffled, "test": shuffled}, "the forget set", "rows"),
+        ({"forget": permuted, "test": permuted}, "the forget set", "columns"),
+        ({"forget": np.fliplr, "test": np.fliplr}, "the forget set", "columns"),
+    ],
+    ids=["forget", "controls", "both", "columns", "reversed columns"],
+)
+def test_outputs_out_of_order_are_said_to_be_so(remembers, change, where, what):
+    model = WORLD.original(3.0) if remembers else WORLD.model()
+    assert audit_forgotten(model, TASK.forget, LIMIT).verdict is (Verdict.FAIL if remembers else Verdict.PASS)
+    for settings in ({}, {"references": [], "require_controls": False}):
+        evidence = audit_forgotten(saved(model, **change), TASK.forget, LIMIT, **settings)
+        assert evidence.verdict is Verdict.INVALID
+        assert evidence.label == ""
+        assert evidence.reasons[0].startswith(f"outputs misaligned? on {where} the model is right on ")
+        assert f"with its {what} in another order" in evidence.reasons[0]
+        assert "saved rows in the order of the view" in evidence.advice[0]
+
+
+@pytest.mark.parametrize("part", ["forget", "test"])
+def test_accuracy_of_outputs_out_of_order_is_no_verdict_on_the_model(part):
+    model = saved(WORLD.model(), **{part: shuffled})
+    evidence = audit_matches_retrained(model, getattr(TASK, part))
+    assert evidence.verdict is Verdict.INVALID
+    assert any("outputs misaligned?" in reason for reason in evidence.reasons)
+
+
+def test_a_model_with_permuted_columns_is_of_no_use():
+    model, baseline = saved(WORLD.model(), test=permuted), WORLD.model(seed=1)
+    assert audit_utility(model, TASK.test, baseline=baseline).verdict is Verdict.FAIL
+
+
+def over_forgotten(part):
+    """Wrong on every forget example, and sure of it."""
+    made = part.copy()
+    made[np.arange(len(made)), WORLD.labels["forget"]] -= 12.0
+    return made
+
+
+def collapsed(part):
+    return np.tile([3.0, 0.0, 0.0, 0.0], (len(part), 1)) + RNG.normal(0, 0.3, part.shape)
+
+
+@pytest.mark.parametrize("forget", [over_forgotten, collapsed])
+def test_a_model_that_over_forgot_is_told_from_one_out_of_order(forget):
+    evidence = audit_forgotten(saved(WORLD.model(), forget=forget), TASK.forget)
+    assert (evidence.verdict, evidence.label) == (Verdict.FAIL, "over-forgotten")
+
+
+def test_a_destroyed_model_that_leaks_still_fails():
+    def destroyed(part):
+        return collapsed(part) + RNG.normal(0, 0.3, part.shape)
+
+    def leaking(part):
+        made = destroyed(part)
+        made[np.arange(len(made)), WORLD.labels["forget"]] += 2.0
+        return made
+
+    evidence = audit_forgotten(saved(WORLD.model(), forget=leaking, test=destroyed), TASK.forget)
+    assert (evidence.verdict, evidence.label) == (Verdict.FAIL, "recognisable")
+
+
+def answers(labels, predicted, classes=4):
+    return Outputs(logits=np.eye(classes)[predicted] * 5.0, labels=np.asarray(labels))
+
+
+def sides(labels, predicted, classes=4):
+    return {"the test examples": (answers(labels, predicted, classes), [answers(labels, labels, classes)])}
+
+
+LABELS = np.arange(200) % 4
+
+
+@pytest.mark.parametrize(
+    ("predicted", "found"),
+    [
+        (LABELS, False),
+        (np.roll(LABELS, 37 * 4 + 1), True),
+        (3 - LABELS, True),
+        (np.zeros(200, dtype=int), False),
+        (np.where(RNG.random(200) < 0.5, LABELS, RNG.permutation(LABELS)), False),
+    ],
+    ids=["in order", "rolled", "reversed labels", "one label", "half right"],
+)
+def test_only_answers_that_another_order_puts_right_are_out_of_order(predicted, found):
+    assert bool(misaligned_views(SavedOutputs(test=np.zeros((200, 4))), sides(LABELS, predicted))) == found
+
+
+def test_rows_of_a_module_are_in_order_and_its_columns_may_not_be():
+    """Random labels taught to a network leave it guessing; that is what it was made to, and no disorder."""
+    module, guesses = nn.Linear(3, 4), RNG.permutation(LABELS)
+    assert misaligned_views(module, sides(LABELS, guesses)) == []
+    assert misaligned_views(lambda x: x, sides(LABELS, guesses))
+    assert misaligned_views(module, sides(LABELS, 3 - LABELS))
+
+
+def test_a_set_that_one_model_gets_wrong_is_no_disorder_of_columns():
+    """Two classes, a forget set answered wrong throughout, and controls answered right: gradient ascent did that."""
+    labels = np.arange(200) % 2
+    found = {**sides(labels, 1 - labels, 2), "the controls": sides(labels, labels, 2)["the test examples"]}
+    assert misaligned_views(SavedOutputs(test=np.zeros((200, 2))), found) == []
+
+
+def test_one_class_has_no_order_of_columns():
+    labels = np.full(100, 2)
+    assert misaligned_views(nn.Linear(3, 4), sides(labels, np.full(100, 1))) == []
+
+
+def test_without_comparable_models_nothing_is_said():
+    found = {"the test examples": (answers(LABELS, 3 - LABELS), [])}
+    assert misaligned_views(SavedOutputs(test=np.zeros((200, 4))), found) == []
+
+
+def test_a_module_with_permuted_columns_is_no_class_forgotten():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(800, 4)).astype(np.float32)
+    y = X.argmax(axis=1)
+
+    def net(scale, seed):
+        torch.manual_seed(seed)
+        layer = nn.Linear(4, 4)
+        with torch.no_grad():
+            layer.weight.copy_(scale * torch.eye(4) + 0.05 * torch.randn(4, 4))
+            layer.bias.copy_(torch.tensor([0.0, 0.0, 0.0, -30.0]))
+        return layer
+
+    task = UnlearningTask(
+        Split((X[:300], y[:300]), forget=np.flatnonzero(y[:300] == 3), test=(X[300:], y[300:])),
+        original=nn.Linear(4, 4),
+        references=[net(5.0, k) for k in range(3)],
+    )
+    permuted_model = copy.deepcopy(net(5.0, 9))
+    with torch.no_grad():
+        permuted_model.weight.copy_(permuted_model.weight[[1, 2, 0, 3]])
+    assert audit_class_forgotten(net(5.0, 9), task.forget).reasons[0].startswith("outputs") is False
+    evidence = audit_class_forgotten(permuted_model, task.forget)
+    assert evidence.verdict is Verdict.INVALID
+    assert any("outputs misaligned?" in reason for reason in evidence.reasons)
