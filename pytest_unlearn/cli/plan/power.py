@@ -9,11 +9,12 @@ from pytest_unlearn.claims.common.inputs import resolve_inputs
 from pytest_unlearn.statistics import (
     auc_measure,
     binormal_auc_variance,
+    least_limit,
     minimum_forget,
-    normal_quantile,
+    null_precision,
     required_forget,
 )
-from pytest_unlearn.statistics.quantiles import degrees_of_freedom, quantile
+from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.task import UnlearningTask
 
 
@@ -22,8 +23,8 @@ class Design:
     """Hold what decides the width of an interval before there are any scores.
 
     `units` and `control_units` are the independent units of the forget set and of the controls, `error` the standard
-    error of an AUC under perfect unlearning, `scarcest` the class with the fewest controls and their number, None where
-    classes are not matched.
+    error of an AUC under perfect unlearning and `degrees` its degrees of freedom, `scarcest` the class with the fewest
+    controls and their number, None where classes are not matched.
     """
 
     n_train: int
@@ -34,20 +35,12 @@ class Design:
     control_units: int
     grouped: bool
     error: float
+    degrees: float
     scarcest: tuple[int, int] | None
 
     def smallest_limit(self, confidence: float) -> float:
         """Find the smallest limit that an AUC of 1/2 would pass; 1 where there is none."""
-        from scipy import special
-
-        units = min(self.units, self.control_units)
-        if units < 2:
-            return 1.0
-        # PASS asks for both: what `can_certify` finds for exchangeable scores, and the interval itself, which is wider
-        # for a handful of units.
-        exchangeable = 0.5 + normal_quantile(confidence) * self.error
-        interval = special.expit(quantile(confidence, degrees_of_freedom(units)) * self.error / 0.25)
-        return min(1.0, max(exchangeable, float(interval)))
+        return least_limit(self.error, self.degrees, confidence)
 
     def power(self, limit: float, confidence: float) -> float:
         """Compute the chance that one deciding attack lets a perfect method pass."""
@@ -55,7 +48,7 @@ class Design:
 
         if self.smallest_limit(confidence) > limit:
             return 0.0
-        room = (limit - 0.5) / self.error - normal_quantile(confidence)
+        room = (limit - 0.5) / self.error - quantile(confidence, self.degrees)
         return max(0.0, 2.0 * float(special.ndtr(room)) - 1.0)
 
     def needed(self, limit: float, confidence: float) -> tuple[int, int]:
@@ -81,6 +74,7 @@ def design(task: UnlearningTask) -> Design:
     )
     pairing = inputs.pairing
     measure = auc_measure(range(len(inputs.forget)), range(len(inputs.controls)), **pairing.labels)
+    error, degrees = null_precision(measure.n_forget, len(inputs.controls), **pairing.labels)
     scarcest = None
     if pairing.control_strata is not None:
         labels = inputs.controls.labels.tolist()
@@ -93,6 +87,7 @@ def design(task: UnlearningTask) -> Design:
         units=measure.units,
         control_units=measure.control_units,
         grouped=task.split.groups is not None,
-        error=measure.null_error,
+        error=error,
+        degrees=degrees,
         scarcest=(scarcest[1], scarcest[0]) if scarcest else None,
     )
