@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from pytest_unlearn.core.evidence import FloatArray
+from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.statistics.auc.placements import Midranks, midranks
 from pytest_unlearn.statistics.auc.strata import layout
 from pytest_unlearn.statistics.validation import vector
@@ -71,7 +71,26 @@ def residual(
     slope = _slope(x.scores @ x.scores, x.scores @ y.scores, x.scores.sum(), y.scores.sum(), controls.size)
     level = y.scores.mean() - slope * x.scores.mean()
     left = normal_scores(forget, controls) - level - slope * normal_scores(reference_forget, reference_controls)
-    return left, _left_of_others(x, y)
+    others = _left_of_others(x, y)
+    twins, has_twin = _twins(_pairs(reference_forget, forget), _pairs(reference_controls, controls))
+    return np.where(has_twin, others[twins], left), others
+
+
+def _pairs(x: FloatArray, y: FloatArray) -> NDArray[np.complex128]:
+    """Join two values of each example to one that can be sorted."""
+    joined = np.empty(x.size, dtype=np.complex128)
+    joined.real, joined.imag = x, y
+    return joined
+
+
+def _twins(forget: NDArray[np.complex128], controls: NDArray[np.complex128]) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Find a control with the same values for each forget example, and whether there is one.
+
+    Where scores tie, an example must tie with its twins, whichever of them was left out.
+    """
+    order = np.argsort(controls, kind="stable")
+    found = order[np.minimum(np.searchsorted(controls, forget, sorter=order), controls.size - 1)]
+    return found, controls[found] == forget
 
 
 _NO_SPREAD = 1e-9  # normal scores that do not all tie vary by far more

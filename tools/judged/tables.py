@@ -19,6 +19,8 @@ from tests.worlds.simulated import World, split
 from tools.judged.attacks import attacks, attacks_rule
 from tools.judged.decoys import CELLS as DECOY_CELLS
 from tools.judged.decoys import decoys, decoys_rule
+from tools.judged.intervals import CELLS as INTERVAL_CELLS
+from tools.judged.intervals import intervals, intervals_rule
 from tools.judged.stress import retraining_rule, search_retraining, search_weaknesses, weaknesses_rule
 from unlearners import ExactInputMask, FineTune, TemperatureFlattening
 
@@ -256,6 +258,7 @@ def simulated_rule(rows: list[Row]) -> list[tuple[str, bool]]:
 
 TABLES = (
     Table("coverage", coverage.__doc__ or "", range(6), coverage, coverage_rule),
+    Table("intervals", intervals.__doc__ or "", range(len(INTERVAL_CELLS)), intervals, intervals_rule),
     Table("simulated", simulated.__doc__ or "", range(200), simulated, simulated_rule),
     Table("digits", digits.__doc__ or "", range(8), digits, digits_rule),
     Table("fashion", fashion.__doc__ or "", range(4), fashion, fashion_rule),

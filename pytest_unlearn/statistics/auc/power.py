@@ -104,8 +104,9 @@ def least_limit(error: float, degrees: float, confidence: float) -> float:
 
 def _degrees(n_forget: float, n_controls: float) -> float:
     """Pool the degrees of two sides of exchangeable scores."""
-    m, n = n_forget, n_controls
-    return pooled_degrees([1.0 / m, 1.0 / n], [max(1.0, degrees_of_freedom(m)), max(1.0, degrees_of_freedom(n))])
+    counts = n_forget, n_controls
+    shared = 0.5 / (n_forget * n_controls)
+    return pooled_degrees([1.0 / k + shared for k in counts], [max(1.0, degrees_of_freedom(k)) for k in counts])
 
 
 def _smallest(enough: Callable[[int], bool]) -> int | None:
