@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Scores, Side
+from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Scores, Side
 from pytest_unlearn.models.query import Query
-from pytest_unlearn.statistics import Measure, accuracy_gap, auc_difference, auc_measure, folds, tie_share
+from pytest_unlearn.statistics import Measure, accuracy_gap, auc_difference, auc_measure, folds, share_left, tie_share
 
 Signal = Callable[..., FloatArray]  # Outputs -> one number an example, higher = more member-like
 Access = Literal[
@@ -89,6 +89,19 @@ def _some(labels: IntArray | None, chosen: IntArray | NDArray[np.bool_]) -> IntA
     return None if labels is None else labels[chosen]
 
 
+def share_of_scores(scores: Scores, original: Scores, pairing: Pairing, confidence: float) -> Estimate:
+    """Bound the share left of the original's AUC beyond chance, on the same examples."""
+    return share_left(
+        scores.forget,
+        scores.controls,
+        original.forget,
+        original.controls,
+        reference_forget=scores.reference_forget,
+        reference_controls=scores.reference_controls,
+        **pairing.labels,
+    ).at(confidence)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attack:
     """Declare a way to recognise the forget set, and the statistic that judges it.
@@ -96,6 +109,8 @@ class Attack:
     `score(target, references, pairing)` returns Scores; `measure(scores, pairing)` puts them on the AUC scale, where
     0.5 is the target under perfect unlearning. `signed` is False where the score is a distance from the controls'
     centre: PASS then asks for its upper bound alone.
+
+    `share(scores, original, pairing, confidence)` bounds the share left of what the attack shows in the original.
 
     `access` is what the attacker sees of the audited model and of others; `least_references` and `least_examples` are
     how many retrained models, and examples a side, it needs; `queries` what it asks besides logits, and `cost` what
@@ -106,6 +121,7 @@ class Attack:
     name: str
     score: Callable[[Answers, Sequence[Answers], Pairing], Scores]
     measure: Callable[[Scores, Pairing], Measure]
+    share: Callable[[Scores, Scores, Pairing, float], Estimate] = share_of_scores
     signed: bool = True
     sides: tuple[Side, ...] = ("high", "low")
     access: tuple[Access, ...] = ("outputs",)

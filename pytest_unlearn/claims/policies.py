@@ -27,18 +27,20 @@ NEEDS: Mapping[Needs, str] = MappingProxyType(
 class Step:
     """One claim of a policy.
 
-    Its name (of `audit_<claim>`), what it needs, and keywords besides the caller's limits.
+    Its name (of `audit_<claim>`), what it needs, keywords besides the caller's limits, and whether it is `required`:
+    one that is not may be not testable here, where the original itself does not show what was to be forgotten.
     """
 
     claim: str
     says: str
     needs: Needs = ""
     keywords: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A named list of claims, all of which must be proven."""
+    """A named list of claims, all of which must be proven where they are required or testable."""
 
     name: str
     says: str
@@ -62,7 +64,11 @@ def _built_in() -> dict[str, Policy]:
             if policy in spec.steps:
                 step = spec.steps[policy]
                 steps[name] = Step(
-                    claim=name, says=step.says, needs=spec.needs, keywords=MappingProxyType(dict(step.keywords))
+                    claim=name,
+                    says=step.says,
+                    needs=spec.needs,
+                    keywords=MappingProxyType(dict(step.keywords)),
+                    required=step.required,
                 )
         policies[policy] = Policy(name=policy, says=about, steps=tuple(steps.values()))
     return policies
@@ -77,5 +83,13 @@ def lines() -> Iterator[str]:
         yield f"{policy.name}: {policy.says}"
         for step in policy.steps:
             keywords = "".join(f", {name}={value!r}" for name, value in step.keywords.items())
-            needs = f" [{NEEDS[step.needs]}]" if step.needs else ""
-            yield f"    assert_{step.claim}{keywords}: {step.says}{needs}"
+            needs = f", {NEEDS[step.needs]}" if step.needs else ""
+            yield f"    assert_{step.claim}{keywords}: {step.says} [{demand(step)}{needs}]"
+
+
+def demand(step: Step) -> str:
+    """Say what a release needs of a step."""
+    if not step.required:
+        return "where testable"
+    instead = TABLE[step.claim].replaced_by if step.claim in TABLE else ""
+    return f"required; {instead} in its place where whole classes are forgotten" if instead else "required"

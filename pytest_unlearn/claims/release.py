@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ def audit_release(
     Returns:
         The evidence of each claim by its name. Claims whose needs are not there are left out (see the policy); one that
         cannot be asked of this very model (which shows no weights, or has other layers) is INCONCLUSIVE, and says why.
+        A release is proven where each is `proven`: PASS, or, if the policy does not require it, not testable here.
 
     Raises:
         ValueError: an unknown policy or setting, a policy that needs `unlearner=`, one of which nothing can be judged
@@ -78,10 +80,13 @@ def audit_release(
         raise ValueError("a release is judged by retrained models: give the task a recipe, or references=[models].")
     found: dict[str, Evidence] = {}
     with task.models.shared():
-        for step in _steps(chosen, task, canaries):
+        steps = _steps(chosen, task, canaries)
+        asked = {step.claim for step in steps if step.required}
+        for step in steps:
             evidence = _run(step, model, task, unlearner, canaries, _keywords(step, settings))
             if evidence is not None:
-                found[step.claim] = evidence
+                required = step.required and TABLE[step.claim].replaced_by not in asked
+                found[step.claim] = replace(evidence, required=required)
     if not found:
         raise ValueError(
             f"no claim of policy {chosen.name!r} can be judged here ({_needs(chosen)}), and a release that nothing was "

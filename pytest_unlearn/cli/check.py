@@ -93,7 +93,7 @@ def decide(ledger: Mapping[str, Any], policy: ReportPolicy) -> gate.GateDecision
     """Add the policy's reasons to block to the gate's decision on a ledger."""
     decision = gate.decide(ledger, policy.required)
     reasons = (*decision.reasons, *too_loose(ledger["entries"], policy))
-    return gate.GateDecision(release=not reasons, reasons=reasons)
+    return gate.GateDecision(release=not reasons, reasons=reasons, notes=decision.notes)
 
 
 def too_loose(entries: Sequence[Mapping[str, Any]], policy: ReportPolicy) -> Iterator[str]:

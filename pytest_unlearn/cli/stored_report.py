@@ -99,8 +99,8 @@ def contradictions(document: Document) -> Iterator[str]:
 
 def _miscounted(document: Document, found: Mapping[str, int]) -> Iterator[str]:
     for word, number in found.items():
-        if document["counts"][word] != number:
-            yield f"it counts {document['counts'][word]} {word} and lists {number}"
+        if document["counts"].get(word, 0) != number:
+            yield f"it counts {document['counts'].get(word, 0)} {word} and lists {number}"
 
 
 def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:

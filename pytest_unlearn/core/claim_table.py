@@ -92,10 +92,14 @@ class Limit:
 
 
 class PolicyStep(NamedTuple):
-    """A built-in policy's demand of a claim, in words and by keywords."""
+    """A built-in policy's demand of a claim, in words and by keywords.
+
+    A `required` one has to be PASS; others may be not testable here, for a reason in original and request.
+    """
 
     says: str
     keywords: Mapping[str, Any] = MappingProxyType({})
+    required: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,6 +118,7 @@ class ClaimSpec:
         less_without_weights: whether it asks less of a model that hides its weights, whose PASS then shows nothing.
         deviations: whether some of its attacks are unsigned, so that PASS asks for their upper bounds alone.
         required: whether a gate requires it where nobody says what it requires.
+        replaced_by: the claim that is required in its place where whole classes go, of which outputs may show nothing.
         in_policies: whether a release policy may require it.
         steps: what it is asked in a built-in policy and in those after it.
     """
@@ -131,6 +136,7 @@ class ClaimSpec:
     less_without_weights: bool = False
     deviations: bool = False
     required: bool = False
+    replaced_by: str = ""
     in_policies: bool = True
     steps: Mapping[str, PolicyStep] = field(default_factory=dict)
 
@@ -192,9 +198,12 @@ TABLE: dict[str, ClaimSpec] = {
             fundamental=True,
             deviations=True,
             required=True,
+            replaced_by="class_forgotten",
             steps={
-                "quick": PolicyStep("the forget set is not recognisable in the outputs"),
-                "thorough": PolicyStep("the forget set is not recognisable by any attack", {"attacks": "all"}),
+                "quick": PolicyStep("the forget set is not recognisable in the outputs", required=True),
+                "thorough": PolicyStep(
+                    "the forget set is not recognisable by any attack", {"attacks": "all"}, required=True
+                ),
             },
         ),
         ClaimSpec(
@@ -207,7 +216,9 @@ TABLE: dict[str, ClaimSpec] = {
             limit=DROP,
             view="test",
             fundamental=True,
-            steps={"quick": PolicyStep("accuracy is near the retrained models'", {"baseline": "retrained"})},
+            steps={
+                "quick": PolicyStep("accuracy is near the retrained models'", {"baseline": "retrained"}, required=True)
+            },
         ),
         ClaimSpec(
             name="class_forgotten",
@@ -218,7 +229,7 @@ TABLE: dict[str, ClaimSpec] = {
             inconclusive="this audit cannot tell whether the class is treated as by the retrained models",
             limit=GAP,
             needs="whole classes",
-            steps={"standard": PolicyStep("a removed class is treated as by retrained models")},
+            steps={"quick": PolicyStep("a removed class is treated as by retrained models", required=True)},
         ),
         ClaimSpec(
             name="features_forgotten",
@@ -274,7 +285,7 @@ TABLE: dict[str, ClaimSpec] = {
             limit=AUC,
             needs="unlearner",
             deviations=True,
-            steps={"thorough": PolicyStep("the method forgets, whatever its seeds")},
+            steps={"thorough": PolicyStep("the method forgets, whatever its seeds", required=True)},
         ),
         ClaimSpec(
             name="indistinguishable",
@@ -285,7 +296,7 @@ TABLE: dict[str, ClaimSpec] = {
             inconclusive="these models cannot tell whether the method is like retraining",
             limit=RATIO,
             needs="unlearner",
-            steps={"thorough": PolicyStep("its models' law is that of retraining")},
+            steps={"thorough": PolicyStep("its models' law is that of retraining", required=True)},
         ),
         ClaimSpec(
             name="efficient",
@@ -296,7 +307,7 @@ TABLE: dict[str, ClaimSpec] = {
             inconclusive="too few runs to say what the method costs",
             limit=FRACTION,
             needs="unlearner",
-            steps={"thorough": PolicyStep("it costs a fraction of retraining")},
+            steps={"thorough": PolicyStep("it costs a fraction of retraining", required=True)},
         ),
         ClaimSpec(
             name="matches_retrained",

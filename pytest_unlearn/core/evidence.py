@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -59,6 +59,11 @@ class Estimate:
     method: str
     n_forget: int
     n_controls: int = 0
+
+
+def reduction_of(share: Estimate) -> Estimate:
+    """Turn the share left into the leakage reduction, 1 - share."""
+    return replace(share, value=1.0 - share.value, low=1.0 - share.high, high=1.0 - share.low)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +188,10 @@ class Evidence:
     attack that settled the verdict, whose estimate is `estimate`. `label` names the kind of failure, such as
     `over-forgotten`. `needed` is the number of forget examples that would settle an INCONCLUSIVE verdict. `figures`
     are what a report shows besides: curves, histograms and tables.
+
+    `share_left` is how much of the original's excess over chance is left, by the attack that bounds it least.
+    `not_testable` says why no model could be told from the original here, empty if one could, and `required` whether a
+    release needs PASS all the same: other claims of a policy may be not testable here.
     """
 
     claim: Claim
@@ -196,9 +205,22 @@ class Evidence:
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
     needed: int | None = None
+    share_left: Estimate | None = None
+    not_testable: str = ""
+    required: bool = True
     most_exposed: tuple[Exposure, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
+
+    @property
+    def leakage_reduction(self) -> Estimate | None:
+        """How much of what the original showed is gone: 1 - share left, 1 under perfect unlearning."""
+        return None if self.share_left is None else reduction_of(self.share_left)
+
+    @property
+    def proven(self) -> bool:
+        """Whether a release may rest on it: PASS, or not testable here where that is enough."""
+        return self.verdict is Verdict.PASS or (not self.required and bool(self.not_testable))
 
     def __bool__(self) -> NoReturn:
         raise TypeError("evidence is not a yes or no; ask for `.verdict`")
@@ -208,6 +230,7 @@ class Evidence:
         shaped = to_plain(self)
         assert isinstance(shaped, dict)
         shaped["claim"]["text"] = str(self.claim)
+        shaped["leakage_reduction"] = to_plain(self.leakage_reduction)
         return shaped
 
 

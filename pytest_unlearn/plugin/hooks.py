@@ -18,6 +18,7 @@ from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.plugin import overrides
 from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker
 from pytest_unlearn.report import gate, terminal
+from pytest_unlearn.report.wording import word
 
 pytest_plugins = (overrides.BUILTIN, "pytest_unlearn.plugin.conformance_summary")
 
@@ -178,7 +179,9 @@ def properties(entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, str | fl
     for entry in entries:
         claim, estimate = entry["claim"], entry["estimate"]
         values = {
-            "verdict": entry["verdict"],
+            "verdict": word(entry),
+            "not_testable": entry.get("not_testable") or None,
+            "leakage_reduction": (entry.get("leakage_reduction") or {}).get("low"),
             **{name: estimate[name] for name in ("value", "low", "high")},
             "limit": claim["lowest"] if claim["highest"] is None else claim["highest"],
         }

@@ -173,7 +173,8 @@ class Controller(Collecting):
         if self.decision is not None:
             release, reasons = self.decision.release, list(self.decision.reasons)
             required = list(self.config.getini("unlearn_require"))
-            facts["gate"] = {"release": release, "reasons": reasons, "required": required}
+            notes = list(self.decision.notes)
+            facts["gate"] = {"release": release, "reasons": reasons, "required": required, "notes": notes}
         return facts
 
     def _announce(self, session: pytest.Session, name: str, failure: str) -> None:
@@ -204,6 +205,7 @@ class Controller(Collecting):
             release, reasons = self.decision.release, len(self.decision.reasons)
             word = "release" if release else f"blocked, {reasons} reason{'' if reasons == 1 else 's'} above"
             yield f"release gate: {word}", "green" if release else "red"
+            yield from ((note, "yellow") for note in self.decision.notes)
         for path in self.written:
             yield f"report: {path.as_uri()}", ""
         if self.problem:

@@ -11,7 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.report.wording import conclusion, is_proven
+from pytest_unlearn.report.gate import excused
+from pytest_unlearn.report.wording import conclusion, is_accepted
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
@@ -21,19 +22,25 @@ ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}  # by hexadecimal digits; job
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = "") -> str:
     """Write the statement as JSON, bound to the text of report.json by its digest.
 
-    There is no WARNED: a policy accepts warnings, and whatever is not proven (INCONCLUSIVE too) is FAILED.
+    A warning is a claim that was not testable here, of a test that passed. Policies accept warnings, so whatever else
+    is not proven (INCONCLUSIVE too) is FAILED.
     """
     entries = ledger["entries"]
-    failed = {row["nodeid"] for row in (*entries, *ledger["without_evidence"]) if not is_proven(row)}
+    failed = {row["nodeid"] for row in (*entries, *ledger["without_evidence"]) if not is_accepted(row)}
+    warned = sorted(
+        f"{row['nodeid']}: {row['evidence']['claim']['name']} not testable here"
+        for row in entries
+        if excused(row["evidence"]) and row["nodeid"] not in failed
+    )
     statement = {
         "_type": STATEMENT,
         "subject": _subjects(entries) or [_described("report.json", _sha256(report))],
         "predicateType": TEST_RESULT,
         "predicate": {
-            "result": "PASSED" if conclusion(ledger, about.get("gate"))[0] else "FAILED",
+            "result": ("WARNED" if warned else "PASSED") if conclusion(ledger, about.get("gate"))[0] else "FAILED",
             "configuration": [_described("report.json", _sha256(report)), *_data(entries)],
             "passedTests": sorted({row["nodeid"] for row in entries} - failed),
-            "warnedTests": [],
+            "warnedTests": warned,
             "failedTests": sorted(failed),
         },
     }

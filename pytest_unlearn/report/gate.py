@@ -20,15 +20,19 @@ ROUNDING = 1e-9  # a claim's lower end is stored rounded
 
 @dataclass(frozen=True)
 class GateDecision:
-    """Release or block; a block has a reason for each objection."""
+    """Release or block; a block has a reason for each objection.
+
+    `notes` are what was not testable, which blocks nothing and is never silent.
+    """
 
     release: bool
     reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def explain(self) -> str:
         """Put the decision in words."""
         if self.release:
-            return "release: every required claim was proven"
+            return "\n".join(["release: every required claim was proven", *(f"  - {note}" for note in self.notes)])
         return "\n".join(["The release gate blocks:", *(f"  - {reason}" for reason in self.reasons)])
 
 
@@ -46,13 +50,32 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         entries = [entry for entry in ledger["entries"] if entry["evidence"]["claim"]["name"] == claim]
         if not entries:
             reasons.append(f"no evidence for the required claim {claim!r}{_seen(ledger)}")
-        reasons += [reason for entry in entries if (reason := _objection(claim, entry))]
-    return GateDecision(release=not reasons, reasons=tuple(reasons))
+        reasons += [reason for entry in entries if (reason := _objection(claim, entry, ledger["entries"]))]
+    notes = [
+        f"{entry['evidence']['claim']['name']} is not testable here ({entry['nodeid']}): "
+        f"{entry['evidence']['not_testable']}"
+        for entry in ledger["entries"]
+        if excused(entry["evidence"])
+    ]
+    return GateDecision(release=not reasons, reasons=tuple(reasons), notes=tuple(notes))
 
 
-def _objection(claim: str, entry: Mapping[str, Any]) -> str:
-    """Say why an entry does not prove its claim; nothing if it does."""
+def excused(evidence: Mapping[str, Any]) -> bool:
+    """Tell whether a claim is not testable here, and no policy requires it."""
+    untestable = evidence.get("verdict") == "INCONCLUSIVE" and bool(evidence.get("not_testable"))
+    return untestable and evidence.get("required") is False
+
+
+def _objection(claim: str, entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+    """Say why an entry does not prove its claim; nothing if it does, or another proves it in its place."""
     verdict, outcome = entry["evidence"]["verdict"], entry["outcome"]
+    instead = TABLE[claim].replaced_by if claim in TABLE else ""
+    if instead and excused(entry["evidence"]):
+        others = [
+            one for one in entries if one["nodeid"] == entry["nodeid"] and one["evidence"]["claim"]["name"] == instead
+        ]
+        if others and not any(_objection(instead, one, ()) for one in others):
+            return ""
     if verdict != "PASS":
         return f"{claim} is {verdict} in {entry['nodeid']}"
     if outcome != "passed":
@@ -88,6 +111,12 @@ def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
         yield f"its confidence is {estimate['confidence']}"
     if spec is not None and (objection := spec.limit.objection(claim)):
         yield objection
+    left, most = (
+        evidence.get("share_left"),
+        (evidence.get("provenance", {}).get("settings") or {}).get("max_share_left"),
+    )
+    if left and most is not None and (left["high"] is None or left["high"] > most + ROUNDING):
+        yield f"up to {left['high'] or 1:.0%} of what the original showed may be left, and {most:.0%} is allowed"
     attacks = evidence.get("attacks", {})
     for name in evidence.get("deciding", ()):
         if attacks and name not in attacks:

@@ -53,6 +53,7 @@ def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
         exposed = [{name: row[name] for name in row if name != "pixels"} for row in evidence["most_exposed"]]
         return {**entry, "basis": basis, "evidence": {**evidence, "most_exposed": exposed}}
     kept = {name: evidence[name] for name in BRIEF}
+    kept |= {name: evidence[name] for name in ("not_testable", "required") if evidence.get("not_testable")}
     kept["estimate"] = {n: round(v, DIGITS) if isinstance(v, float) else v for n, v in evidence["estimate"].items()}
     if mapping(evidence["provenance"].get("settings")).get("require_controls") is False:
         kept["provenance"] = {"settings": {"require_controls": False}}  # a reader must see what was waived

@@ -102,7 +102,11 @@ def count(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     counts = {"claims": 0, **dict.fromkeys(WORDS.values(), 0)}
     for entry in entries:
         counts["claims"] += 1
-        counts[WORDS[entry["evidence"]["verdict"]]] += 1
+        evidence = entry["evidence"]
+        if evidence.get("not_testable") and evidence.get("required") is False:
+            counts["not_testable"] = counts.get("not_testable", 0) + 1
+        else:
+            counts[WORDS[evidence["verdict"]]] += 1
     return counts
 
 

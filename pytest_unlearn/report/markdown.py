@@ -38,7 +38,8 @@ def _gate(gate: Mapping[str, Any] | None) -> list[str]:
     if gate is None:
         return []
     title = "Release gate: " + ("release" if gate["release"] else "**blocked**")
-    return [title, *(["\n".join(f"* {escape(reason)}" for reason in gate["reasons"])] if gate["reasons"] else [])]
+    lines = [*gate["reasons"], *gate.get("notes", ())]
+    return [title, *(["\n".join(f"* {escape(line)}" for line in lines)] if lines else [])]
 
 
 def _bullets(title: str, texts: list[str]) -> list[str]:
@@ -49,7 +50,7 @@ def _table(entries: list[Mapping[str, Any]]) -> str:
     rows = ["| verdict | claim | test | outcome | estimate vs claim |", "|---|---|---|---|---|"]
     for entry in entries:
         evidence = entry["evidence"]
-        cells = (evidence["verdict"], evidence["claim"]["name"], entry["nodeid"], entry["outcome"], observed(entry))
+        cells = (wording.word(evidence), evidence["claim"]["name"], entry["nodeid"], entry["outcome"], observed(entry))
         rows.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
     return "\n".join(rows)
 
@@ -69,7 +70,7 @@ def _details(entry: Mapping[str, Any]) -> str:
     exposed = [f"#{row['index']} ({wording.number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
     if exposed:
         facts.append("most exposed, by index: " + ", ".join(exposed))
-    title = f"### {escape(evidence['claim']['name'])}: {evidence['verdict']} in {escape(entry['nodeid'])}"
+    title = f"### {escape(evidence['claim']['name'])}: {wording.word(evidence)} in {escape(entry['nodeid'])}"
     return "\n".join([title, "", escape(wording.sentence(entry)), "", *(f"* {escape(fact)}" for fact in facts)])
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_unlearn.report.ledger import WORDS, reconcile
-from pytest_unlearn.report.wording import counts, interval
+from pytest_unlearn.report.wording import NOT_TESTABLE, counts, interval, word
 
-COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red"}
+COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red", NOT_TESTABLE: "yellow"}
 VERDICT_WIDTH = len("INCONCLUSIVE")
 
 
@@ -36,7 +36,7 @@ def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str
     texts = next((texts for texts in (full, short) if _room(names, texts) <= width), stacked)
     result = []
     for entry, text in zip(entries, texts, strict=True):
-        verdict, name = entry["evidence"]["verdict"], _name(entry["nodeid"])
+        verdict, name = word(entry["evidence"]), _name(entry["nodeid"])
         if _room(names, texts) <= width:
             rows = [f"{verdict:<{VERDICT_WIDTH}}  {name:<{names}}  {text}"]
         else:
@@ -75,6 +75,8 @@ def headline(ledger: Mapping[str, Any]) -> str:
     """Say in one line what was planned, what ran and what came of it."""
     numbers = ledger["counts"]
     verdicts = ", ".join(f"{numbers[word]} {word}" for word in WORDS.values())
+    if numbers.get("not_testable"):
+        verdicts += f", {numbers['not_testable']} not testable here"
     planned = numbers["planned"]
     return f"{planned} claim{'' if planned == 1 else 's'} planned, {numbers['claims']} ran: {verdicts}"
 
@@ -95,7 +97,7 @@ def section(entries: Iterable[Mapping[str, Any]]) -> str:
     paragraphs = []
     for entry in entries:
         evidence = entry["evidence"]
-        rows = [f"{evidence['claim']['name']}: {evidence['verdict']}  {observed(entry)}"]
+        rows = [f"{evidence['claim']['name']}: {word(evidence)}  {observed(entry)}"]
         rows += [f"  {name:<26} {seen}  {role}" for name, role, seen in attacks(evidence)]
         rows += [f"  {reason}" for reason in evidence.get("reasons", ())]
         paragraphs.append("\n".join(rows))

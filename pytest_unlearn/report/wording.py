@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_unlearn.core.claim_table import SEVERITY, TABLE, TableView
-from pytest_unlearn.report.gate import unproven
+from pytest_unlearn.report.gate import excused, unproven
 from pytest_unlearn.report.ledger import reconcile
 
 THREAT_MODEL = (
@@ -27,9 +28,19 @@ DEFAULTS = {
 }
 
 
+NOT_TESTABLE = "NOT TESTABLE"
+
+
+def word(evidence: Mapping[str, Any]) -> str:
+    """Return the verdict, or that the claim is not testable here where that is enough for a release."""
+    return NOT_TESTABLE if excused(evidence) else str(evidence["verdict"])
+
+
 def headline_of(evidence: Mapping[str, Any]) -> str:
     """Say what a verdict means for its claim, without numbers."""
     verdict = evidence["verdict"]
+    if evidence.get("not_testable"):
+        return f"not testable here: {evidence['not_testable']}"
     return HEADLINES.get((evidence["claim"]["name"], verdict), DEFAULTS[verdict])
 
 
@@ -46,8 +57,21 @@ def sentence(entry: Mapping[str, Any]) -> str:
             f"{claim['quantity']} {number(estimate['value'])}{worst}, from {number(estimate['low'])} to "
             f"{number(estimate['high'])} by one-sided {estimate['confidence']:.0%} bounds; {allowed(claim)} is allowed"
         )
+    if evidence.get("share_left"):
+        measured += f"; {gone(evidence)}"
     but = "" if entry["outcome"] in ("passed", "failed") else f" The test itself ended as {entry['outcome']}."
     return f"{headline[:1].upper()}{headline[1:]}: {measured}.{but}"
+
+
+def gone(evidence: Mapping[str, Any]) -> str:
+    """Say how much of what the original showed is gone, at least."""
+    reduction = evidence["leakage_reduction"]
+    least = reduction["low"]
+    if least is None or least <= 0:
+        return "it is not certain that any of what the original showed is gone"
+    return (
+        f"at least {math.floor(100 * least)}% of what the original showed is gone (estimate {reduction['value']:.0%})"
+    )
 
 
 def allowed(claim: Mapping[str, Any]) -> str:
@@ -62,21 +86,23 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
     A gate must release, and every claim must be proven. Nothing that is missing or partial is a pass.
     """
     entries = ledger["entries"]
-    missing = sum(1 for entry in entries if not is_proven(entry))
+    missing = sum(1 for entry in entries if not is_accepted(entry))
+    untested = sum(1 for entry in entries if excused(entry["evidence"]))
+    besides = f"; {untested:,} not testable here" if untested else ""
     unproven = f"{missing:,} of {len(entries):,} claims {'was' if missing == 1 else 'were'} not proven"
     if gate is not None and not gate["release"]:
         return False, "Blocked: the release gate is not satisfied"
     if gate is not None and missing:
         return False, f"The release gate is satisfied, but {unproven}"
     if gate is not None:
-        return True, "Release: every required claim was proven"
+        return True, f"Release: every required claim was proven{besides}"
     if not entries:
         return False, "Nothing was audited"
     if missing:
         return False, unproven[:1].upper() + unproven[1:]
     if ledger["partial"] or reconcile(ledger):
         return False, "Incomplete: what ran was proven, but not everything ran"
-    return True, "Every claim was proven"
+    return True, f"Every {'required' if untested else ''} claim was proven{besides}".replace("  ", " ")
 
 
 def is_proven(entry: Mapping[str, Any]) -> bool:
@@ -84,6 +110,11 @@ def is_proven(entry: Mapping[str, Any]) -> bool:
     evidence = entry.get("evidence", {})
     plainly = evidence.get("verdict") == "PASS" and entry["outcome"] == "passed"
     return bool(plainly and next(unproven(evidence), None) is None)
+
+
+def is_accepted(entry: Mapping[str, Any]) -> bool:
+    """Tell whether a claim is proven, or not testable here where that is enough."""
+    return is_proven(entry) or (entry["outcome"] == "passed" and excused(entry.get("evidence", {})))
 
 
 def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -71,7 +71,8 @@ def assert_release(
     Arguments: those of `audit_release`.
 
     Returns:
-        The evidence of each claim by its name, when every verdict is PASS.
+        The evidence of each claim by its name, when every required claim is PASS and each other one is PASS or not
+        testable here, for a reason that lies in the original and the request.
 
     Raises:
         ReleaseFailure: an AuditFailure of the most severe claim; `.evidences` holds all. Every claim was run and

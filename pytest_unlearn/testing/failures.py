@@ -12,7 +12,7 @@ from typing import Any
 from pytest_unlearn.core.evidence import Evidence, Verdict
 from pytest_unlearn.core.recorder import record, severity
 from pytest_unlearn.core.settings import resolve
-from pytest_unlearn.report.wording import headline_of, interval, next_steps, sizes
+from pytest_unlearn.report.wording import gone, headline_of, interval, next_steps, sizes
 
 
 class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, not an error
@@ -34,7 +34,7 @@ class ReleaseFailure(AuditFailure):
 
     def __init__(self, evidences: Mapping[str, Evidence]) -> None:
         self.evidences = dict(evidences)
-        missing = [one for one in evidences.values() if one.verdict is not Verdict.PASS]
+        missing = [one for one in evidences.values() if not one.proven]
         worst = max(missing, key=lambda one: severity(one.to_json()))
         super().__init__(worst)
         rest = [f"{one.verdict} {one.claim.name}" for one in missing if one is not worst]
@@ -65,7 +65,7 @@ def raise_unless_all_proven(evidences: Mapping[str, Evidence]) -> dict[str, Evid
     """Record the evidence of several claims, and hand it back where all may pass.
 
     Returns:
-        The evidence by claim, if each is a PASS, or inconclusive where the settings let that pass.
+        The evidence by claim, if each is proven, or inconclusive where the settings let that pass.
 
     Raises:
         ReleaseFailure: when any claim is not proven.
@@ -82,7 +82,7 @@ def _passes(evidence: Evidence) -> bool:
     if evidence.verdict is Verdict.INCONCLUSIVE and resolve("inconclusive").value == "warn":
         warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=4)
         return True
-    return evidence.verdict is Verdict.PASS
+    return evidence.proven
 
 
 def explain(evidence: Mapping[str, Any]) -> str:
@@ -91,6 +91,8 @@ def explain(evidence: Mapping[str, Any]) -> str:
     headline = headline_of(evidence)
     label = f" ({evidence['label']})" if evidence["label"] else ""
     rows = [("claim", _claim(claim, evidence["estimate"])), ("observed", _observed(evidence))]
+    if evidence.get("share_left"):
+        rows.append(("gone", gone(evidence)))
     rows += _controls(evidence["controls"])
     rows.append(("evidence", sizes(evidence["estimate"])))
     rows += [("because" if not i else "", reason) for i, reason in enumerate(evidence["reasons"])]

@@ -18,7 +18,7 @@ def test_it_releases_when_every_required_claim_was_proven(suite: Suite, argument
     result = suite.run("--unlearn-report", *arguments)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["release gate: release"])
-    assert suite.report()["gate"] == {"release": True, "reasons": [], "required": ["forgotten", "utility"]}
+    assert suite.report()["gate"] == {"release": True, "reasons": [], "required": ["forgotten", "utility"], "notes": []}
 
 
 @pytest.mark.parametrize("arguments", BOTH)

@@ -95,7 +95,7 @@ def test_check_has_an_option_for_its_limit(tmp_path: Path, capsys: pytest.Captur
 
 def test_a_policy_may_require_it() -> None:
     assert POLICIES["thorough"].steps[-1].claim == "toy"
-    assert "    assert_toy: the toy is whole" in list(lines())
+    assert "    assert_toy: the toy is whole [where testable]" in list(lines())
     assert AUDITS["toy"] is pytest_unlearn.audit_toy  # type: ignore[attr-defined]
     policy = Policy(name="mine", says="mine", steps=(Step(claim="toy", says="whole"),))
     world = World(split())

@@ -17,9 +17,11 @@ from pytest_unlearn.attacks.u_lira import Null, Shadow, unlearning_lira
 from pytest_unlearn.claims.algorithm.runs import Run
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import (
+    CHANCE,
+    PowerCheck,
     controls_look_trained,
     negative_control,
-    recognition,
+    power_check,
     uncorrelated_with_references,
     without,
 )
@@ -31,8 +33,8 @@ from pytest_unlearn.claims.common.findings import (
     labels_only,
 )
 from pytest_unlearn.claims.common.verdict import Objection
-from pytest_unlearn.core.evidence import Answers, Controls, Outputs, Verdict
-from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models
+from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, Outputs, Verdict
+from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models, share_of_estimates
 
 NULLS: dict[str, Null] = {"U-LiRA": "never trained", "U-LiRA, unlearned null": "unlearned"}
 ENOUGH_RUNS = 5  # to have met most examples both ways
@@ -186,11 +188,13 @@ def rearranged(answers: Answers, drawn: NDArray[np.bool_], wanted: NDArray[np.bo
 def run_controls(
     runs: Sequence[Run],
     run_attacks: Callable[..., tuple[AttackFinding, ...]],
+    findings: Sequence[AttackFinding],
     limit: float,
     confidence: float,
+    most: float,
     *,
     coarse: bool,
-) -> Controls:
+) -> tuple[PowerCheck, tuple[ControlResult, ...]]:
     """Check that originals are recognised on average and no reference is.
 
     Where the audited models reveal labels alone (`coarse`), the originals are reduced to theirs: power against finer
@@ -204,4 +208,10 @@ def run_controls(
         found = run_attacks(lambda run, k=k: run.references[k], lambda run, k=k: without(run.references, k))
         fails = "is told apart from the controls although it never saw either"
         retrained.append(negative_control(k, judge_attacks(found, limit, confidence), fails))
-    return Controls(original=recognition(originals, limit, "the requests are", plural=True), retrained=tuple(retrained))
+
+    def share(audited: AttackFinding, known: AttackFinding) -> Estimate:
+        return share_of_estimates(audited.estimate, known.estimate, CHANCE)
+
+    where = "in the original models"
+    power = power_check(originals, findings, share, most, what="the requests are", where=where, name="originals")
+    return power, tuple(retrained)

@@ -23,9 +23,9 @@ from pytest_unlearn.claims.common.evidence import auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import is_coarse, judge_attacks
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.common.verdict import Objection, decide, failed_negative_control, missing_controls
-from pytest_unlearn.core.evidence import Estimate, Evidence, Verdict
+from pytest_unlearn.core.evidence import Controls, Estimate, Evidence, Verdict
 from pytest_unlearn.core.figures import Cell, Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.statistics import normal_quantile
 from pytest_unlearn.task import UnlearningTask
@@ -44,6 +44,7 @@ def audit_algorithm(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether a method forgets requests like this one, whatever its seeds.
 
@@ -62,6 +63,8 @@ def audit_algorithm(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        max_share_left: the largest share of the originals' mean excess over chance that PASS may leave, above 0 and
+            below 1, by every deciding attack that recognises the originals.
 
     Returns:
         Evidence of the mean over all models that the method could make, of its classes, and of single runs: one that is
@@ -83,7 +86,7 @@ def audit_algorithm(
         raise ValueError(f'requests must be "drawn" or "same", not {requests!r}.')
     if not task.retrained:
         raise ValueError("audit_algorithm compares with retrained models: give the task references, two or more.")
-    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
     done = simulate(unlearner, task, open_pool(task, requests), runs, output)
     same = requests == "same"
@@ -93,7 +96,10 @@ def audit_algorithm(
         findings = (*findings, *u_lira(done, confidence))
     findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=confidence))
     judged = judge_attacks(findings, limit, confidence)
-    controls = run_controls(done, run_attacks, limit, confidence, coarse=is_coarse(findings))
+    power, retrained = run_controls(
+        done, run_attacks, findings, limit, confidence, terms.max_share_left, coarse=is_coarse(findings)
+    )
+    controls = Controls(original=power.control, retrained=retrained)
     decision = decide(
         judged,
         vetoes=failed_negative_control(controls, advice.CONTROLS_DIFFER),
@@ -102,9 +108,12 @@ def audit_algorithm(
             *doubts_over_runs(done, findings, confidence, bootstrapped=task.bootstrapped),
         ],
         advice=(_more_runs(judged.finding.estimate, limit, runs),),
-        doubts=missing_controls(
-            controls, require_controls, no_negative="" if controls.retrained else "at least two references are needed"
-        ),
+        doubts=[
+            *missing_controls(
+                controls, require_controls, no_negative="" if retrained else "at least two references are needed"
+            ),
+            *power.objections(),
+        ],
         scope=(_scope(done, same),),
     )
     return build_evidence(
@@ -122,7 +131,9 @@ def audit_algorithm(
             requests=requests,
             seeds=[run.seed for run in done],
             require_controls=require_controls,
+            max_share_left=terms.max_share_left,
         ),
+        **power.recorded,
         figures=(_table(done, findings[0].attack),),
     )
 

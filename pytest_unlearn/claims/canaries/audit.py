@@ -15,8 +15,9 @@ from pytest_unlearn.claims.canaries.findings import CanaryFinding, Seen, ask_abo
 from pytest_unlearn.claims.canaries.planting import digest_of
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import (
+    PowerCheck,
     negative_control,
-    positive_control,
+    power_check,
     uncorrelated_with_references,
     without,
 )
@@ -32,10 +33,10 @@ from pytest_unlearn.claims.common.verdict import (
     judge,
     missing_controls,
 )
-from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence
-from pytest_unlearn.core.settings import CONFIDENCE, REQUIRE_CONTROLS
+from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Estimate, Evidence
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
-from pytest_unlearn.statistics import holm
+from pytest_unlearn.statistics import holm, share_of_estimates
 from pytest_unlearn.task import UnlearningTask
 
 QUANTITIES = {
@@ -70,6 +71,7 @@ def audit_canaries_forgotten(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether the canaries planted before training were unlearned.
 
@@ -92,6 +94,7 @@ def audit_canaries_forgotten(
         require_controls: whether a missing original makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        max_share_left: the largest share of the original's effect that PASS may leave, above 0 and below 1.
 
     Returns:
         Evidence; its estimate is the effect: 0 for "gaussian", 0.5 for pairs and 1 / classes for "backdoor" under
@@ -106,7 +109,9 @@ def audit_canaries_forgotten(
     """
     if not isinstance(canaries, Canaries):
         raise TypeError(f"canaries must come from plant_canaries(train, kind=...), not {type(canaries).__name__}.")
-    sources, (confidence, require_controls) = resolve_all(confidence=confidence, require_controls=require_controls)
+    sources, (confidence, require_controls, share) = resolve_all(
+        confidence=confidence, require_controls=require_controls, max_share_left=max_share_left
+    )
     claim = _claim(canaries, max_effect, sources)
     if references is not None and (hasattr(references, "parameters") or not hasattr(references, "__iter__")):
         raise TypeError("references must be a list of retrained models; for one model write references=[model].")
@@ -126,8 +131,10 @@ def audit_canaries_forgotten(
     findings = with_confusion(target, retrained, confidence)
     judged = judge(findings, claim, confidence, wording=WORDING, counted=True)
     rotations = [with_confusion(seen, without(retrained, k), confidence) for k, seen in enumerate(retrained)]
-    positive = None if before is None else _positive(with_confusion(before, retrained, confidence), claim)
-    controls = Controls(original=positive, retrained=_negative(rotations, claim, confidence))
+    power = None if before is None else _power(with_confusion(before, retrained, confidence), findings, canaries, share)
+    controls = Controls(
+        original=None if power is None else power.control, retrained=_negative(rotations, claim, confidence)
+    )
     needed = judged.needed
     many = f"about {needed:,} canaries would settle it" if needed is not None else "no number settles it"
     uncorrelated = _uncorrelated(target, before, retrained)
@@ -137,6 +144,7 @@ def audit_canaries_forgotten(
         advice=(f"{many}: plant more before the next training, or choose a limit that this many can certify",),
         doubts=[
             *missing_controls(controls, require_controls, (PLANT_MORE,)),
+            *(power.objections() if power is not None else []),
             *([doubt(uncorrelated, advice.OUT_OF_ORDER)] if uncorrelated else []),
         ],
         notes=(*(finding.shown for finding in findings), *_notes(require_controls, bool(retrained))),
@@ -156,13 +164,15 @@ def audit_canaries_forgotten(
             outputs=outputs_digest(target.plain),
             references=len(retrained),
             require_controls=require_controls,
+            max_share_left=share,
         ),
+        **({} if power is None or uncorrelated else power.recorded),
         figures=canary_figures(canaries, target, before, retrained, confidence),
     )
 
 
 def _claim(canaries: Canaries, max_effect: float | None, sources: Mapping[str, str]) -> Claim:
-    chance = {"gaussian": 0.0, "backdoor": 1 / len(canaries.classes)}.get(canaries.kind, 0.5)
+    chance = _chance(canaries)
     highest = LIMITS.get(canaries.kind, chance + OF_THE_WAY * (1 - chance))
     source = "default" if max_effect is None else "call keyword"
     if max_effect is not None:
@@ -180,6 +190,11 @@ def _claim(canaries: Canaries, max_effect: float | None, sources: Mapping[str, s
         highest=highest,
         sources={"max_effect": source, **sources},
     )
+
+
+def _chance(canaries: Canaries) -> float:
+    """Return what a model shows that never saw the canaries."""
+    return {"gaussian": 0.0, "backdoor": 1 / len(canaries.classes)}.get(canaries.kind, 0.5)
 
 
 def _check_task(canaries: Canaries, task: UnlearningTask) -> None:
@@ -218,12 +233,17 @@ def _notes(require_controls: bool, references: bool) -> tuple[str, ...]:
     return (*(() if references else (drawn,)), *controls_waived(require_controls))
 
 
-def _positive(findings: Sequence[CanaryFinding], claim: Claim) -> ControlResult:
-    """Check that the original shows the canaries beyond the limit for certain."""
-    assert claim.highest is not None
-    fails = f"the original does not show the canaries beyond {claim.highest:g} with certainty"
-    able = [finding for finding in findings if finding.failures]
-    return positive_control(able, claim.highest, "the original shows the canaries", fails, explained=True)
+def _power(
+    before: Sequence[CanaryFinding], own: Sequence[CanaryFinding], canaries: Canaries, most: float
+) -> PowerCheck:
+    """Check that the original shows the canaries, and bound what is left of them."""
+
+    def share(audited: CanaryFinding, original: CanaryFinding) -> Estimate:
+        return share_of_estimates(audited.estimate, original.estimate, _chance(canaries))
+
+    able = [finding for finding in before if finding.failures]
+    left = [finding for finding in own if finding.failures]
+    return power_check(able, left, share, most, chance=_chance(canaries), what="the canaries are", explained=True)
 
 
 def _negative(models: Sequence[Sequence[CanaryFinding]], claim: Claim, confidence: float) -> tuple[ControlResult, ...]:

@@ -19,15 +19,16 @@ from pytest_unlearn.claims.class_forgotten.components import (
     measure_components,
     sent_table,
 )
-from pytest_unlearn.claims.common.controls import negative_control, positive_control, without
+from pytest_unlearn.claims.common.controls import PowerCheck, negative_control, power_check, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import Decision, Objection, controls_waived, decide, invalid, missing_controls
-from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Evidence, IntArray, Verdict
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, REQUIRE_CONTROLS
+from pytest_unlearn.core.evidence import Answers, Claim, Controls, Estimate, Evidence, IntArray, Verdict
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.predict import Output
+from pytest_unlearn.statistics import share_of_estimates
 from pytest_unlearn.task import UnlearningTask
 
 MAX_SHIFT = 0.15
@@ -55,6 +56,7 @@ def audit_class_forgotten(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether unseen examples of a removed class are treated as if never known.
 
@@ -73,6 +75,8 @@ def audit_class_forgotten(
         require_controls: whether a missing original makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        max_share_left: the largest share of what the original knows of the class, beyond retrained models, that PASS
+            may leave, above 0 and below 1.
 
     Returns:
         Evidence; its estimate is of the part that decides, 0 under perfect unlearning. PASS needs every part within its
@@ -88,8 +92,12 @@ def audit_class_forgotten(
     Source: Golatkar et al. 2020 and Chundawat et al. 2023 (readout functions on the removed class, beside a retrained
         model's); the bounds and the distance beyond the references' own are ours.
     """
-    sources, (gap, drop, confidence, require_controls) = resolve_all(
-        max_gap=max_gap, max_drop=max_drop, confidence=confidence, require_controls=require_controls
+    sources, (gap, drop, confidence, require_controls, share) = resolve_all(
+        max_gap=max_gap,
+        max_drop=max_drop,
+        confidence=confidence,
+        require_controls=require_controls,
+        max_share_left=max_share_left,
     )
     if not 0 < max_shift < 1:
         raise ValueError(f"max_shift must be a number above 0 and below 1, not {max_shift!r}")
@@ -107,8 +115,9 @@ def audit_class_forgotten(
     own = components(target, references)
     before = components(original, references) if original is not None else None
     judged = judge_components(own, confidence)
+    power = None if before is None else _power(before, own, share)
     controls = Controls(
-        original=None if before is None else _positive(before, limits),
+        original=None if power is None else power.control,
         retrained=tuple(
             negative_control(
                 k,
@@ -124,7 +133,12 @@ def audit_class_forgotten(
     decision = decide(
         judged,
         vetoes=_vetoes(controls),
-        doubts=[*missing_controls(controls, require_controls, (NOTHING_KNOWN,)), waived, *unsettled],
+        doubts=[
+            *missing_controls(controls, require_controls, (NOTHING_KNOWN,)),
+            *(power.objections() if power is not None else []),
+            waived,
+            *unsettled,
+        ],
         scope=(_scope(removal),),
     )
     claim = Claim(
@@ -148,9 +162,11 @@ def audit_class_forgotten(
             retrained=True,
             classes=removal.classes.tolist(),
             max_shift=limits.shift,
+            max_share_left=share,
             require_controls=require_controls,
             outputs=outputs_digest(target),
         ),
+        **({} if power is None else power.recorded),
         figures=(components_table(own, before), sent_table(target, original, references, removal.gone)),
     )
 
@@ -201,10 +217,15 @@ def _distinct(task: UnlearningTask, output: Output) -> list[Answers]:
     return found
 
 
-def _positive(components: Sequence[Component], limits: Limits) -> ControlResult:
-    knows = [one for one in components if one.name in KNOWS]
-    fails = "the original does not know the class with certainty"
-    return positive_control(knows, limits.gap, "the original knows the class", fails)
+def _power(before: Sequence[Component], own: Sequence[Component], most: float) -> PowerCheck:
+    """Check that the original knows the class, and bound what is left of that."""
+    knows = [one for one in before if one.name in KNOWS]
+
+    def share(audited: Component, original: Component) -> Estimate:
+        return share_of_estimates(audited.estimate, original.estimate)
+
+    left = [one for one in own if one.name in KNOWS]
+    return power_check(knows, left, share, most, chance=0.0, what="the removed class is", where="by the original model")
 
 
 def _vetoes(controls: Controls) -> list[Objection]:

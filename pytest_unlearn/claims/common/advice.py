@@ -37,6 +37,16 @@ def too_few(estimate: Estimate, limit: float, needed: int | None) -> list[str]:
     return advice
 
 
+def enough_for_share(share: Estimate, most: float) -> str:
+    """Say how many examples would show that at most `most` is left, if the estimate is true."""
+    z = normal_quantile(share.confidence)
+    if not math.isfinite(share.high) or share.n_forget == 0:
+        return ""
+    error = (share.high - share.value) / z
+    needed = math.ceil(share.n_forget * (error * (z + normal_quantile(POWER)) / (most - share.value)) ** 2)
+    return f"about {needed:,} forget examples would show that at most {most:.0%} is left: batch requests"
+
+
 NO_POWER = (
     "the attack cannot find the forget set even in the original model, so not finding it now proves nothing",
     "give references (a recipe) if there are none: they find what a population attack misses",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import Attack
+from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.blind_baseline import blind_control
@@ -20,7 +21,7 @@ from pytest_unlearn.claims.common.controls import (
     controls_look_trained,
     distinct,
     negative_control,
-    recognition,
+    power_check,
     same_answers,
     uncorrelated_with_references,
     without,
@@ -38,18 +39,25 @@ from pytest_unlearn.claims.common.verdict import (
     invalid,
     missing_controls,
 )
-from pytest_unlearn.core.evidence import Answers, ControlResult, Controls, Evidence, Exposure, Verdict
+from pytest_unlearn.core.evidence import Answers, Controls, Estimate, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Cell, Figure
+from pytest_unlearn.statistics import null_standard_error
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
-Power = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], ControlResult]
+OnOriginal = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], tuple[Sequence[AttackFinding], str]]
+
+
+FORGET_SET = "the forget set is"
+NOT_ENOUGH_GONE = ("unlearn longer or differently, or retrain, if more of it should be gone than the estimate says",)
 
 
 @dataclass(frozen=True, slots=True)
 class AttackAudit:
     """Findings of a claim's attacks, the state of its controls, the decision.
 
-    `references` are the retrained models' answers without repetitions, `others` those that are not the model's own;
+    `share_left` is that of the original's excess that is left, by the attack that bounds it least; `not_testable` says
+    why the claim cannot be tested here, for a reason that lies in original and request alone. `references` are the
+    retrained models' answers without repetitions, `others` those that are not the model's own;
     `rotations` are the findings on each reference, judged by the rest; `judged` is what `findings` say by themselves.
     """
 
@@ -65,6 +73,8 @@ class AttackAudit:
     controls: Controls
     judged: Decision[AttackFinding]
     decision: Decision[AttackFinding]
+    share_left: Estimate | None
+    not_testable: str
 
 
 def audit_with_attacks(
@@ -73,7 +83,7 @@ def audit_with_attacks(
     run: Run,
     terms: AucTerms,
     *,
-    power: Power | None = None,
+    on_original: OnOriginal | None = None,
     fewest_references: int = 2,
     corrected: bool = False,
     certifiable: bool = True,
@@ -86,8 +96,8 @@ def audit_with_attacks(
         inputs: what it is compared with; models are asked what its attacks ask.
         run: the attacks on one model's answers, calibrated by other models'.
         terms: of the claim.
-        power: the positive control, if it is not the attacks on the original: of its answers, the references' and the
-            findings on the model.
+        on_original: what is found in the original, by its answers, the references' and the findings on the model, and
+            what it is that is looked for; by default what the attacks find.
         fewest_references: how many it takes for each to be judged by the others.
         corrected: whether negative controls pay for how many there are.
         certifiable: as in `judge`.
@@ -103,9 +113,23 @@ def audit_with_attacks(
     enough = len(references) >= fewest_references
     rotations = [run(one, without(references, k)) for k, one in enumerate(references)] if enough else []
     level = 1 - (1 - confidence) / max(1, len(rotations)) if corrected else confidence
-    power = power or (lambda original, references, _: recognition(run(original, references), limit))
+    power = None
+    if original is not None:
+        known, what = (
+            (run(original, references), FORGET_SET)
+            if on_original is None
+            else on_original(original, references, findings)
+        )
+        power = power_check(
+            known,
+            findings,
+            partial(_share, inputs.pairing, confidence),
+            terms.max_share_left,
+            null_error=null_standard_error(len(inputs.forget), len(inputs.controls)),
+            what=what,
+        )
     controls = Controls(
-        original=None if original is None else power(original, references, findings),
+        original=power.control if power is not None else None,
         retrained=tuple(negative_control(k, judge_attacks(found, limit, level)) for k, found in enumerate(rotations)),
         blind=None if references else blind_control(inputs, limit, confidence),
     )
@@ -117,13 +141,15 @@ def audit_with_attacks(
     # Advice on the findings themselves comes last, a lack of references first.
     reason = f"no negative control: {count} distinct references, and it takes {fewest_references} to judge each by the "
     step = f"give at least {fewest_references} references, so that each can be judged by the others"
+    unlike = _unlike_references(inputs, target, references, confidence)
     decision = decide(
         judged,
         vetoes=_vetoes(inputs, references, controls, limit, confidence),
         before=[doubt(f"{reason}others")] if few else [],
         doubts=[
             *missing_controls(controls, require_controls, no_negative=no_negative),
-            *_unlike_references(inputs, target, references, confidence),
+            *(power.objections(*NOT_ENOUGH_GONE) if power is not None else []),
+            *unlike,
             Objection((), (step,) if few else (), Verdict.PASS),
             Objection((), settles if judged.verdict is Verdict.INCONCLUSIVE else (), Verdict.PASS),
         ],
@@ -132,9 +158,29 @@ def audit_with_attacks(
             *identity_notes(model, inputs.original, inputs.references, inputs.models),
         ),
     )
+    not_testable = ""
+    if power is not None and (enough or not require_controls) and not unlike:
+        not_testable = power.not_testable
     return AttackAudit(
-        model, inputs, terms, target, original, references, others, findings, rotations, controls, judged, decision
+        model=model,
+        inputs=inputs,
+        terms=terms,
+        target=target,
+        original=original,
+        references=references,
+        others=others,
+        findings=findings,
+        rotations=rotations,
+        controls=controls,
+        judged=judged,
+        decision=decision,
+        share_left=power.share_left[1] if power is not None and power.share_left is not None else None,
+        not_testable=not_testable,
     )
+
+
+def _share(pairing: Pairing, confidence: float, audited: AttackFinding, original: AttackFinding) -> Estimate:
+    return original.attack.share(audited.scores, original.scores, pairing, confidence)
 
 
 def run_chosen(
@@ -188,10 +234,13 @@ def attack_evidence(
             match="class" if inputs.pairing.forget_strata is not None else None,
             outputs=outputs_digest(audit.target),
             references=len(audit.references),
+            max_share_left=audit.terms.max_share_left,
             **settings,
         ),
         figures=figures,
         most_exposed=most_exposed,
+        share_left=audit.share_left,
+        not_testable=audit.not_testable,
     )
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness, hinge_margin
-from pytest_unlearn.claims.common.verdict import Decision, F, Finding
-from pytest_unlearn.core.evidence import Answers, ControlResult, FloatArray, Verdict
-from pytest_unlearn.statistics import paired_difference
+from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.verdict import Decision, F, Objection
+from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, FloatArray, Side, Verdict
+from pytest_unlearn.statistics import holm, normal_quantile, p_value, paired_difference
 
 TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' errors on the controls has seen them
 DOUBTFUL_SHARE = 0.25  # one that undoes a quarter may have, or was given more data than the references
@@ -19,33 +22,118 @@ FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each 
 T = TypeVar("T")
 
 
-def positive_control(
-    findings: Sequence[Finding],
-    limit: float,
-    holds: str,
-    fails: str,
+CHANCE = 0.5  # the AUC of an attack that recognises nothing
+STRONG = 0.9  # how surely an attack has to acquit a model with nothing left, to decide on what is left
+
+
+@dataclass(frozen=True, slots=True)
+class PowerCheck:
+    """The positive control, and how much of what it shows is left in the model.
+
+    `shares` bounds the share left by each attack that recognises the original with certainty. Those that are `strong`
+    would bound that of a model with nothing left within `most`, and decide; where none would, all do. `not_testable`
+    says why this original and this request can show nothing of any model, empty where they can.
+    """
+
+    control: ControlResult
+    shares: Mapping[str, Estimate]
+    strong: frozenset[str]
+    most: float
+    not_testable: str = ""
+
+    @property
+    def share_left(self) -> tuple[str, Estimate] | None:
+        """The attack by which most may be left, with its bounds; None where none sees anything."""
+        decide = {name: share for name, share in self.shares.items() if name in self.strong} or self.shares
+        surely = {name: share for name, share in self.shares.items() if share.low > self.most}
+        return max((surely or decide).items(), key=lambda one: one[1].high, default=None)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What the evidence records of it."""
+        return {"share_left": self.share_left[1] if self.share_left else None, "not_testable": self.not_testable}
+
+    def objections(self, *steps: str) -> list[Objection]:
+        """Return what the share left has against PASS."""
+        if self.share_left is None or self.share_left[1].high <= self.most:
+            return []
+        name, share = self.share_left
+        needed = "" if share.value >= self.most else advice.enough_for_share(share, self.most)
+        left = f"up to {share.high:.0%}" if math.isfinite(share.high) else "any part"
+        reason = (
+            f"not enough is gone: {left} of what the original shows may be left (by {name}, where the estimate is "
+            f"{share.value:.0%}), and PASS allows {self.most:.0%}"
+        )
+        return [Objection((reason,), (*((needed,) if needed else ()), *steps))]
+
+
+def power_check(
+    original: Sequence[F],
+    audited: Sequence[F],
+    share_of: Callable[[F, F], Estimate],
+    most: float,
     *,
+    chance: float = CHANCE,
+    null_error: float = 0.0,
+    two_sided: bool = False,
+    what: str = "the forget set is",
+    where: str = "in the original model",
     name: str = "original",
     explained: bool = False,
-) -> ControlResult:
-    """Check that a deciding finding on the original is surely beyond the limit.
+) -> PowerCheck:
+    """Check that deciding findings show the original, and bound what they still show.
 
-    It is the one whose lower bound is highest, of those that can be interpreted if there are any.
+    Args:
+        original: the findings on the original.
+        audited: those on the audited model, of the same names.
+        share_of: bounds the share left from an audited finding and the original's.
+        most: the share that may be left.
+        chance: what a finding shows of a model that knows nothing.
+        null_error: the least standard error of a model that knows nothing; the original's by default.
+        two_sided: whether the original may lie on either side of chance.
+        what: what was looked for, with its verb.
+        where: where it was looked for.
+        name: of the control.
+        explained: whether the control's summary ends with that of the finding.
     """
-    best = max((f for f in findings if f.deciding), key=lambda finding: (not finding.problem, finding.estimate.low))
-    certain = not best.problem and best.estimate.low > limit
-    reason = (holds if certain else fails) + (f": {best.problem or best.summary}" if explained else "")
-    return ControlResult(name=name, holds=certain, attack=best.name, estimate=best.estimate, summary=reason)
+    able = [f for f in original if f.deciding and not f.one_sided and not f.problem]
+
+    def certain(finding: F) -> float:
+        low, high = finding.estimate.low - chance, chance - finding.estimate.high
+        return max(low, high) if two_sided else low
+
+    shown = [f for f in able if certain(f) > 0]
+    best = max(shown or able or [f for f in original if f.deciding], key=certain)
+    theirs = {f.name: f for f in audited}
+    shares = {f.name: share_of(theirs[f.name], f) for f in shown if f.name in theirs and not theirs[f.name].problem}
+    strong = frozenset(f.name for f in shown if _strong(f.estimate, certain(f), chance, most, null_error))
+    holds = bool(shown)
+    summary = f"{what} {'recognised' if holds else 'not recognised with certainty'} {where}"
+    reason = f"{summary}: {best.problem or best.summary}" if explained else summary
+    control = ControlResult(name=name, holds=holds, attack=best.name, estimate=best.estimate, summary=reason)
+    weak = reason if not holds else f"{summary}, but too weakly for so few examples to show that it is gone"
+    excused = not strong and not _shows(audited, chance, two_sided=two_sided)
+    excused = excused and not any(share.low > most for share in shares.values())
+    return PowerCheck(control, shares, strong, most, weak if excused else "")
 
 
-def recognition(
-    findings: Sequence[Finding], limit: float, what: str = "the forget set is", *, plural: bool = False
-) -> ControlResult:
-    """Report whether an attack recognises in the original what was to be forgotten."""
-    name = "originals" if plural else "original"
-    where = "in the original models" if plural else "in the original model"
-    fails = f"{what} not recognised beyond {limit:g} with certainty {where}"
-    return positive_control(findings, limit, f"{what} recognised {where}", fails, name=name)
+def _strong(original: Estimate, certain: float, chance: float, most: float, null_error: float) -> bool:
+    """Tell whether a model with nothing left would be shown to have at most `most` left.
+
+    With probability `STRONG`; its error is taken to be the original's own, or `null_error` if that is larger, and never
+    that of the audited model, which could have any.
+    """
+    z, effect = normal_quantile(original.confidence), abs(original.value - chance)
+    error = (effect - certain) / z
+    return (z + normal_quantile(STRONG)) * math.hypot(max(error, null_error), most * error) <= most * effect
+
+
+def _shows(findings: Sequence[F], chance: float, *, two_sided: bool) -> bool:
+    """Tell whether a model surely shows what its original may not, which no original excuses."""
+    signed = [f for f in findings if f.role != "tripwire" and not f.one_sided and not f.problem]
+    sides: tuple[Side, ...] = ("high", "low") if two_sided else ("high",)
+    chances = [p_value(f.measure, chance, side) for f in signed for side in sides]
+    return bool(chances) and bool((holm(np.array(chances)) <= 1 - signed[0].estimate.confidence).any())
 
 
 def negative_control(

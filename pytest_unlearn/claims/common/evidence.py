@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_unlearn.claims.common.verdict import Decision, Reported
-from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Evidence, Exposure
+from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
-from pytest_unlearn.core.settings import resolve
+from pytest_unlearn.core.settings import MAX_SHARE_LEFT, resolve
 
 
 @dataclass(frozen=True, slots=True)
 class AucTerms:
-    """Settings of an AUC claim: limit, confidence, and whether controls count."""
+    """Settings of an AUC claim: limit, confidence, controls, and the share that may be left."""
 
     limit: float
     confidence: float
     require_controls: bool
+    max_share_left: float
     sources: Mapping[str, str]
 
     def claim(self, name: str, quantity: str) -> Claim:
@@ -27,11 +28,15 @@ class AucTerms:
         return Claim(name=name, quantity=quantity, lowest=lowest, highest=self.limit, sources=self.sources)
 
 
-def auc_terms(max_mia_auc: float, confidence: float, require_controls: bool) -> AucTerms:
+def auc_terms(
+    max_mia_auc: float, confidence: float, require_controls: bool, max_share_left: float = MAX_SHARE_LEFT
+) -> AucTerms:
     """Resolve the settings of a claim about AUCs."""
-    sources, values = resolve_all(max_mia_auc=max_mia_auc, confidence=confidence, require_controls=require_controls)
-    limit, confidence, require_controls = values
-    return AucTerms(limit, confidence, require_controls, sources)
+    sources, values = resolve_all(
+        max_mia_auc=max_mia_auc, confidence=confidence, require_controls=require_controls, max_share_left=max_share_left
+    )
+    limit, confidence, require_controls, share = values
+    return AucTerms(limit, confidence, require_controls, share, sources)
 
 
 def resolve_all(**given: Any) -> tuple[dict[str, str], tuple[Any, ...]]:
@@ -49,6 +54,8 @@ def build_evidence(
     provenance: Mapping[str, Any],
     figures: Sequence[Figure] = (),
     most_exposed: tuple[Exposure, ...] = (),
+    share_left: Estimate | None = None,
+    not_testable: str = "",
 ) -> Evidence:
     """Build the evidence of a decision on a claim from what was found."""
     return Evidence(
@@ -63,6 +70,8 @@ def build_evidence(
         reasons=decision.reasons,
         advice=decision.advice,
         needed=decision.needed,
+        share_left=share_left,
+        not_testable=not_testable if decision.verdict is Verdict.INCONCLUSIVE else "",
         most_exposed=most_exposed,
         provenance=provenance,
         figures=tuple(figures),

@@ -234,7 +234,7 @@ def missing_controls(
     """Return doubts about an unrecognised or missing original and references."""
     found = []
     if controls.original is not None and not controls.original.holds:
-        found.append(doubt(f"no power: {controls.original.summary}", *no_power))
+        found.append(doubt(f"not testable here: {controls.original.summary}", *no_power))
     if require_controls and controls.original is None:
         found.append(doubt("no positive control: there is no original model", what_next.NO_ORIGINAL))
     if require_controls and no_negative:

@@ -23,7 +23,7 @@ from pytest_unlearn.claims.features.probe_attacks import class_probe, label_prob
 from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import answers_by, find_layers
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
@@ -42,6 +42,7 @@ def audit_features_forgotten(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether features tell no more of the forget set than retrained ones.
 
@@ -59,6 +60,8 @@ def audit_features_forgotten(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        max_share_left: the largest share of the original's excess over chance that PASS may leave, above 0 and below 1,
+            by every deciding attack that recognises the original.
 
     Returns:
         Evidence with verdict PASS, FAIL, INCONCLUSIVE or INVALID.
@@ -69,7 +72,7 @@ def audit_features_forgotten(
 
     Source: Golatkar et al. 2020 and Goel et al. 2022 for the readout; Hu et al. 2024, "Jogging the memory", for why.
     """
-    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_features_forgotten")
     assert inputs.task is not None
     names = find_layers(inputs.references[0], inputs.forget, layers)

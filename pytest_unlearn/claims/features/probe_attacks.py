@@ -14,12 +14,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.attacks.attack import Attack, Pairing, auc_of_scores
+from pytest_unlearn.attacks.attack import Attack, Pairing, auc_of_scores, share_of_scores
 from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
 from pytest_unlearn.attacks.thresholds import reference_residual, residual_deviation
-from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
+from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, Outputs, Scores
 from pytest_unlearn.models.query import Query
-from pytest_unlearn.statistics import Measure, band
+from pytest_unlearn.statistics import Measure, band, share_of_estimates
 
 Kept = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # which forget examples and which controls a probe is about
 MOST_COLUMNS = 64  # of features that the membership probe looks at: it has few examples to learn from
@@ -42,6 +42,7 @@ def label_probe(query: Query, number: int, layer: str, among: Kept | None = None
         name=f"label probe {layer}",
         score=_only(among, partial(reference_residual, signal)),
         measure=partial(_auc_among, among),
+        share=partial(_share_among, among),
         access=("weights", "references"),
         least_references=1,
         queries=(query,),
@@ -75,6 +76,7 @@ def class_probe(query: Query, number: int, layer: str, among: Kept | None = None
         name=f"class probe {layer}",
         score=_only(among, partial(_both_sides, partial(column, query.name, number))),
         measure=band_of_scores,
+        share=_share_of_bands,
         access=("weights", "references"),
         least_references=2,
         queries=(query,),
@@ -129,6 +131,15 @@ def _scored_among(
 
 def _auc_among(among: Kept | None, scores: Scores, pairing: Pairing) -> Measure:
     return auc_of_scores(scores, pairing if among is None else _paired(among, pairing))
+
+
+def _share_among(among: Kept | None, scores: Scores, original: Scores, pairing: Pairing, confidence: float) -> Estimate:
+    return share_of_scores(scores, original, pairing if among is None else _paired(among, pairing), confidence)
+
+
+def _share_of_bands(scores: Scores, original: Scores, pairing: Pairing, confidence: float) -> Estimate:
+    ours, theirs = (band_of_scores(one, pairing).at(confidence) for one in (scores, original))
+    return share_of_estimates(ours, theirs, 0.5)
 
 
 def _paired(among: Kept, pairing: Pairing) -> Pairing:

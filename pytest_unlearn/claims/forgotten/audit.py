@@ -10,17 +10,16 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import Attack, Pairing, attacks_by_name
 from pytest_unlearn.attacks.subgroups import Mask
-from pytest_unlearn.claims.common.attack_audit import AttackAudit, Run, attack_evidence, audit_with_attacks
-from pytest_unlearn.claims.common.controls import recognition
+from pytest_unlearn.claims.common.attack_audit import FORGET_SET, AttackAudit, Run, attack_evidence, audit_with_attacks
 from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, labels_only, slice_masks
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
 from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks
 from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, scores_by_model
-from pytest_unlearn.core.evidence import Answers, ControlResult, Evidence, Exposure, Verdict
+from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.statistics import can_certify, placements
 from pytest_unlearn.statistics.references.rank import ENOUGH
@@ -42,6 +41,7 @@ def audit_forgotten(
     output: Output = None,
     attacks: str | Iterable[str | Attack] = "standard",
     slices: Mapping[str, Any] | None = None,
+    max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether the forget set is still recognisable in this model.
 
@@ -63,6 +63,8 @@ def audit_forgotten(
             be run here. Each model is asked what they ask, once.
         slices: named parts of the forget set, each a boolean mask over it or positions in it: the verdict is FAIL if
             one of them is recognisable, whatever the average.
+        max_share_left: the largest share of the original's excess over chance that PASS may leave, above 0 and below 1,
+            by every deciding attack that recognises the original.
 
     Returns:
         Evidence with verdict PASS, FAIL, INCONCLUSIVE or INVALID. A leak is never an exception.
@@ -70,7 +72,7 @@ def audit_forgotten(
     Raises:
         ValueError: input that cannot be audited (see `Split`, `evaluate`), or a bare loader without its counterparts.
     """
-    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     added = attacks_by_name(attacks)
     inputs = resolve_inputs(
         forget,
@@ -92,7 +94,7 @@ def audit_forgotten(
         inputs,
         run,
         terms,
-        power=partial(_power, pairing=inputs.pairing, limit=terms.limit, confidence=terms.confidence),
+        on_original=partial(_on_original, pairing=inputs.pairing, confidence=terms.confidence),
         certifiable=certifiable,
         counted=True,
     )
@@ -112,25 +114,23 @@ def audit_forgotten(
     )
 
 
-def _power(
+def _on_original(
     original: Answers,
     references: Sequence[Answers],
     findings: Sequence[AttackFinding],
     *,
     pairing: Pairing,
-    limit: float,
     confidence: float,
-) -> ControlResult:
-    """Check that a deciding attack recognises the forget set in the original.
+) -> tuple[tuple[AttackFinding, ...], str]:
+    """Find in the original what the deciding attacks recognise, and say what that is.
 
     When the audited model reveals so little that most pairs tie, the original is reduced to its labels too: power
     against finer outputs would say nothing about the attack that was possible.
     """
     coarse = is_coarse(findings)
     revealed = labels_only(original) if coarse else original
-    found = evaluate_attacks(revealed, references, pairing, confidence, standard=False)
-    what = "the forget set, reduced to its labels like the audited model, is" if coarse else "the forget set is"
-    return recognition(found, limit, what)
+    what = "the forget set, reduced to its labels like the audited model, is" if coarse else FORGET_SET
+    return evaluate_attacks(revealed, references, pairing, confidence, standard=False), what
 
 
 def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Figure, ...]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.controls import negative_control, without
+from pytest_unlearn.claims.common.controls import PowerCheck, negative_control, power_check, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
@@ -21,10 +20,11 @@ from pytest_unlearn.claims.relearning.curves import (
     retrained_curves,
 )
 from pytest_unlearn.claims.relearning.query import Relearning
-from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Evidence, FloatArray, Verdict
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, REQUIRE_CONTROLS
+from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
+from pytest_unlearn.statistics import share_of_estimates
 
 
 def audit_not_relearnable(
@@ -38,6 +38,7 @@ def audit_not_relearnable(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether the model relearns the forget set no faster than retrained models.
 
@@ -60,6 +61,8 @@ def audit_not_relearnable(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of each one-sided bound: those of predicting a further retrained model.
         output: which entry of a dict or tuple output holds the logits.
+        max_share_left: the largest share of the original's distance from retrained models, on the logarithmic scale,
+            that PASS may leave, above 0 and below 1.
 
     Returns:
         Evidence; its estimate is the natural logarithm of the ratio of areas, model over retrained, 0 under perfect
@@ -70,8 +73,11 @@ def audit_not_relearnable(
 
     Sources: Golatkar et al. 2020 (relearn time); Chundawat et al. 2023, "Zero-shot machine unlearning" (AIN).
     """
-    sources, (limit, confidence, require_controls) = resolve_all(
-        max_relearning=max_ratio, confidence=confidence, require_controls=require_controls
+    sources, (limit, confidence, require_controls, share) = resolve_all(
+        max_relearning=max_ratio,
+        confidence=confidence,
+        require_controls=require_controls,
+        max_share_left=max_share_left,
     )
     for name, given in (("steps", steps), ("seeds", seeds)):
         if not isinstance(given, int) or given < 1:
@@ -91,15 +97,20 @@ def audit_not_relearnable(
     )
     findings = measure_areas(curves["this model"], retrained_curves(curves), len(inputs.forget), confidence)
     judged = judge_areas(findings, claim, confidence)
-    controls = run_controls(curves, len(inputs.forget), claim, confidence)
+    power = original_power(curves, findings, share)
+    retrained = retrained_controls(curves, len(inputs.forget), claim, confidence)
+    controls = Controls(original=power.control if power is not None else None, retrained=retrained)
     vetoes = failed_negative_control(controls, advice.UNLIKE_REFERENCES)
     decision = decide(
         judged,
         vetoes=vetoes,
         advice=advice.TRIAL_UNSETTLED,
-        doubts=missing_controls(
-            controls, require_controls, (NO_POWER,), "" if len(controls.retrained) >= FEWEST_REFERENCES else TOO_FEW
-        ),
+        doubts=[
+            *missing_controls(
+                controls, require_controls, (NO_POWER,), "" if len(retrained) >= FEWEST_REFERENCES else TOO_FEW
+            ),
+            *(power.objections() if power is not None else []),
+        ],
         notes=(
             *(() if vetoes else (finding.summary for finding in findings)),
             *identity_notes(model, inputs.original, inputs.references, inputs.models),
@@ -122,7 +133,9 @@ def audit_not_relearnable(
             learning_rate=learning_rate,
             require_controls=require_controls,
             references=len(retrained_curves(curves)),
+            max_share_left=share,
         ),
+        **({} if power is None else power.recorded),
         figures=(learning_plot(curves, query), anamnesis_table(curves, query)),
     )
 
@@ -143,26 +156,31 @@ def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArr
     return found
 
 
-def run_controls(curves: dict[str, FloatArray], n_forget: int, claim: Claim, confidence: float) -> Controls:
-    """Check that the original differs from references, and no reference does."""
+def original_power(curves: dict[str, FloatArray], findings: Sequence[Finding], most: float) -> PowerCheck | None:
+    """Check that the original differs from references, and bound what is left of that."""
+    if "original" not in curves:
+        return None
+    estimate = findings[0].estimate
+    original = measure_areas(curves["original"], retrained_curves(curves), estimate.n_forget, estimate.confidence)
+
+    def share(audited: Finding, known: Finding) -> Estimate:
+        return share_of_estimates(audited.estimate, known.estimate)
+
+    where = "by the speed at which the original relearns"
+    return power_check(original, findings, share, most, chance=0.0, two_sided=True, where=where)
+
+
+def retrained_controls(
+    curves: dict[str, FloatArray], n_forget: int, claim: Claim, confidence: float
+) -> tuple[ControlResult, ...]:
+    """Check that no reference differs from the others."""
     references = retrained_curves(curves)
-    original = None
-    if "original" in curves:
-        original = _original_control(measure_areas(curves["original"], references, n_forget, confidence), claim)
     corrected = 1 - (1 - confidence) / max(1, len(references))
     rows = []
     for k, curve in enumerate(references if len(references) > 2 else ()):
         areas = measure_areas(curve, without(references, k), n_forget, confidence)
         rows.append(negative_control(k, judge_areas(areas, claim, corrected), DIFFERS, ALIKE))
-    return Controls(original=original, retrained=tuple(rows))
-
-
-def _original_control(areas: Sequence[Finding], claim: Claim) -> ControlResult:
-    differs = judge_areas(areas, claim, areas[0].estimate.confidence).verdict is Verdict.FAIL
-    # What it is beyond the limit by its nearer bound, not by its farther one.
-    best = max(areas, key=lambda one: claim.excess(replace(one.estimate, low=one.estimate.high, high=one.estimate.low)))
-    reason = f"original {DIFFERS if differs else ALIKE}"
-    return ControlResult(name="original", holds=differs, attack=best.name, estimate=best.estimate, summary=reason)
+    return tuple(rows)
 
 
 DIFFERS, ALIKE = (

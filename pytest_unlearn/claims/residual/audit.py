@@ -33,7 +33,7 @@ from pytest_unlearn.claims.residual.weight_changes import (
 )
 from pytest_unlearn.core.evidence import Answers, Evidence, FloatArray, Outputs
 from pytest_unlearn.core.figures import Cell, Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, REQUIRE_CONTROLS
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import shows_weights
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.queries import Augmentations, Noise
@@ -62,6 +62,7 @@ def audit_no_residual(
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     output: Output = None,
+    max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether the forget set is unrecognisable nearby and in changed copies too.
 
@@ -81,6 +82,8 @@ def audit_no_residual(
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
+        max_share_left: the largest share of the original's excess over chance that PASS may leave, above 0 and below 1,
+            by every deciding attack that recognises the original.
 
     Returns:
         Evidence with verdict PASS, FAIL, INCONCLUSIVE or INVALID; a table gives the residual-knowledge ratio, the share
@@ -92,7 +95,7 @@ def audit_no_residual(
     Sources: Hsu et al. 2025, "Unlearned but not forgotten" (residual knowledge); Zhang et al. 2024 (rounding); Hu et
         al. 2024 (benign training); Goel et al. 2022 (heads).
     """
-    terms = auc_terms(max_mia_auc, confidence, require_controls)
+    terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_no_residual")
     assert inputs.task is not None
     near = _queries(inputs, neighbours)

@@ -14,7 +14,7 @@ from pytest_unlearn.report.ledger import reconcile
 HERE = Path(__file__).parent
 ALL_IN_FULL = 40  # as many claims are always shown in full
 MOST_SEVERE = 12  # of more, as many are: two thousand plots would neither be read nor fit
-MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!"}
+MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", wording.NOT_TESTABLE: "–"}
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
@@ -42,6 +42,7 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
         "passed": passed,
         "counts": ledger["counts"],
         "gate": about.get("gate"),
+        "notes": (about.get("gate") or {}).get("notes", ()),
         "incomplete": [*(f"partial run: {reason}" for reason in ledger["partial"]), *reconcile(ledger)],
         "rows": rows,
         "shortened": len(order) - len(full),
@@ -56,7 +57,7 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
 
 def _row(number: int, entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
     evidence = entry["evidence"]
-    verdict, text, sentence = evidence["verdict"], evidence["claim"]["text"], wording.sentence(entry)
+    verdict, text, sentence = wording.word(evidence), evidence["claim"]["text"], wording.sentence(entry)
     shown = {"verdict": verdict, "mark": MARKS[verdict], "text": text, "sentence": sentence, "label": evidence["label"]}
     return {"number": number, "nodeid": entry["nodeid"], "in_full": in_full, **shown}
 

@@ -83,7 +83,7 @@ def test_an_original_that_never_learned_the_canaries_proves_nothing(kind):
     canaries, _, references = fitted(kind)
     evidence = audit_canaries_forgotten(references[0], canaries, original=references[1])
     assert evidence.verdict is Verdict.INCONCLUSIVE
-    assert any("no power" in reason for reason in evidence.reasons)
+    assert any("not testable here" in reason for reason in evidence.reasons)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,13 +1,13 @@
 """The verdict rule of one model, on findings whose numbers are chosen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from pytest_unlearn.attacks.registry import Attack
-from pytest_unlearn.claims.common.controls import recognition
+from pytest_unlearn.claims.common.controls import power_check
 from pytest_unlearn.claims.common.findings import attack_finding, judge_attacks
 from pytest_unlearn.core.evidence import Estimate, Scores, Verdict
 
@@ -88,12 +88,42 @@ def test_the_low_side_is_labelled_over_forgotten_and_signed_attacks_name_the_fai
     assert judge_attacks([finding(0.5), finding(0.9, signed=False)], 0.55, 0.95, True).label == "conspicuous"
 
 
-def test_power_is_a_deciding_lower_bound_beyond_the_limit():
-    def power(*findings):
-        return recognition(findings, 0.55).holds
+def nothing_left(audited, original):
+    return replace(original.estimate, value=0.0, low=0.0, high=0.3)
 
-    assert power(finding(0.60))
-    assert not power(finding(0.57))
+
+def test_power_is_a_deciding_lower_bound_above_chance_whatever_the_limit():
+    def power(*findings):
+        return power_check(findings, findings, nothing_left, 0.5).control.holds
+
+    assert power(finding(0.56))
+    assert not power(finding(0.52))
     assert not power(finding(0.5), finding(0.9, deciding=False))
     assert not power(finding(0.9, problem="ties"))
     assert power(finding(0.9, problem="ties"), finding(0.60))
+
+
+def test_an_original_that_is_not_recognised_makes_a_claim_not_testable_unless_the_model_is():
+    blind, plain = finding(0.51), finding(0.8)
+    assert "not recognised with certainty" in power_check([blind], [finding(0.5)], nothing_left, 0.5).not_testable
+    assert power_check([blind], [plain], nothing_left, 0.5).not_testable == ""
+    assert power_check([plain], [finding(0.5)], nothing_left, 0.5).not_testable == ""
+
+
+def test_an_original_that_shows_too_little_to_acquit_anybody_is_not_testable_either():
+    check = power_check([finding(0.56)], [finding(0.5)], nothing_left, 0.5)
+    assert check.control.holds
+    assert "too weakly for so few examples" in check.not_testable
+
+
+def test_strong_attacks_decide_what_is_left_and_a_weak_one_only_where_too_much_surely_is():
+    def share(high, low=0.0):
+        return lambda audited, original: replace(
+            original.estimate, value=low, low=low, high=0.3 if original.name == "strong" else high
+        )
+
+    original = [finding(0.8, name="strong"), finding(0.56, name="weak")]
+    audited = [finding(0.5, name="strong"), finding(0.5, name="weak")]
+    assert power_check(original, audited, share(5.0), 0.5).objections() == []
+    assert power_check(original, audited, share(5.0, low=0.6), 0.5).share_left[0] == "weak"
+    assert power_check(original[1:], audited[1:], share(5.0), 0.5).objections() != []

@@ -132,7 +132,7 @@ def test_what_controls_object_to():
         "the negative control fails: retrained 1 is unlike",
     )
     assert failed_negative_control(Controls()) == []
-    assert [one.reasons[0][:8] for one in missing_controls(Controls(original=blind), True)] == ["no power"]
+    assert [one.reasons[0][:17] for one in missing_controls(Controls(original=blind), True)] == ["not testable here"]
     said = [one.reasons[0] for one in missing_controls(Controls(), True, no_negative="too few")]
     assert said == ["no positive control: there is no original model", "no negative control: too few"]
     assert missing_controls(Controls(), False, no_negative="too few") == []

@@ -13,7 +13,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from pytest_unlearn import EstimatorRecipe, UnlearningTask, Verdict, audit_not_relearnable
 from pytest_unlearn.claims.common.verdict import Finding
-from pytest_unlearn.claims.relearning.audit import run_controls
+from pytest_unlearn.claims.relearning.audit import retrained_controls
 from pytest_unlearn.claims.relearning.curves import FAILURES, judge_areas, log_loss_area
 from pytest_unlearn.core.evidence import Claim
 from pytest_unlearn.models.adapters import model_digest
@@ -196,5 +196,5 @@ def test_one_of_five_references_must_be_five_times_as_unlikely_to_be_called_unli
     curves = {}
     for number, area in enumerate((*areas, far)):
         curves[f"retrained {number}"] = np.full((6, 1, 2, 2), [math.exp(area), 0.5])
-    controls = run_controls(curves, 6, Claim(name="", quantity="", lowest=-limit, highest=limit), 0.95)
-    assert [control.holds for control in controls.retrained] == [True] * 4 + [holds]
+    controls = retrained_controls(curves, 6, Claim(name="", quantity="", lowest=-limit, highest=limit), 0.95)
+    assert [control.holds for control in controls] == [True] * 4 + [holds]
