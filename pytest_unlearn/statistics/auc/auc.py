@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
@@ -117,7 +116,7 @@ def auc_measure(
     v10, v01 = stratified_placements(forget, controls[design.kept], design)
     value = float(v10.mean())
     parts = design.forget.parts(v10), design.controls.parts(v01)
-    floors = _floors(value, design, parts)
+    floors = _binormal(value, design.null_parts), design.alike(parts)
     return AucMeasure(
         value=value,
         forget_variance=float(parts[0].sum()),
@@ -128,24 +127,17 @@ def auc_measure(
         control_units=design.controls.units,
         pairs=design.independent_pairs,
         null_error=_null_error(design),
-        missing=design.missing(parts, floors),
-        degrees=design.degrees(parts, floors),
+        missing=design.missing(parts, *floors),
+        degrees=design.degrees(parts, *floors),
         worth=design.worth,
         covariance=design.covariance(v10, v01),
     )
 
 
-def _floors(value: float, design: Layout, parts: Sides) -> Sides:
-    """Bound each stratum's variance from below.
-
-    By that of equal-variance binormal scores with this AUC, which is that of exchangeable scores at 1/2, and by what
-    its units would have if they varied as those of all strata do.
-    """
+def _binormal(value: float, null_parts: Sides) -> Sides:
+    """Turn variances of exchangeable scores into those of equal-variance binormal ones with this AUC."""
     ratio = 12.0 * binormal_auc_variance(value, 1, math.inf) if 0.0 < value < 1.0 else 0.0
-    first, second = (
-        np.maximum(ratio * null, other) for null, other in zip(design.null_parts, design.alike(parts), strict=True)
-    )
-    return first, second
+    return ratio * null_parts[0], ratio * null_parts[1]
 
 
 def _untied(sums: PlacementSums) -> AucMeasure:

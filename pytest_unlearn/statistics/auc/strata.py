@@ -17,6 +17,7 @@ from pytest_unlearn.statistics.quantiles import FEW_UNITS, pooled_degrees
 
 REMEMBERED_EXAMPLES = 100_000  # beyond these the memory is worth more than the time
 Sides = tuple[FloatArray, FloatArray]  # one number a stratum, of forget and of controls
+_FEW_DEGREES = 2.0 * (FEW_UNITS - 1)  # of two sides that have a unit more than few
 Packed = tuple[str, tuple[int, ...], bytes]  # an array's type, shape and content: something to look it up by
 
 
@@ -61,7 +62,7 @@ class Layout:
     @property
     def null_degrees(self) -> float:
         """The degrees of freedom of exchangeable scores' variance."""
-        return self.degrees(self.null_parts, self.null_parts)
+        return self.degrees(self.null_parts)
 
     @property
     def worth(self) -> tuple[float, float]:
@@ -83,25 +84,30 @@ class Layout:
         total = float(degrees.sum())
         return np.asarray(designed * float(degrees @ (parts / designed)) / total) if total > 0.0 else parts
 
-    def missing(self, parts: Sides, floors: Sides) -> float:
-        """Return what variances lack: of their expectation for unequal units, and of floors for few."""
-        lacking = 0.0
-        for side, part, floor in zip((self.forget, self.controls), parts, floors, strict=True):
-            whole = part / side.shown
-            few = side.unit_counts < FEW_UNITS
-            lacking += float(np.sum(whole - part)) + max(0.0, float(np.sum((floor - whole)[few])))
+    def missing(self, parts: Sides, *floors: Sides) -> float:
+        """Return what variances lack: of their expectation for unequal units, and of each floor for few.
+
+        Many strata of few units do not all look alike by luck: their floors count while degrees are few as well.
+        """
+        lacking, uncertain = 0.0, self.degrees(parts, *floors) < _FEW_DEGREES
+        for number, side in enumerate((self.forget, self.controls)):
+            whole = parts[number] / side.shown
+            few = uncertain & (side.unit_counts < FEW_UNITS)
+            short = [float(np.sum((floor[number] - whole)[few])) for floor in floors]
+            lacking += float(np.sum(whole - parts[number])) + max(0.0, *short)
         return lacking
 
-    def degrees(self, parts: Sides, floors: Sides) -> float:
+    def degrees(self, parts: Sides, *floors: Sides) -> float:
         """Pool the degrees of freedom of each stratum's and side's variance.
 
         A variance that is small by luck must not hand its weight to surer ones, so none of few units counts for less
-        than its floor. Sides that share units are no two samples: the less certain one decides. Source: Satterthwaite
+        than its floors. Sides that share units are no two samples: the less certain one decides. Source: Satterthwaite
         1946.
         """
         totals, degrees = [], []
-        for side, part, floor in zip((self.forget, self.controls), parts, floors, strict=True):
-            raised = np.where(side.unit_counts < FEW_UNITS, np.maximum(part, floor), part)
+        for number, side in enumerate((self.forget, self.controls)):
+            least = np.max([parts[number], *(floor[number] for floor in floors)], axis=0)
+            raised = np.where(side.unit_counts < FEW_UNITS, least, parts[number])
             totals.append(raised.sum())
             degrees.append(min(side.across, pooled_degrees(raised, side.degrees)))
         apart = self.units == self.forget.units + self.controls.units
