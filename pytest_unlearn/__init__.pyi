@@ -11,6 +11,7 @@ from pytest_unlearn.claims.efficient.audit import audit_efficient as audit_effic
 from pytest_unlearn.claims.features.audit import audit_features_forgotten as audit_features_forgotten
 from pytest_unlearn.claims.forgotten.audit import audit_forgotten as audit_forgotten
 from pytest_unlearn.claims.indistinguishable.audit import audit_indistinguishable as audit_indistinguishable
+from pytest_unlearn.claims.leakage_reduced.audit import audit_leakage_reduced as audit_leakage_reduced
 from pytest_unlearn.claims.policies import POLICIES as POLICIES
 from pytest_unlearn.claims.policies import Policy as Policy
 from pytest_unlearn.claims.policies import Step as Step
@@ -55,6 +56,7 @@ assert_efficient = audit_efficient
 assert_features_forgotten = audit_features_forgotten
 assert_forgotten = audit_forgotten
 assert_indistinguishable = audit_indistinguishable
+assert_leakage_reduced = audit_leakage_reduced
 assert_matches_retrained = audit_matches_retrained
 assert_no_residual = audit_no_residual
 assert_not_relearnable = audit_not_relearnable

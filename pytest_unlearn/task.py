@@ -224,13 +224,17 @@ class UnlearningTask:
 
     def train_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Any]:
         """Train on parts of train (positions) or views, seeds from `first_seed`."""
+        return [trained.model for trained in self._run(self.jobs_on(parts, first_seed=first_seed))]
+
+    def jobs_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Job]:
+        """List the trainings of `train_on`; it trains nothing."""
         if self.recipe is None:
             raise ValueError("this task has no recipe to train models with: pass recipe=.")
         views = [
             part if isinstance(part, View) else View("part of train", self.split.train, np.asarray(part), self)
             for part in parts
         ]
-        return [trained.model for trained in self._train([(v, first_seed + k) for k, v in enumerate(views)])]
+        return self._jobs([(view, first_seed + k) for k, view in enumerate(views)])
 
     @cached_property
     def recipe_fingerprint(self) -> str | None:

@@ -17,19 +17,31 @@ from collections.abc import Sequence
 import numpy as np
 
 from pytest_unlearn.attacks.attack import Pairing, Signal, scores_of
-from pytest_unlearn.core.evidence import Answers, Scores
+from pytest_unlearn.attacks.coarsening import coarsened
+from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.core.evidence import Answers, FloatArray, Scores
 from pytest_unlearn.statistics import residual
+
+
+def revealed(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
+    """Compute a signal on both sides, as coarse as the channel; all reveal labels."""
+    forget, controls = signal(model.forget), signal(model.controls)
+    if model.channel is None or signal is correctness:
+        return forget, controls
+    pattern = np.concatenate([signal(model.channel.forget), signal(model.channel.controls)])
+    seen = coarsened(np.concatenate([forget, controls]), pattern)
+    return seen[: len(forget)], seen[len(forget) :]
 
 
 def single_model(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
     """Score by the raw statistic. Target: the references' value."""
-    pairs = [(signal(model.forget), signal(model.controls)) for model in (target, *references)]
+    pairs = [revealed(signal, model) for model in (target, *references)]
     return scores_of(pairs, tie_share=pairing.tie_share(*pairs[0]))
 
 
 def reference_difference(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
     """Score by the difference to the references' mean: AUC 0.5 if forgotten."""
-    forget, controls = signal(target.forget), signal(target.controls)
+    forget, controls = revealed(signal, target)
     return Scores(
         forget=forget - np.mean([signal(reference.forget) for reference in references], axis=0),
         controls=controls - np.mean([signal(reference.controls) for reference in references], axis=0),
@@ -39,7 +51,7 @@ def reference_difference(signal: Signal, target: Answers, references: Sequence[A
 
 def reference_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
     """Score by what references cannot explain: AUC 0.5 if forgotten."""
-    forget, controls = signal(target.forget), signal(target.controls)
+    forget, controls = revealed(signal, target)
     forget_residual, control_residual = residual(
         forget,
         controls,

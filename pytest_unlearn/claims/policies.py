@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A named list of claims, all of which must be proven where they are required or testable."""
+    """A named list of claims: required ones, and others where they are testable."""
 
     name: str
     says: str

@@ -181,6 +181,7 @@ GAP = Limit("max_gap", Range(0, 1), mirror=operator.neg)
 RELEARNING = Limit("max_relearning", Range(1, 10, ("high",)), value_of=math.exp, mirror=operator.neg)
 RATIO = Limit("min_ratio", Range(0, 1), side="lowest")
 FRACTION = Limit("max_fraction", Range(0, 1, ("high",)))
+REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest")
 EFFECT = Limit("max_effect", Range(0, 1))
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
@@ -319,6 +320,17 @@ TABLE: dict[str, ClaimSpec] = {
             limit=GAP,
             view="test",
             in_policies=False,
+        ),
+        ClaimSpec(
+            name="leakage_reduced",
+            module="pytest_unlearn.claims.leakage_reduced.audit",
+            states="at least `min_reduction` of what the original showed of the forget set is gone",
+            passes="most of what the original showed of the forget set is gone",
+            fails="too much of what the original showed of the forget set is left",
+            inconclusive="this audit cannot tell how much of what the original showed is gone",
+            limit=REDUCTION,
+            fundamental=True,
+            in_policies=False,  # it is what `forgotten` asks besides, by itself
         ),
         ClaimSpec(
             name="sequence",

@@ -114,13 +114,15 @@ class Answers:
     """One model's outputs on the two sets an audit compares.
 
     `original` is what the model answers that it was unlearned from, for an attacker who holds both; `retain` is this
-    model's own outputs on the retain set, where an attack asks for them.
+    model's own outputs on the retain set, where an attack asks for them. `channel` is a model that may reveal less:
+    attacks then see no more in these answers than such a model tells apart.
     """
 
     forget: Outputs
     controls: Outputs
     original: Answers | None = None
     retain: Outputs | None = None
+    channel: Answers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,12 +216,12 @@ class Evidence:
 
     @property
     def leakage_reduction(self) -> Estimate | None:
-        """How much of what the original showed is gone: 1 - share left, 1 under perfect unlearning."""
+        """How much of what the original showed is gone: 1 under perfect unlearning."""
         return None if self.share_left is None else reduction_of(self.share_left)
 
     @property
     def proven(self) -> bool:
-        """Whether a release may rest on it: PASS, or not testable here where that is enough."""
+        """Whether it is PASS, or not testable here where a policy lets that pass."""
         return self.verdict is Verdict.PASS or (not self.required and bool(self.not_testable))
 
     def __bool__(self) -> NoReturn:

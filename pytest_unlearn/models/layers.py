@@ -80,16 +80,24 @@ def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> t
 def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
     """Each layer's features, shape (examples, features), in eval mode, float64.
 
+    An ensemble of networks shows the layer of every member that runs, side by side.
+
     Raises:
         ValueError: a layer that the model does not have or does not run, or features that are not finite.
     """
     if not is_module(model):
         raise ValueError(f"features are what an nn.Module computes between its layers; got a {type(model).__name__}.")
     modules = dict(model.named_modules(remove_duplicate=False))
+    places: dict[str, list[str]] = {layer: [] for layer in layers}
     watched = {}
     for layer in layers:
-        watched[layer] = _named(modules, layer.removeprefix("into ").removeprefix("out of "))
-    found = _passed(model, view, watched)
+        for number, module in enumerate(_named(modules, layer)):
+            place = f"{layer} of member {number}" if number else layer
+            watched[place] = module
+            places[layer].append(place)
+    passed = _passed(model, view, watched)
+    ran = {layer: [passed[place] for place in places[layer] if place in passed] for layer in layers}
+    found = {layer: np.concatenate(rows, axis=1) for layer, rows in ran.items() if rows}
     missing = [layer for layer in layers if layer not in found]
     if missing:
         raise OtherArchitectureError(f"the model never runs the layer {missing[0]!r}, so it has no features there.")
@@ -102,23 +110,26 @@ def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
 def answers_by(model: Any, view: View, layer: str, output: Output = None) -> float:
     """Return the share of examples whose label follows exchanged features.
 
-    What enters (or leaves) the layer is exchanged between the examples of a batch. 1 where later layers see nothing
+    What enters (or leaves) the layer, in every member of an ensemble, is exchanged between the examples of a batch. 1
+    where later layers see nothing
     else; about what chance gives where the answers come from elsewhere.
     """
-    module = _named(dict(model.named_modules()), layer.removeprefix("into ").removeprefix("out of "))
+    modules = _named(dict(model.named_modules()), layer)
     followed, asked = 0, 0
     with ready(model, None) as ask:
         for batch in view.batches(256):
             own = _labels(pick(ask(batch), output))
-            hook = (
+            hooks = [
                 module.register_forward_hook(lambda _, __, made: made.flip(0))
                 if layer.startswith("out of ")
                 else module.register_forward_pre_hook(lambda _, given: (given[0].flip(0), *given[1:]))
-            )
+                for module in modules
+            ]
             try:
                 exchanged = _labels(pick(ask(batch), output))
             finally:
-                hook.remove()
+                for hook in hooks:
+                    hook.remove()
             differ = own != own[::-1]  # where both have one label, nothing shows
             followed, asked = followed + int((exchanged == own[::-1])[differ].sum()), asked + int(differ.sum())
     return followed / asked if asked else 1.0
@@ -129,17 +140,18 @@ def _labels(logits: Any) -> Any:
     return ((flat[:, 0] > 0).long() if flat.shape[1] == 1 else flat.argmax(dim=1)).cpu().numpy()
 
 
-def _named(modules: dict[str, Any], name: str) -> Any:
-    """Find a module by name; behind a wrapper, by the end of its name."""
+def _named(modules: dict[str, Any], layer: str) -> list[Any]:
+    """Find the modules of a layer by name; behind a wrapper or in an ensemble, by the end of their names."""
+    name = layer.removeprefix("into ").removeprefix("out of ")
     if name in modules:
-        return modules[name]
+        return [modules[name]]
     inside = {id(module): module for other, module in modules.items() if other.endswith(f".{name}")}
-    if len(inside) != 1:
+    if not inside:
         raise OtherArchitectureError(
             f"one model has a layer {name!r} and another has not: features can only be compared between models of "
             "one architecture. Name layers that all of them have with layers=[...]."
         )
-    return next(iter(inside.values()))
+    return list(inside.values())
 
 
 def _has_matrix(module: Any) -> bool:

@@ -32,7 +32,7 @@ NOT_TESTABLE = "NOT TESTABLE"
 
 
 def word(evidence: Mapping[str, Any]) -> str:
-    """Return the verdict, or that the claim is not testable here where that is enough for a release."""
+    """Return the verdict, or that a claim is not testable where that is enough."""
     return NOT_TESTABLE if excused(evidence) else str(evidence["verdict"])
 
 

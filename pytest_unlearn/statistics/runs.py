@@ -62,6 +62,15 @@ class ModelsMeasure:
             return self.inflation * between, within
         return self.inflation * max(between, within / count), 0.0
 
+    def needed(self, gap: float, confidence: float, power: float) -> int | None:
+        """Count the models that settle a value so far from its limit; None if none do.
+
+        `gap` is the distance to the limit, `power` the chance that is wanted if the value is true.
+        """
+        models, examples = self._variances
+        room = (gap / (normal_quantile(confidence) + normal_quantile(power))) ** 2 - examples
+        return math.ceil(self.values.size * models / room) if room > 0.0 else None
+
     @property
     def overdispersion(self) -> float:
         """The p-value of varying as examples make it; small if the seed matters too."""

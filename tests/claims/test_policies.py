@@ -52,7 +52,9 @@ def test_each_line_says_what_is_asserted_with_what_and_when():
     assert len(text) == sum(1 + len(policy.steps) for policy in POLICIES.values())
     assert text[0].startswith("quick: ")
     assert "    assert_utility, baseline='retrained': accuracy is near the retrained models' [required]" in text
-    assert any(line.startswith("    assert_algorithm:") and line.endswith("[required, needs unlearner=]") for line in text)
+    assert any(
+        line.startswith("    assert_algorithm:") and line.endswith("[required, needs unlearner=]") for line in text
+    )
 
 
 def test_the_table_costs_nothing_to_import():

@@ -31,6 +31,7 @@ from pytest_unlearn.claims.common.findings import (
     evaluate_attacks,
     judge_attacks,
     labels_only,
+    score_problem,
 )
 from pytest_unlearn.claims.common.verdict import Objection
 from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, Outputs, Verdict
@@ -45,7 +46,7 @@ SURE = 0.01  # how rarely runs that differ by chance alone are doubted
 def over_runs(
     runs: Sequence[Run],
     of: Callable[[Run], Answers],
-    among: Callable[[Run], Sequence[Answers]] = lambda run: run.references,
+    among: Callable[[Run], Sequence[Answers]] = lambda run: run.others,
     *,
     same: bool,
     confidence: float,
@@ -66,7 +67,7 @@ def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, infl
     """Average findings over the runs with information, unless most have none."""
     told = [finding for finding in found if not finding.problem]
     problem = ""
-    if 2 * len(told) <= len(found):
+    if _mostly_uninformative(found):
         problem = f"{next(f.problem for f in found if f.problem)} (in {len(found) - len(told)} of {len(found)} runs)"
     measure = over_models([f.measure for f in (found if problem else told)], same_examples=same, inflation=inflation)
     return replace(
@@ -78,11 +79,15 @@ def _mean(found: Sequence[AttackFinding], *, same: bool, confidence: float, infl
     )
 
 
+def _mostly_uninformative(found: Sequence[AttackFinding]) -> bool:
+    return 2 * sum(not finding.problem for finding in found) <= len(found)
+
+
 def classes_over_runs(runs: Sequence[Run], attack: Attack, *, same: bool, confidence: float) -> list[AttackFinding]:
     """Find the class that stands out most on the mean over runs, on either side."""
     if any(run.pairing.forget_strata is None for run in runs):
         return []
-    scores = [attack.score(run.unlearned, run.references, run.pairing) for run in runs]
+    scores = [attack.score(run.unlearned, run.others, run.pairing) for run in runs]
     labels = set.intersection(*({int(label) for label in np.unique(run.unlearned.forget.labels)} for run in runs))
     means: list[Measure] = []
     for label in sorted(labels):
@@ -104,7 +109,7 @@ def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[i
     corrected = 1.0 - (1.0 - confidence) / len(runs)
     found = []
     for run in runs:
-        findings = evaluate_attacks(run.unlearned, run.references, run.pairing, corrected, vulnerable=False)
+        findings = evaluate_attacks(run.unlearned, run.others, run.pairing, corrected, vulnerable=False)
         if judge_attacks(findings, limit, corrected).verdict is Verdict.FAIL:
             found.append(run.seed)
     return found
@@ -141,7 +146,11 @@ def _outside(answers: Answers, run: Run) -> Answers:
 
 
 def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
-    """Judge each run's model by the laws of the others; none below five runs."""
+    """Judge each run's model by the laws of the others; none below five runs.
+
+    Nothing is found by a null under which most runs' scores all tie: a method whose model is the same whatever the
+    request leaves nothing to compare runs by, which is evidence neither way.
+    """
     if len(runs) < ENOUGH_RUNS:
         return []
     found = []
@@ -159,7 +168,10 @@ def u_lira(runs: Sequence[Run], confidence: float) -> list[AttackFinding]:
                 source="Hayes et al. 2024",
             )
             scores = attack.score(run.unlearned, run.references, run.pairing)
-            each.append(attack_finding(attack, scores, attack.measure(scores, run.pairing), confidence))
+            measure, problem = attack.measure(scores, run.pairing), score_problem(attack, scores)
+            each.append(attack_finding(attack, scores, measure, confidence, problem=problem))
+        if _mostly_uninformative(each):
+            continue
         # under this null what one run says of another is much what the other says of it
         twice = 2.0 if null == "unlearned" else 1.0
         found.append(_mean(each, same=False, confidence=confidence, inflation=twice))
@@ -197,11 +209,13 @@ def run_controls(
 ) -> tuple[PowerCheck, tuple[ControlResult, ...]]:
     """Check that originals are recognised on average and no reference is.
 
-    Where the audited models reveal labels alone (`coarse`), the originals are reduced to theirs: power against finer
-    outputs would say nothing of the attack that was possible.
+    Originals are seen through the audited models' channel, and where these reveal labels alone (`coarse`), reduced to
+    theirs: power against finer outputs would say nothing of the attack that was possible.
     """
-    seen = labels_only if coarse else partial(replace, original=None)
-    originals = run_attacks(lambda run: seen(run.original), standard=False)
+    originals = run_attacks(
+        lambda run: labels_only(run.original) if coarse else replace(run.original, channel=run.unlearned),
+        standard=False,
+    )
     count = len(runs[0].references)
     retrained = []
     for k in range(count if count > 1 else 0):

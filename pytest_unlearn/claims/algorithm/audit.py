@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +9,8 @@ from typing import Any
 
 from pytest_unlearn.attacks.registry import Attack
 from pytest_unlearn.claims.algorithm.aggregate import (
+    ENOUGH_RUNS,
+    NULLS,
     classes_over_runs,
     doubts_over_runs,
     failing_runs,
@@ -20,14 +21,14 @@ from pytest_unlearn.claims.algorithm.aggregate import (
 from pytest_unlearn.claims.algorithm.runs import Requests, Run, open_pool, simulate
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.evidence import auc_terms, build_evidence
-from pytest_unlearn.claims.common.findings import is_coarse, judge_attacks
+from pytest_unlearn.claims.common.findings import AttackFinding, is_coarse, judge_attacks
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.common.verdict import Objection, decide, failed_negative_control, missing_controls
-from pytest_unlearn.core.evidence import Controls, Estimate, Evidence, Verdict
+from pytest_unlearn.core.evidence import Controls, Evidence, Verdict
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
-from pytest_unlearn.statistics import normal_quantile
+from pytest_unlearn.statistics import ModelsMeasure
 from pytest_unlearn.task import UnlearningTask
 
 FEWEST_RUNS = 3
@@ -92,8 +93,8 @@ def audit_algorithm(
     same = requests == "same"
     run_attacks = partial(over_runs, done, same=same, confidence=confidence)
     findings = run_attacks(lambda run: run.unlearned)
-    if not same:
-        findings = (*findings, *u_lira(done, confidence))
+    compared = () if same else tuple(u_lira(done, confidence))
+    findings = (*findings, *compared)
     findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=confidence))
     judged = judge_attacks(findings, limit, confidence)
     power, retrained = run_controls(
@@ -107,7 +108,7 @@ def audit_algorithm(
             *_failing(failing_runs(done, limit, confidence), runs),
             *doubts_over_runs(done, findings, confidence, bootstrapped=task.bootstrapped),
         ],
-        advice=(_more_runs(judged.finding.estimate, limit, runs),),
+        advice=_settles(judged.finding, limit, confidence),
         doubts=[
             *missing_controls(
                 controls, require_controls, no_negative="" if retrained else "at least two references are needed"
@@ -115,6 +116,7 @@ def audit_algorithm(
             *power.objections(),
         ],
         scope=(_scope(done, same),),
+        notes=() if same or runs < ENOUGH_RUNS else _not_compared({finding.name for finding in compared}),
     )
     return build_evidence(
         terms.claim("algorithm", "mean membership AUC over models"),
@@ -146,13 +148,26 @@ def _failing(seeds: Sequence[int], runs: int) -> list[Objection]:
     return [Objection((reason,), (advice.LEAK["recognisable"],), Verdict.FAIL, SOME_SEEDS)]
 
 
-def _more_runs(estimate: Estimate, limit: float, runs: int) -> str:
+def _settles(finding: AttackFinding, limit: float, confidence: float) -> tuple[str, ...]:
+    """Advise on the number of runs, or of examples where all runs share them."""
+    estimate, measure = finding.estimate, finding.measure
     gap = min(abs(estimate.value - limit), abs(estimate.value - (1 - limit)))
-    z = normal_quantile(estimate.confidence)
-    if gap < advice.HOPELESS:
-        return "no affordable number of runs settles an estimate so near the limit: choose another limit"
-    needed = math.ceil(runs * ((estimate.high - estimate.low) / 2 / z * (z + normal_quantile(advice.POWER)) / gap) ** 2)
-    return f"about {max(needed, runs + 1):,} runs would settle it"
+    if gap < advice.HOPELESS or not isinstance(measure, ModelsMeasure):
+        return ("no affordable number of runs settles an estimate so near the limit: choose another limit",)
+    needed = measure.needed(gap, confidence, advice.POWER)
+    if needed is None:
+        examples = advice.needed_examples(estimate, round(1 - limit, 12), limit)
+        why = "no number of runs settles it, as all are judged on the same examples"
+        return (f'{why}: about {examples:,} forget examples would, or requests="drawn"',)
+    return (f"about {max(needed, measure.values.size + 1):,} runs would settle it",)
+
+
+def _not_compared(compared: set[str]) -> tuple[str, ...]:
+    """Note the comparisons of runs with each other that could not be made."""
+    missing = [name for name in NULLS if name not in compared]
+    if not missing:
+        return ()
+    return (f"{', '.join(missing)}: left out, since the models of all runs answer alike and nothing tells them apart",)
 
 
 def _scope(runs: Sequence[Run], same: bool) -> str:
@@ -169,7 +184,7 @@ def _table(runs: Sequence[Run], attack: Attack) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for run in runs:
         values = [
-            attack.measure(attack.score(model, run.references, run.pairing), run.pairing).value
+            attack.measure(attack.score(model, run.others, run.pairing), run.pairing).value
             for model in (replace(run.original, original=None), run.unlearned)
         ]
         rows.append((run.seed, int(run.drawn.sum()), *(round(value, 4) for value in values)))

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.registry import Pairing
+from pytest_unlearn.claims.common.controls import same_answers
+from pytest_unlearn.claims.common.provenance import ONLY_ITSELF
 from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
 from pytest_unlearn.data.dataset import Examples
 from pytest_unlearn.models.predict import Output, evaluate
@@ -30,12 +32,14 @@ class Run:
     """The answers of one run's models, and the part of the pool it unlearned.
 
     `outside` marks the run's controls that are controls of the task as well: no model may have been trained on them.
+    `others` are the references that are not the unlearned model itself, which a deterministic recipe makes again.
     """
 
     seed: int
     original: Answers
     unlearned: Answers
     references: tuple[Answers, ...]
+    others: tuple[Answers, ...]
     pairing: Pairing
     drawn: NDArray[np.bool_]
     outside: NDArray[np.bool_]
@@ -109,17 +113,23 @@ def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
     )
 
 
+def draw(task: UnlearningTask, pool: RequestPool, count: int) -> tuple[list[NDArray[np.bool_]], list[View]]:
+    """Draw each run's request, a mask over the pool, and its original's training set."""
+    rng = np.random.default_rng(task.seed)
+    masks = [pool.fixed if pool.fixed is not None else _draw(pool, rng) for _ in range(count)]
+    return masks, [_train_set(pool, mask) for mask in masks]
+
+
 def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int, output: Output) -> list[Run]:
     """Make `count` runs, with seeds counted from the task's.
 
     Raises:
-        ValueError: when the unlearner changed its input, or a model cannot be asked.
+        ValueError: when the unlearner changed its input, a model cannot be asked, or a fixed request has no reference
+            but the audited model itself: a drawn one is judged by chance alone.
     """
-    rng = np.random.default_rng(task.seed)
-    masks = [pool.fixed if pool.fixed is not None else _draw(pool, rng) for _ in range(count)]
+    masks, trains = draw(task, pool, count)
     view = View("pool", pool.examples, pool.positions)
     first = task.seed + FIRST_RUN_SEED
-    trains = [_train_set(pool, mask) for mask in masks]
     originals = task.train_on(trains, first_seed=first)
     reference_outputs = [_ask(task, model, view, output) for model in task.retrained]
     runs = []
@@ -128,12 +138,18 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int
         retain, forget = (View(n, train.examples, np.flatnonzero(k)) for n, k in (("retain", kept), ("forget", ~kept)))
         model = task.unlearn_from(original, unlearner, retain, forget, seed=first + METHOD_SEEDS + number)
         before = _split(_ask(task, original, view, output), mask)
+        after = replace(_split(_ask(task, model, view, output), mask), original=before)
+        references = tuple(replace(_split(one, mask), original=before) for one in reference_outputs)
+        others = tuple(one for one in references if not same_answers(one, after))
+        if pool.fixed is not None and not others:
+            raise ValueError(ONLY_ITSELF)
         runs.append(
             Run(
                 seed=first + number,
                 original=before,
-                unlearned=replace(_split(_ask(task, model, view, output), mask), original=before),
-                references=tuple(replace(_split(one, mask), original=before) for one in reference_outputs),
+                unlearned=after,
+                references=references,
+                others=others,
                 pairing=_pairing(pool, mask),
                 drawn=mask,
                 outside=np.flatnonzero(~mask) >= pool.size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pytest_unlearn.core.evidence import Estimate
-from pytest_unlearn.statistics import certifiable_limit, normal_quantile
+from pytest_unlearn.statistics import certifiable_limit, normal_quantile, required_forget
 
 POWER = 0.8
 HOPELESS = 0.002  # an estimate this close to its limit is settled by no affordable number of examples
@@ -25,8 +25,13 @@ def needed_examples(estimate: Estimate, lowest: float | None, highest: float | N
     return math.ceil(estimate.n_forget * (error * (z + normal_quantile(POWER)) / min(gaps)) ** 2)
 
 
-def too_few(estimate: Estimate, limit: float, needed: int | None) -> list[str]:
-    """Advise on a forget set too small for its limit."""
+def too_few(estimate: Estimate, limit: float, needed: int | None, part: str = "") -> list[str]:
+    """Advise on a forget set, or a named part of it, too small for its limit."""
+    if part:
+        ratio = estimate.n_controls / estimate.n_forget
+        likely = required_forget(limit, controls_per_forget=ratio, confidence=estimate.confidence, two_sided=True)
+        few = f"{part} has {estimate.n_forget} forget examples, and about {likely:,} show a slice that is forgotten"
+        return [f"{few} ({POWER:.0%} of the time): name larger slices, or choose a limit that this one can certify"]
     smallest = certifiable_limit(estimate.n_forget, estimate.n_controls, estimate.confidence)
     advice = []
     if needed is not None and needed > estimate.n_forget:
@@ -38,7 +43,7 @@ def too_few(estimate: Estimate, limit: float, needed: int | None) -> list[str]:
 
 
 def enough_for_share(share: Estimate, most: float) -> str:
-    """Say how many examples would show that at most `most` is left, if the estimate is true."""
+    """Say how many examples show that at most `most` is left, at this estimate."""
     z = normal_quantile(share.confidence)
     if not math.isfinite(share.high) or share.n_forget == 0:
         return ""

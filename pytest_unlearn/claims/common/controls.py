@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness, hinge_margin
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.verdict import Decision, F, Objection
+from pytest_unlearn.claims.common.verdict import Decision, F, Finding, Objection
 from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, FloatArray, Side, Verdict
 from pytest_unlearn.statistics import holm, normal_quantile, p_value, paired_difference
 
@@ -23,46 +24,57 @@ T = TypeVar("T")
 
 
 CHANCE = 0.5  # the AUC of an attack that recognises nothing
-STRONG = 0.9  # how surely an attack has to acquit a model with nothing left, to decide on what is left
+ACQUITTED = 0.95  # how often a model with nothing left has to pass a claim for it to be testable
 
 
 @dataclass(frozen=True, slots=True)
 class PowerCheck:
     """The positive control, and how much of what it shows is left in the model.
 
-    `shares` bounds the share left by each attack that recognises the original with certainty. Those that are `strong`
-    would bound that of a model with nothing left within `most`, and decide; where none would, all do. `not_testable`
-    says why this original and this request can show nothing of any model, empty where they can.
+    `shares` bounds the share left by each attack that recognises the original with certainty, and `allowed` says how
+    much PASS allows by it: `most`, or where so few examples would not acquit a model with nothing left, the least share
+    that they would acquit it of. An attack that would not even tell it from the original is left out, unless all are.
+    `not_testable` says why original and request cannot prove the claim of any model, empty where they can, and where
+    the model shows more than one with nothing left.
     """
 
     control: ControlResult
     shares: Mapping[str, Estimate]
-    strong: frozenset[str]
+    allowed: Mapping[str, float]
     most: float
     not_testable: str = ""
 
     @property
     def share_left(self) -> tuple[str, Estimate] | None:
-        """The attack by which most may be left, with its bounds; None where none sees anything."""
-        decide = {name: share for name, share in self.shares.items() if name in self.strong} or self.shares
-        surely = {name: share for name, share in self.shares.items() if share.low > self.most}
-        return max((surely or decide).items(), key=lambda one: one[1].high, default=None)
+        """The attack that has most against PASS; None where none recognises anything."""
+        strong = {name: share for name, share in self.shares.items() if self.allowed.get(name) == self.most}
+        beyond = self._beyond()
+        return max((beyond or strong or self.shares).items(), key=lambda one: one[1].high, default=None)
 
     @property
     def recorded(self) -> dict[str, Any]:
         """What the evidence records of it."""
         return {"share_left": self.share_left[1] if self.share_left else None, "not_testable": self.not_testable}
 
+    def _beyond(self) -> dict[str, Estimate]:
+        """Return the shares that withhold PASS: those of what is allowed, all where nothing is strong."""
+        if self.most in self.allowed.values():
+            return {name: self.shares[name] for name, most in self.allowed.items() if self.shares[name].high > most}
+        return {name: share for name, share in self.shares.items() if share.high > self.most}
+
     def objections(self, *steps: str) -> list[Objection]:
         """Return what the share left has against PASS."""
-        if self.share_left is None or self.share_left[1].high <= self.most:
+        if self.share_left is None or not self._beyond():
             return []
+        if self.not_testable and self.control.holds:
+            return [Objection((f"not testable here: {self.not_testable}",), steps)]
         name, share = self.share_left
-        needed = "" if share.value >= self.most else advice.enough_for_share(share, self.most)
+        most = self.allowed.get(name, self.most) if self.most in self.allowed.values() else self.most
+        needed = "" if share.value >= most else advice.enough_for_share(share, most)
         left = f"up to {share.high:.0%}" if math.isfinite(share.high) else "any part"
         reason = (
             f"not enough is gone: {left} of what the original shows may be left (by {name}, where the estimate is "
-            f"{share.value:.0%}), and PASS allows {self.most:.0%}"
+            f"{share.value:.0%}), and PASS allows {most:.0%}"
         )
         return [Objection((reason,), (*((needed,) if needed else ()), *steps))]
 
@@ -73,8 +85,9 @@ def power_check(
     share_of: Callable[[F, F], Estimate],
     most: float,
     *,
+    limit: float = math.inf,
     chance: float = CHANCE,
-    null_error: float = 0.0,
+    errors: Mapping[str, float] = MappingProxyType({}),
     two_sided: bool = False,
     what: str = "the forget set is",
     where: str = "in the original model",
@@ -88,8 +101,9 @@ def power_check(
         audited: those on the audited model, of the same names.
         share_of: bounds the share left from an audited finding and the original's.
         most: the share that may be left.
+        limit: how far from chance the claim lets a finding lie.
         chance: what a finding shows of a model that knows nothing.
-        null_error: the least standard error of a model that knows nothing; the original's by default.
+        errors: by finding, its standard error for a model that knows nothing; by default the original's.
         two_sided: whether the original may lie on either side of chance.
         what: what was looked for, with its verb.
         where: where it was looked for.
@@ -105,27 +119,52 @@ def power_check(
     shown = [f for f in able if certain(f) > 0]
     best = max(shown or able or [f for f in original if f.deciding], key=certain)
     theirs = {f.name: f for f in audited}
-    shares = {f.name: share_of(theirs[f.name], f) for f in shown if f.name in theirs and not theirs[f.name].problem}
-    strong = frozenset(f.name for f in shown if _strong(f.estimate, certain(f), chance, most, null_error))
+    compared = [f for f in shown if f.name in theirs and not theirs[f.name].problem]
+    shares = {f.name: share_of(theirs[f.name], f) for f in compared}
+    z = normal_quantile(best.estimate.confidence)
+    reach = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, len(able)))
+    allowed = {}
+    for f in compared:
+        effect = abs(f.estimate.value - chance)
+        error = (effect - certain(f)) / z
+        least = _least_share(effect, error, max(error, errors.get(f.name, 0.0)), reach)
+        if least < 1:
+            allowed[f.name] = max(most, least)
     holds = bool(shown)
     summary = f"{what} {'recognised' if holds else 'not recognised with certainty'} {where}"
     reason = f"{summary}: {best.problem or best.summary}" if explained else summary
     control = ControlResult(name=name, holds=holds, attack=best.name, estimate=best.estimate, summary=reason)
-    weak = reason if not holds else f"{summary}, but too weakly for so few examples to show that it is gone"
-    excused = not strong and not _shows(audited, chance, two_sided=two_sided)
-    excused = excused and not any(share.low > most for share in shares.values())
-    return PowerCheck(control, shares, strong, most, weak if excused else "")
+    untestable = reason
+    if holds:
+        untestable = f"{summary}, but too weakly for so few examples to show that it is gone"
+    if most in allowed.values():
+        untestable = ""
+    widest = {f.name: max(limit, reach * errors[f.name]) if f.name in errors else limit for f in audited}
+    if not untestable and any(limit < wide for wide in widest.values()):
+        untestable = "so few examples cannot certify this limit, whatever the model"
+    if _shows(audited, chance, two_sided=two_sided) or not all(
+        _within(f, chance, widest[f.name]) for f in audited if f.role != "tripwire"
+    ):
+        untestable = ""
+    if any(shares[f].high > share for f, share in allowed.items()):
+        untestable = ""
+    return PowerCheck(control, shares, allowed, most, untestable)
 
 
-def _strong(original: Estimate, certain: float, chance: float, most: float, null_error: float) -> bool:
-    """Tell whether a model with nothing left would be shown to have at most `most` left.
+def _least_share(effect: float, error: float, null_error: float, reach: float) -> float:
+    """Return the least share that a model with nothing left would be shown to be within.
 
-    With probability `STRONG`; its error is taken to be the original's own, or `null_error` if that is larger, and never
-    that of the audited model, which could have any.
+    `reach` is in standard errors; `null_error` is that model's, and never that of the audited model, which could have
+    any. Infinite where it would not be told from the original.
     """
-    z, effect = normal_quantile(original.confidence), abs(original.value - chance)
-    error = (effect - certain) / z
-    return (z + normal_quantile(STRONG)) * math.hypot(max(error, null_error), most * error) <= most * effect
+    square = effect**2 - (reach * error) ** 2
+    return reach * null_error / math.sqrt(square) if square > 0 else math.inf
+
+
+def _within(finding: Finding, chance: float, limit: float) -> bool:
+    estimate = finding.estimate
+    low = estimate.value if finding.one_sided else estimate.low
+    return estimate.high - chance <= limit and chance - low <= limit
 
 
 def _shows(findings: Sequence[F], chance: float, *, two_sided: bool) -> bool:

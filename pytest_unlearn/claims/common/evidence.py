@@ -14,7 +14,7 @@ from pytest_unlearn.core.settings import MAX_SHARE_LEFT, resolve
 
 @dataclass(frozen=True, slots=True)
 class AucTerms:
-    """Settings of an AUC claim: limit, confidence, controls, and the share that may be left."""
+    """Settings of an AUC claim: limits, confidence, and whether controls count."""
 
     limit: float
     confidence: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires, vulnerable_slices
-from pytest_unlearn.attacks.subgroups import Mask, worst_of
+from pytest_unlearn.attacks.subgroups import Mask, slice_measure, worst_of
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
 from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
 from pytest_unlearn.statistics import Measure
@@ -42,8 +42,9 @@ def evaluate_attacks(
     """Run every attack on the target, label-only too where most pairs tie.
 
     Label-only then decides as well. `more` are further attacks, run where the target and enough references can be asked
-    what they ask; `slices` are parts of the forget set that the first deciding attack is judged on as well. Without
-    `standard` only the deciding set is run, and label-only; without `vulnerable` no slice is looked for.
+    what they ask; `slices` are parts of the forget set that the first deciding attack is judged on as well: PASS needs
+    each of them within the limit, and the worst of them can FAIL. Without `standard` only the deciding set is run, and
+    label-only; without `vulnerable` no slice is looked for.
     """
     columns = target.forget.logits.shape[1]
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
@@ -56,7 +57,15 @@ def evaluate_attacks(
             others += vulnerable_slices(target, references, pairing)
         others += worst_of(list(slices.values()), "slice", deciding[0].attack)
         others += tuple(attack for attack in more if can_run(attack, target, references))
-    return (*deciding, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
+    parts = [_part(deciding[0], name, mask, pairing, confidence) for name, mask in slices.items() if standard]
+    return (*deciding, *parts, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
+
+
+def _part(whole: AttackFinding, name: str, mask: Mask, pairing: Pairing, confidence: float) -> AttackFinding:
+    """Find on a slice what bounds PASS; uncorrected, as each of them has to hold."""
+    measure = slice_measure(whole.attack, whole.scores, pairing, mask)
+    estimate = measure.at(confidence)
+    return replace(whole, name=f"slice {name}", measure=measure, estimate=estimate, role="bounded", failures={})
 
 
 def run_attacks(
@@ -124,6 +133,11 @@ def labels_only(answers: Answers) -> Answers:
     return Answers(forget=_one_hot(answers.forget), controls=_one_hot(answers.controls))
 
 
+def coarse_as(findings: Sequence[AttackFinding], answers: Answers) -> Answers:
+    """Reduce answers to labels if the findings are of a model that shows no more."""
+    return labels_only(answers) if is_coarse(findings) else answers
+
+
 def is_coarse(findings: Sequence[AttackFinding]) -> bool:
     """Tell whether ties are so frequent that label-only must decide as well."""
     return any(finding.deciding and finding.attack is LABEL_ONLY for finding in findings)
@@ -160,6 +174,19 @@ def attack_finding(
     )
 
 
+def score_problem(attack: Attack, scores: Scores) -> str:
+    """Explain why scores tell nothing; empty if they can be judged."""
+    if attack is LABEL_ONLY:
+        return ""
+    if scores.unfair:
+        return f"{attack.name}: {scores.unfair}"
+    if scores.tie_share >= 1:
+        return f"{attack.name}: every forget example ties with every control, so the scores tell nothing"
+    if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:
+        return f"{attack.name}: all scores are equal, so they tell nothing"
+    return ""
+
+
 def _find(
     attack: Attack,
     *,
@@ -170,20 +197,8 @@ def _find(
     confidence: float,
 ) -> AttackFinding:
     scores = attack.score(target, references, pairing)
-    measure, problem = attack.measure(scores, pairing), _problem(attack, scores)
+    measure, problem = attack.measure(scores, pairing), score_problem(attack, scores)
     return attack_finding(attack, scores, measure, confidence, deciding=deciding, problem=problem)
-
-
-def _problem(attack: Attack, scores: Scores) -> str:
-    if attack is LABEL_ONLY:
-        return ""
-    if scores.unfair:
-        return f"{attack.name}: {scores.unfair}"
-    if scores.tie_share >= 1:
-        return f"{attack.name}: every forget example ties with every control, so the scores tell nothing"
-    if scores.reference_forget is None and np.ptp(np.concatenate([scores.forget, scores.controls])) < SPREAD_FLOOR:
-        return f"{attack.name}: all scores are equal, so they tell nothing"
-    return ""
 
 
 def _one_hot(outputs: Outputs) -> Outputs:

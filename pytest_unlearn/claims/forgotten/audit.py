@@ -61,8 +61,9 @@ def audit_forgotten(
         output: which entry of a dict or tuple output holds the logits.
         attacks: attacks to add as tripwires: names in `attacks/registry.py`, attacks of your own, or "all" that can
             be run here. Each model is asked what they ask, once.
-        slices: named parts of the forget set, each a boolean mask over it or positions in it: the verdict is FAIL if
-            one of them is recognisable, whatever the average.
+        slices: named parts of the forget set, each a boolean mask over it or positions in it, and each a claim of its
+            own: PASS needs the bounds of each within the limit, and the verdict is FAIL if one of them is recognisable,
+            whatever the average. A slice that is too small to be certified withholds PASS.
         max_share_left: the largest share of the original's excess over chance that PASS may leave, above 0 and below 1,
             by every deciding attack that recognises the original.
 
@@ -124,8 +125,8 @@ def _on_original(
 ) -> tuple[tuple[AttackFinding, ...], str]:
     """Find in the original what the deciding attacks recognise, and say what that is.
 
-    When the audited model reveals so little that most pairs tie, the original is reduced to its labels too: power
-    against finer outputs would say nothing about the attack that was possible.
+    It is seen through the audited model's channel; where that reveals so little that most pairs tie, it is reduced to
+    its labels too: power against finer outputs would say nothing about the attack that was possible.
     """
     coarse = is_coarse(findings)
     revealed = labels_only(original) if coarse else original

@@ -24,7 +24,7 @@ from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimat
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
-from pytest_unlearn.statistics import share_of_estimates
+from pytest_unlearn.statistics import normal_quantile, share_of_estimates
 
 
 def audit_not_relearnable(
@@ -97,7 +97,7 @@ def audit_not_relearnable(
     )
     findings = measure_areas(curves["this model"], retrained_curves(curves), len(inputs.forget), confidence)
     judged = judge_areas(findings, claim, confidence)
-    power = original_power(curves, findings, share)
+    power = original_power(curves, findings, share, highest)
     retrained = retrained_controls(curves, len(inputs.forget), claim, confidence)
     controls = Controls(original=power.control if power is not None else None, retrained=retrained)
     vetoes = failed_negative_control(controls, advice.UNLIKE_REFERENCES)
@@ -156,7 +156,9 @@ def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArr
     return found
 
 
-def original_power(curves: dict[str, FloatArray], findings: Sequence[Finding], most: float) -> PowerCheck | None:
+def original_power(
+    curves: dict[str, FloatArray], findings: Sequence[Finding], most: float, limit: float
+) -> PowerCheck | None:
     """Check that the original differs from references, and bound what is left of that."""
     if "original" not in curves:
         return None
@@ -167,7 +169,11 @@ def original_power(curves: dict[str, FloatArray], findings: Sequence[Finding], m
         return share_of_estimates(audited.estimate, known.estimate)
 
     where = "by the speed at which the original relearns"
-    return power_check(original, findings, share, most, chance=0.0, two_sided=True, where=where)
+    z = normal_quantile(estimate.confidence)  # the band is the references' alone
+    errors = {one.name: (one.estimate.high - one.estimate.low) / (2 * z) for one in findings}
+    return power_check(
+        original, findings, share, most, limit=limit, chance=0.0, errors=errors, two_sided=True, where=where
+    )
 
 
 def retrained_controls(

@@ -45,8 +45,8 @@ def audit_sequence(
     """Audit whether a method forgets request after request, run on its own results.
 
     After each request all that was asked for so far is audited together, as `audit_forgotten` does, against models
-    retrained without it, and each request within it as a slice, which can make it FAIL; and utility as `audit_utility`
-    does. Originals, references and what the method made come from the task's cache.
+    retrained without it, and each request within it as a tripwire, which can make it FAIL; and utility as
+    `audit_utility` does. Originals, references and what the method made come from the task's cache.
 
     Args:
         unlearner: `unlearner(model, retain, forget, *, seed) -> model`; retain is what is left after the request.

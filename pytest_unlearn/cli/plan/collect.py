@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_unlearn.cli.console import Unusable, one_line
+from pytest_unlearn.cli.plan.algorithm import Runs, runs_of
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.settings import Setting
 from pytest_unlearn.plugin import fixtures
@@ -36,7 +37,8 @@ DEFINE = (
 class Inputs:
     """Hold what the tests of one place audit; its task has trained nothing yet.
 
-    `limits` are the (max_mia_auc, confidence) that these tests are configured with, `warnings` what the inputs said.
+    `limits` are the (max_mia_auc, confidence) that these tests are configured with, `runs` those that they let methods
+    make from the start, `warnings` what the inputs said.
     """
 
     place: str
@@ -44,6 +46,7 @@ class Inputs:
     own_original: bool
     own_references: bool
     limits: tuple[tuple[Setting, Setting], ...]
+    runs: tuple[Runs, ...]
     warnings: tuple[str, ...]
 
 
@@ -196,6 +199,7 @@ def evaluate(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> In
         own_original=own_original,
         own_references=own_references or not isinstance(task.references, int),
         limits=_limits(request.config, tests),
+        runs=runs_of(tests),
         warnings=tuple(dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)),
     )
 

@@ -14,6 +14,7 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.core.settings import Setting
 
 if TYPE_CHECKING:
+    from pytest_unlearn.cli.plan.algorithm import Runs
     from pytest_unlearn.cli.plan.collect import Inputs
     from pytest_unlearn.cli.plan.power import Design
     from pytest_unlearn.cli.plan.timing import Pace
@@ -24,10 +25,11 @@ LIMITS = ("max_mia_auc", "confidence")
 
 @dataclass(frozen=True)
 class Trainings:
-    """Hold the models a task needs, and which of them are in the cache."""
+    """Hold the models a task and its methods' runs need, and which are in the cache."""
 
     original: tuple[Job, ...]
     references: tuple[Job, ...]
+    runs: dict[Runs, list[Job]]
     cached: dict[str, StoredModel]
     missing: frozenset[str]
     deterministic: bool
@@ -67,6 +69,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool:
     """Add the plan of one set of inputs, and tell if all limits are certifiable."""
+    from pytest_unlearn.cli.plan import algorithm
     from pytest_unlearn.cli.plan.power import design
 
     planned = design(inputs.task)
@@ -74,7 +77,11 @@ def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool
     lines.append(f"plan for {inputs.place}")
     lines += [f"  {line}" for line in comparison(planned)]
     lines += [f"  {line}" for limit, confidence in limits for line in certainty(planned, limit, confidence)]
-    lines += [f"  {line}" for line in cost(inputs, probing=not options.no_probe)]
+    needed = trainings(inputs)
+    for runs, jobs in needed.runs.items():
+        missing = sum(job.key in needed.missing for job in jobs)
+        lines += [f"  {line}" for line in algorithm.lines(runs, limits, planned.units, missing)]
+    lines += [f"  {line}" for line in cost(inputs, needed, probing=not options.no_probe)]
     lines += [f"  warning: {text}" for text in inputs.warnings]
     return all(planned.smallest_limit(confidence.value) <= limit.value for limit, confidence in limits)
 
@@ -117,6 +124,7 @@ def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[
         power = planned.power(limit.value, confidence.value)
         yield f"{wanted}: can be certified (this forget set can certify {shown:.3f} at best)"
         yield f"chance that a perfect method passes: at most {power:.0%}; 80% takes about {likely:,} {unit}"
+        yield from _parts(planned, limit.value, confidence.value)
         return
     choose = f", or choose a limit of {shown:.3f} or more" if shown < 1 else ""
     yield (
@@ -126,10 +134,17 @@ def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[
     )
 
 
-def cost(inputs: Inputs, *, probing: bool) -> Iterator[str]:
+def _parts(planned: Design, limit: float, confidence: float) -> Iterator[str]:
+    """Yield which remembered part of the request would be found (docs/parts.md)."""
+    parts = [(auc, planned.found_from(auc, limit, confidence)) for auc in (0.75, 0.9)]
+    shown = [f"from {part:.0%} of it on if the original's AUC is {auc:g}" for auc, part in parts if part is not None]
+    if shown:
+        yield f"a random part that is still remembered FAILs, with a chance of 80%, {', '.join(shown)}"
+
+
+def cost(inputs: Inputs, needed: Trainings, *, probing: bool) -> Iterator[str]:
     """Yield which models are trained, and roughly how long that takes."""
     task = inputs.task
-    needed = trainings(inputs)
     if inputs.own_original:
         yield "original: handed over"
     elif needed.original:
@@ -158,32 +173,37 @@ def cost(inputs: Inputs, *, probing: bool) -> Iterator[str]:
 
 def trainings(inputs: Inputs) -> Trainings:
     """Look up what the task needs and what the cache has of it."""
+    from pytest_unlearn.cli.plan import algorithm
     from pytest_unlearn.training import check_recipe
 
     task = inputs.task
+    runs = {} if task.recipe is None else {one: algorithm.jobs(task, one) for one in inputs.runs}
+    begun = [job for jobs in runs.values() for job in jobs]
     everything = task.jobs()
     original = tuple(job for job in everything if job.dataset.name == "train" and not inputs.own_original)
     references = tuple(job for job in everything if job.dataset.name != "train")
-    cached = {job.key: entry for job in (*original, *references) if (entry := task.store.find(job.key))}
+    cached = {job.key: entry for job in (*original, *references, *begun) if (entry := task.store.find(job.key))}
     deterministic = False
-    if references and all(job.key in cached for job in references[:2]) and len(cached) < len(original + references):
+    waiting = any(job.key not in cached for job in (*original, *references))
+    if references and all(job.key in cached for job in references[:2]) and waiting:
         # Two equal models may have been followed by bootstraps, which then stand for the rest.
         again = tuple(job for job in task.jobs(bootstrapped=True) if job.dataset.name != "train")
         found = {job.key: entry for job in again if (entry := task.store.find(job.key))}
         if found:
             deterministic, references, cached = True, again, cached | found
-    keys = {job.key for job in (*original, *references)}
+    keys = {job.key for job in (*original, *references, *begun)}
     missing = keys if task.fresh else keys - set(cached)
     if missing:
         check_recipe(task.recipe)
-    return Trainings(original, references, cached, frozenset(missing), deterministic)
+    return Trainings(original, references, runs, cached, frozenset(missing), deterministic)
 
 
 def _time(inputs: Inputs, needed: Trainings, probing: bool) -> str:
     from pytest_unlearn.cli.plan import timing
 
     task = inputs.task
-    jobs = (*needed.original, *needed.references)
+    begun = {job.key: job for jobs in needed.runs.values() for job in jobs}
+    jobs = (*needed.original, *needed.references, *begun.values())
     pace: Pace | None = timing.noted([(job, needed.cached[job.key]) for job in jobs if job.key in needed.cached])
     if pace is None and not probing:
         return "unknown (--no-probe)"
@@ -196,6 +216,7 @@ def _time(inputs: Inputs, needed: Trainings, probing: bool) -> str:
     original = [job for job in needed.original if job.key in needed.missing]
     batches = (needed.references[:2], needed.references[2:])
     turns = sum(timing.rounds(sum(job.key in needed.missing for job in batch), at_once) for batch in batches)
-    seconds = len(original) * pace.seconds(len(task.split.train)) + turns * pace.seconds(len(task.retain))
+    starts = len(original) + timing.rounds(sum(key in needed.missing for key in begun), at_once)
+    seconds = starts * pace.seconds(len(task.split.train)) + turns * pace.seconds(len(task.retain))
     together = f", {at_once} references at once" if at_once > 1 else ""
     return f"{timing.duration(seconds)} of training, roughly{together} ({pace.source}); the unlearner is not included"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pytest_unlearn.claims.common.advice import POWER
 from pytest_unlearn.claims.common.inputs import resolve_inputs
 from pytest_unlearn.statistics import (
     auc_measure,
@@ -16,6 +17,8 @@ from pytest_unlearn.statistics import (
 )
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.task import UnlearningTask
+
+COMPARISONS = 24  # attacks x sides in a standard audit, over which Holm corrects a FAIL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,21 @@ class Design:
             return 0.0
         room = (limit - 0.5) / self.error - quantile(confidence, self.degrees)
         return max(0.0, 2.0 * float(special.ndtr(room)) - 1.0)
+
+    def found_from(self, original: float, limit: float, confidence: float) -> float | None:
+        """Find the smallest remembered part of a request that likely (80%) FAILs.
+
+        The part is drawn at random; `original` is the AUC where all is remembered. Returns the part, above 0 and at
+        most 1; None where not even all of it would.
+        """
+        z = quantile(1 - (1 - confidence) / COMPARISONS, max(1.0, self.degrees)) + quantile(POWER)
+        cost = self.error / math.sqrt(binormal_auc_variance(0.5, self.units, self.control_units))
+        for percent in range(1, 101):
+            auc = 0.5 + percent / 100 * (original - 0.5)
+            error = cost * math.sqrt(binormal_auc_variance(auc, self.units, self.control_units))
+            if auc - z * error > limit:
+                return percent / 100
+        return None
 
     def needed(self, limit: float, confidence: float) -> tuple[int, int]:
         """Find how many units make a PASS possible, and how many likely (80%)."""

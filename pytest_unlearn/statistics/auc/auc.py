@@ -197,12 +197,11 @@ def null_precision(
 ) -> tuple[float, float]:
     """Return the standard error of exchangeable scores' AUC, and its degrees of freedom.
 
-    Arguments as in `auc_measure`. Returns an infinite error where a side is a single unit.
+    Arguments as in `auc_measure`. The degrees are 0 where a side is a single unit: nothing estimates a variance then.
     """
     design = layout(n_forget, n_controls, forget_strata, control_strata, forget_groups, control_groups)
-    if min(design.forget.units, design.controls.units) < 2:
-        return math.inf, 1.0
-    return _null_error(design), design.null_degrees
+    single = min(design.forget.units, design.controls.units) < 2
+    return _null_error(design), 0.0 if single else design.null_degrees
 
 
 def null_standard_error(n_forget: int, n_controls: int) -> float:

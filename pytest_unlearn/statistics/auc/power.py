@@ -37,7 +37,7 @@ def power_to_certify(
     1 - `limit` as well. Returns a probability. Raises ValueError for arguments out of range. Source: Schuirmann 1987.
     """
     _check_limit(limit)
-    z = quantile(confidence, _degrees(n_forget, n_controls))
+    z = quantile(confidence, max(1.0, _degrees(n_forget, n_controls)))
     error = math.sqrt(binormal_auc_variance(auc, n_forget, n_controls))
     above = float(special.ndtr((limit - auc) / error - z))
     if not two_sided:
@@ -87,17 +87,17 @@ def certifiable_limit(n_forget: int, n_controls: float, confidence: float = 0.95
     for counts below 1.
     """
     error = math.sqrt(binormal_auc_variance(0.5, n_forget, n_controls))
-    if min(n_forget, n_controls) < 2:
-        return 1.0
     return least_limit(error, _degrees(n_forget, n_controls), confidence)
 
 
 def least_limit(error: float, degrees: float, confidence: float) -> float:
     """Return the smallest limit that an AUC of 1/2 with this standard error passes.
 
-    `degrees` are the error's degrees of freedom. Returns a number in (0.5, 1]. PASS asks for both: the bound of
+    `degrees` are the error's degrees of freedom. Returns a number in (0.5, 1], 1 without a degree. PASS asks for both: the bound of
     exchangeable scores, and the logit interval, which is wider for a handful of units.
     """
+    if degrees <= 0.0:
+        return 1.0
     exchangeable = 0.5 + normal_quantile(confidence) * error
     return min(1.0, max(exchangeable, float(special.expit(4.0 * quantile(confidence, degrees) * error))))
 
@@ -105,8 +105,10 @@ def least_limit(error: float, degrees: float, confidence: float) -> float:
 def _degrees(n_forget: float, n_controls: float) -> float:
     """Pool the degrees of two sides of exchangeable scores."""
     counts = n_forget, n_controls
+    if min(counts) < 2:
+        return 0.0
     shared = 0.5 / (n_forget * n_controls)
-    return pooled_degrees([1.0 / k + shared for k in counts], [max(1.0, degrees_of_freedom(k)) for k in counts])
+    return pooled_degrees([1.0 / k + shared for k in counts], [degrees_of_freedom(k) for k in counts])
 
 
 def _smallest(enough: Callable[[int], bool]) -> int | None:

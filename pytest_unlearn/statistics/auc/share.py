@@ -38,11 +38,11 @@ class ShareLeftMeasure:
 
     @property
     def value(self) -> float:
-        """The share: 0 under perfect unlearning, 1 for the original; infinite where it shows nothing."""
+        """The share: 0 under perfect unlearning, 1 for the original."""
         return abs(self.audited) / self.original if self.original > 0 else math.inf
 
     def at(self, confidence: float) -> Estimate:
-        """Bound it by Fieller's interval; from 0 to infinity where the original may show nothing.
+        """Bound it by Fieller's interval; not at all if the original may show nothing.
 
         The interval of the signed share, folded at 0: it holds with probability 1 - 2 alpha, `high` alone with
         1 - alpha. Source: Fieller 1954.
@@ -55,7 +55,7 @@ class ShareLeftMeasure:
         return estimate(self.value, low, high, confidence, method, self.n_forget, self.n_controls)
 
     def upper(self, share: float, confidence: float) -> float:
-        """Bound |e(audited)| - share e(original) from above; at most 0 where no more is left."""
+        """Bound |e(audited)| - share e(original) from above: 0 where no more is left."""
         q = self._quantile(confidence)
         own, other, both = self._variances(q)
         sides = (

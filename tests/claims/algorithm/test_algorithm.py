@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask, Verdict, assert_algorithm, audit_algorithm
@@ -58,6 +60,25 @@ def test_an_exact_method_passes_with_enough_runs(task):
     assert evidence.verdict is Verdict.PASS
     assert evidence.controls.original.holds
     assert len(evidence.controls.retrained) == 3
+
+
+def fixed_forest(dataset, *, seed):
+    """A recipe that ignores its seed, as `random_state=0` does."""
+    return EstimatorRecipe(RandomForestClassifier(20))(dataset, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", [fixed_forest, EstimatorRecipe(RandomForestClassifier(20))], ids=["fixed", "seeded"])
+def test_exact_retraining_of_forests_on_digits_passes(tmp_path, recipe):
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    train, test = order[:900], order[900:]
+    task = UnlearningTask(
+        Split((x[train], y[train]), forget=range(100), test=(x[test], y[test])), recipe, cache_dir=tmp_path
+    )
+    assert audit_algorithm(Retrain(recipe), task, 0.55, runs=10).verdict is Verdict.PASS
+    assert task.bootstrapped == (recipe is fixed_forest)
+    assert audit_algorithm(keep, task, 0.55, runs=5).verdict is Verdict.FAIL
 
 
 @pytest.mark.slow

@@ -167,3 +167,67 @@ class TestWhatAModelSharesWithItsOriginal:
     def test_an_excess_of_update_leakage_is_judged_where_it_is_fair(self, task):
         worse = Retrained(task.recipe, push=lambda seed, labels: -0.9)(None, task.retain, task.forget, seed=777)
         assert audit_forgotten(worse, task.forget, 0.6).attacks["update leakage"].low > 0.55
+
+
+class Partial:
+    """Retrains on what is kept and a share of the request, which its seed chooses."""
+
+    def __init__(self, recipe, share):
+        self.recipe, self.share = recipe, share
+
+    def __call__(self, model, retain, forget, *, seed):
+        """A new table."""
+        kept = np.flatnonzero(np.random.default_rng(seed).random(len(forget)) < self.share)
+        return self.recipe([*retain, *(forget[int(k)] for k in kept)], seed=seed)
+
+
+class TestADeterministicRecipe:
+    """One model for every seed: references are bootstraps, and exact retraining gives the same model in each run."""
+
+    def task(self, folder, world=0, **kwargs):
+        return table_task(folder, world=world, deterministic=True, **kwargs)
+
+    def test_exact_retraining_passes(self, tmp_path):
+        task = self.task(tmp_path, world=1)
+        evidence = audit(Retrained(task.recipe), task, runs=10)
+        assert task.bootstrapped
+        assert evidence.verdict is Verdict.PASS
+        assert "U-LiRA" in evidence.deciding
+        assert "U-LiRA, unlearned null" not in evidence.attacks
+        assert any("the models of all runs answer alike" in reason for reason in evidence.reasons)
+
+    @pytest.mark.parametrize("limit", [0.55, 0.75])
+    def test_a_method_that_remembers_all_or_half_does_not_pass(self, tmp_path, limit):
+        task = self.task(tmp_path, world=1)
+        nothing = audit(lambda model, retain, forget, *, seed: model, task, limit, runs=6)
+        assert nothing.verdict is (Verdict.FAIL if limit == 0.55 else Verdict.INCONCLUSIVE)  # at .75: nothing is gone
+        half = audit(Partial(task.recipe, 0.5), task, limit, runs=6)
+        assert half.verdict is not Verdict.PASS
+        assert "U-LiRA, unlearned null" in half.deciding
+
+    def test_a_reference_that_is_the_unlearned_model_itself_judges_nothing(self, tmp_path):
+        task = self.task(tmp_path, world=1, references=1)
+        evidence = audit(Retrained(task.recipe), task, runs=6, require_controls=False)
+        assert evidence.verdict is not Verdict.INVALID
+        assert "confidence" in evidence.deciding  # drawn requests need no references to be fair
+        with pytest.raises(ValueError, match="answers exactly like it"):
+            audit(Retrained(task.recipe), task, runs=3, requests="same")
+
+    def test_no_number_of_runs_settles_the_same_examples(self, tmp_path):
+        evidence = audit(Retrained(self.task(tmp_path).recipe), self.task(tmp_path), 0.53, runs=5, requests="same")
+        assert evidence.verdict is Verdict.INCONCLUSIVE
+        assert "no number of runs settles it" in evidence.advice[0]
+
+    @pytest.mark.long
+    def test_over_thirty_worlds_exact_retraining_passes_and_what_leaks_does_not(self, tmp_path):
+        honest, half, most = [], [], []
+        for world in range(30):
+            task = self.task(tmp_path / str(world), world=world)
+            honest.append(audit(Retrained(task.recipe), task, runs=10).verdict)
+            half.append(audit(Partial(task.recipe, 0.5), task, 0.75, runs=10).verdict)
+            most.append(audit(Partial(task.recipe, 0.7), task, 0.75, runs=10).verdict)
+        assert honest.count(Verdict.PASS) >= 20
+        assert Verdict.FAIL not in honest
+        assert Verdict.INVALID not in honest
+        assert half.count(Verdict.PASS) <= 4  # half is what PASS may leave: one in twenty, plus Monte Carlo error
+        assert Verdict.PASS not in most

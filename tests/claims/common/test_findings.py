@@ -116,14 +116,30 @@ def test_an_original_that_shows_too_little_to_acquit_anybody_is_not_testable_eit
     assert "too weakly for so few examples" in check.not_testable
 
 
-def test_strong_attacks_decide_what_is_left_and_a_weak_one_only_where_too_much_surely_is():
-    def share(high, low=0.0):
-        return lambda audited, original: replace(
-            original.estimate, value=low, low=low, high=0.3 if original.name == "strong" else high
-        )
+def test_attacks_that_would_acquit_an_honest_model_decide_and_others_allow_what_they_can_tell():
+    def check(original, share):
+        audited = [finding(0.5, name=one.name) for one in original]
+        return power_check(original, audited, share, 0.5)
 
-    original = [finding(0.8, name="strong"), finding(0.56, name="weak")]
-    audited = [finding(0.5, name="strong"), finding(0.5, name="weak")]
-    assert power_check(original, audited, share(5.0), 0.5).objections() == []
-    assert power_check(original, audited, share(5.0, low=0.6), 0.5).share_left[0] == "weak"
-    assert power_check(original[1:], audited[1:], share(5.0), 0.5).objections() != []
+    def share(**highs):
+        return lambda audited, original: replace(original.estimate, value=0, low=0, high=highs[original.name])
+
+    strong, weak, faint = finding(0.8, name="strong"), finding(0.61, name="weak"), finding(0.54, name="faint")
+    both = check([strong, weak], share(strong=0.3, weak=0.8))
+    assert both.allowed["strong"] == 0.5 < both.allowed["weak"] < 1
+    assert both.objections() != [] or both.allowed["weak"] >= 0.8
+    assert check([strong, weak], share(strong=0.3, weak=0.6)).objections() == []
+    assert check([strong, weak], share(strong=0.6, weak=0.3)).objections() != []
+    assert check([strong, faint], share(strong=0.3, faint=5.0)).objections() == []  # it tells nobody from the original
+    assert check([weak], share(weak=0.6)).objections() != []
+    assert check([weak], share(weak=0.6)).not_testable != ""
+    assert check([weak], share(weak=0.99)).not_testable == ""
+
+
+def test_a_limit_that_so_few_examples_cannot_certify_makes_a_claim_not_testable_within_what_they_can():
+    original, errors = [finding(0.8)], {"attack": 0.02}
+    close, far = ([finding(value)] for value in (0.52, 0.55))
+    few = {"limit": 0.05, "errors": errors}
+    assert "cannot certify this limit" in power_check(original, close, nothing_left, 0.5, **few).not_testable
+    assert power_check(original, far, nothing_left, 0.5, **few).not_testable == ""
+    assert power_check(original, close, nothing_left, 0.5, limit=0.1, errors=errors).not_testable == ""

@@ -269,10 +269,32 @@ class TestSlices:
 
     @pytest.mark.slow
     def test_named_slices_accuse_no_honest_model(self):
-        slices = {f"part {k}": np.arange(k, 1200, 10) for k in range(10)}
+        tenths = {f"part {k}": np.arange(k, 1200, 10) for k in range(10)}
+        halves = {f"half {k}": np.arange(k, 1200, 2) for k in range(2)}
         for seed in range(5):
-            found = audit_forgotten(self.WORLD.model(seed=seed), self.TASK.forget, 0.6, slices=slices)
+            found = audit_forgotten(self.WORLD.model(seed=seed), self.TASK.forget, 0.6, slices=halves)
             assert found.verdict is Verdict.PASS
+            found = audit_forgotten(self.WORLD.model(seed=seed), self.TASK.forget, 0.6, slices=tenths)
+            assert found.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
+
+    def test_a_named_slice_withholds_pass_until_it_is_certified(self):
+        honest, few = self.WORLD.model(seed=3), np.arange(12)
+        assert audit_forgotten(honest, self.TASK.forget, 0.6).verdict is Verdict.PASS
+        found = audit_forgotten(honest, self.TASK.forget, 0.6, slices={"minors": few, "rest": np.arange(12, 1200)})
+        assert (found.verdict, found.decided_by) == (Verdict.INCONCLUSIVE, "slice minors")
+        assert found.estimate.n_forget == 12
+        assert "slice minors" not in found.deciding
+        assert "the interval of slice minors reaches beyond the limit" in found.reasons[0]
+        assert "slice minors has 12 forget examples, and about" in found.advice[0]
+        slices = {"rest": np.arange(12, 1200)}
+        assert audit_forgotten(honest, self.TASK.forget, 0.6, slices=slices).verdict is Verdict.PASS
+
+    def test_each_slice_is_bounded_by_itself_for_pass_and_all_together_for_fail(self):
+        halves = {f"half {k}": np.arange(k, 1200, 2) for k in range(2)}
+        found = audit_forgotten(self.WORLD.model(seed=0), self.TASK.forget, 0.6, slices=halves)
+        worst = max((found.attacks[f"slice half {k}"] for k in range(2)), key=lambda one: one.value)
+        assert worst.value == found.attacks["most exposed slice"].value
+        assert worst.high < found.attacks["most exposed slice"].high
 
     @pytest.mark.parametrize(
         ("given", "says"),

@@ -128,14 +128,19 @@ def test_it_says_what_can_be_certified_and_what_it_costs(suite: Suite) -> None:
     assert re.match(
         r"  chance that a perfect method passes: at most \d\d%; 80% takes about \d{3} forget examples", lines[5]
     )
-    assert lines[6:8] == [
+    assert re.match(
+        r"  a random part that is still remembered FAILs, with a chance of 80%, from \d\d% of it on if the original's "
+        r"AUC is 0.75, from \d\d% of it on if the original's AUC is 0.9$",
+        lines[6],
+    )
+    assert lines[7:9] == [
         "  original: to train",
         "  references: 4, 0 in the cache, up to 4 to train, or 6 if every seed gives the same model",
     ]
     assert re.match(
-        r"  time: (about|less).* of training, roughly \(measured on samples of \d+ and \d+ examples", lines[8]
+        r"  time: (about|less).* of training, roughly \(measured on samples of \d+ and \d+ examples", lines[9]
     )
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert suite.files == before
     assert len(suite.calls) == 3
     assert max(suite.calls) <= 260 < 500
@@ -184,6 +189,26 @@ def test_bootstraps_of_a_deterministic_recipe_are_found_in_the_cache(suite: Suit
     suite.audit()
     assert len(suite.calls) == 7
     assert "time: nothing is to be trained" in suite.plan().out
+
+
+@pytest.mark.slow
+def test_the_trainings_of_assert_algorithm_are_counted(suite: Suite, capsys: pytest.CaptureFixture[str]) -> None:
+    tests = """
+    from pytest_unlearn import assert_algorithm
+    def unlearner(model, retain, forget, *, seed): return model
+    def test_a(unlearning_task):
+        with pytest.raises(AssertionError):
+            assert_algorithm(unlearner, unlearning_task, runs=3, requests="drawn")
+    """
+    suite.write(SPLIT, RECIPE, tests=tests)
+    done = suite.plan("--no-probe")
+    assert "assert_algorithm: 3 runs over drawn requests: an original each (0 in the cache, 3 to train)" in done.out
+    assert "chance that a perfect method passes them within 0.55: about" in done.out
+    assert not suite.calls
+    suite.audit()
+    assert sorted(suite.calls) == [500] * 4 + [700] * 3  # the task's own original is not asked for
+    capsys.readouterr()
+    assert "an original each (3 in the cache, 0 to train)" in suite.plan("--no-probe").out
 
 
 @pytest.mark.slow

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
 from pytest_unlearn import Split, UnlearningTask
-from pytest_unlearn.cli.plan.power import Design, design
+from pytest_unlearn.cli.plan.power import COMPARISONS, Design, design
 from pytest_unlearn.statistics import auc_measure, can_certify
 
 
@@ -75,3 +76,26 @@ def test_as_many_examples_as_it_asks_for_are_enough(limit: float) -> None:
         if n == likely:
             assert planned.power(limit, 0.95) == pytest.approx(0.8, abs=0.02)
     assert least < likely
+
+
+def test_the_part_that_is_found_is_what_simulation_gives() -> None:
+    planned, rng = design(task(300, 900, match=None)), np.random.default_rng(0)
+    part = planned.found_from(0.75, 0.55, 0.95)
+    assert part is not None
+    lift, failed = special.ndtri(0.75) * 2**0.5, 0
+    for _ in range(400):
+        remembered = np.arange(300) < round(part * 300)
+        measure = auc_measure(rng.normal(size=300) + lift * remembered, rng.normal(size=900))
+        failed += measure.at(1 - 0.05 / COMPARISONS).low > 0.55
+    assert failed / 400 == pytest.approx(0.8, abs=0.08)
+
+
+def test_more_memory_more_examples_and_wider_limits_change_which_part_is_found() -> None:
+    few, many = design(task(100, 900)), design(task(1000, 9000))
+    parts = [one.found_from(auc, 0.55, 0.95) for one in (few, many) for auc in (0.75, 0.9)]
+    assert all(part is not None for part in parts)
+    weak_few, strong_few, weak_many, strong_many = (part or 0.0 for part in parts)
+    assert strong_few < weak_few
+    assert strong_many < weak_many < weak_few
+    assert many.found_from(0.75, 0.6, 0.95) > many.found_from(0.75, 0.55, 0.95)  # type: ignore[operator]
+    assert few.found_from(0.56, 0.55, 0.95) is None

@@ -210,22 +210,28 @@ def test_features_are_not_compared_with_another_architecture_s():
         def forward(self, x):
             return self.net(x)
 
-    class Twins(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.one, self.other = mlp(), mlp()
-
-        def forward(self, x):
-            return self.one(x) + self.other(x)
-
     with pytest.raises(OtherArchitectureError, match="a layer 'head'"):
         features(mlp(), FLAT, ("into head",))
-    with pytest.raises(OtherArchitectureError, match="a layer '2'"):  # of two candidates neither is guessed
-        features(Twins(), FLAT, ("into 2",))
     with pytest.raises(OtherArchitectureError, match="never runs the layer 'out of idle'"):
         features(Unused(), FLAT, ("out of idle",))
     with pytest.raises(ValueError, match="got a function"):
         features(lambda x: x, FLAT, ("into 2",))
+
+
+def test_an_ensemble_shows_the_layer_of_every_member_that_runs_side_by_side():
+    class Twins(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other, self.checkpoint = mlp(), mlp(), mlp()
+
+        def forward(self, x):
+            return self.one(x) + self.other(x)
+
+    twins = Twins().eval()
+    both = features(twins, FLAT, ("into 2",))[0]
+    each = [features(member, FLAT, ("into 2",))[0] for member in (twins.one, twins.other)]
+    assert np.array_equal(both, np.concatenate(each, axis=1))
+    assert answers_by(twins, FLAT, "into 2") == 1.0
 
 
 def test_a_diverged_network_is_named():

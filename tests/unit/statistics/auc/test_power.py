@@ -122,7 +122,9 @@ def test_a_class_of_four_controls_certifies_little():
 
 
 def test_a_single_unit_certifies_no_limit():
-    assert null_precision(30, 30, forget_groups=np.zeros(30)) == (math.inf, 1.0)
+    error, degrees = null_precision(30, 30, forget_groups=np.zeros(30))
+    assert (math.isfinite(error), degrees) == (True, 0.0)
+    assert least_limit(error, degrees, 0.95) == 1.0
     assert not can_certify(0.99, 0.95, 30, 30, forget_groups=np.zeros(30))
     assert not can_certify(0.99, 0.95, 30, 1)
 

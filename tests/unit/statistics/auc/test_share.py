@@ -78,7 +78,7 @@ def test_copies_of_a_person_are_one_unit():
 
 
 def test_what_references_show_as_well_is_taken_off_both():
-    forget, controls, known, others = world(RNG, 100, 500, 0.8, 0.0)
+    _, _, known, others = world(RNG, 100, 500, 0.8, 0.0)
     alike = [(known, others), (known, others)]
     rows = [np.array([pair[side] for pair in alike]) for side in (0, 1)]
     measure = share_left(known, others, known, others, reference_forget=rows[0], reference_controls=rows[1])

@@ -35,6 +35,15 @@ def test_on_the_same_examples_no_number_of_models_averages_their_error_away():
     assert both == pytest.approx((0.02 / 2 + 0.03**2) ** 0.5)
 
 
+def test_as_many_models_as_it_asks_for_have_the_power_that_was_asked_for():
+    needed = measure([0.45, 0.55] * 5).needed(0.03, 0.95, 0.8)
+    spread = np.std([0.45, 0.55] * 5, ddof=1)
+    assert needed == np.ceil((spread * (stats.norm.ppf(0.95) + stats.norm.ppf(0.8)) / 0.03) ** 2)
+    assert measure([0.45, 0.55] * 5).needed(0.06, 0.95, 0.8) < needed
+    assert measure([0.45, 0.55] * 5, errors=0.01, same=True).needed(0.03, 0.95, 0.8) > needed
+    assert measure([0.45, 0.55] * 5, errors=0.03, same=True).needed(0.03, 0.95, 0.8) is None
+
+
 def test_a_single_model_settles_nothing():
     estimate = measure([0.5]).at(0.95)
     assert (estimate.low, estimate.high, estimate.method) == (0.0, 1.0, "undefined: a single model")
