@@ -93,8 +93,8 @@ def certifiable_limit(n_forget: int, n_controls: float, confidence: float = 0.95
 def least_limit(error: float, degrees: float, confidence: float) -> float:
     """Return the smallest limit that an AUC of 1/2 with this standard error passes.
 
-    `degrees` are the error's degrees of freedom. Returns a number in (0.5, 1], 1 without a degree. PASS asks for both: the bound of
-    exchangeable scores, and the logit interval, which is wider for a handful of units.
+    `degrees` are the error's degrees of freedom. Returns a number in (0.5, 1], 1 without a degree. PASS asks for both:
+    the bound of exchangeable scores, and the logit interval, which is wider for a handful of units.
     """
     if degrees <= 0.0:
         return 1.0
