@@ -10,7 +10,7 @@ of the model; an `Attack` of your own, or one made here with other arguments, ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 
 from pytest_unlearn.attacks import signals, thresholds
@@ -29,9 +29,8 @@ from pytest_unlearn.attacks.lira import AUGMENTATIONS, ENOUGH, augmented_lira, o
 from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
 from pytest_unlearn.attacks.rmia import offline_rmia
 from pytest_unlearn.attacks.shadow_models import shadow_models
-from pytest_unlearn.attacks.subgroups import MEMORISED, SIDES, class_masks, most_memorised, worst_of
+from pytest_unlearn.attacks.subgroups import SIDES
 from pytest_unlearn.attacks.update_leakage import learned_update_leakage, update_leakage
-from pytest_unlearn.core.evidence import Answers
 from pytest_unlearn.models.queries import Augmentations, BoundaryDistance, gradient_norm, inputs
 from pytest_unlearn.models.query import Query
 
@@ -92,6 +91,15 @@ CONFIDENCE_RESIDUALS = _residuals("confidence", signals.logit_scaled_confidence)
 MARGIN_RESIDUALS = _residuals("margin", signals.hinge_margin)
 
 
+OF_A_PART = _by_auc(
+    name="confidence residual, relative",
+    score=partial(thresholds.relative_residual, signals.logit_scaled_confidence),
+    access=REFERENCES,
+    cost=SHARED,
+    source="ours, after Carlini et al. 2022",
+)
+
+
 def deciding_set(*, references: bool, classes: int) -> tuple[Attack, ...]:
     """Return the attacks that PASS depends on.
 
@@ -113,16 +121,6 @@ def tripwires(*, references: int, classes: int, original: bool = False) -> tuple
     by_references = (DIFFERENCE, *((LIRA,) if references >= LIRA.least_references else ()), RMIA)
     both = (UPDATE_LEAKAGE,) if original else ()
     return (*by_references, *both, CONFIDENCE, ENTROPY, MODIFIED_ENTROPY, LABEL_ONLY)
-
-
-def vulnerable_slices(target: Answers, references: Sequence[Answers], pairing: Pairing) -> tuple[Attack, ...]:
-    """Attack the class that stands out most, and the most memorised tenth."""
-    attack = deciding_set(references=bool(references), classes=target.forget.logits.shape[1])[0]
-    found = worst_of(class_masks(pairing), "class", attack)
-    if target.original is not None:
-        memorised = most_memorised(signals.logit_scaled_confidence, target.original, references)
-        found = (*found, *((memorised,) if memorised is not None else ()))
-    return found
 
 
 def label_only_attacks(
@@ -254,7 +252,7 @@ def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]
     found = tuple(one if isinstance(one, Attack) else by_name[one] for one in chosen)
     found = tuple(one for one in found if not (one.name in always and one is by_name[one.name]))
     names = [one.name for one in found]
-    always |= {f"{words} {kind}" for words in SIDES.values() for kind in ("class", "slice")} | {MEMORISED}
+    always |= {f"{words} {kind}" for words in SIDES.values() for kind in ("class", "slice")}
     repeated = sorted({name for name in names if names.count(name) > 1 or name in always})
     if repeated:
         raise ValueError(f"attacks= holds two attacks called {repeated[0]!r}: give each its own name.")

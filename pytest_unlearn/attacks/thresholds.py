@@ -22,6 +22,8 @@ from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.core.evidence import Answers, FloatArray, Scores
 from pytest_unlearn.statistics import residual
 
+MOSTLY_TIED = 0.5  # the share of forget-control pairs of a class from which answers are coarse
+
 
 def revealed(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
     """Compute a signal on both sides, as coarse as the channel; all reveal labels."""
@@ -60,6 +62,23 @@ def reference_residual(signal: Signal, target: Answers, references: Sequence[Ans
         pooled=pairing.exchangeable,
     )
     return Scores(forget=forget_residual, controls=control_residual, tie_share=pairing.tie_share(forget, controls))
+
+
+def relative_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Score by the residual, beside each reference's: AUC difference 0 if forgotten.
+
+    A line fitted on all controls leaves something of the difficulty of a part that is harder or easier than they are.
+    It leaves as much of it for each reference, if model and references are judged by as many: all but one. Where most
+    pairs tie, residuals come in few blocks, which the slightest difference of two models puts in another order: there,
+    and where no reference could judge another, the statistic itself is taken.
+    """
+    plain = single_model(signal, target, references, pairing)
+    if len(references) < 2 or plain.tie_share > MOSTLY_TIED:
+        return plain
+    judged = [(target, references[1:])]
+    judged += [(one, [*references[:k], *references[k + 1 :]]) for k, one in enumerate(references)]
+    found = [reference_residual(signal, one, others, pairing) for one, others in judged]
+    return scores_of([(one.forget, one.controls) for one in found], tie_share=plain.tie_share)
 
 
 def calibrated(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:

@@ -21,8 +21,8 @@ references: confidence and modified entropy); all others are tripwires, which ca
 *calibrated* attack has an AUC of 0.5 on a model that never saw the forget set; any other has whatever the forget
 set's difficulty makes of it, so that it is judged by its difference to the retrained references, which is 0.
 
-Besides, each audit judges the first deciding attack on every class, on the slices that it is given, and on the tenth
-of the forget set that the original knew best. `audit_algorithm` adds U-LiRA, under two nulls ({nulls}).
+Besides, each audit judges the first deciding attack on every class, and on the slices that it is given the confidence
+residual, relative to what references have there. `audit_algorithm` adds U-LiRA, under two nulls ({nulls}).
 """
 FINDINGS = """
 ## What they see

@@ -21,6 +21,10 @@ from tools.judged.decoys import CELLS as DECOY_CELLS
 from tools.judged.decoys import decoys, decoys_rule
 from tools.judged.intervals import CELLS as INTERVAL_CELLS
 from tools.judged.intervals import intervals, intervals_rule
+from tools.judged.joint import CELLS as JOINT_CELLS
+from tools.judged.joint import joint, joint_rule
+from tools.judged.null_calibration import CELLS as NULL_CELLS
+from tools.judged.null_calibration import calibration_rule, null_calibration
 from tools.judged.stress import retraining_rule, search_retraining, search_weaknesses, weaknesses_rule
 from unlearners import ExactInputMask, FineTune, TemperatureFlattening
 
@@ -266,7 +270,9 @@ TABLES = (
     Table("logistic", logistic.__doc__ or "", range(20), logistic, logistic_rule),
     Table("class_forgetting", class_forgetting.__doc__ or "", range(10), class_forgetting, class_rule),
     Table("attacks", attacks.__doc__ or "", range(10), attacks, attacks_rule),
+    Table("joint", joint.__doc__ or "", range(len(JOINT_CELLS)), joint, joint_rule),
     Table("decoys", decoys.__doc__ or "", range(len(DECOY_CELLS)), decoys, decoys_rule),
+    Table("null_calibration", null_calibration.__doc__ or "", NULL_CELLS, null_calibration, calibration_rule),
     Table("search_retraining", search_retraining.__doc__ or "", range(10), search_retraining, retraining_rule),
     Table("search_weaknesses", search_weaknesses.__doc__ or "", range(10), search_weaknesses, weaknesses_rule),
 )

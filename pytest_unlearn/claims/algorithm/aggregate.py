@@ -20,6 +20,7 @@ from pytest_unlearn.claims.common.controls import (
     CHANCE,
     PowerCheck,
     controls_look_trained,
+    family_confidence,
     negative_control,
     power_check,
     uncorrelated_with_references,
@@ -54,7 +55,7 @@ def over_runs(
 ) -> tuple[AttackFinding, ...]:
     """Run each attack on a model of every run, and make one finding of their mean."""
     each = [
-        evaluate_attacks(of(run), among(run), run.pairing, confidence, standard=standard, vulnerable=False)
+        evaluate_attacks(of(run), among(run), run.pairing, confidence, standard=standard, by_class=False)
         for run in runs
     ]
     shared = set.intersection(*({finding.name for finding in findings} for findings in each))
@@ -109,7 +110,7 @@ def failing_runs(runs: Sequence[Run], limit: float, confidence: float) -> list[i
     corrected = 1.0 - (1.0 - confidence) / len(runs)
     found = []
     for run in runs:
-        findings = evaluate_attacks(run.unlearned, run.others, run.pairing, corrected, vulnerable=False)
+        findings = evaluate_attacks(run.unlearned, run.others, run.pairing, corrected, by_class=False)
         if judge_attacks(findings, limit, corrected).verdict is Verdict.FAIL:
             found.append(run.seed)
     return found
@@ -217,11 +218,11 @@ def run_controls(
         standard=False,
     )
     count = len(runs[0].references)
-    retrained = []
+    retrained, corrected = [], family_confidence(confidence, count)
     for k in range(count if count > 1 else 0):
         found = run_attacks(lambda run, k=k: run.references[k], lambda run, k=k: without(run.references, k))
         fails = "is told apart from the controls although it never saw either"
-        retrained.append(negative_control(k, judge_attacks(found, limit, confidence), fails))
+        retrained.append(negative_control(k, judge_attacks(found, limit, corrected), fails))
 
     def share(audited: AttackFinding, known: AttackFinding) -> Estimate:
         return share_of_estimates(audited.estimate, known.estimate, CHANCE)

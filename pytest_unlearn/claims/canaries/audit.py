@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import hinge_margin
+from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.canaries import Canaries
 from pytest_unlearn.claims.canaries.figures import canary_figures
 from pytest_unlearn.claims.canaries.findings import CanaryFinding, Seen, ask_about_canaries, with_confusion
@@ -16,13 +17,13 @@ from pytest_unlearn.claims.canaries.planting import digest_of
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import (
     PowerCheck,
+    family_confidence,
     negative_control,
     power_check,
     uncorrelated_with_references,
     without,
 )
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
-from pytest_unlearn.claims.common.findings import MOSTLY_TIED
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import (
     Wording,
@@ -251,9 +252,9 @@ def _negative(models: Sequence[Sequence[CanaryFinding]], claim: Claim, confidenc
     chances = [[f.chance for f in findings if f.chance is not None and not f.problem] for findings in models]
     flat = holm(np.array([chance for one in chances for chance in one])) if any(chances) else np.empty(0)
     adjusted = iter(np.split(flat, np.cumsum([len(one) for one in chances])[:-1]))
-    results = []
+    results, corrected = [], family_confidence(confidence, len(models))
     for k, findings in enumerate(models):
-        judged = judge(findings, claim, confidence, wording=WORDING)
+        judged = judge(findings, claim, corrected, wording=WORDING)
         shown = judged.finding.problem or judged.finding.summary
         fails = f"shows the canaries although it should never have seen them: {shown}"
         unlikely = bool((next(adjusted) <= SURELY_TRAINED).any())

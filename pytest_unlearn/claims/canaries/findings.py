@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.signals import correctness, logit_scaled_confidence
+from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.canaries import Canaries
 from pytest_unlearn.claims.canaries.input_gradient import confidence_directions
 from pytest_unlearn.claims.canaries.kinds.backdoor import BackdoorPlan
@@ -19,7 +20,7 @@ from pytest_unlearn.claims.canaries.kinds.label_pairs import PairsPlan
 from pytest_unlearn.claims.canaries.planted import moved
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import rank_correlation
-from pytest_unlearn.claims.common.findings import MOSTLY_TIED, labels_only
+from pytest_unlearn.claims.common.findings import labels_only
 from pytest_unlearn.claims.common.verdict import FailureKind, Finding
 from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Outputs, Side
 from pytest_unlearn.core.figures import Cell

@@ -19,7 +19,7 @@ from pytest_unlearn.claims.class_forgotten.components import (
     measure_components,
     sent_table,
 )
-from pytest_unlearn.claims.common.controls import PowerCheck, negative_control, power_check, without
+from pytest_unlearn.claims.common.controls import PowerCheck, family_confidence, negative_control, power_check, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import Decision, Objection, controls_waived, decide, invalid, missing_controls
@@ -116,12 +116,13 @@ def audit_class_forgotten(
     before = components(original, references) if original is not None else None
     judged = judge_components(own, confidence)
     power = None if before is None else _power(before, own, share)
+    corrected = family_confidence(confidence, len(references))
     controls = Controls(
         original=None if power is None else power.control,
         retrained=tuple(
             negative_control(
                 k,
-                judge_components(components(one, without(references, k)), confidence),
+                judge_components(components(one, without(references, k)), corrected),
                 "is unlike the other retrained models",
                 "is like the other retrained models",
             )

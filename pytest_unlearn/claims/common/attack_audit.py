@@ -21,6 +21,7 @@ from pytest_unlearn.claims.common.controls import (
     CHANCE,
     controls_look_trained,
     distinct,
+    family_confidence,
     negative_control,
     power_check,
     same_answers,
@@ -87,7 +88,6 @@ def audit_with_attacks(
     *,
     on_original: OnOriginal | None = None,
     fewest_references: int = 2,
-    corrected: bool = False,
     certifiable: bool = True,
     counted: bool = False,
     judge_by: Judge | None = None,
@@ -102,7 +102,6 @@ def audit_with_attacks(
         on_original: what is found in the original, by its answers, the references' and the findings on the model, and
             what it is that is looked for; by default what the attacks find.
         fewest_references: how many it takes for each to be judged by the others.
-        corrected: whether negative controls pay for how many there are.
         certifiable: as in `judge`.
         counted: as in `judge`.
         judge_by: judges one model's findings at a confidence; by the limit on AUCs by default.
@@ -117,7 +116,7 @@ def audit_with_attacks(
     judged = judge_by(findings, confidence=confidence, certifiable=certifiable, counted=counted)
     enough = len(references) >= fewest_references
     rotations = [run(one, without(references, k)) for k, one in enumerate(references)] if enough else []
-    level = 1 - (1 - confidence) / max(1, len(rotations)) if corrected else confidence
+    level = family_confidence(confidence, len(rotations))
     power = None
     labels = inputs.pairing.labels
     errors = _honest_errors(findings, rotations, null_precision(len(inputs.forget), len(inputs.controls), **labels)[0])

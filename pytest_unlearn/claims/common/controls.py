@@ -194,6 +194,14 @@ def negative_control(
     )
 
 
+def family_confidence(confidence: float, count: int) -> float:
+    """Return the confidence of each of `count` negative controls.
+
+    With it all of them hold together at `confidence` (Bonferroni): more references make no honest audit INVALID.
+    """
+    return 1.0 - (1.0 - confidence) / max(1, count)
+
+
 def without(answers: Sequence[T], number: int) -> list[T]:
     """Return all but one: what a reference is judged by."""
     return [*answers[:number], *answers[number + 1 :]]

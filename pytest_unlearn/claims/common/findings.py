@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing, deciding_set, tripwires, vulnerable_slices
-from pytest_unlearn.attacks.subgroups import Mask, slice_measure, worst_of
+from pytest_unlearn.attacks.registry import LABEL_ONLY, OF_A_PART, Attack, Pairing, deciding_set, tripwires
+from pytest_unlearn.attacks.subgroups import Mask, class_masks, slice_measure, worst_of
+from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
 from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
 from pytest_unlearn.statistics import Measure
 
 SPREAD_FLOOR = 1e-9
-MOSTLY_TIED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +37,15 @@ def evaluate_attacks(
     more: Sequence[Attack] = (),
     slices: Mapping[str, Mask] = MappingProxyType({}),
     standard: bool = True,
-    vulnerable: bool = True,
+    by_class: bool = True,
 ) -> tuple[AttackFinding, ...]:
     """Run every attack on the target, label-only too where most pairs tie.
 
     Label-only then decides as well. `more` are further attacks, run where the target and enough references can be asked
-    what they ask; `slices` are parts of the forget set that the first deciding attack is judged on as well: PASS needs
-    each of them within the limit, and the worst of them can FAIL. Without `standard` only the deciding set is run, and
-    label-only; without `vulnerable` no slice is looked for.
+    what they ask; `slices` are parts of the forget set that are judged as well, beside what references show there: a
+    residual keeps some of the difficulty of a part that somebody chose. PASS needs each of them within the limit, and
+    the worst of them can FAIL. Without `standard` only the deciding set is run, and label-only; without `by_class` no
+    class is judged by itself.
     """
     columns = target.forget.logits.shape[1]
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
@@ -53,11 +54,14 @@ def evaluate_attacks(
     others: tuple[Attack, ...] = (LABEL_ONLY,)
     if standard:
         others = tripwires(references=len(references), classes=columns, original=target.original is not None)
-        if vulnerable:
-            others += vulnerable_slices(target, references, pairing)
-        others += worst_of(list(slices.values()), "slice", deciding[0].attack)
+        if by_class:
+            others += worst_of(class_masks(pairing), "class", deciding[0].attack)
+        others += worst_of(list(slices.values()), "slice", OF_A_PART)
         others += tuple(attack for attack in more if can_run(attack, target, references))
-    parts = [_part(deciding[0], name, mask, pairing, confidence) for name, mask in slices.items() if standard]
+    parts = []
+    if standard and slices:
+        whole = find(OF_A_PART, deciding=False)
+        parts = [_part(whole, name, mask, pairing, confidence) for name, mask in slices.items()]
     return (*deciding, *parts, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
 
 

@@ -78,7 +78,7 @@ def audit_features_forgotten(
     names = find_layers(inputs.references[0], inputs.forget, layers)
     deciding, tripwires = _probes(inputs, inputs.task, names)
     inputs, run, fewest = run_chosen(deciding, tripwires, inputs, terms.confidence)
-    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest, corrected=True)
+    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest)
     beside = _answers_elsewhere(model, inputs, names[-1], output)
     if beside:
         audit = replace(audit, decision=audit.decision.withhold_pass(doubt(beside, SHOW_LAYERS)))

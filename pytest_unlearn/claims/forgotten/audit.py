@@ -141,7 +141,7 @@ def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Fi
     if len(audit.references) >= ENOUGH:  # judged by as many as each of them
         as_peers = run(audit.target, audit.others[: len(audit.references) - 1])
     found = (
-        tables.slices_table(findings[0], masks, pairing, confidence),
+        tables.slices_table(audit.target, audit.others, masks, pairing, confidence),
         tables.release_table(findings, pairing, confidence),
         tables.retain_table(audit.target, audit.references, confidence),
         tables.epsilon_table(findings[0], pairing, confidence),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import UPDATE_LEAKAGE, Pairing
+from pytest_unlearn.attacks.registry import OF_A_PART, UPDATE_LEAKAGE, Pairing
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.attacks.subgroups import Mask, slice_measure
 from pytest_unlearn.attacks.update_leakage import release_risk
@@ -30,19 +30,21 @@ FEWEST = 20  # a side, below which no bound on epsilon says anything
 
 
 def slices_table(
-    finding: AttackFinding, slices: Mapping[str, Mask], pairing: Pairing, confidence: float
+    target: Answers, references: Sequence[Answers], slices: Mapping[str, Mask], pairing: Pairing, confidence: float
 ) -> Table | None:
-    """Tabulate how the attack fared on each slice that the caller named."""
+    """Tabulate how each slice that the caller named fared."""
     if not slices:
         return None
+    scores = OF_A_PART.score(target, references, pairing)
     rows: list[tuple[Cell, ...]] = []
     for name, mask in slices.items():
-        estimate = slice_measure(finding.attack, finding.scores, pairing, mask).at(confidence)
+        estimate = slice_measure(OF_A_PART, scores, pairing, mask).at(confidence)
         rows.append((name, int(mask.sum()), *rounded(estimate)))
     return Table(
         title="Named slices",
-        caption=f"AUC of {finding.attack.name} on parts of the forget set against all controls they compare with, 0.5 "
-        f"under perfect unlearning, with one-sided {confidence:.0%} bounds each; the verdict's hold for all together.",
+        caption="AUC of the confidence residual on parts of the forget set against all controls they compare with, as "
+        "0.5 + difference to what references have there: 0.5 under perfect unlearning. One-sided "
+        f"{confidence:.0%} bounds are for each; the verdict's hold for all together.",
         columns=("slice", "forget", "AUC", "low", "high"),
         rows=tuple(rows),
     )

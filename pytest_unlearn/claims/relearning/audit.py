@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.controls import PowerCheck, negative_control, power_check, without
+from pytest_unlearn.claims.common.controls import PowerCheck, family_confidence, negative_control, power_check, without
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
@@ -181,7 +181,7 @@ def retrained_controls(
 ) -> tuple[ControlResult, ...]:
     """Check that no reference differs from the others."""
     references = retrained_curves(curves)
-    corrected = 1 - (1 - confidence) / max(1, len(references))
+    corrected = family_confidence(confidence, len(references))
     rows = []
     for k, curve in enumerate(references if len(references) > 2 else ()):
         areas = measure_areas(curve, without(references, k), n_forget, confidence)

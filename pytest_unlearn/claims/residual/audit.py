@@ -109,7 +109,7 @@ def audit_no_residual(
     if not deciding:
         raise ValueError("nothing to try: neighbours={} and changes={} leave out everything.")
     inputs, run, fewest = run_chosen(deciding, tripwires, inputs, terms.confidence)
-    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest, corrected=True)
+    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest)
     return attack_evidence(
         audit,
         name="no_residual",

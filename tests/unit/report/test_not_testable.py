@@ -1,0 +1,122 @@
+"""Not testable here: an outcome of its own in the gate, the terminal, the pages, JUnit and the attestation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pytest_unlearn.core.evidence import Estimate
+from pytest_unlearn.plugin.hooks import properties
+from pytest_unlearn.report import attestation, gate, html, markdown, terminal, wording
+from pytest_unlearn.report import json as report
+from pytest_unlearn.report.ledger import Ledger
+from tests.evidences import evidence
+from tests.unit.report.test_write import ABOUT
+
+REASON = "the forget set is not recognised with certainty in the original model"
+
+
+def untestable(name: str = "features_forgotten", required: bool = False, **rest: Any) -> Any:
+    return evidence("INCONCLUSIVE", name=name, not_testable=REASON, required=required, **rest)
+
+
+def ledger(*found: Any) -> dict[str, Any]:
+    book = Ledger()
+    book.add("test_it.py::test_release", "passed", [one.to_json() for one in found])
+    return book.freeze()
+
+
+def test_a_claim_that_no_policy_requires_blocks_nothing_and_is_named():
+    decision = gate.decide(ledger(evidence(), untestable()), ["forgotten"])
+    assert decision.release
+    assert decision.notes == (f"features_forgotten is not testable here (test_it.py::test_release): {REASON}",)
+    assert REASON in decision.explain()
+
+
+def test_a_claim_that_the_gate_requires_blocks_all_the_same():
+    assert not gate.decide(ledger(untestable("features_forgotten")), ["features_forgotten"]).release
+    assert not gate.decide(ledger(untestable("forgotten", required=True)), ["forgotten"]).release
+    assert not gate.decide(ledger(untestable("forgotten")), ["forgotten"]).release
+
+
+def test_of_a_removed_class_class_forgotten_is_required_in_place_of_forgotten():
+    proven = evidence(name="class_forgotten", value=0.0, highest=0.1, lowest=-0.1)
+    failed = evidence("FAIL", name="class_forgotten", value=0.5, highest=0.1, lowest=-0.1)
+    assert gate.decide(ledger(untestable("forgotten"), proven), ["forgotten"]).release
+    assert not gate.decide(ledger(untestable("forgotten"), failed), ["forgotten"]).release
+    assert not gate.decide(ledger(untestable("forgotten"), proven, failed), ["forgotten"]).release
+    elsewhere = Ledger()
+    elsewhere.add("test_it.py::test_a", "passed", [untestable("forgotten").to_json()])
+    elsewhere.add("test_it.py::test_b", "passed", [proven.to_json()])
+    assert not gate.decide(elsewhere.freeze(), ["forgotten"]).release
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INVALID"])
+def test_only_an_inconclusive_claim_can_be_excused(verdict):
+    assert not gate.excused({**untestable().to_json(), "verdict": verdict})
+
+
+def test_the_terminal_counts_it_apart_and_says_so_in_its_row():
+    lines = [line for line, _ in terminal.lines(ledger(evidence(), untestable()), 100)]
+    assert lines[0].endswith("0 inconclusive, 0 invalid, 1 not testable here")
+    assert any(line.startswith("NOT TESTABLE  ") for line in lines)
+    assert not any("not testable" in line for line, _ in terminal.lines(ledger(evidence()), 100))
+
+
+def test_the_conclusion_names_it_beside_a_release():
+    book = ledger(evidence(), untestable())
+    assert wording.conclusion(book, {"release": True}) == (
+        True,
+        "Release: every required claim was proven; 1 not testable here",
+    )
+    assert wording.conclusion(book, None) == (True, "Every required claim was proven; 1 not testable here")
+
+
+def test_report_markdown_and_page_show_why():
+    book = ledger(evidence(), untestable())
+    about = {**ABOUT, "gate": {"release": True, "reasons": [], "required": ["forgotten"], "notes": [REASON]}}
+    stored = json.loads(report.render(book, about))
+    assert stored["claims"][1]["evidence"]["not_testable"] == REASON
+    assert stored["claims"][1]["evidence"]["required"] is False
+    assert stored["counts"]["not_testable"] == 1
+    for page in (markdown.render(book, about), html.render(book, about)):
+        assert "NOT TESTABLE" in page
+        assert REASON in page
+
+
+def test_junit_has_the_outcome_and_the_reason():
+    found = dict(properties([untestable().to_json()]))
+    assert found["unlearn.features_forgotten.verdict"] == "NOT TESTABLE"
+    assert found["unlearn.features_forgotten.not_testable"] == REASON
+
+
+def test_the_attestation_warns_of_it_in_a_test_that_passed():
+    about = {**ABOUT, "gate": {"release": True, "reasons": []}}
+    predicate = json.loads(attestation.render(ledger(evidence(), untestable()), about))["predicate"]
+    assert predicate["result"] == "WARNED"
+    assert predicate["passedTests"] == ["test_it.py::test_release"]
+    assert predicate["warnedTests"] == ["test_it.py::test_release: features_forgotten not testable here"]
+    assert json.loads(attestation.render(ledger(evidence()), about))["predicate"]["result"] == "PASSED"
+
+
+def share(value: float, high: float) -> Estimate:
+    return Estimate(value=value, low=0.0, high=high, confidence=0.95, method="Fieller", n_forget=400, n_controls=800)
+
+
+def test_how_much_is_gone_is_said_in_words_and_in_junit():
+    found = evidence(share_left=share(0.05, 0.128)).to_json()
+    assert "at least 87% of what the original showed is gone" in wording.sentence(
+        ledger(evidence(share_left=share(0.05, 0.128)))["entries"][0]
+    )
+    assert dict(properties([found]))["unlearn.forgotten.leakage_reduction"] == pytest.approx(0.872)
+    assert "not certain" in wording.gone(evidence(share_left=share(0.5, 1.3)).to_json())
+
+
+def test_a_pass_whose_share_left_is_beyond_what_was_allowed_proves_nothing():
+    settings = {"settings": {"max_share_left": 0.5}}
+    fine = evidence(share_left=share(0.1, 0.4), provenance=settings).to_json()
+    beyond = evidence(share_left=share(0.1, 0.6), provenance=settings).to_json()
+    assert list(gate.unproven(fine)) == []
+    assert "60% of what the original showed may be left" in next(gate.unproven(beyond))
