@@ -166,6 +166,7 @@ def cross_fitted_auc(scores: Scores, pairing: Pairing) -> Measure:
         measure,
         forget_variance=2.0 * measure.forget_variance,
         control_variance=2.0 * measure.control_variance,
+        missing=2.0 * measure.missing,
         covariance=2.0 * measure.covariance,
         null_error=2.0**0.5 * measure.null_error,
     )

@@ -89,14 +89,10 @@ def calibrated(signal: Signal, target: Answers, references: Sequence[Answers], p
 
 
 def residual_deviation(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    """Score by distance from the controls' centre: AUC 0.5 if forgotten.
+    """Score by distance from the controls' line: AUC 0.5 if forgotten.
 
     Finds what a signed score averages away: half of the forget set remembered and half over-forgotten, or a forget
     set whose answers were copied from a reference.
     """
     signed = reference_residual(signal, target, references, pairing)
-    among = np.concatenate([signed.forget, signed.controls]) if pairing.exchangeable else signed.controls
-    centre = np.median(among)
-    return Scores(
-        forget=np.abs(signed.forget - centre), controls=np.abs(signed.controls - centre), tie_share=signed.tie_share
-    )
+    return Scores(forget=np.abs(signed.forget), controls=np.abs(signed.controls), tie_share=signed.tie_share)

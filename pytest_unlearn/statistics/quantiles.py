@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.core.evidence import FloatArray
@@ -25,19 +26,20 @@ def quantile(confidence: float, degrees: float = math.inf) -> float:
     return -float(special.stdtrit(degrees, 1.0 - check_confidence(confidence)))
 
 
-def degrees_of_freedom(units: int) -> float:
+def degrees_of_freedom(units: float) -> float:
     """Return `units` - 1 when there are few of them, else infinity."""
     return units - 1.0 if units < FEW_UNITS else math.inf
 
 
-def pooled_degrees(*parts: tuple[float, float]) -> float:
-    """Pool the degrees of (variance, degrees) parts (Satterthwaite 1946)."""
-    total = sum(variance for variance, _ in parts)
-    uncertain = sum((variance / total) ** 2 / degrees for variance, degrees in parts if variance > 0.0)
+def pooled_degrees(variances: ArrayLike, degrees: ArrayLike) -> float:
+    """Pool the degrees of the parts of a variance (Satterthwaite 1946)."""
+    parts, each = np.asarray(variances, dtype=np.float64), np.asarray(degrees, dtype=np.float64)
+    total = float(parts.sum())
+    uncertain = float(np.sum((parts[parts > 0.0] / total) ** 2 / each[parts > 0.0]))
     return 1.0 / uncertain if uncertain > 0.0 else math.inf
 
 
-def unseen_half_width(z: float, units: int) -> float:
+def unseen_half_width(z: float, units: float) -> float:
     """Return z^2/(n+z^2): what `units` examples without an event may have missed."""
     return z * z / (units + z * z)
 

@@ -87,7 +87,7 @@ class ModelsMeasure:
         low, high, method = 0.0, 1.0, "undefined: a single model"
         if count > 1:
             models, examples = self._variances
-            degrees = pooled_degrees((models, count - 1.0), (examples, math.inf))
+            degrees = pooled_degrees((models, examples), (count - 1.0, math.inf))
             half = quantile(confidence, degrees) * self.standard_error
             low, high = max(0.0, self.value - half), min(1.0, self.value + half)
             method = f"mean of {count} models, t"

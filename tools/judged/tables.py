@@ -19,6 +19,8 @@ from tests.worlds.simulated import World, split
 from tools.judged.attacks import attacks, attacks_rule
 from tools.judged.decoys import CELLS as DECOY_CELLS
 from tools.judged.decoys import decoys, decoys_rule
+from tools.judged.intervals import CELLS as INTERVAL_CELLS
+from tools.judged.intervals import intervals, intervals_rule
 from tools.judged.joint import CELLS as JOINT_CELLS
 from tools.judged.joint import joint, joint_rule
 from tools.judged.null_calibration import CELLS as NULL_CELLS
@@ -260,6 +262,7 @@ def simulated_rule(rows: list[Row]) -> list[tuple[str, bool]]:
 
 TABLES = (
     Table("coverage", coverage.__doc__ or "", range(6), coverage, coverage_rule),
+    Table("intervals", intervals.__doc__ or "", range(len(INTERVAL_CELLS)), intervals, intervals_rule),
     Table("simulated", simulated.__doc__ or "", range(200), simulated, simulated_rule),
     Table("digits", digits.__doc__ or "", range(8), digits, digits_rule),
     Table("fashion", fashion.__doc__ or "", range(4), fashion, fashion_rule),

@@ -45,7 +45,7 @@ from pytest_unlearn.claims.common.verdict import (
 )
 from pytest_unlearn.core.evidence import Answers, Controls, Estimate, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Cell, Figure
-from pytest_unlearn.statistics import normal_quantile, null_error
+from pytest_unlearn.statistics import normal_quantile, null_precision
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
 Judge = Callable[..., Decision[AttackFinding]]
@@ -121,7 +121,7 @@ def audit_with_attacks(
     level = family_confidence(confidence, len(rotations))
     power = None
     labels = inputs.pairing.labels
-    errors = _honest_errors(findings, rotations, null_error(len(inputs.forget), len(inputs.controls), **labels))
+    errors = _honest_errors(findings, rotations, null_precision(len(inputs.forget), len(inputs.controls), **labels)[0])
     check = partial(
         power_check,
         audited=findings,

@@ -10,11 +10,12 @@ from pytest_unlearn.claims.common.inputs import resolve_inputs
 from pytest_unlearn.statistics import (
     auc_measure,
     binormal_auc_variance,
+    least_limit,
     minimum_forget,
-    normal_quantile,
+    null_precision,
     required_forget,
 )
-from pytest_unlearn.statistics.quantiles import degrees_of_freedom, quantile
+from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.task import UnlearningTask
 
 COMPARISONS = 24  # attacks x sides in a standard audit, over which Holm corrects a FAIL
@@ -25,8 +26,8 @@ class Design:
     """Hold what decides the width of an interval before there are any scores.
 
     `units` and `control_units` are the independent units of the forget set and of the controls, `error` the standard
-    error of an AUC under perfect unlearning, `scarcest` the class with the fewest controls and their number, None where
-    classes are not matched.
+    error of an AUC under perfect unlearning and `degrees` its degrees of freedom, `scarcest` the class with the fewest
+    controls and their number, None where classes are not matched.
     """
 
     n_train: int
@@ -37,20 +38,12 @@ class Design:
     control_units: int
     grouped: bool
     error: float
+    degrees: float
     scarcest: tuple[int, int] | None
 
     def smallest_limit(self, confidence: float) -> float:
         """Find the smallest limit that an AUC of 1/2 would pass; 1 where there is none."""
-        from scipy import special
-
-        units = min(self.units, self.control_units)
-        if units < 2:
-            return 1.0
-        # PASS asks for both: what `can_certify` finds for exchangeable scores, and the interval itself, which is wider
-        # for a handful of units.
-        exchangeable = 0.5 + normal_quantile(confidence) * self.error
-        interval = special.expit(quantile(confidence, degrees_of_freedom(units)) * self.error / 0.25)
-        return min(1.0, max(exchangeable, float(interval)))
+        return least_limit(self.error, self.degrees, confidence)
 
     def power(self, limit: float, confidence: float) -> float:
         """Compute the chance that one deciding attack lets a perfect method pass."""
@@ -58,7 +51,7 @@ class Design:
 
         if self.smallest_limit(confidence) > limit:
             return 0.0
-        room = (limit - 0.5) / self.error - normal_quantile(confidence)
+        room = (limit - 0.5) / self.error - quantile(confidence, self.degrees)
         return max(0.0, 2.0 * float(special.ndtr(room)) - 1.0)
 
     def found_from(self, original: float, limit: float, confidence: float) -> float | None:
@@ -67,7 +60,7 @@ class Design:
         The part is drawn at random; `original` is the AUC where all is remembered. Returns the part, above 0 and at
         most 1; None where not even all of it would.
         """
-        z = normal_quantile(1 - (1 - confidence) / COMPARISONS) + normal_quantile(POWER)
+        z = quantile(1 - (1 - confidence) / COMPARISONS, max(1.0, self.degrees)) + quantile(POWER)
         cost = self.error / math.sqrt(binormal_auc_variance(0.5, self.units, self.control_units))
         for percent in range(1, 101):
             auc = 0.5 + percent / 100 * (original - 0.5)
@@ -99,6 +92,7 @@ def design(task: UnlearningTask) -> Design:
     )
     pairing = inputs.pairing
     measure = auc_measure(range(len(inputs.forget)), range(len(inputs.controls)), **pairing.labels)
+    error, degrees = null_precision(measure.n_forget, len(inputs.controls), **pairing.labels)
     scarcest = None
     if pairing.control_strata is not None:
         labels = inputs.controls.labels.tolist()
@@ -111,6 +105,7 @@ def design(task: UnlearningTask) -> Design:
         units=measure.units,
         control_units=measure.control_units,
         grouped=task.split.groups is not None,
-        error=measure.null_error,
+        error=error,
+        degrees=degrees,
         scarcest=(scarcest[1], scarcest[0]) if scarcest else None,
     )

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
 from pytest_unlearn.core.evidence import Estimate
 from pytest_unlearn.statistics.auc.placements import PlacementSums, placement_sums, stratified_placements
-from pytest_unlearn.statistics.auc.power import binormal_auc_variance
-from pytest_unlearn.statistics.auc.strata import Layout, layout
+from pytest_unlearn.statistics.auc.power import binormal_auc_variance, least_limit
+from pytest_unlearn.statistics.auc.strata import Layout, Sides, layout
 from pytest_unlearn.statistics.measure import estimate
-from pytest_unlearn.statistics.quantiles import FEW_UNITS, degrees_of_freedom, normal_quantile, quantile
+from pytest_unlearn.statistics.quantiles import FEW_UNITS, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
 
 _ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
@@ -26,7 +25,9 @@ class AucMeasure:
 
     `units` and `control_units` are the numbers of groups (of examples where there are none), `covariance` that of the
     two sides where groups have examples on both, `pairs` the number of independent forget-control pairs, `null_error`
-    the standard error that exchangeable scores of as many independent units would have.
+    the standard error that exchangeable scores of as many independent units would have. `missing` is what the variance
+    lacks where units are unequal, or so few that they look alike by luck; `degrees` are its degrees of freedom. `worth`
+    is how many units of one stratum would show as much, by side.
     """
 
     value: float
@@ -36,24 +37,23 @@ class AucMeasure:
     n_controls: int
     units: int
     control_units: int
-    pairs: int
+    pairs: float
     null_error: float
+    missing: float
+    degrees: float
+    worth: tuple[float, float]
     covariance: float = 0.0
 
     @property
     def variance(self) -> float:
         """DeLong's variance, clustered where there are groups; NaN for a single unit."""
-        return float(np.maximum(0.0, self.forget_variance + self.control_variance + 2.0 * self.covariance))
-
-    @property
-    def _units(self) -> int:
-        return min(self.units, self.control_units)
+        return max(0.0, self.forget_variance + self.control_variance + 2.0 * self.covariance)
 
     def at(self, confidence: float) -> Estimate:
         """Bound it by logit-DeLong; exactly, or not at all, where that has no width."""
         alpha = 1.0 - check_confidence(confidence)
         tied = self.forget_variance <= _ZERO, self.control_variance <= _ZERO
-        if self._units < 2:
+        if min(self.units, self.control_units) < 2:
             low, high, method = 0.0, 1.0, "undefined: a single unit"
         elif self.value == 1.0:
             low, high, method = alpha ** (1.0 / self.pairs), 1.0, "exact pairs"
@@ -66,24 +66,19 @@ class AucMeasure:
             if any(tied):
                 # One side is constant, which is no evidence on values it has not shown: up to 1 - alpha^(1/units)
                 # of them may lie at the far end (the exact bound for zero events).
-                seen = alpha ** (1.0 / (self.units if tied[0] else self.control_units))
+                seen = alpha ** (1.0 / self.worth[0 if tied[0] else 1])
                 low, high, method = low * seen, 1.0 - (1.0 - high) * seen, f"{method}, one side tied"
             elif self.covariance < 0.0:
                 # Sides that cancel are no evidence on units that were not seen either.
-                seen = alpha ** (1.0 / self._units)
+                seen = alpha ** (1.0 / min(self.worth))
                 low, high = min(low, self.value * seen), max(high, 1.0 - (1.0 - self.value) * seen)
         return estimate(self.value, float(low), float(high), confidence, method, self.n_forget, self.n_controls)
 
     def _logit(self, confidence: float) -> tuple[float, float, str]:
-        error = math.sqrt(self.variance) / (self.value * (1.0 - self.value))
-        method = "logit-DeLong"
-        if self._units < FEW_UNITS:
-            # A handful of examples can look alike by luck: take no less than the error of equal-variance binormal
-            # scores with this AUC, which is that of exchangeable scores at 1/2.
-            floor = self.null_error * math.sqrt(12.0 * binormal_auc_variance(self.value, 1, math.inf))
-            error, method = max(error, floor / (self.value * (1.0 - self.value))), "logit-DeLong, t"
-        half = quantile(confidence, degrees_of_freedom(self._units)) * error
+        error = math.sqrt(self.variance + self.missing) / (self.value * (1.0 - self.value))
+        half = quantile(confidence, self.degrees) * error
         centre = special.logit(self.value)
+        method = "logit-DeLong, t" if self.degrees < math.inf else "logit-DeLong"
         return float(special.expit(centre - half)), float(special.expit(centre + half)), method
 
 
@@ -112,29 +107,41 @@ def auc_measure(
         and control_strata is None
         and forget_groups is None
         and control_groups is None
-        and min(forget.size, controls.size) > 1
+        and min(forget.size, controls.size) >= FEW_UNITS
     ):
         sums = placement_sums(forget, controls)
         if sums is not None:
             return _untied(sums)
     design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups, control_groups)
     v10, v01 = stratified_placements(forget, controls[design.kept], design)
+    value = float(v10.mean())
+    parts = design.forget.parts(v10), design.controls.parts(v01)
+    floors = _binormal(value, design.null_parts), design.alike(parts)
     return AucMeasure(
-        value=float(v10.mean()),
-        forget_variance=design.forget.variance(v10),
-        control_variance=design.controls.variance(v01),
+        value=value,
+        forget_variance=float(parts[0].sum()),
+        control_variance=float(parts[1].sum()),
         n_forget=design.forget.size,
         n_controls=design.controls.size,
         units=design.forget.units,
         control_units=design.controls.units,
         pairs=design.independent_pairs,
         null_error=_null_error(design),
+        missing=design.missing(parts, *floors),
+        degrees=design.degrees(parts, *floors),
+        worth=design.worth,
         covariance=design.covariance(v10, v01),
     )
 
 
+def _binormal(value: float, null_parts: Sides) -> Sides:
+    """Turn variances of exchangeable scores into those of equal-variance binormal ones with this AUC."""
+    ratio = 12.0 * binormal_auc_variance(value, 1, math.inf) if 0.0 < value < 1.0 else 0.0
+    return ratio * null_parts[0], ratio * null_parts[1]
+
+
 def _untied(sums: PlacementSums) -> AucMeasure:
-    """Measure scores that neither tie nor come in strata or groups."""
+    """Measure many scores that neither tie nor come in strata or groups."""
     m, n = sums.n_forget, sums.n_controls
     return AucMeasure(
         value=sums.auc,
@@ -146,6 +153,9 @@ def _untied(sums: PlacementSums) -> AucMeasure:
         control_units=n,
         pairs=min(m, n),
         null_error=null_standard_error(m, n),
+        missing=0.0,
+        degrees=math.inf,
+        worth=(m, n),
     )
 
 
@@ -165,12 +175,18 @@ def can_certify(
     PASS asks for it besides its bounds: the standard error of a handful of examples can be small by luck, that of
     exchangeable scores, (m + n + 1) / (12 m n) a stratum of m and n units, cannot. Arguments as in `auc_measure`.
     """
-    labels = (forget_strata, control_strata, forget_groups, control_groups)
-    error = _null_error(layout(n_forget, n_controls, *labels))
-    return 0.5 + normal_quantile(confidence) * error <= limit
+    error, degrees = null_precision(
+        n_forget,
+        n_controls,
+        forget_strata=forget_strata,
+        control_strata=control_strata,
+        forget_groups=forget_groups,
+        control_groups=control_groups,
+    )
+    return least_limit(error, degrees, confidence) <= limit
 
 
-def null_error(
+def null_precision(
     n_forget: int,
     n_controls: int,
     *,
@@ -178,12 +194,14 @@ def null_error(
     control_strata: ArrayLike | None = None,
     forget_groups: ArrayLike | None = None,
     control_groups: ArrayLike | None = None,
-) -> float:
-    """Return the AUC's standard error for exchangeable scores in strata and units.
+) -> tuple[float, float]:
+    """Return the standard error of exchangeable scores' AUC, and its degrees of freedom.
 
-    Arguments as in `auc_measure`.
+    Arguments as in `auc_measure`. The degrees are 0 where a side is a single unit: nothing estimates a variance then.
     """
-    return _null_error(layout(n_forget, n_controls, forget_strata, control_strata, forget_groups, control_groups))
+    design = layout(n_forget, n_controls, forget_strata, control_strata, forget_groups, control_groups)
+    single = min(design.forget.units, design.controls.units) < 2
+    return _null_error(design), 0.0 if single else design.null_degrees
 
 
 def null_standard_error(n_forget: int, n_controls: int) -> float:
@@ -196,5 +214,4 @@ def null_standard_error(n_forget: int, n_controls: int) -> float:
 
 
 def _null_error(design: Layout) -> float:
-    m, n = design.forget.unit_counts, design.controls.unit_counts
-    return float(np.sqrt(np.sum(design.weights**2 * (m + n + 1) / (12.0 * m * n))))
+    return math.sqrt(sum(float(part.sum()) for part in design.null_parts))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from scipy import special
 
-from pytest_unlearn.statistics.quantiles import degrees_of_freedom, normal_quantile, quantile
+from pytest_unlearn.statistics.quantiles import degrees_of_freedom, normal_quantile, pooled_degrees, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, check_open_unit
 
 _MOST = 2**53  # counts beyond this are no longer exact in floating point, nor of use
@@ -37,7 +37,7 @@ def power_to_certify(
     1 - `limit` as well. Returns a probability. Raises ValueError for arguments out of range. Source: Schuirmann 1987.
     """
     _check_limit(limit)
-    z = normal_quantile(confidence)
+    z = quantile(confidence, max(1.0, _degrees(n_forget, n_controls)))
     error = math.sqrt(binormal_auc_variance(auc, n_forget, n_controls))
     above = float(special.ndtr((limit - auc) / error - z))
     if not two_sided:
@@ -75,8 +75,8 @@ def minimum_forget(limit: float, controls_per_forget: float = 1.0, confidence: f
     for arguments out of range.
     """
     _check_limit(limit)
-    z, ratio = normal_quantile(confidence), _check_ratio(controls_per_forget)
-    found = _smallest(lambda m: z * math.sqrt(binormal_auc_variance(0.5, m, max(1.0, ratio * m))) <= limit - 0.5)
+    ratio = _check_ratio(controls_per_forget)
+    found = _smallest(lambda m: certifiable_limit(m, max(1.0, ratio * m), confidence) <= limit)
     return found if found is not None else _MOST
 
 
@@ -87,10 +87,28 @@ def certifiable_limit(n_forget: int, n_controls: float, confidence: float = 0.95
     for counts below 1.
     """
     error = math.sqrt(binormal_auc_variance(0.5, n_forget, n_controls))
-    units = min(n_forget, n_controls)
-    if units < 2:
+    return least_limit(error, _degrees(n_forget, n_controls), confidence)
+
+
+def least_limit(error: float, degrees: float, confidence: float) -> float:
+    """Return the smallest limit that an AUC of 1/2 with this standard error passes.
+
+    `degrees` are the error's degrees of freedom. Returns a number in (0.5, 1], 1 without a degree. PASS asks for both:
+    the bound of exchangeable scores, and the logit interval, which is wider for a handful of units.
+    """
+    if degrees <= 0.0:
         return 1.0
-    return min(1.0, 0.5 + quantile(confidence, degrees_of_freedom(int(min(units, 10**9)))) * error)
+    exchangeable = 0.5 + normal_quantile(confidence) * error
+    return min(1.0, max(exchangeable, float(special.expit(4.0 * quantile(confidence, degrees) * error))))
+
+
+def _degrees(n_forget: float, n_controls: float) -> float:
+    """Pool the degrees of two sides of exchangeable scores."""
+    counts = n_forget, n_controls
+    if min(counts) < 2:
+        return 0.0
+    shared = 0.5 / (n_forget * n_controls)
+    return pooled_degrees([1.0 / k + shared for k in counts], [degrees_of_freedom(k) for k in counts])
 
 
 def _smallest(enough: Callable[[int], bool]) -> int | None:

@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.statistics.quantiles import FEW_UNITS, pooled_degrees
 
 REMEMBERED_EXAMPLES = 100_000  # beyond these the memory is worth more than the time
+Sides = tuple[FloatArray, FloatArray]  # one number a stratum, of forget and of controls
+_FEW_DEGREES = 2.0 * (FEW_UNITS - 1)  # of two sides that have a unit more than few
 Packed = tuple[str, tuple[int, ...], bytes]  # an array's type, shape and content: something to look it up by
 
 
@@ -37,10 +40,78 @@ class Layout:
         return self.forget.counts / self.forget.size
 
     @property
-    def independent_pairs(self) -> int:
-        """The most forget-control pairs of which no two share a unit."""
-        within = int(np.minimum(self.forget.unit_counts, self.controls.unit_counts).sum())
-        return max(1, min(self.forget.units, self.controls.units, self.units // 2, within))
+    def independent_pairs(self) -> float:
+        """How many forget-control pairs, no two of which share a unit, are worth as much.
+
+        All p_s pairs of stratum s win with probability a_s^p_s, and prod a_s^p_s <= (sum w_s a_s)^(min p_s / w_s) by
+        Jensen's inequality: a stratum with few pairs for its weight w_s may hide every loss.
+        """
+        within = np.minimum(self.forget.unit_counts, self.controls.unit_counts) / self.weights
+        return max(1.0, float(min(self.forget.units, self.controls.units, self.units // 2, within.min())))
+
+    @property
+    def null_parts(self) -> tuple[FloatArray, FloatArray]:
+        """What each stratum adds to the variance of exchangeable scores' AUC, by side.
+
+        They add up to w^2 (m + n + 1) / (12 m n) in a stratum of m and n units.
+        """
+        m, n = self.forget.effective, self.controls.effective
+        squares, shared = self.weights**2 / 12.0, 0.5 / (m * n)
+        return squares * (1.0 / m + shared), squares * (1.0 / n + shared)
+
+    @property
+    def null_degrees(self) -> float:
+        """The degrees of freedom of exchangeable scores' variance."""
+        return self.degrees(self.null_parts)
+
+    @property
+    def worth(self) -> tuple[float, float]:
+        """How many units of a single stratum show as much on each side.
+
+        By `independent_pairs`' argument: a stratum with few units for its weight may hide whatever was not seen.
+        """
+        first, second = (
+            float(min(side.units, (side.unit_counts / self.weights).min())) for side in (self.forget, self.controls)
+        )
+        return first, second
+
+    def alike(self, parts: Sides) -> Sides:
+        """Return the variance of each stratum if all varied as much as they do on average."""
+        return self._alike(self.forget, parts[0]), self._alike(self.controls, parts[1])
+
+    def _alike(self, side: Clusters, parts: FloatArray) -> FloatArray:
+        designed, degrees = self.weights**2 / side.effective, side.unit_counts - 1.0
+        total = float(degrees.sum())
+        return np.asarray(designed * float(degrees @ (parts / designed)) / total) if total > 0.0 else parts
+
+    def missing(self, parts: Sides, *floors: Sides) -> float:
+        """Return what variances lack: of their expectation for unequal units, and of each floor for few.
+
+        Many strata of few units do not all look alike by luck: their floors count while degrees are few as well.
+        """
+        lacking, uncertain = 0.0, self.degrees(parts, *floors) < _FEW_DEGREES
+        for number, side in enumerate((self.forget, self.controls)):
+            whole = parts[number] / side.shown
+            few = uncertain & (side.unit_counts < FEW_UNITS)
+            short = [float(np.sum((floor[number] - whole)[few])) for floor in floors]
+            lacking += float(np.sum(whole - parts[number])) + max(0.0, *short)
+        return lacking
+
+    def degrees(self, parts: Sides, *floors: Sides) -> float:
+        """Pool the degrees of freedom of each stratum's and side's variance.
+
+        A variance that is small by luck must not hand its weight to surer ones, so none of few units counts for less
+        than its floors. Sides that share units are no two samples: the less certain one decides. Source: Satterthwaite
+        1946.
+        """
+        totals, degrees = [], []
+        for number, side in enumerate((self.forget, self.controls)):
+            least = np.max([parts[number], *(floor[number] for floor in floors)], axis=0)
+            raised = np.where(side.unit_counts < FEW_UNITS, least, parts[number])
+            totals.append(raised.sum())
+            degrees.append(min(side.across, pooled_degrees(raised, side.degrees)))
+        apart = self.units == self.forget.units + self.controls.units
+        return pooled_degrees(totals, degrees) if apart else min(degrees)
 
     def covariance(self, forget_values: FloatArray, control_values: FloatArray) -> float:
         """Return the covariance of the two sides' means, 0 without common units.
@@ -151,7 +222,8 @@ class Clusters:
 
     Shares add up to 1. `strata` [k] number from 0. `groups` [k] number the units, in one numbering with the other side:
     one that occurs on both is one unit. `counts` is how many examples there are in each stratum, `unit_counts` how
-    many units, and `units` how many on this side.
+    many units; `effective`, `shown` and `degrees` are as in `Sizes`, the last infinite for many single examples.
+    `units` is how many there are on this side, `across` the degrees they allow where some lie in several strata.
     """
 
     strata: IntArray
@@ -159,6 +231,10 @@ class Clusters:
     shares: FloatArray
     counts: IntArray
     unit_counts: IntArray
+    effective: FloatArray
+    shown: FloatArray
+    degrees: FloatArray
+    across: float
     units: int
 
     @property
@@ -183,32 +259,89 @@ class Clusters:
         return np.bincount(self.groups, weights=errors, minlength=units).astype(np.float64)
 
     def variance(self, values: FloatArray) -> float:
-        """Return the variance of `mean(values)`, stratified and cluster-robust.
+        """Return the variance of `mean(values)`, stratified and cluster-robust; NaN for one unit."""
+        return float(self.parts(values).sum())
 
-        Source: Obuchowski 1997. A stratum of a single unit has no variance of its own. The variance of all values about
-        their overall mean stands in for it: that includes the spread between strata, so it errs on the wide side. NaN
-        for one unit.
+    def parts(self, values: FloatArray) -> FloatArray:
+        """Split the variance of `mean(values)` by stratum.
+
+        Source: Obuchowski 1997; what a unit adds in several strata is split by its examples. A stratum of a single unit
+        has no variance of its own. The variance of all values about their overall mean stands in for it: that includes
+        the spread between strata, so it errs on the wide side. NaN for one unit.
         """
         if self.units < 2:
-            return float("nan")
-        totals, alone = self.totals(values), self.unit_counts < 2
-        borrowed = np.bincount(self.groups, weights=self.shares * alone[self.strata])
-        return float(totals @ totals) + float(borrowed @ borrowed) * float(values.var(ddof=1))
+            return np.full(self.counts.size, math.nan)
+        alone = (self.unit_counts < 2)[self.strata]
+        owned = self._split(self.totals(values) ** 2, self.shares)
+        if not alone.any():
+            return owned
+        lone = self.shares * alone
+        borrowed = np.asarray(np.bincount(self.groups, weights=lone) ** 2 * values.var(ddof=1), dtype=np.float64)
+        return np.asarray(owned + self._split(borrowed, lone))
+
+    def _split(self, of_units: FloatArray, shares: FloatArray) -> FloatArray:
+        """Split what each unit has between the strata of its shares."""
+        whole = np.bincount(self.groups, weights=shares)
+        each = np.divide(of_units, whole, out=np.zeros_like(whole), where=whole > 0.0)
+        return np.bincount(self.strata, weights=shares * each[self.groups]).astype(np.float64)
 
 
 def clusters(strata: IntArray, groups: IntArray, shares: FloatArray, *, grouped: bool) -> Clusters:
     """Make a side of these examples; no two share a number unless `grouped`."""
-    counts = np.bincount(strata)
-    unit_counts, units = counts, strata.size
+    counts = np.bincount(strata).astype(np.int64)
+    sizes = Sizes.single(counts)
+    units, across = strata.size, math.inf
     if grouped:
-        cells = np.unique(groups * counts.size + strata)
-        unit_counts = np.bincount(cells % counts.size, minlength=counts.size)
-        units = int(np.count_nonzero(np.bincount(groups)))
+        sizes = Sizes.of(groups * counts.size + strata, counts)
+        whole = np.bincount(groups, weights=shares)
+        units = int(np.count_nonzero(whole))
+        if units < sizes.units.sum():  # some have examples in several strata
+            across = max(1.0, float(np.sum(whole**2) ** 2 / np.sum(whole**4)) - 1.0)
+    # Placements of single examples lie between 0 and 1 and their variance is soon known; that of totals is not.
+    sure = (sizes.units == counts) & (counts >= FEW_UNITS)
     return Clusters(
         strata=strata.astype(np.int64),
         groups=groups.astype(np.int64),
         shares=shares,
-        counts=counts.astype(np.int64),
-        unit_counts=unit_counts.astype(np.int64),
+        counts=counts,
+        unit_counts=sizes.units,
+        effective=sizes.effective,
+        shown=sizes.shown,
+        degrees=np.where(sure, np.inf, sizes.degrees),
+        across=across,
         units=units,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Hold what the sizes of a stratum's units do to its variance, by stratum.
+
+    `units` is how many there are, `effective` how many equal ones would have a mean as sure (Kish), `shown` the share
+    of the variance that deviations from the mean show on average, where u/(u-1) is right for equal sizes alone, and
+    `degrees` the degrees of freedom: with shares w of the stratum, (sum w^2)^2 / sum w^4 - 1, u - 1 for equal sizes.
+    Source: Bell & McCaffrey 2002, for units whose members are alike.
+    """
+
+    units: IntArray
+    effective: FloatArray
+    shown: FloatArray
+    degrees: FloatArray
+
+    @staticmethod
+    def single(counts: IntArray) -> Sizes:
+        """Describe strata in which every example is a unit."""
+        return Sizes(counts, counts.astype(np.float64), np.ones(counts.size), np.maximum(1.0, counts - 1.0))
+
+    @staticmethod
+    def of(cells: IntArray, counts: IntArray) -> Sizes:
+        """Describe strata of examples in `cells`, numbered unit by unit, stratum by stratum."""
+        names, sizes = np.unique(cells, return_counts=True)
+        strata = names % counts.size
+        units = np.bincount(strata, minlength=counts.size).astype(np.int64)
+        second, third, fourth = (np.bincount(strata, weights=(sizes / counts[strata]) ** k) for k in (2, 3, 4))
+        shown = np.ones(counts.size)
+        several = units > 1
+        correction = units / np.maximum(1, units - 1)
+        np.multiply(correction, 1.0 - 2.0 * third / second + second, out=shown, where=several)
+        return Sizes(units, 1.0 / second, shown, np.maximum(1.0, second**2 / fourth - 1.0))

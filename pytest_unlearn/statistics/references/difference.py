@@ -29,14 +29,18 @@ from pytest_unlearn.statistics.validation import check_confidence, vector
 class DifferenceMeasure:
     """Measure a difference to references, from the sides behind it.
 
-    A side is (variance of what it adds to the value, independent units). `covariance` is that of two sides that share
-    units; it never outweighs their variances. `reference_variance` is that of the references' mean, over `references`
-    of them. Sides and references are measured in units of 1/`scale` of the value. `sparse` data (0/1 outcomes that
-    mostly agree) get Wilson's half width, which does not trust a variance estimated from a few disagreements.
+    A side is (variance of what it adds to the value, how many independent units of one stratum would show as much).
+    `missing` is what these variances lack where units are unequal or few, `degrees` the degrees of freedom of all.
+    `covariance` is that of two sides that share units; it never outweighs their variances. `reference_variance` is that
+    of the references' mean, over `references` of them. Sides and references are measured in units of 1/`scale` of the
+    value. `sparse` data (0/1 outcomes that mostly agree) get Wilson's half width, which does not trust a variance
+    estimated from a few disagreements.
     """
 
     value: float
-    sides: tuple[tuple[float, int], ...]
+    sides: tuple[tuple[float, float], ...]
+    missing: float
+    degrees: float
     reference_variance: float
     references: int
     sparse: bool
@@ -59,18 +63,21 @@ class DifferenceMeasure:
         return estimate(self.value, low, high, confidence, method, self.n_forget, self.n_controls)
 
     def _half_width(self, confidence: float) -> tuple[float, bool]:
-        few = degrees_of_freedom(min(units for _, units in self.sides))
-        data = max(0.0, sum(variance for variance, _ in self.sides) + 2.0 * self.covariance)
-        degrees = pooled_degrees((data, few), (self.reference_variance, self.references - 1.0))
-        q = quantile(confidence, min(degrees, few))
-        squares = 2.0 * q * q * self.covariance
+        data = max(0.0, sum(variance for variance, _ in self.sides) + self.missing + 2.0 * self.covariance)
+        degrees = pooled_degrees([data, self.reference_variance], [self.degrees, max(1.0, self.references - 1.0)])
+        q = quantile(confidence, min(degrees, self.degrees))
+        squares = q * q * (self.missing + 2.0 * self.covariance)
         for variance, units in self.sides:
-            spread, unseen = q * math.sqrt(variance), unseen_half_width(q, units)
+            spread, unseen = q * math.sqrt(variance), self._unseen(confidence, units)
             half = unseen / 2.0 + math.hypot(spread, unseen / 2.0) if self.sparse else max(spread, unseen)
             squares += half * half
         if self.covariance < 0.0:  # sides that cancel are no evidence on unseen units
-            squares = max(squares, unseen_half_width(q, min(units for _, units in self.sides)) ** 2)
-        return self.scale * math.sqrt(squares + q * q * self.reference_variance), few < math.inf
+            squares = max(squares, self._unseen(confidence, min(units for _, units in self.sides)) ** 2)
+        return self.scale * math.sqrt(squares + q * q * self.reference_variance), self.degrees < math.inf
+
+    @staticmethod
+    def _unseen(confidence: float, units: float) -> float:
+        return unseen_half_width(quantile(confidence, max(1.0, degrees_of_freedom(units))), units)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +134,8 @@ def paired_measure(
     return DifferenceMeasure(
         value=float(differences.mean()),
         sides=((float(differences.var(ddof=1)) / n if n > 1 else math.nan, n),),
+        missing=0.0,
+        degrees=degrees_of_freedom(n),
         reference_variance=variance,
         references=references,
         sparse=sparse,
@@ -145,14 +154,18 @@ def two_sided_measure(
     sparse: bool,
     method: str,
 ) -> DifferenceMeasure:
-    """Measure `value`, clipped to [0, 1], with an error from each side's `extras`."""
+    """Measure `value`, clipped to [0, 1], with an error from each side's `extras`.
+
+    A stratum of few units varies at least as much as strata do on average.
+    """
     forget, controls = extras
+    parts = design.forget.parts(forget), design.controls.parts(controls)
+    floors = design.alike(parts)
     return DifferenceMeasure(
         value=min(1.0, max(0.0, value)),
-        sides=(
-            (design.forget.variance(forget), design.forget.units),
-            (design.controls.variance(controls), design.controls.units),
-        ),
+        sides=((float(parts[0].sum()), design.worth[0]), (float(parts[1].sum()), design.worth[1])),
+        missing=design.missing(parts, floors),
+        degrees=design.degrees(parts, floors),
         covariance=design.covariance(forget, controls),
         reference_variance=reference_variance(reference_values),
         references=len(reference_values),

@@ -7,10 +7,13 @@ import pytest
 
 from pytest_unlearn.statistics import (
     auc,
+    auc_measure,
     binormal_auc_variance,
     can_certify,
     certifiable_limit,
+    least_limit,
     minimum_forget,
+    null_precision,
     null_standard_error,
     power_to_certify,
     required_forget,
@@ -78,8 +81,52 @@ def test_the_smallest_limit_that_can_be_certified(n, limit, digits):
 
 def test_nothing_can_be_certified_with_one_example_and_little_with_a_few():
     assert certifiable_limit(1, 1000) == 1.0
-    assert certifiable_limit(3, 1000) > 0.9
+    assert certifiable_limit(3, 1000) > 0.85
     assert certifiable_limit(100, math.inf) < certifiable_limit(100, 100)
+
+
+@pytest.mark.parametrize(("m", "n"), [(8, 400), (12, 12), (19, 19), (40, 15), (200, 300)])
+def test_the_smallest_limit_is_what_an_audit_of_one_half_passes(m, n):
+    smallest = certifiable_limit(m, n)
+    assert can_certify(smallest + 1e-9, 0.95, m, n)
+    assert not can_certify(smallest - 1e-9, 0.95, m, n)
+    assert m > 20 or minimum_forget(smallest + 1e-9, n / m) == m
+    # Exchangeable scores with an AUC near 1/2 and the variance that they have on average.
+    rng = np.random.default_rng(0)
+    highs = [
+        e.high
+        for e in (auc_measure(rng.random(m), rng.random(n)).at(0.95) for _ in range(400))
+        if abs(e.value - 0.5) < 0.03
+    ]
+    assert np.median(highs) == pytest.approx(smallest, abs=0.02)
+
+
+def test_a_class_of_four_controls_certifies_little():
+    strata, theirs = np.repeat([0, 1], [160, 240]), np.repeat([0, 1], [4, 396])
+    labels = {"forget_strata": strata, "control_strata": theirs}
+    error, degrees = null_precision(400, 400, **labels)
+    # Each side of each stratum: w^2/12 (1/units + 1/(2 m n)), with 3 degrees for the four controls.
+    shares = [0.4, 0.4, 0.6, 0.6]
+    parts = np.array(
+        [
+            w**2 / 12 * (1 / k + 0.5 / mn)
+            for w, k, mn in zip(shares, (160, 4, 240, 396), (640, 640, 95040, 95040), strict=True)
+        ]
+    )
+    assert error == pytest.approx(math.sqrt(parts.sum()), rel=1e-12)
+    assert degrees == pytest.approx(3 / (parts[1] / parts.sum()) ** 2, rel=1e-12)
+    assert degrees < 4
+    assert least_limit(error, degrees, 0.95) > certifiable_limit(400, 400) + 0.08
+    assert can_certify(0.65, 0.95, 400, 400, **labels)
+    assert not can_certify(0.60, 0.95, 400, 400, **labels)
+
+
+def test_a_single_unit_certifies_no_limit():
+    error, degrees = null_precision(30, 30, forget_groups=np.zeros(30))
+    assert (math.isfinite(error), degrees) == (True, 0.0)
+    assert least_limit(error, degrees, 0.95) == 1.0
+    assert not can_certify(0.99, 0.95, 30, 30, forget_groups=np.zeros(30))
+    assert not can_certify(0.99, 0.95, 30, 1)
 
 
 def test_no_number_of_examples_certifies_a_limit_that_does_not_hold():
