@@ -116,7 +116,7 @@ def auc_measure(
     v10, v01 = stratified_placements(forget, controls[design.kept], design)
     value = float(v10.mean())
     parts = design.forget.parts(v10), design.controls.parts(v01)
-    floors = _binormal(value, design.null_parts), design.alike(parts)
+    floors = binormal_parts(value, design.null_parts), design.alike(parts)
     return AucMeasure(
         value=value,
         forget_variance=float(parts[0].sum()),
@@ -134,8 +134,8 @@ def auc_measure(
     )
 
 
-def _binormal(value: float, null_parts: Sides) -> Sides:
-    """Turn variances of exchangeable scores into those of equal-variance binormal ones with this AUC."""
+def binormal_parts(value: float, null_parts: Sides) -> Sides:
+    """Turn null variances into those of equal-variance binormal scores of this AUC."""
     ratio = 12.0 * binormal_auc_variance(value, 1, math.inf) if 0.0 < value < 1.0 else 0.0
     return ratio * null_parts[0], ratio * null_parts[1]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.core.evidence import Estimate, FloatArray
+from pytest_unlearn.statistics.auc.auc import binormal_parts
 from pytest_unlearn.statistics.auc.placements import stratified_placements
 from pytest_unlearn.statistics.auc.strata import Layout, layout
 from pytest_unlearn.statistics.measure import estimate
@@ -25,14 +26,15 @@ UNDEFINED = "undefined: the original is not recognised with certainty"
 class ShareLeftMeasure:
     """Measure the share left of an original's excess, by a ratio of two means.
 
-    `audited` and `original` are the excesses over chance, `variances` those of the two and their covariance; `units` is
-    the smaller number of independent units of the two sides.
+    `audited` and `original` are the excesses over chance, `variances` those of the two and their covariance, with
+    `degrees` of freedom; `units` is the smaller number of independent units of the two sides.
     """
 
     audited: float
     original: float
     variances: tuple[float, float, float]
     units: int
+    degrees: float
     n_forget: int
     n_controls: int
 
@@ -67,7 +69,7 @@ class ShareLeftMeasure:
         return max(sides)
 
     def _quantile(self, confidence: float) -> float:
-        return quantile(check_confidence(confidence), max(1.0, self.units - 1.0))
+        return quantile(check_confidence(confidence), max(1.0, self.degrees))
 
     def _variances(self, q: float) -> tuple[float, float, float]:
         """Return the variances; none is 0, which a few units show by luck where scores do not overlap."""
@@ -148,12 +150,23 @@ def share_left(
         excess = [float(v10.mean()) for v10, _ in placed]
         common = reference_variance(vector("reference AUCs", [float(one[0].mean()) for one in usual]))
     (a10, a01), (o10, o01) = placed
+    parts = [(design.forget.parts(v10), design.controls.parts(v01)) for v10, v01 in placed]
+    floors = [
+        (binormal_parts(0.5 + value, design.null_parts), design.alike(one))
+        for value, one in zip(excess, parts, strict=True)
+    ]
+    lacking = [design.missing(one, *floor) for one, floor in zip(parts, floors, strict=True)]
     both = (_variance(design, a10 + o10, a01 + o01) - _variance(design, a10 - o10, a01 - o01)) / 4
     return ShareLeftMeasure(
         audited=excess[0],
         original=excess[1],
-        variances=(_variance(design, a10, a01) + common, _variance(design, o10, o01) + common, both + common),
+        variances=(
+            _variance(design, a10, a01) + lacking[0] + common,
+            _variance(design, o10, o01) + lacking[1] + common,
+            both + common,
+        ),
         units=min(design.forget.units, design.controls.units),
+        degrees=min(design.degrees(one, *floor) for one, floor in zip(parts, floors, strict=True)),
         n_forget=design.forget.size,
         n_controls=design.controls.size,
     )
