@@ -195,7 +195,7 @@ def null_precision(
     forget_groups: ArrayLike | None = None,
     control_groups: ArrayLike | None = None,
 ) -> tuple[float, float]:
-    """Return the standard error of exchangeable scores' AUC, and its degrees of freedom.
+    """Return the null standard error of an AUC, and its degrees of freedom.
 
     Arguments as in `auc_measure`. The degrees are 0 where a side is a single unit: nothing estimates a variance then.
     """

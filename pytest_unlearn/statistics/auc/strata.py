@@ -335,7 +335,7 @@ class Sizes:
 
     @staticmethod
     def of(cells: IntArray, counts: IntArray) -> Sizes:
-        """Describe strata of examples in `cells`, numbered unit by unit, stratum by stratum."""
+        """Describe strata of examples in `cells`, numbered by unit, then stratum."""
         names, sizes = np.unique(cells, return_counts=True)
         strata = names % counts.size
         units = np.bincount(strata, minlength=counts.size).astype(np.int64)
