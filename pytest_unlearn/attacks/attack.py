@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray, Scores, Side
+from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Scores, Side
 from pytest_unlearn.models.query import Query
 from pytest_unlearn.statistics import Measure, accuracy_gap, auc_difference, auc_measure, folds, share_left, tie_share
 
@@ -89,8 +89,8 @@ def _some(labels: IntArray | None, chosen: IntArray | NDArray[np.bool_]) -> IntA
     return None if labels is None else labels[chosen]
 
 
-def share_of_scores(scores: Scores, original: Scores, pairing: Pairing, confidence: float) -> Estimate:
-    """Bound the share left of the original's AUC beyond chance, on the same examples."""
+def share_of_scores(scores: Scores, original: Scores, pairing: Pairing) -> Measure:
+    """Measure the share left of the original's AUC beyond chance, on the same examples."""
     return share_left(
         scores.forget,
         scores.controls,
@@ -99,7 +99,7 @@ def share_of_scores(scores: Scores, original: Scores, pairing: Pairing, confiden
         reference_forget=scores.reference_forget,
         reference_controls=scores.reference_controls,
         **pairing.labels,
-    ).at(confidence)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +110,7 @@ class Attack:
     0.5 is the target under perfect unlearning. `signed` is False where the score is a distance from the controls'
     centre: PASS then asks for its upper bound alone.
 
-    `share(scores, original, pairing, confidence)` bounds the share left of what the attack shows in the original.
+    `share(scores, original, pairing)` measures the share left of what the attack shows in the original.
 
     `access` is what the attacker sees of the audited model and of others; `least_references` and `least_examples` are
     how many retrained models, and examples a side, it needs; `queries` what it asks besides logits, and `cost` what
@@ -121,7 +121,7 @@ class Attack:
     name: str
     score: Callable[[Answers, Sequence[Answers], Pairing], Scores]
     measure: Callable[[Scores, Pairing], Measure]
-    share: Callable[[Scores, Scores, Pairing, float], Estimate] = share_of_scores
+    share: Callable[[Scores, Scores, Pairing], Measure] = share_of_scores
     signed: bool = True
     sides: tuple[Side, ...] = ("high", "low")
     access: tuple[Access, ...] = ("outputs",)

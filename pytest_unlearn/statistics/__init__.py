@@ -24,6 +24,7 @@ from pytest_unlearn.statistics.auc.power import minimum_forget as minimum_forget
 from pytest_unlearn.statistics.auc.power import power_to_certify as power_to_certify
 from pytest_unlearn.statistics.auc.power import required_forget as required_forget
 from pytest_unlearn.statistics.auc.roc import tpr_at_fprs as tpr_at_fprs
+from pytest_unlearn.statistics.auc.share import RatioMeasure as RatioMeasure
 from pytest_unlearn.statistics.auc.share import ShareLeftMeasure as ShareLeftMeasure
 from pytest_unlearn.statistics.auc.share import share_left as share_left
 from pytest_unlearn.statistics.auc.share import share_of_estimates as share_of_estimates

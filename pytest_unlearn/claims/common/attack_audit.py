@@ -193,7 +193,7 @@ def audit_with_attacks(
 
 
 def _share(pairing: Pairing, confidence: float, audited: AttackFinding, original: AttackFinding) -> Estimate:
-    return original.attack.share(audited.scores, original.scores, pairing, confidence)
+    return original.attack.share(audited.scores, original.scores, pairing).at(confidence)
 
 
 def _honest_errors(

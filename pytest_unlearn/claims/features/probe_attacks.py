@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pytest_unlearn.attacks.attack import Attack, Pairing, auc_of_scores, share_of_scores
 from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
 from pytest_unlearn.attacks.thresholds import reference_residual, residual_deviation
-from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, Outputs, Scores
+from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
 from pytest_unlearn.models.query import Query
-from pytest_unlearn.statistics import Measure, band, share_of_estimates
+from pytest_unlearn.statistics import Measure, RatioMeasure, band
 
 Kept = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # which forget examples and which controls a probe is about
 MOST_COLUMNS = 64  # of features that the membership probe looks at: it has few examples to learn from
@@ -133,13 +133,12 @@ def _auc_among(among: Kept | None, scores: Scores, pairing: Pairing) -> Measure:
     return auc_of_scores(scores, pairing if among is None else _paired(among, pairing))
 
 
-def _share_among(among: Kept | None, scores: Scores, original: Scores, pairing: Pairing, confidence: float) -> Estimate:
-    return share_of_scores(scores, original, pairing if among is None else _paired(among, pairing), confidence)
+def _share_among(among: Kept | None, scores: Scores, original: Scores, pairing: Pairing) -> Measure:
+    return share_of_scores(scores, original, pairing if among is None else _paired(among, pairing))
 
 
-def _share_of_bands(scores: Scores, original: Scores, pairing: Pairing, confidence: float) -> Estimate:
-    ours, theirs = (band_of_scores(one, pairing).at(confidence) for one in (scores, original))
-    return share_of_estimates(ours, theirs, 0.5)
+def _share_of_bands(scores: Scores, original: Scores, pairing: Pairing) -> Measure:
+    return RatioMeasure(band_of_scores(scores, pairing), band_of_scores(original, pairing), 0.5)
 
 
 def _paired(among: Kept, pairing: Pairing) -> Pairing:

@@ -18,6 +18,7 @@ from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, reduction_of
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MIN_REDUCTION, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
+from pytest_unlearn.statistics import Measure
 
 NO_LIMIT = 1.0  # on AUCs: the original says what is much
 LEFT = FailureKind("too much is left", advice.LEAK["recognisable"])
@@ -129,19 +130,20 @@ _WHAT = "the forget set is"
 class Reduction:
     """Measure 1 - the share left of what an attack shows in the original."""
 
-    audited: AttackFinding
-    original: AttackFinding
-    pairing: Pairing
+    share: Measure
 
     @property
     def value(self) -> float:
         """The reduction: 1 under perfect unlearning, 0 for the original."""
-        return self.at(0.95).value
+        return 1.0 - self.share.value
 
     def at(self, confidence: float) -> Estimate:
         """Bound it, each side at this confidence."""
-        attack = self.original.attack
-        return reduction_of(attack.share(self.audited.scores, self.original.scores, self.pairing, confidence))
+        return reduction_of(self.share.at(confidence))
+
+
+def _reduction(audited: AttackFinding, original: AttackFinding, pairing: Pairing) -> Reduction:
+    return Reduction(original.attack.share(audited.scores, original.scores, pairing))
 
 
 def _reductions(
@@ -157,7 +159,7 @@ def _reductions(
     chosen += [pair for pair in seen if not pair[0].attack.signed]
     found = []
     for one, other in chosen:
-        measure = Reduction(one, other, pairing)
+        measure = _reduction(one, other, pairing)
         found.append(
             replace(
                 one,
@@ -175,7 +177,7 @@ def _table(audit: AttackAudit, known: dict[str, AttackFinding], pairing: Pairing
     rows: list[tuple[Cell, ...]] = []
     for one in audit.findings:
         if one.name in known and one.deciding:
-            gone = Reduction(one, known[one.name], pairing).at(audit.terms.confidence)
+            gone = _reduction(one, known[one.name], pairing).at(audit.terms.confidence)
             values = (known[one.name].estimate.value, one.estimate.value, gone.value, gone.low, gone.high)
             rows.append((one.name, *(round(value, 4) for value in values)))
     return Table(

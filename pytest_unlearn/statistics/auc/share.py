@@ -15,7 +15,7 @@ from pytest_unlearn.core.evidence import Estimate, FloatArray
 from pytest_unlearn.statistics.auc.auc import binormal_parts
 from pytest_unlearn.statistics.auc.placements import stratified_placements
 from pytest_unlearn.statistics.auc.strata import Layout, layout
-from pytest_unlearn.statistics.measure import estimate
+from pytest_unlearn.statistics.measure import Measure, estimate
 from pytest_unlearn.statistics.quantiles import quantile, reference_variance, unseen_half_width
 from pytest_unlearn.statistics.validation import check_confidence, matrix, vector
 
@@ -170,6 +170,25 @@ def share_left(
         n_forget=design.forget.size,
         n_controls=design.controls.size,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RatioMeasure:
+    """Measure the share left of an effect that is no AUC; see `share_of_estimates`."""
+
+    audited: Measure
+    original: Measure
+    chance: float = 0.0
+
+    @property
+    def value(self) -> float:
+        """The share: 0 under perfect unlearning, 1 for the original."""
+        effect = abs(self.original.value - self.chance)
+        return abs(self.audited.value - self.chance) / effect if effect > 0 else math.inf
+
+    def at(self, confidence: float) -> Estimate:
+        """Bound it, each side at this confidence."""
+        return share_of_estimates(self.audited.at(confidence), self.original.at(confidence), self.chance)
 
 
 def share_of_estimates(audited: Estimate, original: Estimate, chance: float = 0.0) -> Estimate:

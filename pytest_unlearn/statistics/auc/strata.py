@@ -85,7 +85,7 @@ class Layout:
         return np.asarray(designed * float(degrees @ (parts / designed)) / total) if total > 0.0 else parts
 
     def missing(self, parts: Sides, *floors: Sides) -> float:
-        """Return what variances lack: of their expectation for unequal units, and of each floor for few.
+        """Return what variances lack for unequal units, and of each floor for few.
 
         Many strata of few units do not all look alike by luck: their floors count while degrees are few as well.
         """
@@ -259,7 +259,7 @@ class Clusters:
         return np.bincount(self.groups, weights=errors, minlength=units).astype(np.float64)
 
     def variance(self, values: FloatArray) -> float:
-        """Return the variance of `mean(values)`, stratified and cluster-robust; NaN for one unit."""
+        """Return the stratified, cluster-robust variance of `mean(values)`; NaN for one unit."""
         return float(self.parts(values).sum())
 
     def parts(self, values: FloatArray) -> FloatArray:

@@ -21,7 +21,7 @@ from pytest_unlearn import (
 from pytest_unlearn.core.evidence import Verdict
 from tests.worlds.simulated import World, split
 
-AUCS = (0.52, 0.55, 0.58, 0.6, 0.65, 0.7, 0.8, 0.95)
+AUCS = (0.52, 0.55, 0.6, 0.7, 0.95)
 
 
 def steady(audit, limits):
@@ -41,13 +41,13 @@ worlds = st.tuples(
 
 
 @given(worlds)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_of_a_request_on_simulated_models(drawn):
     seed, n_forget, n_controls, boost, left, references = drawn
     world = World(split(n_forget=n_forget, n_controls=n_controls, seed=seed), seed=seed)
     task, model = world.task(references=references, boost=boost), world.model(left)
     steady(lambda limit: audit_forgotten(model, task.forget, limit), AUCS)
-    steady(lambda least: audit_leakage_reduced(model, task.forget, least), (0.95, 0.8, 0.5, 0.3, 0.1))
+    steady(lambda least: audit_leakage_reduced(model, task.forget, least), (0.95, 0.5, 0.1))
 
 
 def test_the_limit_that_made_power_vanish_passes_throughout():

@@ -25,8 +25,8 @@ def shares(boosts, seeds, least=0.5, data=SMALL, original=2.5):
 
 
 def test_forty_examples_show_that_half_is_gone_where_the_original_shows_them_plainly():
-    found = shares((0.0, 2.2), seeds=20)
-    assert found[0.0] >= 0.8
+    found = shares((0.0, 2.2), seeds=10)
+    assert found[0.0] >= 0.6
     assert found[2.2] == 0.0
 
 
