@@ -19,7 +19,7 @@ from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.models.adapters import is_module
-from pytest_unlearn.models.layers import SingleLayerError, shows_weights
+from pytest_unlearn.models.layers import SingleLayerError, find_layers, shows_weights
 from pytest_unlearn.task import UnlearningTask
 
 AUDITS: Mapping[str, Callable[..., Evidence]] = TableView(
@@ -176,15 +176,29 @@ def _run(
         if spec.needs == "canaries":
             return audit(model, canaries, task=task, **given)
         found = audit(model, getattr(task, spec.view), **given)
-    except SingleLayerError:
-        return None
+    except SingleLayerError as error:
+        if all(_single_layer(one, task) for one in (model, *task.retrained)):
+            return None
+        return not_assessable(model, task, step.claim, str(error))
     except MODEL_CANNOT as error:
         if spec.fundamental:
             raise
         return not_assessable(model, task, step.claim, str(error))
-    if spec.less_without_weights and hidden and found.verdict is Verdict.PASS:
+    excused = found.verdict is Verdict.PASS or found.not_testable
+    if spec.less_without_weights and hidden and excused:
         return not_assessable(model, task, step.claim, hides)
     return found
+
+
+def _single_layer(model: Any, task: UnlearningTask) -> bool:
+    """Tell whether a network has nothing between layers."""
+    try:
+        find_layers(model, task.forget)
+    except SingleLayerError:
+        return True
+    except ValueError:
+        return False
+    return False
 
 
 ADVICE = (

@@ -83,8 +83,9 @@ def run(options: argparse.Namespace) -> int:
         say(f"policy: {claim} at a {TABLE[claim].limit.setting} of {_at_most(TABLE[claim].limit)} {value:g}")
     if policy.confidence is not None:
         say(f"policy: confidence at least {policy.confidence:g}")
-    say(decision.explain() if decision.release else f"blocked, {plural(len(decision.reasons), 'reason')}:")
-    for reason in decision.reasons:
+    released = "release: every required claim was proven"
+    say(released if decision.release else f"blocked, {plural(len(decision.reasons), 'reason')}:")
+    for reason in (*decision.reasons, *decision.notes):
         say(f"  - {reason}")
     return FINE if decision.release else BLOCKED
 

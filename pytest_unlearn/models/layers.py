@@ -15,6 +15,7 @@ from pytest_unlearn.models.output import Output, Reading, pick
 from pytest_unlearn.models.predict import settle
 
 MOST_LAYERS = 4  # probed without being named, evenly spaced, the last one always
+INFLUENCED, LEAST_INFLUENCE = 64, 0.1  # examples that members are compared on, and how much of the most
 SEARCHED = 3  # examples that layers are searched with
 MOST_FEATURES = 1024  # of one layer; maps of more are averaged over their positions
 
@@ -81,7 +82,7 @@ def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> t
 def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
     """Each layer's features, shape (examples, features), in eval mode, float64.
 
-    An ensemble of networks shows the layer of every member that runs, side by side.
+    An ensemble of networks shows the layer of every member that matters to its answers, side by side.
 
     Raises:
         ValueError: a layer that the model does not have or does not run, or features that are not finite.
@@ -97,8 +98,9 @@ def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
             watched[place] = module
             places[layer].append(place)
     passed = _passed(model, view, watched)
-    ran = {layer: [passed[place] for place in places[layer] if place in passed] for layer in layers}
-    found = {layer: np.concatenate(rows, axis=1) for layer, rows in ran.items() if rows}
+    ran = {layer: [place for place in places[layer] if place in passed] for layer in layers}
+    kept = {layer: _that_matter(model, view, some, watched) for layer, some in ran.items()}
+    found = {layer: np.concatenate([passed[place] for place in some], axis=1) for layer, some in kept.items() if some}
     missing = [layer for layer in layers if layer not in found]
     if missing:
         raise OtherArchitectureError(f"the model never runs the layer {missing[0]!r}, so it has no features there.")
@@ -106,6 +108,44 @@ def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:
     if broken:
         raise ValueError(f"the features {broken[0]} are not finite: look for a diverged training.")
     return [found[layer] for layer in layers]
+
+
+def _that_matter(model: Any, view: View, places: list[str], watched: dict[str, Any]) -> list[str]:
+    """Keep the members whose exchanged features move the answers, compared with the one that moves them most.
+
+    Others would only dilute what a probe finds.
+    """
+    if len(places) < 2:
+        return places
+    moved = []
+    with ready(model, None) as ask:
+        batch = view.inputs(np.arange(min(INFLUENCED, len(view))))
+        own = _tensor(ask(batch))
+        for place in places:
+            hook = _exchange(watched[place], place)
+            try:
+                moved.append(float((_tensor(ask(batch)) - own).abs().mean()))
+            finally:
+                hook.remove()
+    return [place for place, much in zip(places, moved, strict=True) if much >= LEAST_INFLUENCE * max(moved)]
+
+
+def _tensor(answer: Any) -> Any:
+    found = answer if is_tensor(answer) else next((one for one in _parts_of(answer) if is_tensor(one)), None)
+    if found is None:
+        raise ValueError("the model's answers hold no tensor, so nobody can tell which of its members matter.")
+    return found.double()
+
+
+def _parts_of(answer: Any) -> list[Any]:
+    return list(answer.values()) if hasattr(answer, "values") else list(answer)
+
+
+def _exchange(module: Any, layer: str) -> Any:
+    """Exchange what passes a layer between the examples of a batch, until the hook is removed."""
+    if layer.startswith("out of "):
+        return module.register_forward_hook(lambda _, __, made: made.flip(0))
+    return module.register_forward_pre_hook(lambda _, given: (given[0].flip(0), *given[1:]))
 
 
 def answers_by(model: Any, view: View, layer: str, output: Output = None) -> float:
@@ -121,12 +161,7 @@ def answers_by(model: Any, view: View, layer: str, output: Output = None) -> flo
     with ready(model, None) as ask:
         for batch in view.batches(256):
             own = _labels(pick(ask(batch), output), middle)
-            hooks = [
-                module.register_forward_hook(lambda _, __, made: made.flip(0))
-                if layer.startswith("out of ")
-                else module.register_forward_pre_hook(lambda _, given: (given[0].flip(0), *given[1:]))
-                for module in modules
-            ]
+            hooks = [_exchange(module, layer) for module in modules]
             try:
                 exchanged = _labels(pick(ask(batch), output), middle)
             finally:

@@ -63,7 +63,29 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
 def excused(evidence: Mapping[str, Any]) -> bool:
     """Tell whether a claim is not testable here, and no policy requires it."""
     untestable = evidence.get("verdict") == "INCONCLUSIVE" and bool(evidence.get("not_testable"))
-    return untestable and evidence.get("required") is False
+    return untestable and evidence.get("required") is False and not any(_accusations(evidence))
+
+
+def _accusations(evidence: Mapping[str, Any]) -> Iterator[bool]:
+    """Yield whether something in evidence is beyond the limits with certainty, or a reference fails."""
+    lowest, highest = evidence["claim"].get("lowest"), evidence["claim"].get("highest")
+    attacks = evidence.get("attacks") or {}
+    for estimate in (
+        evidence["estimate"],
+        *(attacks[name] for name in evidence.get("deciding", ()) if name in attacks),
+    ):
+        low, high = estimate["low"], estimate["high"]
+        yield low is not None and highest is not None and low > highest
+        yield high is not None and lowest is not None and high < lowest
+    for control in (evidence.get("controls") or {}).get("retrained", ()):
+        yield control.get("holds") is not True
+
+
+def _subject(evidence: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return what evidence is about: the model and the forget set, by their digests."""
+    provenance = evidence.get("provenance") or {}
+    model = (provenance.get("model") or {}).get("digest") or (provenance.get("settings") or {}).get("outputs")
+    return model, ((provenance.get("data") or {}).get("forget") or {}).get("digest")
 
 
 def _objection(claim: str, entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
@@ -72,7 +94,12 @@ def _objection(claim: str, entry: Mapping[str, Any], entries: Sequence[Mapping[s
     instead = TABLE[claim].replaced_by if claim in TABLE else ""
     if instead and excused(entry["evidence"]):
         others = [
-            one for one in entries if one["nodeid"] == entry["nodeid"] and one["evidence"]["claim"]["name"] == instead
+            one
+            for one in entries
+            if one["nodeid"] == entry["nodeid"]
+            and one["evidence"]["claim"]["name"] == instead
+            and None not in _subject(one["evidence"])
+            and _subject(one["evidence"]) == _subject(entry["evidence"])
         ]
         if others and not any(_objection(instead, one, ()) for one in others):
             return ""
@@ -115,6 +142,10 @@ def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
         evidence.get("share_left"),
         (evidence.get("provenance", {}).get("settings") or {}).get("max_share_left"),
     )
+    if left:
+        yield from _inconsistent("its share left", left, estimate["confidence"])
+    elif most is not None and "share_left" in evidence and (evidence.get("controls") or {}).get("original"):
+        yield "it does not say how much of what the original showed is left"
     if left and most is not None and (left["high"] is None or left["high"] > most + ROUNDING):
         yield f"up to {left['high'] or 1:.0%} of what the original showed may be left, and {most:.0%} is allowed"
     attacks = evidence.get("attacks", {})
@@ -127,6 +158,15 @@ def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
     for control in (controls.get("original"), controls.get("blind"), *controls.get("retrained", ())):
         if isinstance(control, Mapping) and control.get("holds") is not True:
             yield f"its control {control.get('name')} does not hold"
+
+
+def _inconsistent(what: str, estimate: Mapping[str, Any], confidence: float | None) -> Iterator[str]:
+    """Yield where an estimate contradicts itself, or is at another confidence than the claim's."""
+    value, low, high = (estimate[name] for name in ("value", "low", "high"))
+    if value is None or low is None or high is None or not low - ROUNDING <= value <= high + ROUNDING:
+        yield f"{what} is not a number within two bounds"
+    if estimate["confidence"] != confidence:
+        yield f"{what} is bounded at a confidence of {estimate['confidence']}"
 
 
 def _beyond(what: str, estimate: Mapping[str, Any], lowest: float | None, highest: float | None) -> Iterator[str]:

@@ -25,6 +25,7 @@ from pytest_unlearn.claims.common.controls import (
     distinct,
     family_confidence,
     negative_control,
+    noisier_than_references,
     power_check,
     same_answers,
     uncorrelated_with_references,
@@ -171,7 +172,8 @@ def audit_with_attacks(
         ),
     )
     not_testable = ""
-    if power is not None and original is not None and (enough or not require_controls) and not unlike:
+    own = original is not None and same_answers(target, original)  # an original that comes back is no riddle
+    if power is not None and original is not None and (enough or not require_controls) and not unlike and not own:
         # Only what the original does not show in full excuses: a coarse channel is the audited model's own doing.
         not_testable = power.not_testable and check(run(original, references)).not_testable
     return AttackAudit(
@@ -297,7 +299,7 @@ def _unlike_references(
     """Return why the model's answers on controls look trained on."""
     found = []
     comparable = references or ([target.original] if target.original is not None else [])
-    uncorrelated = uncorrelated_with_references(target, comparable)
+    uncorrelated = uncorrelated_with_references(target, comparable) or noisier_than_references(target, references)
     if uncorrelated:
         found.append(doubt(uncorrelated, advice.OUT_OF_ORDER))
     bootstrapped = inputs.task is not None and inputs.task.bootstrapped

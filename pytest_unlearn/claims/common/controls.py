@@ -20,6 +20,8 @@ TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' err
 DOUBTFUL_SHARE = 0.25  # one that undoes a quarter may have, or was given more data than the references
 LARGE_REQUEST = 0.25  # of the training data: what is left makes references less accurate on everything
 UNKNOWN_CLASS = 0.1  # of a class that is removed, retrained models get so small a share right
+NOISIER = 1.8  # times what references leave unexplained of each other, at most
+LEAST_UNEXPLAINED, FEWEST_TO_COMPARE = 0.02, 3
 FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each other
 T = TypeVar("T")
 
@@ -120,7 +122,9 @@ def power_check(
     shown = [f for f in able if certain(f) > 0]
     best = max(shown or able or [f for f in original if f.deciding], key=certain)
     theirs = {f.name: f for f in audited}
-    compared = [f for f in shown if f.name in theirs and not theirs[f.name].problem]
+    # A deviation, which sees what cancels in a mean, shows no original by itself, but may object.
+    apart = [f for f in original if f.deciding and f.one_sided and not f.problem and certain(f) > 0]
+    compared = [f for f in (*shown, *apart) if f.name in theirs and not theirs[f.name].problem]
     shares = {f.name: share_of(theirs[f.name], f) for f in compared}
     z = normal_quantile(best.estimate.confidence)
     reach = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, len(able)))
@@ -131,6 +135,8 @@ def power_check(
         least = _least_share(effect, error, max(error, errors.get(f.name, 0.0)), reach)
         if least < 1:
             allowed[f.name] = max(most, least)
+        elif f.one_sided:
+            del shares[f.name]
     holds = bool(shown)
     summary = f"{what} {'recognised' if holds else 'not recognised with certainty'} {where}"
     reason = f"{summary}: {best.problem or best.summary}" if explained else summary
@@ -138,7 +144,7 @@ def power_check(
     untestable = reason
     if holds:
         untestable = f"{summary}, but too weakly for so few examples to show that it is gone"
-    if most in allowed.values():
+    if any(allowed.get(f.name) == most for f in shown):
         untestable = ""
     widest = {f.name: max(limit, reach * errors[f.name]) if f.name in errors else limit for f in audited}
     if not untestable and any(limit < wide for wide in widest.values()):
@@ -281,6 +287,31 @@ def uncorrelated_with_references(
         f"no power on this model: on {where} its margins follow those of comparable models with a rank correlation "
         f"of {ours:.2f}, where these have {expected:.2f} among themselves"
     )
+
+
+def noisier_than_references(target: Answers, references: Sequence[Answers]) -> str:
+    """Explain that noise may hide memory from the attack; empty if it does not.
+
+    What references leave unexplained of a model's margins on the controls divides whatever it remembers. Noise that is
+    drawn once for each input doubles it long before the model stops to follow the references. Where these follow each
+    other to a fiftieth of the variance, a fiftieth is taken for what they leave.
+    """
+    margins = [hinge_margin(answers.controls) for answers in references]
+    if len(margins) < FEWEST_TO_COMPARE:
+        return ""
+    usual = [_unexplained(margin, without(margins, k)) for k, margin in enumerate(margins)]
+    ours, theirs = _unexplained(hinge_margin(target.controls), margins), max(*usual, LEAST_UNEXPLAINED)
+    slack = 2.0 / math.sqrt(len(margins[0]))  # two standard errors of a rank correlation
+    if ours <= NOISIER * theirs + slack:
+        return ""
+    return (
+        f"no power on this model: on the controls its margins leave {ours:.0%} of their variance unexplained by "
+        f"comparable models, which leave at most {theirs:.0%} of each other's: noise that may hide what it remembers"
+    )
+
+
+def _unexplained(margin: FloatArray, others: Sequence[FloatArray]) -> float:
+    return 1.0 - max(0.0, rank_correlation(margin, np.mean(others, axis=0))) ** 2
 
 
 def rank_correlation(one: FloatArray, other: FloatArray) -> float:

@@ -151,7 +151,8 @@ def _reductions(
 ) -> tuple[AttackFinding, ...]:
     """Turn what attacks find into how much of the original's finding is gone.
 
-    Signed attacks that recognise the original decide, or all where none does; deviations that do can only FAIL.
+    Signed attacks that recognise the original decide, or all where none does; deviations that do can only FAIL, or
+    object where so many examples would acquit an honest model by them (see `power_check`).
     """
     pairs = [(one, known[one.name]) for one in findings if one.deciding and one.name in known]
     seen = [(one, other) for one, other in pairs if not other.problem and other.estimate.low > 0.5]

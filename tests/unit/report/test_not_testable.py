@@ -42,13 +42,18 @@ def test_a_claim_that_the_gate_requires_blocks_all_the_same():
 
 
 def test_of_a_removed_class_class_forgotten_is_required_in_place_of_forgotten():
-    proven = evidence(name="class_forgotten", value=0.0, highest=0.1, lowest=-0.1)
-    failed = evidence("FAIL", name="class_forgotten", value=0.5, highest=0.1, lowest=-0.1)
-    assert gate.decide(ledger(untestable("forgotten"), proven), ["forgotten"]).release
-    assert not gate.decide(ledger(untestable("forgotten"), failed), ["forgotten"]).release
-    assert not gate.decide(ledger(untestable("forgotten"), proven, failed), ["forgotten"]).release
+    about = {"model": {"digest": "a" * 64}, "data": {"forget": {"digest": "b" * 64}}}
+    limits = {"name": "class_forgotten", "highest": 0.1, "lowest": -0.1, "provenance": about}
+    proven, failed = evidence(value=0.0, **limits), evidence("FAIL", value=0.5, **limits)
+    of_another = evidence(value=0.0, **{**limits, "provenance": {**about, "model": {"digest": "c" * 64}}})
+    unshown = untestable("forgotten", provenance=about)
+    assert gate.decide(ledger(unshown, proven), ["forgotten"]).release
+    assert not gate.decide(ledger(unshown, failed), ["forgotten"]).release
+    assert not gate.decide(ledger(unshown, proven, failed), ["forgotten"]).release
+    assert not gate.decide(ledger(unshown, of_another), ["forgotten"]).release
+    assert not gate.decide(ledger(untestable("forgotten"), proven), ["forgotten"]).release
     elsewhere = Ledger()
-    elsewhere.add("test_it.py::test_a", "passed", [untestable("forgotten").to_json()])
+    elsewhere.add("test_it.py::test_a", "passed", [unshown.to_json()])
     elsewhere.add("test_it.py::test_b", "passed", [proven.to_json()])
     assert not gate.decide(elsewhere.freeze(), ["forgotten"]).release
 
@@ -56,6 +61,14 @@ def test_of_a_removed_class_class_forgotten_is_required_in_place_of_forgotten():
 @pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INVALID"])
 def test_only_an_inconclusive_claim_can_be_excused(verdict):
     assert not gate.excused({**untestable().to_json(), "verdict": verdict})
+
+
+def test_evidence_beyond_its_limit_is_not_excused_whatever_it_says():
+    assert gate.excused(untestable().to_json())
+    assert not gate.excused(untestable(value=0.9).to_json())
+    control = untestable().to_json()
+    control["controls"]["retrained"][0]["holds"] = False
+    assert not gate.excused(control)
 
 
 def test_the_terminal_counts_it_apart_and_says_so_in_its_row():
@@ -119,4 +132,7 @@ def test_a_pass_whose_share_left_is_beyond_what_was_allowed_proves_nothing():
     fine = evidence(share_left=share(0.1, 0.4), provenance=settings).to_json()
     beyond = evidence(share_left=share(0.1, 0.6), provenance=settings).to_json()
     assert list(gate.unproven(fine)) == []
+    settings_of_share = {**fine, "share_left": {**fine["share_left"], "value": 0.9}}
+    assert "not a number within two bounds" in next(gate.unproven(settings_of_share))
+    assert "does not say how much" in next(gate.unproven({**fine, "share_left": None}))
     assert "60% of what the original showed may be left" in next(gate.unproven(beyond))
