@@ -90,7 +90,7 @@ def _some(labels: IntArray | None, chosen: IntArray | NDArray[np.bool_]) -> IntA
 
 
 def share_of_scores(scores: Scores, original: Scores, pairing: Pairing) -> Measure:
-    """Measure the share left of the original's AUC beyond chance, on the same examples."""
+    """Measure the share left of the original's AUC beyond chance."""
     return share_left(
         scores.forget,
         scores.controls,

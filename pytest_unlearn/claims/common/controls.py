@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 
 CHANCE = 0.5  # the AUC of an attack that recognises nothing
+SURE = 0.01  # how rarely a model with nothing left may be taken to show what its original does not
 ACQUITTED = 0.95  # how often a model with nothing left has to pass a claim for it to be testable
 
 
@@ -128,6 +129,8 @@ def power_check(
     shares = {f.name: share_of(theirs[f.name], f) for f in compared}
     z = normal_quantile(best.estimate.confidence)
     reach = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, len(able)))
+    required = [f for f in audited if f.role != "tripwire"]
+    around = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, 2 * len(required)))  # on both sides
     allowed = {}
     for f in compared:
         effect = abs(f.estimate.value - chance)
@@ -146,12 +149,11 @@ def power_check(
         untestable = f"{summary}, but too weakly for so few examples to show that it is gone"
     if any(allowed.get(f.name) == most for f in shown):
         untestable = ""
-    widest = {f.name: max(limit, reach * errors[f.name]) if f.name in errors else limit for f in audited}
+    widest = {f.name: max(limit, around * errors[f.name]) if f.name in errors else limit for f in required}
     if not untestable and any(limit < wide for wide in widest.values()):
         untestable = "so few examples cannot certify this limit, whatever the model"
-    if _shows(audited, chance, two_sided=two_sided) or not all(
-        _within(f, chance, widest[f.name]) for f in audited if f.role != "tripwire"
-    ):
+    within = all(_within(f, chance, widest[f.name]) for f in required)
+    if not within or _shows(audited, chance, two_sided=two_sided):
         untestable = ""
     if any(shares[f].high > share for f, share in allowed.items()):
         untestable = ""
@@ -179,7 +181,7 @@ def _shows(findings: Sequence[F], chance: float, *, two_sided: bool) -> bool:
     signed = [f for f in findings if f.role != "tripwire" and not f.one_sided and not f.problem]
     sides: tuple[Side, ...] = ("high", "low") if two_sided else ("high",)
     chances = [p_value(f.measure, chance, side) for f in signed for side in sides]
-    return bool(chances) and bool((holm(np.array(chances)) <= 1 - signed[0].estimate.confidence).any())
+    return bool(chances) and bool((holm(np.array(chances)) <= SURE).any())
 
 
 def negative_control(

@@ -259,7 +259,7 @@ class Clusters:
         return np.bincount(self.groups, weights=errors, minlength=units).astype(np.float64)
 
     def variance(self, values: FloatArray) -> float:
-        """Return the stratified, cluster-robust variance of `mean(values)`; NaN for one unit."""
+        """Return the cluster-robust variance of `mean(values)`; NaN for one unit."""
         return float(self.parts(values).sum())
 
     def parts(self, values: FloatArray) -> FloatArray:
