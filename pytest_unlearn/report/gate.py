@@ -51,6 +51,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         if not entries:
             reasons.append(f"no evidence for the required claim {claim!r}{_seen(ledger)}")
         reasons += [reason for entry in entries if (reason := _objection(claim, entry, ledger["entries"]))]
+    reasons += _refuted(ledger["entries"], required)
     notes = [
         f"{entry['evidence']['claim']['name']} is not testable here ({entry['nodeid']}): "
         f"{entry['evidence']['not_testable']}"
@@ -58,6 +59,15 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         if excused(entry["evidence"])
     ]
     return GateDecision(release=not reasons, reasons=tuple(reasons), notes=tuple(notes))
+
+
+def _refuted(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> Iterator[str]:
+    """Yield the claims that nobody requires and that a model was accused in, of which a required claim speaks."""
+    about = {_subject(one["evidence"])[0] for one in entries if one["evidence"]["claim"]["name"] in required} - {None}
+    for entry in entries:
+        claim, verdict = entry["evidence"]["claim"]["name"], entry["evidence"]["verdict"]
+        if claim not in required and verdict in ("FAIL", "INVALID") and _subject(entry["evidence"])[0] in about:
+            yield f"{claim}, which is not required, is {verdict} of the same model in {entry['nodeid']}"
 
 
 def excused(evidence: Mapping[str, Any]) -> bool:

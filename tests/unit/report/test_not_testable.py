@@ -58,6 +58,20 @@ def test_of_a_removed_class_class_forgotten_is_required_in_place_of_forgotten():
     assert not gate.decide(elsewhere.freeze(), ["forgotten"]).release
 
 
+@pytest.mark.parametrize("verdict", ["FAIL", "INVALID"])
+def test_a_claim_that_nobody_requires_blocks_where_the_released_model_is_accused_in_it(verdict):
+    model, other = ({"model": {"digest": letter * 64}} for letter in "ac")
+    accused = {"name": "leakage_reduced", "value": 0.9}
+    decision = gate.decide(
+        ledger(evidence(provenance=model), evidence(verdict, provenance=model, **accused)), ["forgotten"]
+    )
+    assert decision.reasons == (
+        f"leakage_reduced, which is not required, is {verdict} of the same model in test_it.py::test_release",
+    )
+    of_another = evidence(verdict, provenance=other, **accused)
+    assert gate.decide(ledger(evidence(provenance=model), of_another), ["forgotten"]).release
+
+
 @pytest.mark.parametrize("verdict", ["PASS", "FAIL", "INVALID"])
 def test_only_an_inconclusive_claim_can_be_excused(verdict):
     assert not gate.excused({**untestable().to_json(), "verdict": verdict})
