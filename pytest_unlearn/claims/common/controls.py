@@ -128,9 +128,9 @@ def power_check(
     compared = [f for f in (*shown, *apart) if f.name in theirs and not theirs[f.name].problem]
     shares = {f.name: share_of(theirs[f.name], f) for f in compared}
     z = normal_quantile(best.estimate.confidence)
-    reach = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, len(able)))
+    reach = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, 2 * len(able)))  # on both sides of chance
     required = [f for f in audited if f.role != "tripwire"]
-    around = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, 2 * len(required)))  # on both sides
+    around = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, 2 * len(required)))
     allowed = {}
     for f in compared:
         effect = abs(f.estimate.value - chance)

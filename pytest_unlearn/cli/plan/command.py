@@ -124,6 +124,7 @@ def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[
         power = planned.power(limit.value, confidence.value)
         yield f"{wanted}: can be certified (this forget set can certify {shown:.3f} at best)"
         yield f"chance that a perfect method passes: at most {power:.0%}; 80% takes about {likely:,} {unit}"
+        yield from _shares(planned, confidence.value)
         yield from _parts(planned, limit.value, confidence.value)
         return
     choose = f", or choose a limit of {shown:.3f} or more" if shown < 1 else ""
@@ -132,6 +133,15 @@ def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[
         f"{max(least, planned.units + 1):,} {unit} ({max(likely, least):,} for a chance of 80%), with controls "
         f"in proportion{choose}"
     )
+    yield from _shares(planned, confidence.value)
+
+
+def _shares(planned: Design, confidence: float) -> Iterator[str]:
+    """Yield how little of what the original shows a perfect method can be shown to leave."""
+    shares = [(auc, planned.certified_share(auc, confidence)) for auc in (0.65, 0.75, 0.9)]
+    shown = [f"{share:.0%} if the original's AUC is {auc:g}" for auc, share in shares if share is not None]
+    if shown:
+        yield f"a perfect method is shown, with a chance of 80%, to leave at most {', '.join(shown)} (PASS needs 50%)"
 
 
 def _parts(planned: Design, limit: float, confidence: float) -> Iterator[str]:

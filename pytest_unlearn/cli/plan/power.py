@@ -69,6 +69,19 @@ class Design:
                 return percent / 100
         return None
 
+    def certified_share(self, original: float, confidence: float) -> float | None:
+        """Find the smallest share that a perfect method is likely (80%) shown to have left.
+
+        `original` is the AUC of the original. The two excesses are taken to be independent, which errs on the wide
+        side. Returns the share, above 0 and below 1; None where it would not be told from the original.
+        """
+        reach = quantile(confidence, max(1.0, self.degrees)) + quantile(0.5 + POWER / 2)  # on both sides of chance
+        cost = self.error / math.sqrt(binormal_auc_variance(0.5, self.units, self.control_units))
+        known = cost * math.sqrt(binormal_auc_variance(original, self.units, self.control_units))
+        square = (original - 0.5) ** 2 - (reach * known) ** 2
+        share = reach * self.error / math.sqrt(square) if square > 0 else math.inf
+        return share if share < 1 else None
+
     def needed(self, limit: float, confidence: float) -> tuple[int, int]:
         """Find how many units make a PASS possible, and how many likely (80%)."""
         ratio = self.control_units / self.units

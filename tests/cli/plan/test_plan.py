@@ -131,16 +131,21 @@ def test_it_says_what_can_be_certified_and_what_it_costs(suite: Suite) -> None:
     assert re.match(
         r"  a random part that is still remembered FAILs, with a chance of 80%, from \d\d% of it on if the original's "
         r"AUC is 0.75, from \d\d% of it on if the original's AUC is 0.9$",
+        lines[7],
+    )
+    assert re.match(
+        r"  a perfect method is shown, with a chance of 80%, to leave at most \d\d% if the original's AUC is 0.65, "
+        r"\d\d% if the original's AUC is 0.75, \d\d% if the original's AUC is 0.9 \(PASS needs 50%\)$",
         lines[6],
     )
-    assert lines[7:9] == [
+    assert lines[8:10] == [
         "  original: to train",
         "  references: 4, 0 in the cache, up to 4 to train, or 6 if every seed gives the same model",
     ]
     assert re.match(
-        r"  time: (about|less).* of training, roughly \(measured on samples of \d+ and \d+ examples", lines[9]
+        r"  time: (about|less).* of training, roughly \(measured on samples of \d+ and \d+ examples", lines[10]
     )
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert suite.files == before
     assert len(suite.calls) == 3
     assert max(suite.calls) <= 260 < 500
