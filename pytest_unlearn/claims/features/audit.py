@@ -21,7 +21,7 @@ from pytest_unlearn.claims.common.inputs import AuditInputs, removed_classes, re
 from pytest_unlearn.claims.common.verdict import doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
-from pytest_unlearn.core.evidence import Evidence
+from pytest_unlearn.core.evidence import Evidence, Verdict
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import answers_by, find_layers
@@ -84,7 +84,11 @@ def audit_features_forgotten(
     audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest)
     beside = _answers_elsewhere(model, inputs, names[-1], output)
     if beside:
-        audit = replace(audit, decision=audit.decision.withhold_pass(doubt(beside, SHOW_LAYERS)), not_testable="")
+        decided = audit.decision.withhold_pass(doubt(beside, SHOW_LAYERS))
+        if audit.decision.verdict is Verdict.INCONCLUSIVE:
+            reasons, advice = (beside, *decided.reasons), (SHOW_LAYERS, *decided.advice)
+            decided = replace(decided, reasons=reasons, advice=advice)
+        audit = replace(audit, decision=decided, not_testable="")
     return attack_evidence(
         audit,
         name="features_forgotten",

@@ -65,7 +65,7 @@ def test_further_tables_say_what_was_found(evidence):
 @pytest.mark.slow
 def test_added_attacks_are_tripwires_and_can_fail_a_model(network_task):
     def sees_the_forget_set(model, view, answer):
-        return np.where(view.name == "forget", 1.0, 0.0) + RNG.normal(size=len(view))
+        return np.where(view.name == "forget", 2.0, 0.0) + RNG.normal(size=len(view))
 
     def score(target, references, pairing):
         from pytest_unlearn.core.evidence import Scores

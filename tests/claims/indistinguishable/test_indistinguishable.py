@@ -166,7 +166,7 @@ def test_a_limit_that_originals_reach_has_no_power(task, honest):
     reached = honest.controls.original.estimate.low / 2
     evidence = audit_indistinguishable(retrain, task, reached, runs=RUNS)
     assert evidence.verdict is Verdict.INCONCLUSIVE
-    assert "no power" in evidence.reasons[1]
+    assert "not testable here" in evidence.reasons[1]
 
 
 class LeavesTwo:

@@ -135,6 +135,7 @@ def rounded(_, scores):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
 @pytest.mark.parametrize(("m", "n", "original"), [(40, 5000, 0.8), (40, 5000, 0.9), (100, 1000, 0.7), (400, 400, 0.8)])
 def test_coverage_is_within_a_point_and_a_half_over_twenty_thousand_draws(share, m, n, original):
@@ -144,6 +145,7 @@ def test_coverage_is_within_a_point_and_a_half_over_twenty_thousand_draws(share,
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_coverage_with_clusters():
     groups = np.repeat(np.arange(40), 3)
     low, high = misses(0.0, 20_000, m=40, regroup=families, forget_groups=groups)
@@ -151,6 +153,7 @@ def test_coverage_with_clusters():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_coverage_with_ties():
     """Rounding changes both excesses; a model with nothing left has nothing left rounded."""
     low, high = misses(0.0, 20_000, m=100, regroup=rounded)
