@@ -70,7 +70,7 @@ class Design:
         return None
 
     def certified_share(self, original: float, confidence: float) -> float | None:
-        """Find the smallest share that a perfect method is likely (80%) shown to have left.
+        """Find the share that a perfect method is likely (80%) shown to leave at most.
 
         `original` is the AUC of the original. The two excesses are taken to be independent, which errs on the wide
         side. Returns the share, above 0 and below 1; None where it would not be told from the original.
