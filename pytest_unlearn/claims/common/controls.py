@@ -37,7 +37,8 @@ class PowerCheck:
 
     `shares` bounds the share left by each attack that recognises the original with certainty, and `allowed` says how
     much PASS allows by it: `most`, or where so few examples would not acquit a model with nothing left, the least share
-    that they would acquit it of. An attack that would not even tell it from the original is left out, unless all are.
+    that they would acquit it of. An attack that would not even tell it from the original is left out. Unless a signed
+    attack is `strong`, allowing `most`, PASS allows `most` by every one of them.
     `not_testable` says why original and request cannot prove the claim of any model, empty where they can, and where
     the model shows more than one with nothing left.
     """
@@ -46,12 +47,13 @@ class PowerCheck:
     shares: Mapping[str, Estimate]
     allowed: Mapping[str, float]
     most: float
+    strong: bool
     not_testable: str = ""
 
     @property
     def share_left(self) -> tuple[str, Estimate] | None:
         """The attack that has most against PASS; None where none recognises anything."""
-        strong = {name: share for name, share in self.shares.items() if self.allowed.get(name) == self.most}
+        strong = {name: one for name, one in self.shares.items() if self.strong and self.allowed.get(name) == self.most}
         beyond = self._beyond()
         return max((beyond or strong or self.shares).items(), key=lambda one: one[1].high, default=None)
 
@@ -62,9 +64,10 @@ class PowerCheck:
 
     def _beyond(self) -> dict[str, Estimate]:
         """Return the shares that withhold PASS: those of what is allowed, all where nothing is strong."""
-        if self.most in self.allowed.values():
-            return {name: self.shares[name] for name, most in self.allowed.items() if self.shares[name].high > most}
-        return {name: share for name, share in self.shares.items() if share.high > self.most}
+        return {name: share for name, share in self.shares.items() if share.high > self._allowed(name)}
+
+    def _allowed(self, name: str) -> float:
+        return self.allowed.get(name, math.inf if self.strong else self.most)
 
     def objections(self, *steps: str) -> list[Objection]:
         """Return what the share left has against PASS."""
@@ -73,7 +76,7 @@ class PowerCheck:
         if self.not_testable and self.control.holds:
             return [Objection((f"not testable here: {self.not_testable}",), steps)]
         name, share = self.share_left
-        most = self.allowed.get(name, self.most) if self.most in self.allowed.values() else self.most
+        most = self._allowed(name)
         needed = "" if share.value >= most else advice.enough_for_share(share, most)
         left = f"up to {share.high:.0%}" if math.isfinite(share.high) else "any part"
         reason = (
@@ -147,7 +150,8 @@ def power_check(
     untestable = reason
     if holds:
         untestable = f"{summary}, but too weakly for so few examples to show that it is gone"
-    if any(allowed.get(f.name) == most for f in shown):
+    strong = any(allowed.get(f.name) == most for f in shown)
+    if strong:
         untestable = ""
     widest = {f.name: max(limit, around * errors[f.name]) if f.name in errors else limit for f in required}
     if not untestable and any(limit < wide for wide in widest.values()):
@@ -157,7 +161,9 @@ def power_check(
         untestable = ""
     if any(shares[f].high > share for f, share in allowed.items()):
         untestable = ""
-    return PowerCheck(control, shares, allowed, most, untestable)
+    if not strong:
+        allowed = {name: share for name, share in allowed.items() if name not in {f.name for f in shown}}
+    return PowerCheck(control, shares, allowed, most, strong, untestable)
 
 
 def _least_share(effect: float, error: float, null_error: float, reach: float) -> float:

@@ -136,6 +136,21 @@ def test_attacks_that_would_acquit_an_honest_model_decide_and_others_allow_what_
     assert check([weak], share(weak=0.99)).not_testable == ""
 
 
+def test_a_deviation_that_shows_the_original_objects_and_decides_nothing_in_a_signed_attacks_place():
+    weak, deviation = finding(0.61, name="weak"), finding(0.9, name="deviation", signed=False)
+
+    def check(signed, other):
+        highs = {"weak": signed, "deviation": other}
+        audited = [finding(0.5, name=name, signed=name == "weak") for name in highs]
+        share = lambda _, known: replace(known.estimate, value=0, low=0, high=highs[known.name])  # noqa: E731
+        return power_check([weak, deviation], audited, share, 0.5)
+
+    assert check(0.4, 0.4).objections() == []
+    assert check(0.4, 0.6).objections() != []
+    assert check(0.6, 0.4).objections() != []
+    assert check(0.6, 0.4).share_left[0] == "weak"
+
+
 def test_a_limit_that_so_few_examples_cannot_certify_makes_a_claim_not_testable_within_what_they_can():
     original, errors = [finding(0.8)], {"attack": 0.02}
     close, far = ([finding(value)] for value in (0.52, 0.55))
