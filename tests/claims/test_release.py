@@ -265,3 +265,38 @@ def test_thorough_judges_the_method_too():
     )
     assert {"algorithm", "indistinguishable", "efficient", "features_forgotten", "no_residual"} <= set(found)
     assert not {one.verdict for one in found.values()} & {Verdict.INVALID}
+
+
+def test_a_required_claim_that_is_not_testable_here_withholds_the_release():
+    world = World(split())
+    blind = world.task(boost=0.0)
+    found = audit_release(world.model(), blind, "quick")
+    assert found["forgotten"].not_testable
+    assert found["forgotten"].required
+    assert not found["forgotten"].proven
+    with pytest.raises(ReleaseFailure, match="not testable here"):
+        assert_release(world.model(), blind, "quick")
+
+
+def test_a_claim_that_a_policy_does_not_require_may_be_not_testable_here_but_not_fail():
+    world = World(split())
+    optional = Policy(name="mine", says="mine", steps=(Step(claim="forgotten", says="forgotten", required=False),))
+    found = assert_release(world.model(), world.task(boost=0.0), optional)
+    assert found["forgotten"].verdict is Verdict.INCONCLUSIVE
+    assert found["forgotten"].proven
+    with pytest.raises(ReleaseFailure):
+        assert_release(world.original(1.5), world.task(), optional)
+
+
+def test_of_whole_classes_class_forgotten_is_required_in_place_of_forgotten():
+    steps = {one.claim: one for one in POLICIES["quick"].steps}
+    asked = Policy(name="mine", says="mine", steps=(steps["forgotten"], steps["class_forgotten"]))
+    found = audit_release(fresh(class_task()), class_task(), asked)
+    assert (found["forgotten"].required, found["class_forgotten"].required) == (False, True)
+    alone = audit_release(fresh(random_task()), random_task(), asked)
+    assert {name: one.required for name, one in alone.items()} == {"forgotten": True}
+
+
+def test_built_in_policies_require_forgetting_utility_and_the_method_alone():
+    required = {step.claim for step in POLICIES["thorough"].steps if step.required}
+    assert required == {"forgotten", "utility", "class_forgotten", "algorithm", "indistinguishable", "efficient"}
