@@ -270,12 +270,13 @@ def test_thorough_judges_the_method_too():
 def test_a_required_claim_that_is_not_testable_here_withholds_the_release():
     world = World(split())
     blind = world.task(boost=0.0)
-    found = audit_release(world.model(), blind, "quick")
+    asked = Policy(name="mine", says="mine", steps=(Step(claim="forgotten", says="forgotten"),))
+    found = audit_release(world.model(), blind, asked)
     assert found["forgotten"].not_testable
     assert found["forgotten"].required
     assert not found["forgotten"].proven
     with pytest.raises(ReleaseFailure, match="not testable here"):
-        assert_release(world.model(), blind, "quick")
+        assert_release(world.model(), blind, asked)
 
 
 def test_a_claim_that_a_policy_does_not_require_may_be_not_testable_here_but_not_fail():
