@@ -47,7 +47,8 @@ if __name__ == "__main__":
 
 
 def start(folder, **environment):
-    (folder / "recipes.py").write_text(RECIPES)
+    if not (folder / "recipes.py").exists():  # to write it again is to empty it under a process that starts
+        (folder / "recipes.py").write_text(RECIPES)
     everything = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "recipes.py"], cwd=folder, env=everything, **pipes)
