@@ -74,7 +74,15 @@ def cross_fitted(
 
 def normal_columns(features: FloatArray) -> FloatArray:
     """Turn each column into normal scores among all examples."""
-    return np.column_stack([normal_scores(column, column) for column in features.T])
+    columns = np.ascontiguousarray(features.T)
+    order = np.argsort(columns, axis=1)
+    ranked = np.take_along_axis(columns, order, axis=1)
+    spread = normal_scores(np.arange(len(features)), np.arange(len(features)))  # of any column without ties
+    scores = np.empty(columns.shape)
+    np.put_along_axis(scores, order, np.broadcast_to(spread, columns.shape), axis=1)
+    for tied in np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1)):
+        scores[tied] = normal_scores(columns[tied], columns[tied])
+    return np.ascontiguousarray(scores.T)
 
 
 def _expanded(model: Answers, references: Sequence[Answers]) -> FloatArray:

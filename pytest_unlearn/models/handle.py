@@ -113,8 +113,10 @@ class ModelHandle:
 
     def evaluate(self, name: str, inputs: Any, labels: IntArray, output: Output, of: Any = None) -> Outputs:
         """Evaluate this model, or another, on inputs that belong to no dataset."""
-        model = self.model if of is None else of
-        return evaluate(model, Rows(name, inputs, labels), classes=self.classes, output=output, device=self.device)
+        rows = Rows(name, inputs, labels)
+        if of is None:
+            return evaluate(self.model, rows, classes=self.classes, output=output, device=self.device)
+        return evaluate(of, rows, classes=self.classes, output=output, device=self.device, check=False)
 
     def _fixed(self, view: View, output: Output) -> Output:
         """Read other answers as those on a view were, if there were any."""

@@ -55,6 +55,7 @@ def evaluate(
     output: Output = None,
     device: str | None = None,
     batch_size: int = 256,
+    check: bool = True,
 ) -> Outputs:
     """Evaluate a model on a view: float64 logits, and labels as their columns.
 
@@ -67,6 +68,7 @@ def evaluate(
         output: which entry of a dict or tuple output holds the logits, or a callable that picks it; or a `Reading`.
         device: where a module runs; its own device by default.
         batch_size: examples at a time.
+        check: whether some are asked again in other company; not needed of a copy of a model that was.
 
     Raises:
         ValueError: outputs of the wrong shape, not finite, or that depend on the batch's other examples; a label
@@ -83,10 +85,8 @@ def evaluate(
         rows = channel.each(view.batches(size))
         if is_estimator(model):
             return _checked(*estimator_logits(model, rows, classes), "scores", view)
-        some = _spread(len(view), PROBES)[::-1].copy()
-        channel.check_same(channel(view.inputs(some)), rows[some])
-        some = some[:ALONE]
-        channel.check_same(channel.each(view.inputs(some[k : k + 1]) for k in range(len(some))), rows[some])
+        if check:
+            _check_company(channel, view, rows)
         kind = _kind(output) or kind_of(np.concatenate([rows, *_beside(channel, view, rows)]))
     return _checked(*_logits(rows, kind), view)
 
@@ -141,6 +141,14 @@ def settle(model: Any, view: View, output: Output, device: str | None = None) ->
     with open_channel(model, output, device) as channel:
         rows = channel(view.inputs(_spread(len(view), LARGE_COMPANY)))
         return fixed(output, kind_of(np.concatenate([rows, *_beside(channel, view, rows)])))
+
+
+def _check_company(channel: Channel, view: View, rows: FloatArray) -> None:
+    """Ask a few examples again, together and one at a time."""
+    some = _spread(len(view), PROBES)[::-1].copy()
+    channel.check_same(channel(view.inputs(some)), rows[some])
+    some = some[:ALONE]
+    channel.check_same(channel.each(view.inputs(some[k : k + 1]) for k in range(len(some))), rows[some])
 
 
 def _beside(channel: Channel, view: View, rows: FloatArray) -> list[FloatArray]:

@@ -72,6 +72,8 @@ def residual(
     level = y.scores.mean() - slope * x.scores.mean()
     left = normal_scores(forget, controls) - level - slope * normal_scores(reference_forget, reference_controls)
     others = _left_of_others(x, y)
+    if not _occur(forget, controls[y.table.order]):
+        return left, others
     twins, has_twin = _twins(_pairs(reference_forget, forget), _pairs(reference_controls, controls))
     return np.where(has_twin, others[twins], left), others
 
@@ -81,6 +83,11 @@ def _pairs(x: FloatArray, y: FloatArray) -> NDArray[np.complex128]:
     joined = np.empty(x.size, dtype=np.complex128)
     joined.real, joined.imag = x, y
     return joined
+
+
+def _occur(values: FloatArray, ordered: FloatArray) -> bool:
+    """Tell whether any of these values is among those in order."""
+    return bool((ordered[np.minimum(np.searchsorted(ordered, values), ordered.size - 1)] == values).any())
 
 
 def _twins(forget: NDArray[np.complex128], controls: NDArray[np.complex128]) -> tuple[IntArray, NDArray[np.bool_]]:

@@ -33,7 +33,7 @@ def audit_not_relearnable(
     max_ratio: float = MAX_RELEARNING,
     *,
     steps: int = 30,
-    seeds: int = 3,
+    seeds: int = 2,
     learning_rate: float = 1e-3,
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,

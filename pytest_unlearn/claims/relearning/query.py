@@ -13,7 +13,7 @@ from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.fine_tune import BATCH_SIZE, LEARNING_RATE, faithful_copy, fine_tune
 from pytest_unlearn.models.predict import Output
 
-MOST_LOOKS = 12  # at the copy while it learns, the first before any step and the last after all
+MOST_LOOKS = 7  # at the copy while it learns, the first before any step and the last after all
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Relearning:
     """
 
     steps: int = 30
-    seeds: int = 3
+    seeds: int = 2
     learning_rate: float = LEARNING_RATE
     output: Output = None
 

@@ -41,7 +41,7 @@ from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask
 
 Neighbour = Callable[[Any, np.random.Generator], Any]
-QUERIES = 5  # neighbours of each example
+QUERIES = 3  # neighbours of each example
 CHANGES: Mapping[str, Change] = {
     "8-bit weights": RoundedWeights(8),
     "4-bit weights": RoundedWeights(4),

@@ -43,9 +43,9 @@ def test_the_first_look_is_at_the_model_and_the_last_at_a_copy_that_learned_so_m
     assert set(np.unique(found[..., 1])) <= {0.0, 1.0}
 
 
-def test_many_steps_are_looked_at_twelve_times():
+def test_many_steps_are_looked_at_seven_times():
     looks = Relearning(steps=100).looks
-    assert (len(looks), looks[0], looks[-1]) == (12, 0, 100)
+    assert (len(looks), looks[0], looks[-1]) == (7, 0, 100)
     assert Relearning(steps=1).looks == (0, 1)
 
 
