@@ -66,7 +66,7 @@ LABEL_ONLY = Attack(
 )
 DIFFERENCE = _against_references(
     name="confidence difference",
-    score=partial(thresholds.reference_difference, signals.logit_scaled_confidence),
+    score=partial(thresholds.relative_difference, signals.logit_scaled_confidence),
     source="Carlini et al. 2022, offline LiRA with one variance for all",
 )
 LIRA = _against_references(

@@ -12,7 +12,8 @@ statistic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -75,10 +76,31 @@ def relative_residual(signal: Signal, target: Answers, references: Sequence[Answ
     plain = single_model(signal, target, references, pairing)
     if len(references) < 2 or plain.tie_share > MOSTLY_TIED:
         return plain
+    return _beside_references(partial(reference_residual, signal), target, references, pairing)
+
+
+def relative_difference(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
+    """Score by the difference, beside each reference's: AUC difference 0 if forgotten.
+
+    Models vary more on hard examples than on easy ones, so that on a request that was chosen by difficulty a retrained
+    model's difference to the references is not distributed as on the controls. A reference's is, as far as it goes.
+    """
+    if len(references) < 2:
+        return reference_difference(signal, target, references, pairing)
+    return _beside_references(partial(reference_difference, signal), target, references, pairing)
+
+
+def _beside_references(
+    score: Callable[[Answers, Sequence[Answers], Pairing], Scores],
+    target: Answers,
+    references: Sequence[Answers],
+    pairing: Pairing,
+) -> Scores:
+    """Score the model and each reference alike, by all references but one."""
     judged = [(target, references[1:])]
     judged += [(one, [*references[:k], *references[k + 1 :]]) for k, one in enumerate(references)]
-    found = [reference_residual(signal, one, others, pairing) for one, others in judged]
-    return scores_of([(one.forget, one.controls) for one in found], tie_share=plain.tie_share)
+    found = [score(one, others, pairing) for one, others in judged]
+    return scores_of([(one.forget, one.controls) for one in found], tie_share=found[0].tie_share)
 
 
 def calibrated(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:

@@ -21,11 +21,13 @@ class ReportPolicy:
     """Hold what a report has to prove, and how loosely it may have been judged.
 
     `limits` maps a claim's name to the value of the setting that limits it; a claim that is not named may have any.
+    `max_share_left` is the largest share of what the original showed that a claim may have been allowed to leave.
     """
 
     required: tuple[str, ...]
     limits: Mapping[str, float]
     confidence: float | None = None
+    max_share_left: float | None = None
 
 
 def add(commands: Any) -> None:
@@ -61,6 +63,12 @@ def add(commands: Any) -> None:
         metavar="X",
         help="block if any claim was judged at a confidence below X",
     )
+    command.add_argument(
+        "--max-share-left",
+        type=settings.argument(settings.TABLE["max_share_left"]),
+        metavar="X",
+        help="block if any claim was allowed to leave more than X of what the original showed",
+    )
     command.set_defaults(run=run)
 
 
@@ -74,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         wanted, origin = gate.DEFAULT_REQUIRED, "default"
     given = {claim: getattr(options, limit.setting) for limit, claims in _choices().items() for claim in claims}
     limits = {claim: value for claim, value in given.items() if value is not None}
-    policy = ReportPolicy(tuple(dict.fromkeys(wanted)), limits, options.confidence)
+    policy = ReportPolicy(tuple(dict.fromkeys(wanted)), limits, options.confidence, options.max_share_left)
     ledger = stored_report.ledger(document)
     decision = decide(ledger, policy)
     say(f"{options.report}: {headline(ledger)}")
@@ -83,6 +91,8 @@ def run(options: argparse.Namespace) -> int:
         say(f"policy: {claim} at a {TABLE[claim].limit.setting} of {_at_most(TABLE[claim].limit)} {value:g}")
     if policy.confidence is not None:
         say(f"policy: confidence at least {policy.confidence:g}")
+    if policy.max_share_left is not None:
+        say(f"policy: at most {policy.max_share_left:.0%} left of what the original showed")
     released = "release: every required claim was proven"
     say(released if decision.release else f"blocked, {plural(len(decision.reasons), 'reason')}:")
     for reason in (*decision.reasons, *decision.notes):
@@ -112,6 +122,9 @@ def too_loose(entries: Sequence[Mapping[str, Any]], policy: ReportPolicy) -> Ite
                 yield f"{where} {shown}, the policy accepts {_at_most(limit)} {accepted:g}"
         if policy.confidence is not None and confidence < policy.confidence:
             yield f"{where} a confidence of {confidence:g}, the policy accepts no less than {policy.confidence:g}"
+        share = (evidence.get("provenance", {}).get("settings") or {}).get("max_share_left")
+        if policy.max_share_left is not None and share is not None and share > policy.max_share_left:
+            yield f"{where} a share left of at most {share:.0%}, the policy accepts {policy.max_share_left:.0%}"
 
 
 def _choices() -> dict[Limit, list[str]]:

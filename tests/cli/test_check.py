@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Run, change, claim, write
+from pytest_unlearn.statistics.measure import estimate as bounded
+from tests.cli.conftest import Run, change, claim, provenance, write
 
 
 def test_a_report_that_proves_what_is_required_is_released(run: Run, tmp_path: Path) -> None:
@@ -132,6 +133,16 @@ class TestPolicy:
         done = run("check", report, "--confidence", "0.99")
         assert done.status == 1
         assert "a confidence of 0.95, the policy accepts no less than 0.99" in done.out
+
+    def test_a_larger_share_left_blocks(self, run: Run, tmp_path: Path) -> None:
+        loose = {**provenance(), "settings": {"require_controls": True, "max_share_left": 0.8}}
+        left = bounded(0.1, 0.0, 0.3, 0.95, "Fieller", 400, 800)
+        report = write(tmp_path / "report.json", claim(provenance=loose, share_left=left))
+        assert run("check", report, "--max-share-left", "0.8").status == 0
+        done = run("check", report, "--max-share-left", "0.5")
+        assert done.status == 1
+        assert "policy: at most 50% left of what the original showed" in done.out
+        assert "a share left of at most 80%, the policy accepts 50%" in done.out
 
     @pytest.mark.parametrize(
         "arguments",

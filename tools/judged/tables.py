@@ -25,6 +25,8 @@ from tools.judged.joint import CELLS as JOINT_CELLS
 from tools.judged.joint import joint, joint_rule
 from tools.judged.null_calibration import CELLS as NULL_CELLS
 from tools.judged.null_calibration import calibration_rule, null_calibration
+from tools.judged.reduction import CELLS as REDUCTION_CELLS
+from tools.judged.reduction import reduction, reduction_rule
 from tools.judged.stress import retraining_rule, search_retraining, search_weaknesses, weaknesses_rule
 from unlearners import ExactInputMask, FineTune, TemperatureFlattening
 
@@ -270,6 +272,7 @@ TABLES = (
     Table("logistic", logistic.__doc__ or "", range(20), logistic, logistic_rule),
     Table("class_forgetting", class_forgetting.__doc__ or "", range(10), class_forgetting, class_rule),
     Table("attacks", attacks.__doc__ or "", range(10), attacks, attacks_rule),
+    Table("reduction", reduction.__doc__ or "", range(len(REDUCTION_CELLS)), reduction, reduction_rule),
     Table("joint", joint.__doc__ or "", range(len(JOINT_CELLS)), joint, joint_rule),
     Table("decoys", decoys.__doc__ or "", range(len(DECOY_CELLS)), decoys, decoys_rule),
     Table("null_calibration", null_calibration.__doc__ or "", NULL_CELLS, null_calibration, calibration_rule),

@@ -55,7 +55,7 @@ def evaluate_attacks(
     if standard:
         others = tripwires(references=len(references), classes=columns, original=target.original is not None)
         if by_class:
-            others += worst_of(class_masks(pairing), "class", deciding[0].attack)
+            others += worst_of(class_masks(pairing), "class", OF_A_PART)
         others += worst_of(list(slices.values()), "slice", OF_A_PART)
         others += tuple(attack for attack in more if can_run(attack, target, references))
     parts = []

@@ -24,13 +24,20 @@ from pytest_unlearn.claims.common.verdict import (
 from pytest_unlearn.claims.indistinguishable.figures import quality_figures
 from pytest_unlearn.claims.indistinguishable.model_samples import MOST_RUNS, ModelSamples, Originals, sample_models
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
-from pytest_unlearn.core.settings import CONFIDENCE, MIN_RATIO, REQUIRE_CONTROLS
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_SHARE_LEFT, MIN_RATIO, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
-from pytest_unlearn.statistics import QualityRatio, distinguishable_examples, outlier_models, quality_ratio
+from pytest_unlearn.statistics import (
+    QualityRatio,
+    distinguishable_examples,
+    outlier_models,
+    quality_ratio,
+    share_of_estimates,
+)
 from pytest_unlearn.task import UnlearningTask
 
 FEWEST_RUNS = 10  # the negative control has half as many models
 QUALITY = "forgetting quality"
+ALIKE = 1.0  # the ratio of models that are distributed like retrained ones
 UNLIKE = "unlike the retrained models"
 
 
@@ -45,6 +52,7 @@ def audit_indistinguishable(
     confidence: float = CONFIDENCE,
     output: Output = None,
     output_kind: OutputKind | None = None,
+    max_share_left: float = MAX_SHARE_LEFT,
 ) -> Evidence:
     """Audit whether unlearned models answer the forget set as retrained models do.
 
@@ -66,10 +74,13 @@ def audit_indistinguishable(
         confidence: of every one-sided bound.
         output: which entry of a dict or tuple output holds the logits.
         output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
+        max_share_left: the largest share of the originals' distance from a ratio of 1 that PASS may leave, above 0 and
+            below 1.
 
     Returns:
         Evidence of the ratio, with models as what is sampled and the forget set as given: PASS needs its lower bound
-        at least min_ratio, and originals in the unlearned models' place to FAIL. It says nothing of one released model.
+        at least min_ratio, originals in the unlearned models' place to be told apart, and no more than max_share_left
+        of their distance from 1. It says nothing of one released model.
 
     Raises:
         ValueError: a task without a recipe, a recipe that ignores its seed, fewer than ten runs, or a method that
@@ -88,8 +99,8 @@ def audit_indistinguishable(
         )
     if originals not in ("fresh", "one"):
         raise ValueError(f'originals must be "fresh" or "one", not {originals!r}.')
-    sources, (limit, confidence, require_controls) = resolve_all(
-        min_ratio=min_ratio, confidence=confidence, require_controls=require_controls
+    sources, (limit, confidence, require_controls, most) = resolve_all(
+        min_ratio=min_ratio, confidence=confidence, require_controls=require_controls, max_share_left=max_share_left
     )
     samples = sample_models(unlearner, task, runs, originals, output)
     ratio = quality_ratio(samples.unlearned.margins, samples.retrained.margins)
@@ -110,6 +121,9 @@ def audit_indistinguishable(
         if sample.distinct < len(sample.margins)
     ]
     doubts = _doubts(samples, controls, confidence, require_controls)
+    left = _share_left(finding.estimate, controls)
+    if left is not None and left.high > most:
+        doubts.append(doubt(TOO_MUCH.format(left=left, most=most), MORE_RUNS, REPAIR))
     proven = judged.verdict is Verdict.PASS and not (before or doubts)
     decision = decide(
         judged,
@@ -133,7 +147,9 @@ def audit_indistinguishable(
             runs=runs,
             originals=originals,
             require_controls=require_controls,
+            max_share_left=most,
         ),
+        share_left=left,
         figures=quality_figures(samples, task.forget.indices, confidence),
     )
 
@@ -143,19 +159,28 @@ def _controls(samples: ModelSamples, limit: float, confidence: float) -> Control
     pool = samples.retrained.margins
     half = len(pool) // 4
 
-    def control(name: str, ratio: QualityRatio, reason: str, *, differs: bool) -> ControlResult:
+    def control(name: str, ratio: QualityRatio, below: float, reason: str, *, differs: bool) -> ControlResult:
         estimate = ratio.at(confidence)
-        apart = estimate.high < limit
+        apart = estimate.high < below
         reason = reason.format("" if apart else "not ")
         return ControlResult(name=name, holds=apart is differs, attack=QUALITY, estimate=estimate, summary=reason)
 
     reason = f"{half} retrained models in the unlearned ones' place are {{}}told apart"
-    negative = control("retrained", quality_ratio(pool[:half], pool[half : 3 * half]), reason, differs=False)
+    negative = control("retrained", quality_ratio(pool[:half], pool[half : 3 * half]), limit, reason, differs=False)
     if samples.originals is None:
         return Controls(retrained=(negative,))
     reason = "originals in the unlearned models' place are {}told apart with certainty"
-    positive = control("original", quality_ratio(samples.originals.margins, pool), reason, differs=True)
+    # Of what a limit allows originals themselves may be within: it is the share left that PASS is held to.
+    positive = control("original", quality_ratio(samples.originals.margins, pool), ALIKE, reason, differs=True)
     return Controls(original=positive, retrained=(negative,))
+
+
+def _share_left(audited: Estimate, controls: Controls) -> Estimate | None:
+    """Bound how much of the originals' distance from retrained models is left."""
+    original = controls.original
+    if original is None or not original.holds or np.isnan(audited.value):
+        return None
+    return share_of_estimates(audited, original.estimate, ALIKE)
 
 
 def _vetoes(samples: ModelSamples, controls: Controls, estimate: Estimate) -> list[Objection]:
@@ -206,6 +231,10 @@ def _scope(ratio: QualityRatio, originals: Originals) -> str:
     )
 
 
+TOO_MUCH = (
+    "not enough is gone: up to {left.high:.0%} of the originals' distance from retrained models may be left (the "
+    "estimate is {left.value:.0%}), and PASS allows {most:.0%}"
+)
 MORE_RUNS = "judge more examples, which narrows the interval, or more models (runs=32, 64), which F tells apart better"
 SEEDED = "let the method draw from the seed it is given, and from nothing that retraining draws from"
 REPAIR = "unlearn differently or repair the model on retain: what it answers on the forget set is not as if retrained"

@@ -162,11 +162,19 @@ def test_one_original_saves_the_others_and_the_positive_control(task):
 
 
 @pytest.mark.slow
-def test_a_limit_that_originals_reach_has_no_power(task, honest):
+def test_a_wider_limit_never_takes_pass_away(task, honest):
+    reached = honest.controls.original.estimate.low / 2  # the originals themselves are within it
+    assert audit_indistinguishable(retrain, task, reached, runs=RUNS).verdict is Verdict.PASS
+
+
+@pytest.mark.slow
+def test_a_limit_that_originals_reach_lets_no_original_pass(task, honest):
     reached = honest.controls.original.estimate.low / 2
-    evidence = audit_indistinguishable(retrain, task, reached, runs=RUNS)
+    evidence = audit_indistinguishable(keep, task, reached, runs=RUNS)
     assert evidence.verdict is Verdict.INCONCLUSIVE
-    assert "not testable here" in evidence.reasons[1]
+    assert evidence.share_left.value == 1
+    assert "not enough is gone" in " ".join(evidence.reasons)
+    assert list(unproven({**evidence.to_json(), "verdict": "PASS"}))
 
 
 class LeavesTwo:

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from pytest_unlearn.attacks.attack import auc_of_scores
 from pytest_unlearn.attacks.registry import LABEL_ONLY, Pairing, deciding_set, tripwires
+from pytest_unlearn.attacks.signals import logit_scaled_confidence
+from pytest_unlearn.attacks.thresholds import reference_difference
 from pytest_unlearn.core.evidence import Answers, Outputs
 
 DECIDING = {attack.name: attack for attack in deciding_set(references=True, classes=3)}
@@ -35,8 +38,32 @@ def measured(attack, target, references, pairing=PLAIN):
 @pytest.mark.parametrize("k", [1, 2, 4, 16])
 def test_the_reference_difference_has_the_closed_form_auc_of_offline_lira(k):
     target, references = gaussian_world(2.0, 3.0, k)
+    scores = reference_difference(logit_scaled_confidence, target, references, PLAIN)
     expected = norm.cdf(2 / np.sqrt(2 * (1 + 1 / k)))
-    assert measured(ALL["confidence difference"], target, references).value == pytest.approx(expected, abs=0.006)
+    assert auc_of_scores(scores, PLAIN).value == pytest.approx(expected, abs=0.006)
+
+
+@pytest.mark.parametrize(("k", "judging"), [(1, 1), (2, 1), (4, 3), (16, 15)])
+def test_beside_each_reference_s_difference_the_model_is_judged_by_as_many_others(k, judging):
+    target, references = gaussian_world(2.0, 3.0, k)
+    expected = norm.cdf(2 / np.sqrt(2 * (1 + 1 / judging)))
+    assert measured(ALL["confidence difference"], target, references).value == pytest.approx(expected, abs=0.008)
+
+
+def test_a_request_of_examples_on_which_models_vary_more_accuses_no_honest_model():
+    hard = {"forget": 3.0, "controls": 1.0}  # every model varies as much on them
+
+    def model(rng, shift=0.0):
+        sides = {side: rng.normal(1.0 + shift * (side == "forget"), spread, 4000) for side, spread in hard.items()}
+        return Answers(**{side: binary(np.exp(values / 3)) for side, values in sides.items()})
+
+    rng = np.random.default_rng(0)
+    references = [model(rng) for _ in range(4)]
+    plain = auc_of_scores(reference_difference(logit_scaled_confidence, model(rng), references, PLAIN), PLAIN)
+    assert abs(plain.value - 0.5) > 0.03
+    honest = [measured(ALL["confidence difference"], model(rng), references).at(0.95) for _ in range(20)]
+    assert sum(one.low > 0.5 or one.high < 0.5 for one in honest) <= 5
+    assert abs(np.mean([one.value for one in honest]) - 0.5) < 0.01
 
 
 def test_a_population_attack_has_the_closed_form_auc_that_difficulty_leaves_it():
