@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.core.evidence import FloatArray
+from pytest_unlearn.statistics import normal_scores
 from pytest_unlearn.statistics.validation import vector
 
+HARDLY_MORE = 1.1  # times what is left unexplained, by which models of one kind may differ
+DROWNED = 0.01  # a correlation so small that nothing would be seen
 _APART = 1e-9  # values nearer to each other differ by the order in which probabilities were added up
 
 
@@ -43,3 +46,26 @@ def coarsened(values: ArrayLike, pattern: ArrayLike) -> FloatArray:
     level = np.searchsorted(last, middle)
     ends = np.cumsum(np.bincount(level, minlength=last.size))
     return np.asarray(ordered[(np.append(0, ends[:-1]) + ends - 1) // 2][level])
+
+
+def noise_between(values: FloatArray, noisy: FloatArray, expected: FloatArray) -> float:
+    """Return the noise behind which one model's statistic follows the references as little as another's.
+
+    Args:
+        values: [n], the statistic of the model that is to be as noisy.
+        noisy: [n], the same statistic of the other model, on the same controls.
+        expected: [n], the references' mean of it.
+
+    Returns:
+        The standard deviation of normal noise to be added to normal scores; 0 where the other model leaves hardly more
+        of its variance unexplained.
+    """
+    line = normal_scores(expected, expected)
+    own, other = (max(0.0, _correlation(normal_scores(one, one), line)) for one in (values, noisy))
+    if 1 - other**2 <= HARDLY_MORE * (1 - own**2) or own == 0.0:
+        return 0.0
+    return float(np.sqrt((own / max(other, DROWNED)) ** 2 - 1))
+
+
+def _correlation(one: FloatArray, other: FloatArray) -> float:
+    return float(np.corrcoef(one, other)[0, 1]) if np.ptp(one) and np.ptp(other) else 0.0

@@ -18,22 +18,32 @@ from functools import partial
 import numpy as np
 
 from pytest_unlearn.attacks.attack import Pairing, Signal, scores_of
-from pytest_unlearn.attacks.coarsening import coarsened
+from pytest_unlearn.attacks.coarsening import coarsened, noise_between
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.core.evidence import Answers, FloatArray, Scores
-from pytest_unlearn.statistics import residual
+from pytest_unlearn.statistics import normal_scores, residual
 
 MOSTLY_TIED = 0.5  # the share of forget-control pairs of a class from which answers are coarse
 
 
-def revealed(signal: Signal, model: Answers) -> tuple[FloatArray, FloatArray]:
-    """Compute a signal on both sides, as coarse as the channel; all reveal labels."""
+def revealed(signal: Signal, model: Answers, expected: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
+    """Compute a signal on both sides, as coarse as the channel; all reveal labels.
+
+    With what references make `expected` on the controls, it is as noisy as well.
+    """
     forget, controls = signal(model.forget), signal(model.controls)
     if model.channel is None or signal is correctness:
         return forget, controls
     pattern = np.concatenate([signal(model.channel.forget), signal(model.channel.controls)])
-    seen = coarsened(np.concatenate([forget, controls]), pattern)
-    return seen[: len(forget)], seen[len(forget) :]
+    both, cut = np.concatenate([forget, controls]), len(forget)
+    seen = coarsened(both, pattern)
+    if expected is not None:
+        noise = noise_between(seen[cut:], pattern[cut:], expected)
+        if noise > 0:
+            seen = coarsened(
+                normal_scores(both, controls) + noise * np.random.default_rng(0).normal(size=len(both)), pattern
+            )
+    return seen[:cut], seen[cut:]
 
 
 def single_model(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
@@ -54,14 +64,9 @@ def reference_difference(signal: Signal, target: Answers, references: Sequence[A
 
 def reference_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
     """Score by what references cannot explain: AUC 0.5 if forgotten."""
-    forget, controls = revealed(signal, target)
-    forget_residual, control_residual = residual(
-        forget,
-        controls,
-        np.mean([signal(reference.forget) for reference in references], axis=0),
-        np.mean([signal(reference.controls) for reference in references], axis=0),
-        pooled=pairing.exchangeable,
-    )
+    expected = [np.mean([signal(getattr(one, side)) for one in references], axis=0) for side in ("forget", "controls")]
+    forget, controls = revealed(signal, target, expected[1])
+    forget_residual, control_residual = residual(forget, controls, *expected, pooled=pairing.exchangeable)
     return Scores(forget=forget_residual, controls=control_residual, tie_share=pairing.tie_share(forget, controls))
 
 

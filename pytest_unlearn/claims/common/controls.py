@@ -20,8 +20,8 @@ TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' err
 DOUBTFUL_SHARE = 0.25  # one that undoes a quarter may have, or was given more data than the references
 LARGE_REQUEST = 0.25  # of the training data: what is left makes references less accurate on everything
 UNKNOWN_CLASS = 0.1  # of a class that is removed, retrained models get so small a share right
-NOISIER = 1.8  # times what references leave unexplained of each other, at most
-LEAST_UNEXPLAINED, FEWEST_TO_COMPARE = 0.02, 3
+NOISIER = 2.5  # times as much noise, beside what references explain, as they leave of each other, at most
+LEAST_UNEXPLAINED, FEWEST_TO_COMPARE, FEWEST_OF_A_CLASS = 0.02, 2, 30
 FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each other
 T = TypeVar("T")
 
@@ -301,21 +301,31 @@ def noisier_than_references(target: Answers, references: Sequence[Answers]) -> s
     """Explain that noise may hide memory from the attack; empty if it does not.
 
     What references leave unexplained of a model's margins on the controls divides whatever it remembers. Noise that is
-    drawn once for each input doubles it long before the model stops to follow the references. Where these follow each
-    other to a fiftieth of the variance, a fiftieth is taken for what they leave.
+    drawn once for each input doubles it long before the model stops to follow the references, and noise on some classes
+    doubles it there. Where these follow each other to a fiftieth of the variance, a fiftieth is taken for what they
+    leave.
     """
     margins = [hinge_margin(answers.controls) for answers in references]
     if len(margins) < FEWEST_TO_COMPARE:
         return ""
-    usual = [_unexplained(margin, without(margins, k)) for k, margin in enumerate(margins)]
-    ours, theirs = _unexplained(hinge_margin(target.controls), margins), max(*usual, LEAST_UNEXPLAINED)
-    slack = 2.0 / math.sqrt(len(margins[0]))  # two standard errors of a rank correlation
-    if ours <= NOISIER * theirs + slack:
-        return ""
-    return (
-        f"no power on this model: on the controls its margins leave {ours:.0%} of their variance unexplained by "
-        f"comparable models, which leave at most {theirs:.0%} of each other's: noise that may hide what it remembers"
-    )
+    own, labels = hinge_margin(target.controls), target.controls.labels
+    counts = np.bincount(labels)
+    classes = np.flatnonzero(counts >= FEWEST_OF_A_CLASS)
+    parts = [("the controls", np.ones(len(labels), dtype=bool))]
+    parts += [(f"the controls of class {label}", labels == label) for label in classes if (counts > 0).sum() > 1]
+    surely = max(2.0, normal_quantile(1 - SURE / len(parts)))  # standard errors of a rank correlation
+    for where, part in parts:
+        some = [margin[part] for margin in margins]
+        usual = [_unexplained(margin, without(some, k)) for k, margin in enumerate(some)]
+        ours, theirs = _unexplained(own[part], some), max(*usual, LEAST_UNEXPLAINED)
+        least = math.sqrt(max(0.0, 1 - theirs) / (1 - theirs + NOISIER * theirs))
+        if math.sqrt(1 - ours) + surely / math.sqrt(part.sum()) < least:
+            return (
+                f"no power on this model: on {where} its margins leave {ours:.0%} of their variance unexplained by "
+                f"comparable models, which leave at most {theirs:.0%} of each other's: noise that may hide what it "
+                "remembers"
+            )
+    return ""
 
 
 def _unexplained(margin: FloatArray, others: Sequence[FloatArray]) -> float:

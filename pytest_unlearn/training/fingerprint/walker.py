@@ -23,6 +23,7 @@ from pytest_unlearn.training.arrays import tensor_bytes
 from pytest_unlearn.training.fingerprint.imports import is_project_file, reach, version_of
 from pytest_unlearn.training.fingerprint.source import parse
 
+_TREES = [(tree, f"BinaryTree{bits}") for tree in ("kd_tree", "ball_tree") for bits in (32, 64)]
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
 _STATELESS_BASES = ("abc.ABC", "typing.Generic", "typing.Protocol", "builtins.object")
 _DATA_PACKAGES = ("builtins", "collections", "numpy", "torch", "sklearn", "functools", "pathlib")
@@ -155,6 +156,9 @@ class Walk:
             state = [self.digest(value.get_params(deep=False), where), *self._fields(value, where)]
         elif is_a(value, "torch.nn", "Module") or _pure(kind):
             state = self._fields(value, where)
+        elif any(is_a(value, f"sklearn.neighbors._{tree}", base) for tree, base in _TREES):
+            # The rest of what it would be copied from counts the questions that it was asked.
+            state = self._all([*value.get_arrays(), *value.__getstate__()[-2:]], where)
         else:
             # A library's object describes its state best; fields that a class of the project adds count as well.
             own = any(is_project_file(_module_file(base)) for base in kind.__mro__)

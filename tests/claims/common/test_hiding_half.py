@@ -11,6 +11,7 @@ from torch import nn
 
 from pytest_unlearn import (
     Policy,
+    SavedOutputs,
     UnlearningTask,
     Verdict,
     audit_features_forgotten,
@@ -55,6 +56,44 @@ def test_the_original_behind_noise_of_its_own_for_each_input_does_not_pass():
         assert evidence.verdict is not Verdict.PASS
         assert evidence.not_testable == ""
         assert audit_forgotten(world.model(), task.forget, 0.6).verdict is Verdict.PASS
+
+
+def by_noise(model, world, classes=range(4), spread=2.5):
+    """The saved model with its logits multiplied by a random factor for each input of some classes."""
+    rng, parts = np.random.default_rng(world.seed), {}
+    for side, logits in model.parts.items():
+        factors = np.exp(rng.normal(0, spread, len(logits)))
+        parts[side] = logits * np.where(np.isin(world.labels[side], list(classes)), factors, 1.0)[:, None]
+    return SavedOutputs(**parts)
+
+
+@pytest.mark.parametrize("limit", [0.6, 0.7])
+def test_the_original_behind_noise_does_not_pass_beside_two_references_either(limit):
+    for seed in range(4):
+        world = World(DATA, seed=seed, skill=5.0)
+        task = world.task(references=2, boost=1.5)
+        assert audit_forgotten(by_noise(task.original, world), task.forget, limit).verdict is not Verdict.PASS
+        assert audit_forgotten(world.model(), task.forget, limit).verdict is Verdict.PASS
+
+
+def test_the_original_behind_noise_on_half_of_the_classes_does_not_pass():
+    for seed in range(4):
+        world = World(DATA, seed=seed, skill=5.0)
+        task, honest = world.task(boost=1.5), world.model()
+        noisy = by_noise(task.original, world, classes=(0, 1))
+        one = {side: np.isin(world.labels[side], (0, 1))[:, None] for side in noisy.parts}
+        mixed = {side: np.where(one[side], noisy.parts[side], honest.parts[side]) for side in one}
+        assert audit_forgotten(SavedOutputs(**mixed), task.forget, 0.65).verdict is not Verdict.PASS
+
+
+def test_an_original_is_seen_through_as_much_noise_as_the_model_has():
+    """Noise divides what a model shows, and leaves of its memory what it was."""
+    for seed in range(4):
+        world = World(DATA, seed=seed, skill=5.0)
+        task = world.task(boost=1.5)
+        noisy = by_noise(task.original, world, spread=0.8)
+        assert audit_forgotten(noisy, task.forget, 0.7).share_left.value > 0.7
+        assert audit_leakage_reduced(noisy, task.forget).estimate.value < 0.3
 
 
 def test_an_honest_model_is_no_noisier_than_references_even_on_few_controls():

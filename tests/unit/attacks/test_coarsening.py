@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from pytest_unlearn.attacks.attack import Pairing
-from pytest_unlearn.attacks.coarsening import coarsened
+from pytest_unlearn.attacks.coarsening import coarsened, noise_between
 from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence
 from pytest_unlearn.attacks.thresholds import reference_residual, revealed
 from pytest_unlearn.core.evidence import Answers, Outputs
@@ -77,3 +77,18 @@ def test_an_attack_sees_no_more_of_a_model_than_the_channel_shows(signal):
     ties = [reference_residual(signal, one, [reference], Pairing()).tie_share for one in (fine, through, coarse)]
     assert ties[0] == 0 < ties[1]
     assert ties[1] == pytest.approx(ties[2], abs=0.03)
+
+
+def test_noise_that_was_added_is_found_and_none_where_there_is_none():
+    rng = np.random.default_rng(0)
+    expected = rng.normal(size=50_000)
+    values = expected + 0.5 * rng.normal(size=expected.size)
+    noisy = values + rng.normal(size=expected.size)
+    spread = np.sqrt(1.25)  # of values, whose normal scores have a spread of 1
+    assert noise_between(values, noisy, expected) == pytest.approx(1 / spread, rel=0.03)
+    assert noise_between(values, np.exp(noisy), expected) == pytest.approx(1 / spread, rel=0.03)
+    assert noise_between(values, expected + 0.5 * rng.normal(size=expected.size), expected) == 0.0
+    assert noise_between(noisy, values, expected) == 0.0
+    assert noise_between(values, rng.normal(size=expected.size), expected) > 10.0
+    assert noise_between(np.zeros(expected.size), noisy, expected) == 0.0
+    assert noise_between(values, np.zeros(expected.size), expected) > 10.0

@@ -16,11 +16,12 @@ from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
-from pytest_unlearn import Split, UnlearningTask
+from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask, Verdict, audit_forgotten
 from pytest_unlearn.claims.common.provenance import twin_of
 from pytest_unlearn.models.adapters import identify, model_digest
 from tests.worlds.networks import mlp, seeded
@@ -149,6 +150,17 @@ def test_answering_and_modes_leave_the_digest_alone():
     assert model_digest(model) == before
     model.train()
     assert model_digest(model) == before
+
+
+@pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree"])
+def test_neighbours_that_count_their_questions_are_the_same_model(algorithm):
+    split = Split((X[:300, :12], Y[:300]), forget=np.arange(30), test=(X[300:900, :12], Y[300:900]))
+    recipe = EstimatorRecipe(KNeighborsClassifier(3, algorithm=algorithm))
+    task = UnlearningTask(split, recipe, references=2)
+    model = recipe(task.retain, seed=0)
+    before = model_digest(model)
+    assert audit_forgotten(model, task.forget, 0.6).verdict is not Verdict.INVALID
+    assert model_digest(model) == before != model_digest(recipe(task.test, seed=0))
 
 
 @pytest.mark.slow
