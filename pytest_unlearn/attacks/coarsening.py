@@ -49,7 +49,7 @@ def coarsened(values: ArrayLike, pattern: ArrayLike) -> FloatArray:
 
 
 def noise_between(values: FloatArray, noisy: FloatArray, expected: FloatArray) -> float:
-    """Return the noise behind which one model's statistic follows the references as little as another's.
+    """Return the noise behind which one statistic is as loose as another.
 
     Args:
         values: [n], the statistic of the model that is to be as noisy.
