@@ -52,6 +52,7 @@ def enough_for_share(share: Estimate, most: float) -> str:
     return f"about {needed:,} forget examples would show that at most {most:.0%} is left: batch requests"
 
 
+TOO_WEAK = "batch requests: so few examples, remembered so weakly, would not show of any model that they are gone"
 NO_POWER = (
     "the attack cannot find the forget set even in the original model, so not finding it now proves nothing",
     "give references (a recipe) if there are none: they find what a population attack misses",

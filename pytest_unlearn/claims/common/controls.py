@@ -73,11 +73,12 @@ class PowerCheck:
         """Return what the share left has against PASS."""
         if self.share_left is None or not self._beyond():
             return []
-        if self.not_testable and self.control.holds:
-            return [Objection((f"not testable here: {self.not_testable}",), steps)]
         name, share = self.share_left
         most = self._allowed(name)
         needed = "" if share.value >= most else advice.enough_for_share(share, most)
+        if self.not_testable and self.control.holds:
+            # What a model with nothing left would not show either, no other model shows: examples are what is lacking.
+            return [Objection((f"not testable here: {self.not_testable}",), (needed or advice.TOO_WEAK,))]
         left = f"up to {share.high:.0%}" if math.isfinite(share.high) else "any part"
         reason = (
             f"not enough is gone: {left} of what the original shows may be left (by {name}, where the estimate is "

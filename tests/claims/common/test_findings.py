@@ -116,6 +116,17 @@ def test_an_original_that_shows_too_little_to_acquit_anybody_is_not_testable_eit
     assert "too weakly for so few examples" in check.not_testable
 
 
+@pytest.mark.parametrize(("high", "value"), [(0.7, 0.0), (0.9, 0.6), (np.inf, 0.1)])
+def test_where_examples_are_lacking_the_advice_is_more_of_them_and_not_to_unlearn_again(high, value):
+    def share(audited, original):
+        return replace(original.estimate, value=value, low=0.0, high=high)
+
+    (said,) = power_check([finding(0.56)], [finding(0.5)], share, 0.5).objections("unlearn again")
+    assert "not testable here" in said.reasons[0]
+    assert ["batch requests" in step for step in said.advice] == [True]
+    assert ("forget examples would show that at most 50% is left" in said.advice[0]) is (high < 0.9)
+
+
 def test_attacks_that_would_acquit_an_honest_model_decide_and_others_allow_what_they_can_tell():
     def check(original, share):
         audited = [finding(0.5, name=one.name) for one in original]
