@@ -1,4 +1,4 @@
-"""Give each test what its own directory, module or class overrides, however it asks.
+"""Give each test what its own directory, module or class overrides.
 
 pytest keeps a session's value for everybody, even where a deeper conftest.py overrides what it was made from: the
 audits of one directory would silently get the data and models of another. Every way to a fixture (an argument,
@@ -48,14 +48,14 @@ class Sources:
     def pytest_fixture_setup(
         self, fixturedef: Definition, request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        """Watch a fixture whose value outlives a test, and tell what it defines where it is."""
+        """Watch a fixture whose value outlives a test; say where it is defined."""
         if request.scope != "function":
             self._watch(fixturedef, request)
         with defining(place(fixturedef, request.config)):
             return (yield)
 
     def ask(self, request: pytest.FixtureRequest, name: str) -> None:
-        """Note that the value of the fixture that is asking depends on another one."""
+        """Note that the value of the asking fixture depends on another one."""
         asking: Definition | None = getattr(request, "_fixturedef", None)  # a test is no fixture
         if asking is not None:
             self._asked.setdefault(asking, set()).add(name)

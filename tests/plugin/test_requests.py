@@ -75,7 +75,7 @@ def test_any_layout(suite: Suite, folders: list[Folder], seed: int | None, dynam
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None, suppress_health_check=FIXTURE)
+@settings(max_examples=100, deadline=None, suppress_health_check=FIXTURE)
 @given(**LAYOUTS)
 def test_any_of_many_layouts(suite: Suite, folders: list[Folder], seed: int | None, dynamic: bool) -> None:
     run(suite, folders, seed=seed, dynamic=dynamic)
