@@ -74,8 +74,9 @@ class Sources:
         def noted(argname: str) -> Any:
             self.ask(request, argname)
             # A kept function may ask long after the test that it was made for.
-            differs = self._differ(argname, [argname], request._pyfuncitem, self._running)
-            return self._running._request.getfixturevalue(argname) if differs else getfixturevalue(argname)
+            running = self._running or request._pyfuncitem
+            differs = self._differ(argname, [argname], request._pyfuncitem, running)
+            return running._request.getfixturevalue(argname) if differs else getfixturevalue(argname)
 
         request.getfixturevalue = noted  # type: ignore[method-assign]
         if definition not in self._made_for:
