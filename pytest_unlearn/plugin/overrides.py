@@ -37,6 +37,13 @@ class Sources:
         self._asked: dict[Definition, set[str]] = {}
         self._made_for: dict[Definition, pytest.Item] = {}
         self._running: Any = None
+        self._used = True
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """See whether anybody overrides anything of ours; else nothing is dropped."""
+        places = {id(item.parent): item for item in session.items}.values()
+        definitions = (one for item in places for name in OWN for one in _definitions(item, name))
+        self._used = not all(map(_builtin, definitions))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -85,11 +92,11 @@ class Sources:
 
     def _differ(self, name: str, sources: Iterable[str], *tests: pytest.Item) -> bool:
         """Tell whether two tests see other sources of a fixture that is one of ours, or before or behind one."""
-        if tests[0] is tests[1]:
+        if not self._used or tests[0] is tests[1]:
             return False
         before, now = (self.behind(sources, test) for test in tests)
-        if before == now or all(_builtin(one) for test in tests for name in OWN for one in _definitions(test, name)):
-            return False  # where nobody overrides anything of ours, a project's fixtures are left alone
+        if before == now:
+            return False
         return not {*before, *now}.isdisjoint(NAMES) or any(name in self.behind(NAMES, test) for test in tests)
 
     def behind(self, names: Iterable[str], item: pytest.Item) -> Visible:
