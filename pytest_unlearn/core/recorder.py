@@ -52,6 +52,7 @@ class Recorder:
 
 
 _active: ContextVar[Recorder | None] = ContextVar("pytest_unlearn_recorder", default=None)
+_place: ContextVar[str] = ContextVar("pytest_unlearn_place", default="")
 _running: list[Recorder] = []  # a thread that a test starts knows no context of it, and runs during the latest
 
 
@@ -77,6 +78,22 @@ def recording(recorder: Recorder) -> Iterator[Recorder]:
     finally:
         _running.remove(recorder)
         _active.reset(token)
+
+
+@contextlib.contextmanager
+def defining(place: str) -> Iterator[None]:
+    """Say where a request that is defined in this block is defined."""
+    token = _place.set(place)
+    try:
+        yield
+    finally:
+        _place.reset(token)
+
+
+def current_place() -> str:
+    """Return where a request defined now is defined: a fixture's file, or a test."""
+    running = current()
+    return _place.get() or ("" if running is None else running.nodeid)
 
 
 def severity(entry: Mapping[str, Any]) -> tuple[int, float]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.core.recorder import current_place
 from pytest_unlearn.data.dataset import Examples, to_numpy
 
 Match = Literal["class"] | None
@@ -64,6 +65,7 @@ class Split:
         self._check_torn()
         self._check_overlap()
         self.control_indices = self._controls()
+        self.defined_in = current_place()
 
     def __repr__(self) -> str:
         counts = f"forget {len(self.forget_indices)} of {len(self.train)}, {len(self.control_indices)} controls"

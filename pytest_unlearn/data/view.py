@@ -57,6 +57,13 @@ class View:
         """Digest the exact inputs and labels, in order."""
         return hashlib.sha256(b"".join(self.examples.digests[i] for i in self.indices)).hexdigest()
 
+    @property
+    def unordered_digest(self) -> str:
+        """Digest inputs and labels as a set of examples, in any order and precision."""
+        examples = self.examples
+        parts = (examples.contents[i] + str(examples.labels[i]).encode() for i in self.indices)
+        return hashlib.sha256(b"|".join(sorted(parts))).hexdigest()
+
     @cached_property
     def key(self) -> tuple[str, int, bytes]:
         """Identify this view in this process, for as long as its dataset lives."""

@@ -14,7 +14,7 @@ import pytest
 from pytest_unlearn.core import settings
 from pytest_unlearn.plugin.capture import progress_to_terminal
 from pytest_unlearn.plugin.overrides import overridden
-from pytest_unlearn.plugin.session import LAYERS
+from pytest_unlearn.plugin.session import layers
 
 if TYPE_CHECKING:
     from pytest_unlearn.search.unlearned import Unlearn
@@ -52,10 +52,11 @@ def unlearner() -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def unlearning_task(request: pytest.FixtureRequest, unlearn_split: Split) -> UnlearningTask:
     """Build the task of split, original and references; override to do it yourself."""
+    training = training_settings(request.config)
     own_original, own_references = (overridden(request, name) for name in ("original_model", "retrained_models"))
     original = request.getfixturevalue("original_model") if own_original else None
     references = request.getfixturevalue("retrained_models") if own_references else None
-    trains = not own_original or (not own_references and training_settings(request.config)["references"] > 0)
+    trains = not own_original or (not own_references and training["references"] > 0)
     # A recipe that is not needed may stay undefined; one that is defined goes along (it may train an original later).
     recipe = None
     if trains or overridden(request, "unlearn_recipe"):
@@ -149,4 +150,5 @@ def training_settings(config: pytest.Config) -> dict[str, Any]:
     """Collect the session's settings of trainings."""
     # Not the running test's layers: a session fixture must not take over the marker of the test that came first.
     names = ("seed", "jobs", "device", "references", "fresh")
-    return {name: settings.resolve(name, None, config.stash[LAYERS]).value for name in names}
+    known = layers(config)
+    return {name: settings.resolve(name, None, known).value for name in names}

@@ -16,6 +16,7 @@ from pytest_unlearn.claims import policies
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.plugin import overrides
+from pytest_unlearn.plugin.overrides import SOURCES
 from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker
 from pytest_unlearn.report import gate, terminal
 from pytest_unlearn.report.wording import word
@@ -56,9 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
     given = {spec.name: config.getoption(spec.ini_name) for spec in settings.TABLE.values() if spec.flag}
     options = {name: value for name, value in given.items() if value is not None}
     config.stash[LAYERS] = {"command line": options, "ini": _ini(config)}
+    sources = config.stash[SOURCES] = overrides.Sources()
     role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
-    if config.pluginmanager.register(role, SESSION) is None:
-        raise pytest.UsageError(f"-p no:{SESSION} would leave a gate that never blocks; -p no:unlearn switches all off")
+    for part, name, fault in ((role, SESSION, "never blocks"), (sources, "unlearn-sources", "may judge other data")):
+        if config.pluginmanager.register(part, name) is None:
+            raise pytest.UsageError(f"-p no:{name} would leave a gate that {fault}; -p no:unlearn switches all off")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -78,7 +81,7 @@ def _ini(config: pytest.Config) -> dict[str, Any]:
             value = config.getini(spec.ini_name) if spec.ini else None
             if value is not None:
                 found[spec.name] = spec.parse(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, pytest.UsageError) as error:  # pytest's own names no option
             raise pytest.UsageError(f"ini option {spec.ini_name}: {error}") from error
     return found
 
@@ -118,10 +121,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse a marker with a typo, and models made from another directory's inputs."""
+    """Refuse a marker with a typo."""
     if MARKER_ERROR in item.stash:
         pytest.fail(item.stash[MARKER_ERROR], pytrace=False)
-    overrides.reset_stale_fixtures(item, overrides.NAMES)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -142,6 +144,8 @@ def pytest_runtest_makereport(
         _excuse_inconclusive(report, getattr(call.excinfo.value, "evidence", None), entries)
     if entries:
         _attach(item, report, entries)
+    if report.failed and call.excinfo is not None and (hint := overrides.scope_hint(item, str(call.excinfo.value))):
+        report.sections.append(("unlearning audit", hint))
     return report
 
 

@@ -125,7 +125,7 @@ class Controller(Collecting):
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Close the ledger while a failure of the gate still shows among the others."""
-        if self.started and self._value("report"):
+        if self._reports:
             write.set_aside(self._directory)
         try:
             result = yield
@@ -158,11 +158,16 @@ class Controller(Collecting):
         if self._value("gate"):
             self.decision = gate.decide(ledger, self.config.getini("unlearn_require"))
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
-        if self._value("report"):
+        if self._reports:
             result = write.write(ledger, self._about(), self._directory, self.config.rootpath)
             self.written, self.problem, self.remark = result.paths, result.problem, result.remark
             if self.problem:
                 self._announce(session, "report", self.problem)
+
+    @property
+    def _reports(self) -> bool:
+        """Whether this run's report replaces the last one: not if its tests are only planned, or set up."""
+        return self.started and self._value("report") and not self.config.getoption("setuponly", False)
 
     @property
     def _directory(self) -> Path:
@@ -180,6 +185,8 @@ class Controller(Collecting):
     def _announce(self, session: pytest.Session, name: str, failure: str) -> None:
         # A report of its own shows in FAILURES, the summary, JUnit and the exit status. Setting the exit status alone
         # would leave a failed gate under a green "6 passed".
+        if session.testscollected:
+            session.testscollected += 1  # or progress would exceed 100%
         location, outcome = ("unlearn", None, name.replace("-", " ")), "failed" if failure else "passed"
         report = pytest.TestReport(f"unlearn::{name}", location, {}, outcome, failure or None, "call")  # type: ignore[arg-type]
         session.config.hook.pytest_runtest_logreport(report=report)
@@ -208,10 +215,23 @@ class Controller(Collecting):
             yield from ((note, "yellow") for note in self.decision.notes)
         for path in self.written:
             yield f"report: {path.as_uri()}", ""
+        if self._value("report") and not self._reports:
+            yield "report: none, because --setup-only and --setup-plan call no test; an earlier one stays", "yellow"
         if self.problem:
             yield self.problem, "red"
         if self.remark:
             yield self.remark, "yellow"
+
+
+def layers(config: pytest.Config) -> dict[str, dict[str, Any]]:
+    """Return the session's layers of settings, or say why there are none."""
+    if LAYERS not in config.stash:
+        pytest.fail(
+            "Half of pytest-unlearn is switched off: its fixtures are loaded, its hooks are not, so that there are no "
+            "settings, no evidence and no gate. Take the `-p no:` of a part away; `-p no:unlearn` switches all off.",
+            pytrace=False,
+        )
+    return config.stash[LAYERS]
 
 
 def _outcome(report: pytest.TestReport) -> str | None:

@@ -16,6 +16,7 @@ from pytest_unlearn.report.ledger import reconcile
 DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
 LIMITS: Mapping[str, str] = TableView(lambda: {name: spec.limit.setting for name, spec in TABLE.items()})
 ROUNDING = 1e-9  # a claim's lower end is stored rounded
+MOST_NAMED = 4  # requests that a reason names
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
             reasons.append(f"no evidence for the required claim {claim!r}{_seen(ledger)}")
         reasons += [reason for entry in entries if (reason := _objection(claim, entry, ledger["entries"]))]
     reasons += _refuted(ledger["entries"], required)
+    reasons += _other_requests(ledger["entries"])
     notes = [
         f"{entry['evidence']['claim']['name']} is not testable here ({entry['nodeid']}): "
         f"{entry['evidence']['not_testable']}"
@@ -70,6 +72,25 @@ def _refuted(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> I
         accused = claim not in required and verdict in ("FAIL", "INVALID")
         if accused and any(_same_model(found, one) for one in about):
             yield f"{claim}, which is not required, is {verdict} of the same model in {entry['nodeid']}"
+
+
+def _other_requests(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield that claims are about different requests; those about a method may try any."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        evidence = entry["evidence"]
+        spec = TABLE.get(evidence["claim"]["name"])
+        request = (evidence.get("provenance") or {}).get("request")
+        if (spec is None or spec.needs != "unlearner") and isinstance(request, Mapping) and request.get("digest"):
+            digest, where = str(request["digest"]), request.get("defined in") or "no file that is known"
+            about = f"{evidence['claim']['name']} in {entry['nodeid']}"
+            found.setdefault(digest, f"{request.get('n')} examples, {digest[:12]}, defined in {where} ({about})")
+    if len(found) > 1:
+        more = f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+        yield (
+            f"one release answers one request, and these claims are about {len(found)}: "
+            f"{'; '.join(list(found.values())[:MOST_NAMED])}{more}. Judge each request in a run of its own"
+        )
 
 
 def excused(evidence: Mapping[str, Any]) -> bool:

@@ -40,6 +40,9 @@ BAD = {
     "min_ratio": "1",
     "confidence": "95",
     "require_controls": "maybe",
+    "junit_properties": "maybe",
+    "report": "maybe",
+    "gate": "maybe",
 }
 
 
@@ -59,11 +62,11 @@ def test_everything_that_persists_has_an_ini_twin() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), BAD.items())
-def test_a_bad_ini_value_is_a_usage_error(suite: Suite, name: str, value: str) -> None:
+def test_a_bad_ini_value_is_a_usage_error_that_names_the_option(suite: Suite, name: str, value: str) -> None:
     suite.ini(f"unlearn_{name} = {value}")
     result = suite.run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: *"])
+    result.stderr.fnmatch_lines([f"ERROR: ini option unlearn_{name}: *"])
     result.stderr.no_fnmatch_line("*Traceback*")
 
 

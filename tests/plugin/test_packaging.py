@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.plugin.conftest import Suite
+from tests.plugin.inputs import INPUTS, OWN_MODELS, SPLIT
 
 ROOT = Path(__file__).parents[2]
 SUITE = "def test_a(): audit()"
@@ -60,6 +61,28 @@ def test_the_gate_alone_cannot_be_switched_off(suite: Suite) -> None:
     result = suite.run("-p", "no:unlearn-session", "--unlearn-gate")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: -p no:unlearn-session would leave a gate that never blocks; *"])
+
+
+def test_nor_what_finds_the_right_data(suite: Suite) -> None:
+    result = suite.run("-p", "no:unlearn-sources", "--unlearn-gate")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: -p no:unlearn-sources would leave a gate that may judge other data; *"])
+
+
+@pytest.mark.parametrize("part", ["", ".hooks", ".fixtures", ".overrides", ".session", ".conformance_summary"])
+def test_a_part_that_is_switched_off_is_a_sentence_and_no_traceback(suite: Suite, part: str) -> None:
+    suite.pytester.makeconftest(INPUTS + SPLIT + OWN_MODELS)
+    suite.write(test_it="def test_a(unlearning_task): pass")
+    result = suite.run("-Wignore", "-p", f"no:pytest_unlearn.plugin{part}")
+    result.stdout.no_fnmatch_line("*KeyError*")
+    if part == ".hooks":
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["Half of pytest-unlearn is switched off: *"])
+    elif part == ".fixtures":
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(["*fixture 'unlearning_task' not found"])
+    else:
+        result.assert_outcomes(passed=1)
 
 
 def test_the_entry_point_and_the_classifiers_say_what_it_is(project: dict[str, Any]) -> None:

@@ -62,3 +62,16 @@ def test_a_run_without_claims_still_has_its_report(suite: Suite) -> None:
     suite.write(test_it="def test_a(): pass")
     assert suite.run("--unlearn-report").ret == 0
     assert suite.report()["claims"] == []
+
+
+@pytest.mark.parametrize("option", ["--setup-plan", "--setup-only", "--collect-only"])
+def test_a_run_that_calls_no_test_leaves_the_last_report_in_place(suite: Suite, option: str) -> None:
+    suite.write(test_it=SUITE)
+    suite.run("--unlearn-report")
+    folder = suite.path / ".unlearn/report"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = suite.run("--unlearn-report", "--unlearn-gate", option)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert (result.ret == 0) == (option == "--collect-only")  # which decides nothing, and says so
+    if option != "--collect-only":
+        result.stdout.fnmatch_lines(["report: none, because --setup-only and --setup-plan call no test; *"])

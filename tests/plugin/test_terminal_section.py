@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.plugin.conftest import Suite
@@ -100,3 +102,13 @@ def test_subtests_carry_their_evidence(suite: Suite) -> None:
         """
     )
     suite.run().stdout.fnmatch_lines(["3 claims planned, 3 ran: 3 passed*"])
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n2",)])
+def test_progress_ends_at_100_percent(suite: Suite, arguments: tuple[str, ...]) -> None:
+    suite.write(test_it="def test_a(): audit()\ndef test_b(): pass")
+    (suite.path / "file").touch()
+    result = suite.run("--unlearn-gate", "--unlearn-report", "--unlearn-report-dir=file", *arguments)
+    result.assert_outcomes(passed=3, failed=1)  # the report that could not be written counts as well
+    shown = [int(percent) for percent in re.findall(r"\[ *(\d+)%\]", result.stdout.str())]
+    assert max(shown) == 100

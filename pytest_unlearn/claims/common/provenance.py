@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Any
 
 from pytest_unlearn.core.evidence import Answers, Outputs
+from pytest_unlearn.core.recorder import current_place
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import identify
 from pytest_unlearn.models.handle import AuditHandles
@@ -45,6 +46,7 @@ def provenance(
     record: dict[str, Any] = {
         "model": {"type": _type_name(model), "digest": identity.digest, "not identified": identity.obstacle},
         "data": {view.name: {"n": len(view), "digest": view.digest} for view in views},
+        "request": _request(views, task),
         "settings": settings,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
@@ -68,6 +70,15 @@ def outputs_digest(answers: Answers | Outputs) -> str:
     """Digest what a model answered."""
     parts = (answers,) if isinstance(answers, Outputs) else (answers.forget, answers.controls)
     return hashlib.sha256(b"".join(part.logits.tobytes() for part in parts)).hexdigest()
+
+
+def _request(views: tuple[View, ...], task: UnlearningTask | None) -> dict[str, Any] | None:
+    """Name the deletion request that an audit is about: what goes, in any order, and where that is defined."""
+    forget = next((view for view in views if view.name == "forget"), None) if task is None else task.forget
+    if forget is None:
+        return None
+    defined = current_place() if forget.task is None else forget.task.split.defined_in or current_place()
+    return {"n": len(forget), "digest": forget.unordered_digest, "defined in": defined or None}
 
 
 def _type_name(model: Any) -> str:

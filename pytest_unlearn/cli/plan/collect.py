@@ -18,7 +18,7 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.core.settings import Setting
 from pytest_unlearn.plugin import fixtures
 from pytest_unlearn.plugin.hooks import marked_settings
-from pytest_unlearn.plugin.overrides import NAMES, overridden, resolved_fixtures
+from pytest_unlearn.plugin.overrides import NAMES, SOURCES, overridden, resolved_fixtures
 from pytest_unlearn.plugin.session import LAYERS
 
 if TYPE_CHECKING:
@@ -121,13 +121,13 @@ class Planner:
             module = item.getparent(pytest.Module)
             if module is not None:
                 modules.setdefault(module, []).append(item)
-        groups: dict[tuple[Any, ...], tuple[pytest.Item, list[pytest.Item]]] = {}
+        groups: dict[frozenset[Any], tuple[pytest.Item, list[pytest.Item]]] = {}
         for module, tests in modules.items():
             # From the module: it sees what its tests see, and no fixture that only they ask for.
             seen: list[pytest.Item] = []
             item = pytest.Function.from_parent(module, name="unlearn-plan", callobj=self._looking(seen))
-            found = resolved_fixtures(item, INPUTS)
-            _, all_seen = groups.setdefault(tuple(found.get(name) for name in INPUTS), (item, seen))
+            behind = item.config.stash[SOURCES].behind(INPUTS, item)
+            _, all_seen = groups.setdefault(frozenset(behind.items()), (item, seen))
             all_seen += tests
         return [item for item, _ in groups.values()]
 

@@ -10,7 +10,9 @@ from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
 from pytest_unlearn import Verdict, audit_forgotten
-from pytest_unlearn.claims.common.provenance import NO_OP, identity_notes, twin_of
+from pytest_unlearn.claims.common.provenance import NO_OP, identity_notes, provenance, twin_of
+from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.data.view import as_view
 from tests.worlds.networks import Boxed, convolutional, mlp, noise_task, seeded
 from tests.worlds.simulated import World, split
 from unlearners import decoys
@@ -71,3 +73,16 @@ def test_the_audit_of_outputs_names_them_too():
     assert "the audited model is retrained 3, a reference: it was judged by the others" in evidence.reasons
     assert evidence.verdict is Verdict.PASS
     assert not any("judged by the others" in reason for reason in audit_forgotten(world.model(), task.forget).reasons)
+
+
+def test_evidence_names_the_request_that_it_is_about():
+    task, model = noise_task(), seeded(mlp)
+    views = (task.test,)
+    of_task = provenance(model, views, task, original=False, retrained=False)["request"]
+    assert of_task == {"n": len(task.forget), "digest": task.forget.unordered_digest, "defined in": None}
+    bare = as_view(task.forget.arrays(), "forget")
+    with recording(Recorder("test_it.py::test_a")):
+        of_bare = provenance(model, (bare,), None, original=False, retrained=False)["request"]
+    assert of_bare == {**of_task, "defined in": "test_it.py::test_a"}
+    of_none = provenance(model, (as_view(task.test.arrays(), "test"),), None, original=False, retrained=False)
+    assert of_none["request"] is None

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from pytest_unlearn import Split, UnlearningTask, reserve_controls
+from pytest_unlearn.core.recorder import Recorder, defining, recording
 
 
 def data(n: int, seed: int = 0, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -226,3 +227,23 @@ def test_reserved_controls_are_a_seeded_random_partition():
     for size in (0, 100, 1.0, -1):
         with pytest.raises(ValueError, match="size must leave"):
             reserve_controls(100, size=size, seed=0)
+
+
+def test_a_request_is_the_same_in_any_order_and_precision():
+    def digest(train, forget):
+        return UnlearningTask(Split(train, forget=forget, test=TEST)).forget.unordered_digest
+
+    X, y = TRAIN
+    relabelled = np.where(np.arange(30) == 4, (y + 1) % 3, y)
+    assert digest(TRAIN, [3, 1, 4]) == digest(TRAIN, [1, 3, 4]) == digest((X.astype(np.float64), y), [4, 3, 1])
+    assert len({digest(TRAIN, [3, 1, 4]), digest(TRAIN, [3, 1]), digest((X, relabelled), [3, 1, 4])}) == 3
+
+
+def test_a_split_knows_the_test_or_the_fixture_it_was_defined_in():
+    assert Split(TRAIN, forget=[1], test=TEST).defined_in == ""
+    with recording(Recorder("test_it.py::test_a")):
+        assert Split(TRAIN, forget=[1], test=TEST).defined_in == "test_it.py::test_a"
+        with defining("a/conftest.py"):
+            defined = Split(TRAIN, forget=[1], test=TEST)
+            assert defined.defined_in == "a/conftest.py"
+        assert defined.with_forget([2]).defined_in == "test_it.py::test_a"
