@@ -69,10 +69,14 @@ def encode(model: Any, build: Build | None = None) -> Payload:
 
 
 def _kind(model: Any) -> Hashable:
-    """Return an estimator's class and those of its settings; None for other models."""
+    """Return an estimator's class and those of its settings and fitted parts; None for other models.
+
+    Of neighbours the data decide whether they are kept in a tree, which skops does not vouch for, or as they are.
+    """
     if not hasattr(model, "get_params"):
         return None
-    return type(model), tuple(sorted((name, str(type(value))) for name, value in model.get_params().items()))
+    parts = {**model.get_params(), **vars(model)}
+    return type(model), tuple(sorted((name, str(type(value))) for name, value in parts.items()))
 
 
 def decode(payload: Payload, build: Build | None = None) -> Any:

@@ -201,6 +201,11 @@ def test_estimators_that_skops_vouches_for_predict_the_same(store, estimator):
         assert np.array_equal(again.predict_proba(X), estimator.predict_proba(X))
 
 
+def test_neighbours_that_are_kept_in_a_tree_say_nothing_of_others(store):
+    assert not store.put(KEY, KNeighborsClassifier().fit(X[:500, :3], Y[:500]), {})
+    assert store.put(KEY, KNeighborsClassifier().fit(X[:500], Y[:500]), {})
+
+
 @pytest.mark.parametrize(
     ("estimator", "kind"),
     [
