@@ -6,13 +6,14 @@ anything got lost on the way; what was collected is noted by each worker, or by 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.report import environment, gate, terminal, write
@@ -97,6 +98,7 @@ class Controller(Collecting):
 
     decision: gate.GateDecision | None = None
     written: tuple[Path, ...] = ()
+    files = ReleaseFiles()
     problem = remark = ""
     started = closed = False
 
@@ -155,6 +157,8 @@ class Controller(Collecting):
         for reason in cli_restrictions(self.config):
             self.ledger.narrow(reason)
         ledger = self.ledger.freeze()
+        self.files = _release_files(self.config, ledger)
+        ledger["release_file_problems"] = list(self.files.problems)
         if self._value("gate"):
             self.decision = gate.decide(ledger, self.config.getini("unlearn_require"))
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
@@ -170,6 +174,7 @@ class Controller(Collecting):
 
     def _about(self) -> dict[str, Any]:
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
+        facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
         if self.decision is not None:
             release, reasons = self.decision.release, list(self.decision.reasons)
             required = list(self.config.getini("unlearn_require"))
@@ -208,10 +213,19 @@ class Controller(Collecting):
             yield from ((note, "yellow") for note in self.decision.notes)
         for path in self.written:
             yield f"report: {path.as_uri()}", ""
+        if self.decision is None:
+            yield from ((problem, "red") for problem in self.files.problems)
         if self.problem:
             yield self.problem, "red"
         if self.remark:
             yield self.remark, "yellow"
+
+
+def _release_files(config: pytest.Config, ledger: Mapping[str, Any]) -> ReleaseFiles:
+    """Hash what is released, as ini names it now and assertions named it when they ran."""
+    asserted = (entry["evidence"].get("provenance", {}).get("files") for entry in ledger["entries"])
+    found = find_files(config.getini("unlearn_release_files"), config.rootpath)
+    return merge(found, *(ReleaseFiles({row["name"]: row["sha256"] for row in rows}) for rows in asserted if rows))
 
 
 def _outcome(report: pytest.TestReport) -> str | None:
