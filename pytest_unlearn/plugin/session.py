@@ -99,7 +99,8 @@ class Controller(Collecting):
     decision: gate.GateDecision | None = None
     written: tuple[Path, ...] = ()
     files = ReleaseFiles()
-    problem = remark = ""
+    problem = ""
+    remarks: tuple[str, ...] = ()
     started = closed = False
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -164,7 +165,7 @@ class Controller(Collecting):
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
         if self._value("report"):
             result = write.write(ledger, self._about(), self._directory, self.config.rootpath)
-            self.written, self.problem, self.remark = result.paths, result.problem, result.remark
+            self.written, self.problem, self.remarks = result.paths, result.problem, result.remarks
             if self.problem:
                 self._announce(session, "report", self.problem)
 
@@ -217,8 +218,7 @@ class Controller(Collecting):
             yield from ((problem, "red") for problem in self.files.problems)
         if self.problem:
             yield self.problem, "red"
-        if self.remark:
-            yield self.remark, "yellow"
+        yield from ((remark, "yellow") for remark in self.remarks)
 
 
 def _release_files(config: pytest.Config, ledger: Mapping[str, Any]) -> ReleaseFiles:

@@ -19,8 +19,7 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 REPORT = "report.json"
 NOTHING_TO_ATTEST = (
-    "no attestation.json: nothing says which files are released, and a statement is about files (ini "
-    "unlearn_release_files, or assert_release(..., files=[...]))"
+    "no attestation.json: neither unlearn_release_files nor assert_release(files=) names a released file"
 )
 
 

@@ -114,11 +114,11 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 @dataclass(frozen=True)
 class Written:
-    """Hold the files written, why they could not be (`problem`), and a `remark`."""
+    """Hold the files written, why they could not be (`problem`), and `remarks`."""
 
     paths: tuple[Path, ...] = ()
     problem: str = ""
-    remark: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def write(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> Written:
@@ -126,8 +126,8 @@ def write(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, 
     before = _stamps(directory)
     try:
         paths = tuple(publish(ledger, about, directory, root))
-        unattested = "" if directory / "attestation.json" in paths else attestation.NOTHING_TO_ATTEST
-        return Written(paths, remark="; ".join(filter(None, (unattested, _summarise(ledger, about)))))
+        unattested = () if directory / "attestation.json" in paths else (attestation.NOTHING_TO_ATTEST,)
+        return Written(paths, remarks=(*unattested, *_summarise(ledger, about)))
     except Exception as error:  # whatever a renderer trips over must not cost the run its other failures
         why = str(error) or type(error).__name__
         why = why if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: {why}"
@@ -137,17 +137,17 @@ def write(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, 
         stale = [name for name, stamp in _stamps(directory).items() if before.get(name) == stamp]
         if stale:
             problem += f"; what lies there of an earlier run is not this run's: {', '.join(stale)}"
-        return Written(problem=problem, remark=_summarise(ledger, about))
+        return Written(problem=problem, remarks=_summarise(ledger, about))
 
 
-def _summarise(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+def _summarise(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> tuple[str, ...]:
     summary = os.environ.get(SUMMARY)
     try:
         if summary:
             markdown.append(markdown.render(ledger, about), Path(summary))
     except Exception as error:
-        return f"nothing was appended to ${SUMMARY}: {error}"
-    return ""
+        return (f"nothing was appended to ${SUMMARY}: {error}",)
+    return ()
 
 
 def _stamps(directory: Path) -> dict[str, tuple[int, int]]:

@@ -77,7 +77,7 @@ def test_an_old_statement_goes_where_there_is_no_new_one(tmp_path: Path) -> None
     assert (tmp_path / "attestation.json").exists()
     done = publish.write(Ledger().freeze(), {**ABOUT, "release_files": []}, tmp_path, tmp_path)
     assert not (tmp_path / "attestation.json").exists()
-    assert done.remark == attestation.NOTHING_TO_ATTEST
+    assert done.remarks == (attestation.NOTHING_TO_ATTEST,)
 
 
 def test_a_run_without_claims_fails() -> None:
