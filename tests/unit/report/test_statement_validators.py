@@ -1,4 +1,4 @@
-"""The statement is valid by in-toto's own classes, and Sigstore's where they are; it verifies the released files alone."""
+"""The statement is valid by in-toto's classes, and Sigstore's where they are; it verifies the released files alone."""
 
 from __future__ import annotations
 
