@@ -29,20 +29,22 @@ def objections(entries: Sequence[Entry]) -> Iterator[str]:
         if _judges_model(entry) and not any(subject(entry["evidence"])):
             yield f"{_place(entry)} is a claim about a model that it does not name: {_unnamed(entry['evidence'])}"
     named: dict[str, list[Entry]] = defaultdict(list)
-    answering: dict[Any, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    answers: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    hidden = []
     for entry in _about_candidate(entries):
-        digest, answers = subject(entry["evidence"])
+        digest, answered = subject(entry["evidence"])
         if digest:
             named[digest].append(entry)
-        elif answers:
-            answering[_asked_about(entry["evidence"])][answers].append(entry)
+        elif answered:
+            hidden.append(entry)
+        for question, answer in answered.items():
+            answers[question][answer].append(entry)
     if len(named) > 1:
         yield f"claims are about {len(named)} models, and a release is of one: {_listed(named)}"
-    for models in answering.values():
+    for models in answers.values():
         if len(models) > 1:
-            yield f"one question has {len(models)} answers, and a release is of one model: {_listed(models)}"
-    if named and answering:
-        hidden = [entry for models in answering.values() for found in models.values() for entry in found]
+            yield f"the same examples have {len(models)} answers, and a release is of one model: {_listed(models)}"
+    if named and hidden:
         yield (
             f"nothing shows that claims are about one model: {_listed(named)} beside a model without a state that "
             f"could be read ({_places(hidden)})"
@@ -51,26 +53,29 @@ def objections(entries: Sequence[Entry]) -> Iterator[str]:
 
 def remarks(entries: Sequence[Entry]) -> Iterator[str]:
     """Yield what a reader should know of the candidate and that blocks nothing."""
-    questions = {
-        _asked_about(entry["evidence"])
-        for entry in _about_candidate(entries)
-        if (found := subject(entry["evidence"]))[1] and not found[0]
-    }
-    if len(questions) > 1:
+    apart: list[set[str]] = []  # claims that have no question in common, directly or through others
+    for entry in _about_candidate(entries):
+        asked = set(subject(entry["evidence"])[1])
+        if asked:
+            met = [one for one in apart if one & asked]
+            apart = [*(one for one in apart if one not in met), asked.union(*met)]
+    if len(apart) > 1:
         yield "the audited model shows no state that could be read: that all claims are about one is not shown"
 
 
-def subject(evidence: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the model's digest, and that of its answers where it has no other.
+def subject(evidence: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """Return the model's digest; without one, its answers by what it was asked.
 
     Both are empty where a claim names no model: a digest that is missing, zeroed or of nothing.
     """
     provenance = evidence.get("provenance") or {}
     model, settings = provenance.get("model") or {}, provenance.get("settings") or {}
     if is_digest(model.get("digest")):
-        return model["digest"], ""
-    hidden = model.get("digest") == "" and bool(model.get("not identified"))
-    return "", settings["outputs"] if hidden and is_digest(settings.get("outputs")) else ""
+        return model["digest"], {}
+    if model.get("digest") != "" or not model.get("not identified"):
+        return "", {}
+    answers = model.get("answers") or {str(_asked_about(provenance)): settings.get("outputs")}
+    return "", {question: answer for question, answer in answers.items() if is_digest(answer)}
 
 
 def _about_candidate(entries: Sequence[Entry]) -> Iterator[Entry]:
@@ -86,10 +91,10 @@ def _judges_model(entry: Entry) -> bool:
     return spec is None or spec.judges_model
 
 
-def _asked_about(evidence: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Name the data that a model answered on."""
-    data = (evidence.get("provenance") or {}).get("data") or {}
-    return tuple(sorted((name, str((part or {}).get("digest"))) for name, part in data.items()))
+def _asked_about(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name the data that a model answered on, where a report has its answers to all of it alone."""
+    data = provenance.get("data") or {}
+    return sorted((name, str((part or {}).get("digest"))) for name, part in data.items())
 
 
 def _unnamed(evidence: Mapping[str, Any]) -> str:

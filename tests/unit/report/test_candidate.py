@@ -84,7 +84,7 @@ class TestWithoutState:
     def test_one_question_has_one_answer(self) -> None:
         first, same, other = (evidence(**about("", outputs=letter * 64)) for letter in "aab")
         assert decide(first, same) == gate.GateDecision(True)
-        assert "one question has 2 answers" in decide(first, other).reasons[-1]
+        assert "the same examples have 2 answers" in decide(first, other).reasons[-1]
 
     def test_answers_to_two_questions_are_a_note(self) -> None:
         forget, test = (evidence(**about("", outputs=letter * 64, data=letter * 64)) for letter in "ab")
@@ -93,6 +93,17 @@ class TestWithoutState:
         assert decision.notes == (
             "the audited model shows no state that could be read: that all claims are about one is not shown",
         )
+
+    def test_answers_to_each_set_of_examples_are_compared(self) -> None:
+        def served(**answers: str) -> Any:
+            found = about("")
+            found["provenance"]["model"]["answers"] = {view: letter * 64 for view, letter in answers.items()}
+            return evidence(**found)
+
+        asked = served(forget="a", controls="b")
+        assert decide(asked, served(controls="b", test="c"), served(test="c")) == gate.GateDecision(True)
+        assert "the same examples have 2 answers" in decide(asked, served(controls="d")).reasons[-1]
+        assert decide(asked, served(test="c")).notes
 
     def test_beside_a_model_that_has_one_nothing_shows_that_they_are_the_same(self) -> None:
         decision = decide(evidence(**about()), evidence(name="utility", **about("", outputs="a" * 64)))
