@@ -32,7 +32,7 @@ def evidence(
         "controls": Controls(original=control, retrained=(control,)),
         "reasons": ("a reason",),
         "most_exposed": (Exposure(index=17, percentile=0.99),),
-        "provenance": {"seed": 0},
+        "provenance": {"seed": 0, "model": {"type": "torch.nn.Linear", "digest": "5eed" * 16, "not identified": ""}},
     }
     return Evidence(**{**fields, **rest})
 

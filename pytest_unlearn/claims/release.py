@@ -6,8 +6,9 @@ A claim that a model does not let itself be asked is INCONCLUSIVE: nothing was s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.policies import NEEDS, POLICIES, Policy, Step
 from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
+from pytest_unlearn.core.release_files import hash_files
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.layers import SingleLayerError, find_layers, shows_weights
@@ -50,6 +52,7 @@ def audit_release(
     *,
     unlearner: Any = None,
     canaries: Any = None,
+    files: Iterable[Any] = (),
     **settings: Any,
 ) -> dict[str, Evidence]:
     """Audit every claim of a release policy about one model.
@@ -60,6 +63,8 @@ def audit_release(
         policy: "quick", "standard", "thorough" (`pytest --unlearn-policies` lists them), or a `Policy` of your own.
         unlearner: the method, for claims about it.
         canaries: what `plant_canaries` gave before training, if canaries were planted.
+        files: paths of the files that hold this model and are released with it; their SHA-256 are part of the evidence,
+            of the report, and the subjects of its attestation.
         **settings: passed to every claim that has such a keyword: max_mia_auc, max_drop, max_gap, max_fraction,
             runs, confidence, require_controls, output, ... A policy's own keywords win.
 
@@ -70,10 +75,11 @@ def audit_release(
 
     Raises:
         ValueError: an unknown policy or setting, a policy that needs `unlearner=`, one of which nothing can be judged
-            here, or a task without references.
+            here, a task without references, or a release file that is missing, empty or of another's name.
     """
     if not isinstance(task, UnlearningTask):
         raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
+    released = hash_files(files, Path.cwd()).rows()
     chosen = _policy(policy)
     _check(chosen, settings, unlearner)
     if not task.retrained:
@@ -86,7 +92,8 @@ def audit_release(
             evidence = _run(step, model, task, unlearner, canaries, _keywords(step, settings))
             if evidence is not None:
                 required = step.required and TABLE[step.claim].replaced_by not in asked
-                found[step.claim] = replace(evidence, required=required)
+                known = {**evidence.provenance, "files": released} if released else evidence.provenance
+                found[step.claim] = replace(evidence, required=required, provenance=known)
     if not found:
         raise ValueError(
             f"no claim of policy {chosen.name!r} can be judged here ({_needs(chosen)}), and a release that nothing was "

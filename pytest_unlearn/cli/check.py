@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pytest_unlearn.cli import stored_report
+from pytest_unlearn.claims.policies import POLICIES
+from pytest_unlearn.cli import binding, stored_report
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, Limit
 from pytest_unlearn.report import gate
 from pytest_unlearn.report.terminal import headline
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,44 @@ def add(commands: Any) -> None:
         metavar="X",
         help="block if any claim was allowed to leave more than X of what the original showed",
     )
+    command.add_argument(
+        "--policy",
+        type=_usage(binding.named_policy),
+        metavar="NAME",
+        help=f"block unless everything that a release policy asks is proven: {', '.join(POLICIES)}",
+    )
+    command.add_argument(
+        "--model",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="block unless the report is about this file, by its SHA-256 (may be given several times)",
+    )
+    command.add_argument(
+        "--max-age",
+        type=_usage(binding.max_age),
+        metavar="AGE",
+        help="block if the report is older than this, such as 7d, 12h or 30m, or from the future",
+    )
+    command.add_argument(
+        "--attestation",
+        type=Path,
+        metavar="FILE",
+        help="block unless this in-toto statement (or the DSSE envelope or Sigstore bundle around it) is of this very "
+        "report and of its files; its signature is not checked here",
+    )
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Load, decide, and say why."""
     document = stored_report.load(options.report)
+    ledger = stored_report.ledger(document)
     wanted, origin = options.require, "--require"
+    if options.policy is not None:
+        wanted = [*binding.policy_claims(options.policy, ledger), *(wanted or ())]
+        origin = f"policy {options.policy.name}"
     if wanted is None:
         wanted, origin = stored_report.required(document), "the report's gate"
     if wanted is None:
@@ -83,8 +118,7 @@ def run(options: argparse.Namespace) -> int:
     given = {claim: getattr(options, limit.setting) for limit, claims in _choices().items() for claim in claims}
     limits = {claim: value for claim, value in given.items() if value is not None}
     policy = ReportPolicy(tuple(dict.fromkeys(wanted)), limits, options.confidence, options.max_share_left)
-    ledger = stored_report.ledger(document)
-    decision = decide(ledger, policy)
+    decision = decide(ledger, policy, tuple(_unbound(document, ledger, options)))
     say(f"{options.report}: {headline(ledger)}")
     say(f"required: {', '.join(policy.required) or 'nothing'} ({origin})")
     for claim, value in policy.limits.items():
@@ -100,10 +134,10 @@ def run(options: argparse.Namespace) -> int:
     return FINE if decision.release else BLOCKED
 
 
-def decide(ledger: Mapping[str, Any], policy: ReportPolicy) -> gate.GateDecision:
-    """Add the policy's reasons to block to the gate's decision on a ledger."""
+def decide(ledger: Mapping[str, Any], policy: ReportPolicy, besides: Sequence[str] = ()) -> gate.GateDecision:
+    """Add the policy's reasons to block, and others, to the gate's decision."""
     decision = gate.decide(ledger, policy.required)
-    reasons = (*decision.reasons, *too_loose(ledger["entries"], policy))
+    reasons = (*decision.reasons, *too_loose(ledger["entries"], policy), *besides)
     return gate.GateDecision(release=not reasons, reasons=reasons, notes=decision.notes)
 
 
@@ -125,6 +159,31 @@ def too_loose(entries: Sequence[Mapping[str, Any]], policy: ReportPolicy) -> Ite
         share = (evidence.get("provenance", {}).get("settings") or {}).get("max_share_left")
         if policy.max_share_left is not None and share is not None and share > policy.max_share_left:
             yield f"{where} a share left of at most {share:.0%}, the policy accepts {policy.max_share_left:.0%}"
+
+
+def _unbound(document: Mapping[str, Any], ledger: Mapping[str, Any], options: argparse.Namespace) -> Iterator[str]:
+    """Yield why the report is not about what the caller holds."""
+    for file in options.model:
+        yield from binding.about_file(document, file)
+    if options.max_age is not None:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        yield from binding.young_enough(document, options.max_age, now)
+    if options.attestation is not None:
+        yield from binding.attested(document, ledger, options.report.read_bytes(), options.attestation)
+    if options.policy is not None:
+        yield from binding.satisfies(options.policy, ledger)
+
+
+def _usage(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Make the argparse type of a parser whose ValueError is a usage error."""
+
+    def parsed(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parsed
 
 
 def _choices() -> dict[Limit, list[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pytest_unlearn.cli.console import Unusable, one_line
+from pytest_unlearn.report import consistency
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.json import SCHEMA_VERSION
 from pytest_unlearn.report.ledger import count
@@ -60,6 +61,7 @@ def ledger(document: Document) -> dict[str, Any]:
         "crashed_workers": document["crashed_workers"],
         "lost": document["lost"],
         "partial": document["partial_reasons"],
+        "release_file_problems": document.get("release_file_problems", []),
     }
 
 
@@ -88,6 +90,7 @@ def contradictions(document: Document) -> Iterator[str]:
         if entry["evidence"]["verdict"] == "PASS":
             about = f"{entry['evidence']['claim']['name']} is PASS in {entry['nodeid']}, but "
             yield from (about + problem for problem in unproven(entry["evidence"]))
+            yield from (about + problem for problem in consistency.contradictions(entry["evidence"]))
     silent = Counter(row["nodeid"] for row in document["without_evidence"])
     for nodeid, times in silent.items():
         if times > 1:

@@ -150,6 +150,11 @@ class ClaimSpec:
         """Whether the claim is about one model's forgetting, not method or utility."""
         return self.needs != "unlearner" and self.view == "forget"
 
+    @property
+    def judges_model(self) -> bool:
+        """Whether the claim is about one model, which a release may consist of."""
+        return self.needs != "unlearner"
+
     def audit(self) -> Callable[..., Any]:
         """Import the audit."""
         found: Callable[..., Any] = getattr(import_module(self.module), f"audit_{self.name}")

@@ -61,6 +61,20 @@ class Estimate:
     n_controls: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simultaneous:
+    """What an attack would have to reach to make the verdict FAIL.
+
+    `low` and `high` are bounds that hold for all attacks and sides together (Bonferroni, Holm's first step): FAIL is a
+    `low` above `highest` or a `high` below `lowest`. A limit is None on a side on which the attack accuses nobody.
+    """
+
+    low: float
+    high: float
+    lowest: float | None
+    highest: float | None
+
+
 def reduction_of(share: Estimate) -> Estimate:
     """Turn the share left into the leakage reduction, 1 - share."""
     return replace(share, value=1.0 - share.value, low=1.0 - share.high, high=1.0 - share.low)
@@ -193,6 +207,8 @@ class Evidence:
     `over-forgotten`. `needed` is the number of forget examples that would settle an INCONCLUSIVE verdict. `figures`
     are what a report shows besides: curves, histograms and tables.
 
+    `simultaneous` has, by attack, the bounds that decided whether it makes the verdict FAIL.
+
     `share_left` is how much of the original's excess over chance is left, by the attack that bounds it least.
     `not_testable` says why no model could be told from the original here, empty if one could, and `required` whether a
     release needs PASS all the same: other claims of a policy may be not testable here.
@@ -205,6 +221,7 @@ class Evidence:
     label: str = ""
     attacks: Mapping[str, Estimate] = field(default_factory=dict)
     deciding: tuple[str, ...] = ()
+    simultaneous: Mapping[str, Simultaneous] = field(default_factory=dict)
     controls: Controls = field(default_factory=Controls)
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()

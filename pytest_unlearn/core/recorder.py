@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.core.evidence import Evidence
 
 Entry = dict[str, Any]
-"""One evidence as JSON, plus `count`: how many evidences it stands for (more than one in a Hypothesis test)."""
+"""One evidence as JSON, plus `count`: how many evidences it stands for, and `drawn` in a Hypothesis test."""
 
 
 @dataclass(eq=False)  # the recorders of nested audits are told apart even while they hold the same
@@ -37,7 +37,7 @@ class Recorder:
 
     def add(self, evidence: Mapping[str, Any], count: int = 1) -> None:
         """Keep one evidence (as JSON), or merge it into the entry of the same claim."""
-        new = plain({**evidence, "count": count})
+        new = plain({**evidence, "count": count, **({"drawn": True} if self.collapse else {})})
         for position, old in enumerate(self.entries if self.collapse else ()):
             if old["claim"]["name"] == new["claim"]["name"]:
                 worst = max(old, new, key=severity)  # the first of equals stays, so that a replay changes nothing

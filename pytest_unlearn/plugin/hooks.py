@@ -48,6 +48,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="linelist",
         default=list(gate.DEFAULT_REQUIRED),
     )
+    parser.addini(
+        "unlearn_release_files",
+        "files that are released if the gate lets them: globs relative to the root directory, hashed when the run ends",
+        type="linelist",
+        default=[],
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,13 +6,14 @@ anything got lost on the way; what was collected is noted by each worker, or by 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.report import environment, gate, terminal, write
@@ -97,7 +98,9 @@ class Controller(Collecting):
 
     decision: gate.GateDecision | None = None
     written: tuple[Path, ...] = ()
-    problem = remark = ""
+    files = ReleaseFiles()
+    problem = ""
+    remarks: tuple[str, ...] = ()
     started = closed = False
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -155,12 +158,14 @@ class Controller(Collecting):
         for reason in cli_restrictions(self.config):
             self.ledger.narrow(reason)
         ledger = self.ledger.freeze()
+        self.files = _release_files(self.config, ledger)
+        ledger["release_file_problems"] = list(self.files.problems)
         if self._value("gate"):
             self.decision = gate.decide(ledger, self.config.getini("unlearn_require"))
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
         if self._reports:
             result = write.write(ledger, self._about(), self._directory, self.config.rootpath)
-            self.written, self.problem, self.remark = result.paths, result.problem, result.remark
+            self.written, self.problem, self.remarks = result.paths, result.problem, result.remarks
             if self.problem:
                 self._announce(session, "report", self.problem)
 
@@ -175,6 +180,7 @@ class Controller(Collecting):
 
     def _about(self) -> dict[str, Any]:
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
+        facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
         if self.decision is not None:
             release, reasons = self.decision.release, list(self.decision.reasons)
             required = list(self.config.getini("unlearn_require"))
@@ -217,10 +223,18 @@ class Controller(Collecting):
             yield f"report: {path.as_uri()}", ""
         if self._value("report") and not self._reports:
             yield "report: none, because --setup-only and --setup-plan call no test; an earlier one stays", "yellow"
+        if self.decision is None:
+            yield from ((problem, "red") for problem in self.files.problems)
         if self.problem:
             yield self.problem, "red"
-        if self.remark:
-            yield self.remark, "yellow"
+        yield from ((remark, "yellow") for remark in self.remarks)
+
+
+def _release_files(config: pytest.Config, ledger: Mapping[str, Any]) -> ReleaseFiles:
+    """Hash what is released, as ini names it now and assertions named it when they ran."""
+    asserted = (entry["evidence"].get("provenance", {}).get("files") for entry in ledger["entries"])
+    found = find_files(config.getini("unlearn_release_files"), config.rootpath)
+    return merge(found, *(ReleaseFiles({row["name"]: row["sha256"] for row in rows}) for rows in asserted if rows))
 
 
 def layers(config: pytest.Config) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Write the run as an unsigned in-toto statement: model, data and result.
+"""Write the run as an unsigned in-toto statement: released files, data and result.
 
 Signing is the platform's job (`cosign attest-blob`, GitHub's `actions/attest`). Source: in-toto Statement v1 and the
 predicate test-result v0.1, both at https://github.com/in-toto/attestation/tree/main/spec.
@@ -11,16 +11,33 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_unlearn.core.release_files import is_digest
 from pytest_unlearn.report.gate import excused
 from pytest_unlearn.report.wording import conclusion, is_accepted
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
-ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}  # by hexadecimal digits; joblib names estimators by an md5
+REPORT = "report.json"
+NOTHING_TO_ATTEST = (
+    "no attestation.json: neither unlearn_release_files nor assert_release(files=) names a released file"
+)
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = "") -> str:
-    """Write the statement as JSON, bound to the text of report.json by its digest.
+    """Write the statement as JSON; empty if no release file is named.
+
+    Args:
+        ledger: what ran.
+        about: the facts of the run; its `release_files` are the subjects.
+        report: the text of report.json, which the statement binds by its digest.
+    """
+    digest = hashlib.sha256(report.encode("utf-8", "backslashreplace")).hexdigest()
+    made = statement(ledger, about, digest)
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n" if made["subject"] else ""
+
+
+def statement(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str) -> dict[str, Any]:
+    """Make the statement about a run whose report.json has a digest.
 
     A warning is a claim that was not testable here, of a test that passed. Policies accept warnings, so whatever else
     is not proven (INCONCLUSIVE too) is FAILED.
@@ -32,48 +49,37 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = ""
         for row in entries
         if excused(row["evidence"]) and row["nodeid"] not in failed
     )
-    statement = {
+    return {
         "_type": STATEMENT,
-        "subject": _subjects(entries) or [_described("report.json", _sha256(report))],
+        "subject": subjects(about),
         "predicateType": TEST_RESULT,
         "predicate": {
             "result": ("WARNED" if warned else "PASSED") if conclusion(ledger, about.get("gate"))[0] else "FAILED",
-            "configuration": [_described("report.json", _sha256(report)), *_data(entries)],
+            "configuration": [_described(REPORT, report), *_audited(entries)],
             "passedTests": sorted({row["nodeid"] for row in entries} - failed),
             "warnedTests": warned,
             "failedTests": sorted(failed),
         },
     }
-    return json.dumps(statement, indent=1, ensure_ascii=False) + "\n"
 
 
-def _subjects(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """List the audited models, by digest of their tensors or of their answers."""
-    found: dict[str, str] = {}
+def subjects(about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the released files by SHA-256, each name once."""
+    files = {row["name"]: row["sha256"] for row in about.get("release_files", ()) if is_digest(row["sha256"])}
+    return [_described(name, digest) for name, digest in sorted(files.items())]
+
+
+def _audited(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """List the models and data that were looked at, as far as they have a SHA-256."""
+    found: set[tuple[Any, str]] = set()
     for entry in entries:
-        provenance = entry["evidence"]["provenance"]
-        model = provenance.get("model") or {}
-        outputs = (provenance.get("settings") or {}).get("outputs")
-        if model.get("digest"):
-            found.setdefault(model["digest"], f"tensors of {model.get('type', 'the model')}")
-        elif outputs:
-            found.setdefault(outputs, f"outputs of {model.get('type', 'the model')}")
-    return [_described(name, digest) for digest, name in sorted(found.items())]
-
-
-def _data(entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    found = {
-        (part["digest"], f"{name} examples")
-        for entry in entries
-        for name, part in (entry["evidence"]["provenance"].get("data") or {}).items()
-        if part.get("digest")
-    }
-    return [_described(name, digest) for digest, name in sorted(found)]
+        provenance = entry["evidence"].get("provenance") or {}
+        model, data = provenance.get("model") or {}, provenance.get("data") or {}
+        found.add((model.get("digest"), f"audited {model.get('type', 'model')}"))
+        found |= {((part or {}).get("digest"), f"{name} examples") for name, part in data.items()}
+    rows = [(digest, name) for digest, name in found if is_digest(digest)]
+    return [_described(name, digest) for digest, name in sorted(rows)]
 
 
 def _described(name: str, digest: str) -> dict[str, Any]:
-    return {"name": name, "digest": {ALGORITHMS.get(len(digest), "sha256"): digest}}
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+    return {"name": name, "digest": {"sha256": digest}}

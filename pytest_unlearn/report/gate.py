@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, TableView
+from pytest_unlearn.report import candidate
 from pytest_unlearn.report.ledger import reconcile
 
 DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
@@ -54,12 +55,15 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         reasons += [reason for entry in entries if (reason := _objection(claim, entry, ledger["entries"]))]
     reasons += _refuted(ledger["entries"], required)
     reasons += _other_requests(ledger["entries"])
+    reasons += candidate.objections(ledger["entries"])
+    reasons += ledger.get("release_file_problems", ())
     notes = [
         f"{entry['evidence']['claim']['name']} is not testable here ({entry['nodeid']}): "
         f"{entry['evidence']['not_testable']}"
         for entry in ledger["entries"]
         if excused(entry["evidence"])
     ]
+    notes += candidate.remarks(ledger["entries"])
     return GateDecision(release=not reasons, reasons=tuple(reasons), notes=tuple(notes))
 
 

@@ -55,9 +55,24 @@ def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
     kept = {name: evidence[name] for name in BRIEF}
     kept |= {name: evidence[name] for name in ("not_testable", "required") if evidence.get("not_testable")}
     kept["estimate"] = {n: round(v, DIGITS) if isinstance(v, float) else v for n, v in evidence["estimate"].items()}
+    kept["provenance"] = _which_model(evidence["provenance"])
     if mapping(evidence["provenance"].get("settings")).get("require_controls") is False:
-        kept["provenance"] = {"settings": {"require_controls": False}}  # a reader must see what was waived
+        kept["provenance"].setdefault("settings", {})["require_controls"] = False  # a reader must see what was waived
     return {**entry, "basis": basis, "brief": True, "evidence": kept}
+
+
+def _which_model(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what names the audited model, without which a claim proves nothing."""
+    model, settings = mapping(provenance.get("model")), mapping(provenance.get("settings"))
+    if model.get("digest"):
+        return {"model": {"digest": model["digest"]}}
+    kept: dict[str, Any] = {
+        "model": {name: model[name] for name in ("digest", "not identified", "answers") if name in model}
+    }
+    if settings.get("outputs") and "answers" not in model:
+        data = {name: {"digest": mapping(part).get("digest")} for name, part in mapping(provenance.get("data")).items()}
+        kept |= {"settings": {"outputs": settings["outputs"]}, "data": data}
+    return kept
 
 
 def _basis(provenance: Mapping[str, Any]) -> str:

@@ -46,8 +46,9 @@ class Ledger:
         if outcome is not None:
             self.outcomes[nodeid] = max(self.outcomes.get(nodeid, outcome), outcome, key=OUTCOMES.index)
         for evidence in evidences:
-            rest = {key: value for key, value in evidence.items() if key != "count"}
-            self.entries.append({"nodeid": nodeid, "count": evidence.get("count", 1), "evidence": rest})
+            rest = {key: value for key, value in evidence.items() if key not in ("count", "drawn")}
+            drawn = {"drawn": True} if evidence.get("drawn") else {}
+            self.entries.append({"nodeid": nodeid, "count": evidence.get("count", 1), **drawn, "evidence": rest})
 
     def merge_worker(self, output: Mapping[str, Any]) -> None:
         """Merge a finished xdist worker's notes; every worker deselects the same."""

@@ -22,21 +22,25 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str]:
-    """Write the text of every file of the report, by name."""
+    """Write the text of every file of the report, by name.
+
+    Without files to be released there is nothing that an attestation could be about, and none.
+    """
     report = json.render(ledger, about)
-    return {
+    texts = {
         "index.html": _without_controls(html.render(ledger, about)),
         "report.json": report,
         "report.md": _without_controls(markdown.render(ledger, about)),
         "attestation.json": attestation.render(ledger, about, report),
     }
+    return {name: text for name, text in texts.items() if text}
 
 
 def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> list[Path]:
     """Write the report's files into `directory` and return their paths."""
     texts = render(ledger, about)
     directory.mkdir(parents=True, exist_ok=True)
-    for name in texts:
+    for name in FILES:
         if (directory / name).is_dir():
             raise IsADirectoryError(f"{directory / name} is a directory, where a file of the report belongs")
     own = root / ".unlearn"
@@ -90,15 +94,15 @@ def _put_in_place(stage: Path, directory: Path, names: list[str]) -> None:
     kept = stage / "before"
     kept.mkdir()
     try:
-        for name in names:
+        for name in FILES:  # an old attestation goes even where there is no new one
             if (directory / name).exists():
                 os.replace(directory / name, kept / name)
         for name in names:
             os.replace(stage / name, directory / name)
     except BaseException:
-        for name in names:
+        for name in FILES:
             with contextlib.suppress(OSError):
-                if not (stage / name).exists():  # it had been put in place
+                if name in names and not (stage / name).exists():  # it had been put in place
                     (directory / name).unlink(missing_ok=True)
                 if (kept / name).exists():
                     (kept / name).rename(directory / name)
@@ -110,18 +114,20 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 
 @dataclass(frozen=True)
 class Written:
-    """Hold the files written, why they could not be (`problem`), and a `remark`."""
+    """Hold the files written, why they could not be (`problem`), and `remarks`."""
 
     paths: tuple[Path, ...] = ()
     problem: str = ""
-    remark: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def write(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> Written:
     """Write the files and the job summary; a failure is returned, not raised."""
     before = _stamps(directory)
     try:
-        return Written(tuple(publish(ledger, about, directory, root)), remark=_summarise(ledger, about))
+        paths = tuple(publish(ledger, about, directory, root))
+        unattested = () if directory / "attestation.json" in paths else (attestation.NOTHING_TO_ATTEST,)
+        return Written(paths, remarks=(*unattested, *_summarise(ledger, about)))
     except Exception as error:  # whatever a renderer trips over must not cost the run its other failures
         why = str(error) or type(error).__name__
         why = why if isinstance(error, (OSError, ValueError)) else f"{type(error).__name__}: {why}"
@@ -131,17 +137,17 @@ def write(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, 
         stale = [name for name, stamp in _stamps(directory).items() if before.get(name) == stamp]
         if stale:
             problem += f"; what lies there of an earlier run is not this run's: {', '.join(stale)}"
-        return Written(problem=problem, remark=_summarise(ledger, about))
+        return Written(problem=problem, remarks=_summarise(ledger, about))
 
 
-def _summarise(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+def _summarise(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> tuple[str, ...]:
     summary = os.environ.get(SUMMARY)
     try:
         if summary:
             markdown.append(markdown.render(ledger, about), Path(summary))
     except Exception as error:
-        return f"nothing was appended to ${SUMMARY}: {error}"
-    return ""
+        return (f"nothing was appended to ${SUMMARY}: {error}",)
+    return ()
 
 
 def _stamps(directory: Path) -> dict[str, tuple[int, int]]:

@@ -6,7 +6,7 @@ There is one assertion a row of the claim table, made when its name is asked for
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytest_unlearn.claims.policies import Policy
@@ -64,6 +64,7 @@ def assert_release(
     *,
     unlearner: Any = None,
     canaries: Any = None,
+    files: Iterable[Any] = (),
     **settings: Any,
 ) -> dict[str, Evidence]:
     """Assert that every claim of a policy is proven for this model, in one call.
@@ -79,5 +80,5 @@ def assert_release(
             recorded.
     """
     __tracebackhide__ = True
-    found = audit_release(model, task, policy, unlearner=unlearner, canaries=canaries, **settings)
+    found = audit_release(model, task, policy, unlearner=unlearner, canaries=canaries, files=files, **settings)
     return raise_unless_all_proven(found)

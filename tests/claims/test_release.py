@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import warnings
 from collections import Counter
@@ -301,3 +302,14 @@ def test_of_whole_classes_class_forgotten_is_required_in_place_of_forgotten():
 def test_built_in_policies_require_forgetting_utility_and_the_method_alone():
     required = {step.claim for step in POLICIES["thorough"].steps if step.required}
     assert required == {"forgotten", "utility", "class_forgotten", "algorithm", "indistinguishable", "efficient"}
+
+
+def test_the_files_that_are_released_are_part_of_the_evidence(world, table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.bin").write_bytes(b"weights")
+    settings = {"max_mia_auc": 0.55, "max_drop": 0.1}
+    found = assert_release(world.model(seed=HONEST), table, "quick", files=["model.bin"], **settings)
+    rows = [{"name": "model.bin", "sha256": hashlib.sha256(b"weights").hexdigest()}]
+    assert [one.provenance["files"] for one in found.values()] == [rows, rows]
+    with pytest.raises(ValueError, match="there is no file other.bin"):
+        assert_release(world.model(seed=HONEST), table, "quick", files=["other.bin"], **settings)

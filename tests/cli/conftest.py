@@ -56,6 +56,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def provenance(**task: Any) -> dict[str, Any]:
     """Where evidence came from, with everything that makes two of them comparable."""
     return {
+        "model": {"type": "torch.nn.Linear", "digest": "5eed" * 16, "not identified": ""},
         "data": {"forget": {"n": 400, "digest": "f"}, "controls": {"n": 800, "digest": "c"}},
         "settings": {"require_controls": True},
         "task": {"split": "s", "seed": 0, "references": [{"key": "k", "seed": 1000}], **task},

@@ -56,7 +56,7 @@ def confident(confidence: float) -> Estimate:
             "the limit was loosened from within 0.45 and 0.55 to within 0.4 and 0.55",
         ),
         (claim(lowest=0.45), claim(), "the limit was loosened from within 0.45 and 0.55 to at most 0.55"),
-        (claim(), claim(estimate=confident(0.9)), "the confidence was lowered from 0.95 to 0.9"),
+        (claim(), claim(estimate=confident(0.9), attacks={}), "the confidence was lowered from 0.95 to 0.9"),
         (claim(value=0.44), claim(value=0.51), "the estimate went from 0.440 [0.410, 0.470] to 0.510 [0.480, 0.540]"),
         (claim(), claim(outcome="xfailed"), "the test passed and now ended as xfailed"),
         (

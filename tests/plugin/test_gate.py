@@ -88,6 +88,7 @@ def test_without_the_option_nothing_is_decided(suite: Suite) -> None:
 )
 def test_a_pass_that_its_numbers_do_not_bear_out_blocks(suite: Suite, recorded: str, reason: str) -> None:
     suite.write(test_it=f"def test_a(): record({recorded})")
+    suite.ini("unlearn_release_files = test_it.py")
     result = suite.run("--unlearn-gate", "--unlearn-report")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines([f"  - forgotten is PASS in test_it.py::test_a, but {reason}"])
@@ -97,6 +98,7 @@ def test_a_pass_that_its_numbers_do_not_bear_out_blocks(suite: Suite, recorded: 
 
 def test_a_run_that_fails_beside_its_audits_is_not_released(suite: Suite) -> None:
     suite.write(test_it="def test_a(): audit()\ndef test_b(): assert 0")
+    suite.ini("unlearn_release_files = test_it.py")
     result = suite.run("--unlearn-gate", "--unlearn-report")
     result.stdout.fnmatch_lines(["  - the run failed beside its audits: test_it.py::test_b"])
     assert suite.report()["failed_tests"] == ["test_it.py::test_b"]

@@ -31,7 +31,8 @@ AUDIT = """
         estimate = Estimate(value=value, low=value - 0.01, high=value + 0.01, confidence=0.95, method="looked at",
                             n_forget=len(forget))
         return Evidence(claim=Claim(name="toy", quantity="damage", highest=max_toy), estimate=estimate,
-                        verdict=Verdict.PASS if estimate.high <= max_toy else Verdict.FAIL, decided_by="a look")
+                        verdict=Verdict.PASS if estimate.high <= max_toy else Verdict.FAIL, decided_by="a look",
+                        provenance={"model": {"digest": "70" * 32}})
 """
 ROW = ClaimSpec(
     name="toy",

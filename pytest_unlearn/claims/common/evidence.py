@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_unlearn.claims.common.verdict import Decision, Reported
-from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Evidence, Exposure, Verdict
+from pytest_unlearn.claims.common.verdict import Decision, Finding, Reported
+from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Evidence, Exposure, Simultaneous, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import MAX_SHARE_LEFT, resolve
 
@@ -66,6 +66,7 @@ def build_evidence(
         label=decision.label,
         attacks={finding.name: finding.estimate for finding in findings},
         deciding=tuple(finding.name for finding in findings if finding.deciding),
+        simultaneous=_simultaneous(findings, decision.limits, decision.finding.estimate.confidence),
         controls=controls,
         reasons=decision.reasons,
         advice=decision.advice,
@@ -76,6 +77,19 @@ def build_evidence(
         provenance=provenance,
         figures=tuple(figures),
     )
+
+
+def _simultaneous(findings: Sequence[Reported], claim: Claim, confidence: float) -> dict[str, Simultaneous]:
+    """Bound each finding for all together, beside the limits beyond which it makes the verdict FAIL."""
+    judged = [(one, one.accuses(claim)) for one in findings if isinstance(one, Finding)]
+    strict = 1 - (1 - confidence) / max(1, sum(len(limits) for _, limits in judged))
+    found = {}
+    for one, limits in judged:
+        bound = (one.tested or one.measure).at(strict)
+        found[one.name] = Simultaneous(
+            low=bound.low, high=bound.high, lowest=limits.get("low"), highest=limits.get("high")
+        )
+    return found
 
 
 def rounded(estimate: Estimate) -> tuple[float, float, float]:

@@ -65,6 +65,13 @@ class Finding(Reported):
     tested: Measure | None = None
     limits: Claim | None = None
 
+    def accuses(self, claim: Claim) -> dict[Side, float]:
+        """Return the limit on each side beyond which it makes the verdict FAIL."""
+        limits = self.limits or claim
+        ends: dict[Side, float | None] = {"high": limits.highest, "low": limits.lowest}
+        asked = self.failures if not self.problem else ()
+        return {side: limit for side in asked if (limit := ends[side]) is not None}
+
 
 R = TypeVar("R", bound=Reported, covariant=True)
 F = TypeVar("F", bound=Finding)
@@ -258,12 +265,6 @@ def _heard(objections: Sequence[Objection]) -> Objection:
 
 def _beyond(findings: Sequence[F], claim: Claim, alpha: float) -> list[tuple[F, Side, float]]:
     """Return findings surely beyond their limits, with side and p-value (Holm)."""
-    tried: list[tuple[F, Side, float]] = []
-    for finding in findings:
-        limits = finding.limits or claim
-        for side in finding.failures if not finding.problem else ():
-            limit = limits.highest if side == "high" else limits.lowest
-            if limit is not None:
-                tried.append((finding, side, limit))
+    tried = [(finding, side, limit) for finding in findings for side, limit in finding.accuses(claim).items()]
     adjusted = holm(np.array([p_value(one.tested or one.measure, limit, side) for one, side, limit in tried]))
     return [(one, side, p) for (one, side, _), p in zip(tried, adjusted.tolist(), strict=True) if p <= alpha]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from pytest_unlearn.report import attestation
 from pytest_unlearn.report import write as publish
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
-from tests.unit.report.test_write import ABOUT
+from tests.unit.report.test_write import ABOUT, RELEASED
 
 MODEL, FORGET = "a" * 64, "b" * 64
 PROVENANCE = {
@@ -37,26 +38,50 @@ def test_it_is_a_statement_of_the_published_type() -> None:
     assert set(found["predicate"]) == {"result", "configuration", "passedTests", "warnedTests", "failedTests"}
 
 
-def test_its_subject_is_the_model_and_its_configuration_the_data_and_the_report() -> None:
+def test_its_subject_is_the_released_file_and_its_configuration_the_report_the_model_and_the_data() -> None:
     found = statement(("PASS", "passed"), ("PASS", "passed"))
-    assert found["subject"] == [{"name": "tensors of torch.nn.Linear", "digest": {"sha256": MODEL}}]
+    assert found["subject"] == [{"name": "model.safetensors", "digest": {"sha256": RELEASED[0]["sha256"]}}]
     described = {row["name"]: row["digest"]["sha256"] for row in found["predicate"]["configuration"]}
     assert described["report.json"] == hashlib.sha256(b"the report").hexdigest()
     assert described["forget examples"] == FORGET
-    assert len(described) == 3
+    assert described["audited torch.nn.Linear"] == MODEL
+    assert len(described) == 4
 
 
-def test_a_model_without_tensors_is_known_by_its_outputs() -> None:
-    found = statement(("PASS", "passed"), provenance={**PROVENANCE, "model": {"type": "function", "digest": ""}})
-    assert found["subject"] == [{"name": "outputs of function", "digest": {"sha256": "d" * 64}}]
-    estimator = {**PROVENANCE, "model": {"type": "sklearn", "digest": "e" * 32}}
-    assert statement(("PASS", "passed"), provenance=estimator)["subject"][0]["digest"] == {"md5": "e" * 32}
+@pytest.mark.parametrize("digest", ["", None, "e" * 32, "0" * 64, hashlib.sha256().hexdigest(), "E" * 64])
+def test_a_digest_of_nothing_or_of_another_algorithm_is_left_out(digest: Any) -> None:
+    found = statement(("PASS", "passed"), provenance={**PROVENANCE, "model": {"type": "sklearn", "digest": digest}})
+    assert [row["name"] for row in found["predicate"]["configuration"]] == [
+        "report.json",
+        "forget examples",
+        "controls examples",
+    ]
+    assert all(list(row["digest"]) == ["sha256"] for row in (*found["subject"], *found["predicate"]["configuration"]))
 
 
-def test_a_run_without_claims_still_has_a_subject_and_fails() -> None:
-    found = statement()
-    assert found["subject"][0]["name"] == "report.json"
-    assert found["predicate"]["result"] == "FAILED"
+def test_names_of_subjects_are_unique() -> None:
+    twice = [*RELEASED, {"name": "model.safetensors", "sha256": "a" * 64}, {"name": "b", "sha256": "b" * 64}]
+    names = [row["name"] for row in attestation.subjects({"release_files": twice})]
+    assert names == ["b", "model.safetensors"]
+
+
+def test_without_a_released_file_there_is_no_statement() -> None:
+    for files in ([], [{"name": "model.pt", "sha256": "0" * 64}], [{"name": "model.pt", "sha256": "e" * 32}]):
+        about = {**ABOUT, "release_files": files}
+        assert attestation.render(Ledger().freeze(), about, "the report") == ""
+        assert "attestation.json" not in publish.render(Ledger().freeze(), about)
+
+
+def test_an_old_statement_goes_where_there_is_no_new_one(tmp_path: Path) -> None:
+    publish.write(Ledger().freeze(), ABOUT, tmp_path, tmp_path)
+    assert (tmp_path / "attestation.json").exists()
+    done = publish.write(Ledger().freeze(), {**ABOUT, "release_files": []}, tmp_path, tmp_path)
+    assert not (tmp_path / "attestation.json").exists()
+    assert done.remarks == (attestation.NOTHING_TO_ATTEST,)
+
+
+def test_a_run_without_claims_fails() -> None:
+    assert statement()["predicate"]["result"] == "FAILED"
 
 
 @pytest.mark.parametrize("verdict", ["FAIL", "INCONCLUSIVE", "INVALID"])

@@ -60,7 +60,11 @@ def test_of_a_removed_class_class_forgotten_is_required_in_place_of_forgotten():
 
 def served(**answers: str) -> dict[str, Any]:
     """Provenance of a model without a digest, by its answers to examples."""
-    return {"model": {"digest": "", "answers": answers}, "data": {"forget": {"digest": "b" * 64}}}
+    digests = {view: digit * 64 for view, digit in answers.items()}
+    return {
+        "model": {"digest": "", "not identified": "a function", "answers": digests},
+        "data": {"forget": {"digest": "b" * 64}},
+    }
 
 
 def test_models_without_a_digest_are_the_same_if_they_answer_alike_what_both_were_asked():

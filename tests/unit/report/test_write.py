@@ -19,7 +19,8 @@ from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
 
 SCHEMA = json.loads((Path(pytest_unlearn.report.__file__).parent / "schema/report-v1.json").read_text())
-ABOUT = facts(["--unlearn-report"], Path("/somewhere"))
+RELEASED = [{"name": "model.safetensors", "sha256": "f11e" * 16}]
+ABOUT = {**facts(["--unlearn-report"], Path("/somewhere")), "release_files": RELEASED, "release_file_problems": []}
 
 
 def ledger(count: int, **rest: Any) -> dict[str, Any]:
