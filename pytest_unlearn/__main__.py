@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from pytest_unlearn.cli import cache, check, compare, gate
-from pytest_unlearn.cli.console import UNUSABLE, Unusable, printable
+from pytest_unlearn.cli.console import UNUSABLE, Unusable
 from pytest_unlearn.cli.plan import command as plan
+from pytest_unlearn.core.text import printable
 
 PROGRAM = "python -m pytest_unlearn"
 STATUSES = (

@@ -16,6 +16,7 @@ import pytest
 from pytest_unlearn.claims import policies
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.core.text import shown
 from pytest_unlearn.plugin import overrides
 from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker, set_report_aside
 from pytest_unlearn.report import gate, terminal
@@ -171,7 +172,8 @@ def _excuse_inconclusive(report: pytest.TestReport, evidence: Any, entries: list
 
 def _attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str, Any]]) -> None:
     """Attach evidence to a test's report, in the forms that this run shows."""
-    text = terminal.section({"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries)
+    rows = ({"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries)
+    text = terminal.section(map(shown, rows))
     if report.failed:
         report.sections.append(("unlearning audit", text))
     if settings.resolve("junit_properties").value:
