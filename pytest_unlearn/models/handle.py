@@ -80,6 +80,10 @@ class ModelHandle:
             self._in_company.add(key)
         return found
 
+    def answered(self, views: Sequence[View]) -> list[tuple[View, Outputs]]:
+        """List those views that the model was asked about, with its answers."""
+        return [(view, outputs) for view in views for (key, _), outputs in self._outputs.items() if key == view.key]
+
     def kinds(self, output: Output) -> list[tuple[str, str]]:
         """List what the model has been found to answer, each with its name."""
         return [(self.name, outputs.kind) for (_, asked), outputs in self._outputs.items() if asked == output]

@@ -63,10 +63,12 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
 
 def _refuted(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> Iterator[str]:
     """Yield the claims that nobody requires and that a model was accused in, of which a required claim speaks."""
-    about = {_subject(one["evidence"])[0] for one in entries if one["evidence"]["claim"]["name"] in required} - {None}
+    about = [one["evidence"] for one in entries if one["evidence"]["claim"]["name"] in required]
     for entry in entries:
-        claim, verdict = entry["evidence"]["claim"]["name"], entry["evidence"]["verdict"]
-        if claim not in required and verdict in ("FAIL", "INVALID") and _subject(entry["evidence"])[0] in about:
+        found = entry["evidence"]
+        claim, verdict = found["claim"]["name"], found["verdict"]
+        accused = claim not in required and verdict in ("FAIL", "INVALID")
+        if accused and any(_same_model(found, one) for one in about):
             yield f"{claim}, which is not required, is {verdict} of the same model in {entry['nodeid']}"
 
 
@@ -91,11 +93,19 @@ def _accusations(evidence: Mapping[str, Any]) -> Iterator[bool]:
         yield control.get("holds") is not True
 
 
-def _subject(evidence: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return what evidence is about: the model and the forget set, by their digests."""
-    provenance = evidence.get("provenance") or {}
-    model = (provenance.get("model") or {}).get("digest") or (provenance.get("settings") or {}).get("outputs")
-    return model, ((provenance.get("data") or {}).get("forget") or {}).get("digest")
+def _same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two evidences speak of one model: by its digest, without one by its answers to the same examples."""
+    ours, theirs = ((evidence.get("provenance") or {}).get("model") or {} for evidence in (one, other))
+    if ours.get("digest") or theirs.get("digest"):
+        return bool(ours.get("digest") == theirs.get("digest"))
+    answers = [model.get("answers") or {} for model in (ours, theirs)]
+    common = answers[0].keys() & answers[1].keys()
+    return bool(common) and all(answers[0][view] == answers[1][view] for view in common)
+
+
+def _forgotten(evidence: Mapping[str, Any]) -> Any:
+    """Return the digest of the forget set that evidence is about; None without one."""
+    return (((evidence.get("provenance") or {}).get("data") or {}).get("forget") or {}).get("digest")
 
 
 def _objection(claim: str, entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
@@ -108,8 +118,8 @@ def _objection(claim: str, entry: Mapping[str, Any], entries: Sequence[Mapping[s
             for one in entries
             if one["nodeid"] == entry["nodeid"]
             and one["evidence"]["claim"]["name"] == instead
-            and None not in _subject(one["evidence"])
-            and _subject(one["evidence"]) == _subject(entry["evidence"])
+            and _same_model(one["evidence"], entry["evidence"])
+            and _forgotten(one["evidence"]) == _forgotten(entry["evidence"]) is not None
         ]
         if others and not any(_objection(instead, one, ()) for one in others):
             return ""

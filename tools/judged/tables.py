@@ -17,8 +17,6 @@ from tests.worlds import real as worlds
 from tests.worlds.cheats import Clipped, LabelsOnly, Rounded
 from tests.worlds.simulated import World, split
 from tools.judged.attacks import attacks, attacks_rule
-from tools.judged.decoys import CELLS as DECOY_CELLS
-from tools.judged.decoys import decoys, decoys_rule
 from tools.judged.intervals import CELLS as INTERVAL_CELLS
 from tools.judged.intervals import intervals, intervals_rule
 from tools.judged.joint import CELLS as JOINT_CELLS
@@ -274,7 +272,6 @@ TABLES = (
     Table("attacks", attacks.__doc__ or "", range(10), attacks, attacks_rule),
     Table("reduction", reduction.__doc__ or "", range(len(REDUCTION_CELLS)), reduction, reduction_rule),
     Table("joint", joint.__doc__ or "", range(len(JOINT_CELLS)), joint, joint_rule),
-    Table("decoys", decoys.__doc__ or "", range(len(DECOY_CELLS)), decoys, decoys_rule),
     Table("null_calibration", null_calibration.__doc__ or "", NULL_CELLS, null_calibration, calibration_rule),
     Table("search_retraining", search_retraining.__doc__ or "", range(10), search_retraining, retraining_rule),
     Table("search_weaknesses", search_weaknesses.__doc__ or "", range(10), search_weaknesses, weaknesses_rule),

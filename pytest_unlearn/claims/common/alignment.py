@@ -16,6 +16,7 @@ from pytest_unlearn.models.adapters import is_estimator, is_module
 
 AT_CHANCE = 3.0  # standard errors that guesses lie around what they get right on average
 ABOVE_CHANCE = 5.0  # standard errors that comparable models lie above it at least
+NEAR_CHANCE = 1 / 3  # of the way to what these get right, at most: a poor draw of an honest model lies nearer to them
 RESTORED = 0.8  # of what comparable models get right beyond chance, got right in another order
 
 
@@ -108,7 +109,8 @@ class _Table:
 
     @property
     def _guesses(self) -> bool:
-        at_most = self.right <= self.chance + AT_CHANCE * self.error
+        nearer = NEAR_CHANCE * (self.usual - self.chance)
+        at_most = self.right <= self.chance + min(AT_CHANCE * self.error, nearer)
         return at_most and self.usual > self.chance + ABOVE_CHANCE * self.error
 
     def _restored(self, right: float) -> bool:

@@ -48,6 +48,10 @@ def provenance(
         "settings": settings,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
+    if models is not None and not identity.digest:
+        # What else tells whether two claims are about one model: its answers to the examples that both ask about.
+        answered = models.of(model).answered(views)
+        record["model"]["answers"] = {view.digest: outputs_digest(one) for view, one in answered}
     if task is not None:
         record["task"] = {"split": task.split.digest, "seed": task.seed, "recipe": task.recipe_fingerprint}
         record["seconds"] = {"unlearned": task.models.seconds_of(model)}

@@ -186,3 +186,13 @@ def test_a_module_with_permuted_columns_is_no_class_forgotten():
     evidence = audit_class_forgotten(permuted_model, task.forget)
     assert evidence.verdict is Verdict.INVALID
     assert any("outputs misaligned?" in reason for reason in evidence.reasons)
+
+
+def test_a_poor_draw_of_an_honest_model_is_not_taken_for_disorder():
+    """Few examples, of which models like it are right on half: one that is right on a third still knows something."""
+    for n_forget, n_controls, references, seed in ((100, 4000, 4, 4), (100, 4000, 4, 58), (30, 200, 2, 78)):
+        world = World(split(n_forget, n_controls, seed=seed), seed=seed)
+        task = world.task(references=references)
+        assert audit_forgotten(world.model(), task.forget, 0.6).verdict is not Verdict.INVALID
+        mixed = saved(world.model(), forget=shuffled, test=shuffled)
+        assert "outputs misaligned?" in audit_forgotten(mixed, task.forget, 0.6).reasons[0]

@@ -58,6 +58,37 @@ def test_of_a_removed_class_class_forgotten_is_required_in_place_of_forgotten():
     assert not gate.decide(elsewhere.freeze(), ["forgotten"]).release
 
 
+def served(**answers: str) -> dict[str, Any]:
+    """Provenance of a model without a digest, by its answers to examples."""
+    return {"model": {"digest": "", "answers": answers}, "data": {"forget": {"digest": "b" * 64}}}
+
+
+def test_models_without_a_digest_are_the_same_if_they_answer_alike_what_both_were_asked():
+    proven = {"name": "class_forgotten", "value": 0.0, "highest": 0.1, "lowest": -0.1}
+    unshown = untestable("forgotten", provenance=served(forget="1", controls="2"))
+    same, other, apart = served(controls="2", test="3"), served(controls="4", test="3"), served(test="3")
+    for about, released in ((same, True), (other, False), (apart, False)):
+        assert gate.decide(ledger(unshown, evidence(provenance=about, **proven)), ["forgotten"]).release is released
+    shown = evidence(provenance=served(forget="1", controls="2"))
+    for about, released in ((same, False), (other, True)):
+        accused = evidence("FAIL", name="leakage_reduced", value=0.9, provenance=about)
+        assert gate.decide(ledger(shown, accused), ["forgotten"]).release is released
+
+
+def test_answers_of_a_model_without_a_digest_are_recorded_by_examples():
+    from pytest_unlearn import audit_forgotten, audit_utility
+    from tests.worlds.simulated import World, split
+
+    world = World(split(n_forget=60, n_controls=300))
+    task, model = world.task(), world.model()
+    one, other = (
+        found.provenance["model"]["answers"]
+        for found in (audit_forgotten(model, task.forget, 0.6), audit_utility(model, task.test))
+    )
+    assert (len(one), len(other)) == (2, 1)
+    assert other.items() <= one.items()
+
+
 @pytest.mark.parametrize("verdict", ["FAIL", "INVALID"])
 def test_a_claim_that_nobody_requires_blocks_where_the_released_model_is_accused_in_it(verdict):
     model, other = ({"model": {"digest": letter * 64}} for letter in "ac")
