@@ -7,9 +7,10 @@ import io
 import sys
 from collections.abc import Sequence
 
-from pytest_unlearn.cli import cache, check, compare
-from pytest_unlearn.cli.console import UNUSABLE, Unusable, printable
+from pytest_unlearn.cli import cache, check, compare, gate
+from pytest_unlearn.cli.console import UNUSABLE, Unusable
 from pytest_unlearn.cli.plan import command as plan
+from pytest_unlearn.core.text import printable
 
 PROGRAM = "python -m pytest_unlearn"
 STATUSES = (
@@ -26,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in (plan, check, compare, cache):
+    for command in (plan, gate, check, compare, cache):
         command.add(commands)
     return top
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     grammar = parser()
     options, rest = grammar.parse_known_args(arguments)
-    if rest and options.command != "plan":
+    if rest and not getattr(options, "passes_arguments", False):
         grammar.error(f"unrecognized arguments: {' '.join(rest)}")
     options.pytest_arguments = rest
     for stream in (sys.stdout, sys.stderr):

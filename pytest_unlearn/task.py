@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pytest_unlearn.core import settings
 from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.data.split import Split, reserve_controls
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import state_digest
@@ -198,7 +200,8 @@ class UnlearningTask:
     def unlearn_from(self, model: Any, unlearner: Any, retain: View, forget: View, *, seed: int) -> Any:
         """Unlearn a request from any model.
 
-        The result is kept in the cache if all that it depends on can be identified.
+        The result is kept in the cache if all that it depends on can be identified. A gate speaks of this model: under
+        it, one from the cache is taken only if it was made in this run or is sealed with a key.
 
         Raises:
             ValueError: when the unlearner changed the model that it was given.
@@ -214,10 +217,11 @@ class UnlearningTask:
         if not recipe:  # nothing says when to run it again, so it runs each time
             started = time.perf_counter()
             unlearned = unlearner(model, retain, forget, seed=seed)
-            self.models.note_seconds(unlearned, time.perf_counter() - started)
+            self.models.note_making(unlearned, time.perf_counter() - started, "made in this run")
         else:
             key = reference_key(recipe, f"{retain.digest}{forget.digest}", forget.indices, seed, self.device)
-            unlearned = self._run([Job(Unlearning(unlearner, model, forget), retain, seed, key)])[0].model
+            own = bool(settings.resolve("gate").value)
+            unlearned = self._run([Job(Unlearning(unlearner, model, forget), retain, seed, key, own)])[0].model
         if state_digest(model) != identity.state:
             raise ValueError(CHANGED.format("the model that the unlearner was given"))
         return unlearned
@@ -268,11 +272,12 @@ class UnlearningTask:
 
     def _run(self, jobs: list[Job]) -> list[Trained]:
         done = train_all(jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress)
-        damaged = [trained.key[:12] for trained in done if "damaged" in trained.source]
         for trained in done:
-            self.models.note_seconds(trained.model, trained.seconds)
-        if damaged:
-            warnings.warn(f"cached models {', '.join(damaged)} were damaged and have been trained again", stacklevel=2)
+            self.models.note_making(trained.model, trained.seconds, trained.origin)
+        for why, said in (("damaged cache", "were damaged"), ("not sealed", f"are not sealed with {CACHE_KEY}")):
+            keys = [trained.key[:12] for trained in done if why in trained.source]
+            if keys:
+                warnings.warn(f"cached models {', '.join(keys)} {said} and have been trained again", stacklevel=2)
         return done
 
     def _equal(self, one: Any, other: Any) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, one_line, plural, say
+from pytest_unlearn.core.files import kind_in_place_of
 
 if TYPE_CHECKING:
     from pytest_unlearn.training import Store
@@ -116,8 +117,12 @@ def prune(options: argparse.Namespace) -> int:
 
 
 def purge(options: argparse.Namespace) -> int:
-    """Remove every model, with all that belongs to it."""
+    """Remove every model, and what killed runs left of reports."""
+    from pytest_unlearn.report.write import remove_abandoned
+
     store = _store(options)
+    if stages := remove_abandoned(options.rootdir / ".unlearn" / "report"):
+        say(f"{plural(stages, 'unfinished report')} of killed runs removed")
     if not store.files() and not store.entries():
         say(f"no models are cached in {store.directory}")
         return FINE
@@ -136,12 +141,16 @@ def faults(store: Store) -> list[CacheFault]:
     """List what is damaged or left over, and no other process is writing."""
     names: dict[str, list[str]] = {entry.key: [] for entry in store.entries()}
     for path, key in store.files():
-        if path.suffix != ".lock":
+        if path.suffix != ".lock" or kind_in_place_of(path):
             names.setdefault(key, []).append(path.name)
     return [fault for key in sorted(names) if (fault := _fault(store, key, names[key])) and not _busy(store, key)]
 
 
 def _fault(store: Store, key: str, names: list[str]) -> CacheFault | None:
+    kinds = {name: kind for name in names if (kind := kind_in_place_of(store.directory / name))}
+    if kinds:
+        said = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
+        return CacheFault(key, f"{said}, where a file belongs", tuple(kinds))
     if all(name.endswith(".tmp") for name in names) and names:
         return CacheFault(key, f"leftover {', '.join(names)}: an interrupted writer left it", tuple(names))
     try:
@@ -184,7 +193,7 @@ def footprint(store: Store) -> int:
     paths = {path for path, _ in store.files()}
     for entry in store.entries():
         paths |= {store.directory / f"{entry.key}.{kind}" for kind in ("json", entry.kind)}
-    return sum(path.stat().st_size for path in paths)
+    return sum(path.lstat().st_size for path in paths)
 
 
 def size(count: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_unlearn.core.text import printable
+
 FINE = 0
 BLOCKED = 1
 UNUSABLE = 2
@@ -14,11 +16,6 @@ class Unusable(Exception):  # noqa: N818 - named for the input
 def say(text: str) -> None:
     """Print one line, with whatever could move the cursor escaped."""
     print(printable(text))
-
-
-def printable(text: str) -> str:
-    """Escape everything that is not printable."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def plural(number: int, noun: str) -> str:

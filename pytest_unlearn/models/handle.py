@@ -141,7 +141,7 @@ class ModelHandles:
         self.kept: dict[int, ModelHandle] = {}
         self.scratch: dict[Any, Any] = {}  # what all models are asked about; emptied when an audit ends
         self._release: AuditHandles | None = None
-        self._seconds: dict[int, tuple[Any, float]] = {}
+        self._made: dict[int, tuple[Any, float, str]] = {}
 
     def keep(self, model: Any) -> ModelHandle:
         """Keep the handle of one of the task's own models, which is identified now."""
@@ -177,15 +177,20 @@ class ModelHandles:
             self._release = None
         release.check_unchanged()
 
-    def note_seconds(self, model: Any, seconds: float) -> None:
-        """Remember how long a model took to make, for as long as it lives."""
+    def note_making(self, model: Any, seconds: float, origin: str) -> None:
+        """Remember how long a model took to make and where it is from, while it lives."""
         with contextlib.suppress(TypeError):  # plain containers take no weak reference, and nothing is said of them
-            self._seconds[id(model)] = weakref.ref(model), round(seconds, 3)
+            self._made[id(model)] = weakref.ref(model), round(seconds, 3), origin
 
     def seconds_of(self, model: Any) -> float | None:
         """Return how long a model took to make; None if the task did not make it."""
-        made, seconds = self._seconds.get(id(model), (None, None))
+        made, seconds, _ = self._made.get(id(model), (None, None, ""))
         return seconds if made is not None and made() is model else None
+
+    def origin_of(self, model: Any) -> str:
+        """Say where a model is from: made in this run, from a cache, or given."""
+        made, _, origin = self._made.get(id(model), (None, None, ""))
+        return origin if made is not None and made() is model else "given"
 
 
 class AuditHandles:

@@ -7,6 +7,7 @@ What concerns the session as a whole (ledger, gate, report) is in session.py.
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
@@ -15,9 +16,10 @@ import pytest
 from pytest_unlearn.claims import policies
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.core.text import shown
 from pytest_unlearn.plugin import overrides
 from pytest_unlearn.plugin.overrides import SOURCES
-from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker
+from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker, set_report_aside
 from pytest_unlearn.report import gate, terminal
 from pytest_unlearn.report.wording import word
 
@@ -60,14 +62,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, read every layer of settings once, and start the ledger."""
     keywords = ", ".join(f"{spec.name}=..." for spec in settings.TABLE.values() if spec.marker)
     config.addinivalue_line("markers", f"unlearn({keywords}): settings of the audits in this test")
-    given = {spec.name: config.getoption(spec.ini_name) for spec in settings.TABLE.values() if spec.flag}
-    options = {name: value for name, value in given.items() if value is not None}
-    config.stash[LAYERS] = {"command line": options, "ini": _ini(config)}
+    config.stash[LAYERS] = _layers(config, config.option)
     sources = config.stash[SOURCES] = overrides.Sources()
     role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
     for part, name, fault in ((role, SESSION, "never blocks"), (sources, "unlearn-sources", "may judge other data")):
         if config.pluginmanager.register(part, name) is None:
             raise pytest.UsageError(f"-p no:{name} would leave a gate that {fault}; -p no:unlearn switches all off")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Set an earlier report aside before anything of the user runs and may be killed."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker has its controller's report to respect
+        option = early_config.known_args_namespace
+        set_report_aside(early_config, option, _layers(early_config, option))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -78,6 +86,12 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     for line in policies.lines():
         print(line)
     return 0
+
+
+def _layers(config: pytest.Config, option: Any) -> dict[str, dict[str, Any]]:
+    """Read the layers of settings that hold for the whole run."""
+    given = {spec.name: getattr(option, spec.ini_name, None) for spec in settings.TABLE.values() if spec.flag}
+    return {"command line": {name: value for name, value in given.items() if value is not None}, "ini": _ini(config)}
 
 
 def _ini(config: pytest.Config) -> dict[str, Any]:
@@ -168,7 +182,8 @@ def _excuse_inconclusive(report: pytest.TestReport, evidence: Any, entries: list
 
 def _attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str, Any]]) -> None:
     """Attach evidence to a test's report, in the forms that this run shows."""
-    text = terminal.section({"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries)
+    rows = ({"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries)
+    text = terminal.section(map(shown, rows))
     if report.failed:
         report.sections.append(("unlearning audit", text))
     if settings.resolve("junit_properties").value:

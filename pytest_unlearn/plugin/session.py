@@ -16,14 +16,18 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
+from pytest_unlearn.plugin.handover import start_run, take
 from pytest_unlearn.report import environment, gate, terminal, write
 from pytest_unlearn.report.ledger import OUTCOMES, Ledger
 
 CARRIED = "_unlearn_evidence"  # private attribute of a TestReport: a list of evidence as JSON
 RERUN = "_unlearn_rerun"  # the same: this is not the test's first try
-LAYERS = pytest.StashKey[dict[str, dict[str, Any]]]()
+LAYERS = pytest.StashKey[Mapping[str, Mapping[str, Any]]]()
 LEDGER = pytest.StashKey[Ledger]()
+SET_ASIDE = pytest.StashKey[bool]()
 ASKED = ("unlearn_gate", "unlearn_report")
+SHOWING = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow", "collectonly",
+           "setuponly", "setupplan", "unlearn_policies")  # fmt: skip
 
 
 class Collecting:
@@ -103,6 +107,12 @@ class Controller(Collecting):
     remarks: tuple[str, ...] = ()
     started = closed = False
 
+    def __init__(self, config: pytest.Config) -> None:
+        super().__init__(config)
+        self.handover = take()
+        config.add_cleanup(start_run())
+        set_report_aside(config, config.option, config.stash[LAYERS])
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self) -> Generator[None, object, object]:
         """Note that tests are about to run."""
@@ -128,8 +138,6 @@ class Controller(Collecting):
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Close the ledger while a failure of the gate still shows among the others."""
-        if self._reports:
-            write.set_aside(self._directory)
         try:
             result = yield
         except BaseException:  # -x, Ctrl-C, a collection error: the run fails already, and its report is partial
@@ -149,6 +157,8 @@ class Controller(Collecting):
         blocked = self.decision is not None and not self.decision.release
         if session.exitstatus == pytest.ExitCode.OK and (blocked or self.problem):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.closed:
+            self.handover.confirm(self._directory / "report.json", int(session.exitstatus))
         return result
 
     def _close(self, session: pytest.Session) -> None:
@@ -176,11 +186,13 @@ class Controller(Collecting):
 
     @property
     def _directory(self) -> Path:
-        return Path(self.config.rootpath / self._value("report_dir"))
+        return report_directory(self.config, self.config.stash[LAYERS])
 
     def _about(self) -> dict[str, Any]:
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
         facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
+        if self.handover.nonce:
+            facts["run"] = {"nonce": self.handover.nonce}
         if self.decision is not None:
             release, reasons = self.decision.release, list(self.decision.reasons)
             required = list(self.config.getini("unlearn_require"))
@@ -219,6 +231,8 @@ class Controller(Collecting):
             word = "release" if release else f"blocked, {reasons} reason{'' if reasons == 1 else 's'} above"
             yield f"release gate: {word}", "green" if release else "red"
             yield from ((note, "yellow") for note in self.decision.notes)
+            if unsealed := unsealed_claims(self.ledger.entries):
+                yield f"{unsealed}: whoever can write the cache may have put them there (UNLEARN_CACHE_KEY)", "yellow"
         for path in self.written:
             yield f"report: {path.as_uri()}", ""
         if self._value("report") and not self._reports:
@@ -237,7 +251,7 @@ def _release_files(config: pytest.Config, ledger: Mapping[str, Any]) -> ReleaseF
     return merge(found, *(ReleaseFiles({row["name"]: row["sha256"] for row in rows}) for rows in asserted if rows))
 
 
-def layers(config: pytest.Config) -> dict[str, dict[str, Any]]:
+def layers(config: pytest.Config) -> Mapping[str, Mapping[str, Any]]:
     """Return the session's layers of settings, or say why there are none."""
     if LAYERS not in config.stash:
         pytest.fail(
@@ -246,6 +260,27 @@ def layers(config: pytest.Config) -> dict[str, dict[str, Any]]:
             pytrace=False,
         )
     return config.stash[LAYERS]
+
+
+def report_directory(config: pytest.Config, layers: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Find where the report of this run belongs."""
+    return config.rootpath / str(settings.resolve("report_dir", None, layers).value)
+
+
+def set_report_aside(config: pytest.Config, option: Any, layers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Set an earlier report aside, once, if this run is to write one."""
+    shows = any(getattr(option, name, None) for name in SHOWING)
+    if not shows and SET_ASIDE not in config.stash and settings.resolve("report", None, layers).value:
+        config.stash[SET_ASIDE] = True
+        write.set_aside(report_directory(config, layers))
+
+
+def unsealed_claims(entries: Iterable[Mapping[str, Any]]) -> str:
+    """Say how many claims rest on models from a cache that no key vouches for."""
+    found = [(entry["evidence"].get("provenance") or {}).get("origins") for entry in entries]
+    count = sum("cache, not sealed" in str(origins) for origins in found)
+    rests = "claim rests" if count == 1 else "claims rest"
+    return f"{count} {rests} on models from a cache that is not sealed with a key" if count else ""
 
 
 def _outcome(report: pytest.TestReport) -> str | None:

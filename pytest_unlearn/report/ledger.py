@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_unlearn.core.text import shown
+
 WORDS = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive", "INVALID": "invalid"}
 
 OWN = "unlearn::"  # entries that the plugin adds itself: the gate, a report that could not be written
@@ -59,7 +61,7 @@ class Ledger:
             self.narrow(reason)
 
     def freeze(self) -> dict[str, Any]:
-        """Return plain data, in an order that does not depend on workers' turns."""
+        """Return plain data, fit to be shown, in an order that is not that of workers."""
         entries = [
             {
                 **entry,
@@ -69,7 +71,7 @@ class Ledger:
             for entry in sorted(self.entries, key=lambda entry: str(entry["nodeid"]))
         ]
         without_evidence = self._without_evidence({entry["nodeid"] for entry in entries})
-        return {
+        frozen = {
             "entries": entries,
             "counts": {"planned": len(entries) + len(without_evidence), **count(entries)},
             "without_evidence": without_evidence,
@@ -78,6 +80,7 @@ class Ledger:
             "lost": max(0, self.recorded - len(entries)),
             "partial": self._partial(),
         }
+        return dict(shown(frozen))
 
     def _without_evidence(self, seen: set[str]) -> list[dict[str, Any]]:
         """List marked tests without evidence, and lookalikes that did not plainly pass."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.files import acquire
 from pytest_unlearn.report import attestation, html, json, markdown
 
 FILES = ("index.html", "report.json", "report.md", "attestation.json")
 STAGE = ".unlearn-report-"
+ABANDONED = 60 * 60.0  # seconds after which a stage belongs to a run that was killed
+LOCK = ".unlearn-report.lock"
+LONGEST_WAIT = 60.0  # seconds that another run may take to move its files
 PREVIOUS = "previous"
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -54,6 +59,7 @@ def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path
             (stage / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         with _alone(directory):
             _put_in_place(stage, directory, list(texts))
+            remove_abandoned(directory)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     shutil.rmtree(directory / PREVIOUS, ignore_errors=True)
@@ -74,6 +80,18 @@ def set_aside(directory: Path) -> None:
             os.replace(directory / name, directory / PREVIOUS / name)
 
 
+def remove_abandoned(directory: Path, age: float = ABANDONED) -> int:
+    """Remove what killed runs had staged, if it is `age` seconds old; return how many."""
+    before, removed = time.time() - age, 0
+    for stage in directory.glob(f"{STAGE}*"):
+        with contextlib.suppress(OSError):
+            status = stage.lstat()
+            if stat.S_ISDIR(status.st_mode) and status.st_mtime <= before:
+                shutil.rmtree(stage)
+                removed += 1
+    return removed
+
+
 def _without_controls(text: str) -> str:
     """Replace control characters, which a test's name may hold."""
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -82,11 +100,22 @@ def _without_controls(text: str) -> str:
 @contextlib.contextmanager
 def _alone(directory: Path) -> Iterator[None]:
     """Keep out another run that ends at the same time."""
-    from filelock import FileLock
-
-    name = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
-    with FileLock(Path(tempfile.gettempdir()) / f"unlearn-report-{name}.lock"):
+    path = directory / LOCK
+    try:
+        lock = acquire(path, LONGEST_WAIT)
+    except NotImplementedError:  # a file system without locks
         yield
+        return
+    if lock is None:
+        raise TimeoutError(
+            f"another run has held {path} for {LONGEST_WAIT:.0f} seconds: end it, and run this one again"
+        )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()  # while it is ours: who waits opens it anew
+        lock.release()
 
 
 def _put_in_place(stage: Path, directory: Path, names: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from pytest_unlearn.core.evidence import Evidence, Verdict
 from pytest_unlearn.core.recorder import record, severity
 from pytest_unlearn.core.settings import resolve
+from pytest_unlearn.core.text import shown
 from pytest_unlearn.report.wording import gone, headline_of, interval, next_steps, sizes
 
 
@@ -87,6 +88,7 @@ def _passes(evidence: Evidence) -> bool:
 
 def explain(evidence: Mapping[str, Any]) -> str:
     """Write the failure text of one evidence (as JSON): forget examples by index only."""
+    evidence = shown(evidence)
     claim, verdict = evidence["claim"], evidence["verdict"]
     headline = headline_of(evidence)
     label = f" ({evidence['label']})" if evidence["label"] else ""
@@ -97,8 +99,8 @@ def explain(evidence: Mapping[str, Any]) -> str:
     rows.append(("evidence", sizes(evidence["estimate"])))
     rows += [("because" if not i else "", reason) for i, reason in enumerate(evidence["reasons"])]
     if evidence["most_exposed"]:
-        shown = "  ".join(f"#{item['index']} {item['percentile']:.2f}" for item in evidence["most_exposed"])
-        rows.append(("stand out", f"{shown}   (index in train, share of controls below it)"))
+        exposed = "  ".join(f"#{item['index']} {item['percentile']:.2f}" for item in evidence["most_exposed"])
+        rows.append(("stand out", f"{exposed}   (index in train, share of controls below it)"))
     rows += [("next" if not i else "", step) for i, step in enumerate(next_steps(evidence))]
     return "\n".join([f"{verdict}{label}: {headline}.", "", *(f"  {name:<11} {text}" for name, text in rows)])
 

@@ -23,35 +23,54 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_unlearn.core.progress import Progress, report_progress
-from pytest_unlearn.training.cache.store import Fetched, Store
+from pytest_unlearn.training.cache.seal import Sealed
+from pytest_unlearn.training.cache.store import SCHEMA, Fetched, Store
 from pytest_unlearn.training.fingerprint.imports import is_project_file, version_of
 from pytest_unlearn.training.fingerprint.walker import is_a
 from pytest_unlearn.training.recipes import builder
 from pytest_unlearn.training.seeding import isolated
 
-ModelSource = Literal["store", "trained", "retrained: damaged cache"]
-_KEY_SCHEMA = 1
+ModelSource = Literal["store", "trained", "retrained: damaged cache", "retrained: not sealed"]
+_KEY_SCHEMA = 2
 
 
 @dataclass(frozen=True)
 class Job:
-    """Describe one model to have; its key is what `reference_key` gives."""
+    """Describe one model to have; its key is what `reference_key` gives.
+
+    `own` asks for one that was made in this run, or that a key vouches for: whatever else the store has is made again.
+    """
 
     recipe: Any
     dataset: Any
     seed: int
     key: str
+    own: bool = False
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Hold one model, the seconds its training took once, and where it came from."""
+    """Hold one model, the seconds its training took once, and where it came from.
+
+    `sealed` says which key the store's copy is sealed with: "key", "run", or none.
+    """
 
     model: Any
     key: str
     seed: int
     seconds: float
     source: ModelSource
+    sealed: Sealed = ""
+
+    @property
+    def origin(self) -> str:
+        """Say where the model came from, for the evidence."""
+        if self.source == "store" and self.sealed != "run":
+            return "cache, sealed with a key" if self.sealed else "cache, not sealed with a key"
+        return "made in this run" + {
+            "retrained: damaged cache": ", as the cache's was damaged",
+            "retrained: not sealed": ", as the cache's was not sealed with the key",
+        }.get(self.source, "")
 
 
 def reference_key(recipe_fingerprint: str, data_digest: str, indices: Any, seed: int, device: str | None = None) -> str:
@@ -69,7 +88,8 @@ def reference_key(recipe_fingerprint: str, data_digest: str, indices: Any, seed:
     """
     chosen = None if indices is None else np.ascontiguousarray(indices, dtype=np.int64)
     facts = {
-        "schema": _KEY_SCHEMA,
+        # Two versions that store models differently share a cache without taking each other's for damaged.
+        "schema": [_KEY_SCHEMA, SCHEMA],
         "recipe": recipe_fingerprint,
         "data": data_digest,
         "indices": None if chosen is None else hashlib.sha256(chosen.tobytes()).hexdigest(),
@@ -112,13 +132,13 @@ def train_all(
     for job in jobs:
         check_recipe(job.recipe)
     results: dict[int, Trained] = {}
-    damaged: set[int] = set()
+    refused: dict[int, ModelSource] = {}
     for index, job in enumerate(jobs):
-        found = _look_up(job, store) if store is not None and not fresh else "absent"
+        found = _look_up(job, store) if store is not None and not fresh else None
         if isinstance(found, Trained):
             results[index] = found
-        elif found == "damaged":
-            damaged.add(index)
+        elif found is not None:
+            refused[index] = found
     waiting = [index for index in range(len(jobs)) if index not in results]
     if n_jobs == 1 or len(waiting) < 2:
         coming = _train_here(jobs, waiting, store, fresh)
@@ -127,8 +147,8 @@ def train_all(
 
     def models() -> Iterator[Trained]:
         for index, trained in coming:
-            again = index in damaged and trained.source == "trained"
-            results[index] = replace(trained, source="retrained: damaged cache") if again else trained
+            again = index in refused and trained.source == "trained"
+            results[index] = replace(trained, source=refused[index]) if again else trained
             yield results[index]
 
     if waiting:
@@ -175,13 +195,18 @@ def _train_one(job: Job, store: Store | None, fresh: bool) -> tuple[Trained, boo
     with store.lock(job.key):
         if not fresh:
             found = store.fetch(job.key, builder(job.recipe))
-            if found.model is not None:
+            if _suits(found, job):
                 return _from_store(found, job), True
         return _keep(_run(job), job, store)
 
 
 def _from_store(found: Fetched, job: Job) -> Trained:
-    return Trained(found.model, job.key, job.seed, float((found.info or {}).get("seconds", 0.0)), "store")
+    seconds = float((found.info or {}).get("seconds", 0.0))
+    return Trained(found.model, job.key, job.seed, seconds, "store", found.sealed)
+
+
+def _suits(found: Fetched, job: Job) -> bool:
+    return found.model is not None and (bool(found.sealed) or not job.own)
 
 
 def _keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
@@ -193,7 +218,8 @@ def _keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
     return (trained, False) if again is None else (replace(trained, model=again), True)
 
 
-def _look_up(job: Job, store: Store) -> Trained | Literal["absent", "damaged"]:
+def _look_up(job: Job, store: Store) -> Trained | ModelSource | None:
+    """Fetch a model, or say why what is there is not taken; None if nothing is."""
     build = builder(job.recipe)
     found = store.peek(job.key, build)
     if found.damage is not None:
@@ -201,8 +227,9 @@ def _look_up(job: Job, store: Store) -> Trained | Literal["absent", "damaged"]:
         with store.lock(job.key, wait=False) as ours:
             found = store.fetch(job.key, build) if ours else found
             if found.damage is not None:
-                return "damaged" if ours else "absent"
-    return "absent" if found.model is None else _from_store(found, job)
+                refused: ModelSource = "retrained: not sealed" if found.unsealed else "retrained: damaged cache"
+                return refused if ours else None
+    return _from_store(found, job) if _suits(found, job) else None
 
 
 def _train_here(

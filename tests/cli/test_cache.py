@@ -218,3 +218,54 @@ def test_models_that_cannot_be_removed_are_said(run: Run, store: Store, monkeypa
 )
 def test_sizes_in_words(count: int, words: str) -> None:
     assert size(count) == words
+
+
+@pytest.mark.parametrize("suffix", ["json", "skops", "lock"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["a FIFO", "a link"])
+def test_what_is_no_file_is_named_and_removed(run: Run, store: Store, suffix: str, make: object) -> None:
+    path = store.directory / f"{KEYS[0]}.{suffix}"
+    path.unlink(missing_ok=True)
+    make(path)  # type: ignore[operator]
+    folder = ("--cache-dir", store.directory)
+    done = run("cache", "verify", *folder)
+    assert done.status == 1
+    assert f"{path.name} is a " in done.out
+    assert run("cache", "list", *folder).status == 0
+    assert run("cache", "prune", *folder).status == 0
+    assert not os.path.lexists(path)
+    make(path)  # type: ignore[operator]
+    assert run("cache", "purge", *folder).status == 0
+    assert [left.name for left in store.directory.iterdir()] == ["package.json"]
+
+
+def test_a_folder_in_place_of_a_model_stays_and_is_named(run: Run, store: Store) -> None:
+    path = store.directory / f"{'c' * 64}.json"
+    path.mkdir()
+    done = run("cache", "purge", "--cache-dir", store.directory)
+    assert (done.status, "2 models removed" in done.out) == (1, True)
+    assert f"{path.name} could not be removed" in done.out
+
+
+def test_with_a_key_models_that_it_did_not_seal_are_faults(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNLEARN_CACHE_KEY", "k" * 32)
+    monkeypatch.setenv("UNLEARN_RUN_KEY", "another run")
+    folder = ("--cache-dir", store.directory)
+    done = run("cache", "verify", *folder)
+    assert (done.status, done.out.count("it is not sealed with UNLEARN_CACHE_KEY")) == (1, 2)
+    assert run("cache", "list", *folder).out.count("skops") == 2
+    assert run("cache", "prune", *folder).status == 0
+    assert Store(store.directory).put(KEYS[0], np.arange(3.0), {})
+    assert run("cache", "verify", *folder).out == "1 model whole, 0 faults\n"
+
+
+def test_purge_removes_what_killed_runs_left_of_reports(
+    run: Run, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = tmp_path / ".unlearn/report/.unlearn-report-x1y2"
+    stage.mkdir(parents=True)
+    os.utime(stage, (0, 0))
+    monkeypatch.chdir(tmp_path)
+    assert "1 unfinished report of killed runs removed" in run("cache", "purge").out
+    assert not stage.exists()

@@ -57,12 +57,15 @@ def provenance(
     if task is not None:
         record["task"] = {"split": task.split.digest, "seed": task.seed, "recipe": task.recipe_fingerprint}
         record["seconds"] = {"unlearned": task.models.seconds_of(model)}
+        record["origins"] = {"unlearned": task.models.origin_of(model)}
         if original:
             record["seconds"]["original"] = task.models.seconds_of(task.original)
+            record["origins"]["original"] = task.models.origin_of(task.original)
         if retrained:
             references = [{"key": trained.key, "seed": trained.seed} for trained in task.trained_references]
             record["task"] |= {"references": references, "bootstrapped": task.bootstrapped}
             record["seconds"]["references"] = [task.models.seconds_of(reference) for reference in task.retrained]
+            record["origins"]["references"] = [task.models.origin_of(reference) for reference in task.retrained]
     return record
 
 

@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
         spec = settings.TABLE[name]
         text = f"plan for this {name} (default: what tests are marked or configured with; what they pass is not seen)"
         command.add_argument(f"--{name.replace('_', '-')}", type=settings.argument(spec), metavar="X", help=text)
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, passes_arguments=True)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,4 +1,8 @@
-"""Keep trained models in a folder under content-addressed keys, never unpickled."""
+"""Keep trained models in a folder under content-addressed keys, never unpickled.
+
+Anyone may have written in the folder. What is no file there is not opened; what the keys at hand do not vouch for is
+not taken where they have to.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,31 @@ import functools
 import hashlib
 import json
 import logging
+import math
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.files import acquire, read_file
+from pytest_unlearn.core.variables import CACHE_KEY
+from pytest_unlearn.training.cache.seal import Keys, Sealed, keys_of_environment, seal, unseal
 from pytest_unlearn.training.cache.serialize import Build, NotStorable, Payload, decode, encode
 
 SCHEMA = "pytest-unlearn model 1"
+LONGEST_WAIT = 60 * 60.0  # seconds that another process may hold a model's lock
 _KINDS = ("safetensors", "skops")
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _FILE_NAME = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|safetensors|skops|.*\.tmp)")
 _logger = logging.getLogger("pytest_unlearn")
+
+
+class NotSealed(ValueError):  # noqa: N818 - named for what it is about
+    """Raised for a model that is whole, and that the key at hand did not seal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +51,16 @@ class StoredModel:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Hold what a key led to: the model and its info, none, or what is damaged."""
+    """Hold what a key led to: the model and its info, none, or what is damaged.
+
+    `sealed` says which key the model was sealed with; `unsealed` that the damage is that the right one is missing.
+    """
 
     model: Any = None
     info: Mapping[str, Any] | None = None
     damage: str | None = None
+    sealed: Sealed = ""
+    unsealed: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,13 +68,16 @@ class Store:
     """Keep trained models in a folder, made when the first of them is written.
 
     Each model is a payload, `<key>.safetensors` or `<key>.skops`, and a sidecar, `<key>.json`, that is written last
-    and seals it.
+    and seals it. Where the environment gives UNLEARN_CACHE_KEY, only what is sealed with it, or was put there in this
+    run, is taken.
 
     Attributes:
         directory: the folder.
+        keys: what sidecars are sealed with, from the environment.
     """
 
     directory: Path
+    keys: Keys = field(default_factory=keys_of_environment, repr=False)
 
     def fetch(self, key: str, build: Build | None = None) -> Fetched:
         """Read a stored model; hold `lock(key)` if others may write.
@@ -70,7 +91,8 @@ class Store:
         """
         found = self.peek(key, build)
         if found.damage is not None:
-            _logger.warning("cached model %s was damaged (%s): training it again", key, found.damage)
+            what = "is not taken" if found.unsealed else "was damaged"
+            _logger.warning("cached model %s %s (%s): training it again", key, what, found.damage)
             self._remove(key)
         return found
 
@@ -78,13 +100,16 @@ class Store:
         """Read as `fetch` does, removing nothing: safe while another process writes."""
         try:
             names = [f"{_checked(key)}.{kind}" for kind in ("json", *_KINDS)]
-            if not any((self.directory / name).exists() for name in names):
+            if not any(os.path.lexists(self.directory / name) for name in names):
                 return Fetched()
-            sidecar, data = self._bytes(key)
+            sidecar, data, sealed = self._bytes(key)
+            self._check_trust(sealed)
             model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
             with suppress(OSError):  # a store that cannot be written is still read; it only forgets when it was used
                 os.utime(self.directory / f"{key}.json")
-            return Fetched(model, sidecar["info"])
+            return Fetched(model, sidecar["info"], sealed=sealed)
+        except NotSealed as error:
+            return Fetched(damage=str(error), unsealed=True)
         except Exception as error:
             # Whatever a parser raises on bytes that anyone may have written, the model has to be trained again.
             return Fetched(damage=" ".join(str(error).split())[:300] or type(error).__name__)
@@ -110,7 +135,7 @@ class Store:
             payload = encode(model, build)
             sidecar |= {"kind": payload.kind, "structure": payload.structure, "size": len(payload.data)}
             sidecar |= {"sha256": hashlib.sha256(payload.data).hexdigest()}
-            sealed = json.dumps({**sidecar, "seal": _seal(sidecar)}, indent=1).encode()
+            sealed = json.dumps(seal(sidecar, self.keys), indent=1).encode()
             self._prepare()
             # Without its sidecar the old payload is nobody's, so no reader can take the new one for it.
             self._remove(key)
@@ -135,35 +160,33 @@ class Store:
 
         Yields:
             Whether it is ours. Where the folder cannot be written, nothing can be locked, and nothing needs to be.
+            Who has waited for an hour goes on without: a model is then trained twice, and is the same.
         """
-        from filelock import FileLock, Timeout
-
         try:
             self._prepare()
-            lock = FileLock(self.directory / f"{_checked(key)}.lock")
-            try:
-                lock.acquire(timeout=1 if wait else 0)
-            except Timeout:
-                if not wait:
-                    yield False
-                    return
-                _logger.info("waiting for another process, which trains model %s", key)
-                lock.acquire()
+            path = self.directory / f"{_checked(key)}.lock"
+            lock = acquire(path, 1 if wait else 0)
+            if lock is None and wait:
+                _logger.warning("waiting for another process, which trains model %s and holds %s", key, path)
+                lock = acquire(path, LONGEST_WAIT)
+            ours = wait or lock is not None
+            if lock is None and wait:
+                _logger.warning("%s has been held for %.0f minutes: not waiting any longer", path, LONGEST_WAIT / 60)
         except (OSError, NotImplementedError) as error:
-            _logger.debug("model %s is not locked: %s", key, error)
-            yield True
-            return
+            _say_once("models are not locked: %s", str(error))
+            lock, ours = None, True
         try:
-            yield True
+            yield ours
         finally:
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     def entries(self) -> list[StoredModel]:
         """List the stored models, by key; damaged sidecars are left out."""
         found = []
         for path in sorted(self.directory.glob("*.json")):
             try:
-                found.append(self._entry(path.stem, self._sidecar(path.stem)))
+                found.append(self._entry(path.stem, self._sidecar(path.stem)[0]))
             except Exception:
                 continue
         return found
@@ -177,25 +200,28 @@ class Store:
 
     def examine(self, key: str) -> StoredModel:
         """Find a stored model, or raise what is wrong with the files of this key."""
-        return self._entry(key, self._bytes(key)[0])
+        sidecar, _, sealed = self._bytes(key)
+        self._check_trust(sealed)
+        return self._entry(key, sidecar)
 
     def purge(self) -> int:
         """Remove every model and what interrupted writers left; return how many.
 
-        Other files in the folder stay.
+        Other files in the folder stay, and folders that bear a model's name.
         """
         entries = self.entries()
         for entry in entries:
             self._remove(entry.key)
         for path, _ in self.files():
-            path.unlink(missing_ok=True)
+            if path.is_symlink() or not path.is_dir():
+                path.unlink(missing_ok=True)
         for entry in entries:
             (self.directory / f"{entry.key}.lock").unlink(missing_ok=True)
         return len(entries)
 
     def files(self) -> list[tuple[Path, str]]:
-        """List the files in the folder that are named like the store's, with their keys."""
-        found = [(path, _FILE_NAME.fullmatch(path.name)) for path in sorted(self.directory.glob("*")) if path.is_file()]
+        """List what is in the folder under names like the store's, with their keys."""
+        found = [(path, _FILE_NAME.fullmatch(path.name)) for path in sorted(self.directory.glob("*"))]
         return [(path, match[1]) for path, match in found if match]
 
     def discard(self, key: str, names: Iterable[str] = ()) -> bool:
@@ -214,30 +240,35 @@ class Store:
         used = max(payload.st_mtime, (self.directory / f"{key}.json").stat().st_mtime)
         return StoredModel(key, sidecar["kind"], payload.st_size, sidecar["info"], payload.st_mtime, used)
 
-    def _bytes(self, key: str) -> tuple[dict[str, Any], bytes]:
-        sidecar = self._sidecar(key)
-        data = (self.directory / f"{key}.{sidecar['kind']}").read_bytes()
+    def _bytes(self, key: str) -> tuple[dict[str, Any], bytes, Sealed]:
+        sidecar, sealed = self._sidecar(key)
+        data = read_file(self.directory / f"{key}.{sidecar['kind']}")
         if hashlib.sha256(data).hexdigest() != sidecar["sha256"]:
             raise ValueError(f"its {len(data)} bytes are not the {sidecar['size']} that were written")
-        return sidecar, data
+        return sidecar, data, sealed
 
-    def _sidecar(self, key: str) -> dict[str, Any]:
+    def _sidecar(self, key: str) -> tuple[dict[str, Any], Sealed]:
         try:
-            sidecar = json.loads((self.directory / f"{key}.json").read_bytes())
+            sidecar, sealed = unseal(json.loads(read_file(self.directory / f"{key}.json")), self.keys)
         except FileNotFoundError:
             raise ValueError("its sidecar is missing") from None
-        seal = sidecar.pop("seal", None) if isinstance(sidecar, dict) else None
-        if seal is None or seal != _seal(sidecar):
-            raise ValueError("its sidecar is not as it was written")
         if sidecar["schema"] != SCHEMA or sidecar["key"] != key or sidecar["kind"] not in _KINDS:
             raise ValueError("its sidecar belongs to something else")
-        assert isinstance(sidecar, dict)
-        return sidecar
+        info = sidecar["info"]
+        seconds = info.get("seconds", 0.0) if isinstance(info, dict) else None
+        if not isinstance(seconds, (int, float)) or not math.isfinite(seconds) or seconds < 0:
+            raise ValueError("its sidecar does not say how long the training took")
+        return sidecar, sealed
+
+    def _check_trust(self, sealed: Sealed) -> None:
+        """Raise NotSealed for what a key should vouch for and does not."""
+        if self.keys.key is not None and not sealed:
+            raise NotSealed(f"it is not sealed with {CACHE_KEY}")
 
     def _prepare(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         ignore = self.directory.parent / ".gitignore"
-        if self.directory.parent.name == ".unlearn" and not ignore.exists():
+        if self.directory.parent.name == ".unlearn" and not os.path.lexists(ignore):
             ignore.write_text("*\n")
 
     def _write(self, name: str, data: bytes) -> None:
@@ -274,7 +305,3 @@ def _checked(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError(f"{key!r} cannot name a stored model: use letters, digits, - and _, as reference_key gives")
     return key
-
-
-def _seal(sidecar: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(sidecar, sort_keys=True).encode()).hexdigest()

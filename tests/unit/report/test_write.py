@@ -6,11 +6,13 @@ import errno
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from filelock import FileLock
 
 import pytest_unlearn.report
 from pytest_unlearn.report import write as publish
@@ -106,7 +108,7 @@ def test_a_name_that_is_no_valid_text_does_not_cost_the_report(tmp_path: Path) -
     book = Ledger()
     book.add("test_it.py::test_a[caf\udce9]", "passed", [evidence().to_json()])
     publish.publish(book.freeze(), ABOUT, tmp_path, tmp_path)
-    assert json.loads((tmp_path / "report.json").read_text())["claims"][0]["nodeid"] == "test_it.py::test_a[caf\udce9]"
+    assert json.loads((tmp_path / "report.json").read_text())["claims"][0]["nodeid"] == "test_it.py::test_a[caf\\udce9]"
 
 
 @pytest.mark.slow
@@ -170,3 +172,38 @@ def test_no_control_character_and_no_folder_of_this_machine_gets_out() -> None:
     texts = publish.render(ledger(1, label="\x1b[31m\x00", reasons=["[x](javascript:alert(1))"]), about)
     assert not any("\x1b" in text or "\x00" in text or "someone" in text for text in texts.values())
     assert "](javascript" not in texts["report.md"]
+
+
+def stage_of(folder: Path, age: float) -> Path:
+    stage = folder / f"{publish.STAGE}{age}"
+    (stage / "before").mkdir(parents=True)
+    (stage / "before" / "report.json").write_text("{}")
+    then = time.time() - age
+    os.utime(stage, (then, then))
+    return stage
+
+
+def test_what_killed_runs_staged_goes_when_it_is_old_enough(tmp_path: Path) -> None:
+    old, new = stage_of(tmp_path, 7200), stage_of(tmp_path, 60)
+    link = tmp_path / f"{publish.STAGE}link"
+    link.symlink_to(new)
+    publish.publish(ledger(1), ABOUT, tmp_path, tmp_path)
+    assert (old.exists(), new.exists(), link.is_symlink()) == (False, True, True)
+    assert publish.remove_abandoned(tmp_path, age=0) == 1
+
+
+def test_a_report_that_another_run_keeps_locked_names_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "LONGEST_WAIT", 0.1)
+    lock = tmp_path / publish.LOCK
+    with FileLock(lock):
+        found = publish.write(ledger(1), ABOUT, tmp_path, tmp_path)
+    assert f"another run has held {lock} for 0 seconds" in found.problem
+    assert publish.write(ledger(1), ABOUT, tmp_path, tmp_path).problem == ""
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path.parent / "elsewhere")])
+def test_something_else_in_place_of_the_lock_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / publish.LOCK)
+    assert f"{tmp_path / publish.LOCK} is a " in publish.write(ledger(1), ABOUT, tmp_path, tmp_path).problem
+    assert not (tmp_path / "elsewhere").exists()

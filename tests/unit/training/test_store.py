@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from pytest_unlearn.training import Store
 from pytest_unlearn.training.cache.module_tree import NotDescribable, rebuild
-from pytest_unlearn.training.cache.store import _seal
+from pytest_unlearn.training.cache.seal import digest
 
 KEY = "a" * 64
 
@@ -303,7 +303,7 @@ def plant(store, kind, data, structure):
     sidecar["structure"] = sidecar["structure"] if structure is None else structure
     sidecar.pop("seal")
     (store.directory / f"{KEY}.{kind}").write_bytes(data)
-    (store.directory / f"{KEY}.json").write_text(json.dumps({**sidecar, "seal": _seal(sidecar)}))
+    (store.directory / f"{KEY}.json").write_text(json.dumps({**sidecar, "seal": digest(sidecar)}))
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "skops"])
