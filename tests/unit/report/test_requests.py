@@ -14,12 +14,14 @@ from tests.evidences import evidence
 FIRST = {"n": 300, "digest": "a" * 64, "defined in": "a/conftest.py"}
 SECOND = {"n": 20, "digest": "b" * 64, "defined in": "b/test_b.py::test_it"}
 
+MODEL = {"type": "torch.nn.Linear", "digest": "5eed" * 16}
+
 
 def decision(*requests: Any, name: str = "utility") -> gate.GateDecision:
     """Decide on one PASS of `forgotten` about the first request, and on PASSes of another claim about others."""
     book = Ledger()
     for number, request in enumerate((FIRST, *requests)):
-        about = {"name": name if number else "forgotten", "provenance": {"request": request}}
+        about = {"name": name if number else "forgotten", "provenance": {"model": MODEL, "request": request}}
         if number and name in TABLE and TABLE[name].limit.side == "lowest":
             about |= {"lowest": 0.3, "highest": None}
         book.add(f"test_{number}.py::test_it", "passed", [evidence(**about).to_json()])
