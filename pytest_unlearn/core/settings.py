@@ -133,6 +133,8 @@ TABLE = {
              "by default the report names them by index only", flag=True),
         Spec("report_dir", str, ".unlearn/report", "directory of the report, relative to the root directory",
              lambda v: bool(v.strip()), "a path", flag=True),
+        Spec("store_scores", bool, True, "store the scores of each claim beside the report (numbers by position, no "
+             "data), for `python -m pytest_unlearn verify`", flag=True, marker=True),
         Spec("gate", bool, False, "fail the run unless every claim in unlearn_require was proven", flag=True),
         Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
     )
