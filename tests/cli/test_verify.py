@@ -194,7 +194,7 @@ SEALED_AGAIN: dict[str, tuple[Callable[[Any, Any], None], str]] = {
     "original's state": (within("controls.original.holds", untrue), "controls.original.holds"),
     "original's value": (within("controls.original.estimate.value", slightly), "controls.original.estimate.value"),
     "reference's state": (within("controls.retrained.0.holds", untrue), "controls.retrained[0].holds"),
-    "reference's bound": (within("controls.retrained.1.estimate.high", slightly), "controls.retrained[1].estimate.high"),
+    "reference's bound": (within("controls.retrained.1.estimate.high", slightly), "controls.retrained[1].estimate"),
     "reference removed": (within("controls.retrained", without_first), "controls.retrained"),
     "reasons": (within("reasons", without_first, 1), "reasons"),
     "advice": (within("advice", ["nothing"]), "advice"),
@@ -223,7 +223,7 @@ SEALED_AGAIN: dict[str, tuple[Callable[[Any, Any], None], str]] = {
 
 # What nothing can be computed from: edited in one place, it is no longer what was sealed.
 IN_ONE_PLACE: dict[str, tuple[Callable[[Any, Any], None], str]] = {
-    "model": (within("provenance.model.digest", other_digest), "evidence.provenance"),
+    "model": (within("provenance.model.digest", "5eed" * 16), "evidence.provenance"),
     "data": (within("provenance.data.forget.digest", other_digest), "evidence.provenance"),
     "outputs": (within("provenance.settings.outputs", other_digest), "evidence.provenance"),
     "exposure": (within("most_exposed.0.percentile", 0.25), "evidence.most_exposed"),
@@ -258,7 +258,7 @@ def test_an_edit_that_was_sealed_again_is_found(name: str, written: Path, tmp_pa
     seal_again(report, stored)
     done = run("verify", store(tmp_path, report, stored))
     assert done.status == 1
-    assert "sealed" not in done.out
+    assert "not what was sealed" not in done.out
     assert any(
         line.startswith("differs: ") and f": {field}" in line.replace("provenance.settings.", "")
         for line in done.out.splitlines()
