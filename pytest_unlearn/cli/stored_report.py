@@ -127,7 +127,7 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def parse(path: Path) -> Any:
-    """Read JSON as strictly as a report is read: no name twice, no number that is none."""
+    """Read JSON strictly: no name twice in an object, no number that is none."""
     try:
         text = path.read_text(encoding="utf-8")
         numbers: dict[str, Any] = {"parse_float": _finite, "parse_int": _countable, "parse_constant": _no_number}

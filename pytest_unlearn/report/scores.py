@@ -50,7 +50,9 @@ def seals_of(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def broken(document: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[tuple[int | None, str]]:
-    """Yield what of a report was changed after it was sealed: a claim's position, or None, and the field.
+    """Yield what was changed after it was sealed: a claim's position, and a field.
+
+    The position is None for a field of the report itself.
 
     Args:
         document: the report.
