@@ -128,7 +128,8 @@ TABLE = {
         Spec("references", int, 4, "how many reference models are retrained",
              lambda v: v >= 0, "a whole number from 0"),
         Spec("fresh", bool, False, "ignore the cache and train again", flag=True, ini=False),
-        Spec("report", bool, False, "write index.html, report.json, report.md, scores.json, attestation.json", flag=True),
+        Spec("report", bool, False, "write index.html, report.json, report.md, scores.json, attestation.json",
+             flag=True),
         Spec("report_thumbnails", bool, False, "show the most exposed forget examples as small images in index.html; "
              "by default the report names them by index only", flag=True),
         Spec("report_dir", str, ".unlearn/report", "directory of the report, relative to the root directory",
