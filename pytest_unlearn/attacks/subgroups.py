@@ -7,7 +7,7 @@ hard example does to an honest model would then count against it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -32,14 +32,20 @@ def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, 
     """Take an attack's largest and smallest AUC over subgroups of the forget set."""
     if not masks or (kind == "class" and len(masks) == 1):
         return ()
-
-    def measure(side: Side, scores: Scores, pairing: Pairing) -> Measure:
-        return ExtremeMeasure(parts=[slice_measure(attack, scores, pairing, mask) for mask in masks], side=side)
-
     return tuple(
-        replace(attack, name=f"{words} {kind}", measure=partial(measure, side), sides=(side,))
+        replace(
+            attack, name=f"{words} {kind}", measure=partial(worst_measure, side, attack.measure, masks), sides=(side,)
+        )
         for side, words in SIDES.items()
     )
+
+
+def worst_measure(
+    side: Side, measure: Callable[[Scores, Pairing], Measure], masks: Sequence[Mask], scores: Scores, pairing: Pairing
+) -> Measure:
+    """Measure the subgroup that stands out most on a side, for all of them together."""
+    parts = [measure(part_of_scores(scores, mask), pairing.among_forget(mask)) for mask in masks]
+    return ExtremeMeasure(parts=parts, side=side)
 
 
 def slice_measure(attack: Attack, scores: Scores, pairing: Pairing, mask: Mask) -> Measure:

@@ -16,16 +16,18 @@ from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.alignment import misaligned_views
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Objection, Wording, decide, judge
-from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
+from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Finding, Objection, Wording, decide, judge
+from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, to_plain
 from pytest_unlearn.core.figures import Table
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, resolve
+from pytest_unlearn.core.stored_arrays import StoredArrays
 from pytest_unlearn.data.view import View, as_view
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import Measure, paired_difference
 
 MOST_CLASSES = 40
+ACCURACY = "accuracy"  # the kind of record that its scores are stored in
 
 
 def audit_utility(
@@ -156,28 +158,19 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
 
 def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float, label: str) -> Evidence:
     """Judge a drop (baseline minus model) or a gap (model minus baseline)."""
-    drop = claim.lowest is None
-    measure = _difference(comparison.ours, comparison.theirs, drop=drop)
-    failure = FailureKind(label, "repair the model on retain, or use a method that changes less")
-    finding = Finding(
-        name="accuracy", measure=measure, estimate=measure.at(confidence), failures={"high": failure, "low": failure}
+    right = RightAnswers(
+        ours=comparison.ours,
+        theirs=comparison.theirs,
+        of=comparison.view.name,
+        baseline=comparison.name,
+        misaligned=comparison.misaligned,
     )
-    judged = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""), counted=True)
-    needed = judged.needed
-    many = f"about {needed:,} examples would settle it" if needed is not None else "no number of examples settles it"
-    accuracy = {"model": float(comparison.ours.mean()), comparison.name: float(comparison.theirs.mean())}
-    shown = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
-    decision = decide(
-        judged,
-        vetoes=comparison.misaligned,
-        advice=(f"{many}: test on more, or choose a limit that this many can certify",),
-        scope=(f"accuracy on {len(comparison.view)} {comparison.view.name} examples: {shown}",),
-    )
+    decision, finding, controls = decide_accuracy(right, claim, confidence, label)
     return build_evidence(
         claim,
         decision,
         [finding],
-        controls=_baselines(comparison, confidence, drop=drop),
+        controls=controls,
         provenance=provenance(
             model,
             (comparison.view,),
@@ -190,7 +183,64 @@ def conclude(model: Any, comparison: Comparison, claim: Claim, confidence: float
             references=len(comparison.theirs),
         ),
         figures=(_classes(comparison),),
+        scores=right.record(claim, confidence, label) if resolve("store_scores").value else None,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightAnswers:
+    """Which answers are right, 0 or 1, from which the conclusion on accuracy follows.
+
+    `ours` [n] of the model, `theirs` [K, n] of the models of the `baseline`, on the examples `of` a view.
+    """
+
+    ours: FloatArray
+    theirs: FloatArray
+    of: str
+    baseline: str
+    misaligned: Sequence[Objection]
+
+    def record(self, claim: Claim, confidence: float, label: str) -> dict[str, Any]:
+        """Store it as plain data, with the arrays it takes."""
+        arrays = StoredArrays()
+        return {
+            "kind": ACCURACY,
+            "name": claim.name,
+            "quantity": claim.quantity,
+            "limits": [claim.lowest, claim.highest],
+            "confidence": confidence,
+            "label": label,
+            "of": self.of,
+            "baseline": self.baseline,
+            "ours": arrays.put(self.ours),
+            "theirs": arrays.put_rows(self.theirs),
+            "misaligned": to_plain(list(self.misaligned)),
+            "arrays": arrays.texts,
+        }
+
+
+def decide_accuracy(
+    right: RightAnswers, claim: Claim, confidence: float, label: str
+) -> tuple[Decision[Finding], Finding, Controls]:
+    """Decide on a claim from right answers alone: pure."""
+    drop = claim.lowest is None
+    measure = _difference(right.ours, right.theirs, drop=drop)
+    failure = FailureKind(label, "repair the model on retain, or use a method that changes less")
+    finding = Finding(
+        name="accuracy", measure=measure, estimate=measure.at(confidence), failures={"high": failure, "low": failure}
+    )
+    judged = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""), counted=True)
+    needed = judged.needed
+    many = f"about {needed:,} examples would settle it" if needed is not None else "no number of examples settles it"
+    accuracy = {"model": float(right.ours.mean()), right.baseline: float(right.theirs.mean())}
+    shown = ", ".join(f"{name} {value:.1%}" for name, value in accuracy.items())
+    decision = decide(
+        judged,
+        vetoes=right.misaligned,
+        advice=(f"{many}: test on more, or choose a limit that this many can certify",),
+        scope=(f"accuracy on {len(right.ours)} {right.of} examples: {shown}",),
+    )
+    return decision, finding, _baselines(right, confidence, drop=drop)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,24 +266,24 @@ def _difference(ours: FloatArray, theirs: FloatArray, *, drop: bool) -> Measure:
     return Drop(gain=gain) if drop else gain
 
 
-def _baselines(comparison: Comparison, confidence: float, *, drop: bool) -> Controls:
+def _baselines(right: RightAnswers, confidence: float, *, drop: bool) -> Controls:
     """Measure each baseline against the others, a lone one against itself."""
     rows = []
-    for k, right in enumerate(comparison.theirs):
-        rest = np.delete(comparison.theirs, k, axis=0)
-        estimate = _difference(right, rest if len(rest) else right[None], drop=drop).at(confidence)
+    for k, row in enumerate(right.theirs):
+        rest = np.delete(right.theirs, k, axis=0)
+        estimate = _difference(row, rest if len(rest) else row[None], drop=drop).at(confidence)
         if not len(rest):  # the difference of a model to itself is known without any sampling
             estimate = replace(estimate, value=0.0, low=0.0, high=0.0, method="by definition")
         rows.append(
             ControlResult(
-                name=comparison.name if not len(rest) else f"{comparison.name} {k}",
+                name=right.baseline if not len(rest) else f"{right.baseline} {k}",
                 holds=True,
                 attack="accuracy",
                 estimate=estimate,
-                summary=f"accuracy {right.mean():.1%}",
+                summary=f"accuracy {row.mean():.1%}",
             )
         )
-    return Controls(retrained=tuple(rows)) if comparison.name == "retrained" else Controls(original=rows[0])
+    return Controls(retrained=tuple(rows)) if right.baseline == "retrained" else Controls(original=rows[0])
 
 
 def _classes(comparison: Comparison) -> Table:

@@ -33,7 +33,20 @@ def load(path: Path) -> Document:
     Raises:
         Unusable: it cannot be read, is no such report, or contradicts itself.
     """
-    document = _parse(path)
+    document = read(path)
+    found = next(contradictions(document), None)
+    if found:
+        raise Unusable(f"{path} contradicts itself, so that nothing in it can be trusted: {found}")
+    return document
+
+
+def read(path: Path) -> Document:
+    """Read a report that may contradict itself.
+
+    Raises:
+        Unusable: it cannot be read, or is no such report.
+    """
+    document = parse(path)
     if not isinstance(document, dict):
         raise Unusable(f"{path} is not a report: it holds no JSON object")
     version = document.get("schema_version")
@@ -45,9 +58,6 @@ def load(path: Path) -> Document:
     problem = _invalid(document)
     if problem:
         raise Unusable(f"{path} is not a valid report: {problem}")
-    found = next(contradictions(document), None)
-    if found:
-        raise Unusable(f"{path} contradicts itself, so that nothing in it can be trusted: {found}")
     return document
 
 
@@ -116,7 +126,8 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
         yield "the claims that its gate required are not a list of names"
 
 
-def _parse(path: Path) -> Any:
+def parse(path: Path) -> Any:
+    """Read JSON strictly: no name twice in an object, no number that is none."""
     try:
         text = path.read_text(encoding="utf-8")
         numbers: dict[str, Any] = {"parse_float": _finite, "parse_int": _countable, "parse_constant": _no_number}

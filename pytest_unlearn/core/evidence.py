@@ -212,6 +212,9 @@ class Evidence:
     `share_left` is how much of the original's excess over chance is left, by the attack that bounds it least.
     `not_testable` says why no model could be told from the original here, empty if one could, and `required` whether a
     release needs PASS all the same: other claims of a policy may be not testable here.
+
+    `scores` are the numbers it was computed from, as JSON, to be computed again by `python -m pytest_unlearn verify`;
+    None where the claim keeps none, or the setting `store_scores` is off.
     """
 
     claim: Claim
@@ -232,6 +235,7 @@ class Evidence:
     most_exposed: tuple[Exposure, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
+    scores: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def leakage_reduction(self) -> Estimate | None:
@@ -252,6 +256,8 @@ class Evidence:
         assert isinstance(shaped, dict)
         shaped["claim"]["text"] = str(self.claim)
         shaped["leakage_reduction"] = to_plain(self.leakage_reduction)
+        if self.scores is None:
+            del shaped["scores"]
         return shaped
 
 

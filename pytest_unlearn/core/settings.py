@@ -128,11 +128,14 @@ TABLE = {
         Spec("references", int, 4, "how many reference models are retrained",
              lambda v: v >= 0, "a whole number from 0"),
         Spec("fresh", bool, False, "ignore the cache and train again", flag=True, ini=False),
-        Spec("report", bool, False, "write index.html, report.json, report.md and attestation.json", flag=True),
+        Spec("report", bool, False, "write index.html, report.json, report.md, scores.json, attestation.json",
+             flag=True),
         Spec("report_thumbnails", bool, False, "show the most exposed forget examples as small images in index.html; "
              "by default the report names them by index only", flag=True),
         Spec("report_dir", str, ".unlearn/report", "directory of the report, relative to the root directory",
              lambda v: bool(v.strip()), "a path", flag=True),
+        Spec("store_scores", bool, True, "store the scores of each claim beside the report (numbers by position, no "
+             "data), for `python -m pytest_unlearn verify`", flag=True, marker=True),
         Spec("gate", bool, False, "fail the run unless every claim in unlearn_require was proven", flag=True),
         Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
     )

@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Generate options and their ini twins from the table of settings."""
     group = parser.getgroup("unlearn", "machine-unlearning audit")
     for spec in settings.TABLE.values():
-        if spec.flag and spec.kind is bool:
+        if spec.flag and spec.kind is bool and not spec.default:
             group.addoption(spec.option, action="store_true", default=None, help=spec.help)
         elif spec.flag:
             text = f"{spec.help} (default: {spec.default})"

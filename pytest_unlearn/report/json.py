@@ -20,16 +20,28 @@ DIGITS = 6
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    """Write the whole report as JSON text.
+    """Write the whole report as JSON text, without any scores.
 
     Args:
         ledger: what ran, from `Ledger.freeze`.
         about: tool, created, command, environment and gate.
     """
+    return text_of(document(ledger, about))
+
+
+def text_of(report: Mapping[str, Any]) -> str:
+    """Write a document as text, in one line if some of its claims are brief."""
+    brief = any(entry.get("brief") for entry in report["claims"])
+    spacing: dict[str, Any] = {"separators": (",", ":")} if brief else {"indent": 2}
+    return json.dumps(report, allow_nan=False, ensure_ascii=False, **spacing) + "\n"
+
+
+def document(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the report as plain data."""
     entries = ledger["entries"]
     order = most_severe_first(entries)
     full = set(order if len(order) <= ALL_IN_FULL else order[:MOST_SEVERE])
-    document = {
+    return {
         "schema_version": SCHEMA_VERSION,
         **about,
         "counts": ledger["counts"],
@@ -41,12 +53,10 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
         "lost": ledger["lost"],
         "claims": [_entry(entry, position in full) for position, entry in enumerate(entries)],
     }
-    spacing: dict[str, Any] = {"indent": 2} if len(full) == len(order) else {"separators": (",", ":")}
-    return json.dumps(document, allow_nan=False, ensure_ascii=False, **spacing) + "\n"
 
 
 def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
-    evidence = dict(entry["evidence"])
+    evidence = {name: part for name, part in entry["evidence"].items() if name != "scores"}
     basis = _basis(evidence["provenance"])
     if in_full:
         # Pictures of what was to be deleted belong to the page that was asked to show them, and nowhere else.

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.core.files import acquire
-from pytest_unlearn.report import attestation, html, json, markdown
+from pytest_unlearn.report import attestation, html, json, markdown, scores
 
-FILES = ("index.html", "report.json", "report.md", "attestation.json")
+FILES = ("index.html", "report.json", "report.md", "attestation.json", scores.FILE)
 STAGE = ".unlearn-report-"
 ABANDONED = 60 * 60.0  # seconds after which a stage belongs to a run that was killed
 LOCK = ".unlearn-report.lock"
@@ -31,12 +31,14 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str
 
     Without files to be released there is nothing that an attestation could be about, and none.
     """
-    report = json.render(ledger, about)
+    document, stored = scores.sealed(json.document(ledger, about), ledger["entries"])
+    report = json.text_of(document)
     texts = {
         "index.html": _without_controls(html.render(ledger, about)),
         "report.json": report,
         "report.md": _without_controls(markdown.render(ledger, about)),
         "attestation.json": attestation.render(ledger, about, report),
+        scores.FILE: stored,
     }
     return {name: text for name, text in texts.items() if text}
 

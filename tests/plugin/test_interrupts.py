@@ -104,6 +104,6 @@ def test_while_the_report_is_written_nothing_half_done_stays(suite: Suite, body:
     result = suite.run(*ASKED, subprocess=True)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     left = {path.name for path in (suite.path / ".unlearn").rglob("*") if path.is_file()}
-    assert left <= {".gitignore", "index.html", "report.json", "report.md", "attestation.json"}
+    assert left <= {".gitignore", "index.html", "report.json", "report.md", "attestation.json", "scores.json"}
     if "report.json" in left:
         jsonschema.validate(suite.report(), SCHEMA)

@@ -13,74 +13,60 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import Attack, Pairing
+from pytest_unlearn.attacks.registry import Attack
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.alignment import misaligned
 from pytest_unlearn.claims.common.blind_baseline import blind_control
+from pytest_unlearn.claims.common.conclusion import Asked, Conclusion, Found, Judge, conclude
 from pytest_unlearn.claims.common.controls import (
-    CHANCE,
     LARGE_REQUEST,
     controls_look_trained,
     distinct,
-    family_confidence,
-    negative_control,
     noisier_than_references,
-    power_check,
     same_answers,
     uncorrelated_with_references,
     without,
 )
 from pytest_unlearn.claims.common.evidence import AucTerms, build_evidence, rounded
-from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks, run_attacks
+from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
 from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import (
-    Decision,
-    Objection,
-    controls_waived,
-    decide,
-    doubt,
-    invalid,
-    missing_controls,
-)
-from pytest_unlearn.core.evidence import Answers, Controls, Estimate, Evidence, Exposure, Verdict
+from pytest_unlearn.claims.common.stored_findings import record_of
+from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
+from pytest_unlearn.core.evidence import Answers, Evidence, Exposure
 from pytest_unlearn.core.figures import Cell, Figure
-from pytest_unlearn.statistics import normal_quantile, null_precision
+from pytest_unlearn.core.settings import resolve
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
-Judge = Callable[..., Decision[AttackFinding]]
 OnOriginal = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], tuple[Sequence[AttackFinding], str]]
 
 
 FORGET_SET = "the forget set is"
-NOT_ENOUGH_GONE = ("unlearn longer or differently, or retrain, if more of it should be gone than the estimate says",)
 
 
 @dataclass(frozen=True, slots=True)
 class AttackAudit:
-    """Findings of a claim's attacks, the state of its controls, the decision.
+    """What an audit by attacks found, and what follows from it.
 
-    `share_left` is that of the original's excess that is left, by the attack that bounds it least; `not_testable` says
-    why the claim cannot be tested here, for a reason that lies in original and request alone. `references` are the
-    retrained models' answers without repetitions, `others` those that are not the model's own;
-    `rotations` are the findings on each reference, judged by the rest; `judged` is what `findings` say by themselves.
+    `references` are the retrained models' answers without repetitions, `others` those that are not the model's own.
+    `findings` are shown as the claim states them.
     """
 
     model: Any
     inputs: AuditInputs
-    terms: AucTerms
     target: Answers
     original: Answers | None
     references: Sequence[Answers]
     others: Sequence[Answers]
+    found: Found
     findings: Sequence[AttackFinding]
-    rotations: Sequence[Sequence[AttackFinding]]
-    controls: Controls
-    judged: Decision[AttackFinding]
-    decision: Decision[AttackFinding]
-    share_left: Estimate | None
-    not_testable: str
+    concluded: Conclusion
+
+    @property
+    def terms(self) -> AucTerms:
+        """The claim's settings."""
+        return self.found.terms
 
 
 def audit_with_attacks(
@@ -91,9 +77,9 @@ def audit_with_attacks(
     *,
     on_original: OnOriginal | None = None,
     fewest_references: int = 2,
-    certifiable: bool = True,
     counted: bool = False,
     judge_by: Judge | None = None,
+    before: Sequence[Objection] = (),
 ) -> AttackAudit:
     """Run the attacks on model, original and each reference, and decide.
 
@@ -105,109 +91,57 @@ def audit_with_attacks(
         on_original: what is found in the original, by its answers, the references' and the findings on the model, and
             what it is that is looked for; by default what the attacks find.
         fewest_references: how many it takes for each to be judged by the others.
-        certifiable: as in `judge`.
-        counted: as in `judge`.
+        counted: as in `judge`; so few examples as certify nothing then withhold PASS.
         judge_by: judges one model's findings at a confidence; by the limit on AUCs by default.
+        before: doubts of the claim's own, which nothing that lies in the original excuses.
     """
-    judge_by = judge_by or partial(judge_attacks, limit=terms.limit)
-    limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
     original = inputs.answers(inputs.original) if inputs.original is not None else None
     target = replace(inputs.answers(model), original=original)
     references = distinct([replace(inputs.answers(one), original=original) for one in inputs.references])
     others = [answers for answers in references if not same_answers(answers, target)]
     findings = run(target, others)
-    judged = judge_by(findings, confidence=confidence, certifiable=certifiable, counted=counted)
     enough = len(references) >= fewest_references
-    rotations = [run(one, without(references, k)) for k, one in enumerate(references)] if enough else []
-    level = family_confidence(confidence, len(rotations))
-    power = None
-    labels = inputs.pairing.labels
-    errors = _honest_errors(findings, rotations, null_precision(len(inputs.forget), len(inputs.controls), **labels)[0])
-    check = partial(
-        power_check,
-        audited=findings,
-        share_of=partial(_share, inputs.pairing, confidence),
-        most=terms.max_share_left,
-        limit=limit - CHANCE,
-        errors=errors,
-    )
+    known, what = None, FORGET_SET
     if original is not None:
         seen = replace(original, channel=target)  # power against finer answers would say nothing of these
         known, what = (
             (run(seen, references), FORGET_SET) if on_original is None else on_original(seen, references, findings)
         )
-        power = check(known, what=what)
-    controls = Controls(
-        original=power.control if power is not None else None,
-        retrained=tuple(negative_control(k, judge_by(found, confidence=level)) for k, found in enumerate(rotations)),
-        blind=None if references else blind_control(inputs, limit, confidence),
-    )
-    settles: tuple[str, ...] = advice.TRIAL_UNSETTLED
-    if counted:
-        part = judged.finding.name if judged.finding.role == "bounded" else ""
-        settles = tuple(advice.too_few(judged.finding.estimate, limit, judged.needed, part))
-    count, few = len(references), require_controls and 2 <= len(references) < fewest_references
-    no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
-    # Advice on the findings themselves comes last, a lack of references first.
-    reason = f"no negative control: {count} distinct references, and it takes {fewest_references} to judge each by the "
-    step = f"give at least {fewest_references} references, so that each can be judged by the others"
-    unlike = _unlike_references(inputs, target, references, confidence)
-    decision = decide(
-        judged,
-        vetoes=[
-            *misaligned(model, target, references or ([original] if original is not None else [])),
-            *_vetoes(inputs, references, controls, limit, confidence),
-        ],
-        before=[doubt(f"{reason}others")] if few else [],
-        doubts=[
-            *missing_controls(controls, require_controls, no_negative=no_negative),
-            *(power.objections(*NOT_ENOUGH_GONE) if power is not None else []),
-            *unlike,
-            Objection((), (step,) if few else (), Verdict.PASS),
-            Objection((), settles if judged.verdict is Verdict.INCONCLUSIVE else (), Verdict.PASS),
-        ],
+    found = Found(
+        terms=terms,
+        pairing=inputs.pairing,
+        sizes=(len(inputs.forget), len(inputs.controls)),
+        findings=findings,
+        known=known,
+        plain=Asked(lambda: run(original, references) if original is not None else ()),
+        what=what,
+        rotations=[run(one, without(references, k)) for k, one in enumerate(references)] if enough else [],
+        references=len(references),
+        fewest_references=fewest_references,
+        counted=counted,
+        itself=original is not None and same_answers(target, original),
+        blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
+        differ=Asked(partial(_differ, inputs, references, terms)),
+        misaligned=misaligned(model, target, references or ([original] if original is not None else [])),
+        unlike=_unlike_references(inputs, target, references, terms.confidence),
+        before=before,
         notes=(
-            *_notes(inputs, references, require_controls),
+            *_notes(inputs, references, terms.require_controls),
             *identity_notes(model, inputs.original, inputs.references, inputs.models),
         ),
+        judge_by=judge_by,
     )
-    not_testable = ""
-    own = original is not None and same_answers(target, original)  # an original that comes back is no riddle
-    if power is not None and original is not None and (enough or not require_controls) and not unlike and not own:
-        # Only what the original does not show in full excuses: a coarse channel is the audited model's own doing.
-        not_testable = power.not_testable and check(run(original, references)).not_testable
     return AttackAudit(
         model=model,
         inputs=inputs,
-        terms=terms,
         target=target,
         original=original,
         references=references,
         others=others,
+        found=found,
         findings=findings,
-        rotations=rotations,
-        controls=controls,
-        judged=judged,
-        decision=decision,
-        share_left=power.share_left[1] if power is not None and power.share_left is not None else None,
-        not_testable=not_testable,
+        concluded=conclude(found),
     )
-
-
-def _share(pairing: Pairing, confidence: float, audited: AttackFinding, original: AttackFinding) -> Estimate:
-    return original.attack.share(audited.scores, original.scores, pairing).at(confidence)
-
-
-def _honest_errors(
-    findings: Sequence[AttackFinding], rotations: Sequence[Sequence[AttackFinding]], least: float
-) -> dict[str, float]:
-    """Return each finding's standard error in retrained models: the references', at least that of chance alone."""
-    errors = {finding.name: least for finding in findings}
-    for finding in (one for found in rotations for one in found if one.name in errors):
-        estimate = finding.estimate
-        half = (estimate.high - estimate.low) / (2 * normal_quantile(estimate.confidence))
-        errors[finding.name] = max(errors[finding.name], half)
-    return errors
 
 
 def run_chosen(
@@ -247,9 +181,9 @@ def attack_evidence(
     inputs = audit.inputs
     return build_evidence(
         audit.terms.claim(name, quantity),
-        audit.decision,
+        audit.concluded.decision,
         audit.findings,
-        controls=audit.controls,
+        controls=audit.concluded.controls,
         provenance=provenance(
             audit.model,
             (inputs.forget, inputs.controls),
@@ -266,8 +200,9 @@ def attack_evidence(
         ),
         figures=figures,
         most_exposed=most_exposed,
-        share_left=audit.share_left,
-        not_testable=audit.not_testable,
+        share_left=audit.concluded.share_left,
+        not_testable=audit.concluded.not_testable,
+        scores=record_of(audit.found, name, quantity) if resolve("store_scores").value else None,
     )
 
 
@@ -276,21 +211,14 @@ def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], .
     return tuple((finding.name, finding.role, *rounded(finding.estimate)) for finding in findings)
 
 
-def _vetoes(
-    inputs: AuditInputs, references: Sequence[Answers], controls: Controls, limit: float, confidence: float
-) -> list[Objection]:
-    """Return why forget set and controls differ even without the model."""
-    failed = [control for control in controls.retrained if not control.holds]
-    if failed:
-        worst = max(failed, key=lambda control: abs(control.estimate.value - 0.5))
-        blind = blind_control(inputs, limit, confidence)
-        right = [np.mean([correctness(getattr(a, side)).mean() for a in references]) for side in ("forget", "controls")]
-        differ = f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls"
-        reasons = (f"the negative control fails: {worst.summary}", blind.summary, differ)
-        return [Objection(reasons, (advice.CONTROLS_DIFFER,), Verdict.INVALID)]
-    if controls.blind is not None and not controls.blind.holds:
-        return [invalid(controls.blind.summary, advice.CONTROLS_DIFFER, advice.NO_REFERENCES)]
-    return []
+def _differ(inputs: AuditInputs, references: Sequence[Answers], terms: AucTerms) -> tuple[str, ...]:
+    """Say how forget set and controls differ where references tell them apart."""
+    blind = blind_control(inputs, terms.limit, terms.confidence)
+    right = [np.mean([correctness(getattr(a, side)).mean() for a in references]) for side in ("forget", "controls")]
+    return (
+        blind.summary,
+        f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls",
+    )
 
 
 def _unlike_references(

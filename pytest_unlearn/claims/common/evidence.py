@@ -56,6 +56,7 @@ def build_evidence(
     most_exposed: tuple[Exposure, ...] = (),
     share_left: Estimate | None = None,
     not_testable: str = "",
+    scores: Mapping[str, Any] | None = None,
 ) -> Evidence:
     """Build the evidence of a decision on a claim from what was found."""
     return Evidence(
@@ -76,6 +77,7 @@ def build_evidence(
         most_exposed=most_exposed,
         provenance=provenance,
         figures=tuple(figures),
+        scores=scores,
     )
 
 

@@ -22,10 +22,14 @@ SPREAD_FLOOR = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttackFinding(Finding):
-    """Finding of one attack in one model, with its scores."""
+    """Finding of one attack in one model, with its scores.
+
+    `part` marks the forget examples that it is about; all by default.
+    """
 
     attack: Attack
     scores: Scores
+    part: Mask | None = None
 
 
 def evaluate_attacks(
@@ -69,7 +73,9 @@ def _part(whole: AttackFinding, name: str, mask: Mask, pairing: Pairing, confide
     """Find on a slice what bounds PASS; uncorrected, as each of them has to hold."""
     measure = slice_measure(whole.attack, whole.scores, pairing, mask)
     estimate = measure.at(confidence)
-    return replace(whole, name=f"slice {name}", measure=measure, estimate=estimate, role="bounded", failures={})
+    return replace(
+        whole, name=f"slice {name}", measure=measure, estimate=estimate, role="bounded", failures={}, part=mask
+    )
 
 
 def run_attacks(

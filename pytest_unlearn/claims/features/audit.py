@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from pytest_unlearn.claims.common.inputs import AuditInputs, removed_classes, re
 from pytest_unlearn.claims.common.verdict import doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
-from pytest_unlearn.core.evidence import Evidence, Verdict
+from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.layers import answers_by, find_layers
@@ -81,14 +80,9 @@ def audit_features_forgotten(
     names = find_layers(inputs.references[0], inputs.forget, layers)
     deciding, tripwires = _probes(inputs, inputs.task, names)
     inputs, run, fewest = run_chosen(deciding, tripwires, inputs, terms.confidence)
-    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest)
     beside = _answers_elsewhere(model, inputs, names[-1], output)
-    if beside:
-        decided = audit.decision.withhold_pass(doubt(beside, SHOW_LAYERS))
-        if audit.decision.verdict is Verdict.INCONCLUSIVE:
-            reasons, advice = (beside, *decided.reasons), (SHOW_LAYERS, *decided.advice)
-            decided = replace(decided, reasons=reasons, advice=advice)
-        audit = replace(audit, decision=decided, not_testable="")
+    before = [doubt(beside, SHOW_LAYERS)] if beside else []
+    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest, before=before)
     return attack_evidence(
         audit,
         name="features_forgotten",
@@ -149,7 +143,7 @@ def _others(task: UnlearningTask, gone: np.ndarray[Any, Any]) -> View | None:
 
 
 def _table(audit: AttackAudit) -> Table:
-    original, power = audit.controls.original, ""
+    original, power = audit.concluded.controls.original, ""
     if original is not None:
         power = f" In the original, {original.attack} gives {original.estimate.value:.3f}."
     return Table(

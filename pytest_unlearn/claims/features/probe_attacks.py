@@ -41,8 +41,8 @@ def label_probe(query: Query, number: int, layer: str, among: Kept | None = None
     attack = Attack(
         name=f"label probe {layer}",
         score=_only(among, partial(reference_residual, signal)),
-        measure=partial(_auc_among, among),
-        share=partial(_share_among, among),
+        measure=partial(auc_among, among),
+        share=partial(share_among, among),
         access=("weights", "references"),
         least_references=1,
         queries=(query,),
@@ -53,7 +53,7 @@ def label_probe(query: Query, number: int, layer: str, among: Kept | None = None
     deviation = Attack(
         name=f"label probe {layer}, deviation",
         score=_only(among, partial(residual_deviation, signal)),
-        measure=partial(_auc_among, among),
+        measure=partial(auc_among, among),
         signed=False,
         access=attack.access,
         least_references=1,
@@ -76,7 +76,7 @@ def class_probe(query: Query, number: int, layer: str, among: Kept | None = None
         name=f"class probe {layer}",
         score=_only(among, partial(_both_sides, partial(column, query.name, number))),
         measure=band_of_scores,
-        share=_share_of_bands,
+        share=share_of_bands,
         access=("weights", "references"),
         least_references=2,
         queries=(query,),
@@ -129,15 +129,18 @@ def _scored_among(
     return score(_part(among, target), [_part(among, one) for one in references], _paired(among, pairing))
 
 
-def _auc_among(among: Kept | None, scores: Scores, pairing: Pairing) -> Measure:
+def auc_among(among: Kept | None, scores: Scores, pairing: Pairing) -> Measure:
+    """Measure the AUC among the examples that a probe is about."""
     return auc_of_scores(scores, pairing if among is None else _paired(among, pairing))
 
 
-def _share_among(among: Kept | None, scores: Scores, original: Scores, pairing: Pairing) -> Measure:
+def share_among(among: Kept | None, scores: Scores, original: Scores, pairing: Pairing) -> Measure:
+    """Measure the share left among the examples that a probe is about."""
     return share_of_scores(scores, original, pairing if among is None else _paired(among, pairing))
 
 
-def _share_of_bands(scores: Scores, original: Scores, pairing: Pairing) -> Measure:
+def share_of_bands(scores: Scores, original: Scores, pairing: Pairing) -> Measure:
+    """Measure the share left of the distance from the middle of the references' band."""
     return RatioMeasure(band_of_scores(scores, pairing), band_of_scores(original, pairing), 0.5)
 
 

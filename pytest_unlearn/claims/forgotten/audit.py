@@ -21,7 +21,7 @@ from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
-from pytest_unlearn.statistics import can_certify, placements
+from pytest_unlearn.statistics import placements
 from pytest_unlearn.statistics.references.rank import ENOUGH
 
 MOST_EXPOSED = 5
@@ -90,8 +90,6 @@ def audit_forgotten(
     added, left_out = available_attacks(added, inputs, model, insist=attacks != "all")
     masks = slice_masks(slices, len(inputs.forget))
     inputs = inputs.for_attacks(added)
-    many, controls = len(inputs.forget), len(inputs.controls)
-    certifiable = can_certify(terms.limit, terms.confidence, many, controls, **inputs.pairing.labels)
     run = partial(evaluate_attacks, pairing=inputs.pairing, confidence=terms.confidence, more=added, slices=masks)
     audit = audit_with_attacks(
         model,
@@ -99,10 +97,9 @@ def audit_forgotten(
         run,
         terms,
         on_original=partial(_on_original, pairing=inputs.pairing, confidence=terms.confidence),
-        certifiable=certifiable,
         counted=True,
     )
-    judged = audit.judged
+    judged = audit.concluded.judged
     whole = len(judged.finding.scores.forget) == len(inputs.forget)
     shown = judged.finding if whole else audit.findings[0]  # a slice has no score for every forget example
     return attack_evidence(
@@ -148,7 +145,7 @@ def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Fi
         tables.release_table(findings, pairing, confidence),
         tables.retain_table(audit.target, audit.references, confidence),
         tables.epsilon_table(findings[0], pairing, confidence),
-        tables.null_table(as_peers, audit.rotations),
+        tables.null_table(as_peers, audit.found.rotations),
     )
     return tuple(table for table in found if table is not None)
 

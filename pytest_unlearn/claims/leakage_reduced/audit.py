@@ -10,8 +10,10 @@ from typing import Any
 from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.attack_audit import AttackAudit, attack_evidence, audit_with_attacks
+from pytest_unlearn.claims.common.conclusion import Asked
+from pytest_unlearn.claims.common.controls import distinct
 from pytest_unlearn.claims.common.evidence import AucTerms, resolve_all
-from pytest_unlearn.claims.common.findings import AttackFinding, coarse_as, evaluate_attacks
+from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, labels_only
 from pytest_unlearn.claims.common.inputs import resolve_inputs
 from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Wording, judge
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, reduction_of
@@ -95,23 +97,23 @@ def audit_leakage_reduced(
     run = partial(evaluate_attacks, pairing=pairing, confidence=confidence, standard=False)
     # Power against finer answers than the model's would say nothing of these.
     original = replace(inputs.answers(inputs.original), channel=inputs.answers(model))
-    retrained = [inputs.answers(one) for one in inputs.references]
-
-    def judge_by(findings: Sequence[AttackFinding], confidence: float, **_: Any) -> Decision[AttackFinding]:
-        known = {one.name: one for one in run(coarse_as(findings, original), retrained)}
-        reductions = _reductions(findings, known, pairing, confidence)
-        return judge(reductions, claim, confidence, wording=WORDING)
-
+    retrained = distinct([inputs.answers(one) for one in inputs.references])
+    reduced = ReducedBy(
+        claim,
+        pairing,
+        in_full=Asked(lambda: run(original, retrained)),
+        as_labels=Asked(lambda: run(labels_only(original), retrained)),
+    )
     audit = audit_with_attacks(
         model,
         inputs,
         run,
         terms,
-        on_original=lambda original, references, findings: (run(coarse_as(findings, original), references), _WHAT),
-        judge_by=judge_by,
+        on_original=lambda _original, _references, findings: (reduced.known(findings), _WHAT),
+        judge_by=reduced,
     )
-    known = {one.name: one for one in run(coarse_as(audit.findings, original), audit.references)}
-    shown = _reductions(audit.findings, known, pairing, confidence)
+    known = {one.name: one for one in reduced.known(audit.findings)}
+    shown = reductions(audit.findings, known, pairing, confidence)
     evidence = attack_evidence(
         replace(audit, findings=shown),
         name=claim.name,
@@ -124,6 +126,26 @@ def audit_leakage_reduced(
 
 
 _WHAT = "the forget set is"
+
+
+@dataclass(frozen=True)
+class ReducedBy:
+    """Judge findings by how much of the original's, seen as coarsely, is gone."""
+
+    claim: Claim
+    pairing: Pairing
+    in_full: Asked[Sequence[AttackFinding]]
+    as_labels: Asked[Sequence[AttackFinding]]
+
+    def known(self, findings: Sequence[AttackFinding]) -> Sequence[AttackFinding]:
+        """Return what is found in the original, in labels where these are of a model that shows no more."""
+        return self.as_labels() if is_coarse(findings) else self.in_full()
+
+    def __call__(self, findings: Sequence[AttackFinding], confidence: float, **_: Any) -> Decision[AttackFinding]:
+        """Judge one model's findings."""
+        known = {one.name: one for one in self.known(findings)}
+        found = reductions(findings, known, self.pairing, confidence)
+        return judge(found, self.claim, confidence, wording=WORDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +168,7 @@ def _reduction(audited: AttackFinding, original: AttackFinding, pairing: Pairing
     return Reduction(original.attack.share(audited.scores, original.scores, pairing))
 
 
-def _reductions(
+def reductions(
     findings: Sequence[AttackFinding], known: dict[str, AttackFinding], pairing: Pairing, confidence: float
 ) -> tuple[AttackFinding, ...]:
     """Turn what attacks find into how much of the original's finding is gone.

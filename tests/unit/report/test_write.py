@@ -51,7 +51,7 @@ def _umask() -> int:
     return mask
 
 
-@pytest.mark.parametrize("written", [0, 1, 2, 3])
+@pytest.mark.parametrize("written", [0, 1, 2, 3, 4])
 def test_a_full_disk_leaves_the_old_report_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_full_disk_leaves_the_old_report_as_it_was(
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
-@pytest.mark.parametrize("moves", range(9))
+@pytest.mark.parametrize("moves", range(11))
 def test_a_report_is_put_in_place_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
     publish.publish(ledger(1), ABOUT, tmp_path, tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in publish.FILES}
@@ -84,7 +84,7 @@ def test_a_report_is_put_in_place_as_a_whole(tmp_path: Path, monkeypatch: pytest
         replace(*paths)
 
     monkeypatch.setattr(os, "replace", until_broken)
-    if moves == 8:  # four files set aside, four put in their place
+    if moves == 10:  # five files set aside, five put in their place
         publish.publish(ledger(2), ABOUT, tmp_path, tmp_path)
         assert json.loads((tmp_path / "report.json").read_text())["counts"]["claims"] == 2
     else:

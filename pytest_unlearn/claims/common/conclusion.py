@@ -1,0 +1,184 @@
+"""Conclude from what attacks found, and from nothing else.
+
+Pure: whoever has the findings, from a run or from its stored scores, comes to the same controls and the same verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, TypeVar
+
+from pytest_unlearn.attacks.registry import Pairing
+from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.controls import CHANCE, family_confidence, negative_control, power_check
+from pytest_unlearn.claims.common.evidence import AucTerms
+from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks
+from pytest_unlearn.claims.common.verdict import Decision, Objection, decide, doubt, missing_controls
+from pytest_unlearn.core.evidence import ControlResult, Controls, Estimate, Verdict
+from pytest_unlearn.statistics import can_certify, normal_quantile, null_precision
+
+Judge = Callable[..., Decision[AttackFinding]]
+T = TypeVar("T")
+
+NOT_ENOUGH_GONE = ("unlearn longer or differently, or retrain, if more of it should be gone than the estimate says",)
+
+
+@dataclass(eq=False)
+class Asked(Generic[T]):
+    """Find something out once, and only if it is asked for; `answer` is None before."""
+
+    find: Callable[[], T]
+    answer: T | None = None
+
+    def __call__(self) -> T:
+        """Return the answer."""
+        if self.answer is None:
+            self.answer = self.find()
+        return self.answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What an audit by attacks found, from which its conclusion follows.
+
+    `findings` are on the audited model, `known` on the original as the audited model's channel shows it (`plain` on the
+    original as it is) and `what` that is; `rotations` those on each reference, judged by the rest. `sizes` are of
+    forget set and controls, `references` counts those that differ, and `fewest_references` are needed to judge each by
+    the others.
+    `judge_by` judges one model's findings, by the limit on AUCs by default; `seen` are those on the original that it
+    went by.
+    `counted` says whether more examples settle what reaches beyond the limits. `itself` says whether the audited model
+    answers as the original does. `differ` says how forget set and controls differ without the model. What only the
+    models can tell is here as objections: `misaligned`, `unlike` (references) and those that come `before` others.
+    """
+
+    terms: AucTerms
+    pairing: Pairing
+    sizes: tuple[int, int]
+    findings: Sequence[AttackFinding]
+    known: Sequence[AttackFinding] | None
+    plain: Asked[Sequence[AttackFinding]]
+    what: str
+    rotations: Sequence[Sequence[AttackFinding]]
+    references: int
+    fewest_references: int
+    counted: bool = False
+    itself: bool = False
+    blind: ControlResult | None = None
+    differ: Asked[tuple[str, ...]]
+    misaligned: Sequence[Objection] = ()
+    unlike: Sequence[Objection] = ()
+    before: Sequence[Objection] = ()
+    notes: tuple[str, ...] = ()
+    judge_by: Judge | None = None
+    seen: Mapping[str, Sequence[AttackFinding] | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conclusion:
+    """The state of the controls, and the decision.
+
+    `judged` is what the findings say by themselves. `share_left` is that of the original's excess that is left, by the
+    attack that bounds it least; `not_testable` says why the claim cannot be tested here, for a reason that lies in
+    original and request alone.
+    """
+
+    controls: Controls
+    judged: Decision[AttackFinding]
+    decision: Decision[AttackFinding]
+    share_left: Estimate | None
+    not_testable: str
+
+
+def conclude(found: Found) -> Conclusion:
+    """Judge the findings, hold them to the controls, and decide."""
+    terms, findings, count = found.terms, found.findings, found.references
+    limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
+    judge_by = found.judge_by or partial(judge_attacks, limit=limit)
+    labels, (many, controls_count) = found.pairing.labels, found.sizes
+    certifiable = not found.counted or can_certify(limit, confidence, many, controls_count, **labels)
+    judged = judge_by(findings, confidence=confidence, certifiable=certifiable, counted=found.counted)
+    level = family_confidence(confidence, len(found.rotations))
+    check = partial(
+        power_check,
+        audited=findings,
+        share_of=partial(_share, found.pairing, confidence),
+        most=terms.max_share_left,
+        limit=limit - CHANCE,
+        errors=_honest_errors(findings, found.rotations, null_precision(many, controls_count, **labels)[0]),
+    )
+    power = None if found.known is None else check(found.known, what=found.what)
+    controls = Controls(
+        original=power.control if power is not None else None,
+        retrained=tuple(negative_control(k, judge_by(one, confidence=level)) for k, one in enumerate(found.rotations)),
+        blind=found.blind,
+    )
+    settles: tuple[str, ...] = advice.TRIAL_UNSETTLED
+    if found.counted:
+        part = judged.finding.name if judged.finding.role == "bounded" else ""
+        settles = tuple(advice.too_few(judged.finding.estimate, limit, judged.needed, part))
+    few = require_controls and 2 <= count < found.fewest_references
+    no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
+    reason = (
+        f"no negative control: {count} distinct references, and it takes {found.fewest_references} to judge each by "
+        "the others"
+    )
+    step = f"give at least {found.fewest_references} references, so that each can be judged by the others"
+    # Advice on the findings themselves comes last, a lack of references first.
+    decision = decide(
+        judged,
+        vetoes=[*found.misaligned, *_vetoes(found, controls)],
+        before=[*found.before, *([doubt(reason)] if few else [])],
+        doubts=[
+            *missing_controls(controls, require_controls, no_negative=no_negative),
+            *(power.objections(*NOT_ENOUGH_GONE) if power is not None else []),
+            *found.unlike,
+            Objection((), (step,) if few else (), Verdict.PASS),
+            Objection((), settles if judged.verdict is Verdict.INCONCLUSIVE else (), Verdict.PASS),
+        ],
+        notes=found.notes,
+    )
+    not_testable = ""
+    comparable = count >= found.fewest_references or not require_controls
+    explained = found.itself or found.unlike or found.before  # an original that comes back is no riddle
+    if power is not None and comparable and not explained and power.not_testable:
+        # Only what the original does not show in full excuses: a coarse channel is the audited model's own doing.
+        not_testable = check(found.plain()).not_testable
+    return Conclusion(
+        controls=controls,
+        judged=judged,
+        decision=decision,
+        share_left=power.share_left[1] if power is not None and power.share_left is not None else None,
+        not_testable=not_testable,
+    )
+
+
+def _share(pairing: Pairing, confidence: float, audited: AttackFinding, original: AttackFinding) -> Estimate:
+    return original.attack.share(audited.scores, original.scores, pairing).at(confidence)
+
+
+def _honest_errors(
+    findings: Sequence[AttackFinding], rotations: Sequence[Sequence[AttackFinding]], least: float
+) -> Mapping[str, float]:
+    """Return each finding's standard error in retrained models: the references', at least that of chance alone."""
+    errors = {finding.name: least for finding in findings}
+    for finding in (one for rotation in rotations for one in rotation if one.name in errors):
+        estimate = finding.estimate
+        half = (estimate.high - estimate.low) / (2 * normal_quantile(estimate.confidence))
+        errors[finding.name] = max(errors[finding.name], half)
+    return errors
+
+
+def _vetoes(found: Found, controls: Controls) -> list[Objection]:
+    """Return why forget set and controls differ even without the model."""
+    failed = [control for control in controls.retrained if not control.holds]
+    if failed:
+        worst = max(failed, key=lambda control: abs(control.estimate.value - 0.5))
+        reasons = (f"the negative control fails: {worst.summary}", *found.differ())
+        return [Objection(reasons, (advice.CONTROLS_DIFFER,), Verdict.INVALID)]
+    if found.blind is not None and not found.blind.holds:
+        steps = (advice.CONTROLS_DIFFER, advice.NO_REFERENCES)
+        return [Objection((found.blind.summary,), steps, Verdict.INVALID)]
+    return []

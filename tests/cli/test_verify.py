@@ -1,0 +1,336 @@
+"""`verify` on one real report: what was edited, also by somebody who seals it again, is found and named."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_unlearn import audit_forgotten, audit_leakage_reduced, audit_utility
+from pytest_unlearn.cli import stored_report
+from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.core.stored_arrays import StoredArrays
+from pytest_unlearn.report import scores, write
+from pytest_unlearn.report.environment import facts
+from pytest_unlearn.report.ledger import Ledger
+from tests.cli.conftest import Run
+from tests.evidences import evidence
+from tests.worlds.simulated import World, changed, split
+
+Report = tuple[dict[str, Any], dict[str, Any]]  # report.json and scores.json
+Edit = Callable[[dict[str, Any], dict[str, Any]], None]  # of the first claim: its evidence, and its record
+ABOUT = {**facts(["--unlearn-report"], Path("/somewhere")), "gate": None, "release_files": []}
+RENAMED = "a strange name"
+
+
+def entries(**kinds: Any) -> dict[str, Any]:
+    """A ledger with one test for each evidence."""
+    book = Ledger()
+    for name, found in kinds.items():
+        recorder = Recorder()
+        recorder.add(found.to_json())
+        book.add(
+            f"tests/test_release.py::{name}", "passed" if str(found.verdict) == "PASS" else "failed", recorder.drain()
+        )
+    return book.freeze()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report on a model that passes, its original, which fails, and its accuracy."""
+    world = World(split(n_forget=200, n_controls=1000), seed=1, difficulty=0.5, skill=1.5)
+    task, model = world.task(boost=2.5), world.model()
+    found = {
+        "test_1_forgotten": audit_forgotten(model, task.forget, 0.6, slices={"first": range(100)}),
+        "test_2_original": audit_forgotten(task.original, task.forget, 0.6),
+        "test_3_reduced": audit_leakage_reduced(model, task.forget),
+        "test_4_utility": audit_utility(model, task.test, 0.2, baseline="retrained"),
+    }
+    assert [str(one.verdict) for one in found.values()] == ["PASS", "FAIL", "PASS", "PASS"]
+    folder = tmp_path_factory.mktemp("report")
+    write.publish(entries(**found), ABOUT, folder, folder)
+    return folder
+
+
+def loaded(folder: Path) -> Report:
+    report, stored = (json.loads((folder / name).read_text()) for name in ("report.json", scores.FILE))
+    return report, stored
+
+
+def store(folder: Path, report: Any, stored: Any) -> Path:
+    (folder / scores.FILE).write_text(scores.canonical(stored) + "\n")
+    (folder / "report.json").write_text(json.dumps(report))
+    return folder / "report.json"
+
+
+def seal_again(report: Any, stored: Any) -> None:
+    """Make every digest anew, as somebody would who knows how they are made."""
+    for entry, row in zip(report["claims"], stored["claims"], strict=True):
+        entry["evidence"]["scores"] = {"sha256": scores.digest(row["record"])}
+        row["sealed"] = scores.seals_of(entry)
+    stored["sealed"] = {name: scores.digest(part) for name, part in report.items() if name not in scores.UNSEALED}
+    text = scores.canonical(stored) + "\n"
+    report["scores"] = {"file": scores.FILE, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def put(where: str, value: Any, claim: int = 0) -> Callable[[Any, Any], None]:
+    """Replace a field of a claim's evidence; a function is applied to what is there."""
+
+    def edit(report: Any, _: Any) -> None:
+        target, *path = report["claims"][claim], *where.split(".")
+        for step in path[:-1]:
+            target = target[int(step) if isinstance(target, list) else step]
+        last = int(path[-1]) if isinstance(target, list) else path[-1]
+        before = target[last]
+        target[last] = value(before) if callable(value) else value
+        assert target[last] != before
+
+    return edit
+
+
+def within(where: str, value: Any, claim: int = 0) -> Callable[[Any, Any], None]:
+    return put(f"evidence.{where}", value, claim)
+
+
+def score(path: str, name: str | None = None, claim: int = 0, side: str = "forget") -> Callable[[Any, Any], None]:
+    """Move one score of an attack far out; by default of the one that decided."""
+
+    def edit(report: Any, stored: Any) -> None:
+        evidence, findings = report["claims"][claim]["evidence"], stored["claims"][claim]["record"]
+        for step in path.split("."):
+            findings = findings[int(step) if isinstance(findings, list) else step]
+        wanted = name or evidence["decided_by"]
+        holder = next(one for one in findings if one["name"] == wanted)["scores"]
+        arrays = StoredArrays(stored["arrays"])
+        values = arrays.get(holder[side]).copy()
+        values[values.argmin()] = values.max() + 1
+        holder[side] = arrays.put(values)
+
+    return edit
+
+
+def of_reference(report: Any, stored: Any) -> None:
+    attack = report["claims"][0]["evidence"]["controls"]["retrained"][0]["attack"]
+    score("rotations.0", attack)(report, stored)
+
+
+def of_original(report: Any, stored: Any) -> None:
+    score("known", report["claims"][0]["evidence"]["controls"]["original"]["attack"])(report, stored)
+
+
+def relabelled(_: Any, stored: Any) -> None:
+    """One forget example is compared with the controls of another class."""
+    pairing, arrays = stored["claims"][0]["record"]["pairing"], StoredArrays(stored["arrays"])
+    strata = arrays.get(pairing["forget_strata"]).copy()
+    strata[0] = (strata[0] + 1) % 4
+    pairing["forget_strata"] = arrays.put(strata)
+
+
+def answer(_: Any, stored: Any) -> None:
+    record, arrays = stored["claims"][3]["record"], StoredArrays(stored["arrays"])
+    ours = arrays.get(record["ours"]).copy()
+    ours[0] = 1 - ours[0]
+    record["ours"] = arrays.put(ours)
+
+
+def record(name: str, value: Any, part: str = "terms") -> Callable[[Any, Any], None]:
+    def edit(_: Any, stored: Any) -> None:
+        stored["claims"][0]["record"][part][name] = value
+
+    return edit
+
+
+def slightly(value: float) -> float:
+    return value + 1e-6
+
+
+def other_digest(value: str) -> str:
+    return "0" * len(value)
+
+
+def without_first(value: Any) -> Any:
+    return value[1:] if isinstance(value, list) else dict(list(value.items())[1:])
+
+
+def untrue(_: Any) -> bool:
+    return False
+
+
+TRIPWIRE, DECIDING = "attacks.RMIA", "attacks.confidence residual"
+
+# What a person changes who then makes all digests anew: only computing everything again finds these.
+SEALED_AGAIN: dict[str, tuple[Callable[[Any, Any], None], str]] = {
+    "value": (within("estimate.value", slightly), "estimate.value"),
+    "lower bound": (within("estimate.low", slightly), "estimate.low"),
+    "upper bound": (within("estimate.high", slightly), "estimate.high"),
+    "n forget": (within("estimate.n_forget", 2000), "estimate.n_forget"),
+    "n controls": (within("estimate.n_controls", 999), "estimate.n_controls"),
+    "confidence": (within("estimate.confidence", 0.99), "estimate.confidence"),
+    "method": (within("estimate.method", RENAMED), "estimate.method"),
+    "PASS to FAIL": (within("verdict", "FAIL"), "verdict"),
+    "PASS to INCONCLUSIVE": (within("verdict", "INCONCLUSIVE"), "verdict"),
+    "FAIL to PASS": (within("verdict", "PASS", 1), "verdict"),
+    "label": (within("label", "", 1), "label"),
+    "decided by": (within("decided_by", RENAMED), "decided_by"),
+    "deciding attack": (within(f"{DECIDING}.high", slightly), f"{DECIDING}.high"),
+    "tripwire": (within(f"{TRIPWIRE}.value", 0.99), f"{TRIPWIRE}.value"),
+    "slice": (within("attacks.slice first.high", slightly), "attacks.slice first.high"),
+    "attack removed": (within("attacks", without_first), "attacks."),
+    "attack added": (within("attacks", lambda old: {**old, RENAMED: old["RMIA"]}), f"attacks.{RENAMED}"),
+    "deciding set": (within("deciding", without_first), "deciding"),
+    "simultaneous bound": (within("simultaneous.RMIA.low", slightly), "simultaneous.RMIA.low"),
+    "simultaneous limit": (within("simultaneous.RMIA.highest", 0.9), "simultaneous.RMIA.highest"),
+    "share left": (within("share_left.high", slightly), "share_left.high"),
+    "no share left": (within("share_left", None), "share_left"),
+    "leakage reduction": (within("leakage_reduction.low", slightly), "leakage_reduction.low"),
+    "limit": (within("claim.highest", 0.9), "claim.highest"),
+    "lower limit": (within("claim.lowest", 0.1), "claim.lowest"),
+    "quantity": (within("claim.quantity", RENAMED), "claim.quantity"),
+    "original's state": (within("controls.original.holds", untrue), "controls.original.holds"),
+    "original's value": (within("controls.original.estimate.value", slightly), "controls.original.estimate.value"),
+    "reference's state": (within("controls.retrained.0.holds", untrue), "controls.retrained[0].holds"),
+    "reference's bound": (within("controls.retrained.1.estimate.high", slightly), "controls.retrained[1].estimate"),
+    "reference removed": (within("controls.retrained", without_first), "controls.retrained"),
+    "reasons": (within("reasons", without_first, 1), "reasons"),
+    "advice": (within("advice", ["nothing"]), "advice"),
+    "needed": (within("needed", 17), "needed"),
+    "not testable": (within("not_testable", "says who"), "not_testable"),
+    "share allowed": (within("provenance.settings.max_share_left", 0.9), "max_share_left"),
+    "controls waived": (within("provenance.settings.require_controls", untrue), "require_controls"),
+    "reduction": (within("estimate.low", slightly, 2), "estimate.low"),
+    "accuracy": (within("estimate.high", slightly, 3), "estimate.high"),
+    "accuracy's baseline": (within("controls.retrained.0.estimate.value", 0.0, 3), "controls.retrained[0].estimate"),
+    "score": (score("findings"), "estimate.value"),
+    "control's score": (score("findings", side="controls"), "estimate.value"),
+    "tripwire's score": (score("findings", "RMIA"), f"{TRIPWIRE}.value"),
+    "score of the original": (of_original, "controls.original.estimate.value"),
+    "score of a reference": (of_reference, "controls.retrained[0].estimate"),
+    "class of an example": (relabelled, "estimate."),
+    "right answer": (answer, "estimate.value"),
+    "limit of the scores": (record("limit", 0.9), "claim.highest"),
+    "confidence of the scores": (record("confidence", 0.6), "estimate.confidence"),
+    "role of a score": (lambda _, s: s["claims"][0]["record"]["findings"][0].update(role="tripwire"), "deciding"),
+    "digest of a score": (
+        lambda _, s: s["claims"][0]["record"]["findings"][0]["scores"].update(forget="0" * 64), "cannot be recomputed"
+    ),
+    "scores taken away": (lambda _, s: s["claims"][0].update(record=None), "it has no scores"),
+}  # fmt: skip
+
+# What nothing can be computed from: edited in one place, it is no longer what was sealed.
+IN_ONE_PLACE: dict[str, tuple[Callable[[Any, Any], None], str]] = {
+    "model": (within("provenance.model.digest", "5eed" * 16), "evidence.provenance"),
+    "data": (within("provenance.data.forget.digest", other_digest), "evidence.provenance"),
+    "outputs": (within("provenance.settings.outputs", other_digest), "evidence.provenance"),
+    "exposure": (within("most_exposed.0.percentile", 0.25), "evidence.most_exposed"),
+    "figure": (within("exhibits.0.title", RENAMED), "evidence.exhibits"),
+    "outcome": (put("outcome", "skipped"), "outcome"),
+    "test": (put("nodeid", RENAMED), "nodeid"),
+    "limit's source": (within("claim.sources.max_mia_auc", "ini"), "evidence.claim"),
+    "created": (lambda r, _: r.update(created="2019-01-01T00:00:00+00:00"), "the report: created"),
+    "file's digest": (lambda r, _: r["scores"].update(sha256="0" * 64), "its SHA-256 is"),
+    "claim's digest": (within("scores.sha256", other_digest), "the scores"),
+    "no file": (lambda r, _: r.pop("scores"), "names no such file"),
+    "score that changes no rank": (
+        lambda _, s: s["claims"][0]["record"]["findings"][0]["scores"].update(tie_share=0.01), "its SHA-256 is"
+    ),
+}  # fmt: skip
+
+
+def test_a_report_agrees_with_its_scores(written: Path, run: Run) -> None:
+    done = run("verify", written / "report.json", "--strict")
+    assert done.status == 0, done.out
+    assert done.out.count("agrees: ") == 4
+    assert "4 claims computed again with the same result, 0 not recomputed, 0 differences" in done.out
+
+
+@pytest.mark.parametrize("name", SEALED_AGAIN)
+def test_an_edit_that_was_sealed_again_is_found(name: str, written: Path, tmp_path: Path, run: Run) -> None:
+    edit, field = SEALED_AGAIN[name]
+    report, stored = loaded(written)
+    seal_again(report, stored)
+    assert loaded(written) == (report, stored)
+    edit(report, stored)
+    seal_again(report, stored)
+    done = run("verify", store(tmp_path, report, stored))
+    assert done.status == 1
+    assert "not what was sealed" not in done.out
+    assert any(
+        line.startswith("differs: ") and f": {field}" in line.replace("provenance.settings.", "")
+        for line in done.out.splitlines()
+    ), done.out
+
+
+@pytest.mark.parametrize("name", IN_ONE_PLACE)
+def test_an_edit_in_one_place_is_found(name: str, written: Path, tmp_path: Path, run: Run) -> None:
+    edit, field = IN_ONE_PLACE[name]
+    report, stored = loaded(written)
+    edit(report, stored)
+    done = run("verify", store(tmp_path, report, stored))
+    assert done.status == 1
+    assert any(line.startswith("differs: ") and field in line for line in done.out.splitlines()), done.out
+
+
+def test_claims_without_scores_count_only_if_asked(tmp_path: Path, run: Run) -> None:
+    write.publish(entries(test_time=evidence(name="efficient", highest=0.6)), ABOUT, tmp_path, tmp_path)
+    done = run("verify", tmp_path / "report.json")
+    assert done.status == 0
+    assert "not recomputed: efficient in tests/test_release.py::test_time: this claim stores no scores" in done.out
+    assert run("verify", tmp_path / "report.json", "--strict").status == 1
+
+
+def test_scores_are_stored_unless_the_setting_says_otherwise(written: Path, tmp_path: Path, run: Run) -> None:
+    world = World(split(n_forget=50, n_controls=200), seed=1)
+    task = world.task()
+    with recording(Recorder(layers={"ini": {"store_scores": False}})):
+        found = audit_utility(world.model(), task.test, 0.2)
+    assert found.scores is None
+    write.publish(entries(test_utility=found), ABOUT, tmp_path, tmp_path)
+    done = run("verify", tmp_path / "report.json")
+    assert done.status == 1
+    assert "cannot be recomputed: it has no scores" in done.out
+    assert loaded(tmp_path)[1]["arrays"] == {}
+    assert loaded(written)[1]["arrays"]
+
+
+@pytest.mark.parametrize("case", ["coarse", "two references", "no references", "weak original"])
+def test_every_way_to_a_verdict_is_computed_again(case: str, tmp_path: Path, run: Run) -> None:
+    world = World(split(n_forget=60, n_controls=300), seed=2, difficulty=0.5, skill=1.5)
+    model, task = (
+        world.model(),
+        world.task(boost=2.5, references={"two references": 2, "no references": 0}.get(case, 3)),
+    )
+    if case == "coarse":
+        model = changed(model, both=lambda logits: 20.0 * (logits == logits.max(axis=1, keepdims=True)))
+    if case == "weak original":
+        task = world.task(boost=0.05, references=3)
+    found = {"test_forgotten": audit_forgotten(model, task.forget, 0.6)}
+    if case == "coarse":
+        found["test_reduced"] = audit_leakage_reduced(model, task.forget)
+    write.publish(entries(**found), ABOUT, tmp_path, tmp_path)
+    done = run("verify", tmp_path / "report.json", "--strict")
+    assert done.status == 0, done.out
+
+
+def test_what_is_no_report_is_unusable(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    assert run("verify", tmp_path / "report.json").status == 2
+    assert run("verify", tmp_path / "missing.json").status == 2
+
+
+def test_a_record_may_call_nothing_but_statistics(written: Path, tmp_path: Path, run: Run) -> None:
+    report, stored = loaded(written)
+    stored = copy.deepcopy(stored)
+    stored["claims"][0]["record"]["findings"][0]["attack"]["measure"] = {"name": "os:system", "given": ["true"]}
+    seal_again(report, stored)
+    done = run("verify", store(tmp_path, report, stored))
+    assert done.status == 1
+    assert "cannot be recomputed: its record is damaged (KeyError: 'os:system')" in done.out
+
+
+def test_check_reads_a_report_with_scores(written: Path) -> None:
+    assert stored_report.load(written / "report.json")["scores"]["file"] == "scores.json"
