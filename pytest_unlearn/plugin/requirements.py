@@ -66,7 +66,7 @@ def read(config: pytest.Config, layers: Mapping[str, Mapping[str, Any]]) -> Requ
 
 
 def compared(config: pytest.Config, requirements: Requirements, ledger: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Say where a run asks less or more than its committed baseline; nothing without one."""
+    """Say where a run asks less or more than its baseline; nothing without one."""
     try:
         committed = baseline.read(config.rootpath / baseline.FILE)
     except baseline.Unreadable as problem:

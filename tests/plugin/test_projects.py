@@ -49,7 +49,7 @@ def retrained_models(): return [models.saved(seed, 0.0) for seed in (2, 3, 4)]
 @pytest.fixture(scope="session")
 def unlearned_model(): return models.unlearned()
 """
-HEAD = "import models, pytest\n"
+HEAD = "import pytest\nimport models\n"
 CONFTEST = HEAD + SPLIT + FIXTURES
 CALL = "assert_forgotten(unlearned_model, forget_loader, max_mia_auc=0.65)"
 TEST = f"""
@@ -231,16 +231,16 @@ PROJECTS = {
         ini=INI + "addopts = --import-mode=importlib\npythonpath = .\n",
     ),
     "a namespace": Project(
-        {"acme/audit/models.py": MODELS, 
+        {"acme/audit/models.py": MODELS,
          "conftest.py": CONFTEST.replace("import models", "from acme.audit import models"),
          "acme/audit/test_release.py": TEST},
         ini=INI + "pythonpath = .\nconsider_namespace_packages = true\n",
         change=("acme/audit/models.py", "MEMORY = 600, 0.0", "MEMORY = 600, 2.0"),
     ),
     "a package of tests": Project(
-        {"tests/__init__.py": "", "tests/models.py": MODELS, "tests/test_release.py": TEST,
-         "tests/conftest.py": CONFTEST.replace("import models", "from . import models")},
-        change=("tests/models.py", "MEMORY = 600, 0.0", "MEMORY = 600, 2.0"),
+        {"audits/__init__.py": "", "audits/models.py": MODELS, "audits/test_release.py": TEST,
+         "audits/conftest.py": CONFTEST.replace("import models", "from . import models")},
+        change=("audits/models.py", "MEMORY = 600, 0.0", "MEMORY = 600, 2.0"),
     ),
     "a class with fixtures": Project({**PLAIN, "test_release.py": CLASS}),
     "a helper that asserts": Project({**PLAIN, "helper.py": HELPER, "test_release.py": HELPED}),
