@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
-PROCESSES := tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance tests/search
+PROCESSES := tests/search tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance  # the longest files first
 TRAINED := tests/methods tests/claims tests/conformance tests/unit/models tests/unit/attacks tests/unit/test_task.py
 COVERED := tests/unit tests/claims tests/conformance tests/metrics tests/plugin tests/cli tests/testing
 SUITE := $(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark

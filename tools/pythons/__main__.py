@@ -19,7 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DISTRIBUTION = "pytest-unlearn"
-TOOLS = ("flaky", "pytest-html", "pytest-rerunfailures", "pytest-xdist", "pyyaml")  # plugins that tests load
+TOOLS = (
+    "flaky",
+    "in-toto-attestation",
+    "pytest-html",
+    "pytest-rerunfailures",
+    "pytest-xdist",
+    "pyyaml",
+)  # plugins that tests load
 TESTS = (
     "tests/unit",
     "tests/published",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -122,8 +123,10 @@ def audit_indistinguishable(
     ]
     doubts = _doubts(samples, controls, confidence, require_controls)
     left = _share_left(finding.estimate, controls)
+    weak = _too_weak(controls, most) if judged.verdict is Verdict.PASS else ""
     if left is not None and left.high > most:
-        doubts.append(doubt(TOO_MUCH.format(left=left, most=most), MORE_RUNS, REPAIR))
+        reason = f"not testable here: {weak}" if weak else TOO_MUCH.format(left=left, most=most)
+        doubts.append(doubt(reason, MORE_RUNS, *(() if weak else (REPAIR,))))
     proven = judged.verdict is Verdict.PASS and not (before or doubts)
     decision = decide(
         judged,
@@ -150,6 +153,7 @@ def audit_indistinguishable(
             max_share_left=most,
         ),
         share_left=left,
+        not_testable=weak,
         figures=quality_figures(samples, task.forget.indices, confidence),
     )
 
@@ -181,6 +185,15 @@ def _share_left(audited: Estimate, controls: Controls) -> Estimate | None:
     if original is None or not original.holds or np.isnan(audited.value):
         return None
     return share_of_estimates(audited, original.estimate, ALIKE)
+
+
+def _too_weak(controls: Controls, most: float) -> str:
+    """Explain why so few models would acquit nobody; empty if retrained ones would pass by the share left."""
+    spread = controls.retrained[0].estimate  # of half as many models, so wider than the audited ones' would be
+    value, scale = ALIKE, np.sqrt(0.5)
+    low, high = value - scale * (spread.value - spread.low), value + scale * (spread.high - spread.value)
+    honest = _share_left(replace(spread, value=value, low=float(low), high=float(high)), controls)
+    return "" if honest is None or honest.high <= most else TOO_WEAK
 
 
 def _vetoes(samples: ModelSamples, controls: Controls, estimate: Estimate) -> list[Objection]:
@@ -235,6 +248,7 @@ TOO_MUCH = (
     "not enough is gone: up to {left.high:.0%} of the originals' distance from retrained models may be left (the "
     "estimate is {left.value:.0%}), and PASS allows {most:.0%}"
 )
+TOO_WEAK = "originals are told apart from retrained models, but too weakly for so few models to show that it is gone"
 MORE_RUNS = "judge more examples, which narrows the interval, or more models (runs=32, 64), which F tells apart better"
 SEEDED = "let the method draw from the seed it is given, and from nothing that retraining draws from"
 REPAIR = "unlearn differently or repair the model on retain: what it answers on the forget set is not as if retrained"

@@ -168,6 +168,16 @@ def test_a_wider_limit_never_takes_pass_away(task, honest):
 
 
 @pytest.mark.slow
+def test_so_few_models_that_nobody_could_be_acquitted_are_not_held_against_the_method(task, honest):
+    assert not honest.not_testable
+    strict = audit_indistinguishable(retrain, task, LIMIT, runs=RUNS, max_share_left=0.01)
+    assert strict.verdict is Verdict.INCONCLUSIVE
+    assert "too weakly for so few models" in strict.not_testable
+    assert "unlearn differently" not in " ".join(strict.advice)
+    assert not audit_indistinguishable(keep, task, LIMIT, runs=RUNS, max_share_left=0.01).not_testable
+
+
+@pytest.mark.slow
 def test_a_limit_that_originals_reach_lets_no_original_pass(task, honest):
     reached = honest.controls.original.estimate.low / 2
     evidence = audit_indistinguishable(keep, task, reached, runs=RUNS)
