@@ -1,4 +1,4 @@
-"""Bind a stored report to a file, a date, its attestation and a policy.
+"""Bind a stored report to a file, a date and its attestation.
 
 Each function yields why the report is not about it, a sentence each. Signatures are the platform's to check (`cosign
 verify-blob-attestation`, `gh attestation verify`): here a statement is read whether it is signed or not.
@@ -11,19 +11,17 @@ import binascii
 import datetime
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.claims.policies import POLICIES, Policy, Step
+from pytest_unlearn.claims.policies import POLICIES, Policy
 from pytest_unlearn.cli.console import Unusable, one_line
 from pytest_unlearn.core import release_files
+from pytest_unlearn.core.settings import age_seconds
 from pytest_unlearn.report import attestation
-from pytest_unlearn.report.gate import excused
 
 Document = Mapping[str, Any]
-UNITS = {"d": 86_400, "h": 3_600, "m": 60}
 CLOCKS_DIFFER = 60  # seconds by which the clock of the machine that made the report may be ahead
 IN_TOTO = "application/vnd.in-toto+json"
 
@@ -34,10 +32,7 @@ def max_age(text: str) -> datetime.timedelta:
     Raises:
         ValueError: it is none, or 0.
     """
-    found = re.fullmatch(r"([1-9]\d{0,5})([dhm])", text)
-    if found is None:
-        raise ValueError(f"an age is a number of days, hours or minutes, such as 7d, 12h or 30m, not {text!r}")
-    return datetime.timedelta(seconds=int(found[1]) * UNITS[found[2]])
+    return datetime.timedelta(seconds=age_seconds(text))
 
 
 def about_file(document: Document, file: Path) -> Iterator[str]:
@@ -126,33 +121,6 @@ def read_statement(file: Path) -> Mapping[str, Any]:
     return found
 
 
-def policy_claims(policy: Policy, ledger: Mapping[str, Any]) -> tuple[str, ...]:
-    """List the claims that a policy requires of the request that a report is about.
-
-    What it asks of whole classes alone is required where the report has such a claim; planted canaries likewise.
-    """
-    there = {entry["evidence"]["claim"]["name"] for entry in ledger["entries"]}
-    return tuple(step.claim for step in policy.steps if step.required and (_asked(step) or step.claim in there))
-
-
-def satisfies(policy: Policy, ledger: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a policy asks besides its required claims, and is not shown."""
-    for step in policy.steps:
-        found = [entry for entry in ledger["entries"] if entry["evidence"]["claim"]["name"] == step.claim]
-        if not found and _asked(step) and not step.required:
-            yield f"policy {policy.name!r} asks {step.claim} too, where it is testable, and there is no evidence for it"
-        for entry in found:
-            evidence, where = entry["evidence"], f"{step.claim} in {entry['nodeid']}"
-            if not step.required and evidence["verdict"] != "PASS" and not excused(evidence):
-                yield f"{where} is {evidence['verdict']}, and policy {policy.name!r} asks it too"
-            settings = (evidence.get("provenance") or {}).get("settings") or {}
-            yield from (
-                f"{where} was judged with {name}={settings[name]!r}, and policy {policy.name!r} asks {name}={value!r}"
-                for name, value in step.keywords.items()
-                if name in settings and isinstance(settings[name], str) and settings[name] != value
-            )
-
-
 def named_policy(name: str) -> Policy:
     """Look up a bundled policy.
 
@@ -162,11 +130,6 @@ def named_policy(name: str) -> Policy:
     if name not in POLICIES:
         raise ValueError(f"there is no policy {name!r}; there are {', '.join(POLICIES)}")
     return POLICIES[name]
-
-
-def _asked(step: Step) -> bool:
-    """Tell whether a claim can be asked whatever the request and the model."""
-    return step.needs in ("", "unlearner")
 
 
 def _digests(rows: Any) -> set[tuple[str, str, str]] | None:

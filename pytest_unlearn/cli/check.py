@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_unlearn.claims.policies import POLICIES
-from pytest_unlearn.cli import binding, stored_report
+from pytest_unlearn.cli import binding, repository, stored_report
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, Limit
+from pytest_unlearn.plugin import requirements
 from pytest_unlearn.report import gate
 from pytest_unlearn.report.terminal import headline
 
@@ -40,7 +41,8 @@ def add(commands: Any) -> None:
         "check",
         help="apply a policy to a stored report",
         description="Decide once more, from a stored report.json, whether a release may go ahead. Blocks unless each "
-        "required claim is PASS in a test that passed, in a complete run.",
+        "required claim is PASS in a test that passed, in a complete run. What no option says is taken from the ini "
+        "file of the current directory, as pytest finds it (unlearn_require, unlearn_policy, unlearn_max_age, limits).",
         epilog="Exit status: 0 release; 1 blocked; 2 the report cannot be read or contradicts itself.",
         allow_abbrev=False,
     )
@@ -50,7 +52,7 @@ def add(commands: Any) -> None:
         nargs="+",
         action="extend",
         metavar="CLAIM",
-        help="claims that must be proven (default: those that the report's own gate required, else "
+        help="claims that must be proven (default: unlearn_require, else what the report's own gate required, else "
         f"{', '.join(gate.DEFAULT_REQUIRED)})",
     )
     for limit, claims in _choices().items():
@@ -107,31 +109,64 @@ def run(options: argparse.Namespace) -> int:
     """Load, decide, and say why."""
     document = stored_report.load(options.report)
     ledger = stored_report.ledger(document)
-    wanted, origin = options.require, "--require"
-    if options.policy is not None:
-        wanted = [*binding.policy_claims(options.policy, ledger), *(wanted or ())]
-        origin = f"policy {options.policy.name}"
+    ours = repository.read()
+    _take_settings(options, ours)
+    wanted, origin = options.require, _origin(options, "require", "--require")
     if wanted is None:
         wanted, origin = stored_report.required(document), "the report's gate"
     if wanted is None:
         wanted, origin = gate.DEFAULT_REQUIRED, "default"
+    if options.policy is not None:
+        named = wanted if options.require is not None else ()
+        wanted = [*requirements.policy_claims(options.policy, ledger), *named]
+        origin = f"policy {options.policy.name}" + (f", {origin}" if named else "")
     given = {claim: getattr(options, limit.setting) for limit, claims in _choices().items() for claim in claims}
     limits = {claim: value for claim, value in given.items() if value is not None}
     policy = ReportPolicy(tuple(dict.fromkeys(wanted)), limits, options.confidence, options.max_share_left)
     decision = decide(ledger, policy, tuple(_unbound(document, ledger, options)))
     say(f"{options.report}: {headline(ledger)}")
     say(f"required: {', '.join(policy.required) or 'nothing'} ({origin})")
+    if options.policy is not None:
+        say(f"policy: {options.policy.name} ({_origin(options, 'policy')})")
     for claim, value in policy.limits.items():
-        say(f"policy: {claim} at a {TABLE[claim].limit.setting} of {_at_most(TABLE[claim].limit)} {value:g}")
+        limit = TABLE[claim].limit
+        came = _origin(options, limit.setting)
+        say(f"policy: {claim} at a {limit.setting} of {_at_most(limit)} {value:g} ({came})")
     if policy.confidence is not None:
-        say(f"policy: confidence at least {policy.confidence:g}")
+        say(f"policy: confidence at least {policy.confidence:g} ({_origin(options, 'confidence')})")
     if policy.max_share_left is not None:
-        say(f"policy: at most {policy.max_share_left:.0%} left of what the original showed")
+        came = _origin(options, "max_share_left")
+        say(f"policy: at most {policy.max_share_left:.0%} left of what the original showed ({came})")
+    if options.max_age is not None:
+        say(f"policy: made no longer ago than {options.max_age} ({_origin(options, 'max_age')})")
     released = "release: every required claim was proven"
     say(released if decision.release else f"blocked, {plural(len(decision.reasons), 'reason')}:")
     for reason in (*decision.reasons, *decision.notes):
         say(f"  - {reason}")
     return FINE if decision.release else BLOCKED
+
+
+def _take_settings(options: argparse.Namespace, ours: repository.Repository) -> None:
+    """Fill in what no option says from the ini file, and note where it came from."""
+    demands, options.origins = ours.demands, {}
+    options.release_files = demands.release_files
+    found = {
+        "require": None if demands.required is None else list(demands.required),
+        "policy": demands.policy and binding.named_policy(demands.policy),
+        "max_age": demands.max_age and binding.max_age(demands.max_age),
+        **{limit.setting: ours.ini.get(limit.setting) for limit in _choices()},
+        **{name: ours.ini.get(name) for name in ("confidence", "max_share_left")},
+    }
+    for name, value in found.items():
+        if getattr(options, name) is None and value is not None:
+            setattr(options, name, value)
+            options.origins[name] = f"unlearn_{name} in {ours.file}"
+
+
+def _origin(options: argparse.Namespace, name: str, option: str = "") -> str:
+    """Say where the value of a setting came from."""
+    origin: str = options.origins.get(name, option or "--" + name.replace("_", "-"))
+    return origin
 
 
 def decide(ledger: Mapping[str, Any], policy: ReportPolicy, besides: Sequence[str] = ()) -> gate.GateDecision:
@@ -163,6 +198,8 @@ def too_loose(entries: Sequence[Mapping[str, Any]], policy: ReportPolicy) -> Ite
 
 def _unbound(document: Mapping[str, Any], ledger: Mapping[str, Any], options: argparse.Namespace) -> Iterator[str]:
     """Yield why the report is not about what the caller holds."""
+    if options.release_files and not document.get("release_files"):
+        yield f"unlearn_release_files names {', '.join(options.release_files)}, and the report records no file"
     for file in options.model:
         yield from binding.about_file(document, file)
     if options.max_age is not None:
@@ -171,7 +208,7 @@ def _unbound(document: Mapping[str, Any], ledger: Mapping[str, Any], options: ar
     if options.attestation is not None:
         yield from binding.attested(document, ledger, options.report.read_bytes(), options.attestation)
     if options.policy is not None:
-        yield from binding.satisfies(options.policy, ledger)
+        yield from requirements.satisfies(options.policy, ledger)
 
 
 def _usage(parse: Callable[[str], T]) -> Callable[[str], T]:

@@ -72,6 +72,7 @@ def ledger(document: Document) -> dict[str, Any]:
         "lost": document["lost"],
         "partial": document["partial_reasons"],
         "release_file_problems": document.get("release_file_problems", []),
+        "baseline": document.get("baseline", {}),
     }
 
 

@@ -22,6 +22,9 @@ Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
 SEVERITY = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2, "INVALID": 3}
 """The one order of verdicts: the higher, the sooner somebody has to look."""
 
+POLICY_NAMES = ("quick", "standard", "thorough")
+"""The built-in release policies; each asks all that the one before asks."""
+
 ROUNDING = 9  # digits that survive a report and a logarithm
 
 

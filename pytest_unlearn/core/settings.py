@@ -7,6 +7,7 @@ line that loosens a gate must be visible in the evidence. Standard library only;
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -99,6 +100,21 @@ def limit_spec(limit: claim_table.Limit, default: float | None, about: str) -> S
     return Spec(limit.setting, float, default, about, limit.range.holds, str(limit.range), marker=True)
 
 
+UNITS = {"d": 86_400, "h": 3_600, "m": 60}
+
+
+def age_seconds(text: str) -> int:
+    """Read an age such as 7d, 12h or 30m, in seconds.
+
+    Raises:
+        ValueError: it is none, or 0.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,5})([dhm])", text)
+    if found is None:
+        raise ValueError(f"an age is a number of days, hours or minutes, such as 7d, 12h or 30m, not {text!r}")
+    return int(found[1]) * UNITS[found[2]]
+
+
 INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
 TABLE = {
@@ -137,6 +153,10 @@ TABLE = {
         Spec("store_scores", bool, True, "store the scores of each claim beside the report (numbers by position, no "
              "data), for `python -m pytest_unlearn verify`", flag=True, marker=True),
         Spec("gate", bool, False, "fail the run unless every claim in unlearn_require was proven", flag=True),
+        Spec("policy", str, None, "release policy that the gate and `check` ask: quick, standard or thorough",
+             lambda v: v in claim_table.POLICY_NAMES, f"one of {', '.join(claim_table.POLICY_NAMES)}"),
+        Spec("max_age", str, None, "largest age of a report that `check` accepts, such as 7d, 12h or 30m",
+             lambda v: age_seconds(v) > 0, "an age such as 7d, 12h or 30m"),
         Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
     )
 }  # fmt: skip

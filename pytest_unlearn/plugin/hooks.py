@@ -46,9 +46,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--unlearn-policies", action="store_true", help="list the policies of assert_release, and exit")
     parser.addini(
         "unlearn_require",
-        "claims that must be proven before --unlearn-gate releases",
+        f"claims that must be proven before --unlearn-gate releases (default: {', '.join(gate.DEFAULT_REQUIRED)})",
         type="linelist",
-        default=list(gate.DEFAULT_REQUIRED),
+        default=None,
     )
     parser.addini(
         "unlearn_release_files",
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, read every layer of settings once, and start the ledger."""
     keywords = ", ".join(f"{spec.name}=..." for spec in settings.TABLE.values() if spec.marker)
     config.addinivalue_line("markers", f"unlearn({keywords}): settings of the audits in this test")
-    config.stash[LAYERS] = _layers(config, config.option)
+    config.stash[LAYERS] = read_layers(config, config.option)
     sources = config.stash[SOURCES] = overrides.Sources()
     role = Worker(config) if hasattr(config, "workerinput") else Controller(config)
     for part, name, fault in ((role, SESSION, "never blocks"), (sources, "unlearn-sources", "may judge other data")):
@@ -75,7 +75,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Set an earlier report aside before anything of the user runs and may be killed."""
     if "PYTEST_XDIST_WORKER" not in os.environ:  # a worker has its controller's report to respect
         option = early_config.known_args_namespace
-        set_report_aside(early_config, option, _layers(early_config, option))
+        set_report_aside(early_config, option, read_layers(early_config, option))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -88,7 +88,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     return 0
 
 
-def _layers(config: pytest.Config, option: Any) -> dict[str, dict[str, Any]]:
+def read_layers(config: pytest.Config, option: Any) -> dict[str, dict[str, Any]]:
     """Read the layers of settings that hold for the whole run."""
     given = {spec.name: getattr(option, spec.ini_name, None) for spec in settings.TABLE.values() if spec.flag}
     return {"command line": {name: value for name, value in given.items() if value is not None}, "ini": _ini(config)}

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
+from pytest_unlearn.plugin import requirements
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.plugin.handover import start_run, take
@@ -106,6 +108,9 @@ class Controller(Collecting):
     problem = ""
     remarks: tuple[str, ...] = ()
     started = closed = False
+    demands = requirements.Requirements()
+    required: tuple[str, ...] = ()
+    baseline: Mapping[str, list[str]] = MappingProxyType({})
 
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config)
@@ -170,8 +175,11 @@ class Controller(Collecting):
         ledger = self.ledger.freeze()
         self.files = _release_files(self.config, ledger)
         ledger["release_file_problems"] = list(self.files.problems)
+        self.demands = requirements.read(self.config, self.config.stash[LAYERS])
+        self.required = self.demands.claims(ledger)
+        ledger["baseline"] = self.baseline = requirements.compared(self.config, self.demands, ledger)
         if self._value("gate"):
-            self.decision = gate.decide(ledger, self.config.getini("unlearn_require"))
+            self.decision = self.demands.decide(ledger)
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
         if self._reports:
             result = write.write(ledger, self._about(), self._directory, self.config.rootpath)
@@ -195,9 +203,12 @@ class Controller(Collecting):
             facts["run"] = {"nonce": self.handover.nonce}
         if self.decision is not None:
             release, reasons = self.decision.release, list(self.decision.reasons)
-            required = list(self.config.getini("unlearn_require"))
-            notes = list(self.decision.notes)
+            required, notes = list(self.required), list(self.decision.notes)
             facts["gate"] = {"release": release, "reasons": reasons, "required": required, "notes": notes}
+            if self.demands.policy:
+                facts["gate"]["policy"] = self.demands.policy
+        if self.baseline:
+            facts["baseline"] = self.baseline
         return facts
 
     def _announce(self, session: pytest.Session, name: str, failure: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, TableView
-from pytest_unlearn.report import candidate
+from pytest_unlearn.report import baseline, candidate
 from pytest_unlearn.report.ledger import reconcile
 
 DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
@@ -24,7 +24,7 @@ MOST_NAMED = 4  # requests that a reason names
 class GateDecision:
     """Release or block; a block has a reason for each objection.
 
-    `notes` are what was not testable, which blocks nothing and is never silent.
+    `notes` are what blocks nothing and is never silent: what was not testable, where the baseline can be renewed.
     """
 
     release: bool
@@ -57,6 +57,8 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
     reasons += _other_requests(ledger["entries"])
     reasons += candidate.objections(ledger["entries"])
     reasons += ledger.get("release_file_problems", ())
+    committed = ledger.get("baseline") or {}
+    reasons += committed.get("weaker", ())
     notes = [
         f"{entry['evidence']['claim']['name']} is not testable here ({entry['nodeid']}): "
         f"{entry['evidence']['not_testable']}"
@@ -64,6 +66,8 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         if excused(entry["evidence"])
     ]
     notes += candidate.remarks(ledger["entries"])
+    if committed.get("stronger"):
+        notes.append(baseline.note(committed["stronger"]))
     return GateDecision(release=not reasons, reasons=tuple(reasons), notes=tuple(notes))
 
 

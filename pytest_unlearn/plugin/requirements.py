@@ -1,0 +1,112 @@
+"""Read what a repository asks of a release: one place, its ini file.
+
+The gate asks it when a run ends, `check` of a stored report, and `baseline` writes it down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from pytest_unlearn.claims.policies import POLICIES, Policy, Step
+from pytest_unlearn.core import settings
+from pytest_unlearn.report import baseline, gate
+from pytest_unlearn.report.baseline import Asked
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """Hold the ini file's settings of a release; None where it does not say."""
+
+    required: tuple[str, ...] | None = None
+    policy: str | None = None
+    max_age: str | None = None
+    release_files: tuple[str, ...] = ()
+    inconclusive: str = settings.INCONCLUSIVE
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The claims that are required by name, or by default."""
+        return gate.DEFAULT_REQUIRED if self.required is None else self.required
+
+    def claims(self, ledger: Mapping[str, Any]) -> tuple[str, ...]:
+        """List the claims that must be proven, the policy's first."""
+        by_policy = policy_claims(POLICIES[self.policy], ledger) if self.policy else ()
+        return tuple(dict.fromkeys([*by_policy, *self.named]))
+
+    def asked(self, ledger: Mapping[str, Any]) -> Asked:
+        """Say what a run asked, as a baseline holds it."""
+        return Asked(
+            required=self.named,
+            policy=self.policy,
+            max_age=self.max_age,
+            release_files=self.release_files,
+            inconclusive=self.inconclusive,
+            audits=baseline.audits(ledger["entries"]),
+        )
+
+    def decide(self, ledger: Mapping[str, Any]) -> gate.GateDecision:
+        """Decide on a release by everything that the repository asks."""
+        decision = gate.decide(ledger, self.claims(ledger))
+        reasons = (*decision.reasons, *(satisfies(POLICIES[self.policy], ledger) if self.policy else ()))
+        return replace(decision, release=not reasons, reasons=reasons)
+
+
+def read(config: pytest.Config, layers: Mapping[str, Mapping[str, Any]]) -> Requirements:
+    """Read them from pytest's configuration, and from the layers of settings."""
+    required = config.getini("unlearn_require")
+    policy, max_age, inconclusive = (
+        settings.resolve(name, None, layers).value for name in ("policy", "max_age", "inconclusive")
+    )
+    files = tuple(config.getini("unlearn_release_files"))
+    return Requirements(None if required is None else tuple(required), policy, max_age, files, str(inconclusive))
+
+
+def compared(config: pytest.Config, requirements: Requirements, ledger: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Say where a run asks less or more than its baseline; nothing without one."""
+    try:
+        committed = baseline.read(config.rootpath / baseline.FILE)
+    except baseline.Unreadable as problem:
+        return {"weaker": [str(problem)], "stronger": []}
+    if committed is None:
+        return {}
+    present = requirements.asked(ledger)
+    return {
+        "weaker": [f"weaker than the baseline: {text}" for text in baseline.weaker(committed, present, ledger)],
+        "stronger": list(baseline.stronger(committed, present)),
+    }
+
+
+def policy_claims(policy: Policy, ledger: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the claims that a policy requires of the request that a report is about.
+
+    What it asks of whole classes alone is required where the report has such a claim; planted canaries likewise.
+    """
+    there = {entry["evidence"]["claim"]["name"] for entry in ledger["entries"]}
+    return tuple(step.claim for step in policy.steps if step.required and (_asked(step) or step.claim in there))
+
+
+def satisfies(policy: Policy, ledger: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a policy asks besides its required claims, and is not shown."""
+    for step in policy.steps:
+        found = [entry for entry in ledger["entries"] if entry["evidence"]["claim"]["name"] == step.claim]
+        if not found and _asked(step) and not step.required:
+            yield f"policy {policy.name!r} asks {step.claim} too, where it is testable, and there is no evidence for it"
+        for entry in found:
+            evidence, where = entry["evidence"], f"{step.claim} in {entry['nodeid']}"
+            if not step.required and evidence["verdict"] != "PASS" and not gate.excused(evidence):
+                yield f"{where} is {evidence['verdict']}, and policy {policy.name!r} asks it too"
+            chosen = (evidence.get("provenance") or {}).get("settings") or {}
+            yield from (
+                f"{where} was judged with {name}={chosen[name]!r}, and policy {policy.name!r} asks {name}={value!r}"
+                for name, value in step.keywords.items()
+                if name in chosen and isinstance(chosen[name], str) and chosen[name] != value
+            )
+
+
+def _asked(step: Step) -> bool:
+    """Tell whether a claim can be asked whatever the request and the model."""
+    return step.needs in ("", "unlearner")
