@@ -14,14 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from pytest_unlearn.attacks.attack import Pairing, Signal, scores_of
 from pytest_unlearn.attacks.coarsening import coarsened, noise_between
 from pytest_unlearn.attacks.signals import correctness
-from pytest_unlearn.core.evidence import Answers, FloatArray, Scores
+from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
 from pytest_unlearn.statistics import normal_scores, residual
+
+_Pair = tuple[FloatArray, FloatArray]
+_RESIDUALS: WeakKeyDictionary[Outputs, dict[tuple[Any, ...], tuple[_Pair, _Pair]]] = WeakKeyDictionary()
+"""By a model's outputs: what a signal shows and what references leave of it, for a signed attack and its deviation."""
 
 MOSTLY_TIED = 0.5  # the share of forget-control pairs of a class from which answers are coarse
 
@@ -64,10 +70,16 @@ def reference_difference(signal: Signal, target: Answers, references: Sequence[A
 
 def reference_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
     """Score by what references cannot explain: AUC 0.5 if forgotten."""
-    expected = [np.mean([signal(getattr(one, side)) for one in references], axis=0) for side in ("forget", "controls")]
-    forget, controls = revealed(signal, target, expected[1])
-    forget_residual, control_residual = residual(forget, controls, *expected, pooled=pairing.exchangeable)
-    return Scores(forget=forget_residual, controls=control_residual, tie_share=pairing.tie_share(forget, controls))
+    computed = _RESIDUALS.setdefault(target.forget, {})
+    asked = [side for one in (target, target.channel, *references) if one for side in (one.forget, one.controls)]
+    key = (signal, pairing.exchangeable, target.channel is None, *map(ref, asked))
+    if key not in computed:
+        sides = ("forget", "controls")
+        expected = [np.mean([signal(getattr(one, side)) for one in references], axis=0) for side in sides]
+        shown = revealed(signal, target, expected[1])
+        computed[key] = shown, residual(*shown, *expected, pooled=pairing.exchangeable)
+    shown, left = computed[key]
+    return Scores(forget=left[0], controls=left[1], tie_share=pairing.tie_share(*shown))
 
 
 def relative_residual(signal: Signal, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:

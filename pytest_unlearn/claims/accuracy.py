@@ -215,7 +215,7 @@ class RightAnswers:
             "ours": arrays.put(self.ours),
             "theirs": arrays.put_rows(self.theirs),
             "misaligned": to_plain(list(self.misaligned)),
-            "arrays": arrays.texts,
+            "arrays": arrays,
         }
 
 

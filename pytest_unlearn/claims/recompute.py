@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from pytest_unlearn.claims.accuracy import ACCURACY, RightAnswers, decide_accuracy
-from pytest_unlearn.claims.common.conclusion import Asked, conclude
+from pytest_unlearn.claims.common.conclusion import OnDemand, conclude
 from pytest_unlearn.claims.common.evidence import build_evidence
 from pytest_unlearn.claims.common.stored_findings import ATTACKS, found_in, objections_in
 from pytest_unlearn.claims.leakage_reduced.audit import ReducedBy, reductions
@@ -17,8 +17,6 @@ from pytest_unlearn.core.evidence import Claim, Evidence
 from pytest_unlearn.core.stored_arrays import StoredArrays
 from pytest_unlearn.core.text import shown
 
-CLAIMS = ("forgotten", "no_residual", "features_forgotten", "leakage_reduced", "utility", "matches_retrained")
-"""Claims whose evidence stores its scores; of others nothing can be computed again."""
 AGAIN = (
     "claim",
     "verdict",
@@ -67,7 +65,7 @@ def recompute(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str,
 
 
 def differences(evidence: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """Yield each field in which a report's evidence is not what was computed again, with both values.
+    """Yield each field that was computed again with another result, and both values.
 
     Numbers may differ by 1e-9 of the larger, or of 1.
     """
@@ -103,7 +101,7 @@ def _by_attacks(record: Mapping[str, Any], arrays: StoredArrays) -> tuple[Eviden
     reduced = None
     if "original" in record:
         claim = Claim(name=record["name"], quantity=record["quantity"], lowest=record["lowest"])
-        seen = {part: Asked(partial(_once_stored, findings)) for part, findings in found.seen.items()}
+        seen = {part: OnDemand(partial(_once_stored, findings)) for part, findings in found.seen.items()}
         reduced = ReducedBy(claim, found.pairing, **seen)
         found = replace(found, judge_by=reduced)
     concluded, findings = conclude(found), found.findings
@@ -132,10 +130,10 @@ def _once_stored(findings: Sequence[Any] | None) -> Sequence[Any]:
 def _by_accuracy(record: Mapping[str, Any], arrays: StoredArrays) -> tuple[Evidence, dict[str, Any]]:
     lowest, highest = record["limits"]
     claim = Claim(name=record["name"], quantity=record["quantity"], lowest=lowest, highest=highest)
-    theirs = arrays.get_rows(record["theirs"])
+    theirs = arrays.rows(record["theirs"])
     assert theirs is not None
     right = RightAnswers(
-        ours=arrays.get(record["ours"]),
+        ours=arrays.array(record["ours"]),
         theirs=theirs,
         of=record["of"],
         baseline=record["baseline"],

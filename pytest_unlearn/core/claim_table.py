@@ -123,6 +123,7 @@ class ClaimSpec:
         required: whether a gate requires it where nobody says what it requires.
         replaced_by: the claim that is required in its place where whole classes go, of which outputs may show nothing.
         in_policies: whether a release policy may require it.
+        stores_scores: whether its evidence keeps what it was computed from, so that it can be computed again.
         steps: what it is asked in a built-in policy and in those after it.
     """
 
@@ -141,6 +142,7 @@ class ClaimSpec:
     required: bool = False
     replaced_by: str = ""
     in_policies: bool = True
+    stores_scores: bool = False
     steps: Mapping[str, PolicyStep] = field(default_factory=dict)
 
     @property
@@ -198,6 +200,7 @@ TABLE: dict[str, ClaimSpec] = {
     for spec in (
         ClaimSpec(
             name="forgotten",
+            stores_scores=True,
             module="pytest_unlearn.claims.forgotten.audit",
             states="the forget set is no longer recognisable in this model",
             passes="no leakage was found through the tested channels",
@@ -217,6 +220,7 @@ TABLE: dict[str, ClaimSpec] = {
         ),
         ClaimSpec(
             name="utility",
+            stores_scores=True,
             module="pytest_unlearn.claims.accuracy",
             states="accuracy is at most `max_drop` below the baseline's",
             passes="the model is about as accurate as its baseline",
@@ -242,6 +246,7 @@ TABLE: dict[str, ClaimSpec] = {
         ),
         ClaimSpec(
             name="features_forgotten",
+            stores_scores=True,
             module="pytest_unlearn.claims.features.audit",
             states="the features of no layer tell more of the forget set than retrained models' do",
             passes="the layers' features tell no more of the forget set than retrained models' do",
@@ -253,6 +258,7 @@ TABLE: dict[str, ClaimSpec] = {
         ),
         ClaimSpec(
             name="no_residual",
+            stores_scores=True,
             module="pytest_unlearn.claims.residual.audit",
             states="the forget set does not come back near its examples or in weakened copies of the model",
             passes="nothing came back beside the forget examples or in weakened copies of the model",
@@ -320,6 +326,7 @@ TABLE: dict[str, ClaimSpec] = {
         ),
         ClaimSpec(
             name="matches_retrained",
+            stores_scores=True,
             module="pytest_unlearn.claims.accuracy",
             states="accuracy is within `max_gap` of the references'",
             passes="the model's accuracy is that of the retrained models",
@@ -331,6 +338,7 @@ TABLE: dict[str, ClaimSpec] = {
         ),
         ClaimSpec(
             name="leakage_reduced",
+            stores_scores=True,
             module="pytest_unlearn.claims.leakage_reduced.audit",
             states="at least `min_reduction` of what the original showed of the forget set is gone",
             passes="most of what the original showed of the forget set is gone",

@@ -14,7 +14,7 @@ import pytest
 from pytest_unlearn.claims.policies import POLICIES, Policy, Step
 from pytest_unlearn.core import settings
 from pytest_unlearn.report import baseline, gate
-from pytest_unlearn.report.baseline import Asked
+from pytest_unlearn.report.baseline import Demands
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Requirements:
         by_policy = policy_claims(POLICIES[self.policy], ledger) if self.policy else ()
         return tuple(dict.fromkeys([*by_policy, *self.named]))
 
-    def asked(self, ledger: Mapping[str, Any]) -> Asked:
+    def asked(self, ledger: Mapping[str, Any]) -> Demands:
         """Say what a run asked, as a baseline holds it."""
-        return Asked(
+        return Demands(
             required=self.named,
             policy=self.policy,
             max_age=self.max_age,

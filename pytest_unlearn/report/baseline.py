@@ -30,7 +30,7 @@ Terms = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Demands:
     """What a gate asks of a release.
 
     Attributes:
@@ -86,14 +86,14 @@ def _finite(value: Any) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 
-def render(asked: Asked) -> str:
+def render(asked: Demands) -> str:
     """Write a baseline: sorted, a value a line, the same for the same gate."""
     document = {"version": VERSION, **asdict(asked)}
     document |= {name: sorted(document[name]) for name in ("required", "release_files")}
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read(path: Path) -> Asked | None:
+def read(path: Path) -> Demands | None:
     """Read a baseline; None where there is none.
 
     Raises:
@@ -119,11 +119,11 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _checked(document: Any) -> Asked:
+def _checked(document: Any) -> Demands:
     """Make a baseline of parsed JSON, if it is one."""
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise ValueError(f"it is not a baseline of version {VERSION}")
-    names = {*asdict(Asked())}
+    names = {*asdict(Demands())}
     if wrong := sorted(names.symmetric_difference({*document} - {"version"})):
         raise ValueError(f"{wrong[0]} is missing or none of its fields")
     for name in ("required", "release_files"):
@@ -139,14 +139,14 @@ def _checked(document: Any) -> Asked:
             if not isinstance(row, dict) or not isinstance(row.get("claim"), str) or not _numbers(row):
                 raise ValueError(f"the terms of {nodeid} are no list of claims")
     values = {name: tuple(document[name]) for name in ("required", "release_files")}
-    return Asked(**{**{name: document[name] for name in names}, **values})
+    return Demands(**{**{name: document[name] for name in names}, **values})
 
 
 def _numbers(row: Mapping[str, Any]) -> bool:
     return all(_finite(value) for name, value in row.items() if name != "claim")
 
 
-def weaker(committed: Asked, present: Asked, ledger: Mapping[str, Any]) -> Iterator[str]:
+def weaker(committed: Demands, present: Demands, ledger: Mapping[str, Any]) -> Iterator[str]:
     """Yield where a run asks less than the committed baseline, a sentence each.
 
     Args:
@@ -168,7 +168,7 @@ def weaker(committed: Asked, present: Asked, ledger: Mapping[str, Any]) -> Itera
             yield from _audit(nodeid, before, present.audits.get(nodeid, ()))
 
 
-def stronger(committed: Asked, present: Asked) -> Iterator[str]:
+def stronger(committed: Demands, present: Demands) -> Iterator[str]:
     """Yield where a run asks more than the committed baseline, a clause each."""
     for text in _demands(present, committed):
         yield text.replace("no longer", "now").replace("(there is", "(there was")
@@ -186,13 +186,13 @@ def note(texts: Sequence[str]) -> str:
     return f"stronger than the baseline, which can be renewed ({RENEW}): {'; '.join(texts[:MOST_NAMED])}{more}"
 
 
-def _inconclusive(nodeid: str, present: Asked, ledger: Mapping[str, Any]) -> bool:
+def _inconclusive(nodeid: str, present: Demands, ledger: Mapping[str, Any]) -> bool:
     """Tell whether a verdict, and the settings, excused a test, not its author."""
     verdicts = [entry["evidence"]["verdict"] for entry in ledger["entries"] if entry["nodeid"] == nodeid]
     return present.inconclusive == "xfail" and "INCONCLUSIVE" in verdicts
 
 
-def _demands(before: Asked, now: Asked) -> Iterator[str]:
+def _demands(before: Demands, now: Demands) -> Iterator[str]:
     """Yield what is asked of every run, and no longer is, in words for both directions."""
     for claim in sorted(effective(before) - effective(now)):
         yield f"the claim {claim!r} is no longer required"
@@ -210,7 +210,7 @@ def _other(value: str | None) -> str:
     return "there is none" if value is None else f"there is {value!r}"
 
 
-def effective(asked: Asked) -> set[str]:
+def effective(asked: Demands) -> set[str]:
     """Return the claims that are required by name or by the policy, of any request."""
     upto = POLICY_NAMES[: _rank(asked.policy) + 1]
     by_policy = {

@@ -63,10 +63,9 @@ def residual(
             f"controls, the model's values for {forget.size} and {controls.size}; pass the same examples in one order"
         )
     if pooled:
-        cut = [forget.size]
         both, expected = np.concatenate([forget, controls]), np.concatenate([reference_forget, reference_controls])
-        fitted = np.split(residual(both, both, expected, expected)[1], cut)
-        return fitted[0], fitted[1]
+        left = _left_of_others(_Ranks.of(expected), _Ranks.of(both))
+        return left[: forget.size], left[forget.size :]
     x, y = _Ranks.of(reference_controls), _Ranks.of(controls)
     slope = _slope(x.scores @ x.scores, x.scores @ y.scores, x.scores.sum(), y.scores.sum(), controls.size)
     level = y.scores.mean() - slope * x.scores.mean()

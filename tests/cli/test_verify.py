@@ -97,6 +97,14 @@ def within(where: str, value: Any, claim: int = 0) -> Callable[[Any, Any], None]
     return put(f"evidence.{where}", value, claim)
 
 
+def kept(stored: Any, values: Any) -> str:
+    """Store an array, and return its key."""
+    arrays = StoredArrays()
+    key = arrays.put(values)
+    stored["arrays"][key] = dict(arrays[key])
+    return key
+
+
 def score(path: str, name: str | None = None, claim: int = 0, side: str = "forget") -> Callable[[Any, Any], None]:
     """Move one score of an attack far out; by default of the one that decided."""
 
@@ -106,10 +114,9 @@ def score(path: str, name: str | None = None, claim: int = 0, side: str = "forge
             findings = findings[int(step) if isinstance(findings, list) else step]
         wanted = name or evidence["decided_by"]
         holder = next(one for one in findings if one["name"] == wanted)["scores"]
-        arrays = StoredArrays(stored["arrays"])
-        values = arrays.get(holder[side]).copy()
+        values = StoredArrays(stored["arrays"]).array(holder[side]).copy()
         values[values.argmin()] = values.max() + 1
-        holder[side] = arrays.put(values)
+        holder[side] = kept(stored, values)
 
     return edit
 
@@ -125,17 +132,17 @@ def of_original(report: Any, stored: Any) -> None:
 
 def relabelled(_: Any, stored: Any) -> None:
     """One forget example is compared with the controls of another class."""
-    pairing, arrays = stored["claims"][0]["record"]["pairing"], StoredArrays(stored["arrays"])
-    strata = arrays.get(pairing["forget_strata"]).copy()
+    pairing = stored["claims"][0]["record"]["pairing"]
+    strata = StoredArrays(stored["arrays"]).array(pairing["forget_strata"]).copy()
     strata[0] = (strata[0] + 1) % 4
-    pairing["forget_strata"] = arrays.put(strata)
+    pairing["forget_strata"] = kept(stored, strata)
 
 
 def answer(_: Any, stored: Any) -> None:
-    record, arrays = stored["claims"][3]["record"], StoredArrays(stored["arrays"])
-    ours = arrays.get(record["ours"]).copy()
+    record = stored["claims"][3]["record"]
+    ours = StoredArrays(stored["arrays"]).array(record["ours"]).copy()
     ours[0] = 1 - ours[0]
-    record["ours"] = arrays.put(ours)
+    record["ours"] = kept(stored, ours)
 
 
 def record(name: str, value: Any, part: str = "terms") -> Callable[[Any, Any], None]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.plugin.conftest import Suite
 
-FILES = {"index.html", "report.json", "report.md"}  # these suites name no released file to attest
+FILES = {"index.html", "report.json", "report.md", "scores.json"}  # these suites name no released file to attest
 SUITE = "def test_a(): audit()\ndef test_b(): audit()"
 
 

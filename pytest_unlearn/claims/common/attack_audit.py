@@ -18,7 +18,7 @@ from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.alignment import misaligned
 from pytest_unlearn.claims.common.blind_baseline import blind_control
-from pytest_unlearn.claims.common.conclusion import Asked, Conclusion, Found, Judge, conclude
+from pytest_unlearn.claims.common.conclusion import Conclusion, Found, Judge, OnDemand, conclude
 from pytest_unlearn.claims.common.controls import (
     LARGE_REQUEST,
     controls_look_trained,
@@ -79,7 +79,7 @@ def audit_with_attacks(
     fewest_references: int = 2,
     counted: bool = False,
     judge_by: Judge | None = None,
-    before: Sequence[Objection] = (),
+    doubts: Callable[[], Sequence[Objection]] = tuple,
 ) -> AttackAudit:
     """Run the attacks on model, original and each reference, and decide.
 
@@ -93,7 +93,7 @@ def audit_with_attacks(
         fewest_references: how many it takes for each to be judged by the others.
         counted: as in `judge`; so few examples as certify nothing then withhold PASS.
         judge_by: judges one model's findings at a confidence; by the limit on AUCs by default.
-        before: doubts of the claim's own, which nothing that lies in the original excuses.
+        doubts: finds doubts of the claim's own, once models were asked; nothing that lies in the original excuses them.
     """
     original = inputs.answers(inputs.original) if inputs.original is not None else None
     target = replace(inputs.answers(model), original=original)
@@ -113,7 +113,7 @@ def audit_with_attacks(
         sizes=(len(inputs.forget), len(inputs.controls)),
         findings=findings,
         known=known,
-        plain=Asked(lambda: run(original, references) if original is not None else ()),
+        plain=OnDemand(lambda: run(original, references) if original is not None else ()),
         what=what,
         rotations=[run(one, without(references, k)) for k, one in enumerate(references)] if enough else [],
         references=len(references),
@@ -121,10 +121,10 @@ def audit_with_attacks(
         counted=counted,
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
-        differ=Asked(partial(_differ, inputs, references, terms)),
+        differ=OnDemand(partial(_differ, inputs, references, terms)),
         misaligned=misaligned(model, target, references or ([original] if original is not None else [])),
         unlike=_unlike_references(inputs, target, references, terms.confidence),
-        before=before,
+        before=doubts(),
         notes=(
             *_notes(inputs, references, terms.require_controls),
             *identity_notes(model, inputs.original, inputs.references, inputs.models),

@@ -26,7 +26,7 @@ NOT_ENOUGH_GONE = ("unlearn longer or differently, or retrain, if more of it sho
 
 
 @dataclass(eq=False)
-class Asked(Generic[T]):
+class OnDemand(Generic[T]):
     """Find something out once, and only if it is asked for; `answer` is None before."""
 
     find: Callable[[], T]
@@ -59,7 +59,7 @@ class Found:
     sizes: tuple[int, int]
     findings: Sequence[AttackFinding]
     known: Sequence[AttackFinding] | None
-    plain: Asked[Sequence[AttackFinding]]
+    plain: OnDemand[Sequence[AttackFinding]]
     what: str
     rotations: Sequence[Sequence[AttackFinding]]
     references: int
@@ -67,7 +67,7 @@ class Found:
     counted: bool = False
     itself: bool = False
     blind: ControlResult | None = None
-    differ: Asked[tuple[str, ...]]
+    differ: OnDemand[tuple[str, ...]]
     misaligned: Sequence[Objection] = ()
     unlike: Sequence[Objection] = ()
     before: Sequence[Objection] = ()

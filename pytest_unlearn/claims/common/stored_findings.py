@@ -16,7 +16,7 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing
 from pytest_unlearn.attacks.subgroups import slice_measure
-from pytest_unlearn.claims.common.conclusion import Asked, Found
+from pytest_unlearn.claims.common.conclusion import Found, OnDemand
 from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, attack_finding, score_problem
 from pytest_unlearn.claims.common.verdict import Objection
@@ -86,7 +86,7 @@ def record_of(found: Found, name: str, quantity: str) -> Plain:
             record["lowest"] = judge.claim.lowest
     except NotStorableError as problem:
         return {"kind": ATTACKS, "name": name, "quantity": quantity, "problem": str(problem), "arrays": {}}
-    return {**record, "arrays": arrays.texts}
+    return {**record, "arrays": arrays}
 
 
 def found_in(record: Mapping[str, Any], arrays: StoredArrays) -> Found:
@@ -97,7 +97,7 @@ def found_in(record: Mapping[str, Any], arrays: StoredArrays) -> Found:
     """
     pairing = Pairing(
         exchangeable=record["exchangeable"],
-        **{side: None if key is None else arrays.get(key) for side, key in record["pairing"].items()},
+        **{side: None if key is None else arrays.array(key) for side, key in record["pairing"].items()},
     )
     terms = AucTerms(**record["terms"], sources={})
     read = partial(findings_in, arrays=arrays, pairing=pairing, confidence=terms.confidence)
@@ -109,7 +109,7 @@ def found_in(record: Mapping[str, Any], arrays: StoredArrays) -> Found:
         sizes=(int(record["sizes"][0]), int(record["sizes"][1])),
         findings=read(record["findings"]),
         known=None if record["known"] is None else read(record["known"]),
-        plain=Asked(_not_stored) if plain is None else Asked(partial(read, plain)),
+        plain=OnDemand(_not_stored) if plain is None else OnDemand(partial(read, plain)),
         what=record["what"],
         rotations=[read(one) for one in record["rotations"]],
         references=int(record["references"]),
@@ -117,7 +117,7 @@ def found_in(record: Mapping[str, Any], arrays: StoredArrays) -> Found:
         counted=record["counted"],
         itself=record["itself"],
         blind=None if record["blind"] is None else _control(record["blind"]),
-        differ=Asked(_not_stored) if differ is None else Asked(lambda: tuple(differ)),
+        differ=OnDemand(_not_stored) if differ is None else OnDemand(lambda: tuple(differ)),
         notes=tuple(record["notes"]),
         seen={part: None if written is None else read(written) for part, written in seen.items()},
         misaligned=objections_in(record["misaligned"]),
@@ -194,14 +194,14 @@ def _read_finding(
     if attack.name == LABEL_ONLY.name and about["measure"] == {"name": "gap"}:
         attack = LABEL_ONLY
     scores = Scores(
-        forget=arrays.get(kept["forget"]),
-        controls=arrays.get(kept["controls"]),
-        reference_forget=arrays.get_rows(kept["reference_forget"]),
-        reference_controls=arrays.get_rows(kept["reference_controls"]),
+        forget=arrays.array(kept["forget"]),
+        controls=arrays.array(kept["controls"]),
+        reference_forget=arrays.rows(kept["reference_forget"]),
+        reference_controls=arrays.rows(kept["reference_controls"]),
         tie_share=kept["tie_share"],
         unfair=kept["unfair"],
     )
-    part = None if written["part"] is None else arrays.get(written["part"])
+    part = None if written["part"] is None else arrays.array(written["part"])
     measure = attack.measure(scores, pairing) if part is None else slice_measure(attack, scores, pairing, part)
     problem = score_problem(attack, scores)
     found = attack_finding(attack, scores, measure, confidence, deciding=written["role"] == "decides", problem=problem)
@@ -242,7 +242,7 @@ def _read_value(arrays: StoredArrays, written: Any) -> Any:
     if isinstance(written, list):
         return tuple(_read_value(arrays, one) for one in written)
     if isinstance(written, Mapping):
-        return arrays.get(written["array"]) if "array" in written else _read_function(arrays, written)
+        return arrays.array(written["array"]) if "array" in written else _read_function(arrays, written)
     return written
 
 

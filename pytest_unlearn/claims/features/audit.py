@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from pytest_unlearn.claims.common.attack_audit import (
 )
 from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.inputs import AuditInputs, removed_classes, resolve_task_inputs
-from pytest_unlearn.claims.common.verdict import doubt
+from pytest_unlearn.claims.common.verdict import Objection, doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
 from pytest_unlearn.core.evidence import Evidence
@@ -80,9 +81,8 @@ def audit_features_forgotten(
     names = find_layers(inputs.references[0], inputs.forget, layers)
     deciding, tripwires = _probes(inputs, inputs.task, names)
     inputs, run, fewest = run_chosen(deciding, tripwires, inputs, terms.confidence)
-    beside = _answers_elsewhere(model, inputs, names[-1], output)
-    before = [doubt(beside, SHOW_LAYERS)] if beside else []
-    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest, before=before)
+    doubts = partial(_answers_elsewhere, model, inputs, names[-1], output)
+    audit = audit_with_attacks(model, inputs, run, terms, fewest_references=fewest, doubts=doubts)
     return attack_evidence(
         audit,
         name="features_forgotten",
@@ -92,16 +92,17 @@ def audit_features_forgotten(
     )
 
 
-def _answers_elsewhere(model: Any, inputs: AuditInputs, layer: str, output: Output) -> str:
-    """Explain why the probed features are not those behind the model's answers."""
+def _answers_elsewhere(model: Any, inputs: AuditInputs, layer: str, output: Output) -> list[Objection]:
+    """Doubt that the probed features are those behind the model's answers."""
     ours = answers_by(model, inputs.controls, layer, output)
     usual = min(answers_by(reference, inputs.controls, layer, output) for reference in inputs.references)
     if ours >= FOLLOWING * usual:
-        return ""
-    return (
+        return []
+    reason = (
         f"the probed features are not what the model answers by: given another example's features {layer}, it gives "
         f"that example's label in {ours:.0%} of cases, retrained models in {usual:.0%} or more"
     )
+    return [doubt(reason, SHOW_LAYERS)]
 
 
 def _probes(inputs: AuditInputs, task: UnlearningTask, names: tuple[str, ...]) -> tuple[list[Attack], list[Attack]]:

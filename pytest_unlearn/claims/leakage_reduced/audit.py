@@ -10,7 +10,7 @@ from typing import Any
 from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.attack_audit import AttackAudit, attack_evidence, audit_with_attacks
-from pytest_unlearn.claims.common.conclusion import Asked
+from pytest_unlearn.claims.common.conclusion import OnDemand
 from pytest_unlearn.claims.common.controls import distinct
 from pytest_unlearn.claims.common.evidence import AucTerms, resolve_all
 from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, labels_only
@@ -101,8 +101,8 @@ def audit_leakage_reduced(
     reduced = ReducedBy(
         claim,
         pairing,
-        in_full=Asked(lambda: run(original, retrained)),
-        as_labels=Asked(lambda: run(labels_only(original), retrained)),
+        in_full=OnDemand(lambda: run(original, retrained)),
+        as_labels=OnDemand(lambda: run(labels_only(original), retrained)),
     )
     audit = audit_with_attacks(
         model,
@@ -134,11 +134,11 @@ class ReducedBy:
 
     claim: Claim
     pairing: Pairing
-    in_full: Asked[Sequence[AttackFinding]]
-    as_labels: Asked[Sequence[AttackFinding]]
+    in_full: OnDemand[Sequence[AttackFinding]]
+    as_labels: OnDemand[Sequence[AttackFinding]]
 
     def known(self, findings: Sequence[AttackFinding]) -> Sequence[AttackFinding]:
-        """Return what is found in the original, in labels where these are of a model that shows no more."""
+        """Return what is found in the original, in labels if these show no more."""
         return self.as_labels() if is_coarse(findings) else self.in_full()
 
     def __call__(self, findings: Sequence[AttackFinding], confidence: float, **_: Any) -> Decision[AttackFinding]:
