@@ -53,15 +53,15 @@ def about_file(document: Document, file: Path) -> Iterator[str]:
         yield f"{file} (sha256 {digest[:12]}) is not among the files that the report is about: {names}"
 
 
-def young_enough(document: Document, most: datetime.timedelta, now: datetime.datetime) -> Iterator[str]:
-    """Yield why a report is older than allowed, or from the future."""
+def young_enough(document: Document, most: datetime.timedelta | None, now: datetime.datetime) -> Iterator[str]:
+    """Yield why a report is older than allowed, if anything is, or from the future."""
     try:
         created = datetime.datetime.fromisoformat(document["created"])
         age = now - created
     except (KeyError, TypeError, ValueError):
         yield "the report does not say when it was made"
         return
-    if age > most:
+    if most is not None and age > most:
         yield f"the report was made {document['created']}, longer ago than {most}"
     if age < -datetime.timedelta(seconds=CLOCKS_DIFFER):
         yield f"the report was made {document['created']}, which lies in the future"

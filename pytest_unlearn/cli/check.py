@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_unlearn.claims.policies import POLICIES
-from pytest_unlearn.cli import binding, repository, stored_report
+from pytest_unlearn.cli import binding, repository, stored_report, stored_scores
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, Limit
 from pytest_unlearn.plugin import requirements
-from pytest_unlearn.report import gate
+from pytest_unlearn.report import gate, scores
 from pytest_unlearn.report.terminal import headline
 
 T = TypeVar("T")
@@ -41,8 +41,10 @@ def add(commands: Any) -> None:
         "check",
         help="apply a policy to a stored report",
         description="Decide once more, from a stored report.json, whether a release may go ahead. Blocks unless each "
-        "required claim is PASS in a test that passed, in a complete run. What no option says is taken from the ini "
-        "file of the current directory, as pytest finds it (unlearn_require, unlearn_policy, unlearn_max_age, limits).",
+        "required claim is PASS in a test that passed, in a complete run, and unless the report is what was sealed in "
+        "the scores.json beside it (`verify` also finds what was edited and sealed again). What no option says is "
+        "taken from the ini file of the current directory, as pytest finds it (unlearn_require, unlearn_policy, "
+        "unlearn_max_age, limits).",
         epilog="Exit status: 0 release; 1 blocked; 2 the report cannot be read or contradicts itself.",
         allow_abbrev=False,
     )
@@ -123,7 +125,9 @@ def run(options: argparse.Namespace) -> int:
     given = {claim: getattr(options, limit.setting) for limit, claims in _choices().items() for claim in claims}
     limits = {claim: value for claim, value in given.items() if value is not None}
     policy = ReportPolicy(tuple(dict.fromkeys(wanted)), limits, options.confidence, options.max_share_left)
-    decision = decide(ledger, policy, tuple(_unbound(document, ledger, options)))
+    folder = options.report.parent
+    besides = (*stored_scores.edited(document, folder), *_unbound(document, ledger, options))
+    decision = decide(ledger, policy, besides)
     say(f"{options.report}: {headline(ledger)}")
     say(f"required: {', '.join(policy.required) or 'nothing'} ({origin})")
     if options.policy is not None:
@@ -143,6 +147,8 @@ def run(options: argparse.Namespace) -> int:
     say(released if decision.release else f"blocked, {plural(len(decision.reasons), 'reason')}:")
     for reason in (*decision.reasons, *decision.notes):
         say(f"  - {reason}")
+    if not stored_scores.names_scores(document, folder):
+        say(f"not compared with what was sealed when it was written: there is no {scores.FILE}")
     return FINE if decision.release else BLOCKED
 
 
@@ -202,9 +208,7 @@ def _unbound(document: Mapping[str, Any], ledger: Mapping[str, Any], options: ar
         yield f"unlearn_release_files names {', '.join(options.release_files)}, and the report records no file"
     for file in options.model:
         yield from binding.about_file(document, file)
-    if options.max_age is not None:
-        now = datetime.datetime.now(datetime.timezone.utc)
-        yield from binding.young_enough(document, options.max_age, now)
+    yield from binding.young_enough(document, options.max_age, datetime.datetime.now(datetime.timezone.utc))
     if options.attestation is not None:
         yield from binding.attested(document, ledger, options.report.read_bytes(), options.attestation)
     if options.policy is not None:

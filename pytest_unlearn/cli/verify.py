@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.cli import stored_report
-from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, plural, say
+from pytest_unlearn.cli import stored_report, stored_scores
+from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.core.claim_table import TABLE
-from pytest_unlearn.report import scores
+from pytest_unlearn.report import gate, scores
+from pytest_unlearn.report.json import ALL_IN_FULL, basis
 
 
 @dataclass
@@ -31,7 +31,9 @@ def add(commands: Any) -> None:
         help="compute a stored report's intervals and verdicts again from its scores",
         description="Compute every interval, control and verdict of a report.json again from the scores.json beside "
         "it, without any model or data, and name whatever differs by more than 1e-9. Whether the scores are those of "
-        "the model is not shown by this; a signed attestation of the report says who vouches for them.",
+        "the model is not shown by this, nor is what no score determines, such as names, times and digests of models "
+        "and data: whoever edits it and makes all seals anew is not found. A signed attestation of the report says who "
+        "vouches for them.",
         epilog="Exit status: 0 all agree; 1 something differs or cannot be computed again; 2 the report cannot be "
         "read.",
         allow_abbrev=False,
@@ -68,27 +70,38 @@ def verify(path: Path) -> Verification:
     document, found = stored_report.read(path), Verification()
     found.wrong += [f"the report contradicts itself: {problem}" for problem in stored_report.contradictions(document)]
     entries = document["claims"]
-    names = [f"{entry['evidence']['claim']['name']} in {entry['nodeid']}" for entry in entries]
     stored: Mapping[str, Any] = {}
     try:
-        stored = _stored(document, path.parent)
-        for position, field_name in scores.broken(document, stored):
-            where = "the report" if position is None else names[position]
-            found.wrong.append(f"{where}: {field_name} is not what was sealed when the report was written")
+        stored = stored_scores.read(document, path.parent)
+        found.wrong += stored_scores.unsealed(document, stored)
     except ValueError as error:
         found.wrong.append(f"{scores.FILE}: {error}")
         stored = {}
     rows = stored.get("claims") or [{}] * len(entries)
-    for entry, name, row in zip(entries, names, rows, strict=True):
-        record, evidence = row.get("record"), entry["evidence"]
-        if record is None and (not _stores_scores(evidence["claim"]["name"]) or entry.get("brief")):
-            why = "of so many claims it is kept in brief" if entry.get("brief") else "this claim stores no scores"
+    found.wrong += _unlike_the_ledger(document)
+    for entry, row in zip(entries, rows, strict=True):
+        name, record, evidence = stored_scores.named(entry), row.get("record"), entry["evidence"]
+        brief = entry.get("brief") and len(entries) > ALL_IN_FULL
+        if record is None and (not _stores_scores(evidence["claim"]["name"]) or brief):
+            why = "of so many claims it is kept in brief" if brief else "this claim stores no scores"
             found.left_out.append(f"{name}: {why}")
             continue
         problems = list(_recomputed(evidence, record, stored))
         found.wrong += [f"{name}: {problem}" for problem in problems]
         found.agreeing += [] if problems else [name]
     return found
+
+
+def _unlike_the_ledger(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the report says that follows from its claims, and is not what follows."""
+    for entry in document["claims"]:
+        provenance = entry["evidence"].get("provenance") or {}
+        if not entry.get("brief") and entry.get("basis", "") != basis(provenance):
+            yield f"{stored_scores.named(entry)}: its basis is not that of its data, request and recipe"
+    asked = document["gate"]
+    if asked is not None and asked["release"]:
+        decision = gate.decide(stored_report.ledger(document), stored_report.required(document) or ())
+        yield from (f"its gate released, and its claims block: {reason}" for reason in decision.reasons)
 
 
 def _stores_scores(claim: str) -> bool:
@@ -108,24 +121,6 @@ def _recomputed(evidence: Mapping[str, Any], record: Any, stored: Mapping[str, A
         return
     for name, value, computed in recompute.differences(evidence, again):
         yield f"{name} is {_brief(value)} in the report, and {_brief(computed)} by the scores"
-
-
-def _stored(document: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-    """Read the scores file that a report names."""
-    named = document.get("scores")
-    if named is None or named["file"] != scores.FILE:
-        raise ValueError("the report names no such file beside it, so that nothing can be computed again")
-    path = folder / scores.FILE
-    try:
-        content = stored_report.parse(path)
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except (Unusable, OSError) as error:
-        raise ValueError(f"it cannot be read: {error}") from None
-    if found != named["sha256"]:
-        raise ValueError(f"its SHA-256 is {found}, and the report names {named['sha256']}")
-    if not isinstance(content, Mapping):
-        raise ValueError("it holds no JSON object")
-    return content
 
 
 def _brief(value: Any) -> str:

@@ -80,10 +80,11 @@ class Sources:
 
         def noted(argname: str) -> Any:
             self.ask(request, argname)
-            # A kept function may ask long after the test that it was made for.
-            running = self._running or request._pyfuncitem
-            differs = self._differ(argname, [argname], request._pyfuncitem, running)
-            return running._request.getfixturevalue(argname) if differs else getfixturevalue(argname)
+            # A kept function may ask long after the test that it was made for. pytest then takes what the fixture holds
+            # now, whoever it was made for since; only the running test's own request asks anew.
+            made_for, running = request._pyfuncitem, self._running or request._pyfuncitem
+            anew = self._used and running is not made_for and self._ours(argname, [argname], made_for, running)
+            return running._request.getfixturevalue(argname) if anew else getfixturevalue(argname)
 
         request.getfixturevalue = noted  # type: ignore[method-assign]
         if definition not in self._made_for:
@@ -91,13 +92,18 @@ class Sources:
         self._made_for[definition] = request._pyfuncitem
 
     def _differ(self, name: str, sources: Iterable[str], *tests: pytest.Item) -> bool:
-        """Tell whether two tests see other sources of a fixture that is one of ours, or before or behind one."""
+        """Tell whether two tests see other sources of a fixture that concerns ours."""
         if not self._used or tests[0] is tests[1]:
             return False
         before, now = (self.behind(sources, test) for test in tests)
-        if before == now:
-            return False
-        return not {*before, *now}.isdisjoint(NAMES) or any(name in self.behind(NAMES, test) for test in tests)
+        return before != now and self._ours(name, sources, *tests)
+
+    def _ours(self, name: str, sources: Iterable[str], *tests: pytest.Item) -> bool:
+        """Tell whether a fixture is one of ours, or before or behind one, for any of some tests."""
+        return any(
+            not self.behind(sources, test).keys().isdisjoint(NAMES) or name in self.behind(NAMES, test)
+            for test in tests
+        )
 
     def behind(self, names: Iterable[str], item: pytest.Item) -> Visible:
         """Find all that some fixtures are made from, as a test sees it."""

@@ -242,8 +242,8 @@ class Controller(Collecting):
             word = "release" if release else f"blocked, {reasons} reason{'' if reasons == 1 else 's'} above"
             yield f"release gate: {word}", "green" if release else "red"
             yield from ((note, "yellow") for note in self.decision.notes)
-            if unsealed := unsealed_claims(self.ledger.entries):
-                yield f"{unsealed}: whoever can write the cache may have put them there (UNLEARN_CACHE_KEY)", "yellow"
+        elif unsealed := gate.unsealed(self.ledger.entries):
+            yield unsealed, ""
         for path in self.written:
             yield f"report: {path.as_uri()}", ""
         if self._value("report") and not self._reports:
@@ -284,14 +284,6 @@ def set_report_aside(config: pytest.Config, option: Any, layers: Mapping[str, Ma
     if not shows and SET_ASIDE not in config.stash and settings.resolve("report", None, layers).value:
         config.stash[SET_ASIDE] = True
         write.set_aside(report_directory(config, layers))
-
-
-def unsealed_claims(entries: Iterable[Mapping[str, Any]]) -> str:
-    """Say how many claims rest on models from a cache that no key vouches for."""
-    found = [(entry["evidence"].get("provenance") or {}).get("origins") for entry in entries]
-    count = sum("cache, not sealed" in str(origins) for origins in found)
-    rests = "claim rests" if count == 1 else "claims rest"
-    return f"{count} {rests} on models from a cache that is not sealed with a key" if count else ""
 
 
 def _outcome(report: pytest.TestReport) -> str | None:

@@ -16,6 +16,7 @@ from pytest_unlearn.core.claim_table import AUC, DROP, TABLE
 Numbers = Mapping[str, Any]
 ROUNDED = 6e-5  # cells of tables hold four digits
 POOLED = 2e-3  # an average of as many rounded cells as there are classes
+FEW_DEGREES = 4.0  # as much wider than by the normal law may simultaneous bounds be
 ACCUSED = "beyond the limit {limit:g} with all attacks counted, which is a FAIL"
 
 
@@ -31,6 +32,7 @@ def contradictions(evidence: Numbers) -> Iterator[str]:
         yield f"its estimate is not that of {decided_by}, which settled it"
     for name, estimate in attacks.items():
         yield from _tripwire(name, estimate, evidence)
+    yield from _controls(evidence)
     yield from _share(evidence)
     if attacks:
         for figure in evidence.get("exhibits") or ():
@@ -41,7 +43,7 @@ def _tripwire(name: str, estimate: Numbers, evidence: Numbers) -> Iterator[str]:
     """Yield where an attack, deciding or not, is so far beyond the limits that the verdict is FAIL."""
     bounds = (evidence.get("simultaneous") or {}).get(name)
     if bounds is None:
-        yield from _surely_beyond(name, estimate, evidence)
+        yield from _surely_beyond(name, estimate, evidence, evidence["claim"])
         return
     value, low, high = estimate["value"], bounds["low"], bounds["high"]
     if None not in (value, low, high) and not low <= value <= high:
@@ -54,20 +56,35 @@ def _tripwire(name: str, estimate: Numbers, evidence: Numbers) -> Iterator[str]:
         limit, ours = evidence["claim"].get(side), bounds[side]
         if limit is not None and ours is not None and _of_auc(evidence) and end * (ours - limit) > ROUNDED:
             yield f"{name} was judged at {ours:g}, beyond the claim's {limit:g}"
+    # Bounds that are wide enough to excuse anything, or none, excuse nothing.
+    yield from _surely_beyond(name, estimate, evidence, bounds, slack=FEW_DEGREES)
 
 
-def _surely_beyond(name: str, estimate: Numbers, evidence: Numbers) -> Iterator[str]:
-    """Yield the same of a report without simultaneous bounds, by the normal law and twice as many attacks."""
+def _surely_beyond(
+    name: str, estimate: Numbers, evidence: Numbers, limits: Numbers, slack: float = 1.0
+) -> Iterator[str]:
+    """Yield the same whatever the simultaneous bounds, by the normal law and twice as many attacks."""
     value, low, high = (estimate[end] for end in ("value", "low", "high"))
     if not _of_auc(evidence) or None in (value, low, high) or not 0.5 < estimate["confidence"] < 1:
         return
     alpha, quantile = 1 - estimate["confidence"], NormalDist().inv_cdf
-    times = quantile(1 - alpha / (2 * len(evidence["attacks"]))) / quantile(1 - alpha)
-    lowest, highest = evidence["claim"].get("lowest"), evidence["claim"].get("highest")
+    times = slack * quantile(1 - alpha / (2 * len(evidence["attacks"]))) / quantile(1 - alpha)
+    lowest, highest = limits.get("lowest"), limits.get("highest")
     if _above(low, highest) and value - highest > times * (value - low):
         yield f"{name} {value:g} [{low:g}, {high:g}] is {ACCUSED.format(limit=highest)}"
     if _above(lowest, high) and lowest - value > times * (high - value):
         yield f"{name} {value:g} [{low:g}, {high:g}] is {ACCUSED.format(limit=lowest)}"
+
+
+def _controls(evidence: Numbers) -> Iterator[str]:
+    """Yield that a control is missing which the settings ask for, of a claim that has both if it is PASS."""
+    controls, settings = evidence.get("controls"), evidence["provenance"].get("settings") or {}
+    has_both = _of_auc(evidence) and TABLE[evidence["claim"]["name"]].stores_scores
+    if has_both and controls is not None and settings.get("require_controls") is True:
+        if controls.get("original") is None:
+            yield "controls were required, and there is no original"
+        if not controls.get("retrained"):
+            yield "controls were required, and there is no reference"
 
 
 def _share(evidence: Numbers) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, TableView
+from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.report import baseline, candidate
 from pytest_unlearn.report.ledger import reconcile
 
@@ -24,7 +25,8 @@ MOST_NAMED = 4  # requests that a reason names
 class GateDecision:
     """Release or block; a block has a reason for each objection.
 
-    `notes` are what blocks nothing and is never silent: what was not testable, where the baseline can be renewed.
+    `notes` are what blocks nothing and is never silent: what was not testable, what rests on a cache that no key
+    vouches for, where the baseline can be renewed.
     """
 
     release: bool
@@ -65,10 +67,22 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         for entry in ledger["entries"]
         if excused(entry["evidence"])
     ]
-    notes += candidate.remarks(ledger["entries"])
+    notes += [*candidate.remarks(ledger["entries"]), *filter(None, [unsealed(ledger["entries"])])]
     if committed.get("stronger"):
         notes.append(baseline.note(committed["stronger"]))
     return GateDecision(release=not reasons, reasons=tuple(reasons), notes=tuple(notes))
+
+
+def unsealed(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many claims rest on models from a cache that no key vouches for."""
+    found = [(entry["evidence"].get("provenance") or {}).get("origins") for entry in entries]
+    count = sum("cache, not sealed" in str(origins) for origins in found)
+    if not count:
+        return ""
+    return (
+        f"{count} {'claim rests' if count == 1 else 'claims rest'} on models from a cache that is not sealed with a "
+        f"key: whoever can write the cache may have put them there ({CACHE_KEY})"
+    )
 
 
 def _refuted(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> Iterator[str]:

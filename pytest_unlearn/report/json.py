@@ -57,18 +57,18 @@ def document(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, A
 
 def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
     evidence = {name: part for name, part in entry["evidence"].items() if name != "scores"}
-    basis = _basis(evidence["provenance"])
+    compared = basis(evidence["provenance"])
     if in_full:
         # Pictures of what was to be deleted belong to the page that was asked to show them, and nowhere else.
         exposed = [{name: row[name] for name in row if name != "pixels"} for row in evidence["most_exposed"]]
-        return {**entry, "basis": basis, "evidence": {**evidence, "most_exposed": exposed}}
+        return {**entry, "basis": compared, "evidence": {**evidence, "most_exposed": exposed}}
     kept = {name: evidence[name] for name in BRIEF}
     kept |= {name: evidence[name] for name in ("not_testable", "required") if evidence.get("not_testable")}
     kept["estimate"] = {n: round(v, DIGITS) if isinstance(v, float) else v for n, v in evidence["estimate"].items()}
     kept["provenance"] = _which_model(evidence["provenance"])
     if mapping(evidence["provenance"].get("settings")).get("require_controls") is False:
         kept["provenance"].setdefault("settings", {})["require_controls"] = False  # a reader must see what was waived
-    return {**entry, "basis": basis, "brief": True, "evidence": kept}
+    return {**entry, "basis": compared, "brief": True, "evidence": kept}
 
 
 def _which_model(provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _which_model(provenance: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _basis(provenance: Mapping[str, Any]) -> str:
+def basis(provenance: Mapping[str, Any]) -> str:
     """Digest what two reports must share to be compared: data, request and recipe."""
     task, views = (mapping(provenance.get(name)) for name in ("task", "data"))
     data = {name: mapping(part).get("digest") for name, part in sorted(views.items())}

@@ -159,6 +159,16 @@ REFUSED = {
         "RMIA settled it, which does not decide",
     ),
     "an estimate of its own": (lambda d: forgotten(d)["estimate"].update(value=0.5001), "its estimate is not that of"),
+    "bounds that excuse anything": (
+        lambda d: (beyond("RMIA")(d), forgotten(d)["simultaneous"]["RMIA"].update(low=0.1, high=1.0)),
+        "RMIA 0.99 [0.98, 1] is beyond the limit 0.55",
+    ),
+    "bounds of no number": (
+        lambda d: (beyond("RMIA")(d), forgotten(d)["simultaneous"]["RMIA"].update(low=None, high=None)),
+        "RMIA 0.99 [0.98, 1] is beyond the limit 0.55",
+    ),
+    "no original": (lambda d: forgotten(d)["controls"].update(original=None), "and there is no original"),
+    "no reference": (lambda d: forgotten(d)["controls"].update(retrained=[]), "and there is no reference"),
     "a label": (lambda d: forgotten(d).update(label="recognisable"), "it is labelled 'recognisable'"),
     "a larger reduction": (
         lambda d: forgotten(d)["leakage_reduction"].update(low=0.999),

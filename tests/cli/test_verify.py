@@ -282,6 +282,70 @@ def test_an_edit_in_one_place_is_found(name: str, written: Path, tmp_path: Path,
     assert any(line.startswith("differs: ") and field in line for line in done.out.splitlines()), done.out
 
 
+AS_STORED = {
+    **{name: IN_ONE_PLACE[name] for name in ("model", "created", "file's digest", "claim's digest", "no file")},
+    "limit": (within("claim.highest", 0.9), "evidence.claim"),
+    "controls": (within("controls.retrained", without_first), "evidence.controls"),
+    "attacks": (lambda r, _: r["claims"][0]["evidence"].update(attacks={}, deciding=[]), "evidence.attacks"),
+    "a claim dropped": (
+        lambda r, _: (r["claims"].pop(), r["counts"].update(claims=3, planned=3, passed=2)), "it holds 4 claims"
+    ),
+    "a claim in brief": (lambda r, _: r["claims"][0].update(brief=True), "brief is not what was sealed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AS_STORED)
+def test_check_blocks_what_is_not_as_it_was_sealed(name: str, written: Path, tmp_path: Path, run: Run) -> None:
+    edit, field = AS_STORED[name]
+    report, stored = loaded(written)
+    edit(report, stored)
+    done = run("check", store(tmp_path, report, stored))
+    assert done.status == 1
+    assert field in done.out
+
+
+def test_check_blocks_a_report_without_the_scores_that_it_names(written: Path, tmp_path: Path, run: Run) -> None:
+    report, _ = loaded(written)
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert "scores.json: it cannot be read" in run("check", tmp_path / "report.json").out
+    del report["scores"]
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    assert "not compared with what was sealed when it was written" in run("check", tmp_path / "report.json").out
+
+
+def in_brief(report: Any, stored: Any) -> None:
+    """What fails is turned into a claim of which nothing was kept."""
+    entry = report["claims"][1]
+    entry["evidence"]["verdict"], entry["brief"] = "PASS", True
+    for name in ("attacks", "controls", "share_left", "leakage_reduction", "scores", "simultaneous", "deciding"):
+        entry["evidence"].pop(name, None)
+    stored["claims"][1]["record"] = None
+
+
+CONSEQUENCES = {
+    "in brief": (in_brief, "it has no scores"),
+    "gate": (
+        lambda r, _: r.update(gate={"release": True, "reasons": [], "required": ["forgotten", "utility"]}),
+        "its gate released, and its claims block: forgotten is FAIL in tests/test_release.py::test_2_original",
+    ),
+    "data": (within("provenance.data.forget.digest", other_digest), "its basis is not that of its data"),
+}
+
+
+@pytest.mark.parametrize("name", CONSEQUENCES)
+def test_what_follows_from_the_claims_is_held_to_them(name: str, written: Path, tmp_path: Path, run: Run) -> None:
+    edit, words = CONSEQUENCES[name]
+    report, stored = loaded(written)
+    edit(report, stored)
+    for entry, row in zip(report["claims"], stored["claims"], strict=True):
+        row["sealed"] = scores.seals_of(entry)
+    stored["sealed"] = {name: scores.digest(part) for name, part in report.items() if name not in scores.UNSEALED}
+    report["scores"]["sha256"] = hashlib.sha256((scores.canonical(stored) + "\n").encode()).hexdigest()
+    done = run("verify", store(tmp_path, report, stored))
+    assert done.status == 1
+    assert words in done.out
+
+
 def test_claims_without_scores_count_only_if_asked(tmp_path: Path, run: Run) -> None:
     write.publish(entries(test_time=evidence(name="efficient", highest=0.6)), ABOUT, tmp_path, tmp_path)
     done = run("verify", tmp_path / "report.json")

@@ -48,6 +48,11 @@ def test_whichever_comes_first_and_each_alone(suite: Suite, chosen: tuple[str, .
     run(suite, [Folder(("argument",)), Folder(("getfixturevalue", "TestCase", "doctest"))], *chosen)
 
 
+def test_a_kept_function_gives_no_value_that_was_made_since_for_another_directory(suite: Suite) -> None:
+    ways = ("function of a fixture",) * 2
+    run(suite, [Folder(ways), Folder(("argument",))], seed=0)  # the second directory's test runs between the first's
+
+
 @pytest.mark.slow
 def test_with_workers(suite: Suite) -> None:
     run(suite, EVERY_WAY, workers=2)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from pytest_unlearn.report import markdown
+from pytest_unlearn.report.environment import facts
 from pytest_unlearn.report.gate import GateDecision, decide
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
+
+ABOUT = facts([], Path("/somewhere"))
 
 
 def book(*claims: tuple[str, str], outcome: str = "passed") -> Ledger:
@@ -33,6 +39,22 @@ def test_claims_that_are_not_required_do_not_decide() -> None:
 def test_nothing_proven_is_no_release() -> None:
     assert not decide(Ledger().freeze(), ["forgotten"]).release
     assert not decide(book(("forgotten", "PASS")).freeze(), []).release
+
+
+def test_claims_on_models_that_anybody_may_have_put_into_the_cache_are_named_and_do_not_block() -> None:
+    about = evidence().provenance
+    ledger = Ledger()
+    for number, origin in enumerate(("cache, not sealed with a key", "cache, sealed with a key", "made in this run")):
+        origins = {"unlearned": "made in this run", "references": [origin]}
+        ledger.add(f"t{number}", "passed", [evidence(provenance={**about, "origins": origins}).to_json()])
+    decision = decide(ledger.freeze(), ["forgotten"])
+    assert decision.release
+    (note,) = decision.notes
+    assert note == (
+        "1 claim rests on models from a cache that is not sealed with a key: whoever can write the cache may have put "
+        "them there (UNLEARN_CACHE_KEY)"
+    )
+    assert "1 claim rests on models from a cache" in markdown.render(ledger.freeze(), {**ABOUT, "gate": vars(decision)})
 
 
 def test_lost_evidence_blocks() -> None:
