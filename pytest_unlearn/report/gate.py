@@ -54,8 +54,8 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
             reasons.append(f"no evidence for the required claim {claim!r}{_seen(ledger)}")
         elif not any(map(candidate.about_release, entries)):
             reasons.append(
-                f"{claim} is claimed only of what a property test draws ({entries[0]['nodeid']}), which judges the method: "
-                "claim it of the model and the request that are released as well"
+                f"{claim} is claimed only of what a property test draws ({entries[0]['nodeid']}), which judges the "
+                "method: claim it of the model and the request that are released as well"
             )
         reasons += [reason for entry in entries if (reason := _objection(claim, entry, ledger["entries"]))]
     reasons += _refuted(ledger["entries"], required)
