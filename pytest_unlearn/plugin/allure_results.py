@@ -1,4 +1,4 @@
-"""Show claims and gate in Allure's report, in a run that allure-pytest writes results of (--alluredir)."""
+"""Show claims and gate in Allure's report, where a run has one (--alluredir)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def attach(config: pytest.Config, text: str) -> None:
 
 
 def add_result(config: pytest.Config, name: str, failure: str) -> None:
-    """Add a result that no test is behind, such as the gate's: Allure looks at tests alone."""
+    """Add a result without a test, such as the gate's: Allure looks at tests alone."""
     if not config.pluginmanager.hasplugin(LISTENER):
         return
     from allure_commons import plugin_manager

@@ -22,7 +22,7 @@ class Handover:
     receipt: str = ""
 
     def confirm(self, report: Path, status: int, without: str = "") -> None:
-        """Say where the report lies, or why there is none, and how the run ended: its last act."""
+        """Say where the report lies or why there is none, and how the run ended."""
         if self.receipt:
             told = {"report": str(report), "status": status, "without": without}
             Path(self.receipt).write_text(json.dumps(told), encoding="utf-8")

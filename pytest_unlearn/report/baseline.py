@@ -186,7 +186,7 @@ def note(texts: Sequence[str]) -> str:
 
 
 def looser_than_ini(entries: Sequence[Mapping[str, Any]], ini: Mapping[str, float]) -> str:
-    """Say which tests allow more than the ini file says, by a keyword or a marker of theirs; nothing if none does.
+    """Say which tests allow more than the ini file says; nothing if none does.
 
     Args:
         entries: of a ledger.

@@ -87,7 +87,7 @@ def _about_candidate(entries: Sequence[Entry]) -> Iterator[Entry]:
 
 
 def about_release(entry: Entry) -> bool:
-    """Tell whether a claim may be what a release rests on: a property test's is about a method, however it ends."""
+    """Tell whether a release may rest on a claim: not on what a property test draws."""
     return not (judges_model(entry) and entry.get("drawn"))
 
 
