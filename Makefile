@@ -7,8 +7,8 @@ STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE :=
 PROCESSES := tests/search tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance  # the longest files first
 TRAINED := tests/methods tests/claims tests/conformance tests/unit/models tests/unit/attacks tests/unit/test_task.py
-COVERED := tests/unit tests/claims tests/conformance tests/metrics tests/plugin tests/cli tests/testing
-SUITE := $(RUN) pytest -n 2 --dist loadfile -q -p no:benchmark
+PYTEST := pytest -n 2 --dist loadfile -q -p no:benchmark
+SUITE := $(RUN) $(PYTEST)
 
 .PHONY: audit test test-processes test-slow test-portable test-trained test-pythons coverage benchmark judged leaderboard lint types contracts clean
 
@@ -45,9 +45,10 @@ test-trained: $(STAMP)  ## the tests that train, as three other processors would
 test-pythons: $(STAMP)   ## every other Python that is promised and is here, without torch
 	$(RUN) tools.pythons
 
-coverage: $(STAMP)       ## which lines and branches of the auditor its tests run
+coverage: $(STAMP)       ## the tests of `make test`, and which lines and branches of the auditor they run
 	$(VENV)/bin/coverage erase
-	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile -q -p no:benchmark $(COVERED)
+	$(SUITE) examples
+	$(VENV)/bin/coverage run -m $(PYTEST)
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage report
 

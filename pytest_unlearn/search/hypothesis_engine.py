@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.progress import Progress, told
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 MOST_SHRINKING = 40
+BISECTIONS = 4  # of these, between the smallest that failed and half of it
 MOST_DRAWS = 100_000  # where the budget is not a number of requests
 PATIENCE = 2_000  # draws in a row that are not due, after which none will be
 
 Due = Callable[[ForgetRequest, Collection[ForgetRequest]], bool]
+Resized = Callable[[ForgetRequest, int], Iterable[ForgetRequest]]
 
 
 def search_requests(
@@ -34,10 +36,13 @@ def search_requests(
     key: str = "",
     seed: int | None = None,
     due: Due | None = None,
+    resized: Resized | None = None,
 ) -> Search:
     """Search until a request is confirmed to fail, and make it smaller.
 
     `evaluate` is called with a request and a stage, of which the confirmation alone counts; the rest as in `explore`.
+    `resized` lists requests of so many examples that are tried in a failure's place, the first of them as like it as
+    can be; by default Hypothesis shrinks it, within what `requests` draws.
     """
     failing = False
 
@@ -50,7 +55,9 @@ def search_requests(
         return done
 
     with told(progress, budget.requests, "searching requests", str) as tell:
-        return search_of(explore(requests, attempt, budget=budget, key=key, seed=seed, due=due))
+        shrinking = 0 if resized else MOST_SHRINKING
+        tried = explore(requests, attempt, budget=budget, key=key, seed=seed, due=due, shrinking=shrinking)
+        return search_of(tried if resized is None else _shrunk(tried, attempt, resized))
 
 
 def search_of(tried: list[Attempt]) -> Search:
@@ -61,6 +68,44 @@ def search_of(tried: list[Attempt]) -> Search:
     searched = tried.index(failing[0]) + 1
     smallest = min(failing, key=lambda attempt: (attempt.result.examples, len(repr(attempt.result.request))))
     return Search(tuple(tried[:searched]), shrinking=len(tried) - searched, failure=smallest)
+
+
+def _shrunk(tried: list[Attempt], attempt: Callable[[ForgetRequest], Attempt], resized: Resized) -> list[Attempt]:
+    """Attempt smaller requests: of half the size as long as one fails, then between."""
+    done = list(tried)
+
+    def left() -> int:
+        return len(tried) + MOST_SHRINKING - len(done)
+
+    def first_failing(size: int, requests: Iterable[ForgetRequest], keep: int) -> bool:
+        before = {one.result.request for one in done}
+        for request in (one for one in requests if one not in before):
+            if left() <= keep:
+                return False
+            done.append(attempt(request))
+            if done[-1].fails and done[-1].result.examples <= size:
+                return True
+        return False
+
+    while (smallest := search_of(done).failure) is not None:
+        half = smallest.result.examples // 2
+        if not half or not first_failing(half, resized(smallest.result.request, half), keep=BISECTIONS):
+            break
+    if smallest is not None:
+        low, high = smallest.result.examples // 2, smallest.result.examples
+        for _ in range(BISECTIONS):
+            middle = (low + high) // 2
+            if middle <= low or high - low <= high // 20:
+                break
+            fails = first_failing(middle, _alike(resized, smallest.result.request, middle), keep=0)
+            low, high = (low, middle) if fails else (middle, high)
+    return done
+
+
+def _alike(resized: Resized, request: ForgetRequest, size: int) -> list[ForgetRequest]:
+    """Return the request that is most like another, of its own kind."""
+    kind = request.family == "sequence"
+    return [one for one in resized(request, size) if (one.family == "sequence") == kind][:1]
 
 
 def explore(

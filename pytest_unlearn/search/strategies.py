@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,17 @@ LARGEST_SHARE = 5  # of train, at most a fifth is asked for by default
 DRAWS = 100  # of one family and size
 MOST_PARTS = 3
 SIZES = 100  # of a search, as many between 1 and 10 examples as between 10 and 100
+STANDS_OUT = (
+    "memorised",
+    "mislabelled",
+    "outliers",
+    "near-duplicates",
+    "hardest",
+    "class-fraction",
+    "easiest",
+    "cluster",
+)
+"""Families to which a weakness confines itself most often: the order in which smaller requests are tried."""
 CLASSES_AT_FIRST = 12  # asked for in the first round of a search
 
 
@@ -146,6 +158,24 @@ class Turns:
 def turns_of(split: Split, families: Sequence[str]) -> Turns:
     """Order a search over a split's training set."""
     return Turns(families, len(split.classes), _groups(split), largest_request(split))
+
+
+def resized(request: ForgetRequest, size: int, families: Sequence[str]) -> Iterator[ForgetRequest]:
+    """List requests of so many examples, the most like a given one first.
+
+    In place of a sequence each is tried by itself, and after a single example.
+    """
+    own = max(request.parts or (request,), key=lambda part: part.size)
+    named = [name for name in (own.family, *STANDS_OUT, *FAMILIES) if name in families and name not in UNSIZED]
+    alike = [(own.family, own.seed)] if own.family in named else []
+    in_steps = request.family == "sequence" and size > 1
+    for name, seed in dict.fromkeys([*alike, *itertools.product(named, range(1 if in_steps else 2))]):
+        looked_at = _settings(name)
+        label = own.label if "label" in looked_at else 0
+        one = ForgetRequest(name, size, seed, label, own.space if "space" in looked_at else "input")
+        yield one
+        if in_steps:
+            yield ForgetRequest("sequence", parts=(ForgetRequest("single", seed=seed), replace(one, size=size - 1)))
 
 
 def largest_request(split: Split) -> int:

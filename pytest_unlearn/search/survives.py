@@ -15,7 +15,7 @@ from pytest_unlearn.search.confirmation import evaluate_request
 from pytest_unlearn.search.hypothesis_engine import search_requests
 from pytest_unlearn.search.request import ForgetRequest, as_request
 from pytest_unlearn.search.screening import CONFIRMATION, RequestRunner
-from pytest_unlearn.search.strategies import available, searched_forget_sets, turns_of
+from pytest_unlearn.search.strategies import available, resized, searched_forget_sets, turns_of
 from pytest_unlearn.search.verdict import Search, verdict_of
 from pytest_unlearn.task import UnlearningTask
 
@@ -71,6 +71,7 @@ def audit_survives(
         task.progress,
         seed=seed,
         due=turns_of(task.split, names).due,
+        resized=partial(resized, families=names),
     )
     return verdict_of(
         search,

@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +19,7 @@ from pytest_unlearn.search.budget import as_budget
 from pytest_unlearn.search.confirmation import Attempt
 from pytest_unlearn.search.hypothesis_engine import MOST_SHRINKING, search_requests
 from pytest_unlearn.search.screening import CONFIRMATION, SEARCH, RequestResult
-from pytest_unlearn.search.strategies import ALL, UNSIZED, WHOLE, available, searched_forget_sets, turns_of
+from pytest_unlearn.search.strategies import ALL, UNSIZED, WHOLE, available, resized, searched_forget_sets, turns_of
 from tests.evidences import evidence
 
 TRAIN, CLASSES, LARGEST = 900, 10, 180
@@ -198,6 +199,55 @@ class TestShrinking:
         unconfirmed, _ = search(lambda request: size_of(request) >= 50, budget=5, confirms=False)
         assert unconfirmed.failure is None
         assert {attempt.rejected for attempt in unconfirmed.attempts if attempt.result.suspicious} == {"PASS"}
+
+
+class TestShrinkingAcrossFamilies:
+    @staticmethod
+    def shrunk(fails, seed, families=None):
+        names = available(families, groups=False)
+
+        def evaluate(request, stage):
+            seen = fails(request)
+            return Attempt(RequestResult(request, size_of(request), suspicious=seen, powerful=True))
+
+        requests, turns = searched_forget_sets(split_of(), names), turns_of(split_of(), names)
+        smaller = partial(resized, families=names)
+        quiet = lambda items, *_: items  # noqa: E731
+        found = search_requests(requests, evaluate, as_budget(100), quiet, seed=seed, due=turns.due, resized=smaller)
+        assert found.shrinking <= MOST_SHRINKING
+        return found.failure.result
+
+    @pytest.mark.parametrize("seed", range(5))
+    @pytest.mark.parametrize(
+        ("weak", "least"),
+        [
+            (lambda one: one.family == "memorised" and one.size >= 8, 8),
+            (lambda one: one.family == "entangled" and one.size >= 20, 20),
+            (lambda one: one.family == "class-fraction" and one.size >= 11, 11),
+        ],
+    )
+    def test_a_request_that_fails_for_what_few_of_it_share_is_made_one_of_these(self, weak, least, seed):
+        found = self.shrunk(lambda one: size_of(one) == LARGEST or weak(one), seed)
+        assert weak(found.request)
+        assert least <= found.examples < 2 * least
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_between_a_size_that_fails_and_half_of_it_the_least_is_looked_for(self, seed):
+        assert 50 <= self.shrunk(lambda one: size_of(one) >= 50, seed).examples <= 53
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_sequence_stays_one(self, seed):
+        found = self.shrunk(lambda one: one.family == "sequence" and one.parts[-1].size >= 12, seed)
+        assert found.request.family == "sequence"
+        assert 13 <= found.examples <= 24
+
+    def test_it_keeps_to_the_families_that_were_named(self):
+        found = self.shrunk(lambda one: size_of(one) >= 9, 0, families=["outliers", "cluster"])
+        assert found.request.family in ("outliers", "cluster")
+        assert 9 <= found.examples < 18
+
+    def test_a_single_example_is_not_halved(self):
+        assert self.shrunk(lambda one: True, 0).examples == 1
 
 
 def test_all_families_are_known_to_the_order():
