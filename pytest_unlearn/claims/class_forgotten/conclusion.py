@@ -34,7 +34,7 @@ NOTHING_KNOWN = "with an original that does not know the class there is nothing 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """What the models make of unseen examples of the removed classes, and how it is judged.
+    """What models make of unseen examples of the removed classes.
 
     `labels` are of those examples, `classes` names what was removed.
     """

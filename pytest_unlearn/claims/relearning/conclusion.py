@@ -29,9 +29,10 @@ NO_POWER = "train copies for fewer steps or at a smaller learning rate, or do wi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relearned:
-    """The curves of every model by its name, shape (examples, seeds, looks, 2), and how they are judged.
+    """Relearning curves of every model by its name, and how they are judged.
 
-    `notes` are on the audited model's identity.
+    `curves` have the shape (examples, seeds, looks, 2), of losses and of right answers. `notes` are on the audited
+    model's identity.
     """
 
     curves: Mapping[str, FloatArray]
