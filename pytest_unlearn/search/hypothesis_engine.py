@@ -104,8 +104,7 @@ def _shrunk(tried: list[Attempt], attempt: Callable[[ForgetRequest], Attempt], r
 
 def _alike(resized: Resized, request: ForgetRequest, size: int) -> list[ForgetRequest]:
     """Return the request that is most like another, of its own kind."""
-    kind = request.family == "sequence"
-    return [one for one in resized(request, size) if (one.family == "sequence") == kind][:1]
+    return [one for one in resized(request, size) if bool(one.parts) == bool(request.parts)][:1]
 
 
 def explore(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 Space = Literal["input", "features"]
-COMPOSED = ("sequence", "union")
+SEQUENCE = "sequence"
+COMPOSED = (SEQUENCE, "union")
 
 
 @dataclass(frozen=True, repr=False)

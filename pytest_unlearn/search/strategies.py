@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_unlearn.search.families import CORRUPTING, FAMILIES
-from pytest_unlearn.search.request import COMPOSED, ForgetRequest, Space
+from pytest_unlearn.search.request import COMPOSED, SEQUENCE, ForgetRequest, Space
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
@@ -168,14 +168,14 @@ def resized(request: ForgetRequest, size: int, families: Sequence[str]) -> Itera
     own = max(request.parts or (request,), key=lambda part: part.size)
     named = [name for name in (own.family, *STANDS_OUT, *FAMILIES) if name in families and name not in UNSIZED]
     alike = [(own.family, own.seed)] if own.family in named else []
-    in_steps = request.family == "sequence" and size > 1
+    in_steps = request.family == SEQUENCE and size > 1
     for name, seed in dict.fromkeys([*alike, *itertools.product(named, range(1 if in_steps else 2))]):
         looked_at = _settings(name)
         label = own.label if "label" in looked_at else 0
         one = ForgetRequest(name, size, seed, label, own.space if "space" in looked_at else "input")
         yield one
         if in_steps:
-            yield ForgetRequest("sequence", parts=(ForgetRequest("single", seed=seed), replace(one, size=size - 1)))
+            yield ForgetRequest(SEQUENCE, parts=(ForgetRequest("single", seed=seed), replace(one, size=size - 1)))
 
 
 def largest_request(split: Split) -> int:
