@@ -77,14 +77,14 @@ def _surely_beyond(
 
 
 def _controls(evidence: Numbers) -> Iterator[str]:
-    """Yield that a control is missing which the settings ask for."""
-    controls = evidence.get("controls")
-    if controls is None or (evidence["provenance"].get("settings") or {}).get("require_controls") is not True:
-        return
-    if controls.get("original") is None:
-        yield "controls were required, and there is no original"
-    if not controls.get("retrained") and _of_auc(evidence):
-        yield "controls were required, and there is no reference"
+    """Yield that a control is missing which the settings ask for, of a claim that has both if it is PASS."""
+    controls, settings = evidence.get("controls"), evidence["provenance"].get("settings") or {}
+    has_both = _of_auc(evidence) and TABLE[evidence["claim"]["name"]].stores_scores
+    if has_both and controls is not None and settings.get("require_controls") is True:
+        if controls.get("original") is None:
+            yield "controls were required, and there is no original"
+        if not controls.get("retrained"):
+            yield "controls were required, and there is no reference"
 
 
 def _share(evidence: Numbers) -> Iterator[str]:
