@@ -9,10 +9,12 @@ from functools import partial
 from typing import Any
 
 from pytest_unlearn.claims.accuracy import ACCURACY, RightAnswers, decide_accuracy
+from pytest_unlearn.claims.class_forgotten import conclusion as class_forgotten
 from pytest_unlearn.claims.common.conclusion import OnDemand, conclude
 from pytest_unlearn.claims.common.evidence import build_evidence
 from pytest_unlearn.claims.common.stored_findings import ATTACKS, found_in, objections_in
 from pytest_unlearn.claims.leakage_reduced.audit import ReducedBy, reductions
+from pytest_unlearn.claims.relearning import conclusion as relearning
 from pytest_unlearn.core.evidence import Claim, Evidence
 from pytest_unlearn.core.stored_arrays import StoredArrays
 from pytest_unlearn.core.text import shown
@@ -55,7 +57,12 @@ def recompute(record: Mapping[str, Any], arrays: Mapping[str, Any]) -> dict[str,
         raise ValueError(str(record["problem"]))
     stored = StoredArrays(dict(arrays))
     try:
-        kinds = {ATTACKS: _by_attacks, ACCURACY: _by_accuracy}
+        kinds = {
+            ATTACKS: _by_attacks,
+            ACCURACY: _by_accuracy,
+            relearning.RELEARNING: _by_relearning,
+            class_forgotten.REMOVED_CLASS: _by_removed_class,
+        }
         evidence, settings = kinds[record["kind"]](record, stored)
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError) as error:
         raise ValueError(f"its record is damaged ({type(error).__name__}: {error})") from None
@@ -142,3 +149,18 @@ def _by_accuracy(record: Mapping[str, Any], arrays: StoredArrays) -> tuple[Evide
     decision, finding, controls = decide_accuracy(right, claim, record["confidence"], record["label"])
     evidence = build_evidence(claim, decision, [finding], controls=controls, provenance={})
     return evidence, {"baseline": record["baseline"], "references": len(theirs)}
+
+
+def _by_relearning(record: Mapping[str, Any], arrays: StoredArrays) -> tuple[Evidence, dict[str, Any]]:
+    lowest, highest = record["limits"]
+    claim = Claim(name=record["name"], quantity=record["quantity"], lowest=lowest, highest=highest)
+    relearned = relearning.relearned_in(record, arrays)
+    settings = {name: getattr(relearned, name) for name in ("require_controls", "max_share_left")}
+    return relearning.conclude(relearned, claim, provenance={}), settings
+
+
+def _by_removed_class(record: Mapping[str, Any], arrays: StoredArrays) -> tuple[Evidence, dict[str, Any]]:
+    removed = class_forgotten.removed_in(record, arrays)
+    settings = {name: getattr(removed, name) for name in ("require_controls", "max_share_left")}
+    settings["max_shift"] = removed.limits.shift
+    return class_forgotten.conclude(removed, {}, provenance={}), settings

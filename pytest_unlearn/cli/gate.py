@@ -109,6 +109,8 @@ def objection(nonce: str, receipt: Path, status: int) -> str:
             "ended the process (os._exit, a signal), or no test was to be run"
         )
     told = json.loads(receipt.read_text(encoding="utf-8"))
+    if told.get("without"):
+        return f"the run ended {ended} and wrote no report: {told['without']}"
     path = Path(told["report"])
     if not path.is_file():
         return f"the run ended {ended} and wrote no report"

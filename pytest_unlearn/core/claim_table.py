@@ -235,6 +235,7 @@ TABLE: dict[str, ClaimSpec] = {
         ),
         ClaimSpec(
             name="class_forgotten",
+            stores_scores=True,
             module="pytest_unlearn.claims.class_forgotten.audit",
             states="a removed class is treated as by the retrained models",
             passes="unseen examples of the class are treated as by the retrained models",
@@ -270,6 +271,7 @@ TABLE: dict[str, ClaimSpec] = {
         ),
         ClaimSpec(
             name="not_relearnable",
+            stores_scores=True,
             module="pytest_unlearn.claims.relearning.audit",
             states="the forget set is relearned no faster and no slower than by retrained models",
             passes="the forget set is learned again as by retrained models",

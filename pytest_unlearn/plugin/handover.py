@@ -21,10 +21,11 @@ class Handover:
     nonce: str = ""
     receipt: str = ""
 
-    def confirm(self, report: Path, status: int) -> None:
-        """Say where the report lies and how the run ended: its last act."""
+    def confirm(self, report: Path, status: int, without: str = "") -> None:
+        """Say where the report lies or why there is none, and how the run ended."""
         if self.receipt:
-            Path(self.receipt).write_text(json.dumps({"report": str(report), "status": status}), encoding="utf-8")
+            told = {"report": str(report), "status": status, "without": without}
+            Path(self.receipt).write_text(json.dumps(told), encoding="utf-8")
 
 
 def take() -> Handover:

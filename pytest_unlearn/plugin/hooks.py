@@ -17,7 +17,7 @@ from pytest_unlearn.claims import policies
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.core.text import shown
-from pytest_unlearn.plugin import overrides
+from pytest_unlearn.plugin import allure_results, overrides
 from pytest_unlearn.plugin.overrides import SOURCES
 from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker, set_report_aside
 from pytest_unlearn.report import gate, terminal
@@ -186,6 +186,7 @@ def _attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str
     text = terminal.section(map(shown, rows))
     if report.failed:
         report.sections.append(("unlearning audit", text))
+    allure_results.attach(item.config, text)
     if settings.resolve("junit_properties").value:
         found = properties(entries)
         # JUnit reads them off the last report, that of the teardown; pytest copies an item's onto the reports to come.

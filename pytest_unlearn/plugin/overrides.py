@@ -156,18 +156,20 @@ def place(definition: Definition, config: pytest.Config) -> str:
     return "" if code is None else display_path(config, Path(code.co_filename))
 
 
-MISMATCH = re.compile(r"access the (\w+) scoped fixture (\w+) with a (\w+) scoped request")
+MISMATCH = re.compile(r"access the (?P<has>\w+) scoped fixture (?P<name>\w+) with a (?P<needs>\w+) scoped request")
+IN_A_PROPERTY_TEST = re.compile(r"uses a (?P<has>function)-scoped fixture '(?P<name>\w+)'")  # Hypothesis' words
 
 
 def scope_hint(item: pytest.Item, problem: str) -> str:
     """Say which override has too narrow a scope, if that is a test's problem."""
-    found = MISMATCH.search(problem)
-    if found is None or found[2] not in NAMES:
+    found = MISMATCH.search(problem) or IN_A_PROPERTY_TEST.search(problem)
+    if found is None or found["name"] not in NAMES:
         return ""
-    has, name, needs = found.groups()
+    name, needs = found["name"], found.groupdict().get("needs", "session")
     definition = resolved_fixtures(item, [name]).get(name)
     where = f" in {place(definition, item.config)}" if definition is not None else ""
+    kept = "what is made from it is kept" if "needs" in found.groupdict() else "a property test needs it"
     return (
-        f"`{name}`{where} has the scope {has!r}, but what is made from it is kept for the whole {needs}: "
+        f"`{name}`{where} has the scope {found['has']!r}, but {kept} for the whole {needs}: "
         f'define it with @pytest.fixture(scope="{needs}").'
     )

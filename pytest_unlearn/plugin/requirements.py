@@ -6,15 +6,18 @@ The gate asks it when a run ends, `check` of a stored report, and `baseline` wri
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from pytest_unlearn.claims.policies import POLICIES, Policy, Step
 from pytest_unlearn.core import settings
-from pytest_unlearn.report import baseline, gate
+from pytest_unlearn.core.claim_table import TABLE
+from pytest_unlearn.report import baseline, candidate, gate
 from pytest_unlearn.report.baseline import Demands
+
+LIMITS = frozenset({"confidence", "max_share_left", *(spec.limit.setting for spec in TABLE.values())})
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Requirements:
     max_age: str | None = None
     release_files: tuple[str, ...] = ()
     inconclusive: str = settings.INCONCLUSIVE
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -52,7 +56,9 @@ class Requirements:
         """Decide on a release by everything that the repository asks."""
         decision = gate.decide(ledger, self.claims(ledger))
         reasons = (*decision.reasons, *(satisfies(POLICIES[self.policy], ledger) if self.policy else ()))
-        return replace(decision, release=not reasons, reasons=reasons)
+        looser = baseline.looser_than_ini(ledger["entries"], self.limits)
+        notes = (*decision.notes, *([looser] if looser else ()))
+        return replace(decision, release=not reasons, reasons=reasons, notes=notes)
 
 
 def read(config: pytest.Config, layers: Mapping[str, Mapping[str, Any]]) -> Requirements:
@@ -62,7 +68,9 @@ def read(config: pytest.Config, layers: Mapping[str, Mapping[str, Any]]) -> Requ
         settings.resolve(name, None, layers).value for name in ("policy", "max_age", "inconclusive")
     )
     files = tuple(config.getini("unlearn_release_files"))
-    return Requirements(None if required is None else tuple(required), policy, max_age, files, str(inconclusive))
+    limits = {name: value for name, value in layers.get("ini", {}).items() if name in LIMITS}
+    named = None if required is None else tuple(required)
+    return Requirements(named, policy, max_age, files, str(inconclusive), limits)
 
 
 def compared(config: pytest.Config, requirements: Requirements, ledger: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -93,7 +101,7 @@ def satisfies(policy: Policy, ledger: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a policy asks besides its required claims, and is not shown."""
     for step in policy.steps:
         found = [entry for entry in ledger["entries"] if entry["evidence"]["claim"]["name"] == step.claim]
-        if not found and _asked(step) and not step.required:
+        if not any(map(candidate.about_release, found)) and _asked(step) and not step.required:
             yield f"policy {policy.name!r} asks {step.claim} too, where it is testable, and there is no evidence for it"
         for entry in found:
             evidence, where = entry["evidence"], f"{step.claim} in {entry['nodeid']}"

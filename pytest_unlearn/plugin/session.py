@@ -15,7 +15,7 @@ import pytest
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
-from pytest_unlearn.plugin import requirements
+from pytest_unlearn.plugin import allure_results, requirements
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.plugin.handover import start_run, take
@@ -30,6 +30,11 @@ SET_ASIDE = pytest.StashKey[bool]()
 ASKED = ("unlearn_gate", "unlearn_report")
 SHOWING = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow", "collectonly",
            "setuponly", "setupplan", "unlearn_policies")  # fmt: skip
+CALLS_NO_TEST = "--setup-only and --setup-plan call no test"
+NOTEBOOK = (
+    "its cells run in a kernel of their own, where there are no fixtures, and nothing that they prove reaches the "
+    "gate. Make a test function of what has to be proven, in a test_*.py"
+)
 
 
 class Collecting:
@@ -108,6 +113,7 @@ class Controller(Collecting):
     problem = ""
     remarks: tuple[str, ...] = ()
     started = closed = False
+    notebooks: tuple[str, ...] = ()
     demands = requirements.Requirements()
     required: tuple[str, ...] = ()
     baseline: Mapping[str, list[str]] = MappingProxyType({})
@@ -129,6 +135,9 @@ class Controller(Collecting):
         self.ledger.add(report.nodeid, _outcome(report), getattr(report, CARRIED, ()), report.duration)
         if hasattr(report, RERUN):
             self.ledger.add(report.nodeid, "rerun")
+        file = report.nodeid.partition("::")[0]
+        if file.endswith(".ipynb") and file not in self.notebooks and mentions_audits(self.config.rootpath / file):
+            self.notebooks += (file,)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
@@ -163,7 +172,8 @@ class Controller(Collecting):
         if session.exitstatus == pytest.ExitCode.OK and (blocked or self.problem):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.closed:
-            self.handover.confirm(self._directory / "report.json", int(session.exitstatus))
+            without = CALLS_NO_TEST if self.config.getoption("setuponly", False) else ""
+            self.handover.confirm(self._directory / "report.json", int(session.exitstatus), without)
         return result
 
     def _close(self, session: pytest.Session) -> None:
@@ -219,6 +229,7 @@ class Controller(Collecting):
         location, outcome = ("unlearn", None, name.replace("-", " ")), "failed" if failure else "passed"
         report = pytest.TestReport(f"unlearn::{name}", location, {}, outcome, failure or None, "call")  # type: ignore[arg-type]
         session.config.hook.pytest_runtest_logreport(report=report)
+        allure_results.add_result(session.config, report.nodeid, failure)
 
     def _value(self, name: str) -> Any:
         return settings.resolve(name, None, self.config.stash[LAYERS]).value
@@ -244,10 +255,12 @@ class Controller(Collecting):
             yield from ((note, "yellow") for note in self.decision.notes)
         elif unsealed := gate.unsealed(self.ledger.entries):
             yield unsealed, ""
+        for file in self.notebooks:
+            yield f"{file} speaks of audits: {NOTEBOOK}", "yellow"
         for path in self.written:
             yield f"report: {path.as_uri()}", ""
         if self._value("report") and not self._reports:
-            yield "report: none, because --setup-only and --setup-plan call no test; an earlier one stays", "yellow"
+            yield f"report: none, because {CALLS_NO_TEST}; an earlier one stays", "yellow"
         if self.decision is None:
             yield from ((problem, "red") for problem in self.files.problems)
         if self.problem:

@@ -182,8 +182,34 @@ def stronger(committed: Demands, present: Demands) -> Iterator[str]:
 
 def note(texts: Sequence[str]) -> str:
     """Put into one sentence that the baseline can be renewed."""
+    return f"stronger than the baseline, which can be renewed ({RENEW}): {_some(texts)}"
+
+
+def looser_than_ini(entries: Sequence[Mapping[str, Any]], ini: Mapping[str, float]) -> str:
+    """Say which tests allow more than the ini file says; nothing if none does.
+
+    Args:
+        entries: of a ledger.
+        ini: the limits that are set there, by setting.
+    """
+    found = []
+    for entry in entries:
+        terms = _terms(entry["evidence"])
+        found += [
+            f"{entry['nodeid']} judges {terms['claim']} at {_set(name, terms[name])}, not {_set(name, value)}"
+            for name, value in ini.items()
+            if name in terms and _direction(terms["claim"], name)(terms[name], value)
+        ]
+    return (
+        f"looser than the ini file, by keyword or marker, which `check` does not accept: {_some(found)}"
+        if found
+        else ""
+    )
+
+
+def _some(texts: Sequence[str]) -> str:
     more = f"; and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
-    return f"stronger than the baseline, which can be renewed ({RENEW}): {'; '.join(texts[:MOST_NAMED])}{more}"
+    return "; ".join(texts[:MOST_NAMED]) + more
 
 
 def _inconclusive(nodeid: str, present: Demands, ledger: Mapping[str, Any]) -> bool:

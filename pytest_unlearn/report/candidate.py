@@ -26,7 +26,7 @@ def objections(entries: Sequence[Entry]) -> Iterator[str]:
         entries: of a ledger, some of which may be about methods.
     """
     for entry in entries:
-        if _judges_model(entry) and not any(subject(entry["evidence"])):
+        if judges_model(entry) and not any(subject(entry["evidence"])):
             yield f"{_place(entry)} is a claim about a model that it does not name: {_unnamed(entry['evidence'])}"
     named: dict[str, list[Entry]] = defaultdict(list)
     answers: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
@@ -82,11 +82,17 @@ def _about_candidate(entries: Sequence[Entry]) -> Iterator[Entry]:
     """Yield claims about the model that is to be released."""
     for entry in entries:
         expected = entry["evidence"]["verdict"] in ("FAIL", "INVALID") and entry["outcome"] in ("passed", "xfailed")
-        if _judges_model(entry) and not entry.get("drawn") and not expected:
+        if judges_model(entry) and not entry.get("drawn") and not expected:
             yield entry
 
 
-def _judges_model(entry: Entry) -> bool:
+def about_release(entry: Entry) -> bool:
+    """Tell whether a release may rest on a claim: not on what a property test draws."""
+    return not (judges_model(entry) and entry.get("drawn"))
+
+
+def judges_model(entry: Entry) -> bool:
+    """Tell whether a claim is about one model, not about a method."""
     spec = TABLE.get(entry["evidence"]["claim"]["name"])
     return spec is None or spec.judges_model
 

@@ -54,6 +54,11 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         entries = [entry for entry in ledger["entries"] if entry["evidence"]["claim"]["name"] == claim]
         if not entries:
             reasons.append(f"no evidence for the required claim {claim!r}{_seen(ledger)}")
+        elif not any(map(candidate.about_release, entries)):
+            reasons.append(
+                f"{claim} is claimed only of what a property test draws ({entries[0]['nodeid']}), which judges the "
+                "method: claim it of the model and the request that are released as well"
+            )
         reasons += [reason for entry in entries if (reason := _objection(claim, entry, ledger["entries"]))]
     reasons += _refuted(ledger["entries"], required)
     reasons += _other_requests(ledger["entries"])
@@ -97,13 +102,13 @@ def _refuted(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> I
 
 
 def _other_requests(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield that claims are about different requests; those about a method may try any."""
+    """Yield that claims are about different requests; those about a method, and property tests, may try any."""
     found: dict[str, str] = {}
     for entry in entries:
         evidence = entry["evidence"]
-        spec = TABLE.get(evidence["claim"]["name"])
         request = (evidence.get("provenance") or {}).get("request")
-        if (spec is None or spec.needs != "unlearner") and isinstance(request, Mapping) and request.get("digest"):
+        judged = candidate.judges_model(entry) and not entry.get("drawn")
+        if judged and isinstance(request, Mapping) and request.get("digest"):
             digest, where = str(request["digest"]), request.get("defined in") or "no file that is known"
             about = f"{evidence['claim']['name']} in {entry['nodeid']}"
             found.setdefault(digest, f"{request.get('n')} examples, {digest[:12]}, defined in {where} ({about})")
@@ -111,7 +116,8 @@ def _other_requests(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         more = f"; and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         yield (
             f"one release answers one request, and these claims are about {len(found)}: "
-            f"{'; '.join(list(found.values())[:MOST_NAMED])}{more}. Judge each request in a run of its own"
+            f"{'; '.join(list(found.values())[:MOST_NAMED])}{more}. Judge each request in a run of its own, or "
+            "any in a property test, which is about the method"
         )
 
 

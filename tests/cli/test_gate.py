@@ -100,6 +100,7 @@ def test_a_worker_that_ends_itself_releases_nothing(tmp_path: Path, where: str) 
         ((), "no_residual", 1, "no evidence for the required claim 'no_residual'"),
         (("-k", "forgotten"), "forgotten", 1, "a partial run cannot satisfy the gate"),
         (("--collect-only",), "forgotten", 1, "no test was to be run"),
+        (("--setup-plan",), "forgotten", 1, "wrote no report: --setup-only and --setup-plan call no test"),
         (("--no-such-option",), "forgotten", 2, "pytest did not accept its arguments"),
         (("-p", "no:unlearn"), "forgotten", 2, "-p no:unlearn switches the gate off"),
         (("--unlearn-report-dir=elsewhere", "test_it.py"), "forgotten", 0, "released"),

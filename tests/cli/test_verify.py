@@ -9,17 +9,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pytest_unlearn import audit_forgotten, audit_leakage_reduced, audit_utility
+from pytest_unlearn import (
+    Evidence,
+    audit_class_forgotten,
+    audit_features_forgotten,
+    audit_forgotten,
+    audit_leakage_reduced,
+    audit_no_residual,
+    audit_not_relearnable,
+    audit_utility,
+)
+from pytest_unlearn.claims.relearning import conclusion as relearning
 from pytest_unlearn.cli import stored_report
+from pytest_unlearn.core.evidence import Claim
 from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.core.stored_arrays import StoredArrays
 from pytest_unlearn.report import scores, write
 from pytest_unlearn.report.environment import facts
 from pytest_unlearn.report.ledger import Ledger
+from tests.claims.class_forgotten.test_class_forgotten import LIMITS, answering, fake_task
 from tests.cli.conftest import Run
 from tests.evidences import evidence
+from tests.worlds.hidden import class_task, fresh
 from tests.worlds.simulated import World, changed, split
 
 Report = tuple[dict[str, Any], dict[str, Any]]  # report.json and scores.json
@@ -242,7 +256,7 @@ IN_ONE_PLACE: dict[str, tuple[Callable[[Any, Any], None], str]] = {
     "file's digest": (lambda r, _: r["scores"].update(sha256="0" * 64), "its SHA-256 is"),
     "claim's digest": (within("scores.sha256", other_digest), "the scores"),
     "no file": (lambda r, _: r.pop("scores"), "names no such file"),
-    "score that changes no rank": (
+    "share of ties": (  # no rank, no interval and no verdict depends on one so small
         lambda _, s: s["claims"][0]["record"]["findings"][0]["scores"].update(tie_share=0.01), "its SHA-256 is"
     ),
 }  # fmt: skip
@@ -344,6 +358,111 @@ def test_what_follows_from_the_claims_is_held_to_them(name: str, written: Path, 
     done = run("verify", store(tmp_path, report, stored))
     assert done.status == 1
     assert words in done.out
+
+
+def relearned() -> Evidence:
+    """Of curves by hand: an original that relearns in a moment, and models that relearn like each other."""
+    rng = np.random.default_rng(0)
+
+    def curve(loss: float) -> Any:
+        losses = loss * np.linspace(1.0, 0.3, 7) * rng.uniform(0.99, 1.01, size=(60, 2, 7))
+        return np.stack([losses, rng.uniform(size=losses.shape) < 0.5], axis=-1)
+
+    curves = {"this model": curve(2.0), "original": curve(0.1), **{f"retrained {k}": curve(2.0) for k in range(4)}}
+    settings = {"require_controls": True, "max_share_left": 0.5}
+    found = relearning.Relearned(curves=curves, confidence=0.95, **settings)
+    claim = Claim(name="not_relearnable", quantity="an area", lowest=-0.5, highest=0.5)
+    return relearning.conclude(found, claim, provenance={"settings": settings}, scores=found.record(claim))
+
+
+@pytest.fixture(scope="module")
+def of_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report on a removed class, and on relearning."""
+    removed = audit_class_forgotten(answering([1, 2, 3], lost=0.02, seed=9), fake_task().forget, **LIMITS)
+    found = {"test_1_removed": removed, "test_2_relearned": relearned()}
+    assert [str(one.verdict) for one in found.values()] == ["PASS", "PASS"]
+    folder = tmp_path_factory.mktemp("of_models")
+    write.publish(entries(**found), ABOUT, folder, folder)
+    return folder
+
+
+def moved(*path: Any, claim: int) -> Callable[[Any, Any], None]:
+    """Exchange a stored array for another one."""
+
+    def edit(_: Any, stored: Any) -> None:
+        *steps, last = path
+        holder = stored["claims"][claim]["record"]
+        for step in steps:
+            holder = holder[step]
+        values = StoredArrays(stored["arrays"]).array(holder[last])
+        holder[last] = kept(stored, values * 1.5 + 1 if values.dtype.kind == "f" else values ^ 1)
+
+    return edit
+
+
+OF_MODELS: dict[str, tuple[Callable[[Any, Any], None], str]] = {
+    "right": (moved("target", "right", claim=0), "estimate"),
+    "confidence in the class": (moved("target", "in_class", claim=0), "attacks.confidence in the class"),
+    "answer": (moved("target", "answer", claim=0), "attacks.where they are sent"),
+    "right elsewhere": (moved("target", "right_elsewhere", claim=0), "attacks.utility on the other classes"),
+    "a reference's": (moved("references", 1, "right", claim=0), "attacks.accuracy on the class"),
+    "the original's": (moved("original", "right", claim=0), "controls.original.estimate.value"),
+    "losses": (moved("losses", 0, 1, claim=1), "estimate"),
+    "right while learning": (moved("right", 0, 1, claim=1), "attacks.area under the error rate"),
+    "the original's losses": (moved("losses", 1, 1, claim=1), "controls.original"),
+    "a reference's losses": (moved("losses", 2, 1, claim=1), "attacks.area under the loss"),
+    "limits": (lambda _, s: s["claims"][0]["record"]["limits"].update(gap=0.3), "claim.highest"),
+    "other limits": (lambda _, s: s["claims"][1]["record"].update(limits=[-2, 2]), "claim.highest"),
+    "no limits": (lambda _, s: s["claims"][1]["record"].update(limits=[None, None]), ""),
+    "shape": (lambda _, s: s["claims"][1]["record"].update(shape=[1, 2, 3]), "cannot be recomputed"),
+    **{
+        f"{what} of {claim}": (within(path, value, claim), path.partition(".")[0])
+        for claim in (0, 1)
+        for what, path, value in (
+            ("value", "estimate.value", slightly), ("bound", "estimate.high", slightly), ("verdict", "verdict", "FAIL"),
+            ("decided", "decided_by", RENAMED), ("limit", "claim.highest", 0.9), ("share", "share_left.high", slightly),
+            ("control", "controls.retrained.0.holds", untrue), ("reason", "reasons", without_first),
+            ("share allowed", "provenance.settings.max_share_left", 0.9), ("part", "attacks", without_first),
+        )
+    },
+}  # fmt: skip
+
+
+def test_claims_about_a_class_and_about_relearning_agree(of_models: Path, run: Run) -> None:
+    done = run("verify", of_models / "report.json", "--strict")
+    assert (done.status, done.out.count("agrees: ")) == (0, 2), done.out
+
+
+@pytest.mark.parametrize("name", OF_MODELS)
+def test_of_these_too_an_edit_that_was_sealed_again_is_found(
+    name: str, of_models: Path, tmp_path: Path, run: Run
+) -> None:
+    edit, field = OF_MODELS[name]
+    report, stored = loaded(of_models)
+    edit(report, stored)
+    seal_again(report, stored)
+    done = run("verify", store(tmp_path, report, stored))
+    assert done.status == 1
+    assert any(
+        line.startswith("differs: ") and f": {field}" in line.replace("provenance.settings.", "provenance.")
+        for line in done.out.splitlines()
+    ), done.out
+
+
+@pytest.mark.slow
+def test_what_trained_models_prove_is_computed_again_without_them(tmp_path: Path, run: Run) -> None:
+    task = class_task()
+    model = fresh(task)
+    found = {
+        "test_features": audit_features_forgotten(model, task.forget),
+        "test_residual": audit_no_residual(model, task.forget),
+        "test_original": audit_no_residual(task.original, task.forget),
+        "test_relearned": audit_not_relearnable(model, task.forget, steps=6, seeds=1),
+        "test_class": audit_class_forgotten(model, task.forget),
+    }
+    write.publish(entries(**found), ABOUT, tmp_path, tmp_path)
+    done = run("verify", tmp_path / "report.json", "--strict")
+    assert (done.status, done.out.count("agrees: ")) == (0, len(found)), done.out
 
 
 def test_claims_without_scores_count_only_if_asked(tmp_path: Path, run: Run) -> None:

@@ -158,6 +158,22 @@ def test_required_claims_that_no_policy_asks_are_missed(released: Suite) -> None
     ]
 
 
+def test_an_ini_limit_that_a_test_loosens_is_named_and_check_does_not_accept_it(released: Suite, run: Run) -> None:
+    (released.path / FILE).unlink()
+    released.ini(*INI, "unlearn_max_mia_auc = 0.58", "unlearn_max_drop = 0.05", "unlearn_confidence = 0.95")
+    result = released.run("--unlearn-gate", "--unlearn-report")
+    assert result.ret == 0  # a keyword goes before the ini file, in a run
+    (note,) = released.report()["gate"]["notes"]
+    assert note == (
+        "looser than the ini file, by keyword or marker, which `check` does not accept: test_it.py::test_a judges "
+        "forgotten at max_mia_auc=0.6, not max_mia_auc=0.58"
+    )
+    result.stdout.fnmatch_lines(["looser than the ini file*"])
+    done = run("check", ".unlearn/report/report.json")
+    assert done.status == 1
+    assert "judged at a max_mia_auc of 0.6, the policy accepts at most 0.58" in done.out
+
+
 def test_a_deselected_audit_is_named(released: Suite) -> None:
     assert blocked(released, "-k", "test_a") == [
         "the audit test_it.py::test_b did not run, or asserts nothing any more"

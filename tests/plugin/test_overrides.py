@@ -142,6 +142,21 @@ class TestOverrides:
         )
         assert result.outlines.count(hint) == 2
 
+    def test_a_property_test_with_an_override_of_a_test_each_is_told_the_scope_it_needs(self, suite: Suite) -> None:
+        text = (INPUTS + SPLIT + OWN_MODELS).replace('scope="session")\ndef original_model', ")\ndef original_model")
+        suite.pytester.makeconftest(text)
+        suite.write(
+            test_a="""
+            from hypothesis import given, strategies as st
+            @given(st.integers())
+            def test_it(original_model, number): pass
+            """
+        )
+        result = suite.run("-Wignore", "-p_hypothesis_pytestplugin")
+        result.assert_outcomes(failed=1)
+        hint = "`original_model` in conftest.py has the scope 'function', but a property test needs it for the whole"
+        result.stdout.fnmatch_lines([f"{hint} session: *"])
+
     def test_evidence_names_where_its_request_is_defined_and_two_are_not_released(self, suite: Suite) -> None:
         suite.pytester.makeconftest(INPUTS + OWN_MODELS + AUDITED)
         suite.ini("unlearn_gate = true", "unlearn_report = true", "unlearn_require = utility")

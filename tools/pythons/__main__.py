@@ -20,12 +20,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DISTRIBUTION = "pytest-unlearn"
 TOOLS = (
+    "allure-pytest",
     "flaky",
     "in-toto-attestation",
     "pytest-html",
     "pytest-rerunfailures",
     "pytest-xdist",
     "pyyaml",
+    "securesystemslib",
+    "sigstore",
 )  # plugins that tests load
 TESTS = (
     "tests/unit",

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.claims.class_forgotten.components import (
-    KNOWS,
-    UTILITY,
-    Component,
-    Limits,
-    components_table,
-    judge_components,
-    measure_components,
-    sent_table,
-)
+from pytest_unlearn.claims.class_forgotten.components import Limits, read_out
+from pytest_unlearn.claims.class_forgotten.conclusion import Removed, conclude
 from pytest_unlearn.claims.common.alignment import misaligned_views
-from pytest_unlearn.claims.common.controls import PowerCheck, family_confidence, negative_control, power_check, without
-from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
+from pytest_unlearn.claims.common.evidence import resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
-from pytest_unlearn.claims.common.verdict import Decision, Objection, controls_waived, decide, invalid, missing_controls
-from pytest_unlearn.core.evidence import Answers, Claim, Controls, Estimate, Evidence, IntArray, Verdict
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, MAX_SHARE_LEFT, REQUIRE_CONTROLS
+from pytest_unlearn.core.evidence import Answers, Evidence, IntArray
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.handle import AuditHandles
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
-from pytest_unlearn.statistics import share_of_estimates
 from pytest_unlearn.task import UnlearningTask
 
 MAX_SHIFT = 0.15
 FEWEST_REFERENCES = 3  # each is judged by the others, and these have to vary
-DISAGREE = "allow for it with a larger limit, train longer so that seeds matter less, or give more references"
-NOTHING_KNOWN = "with an original that does not know the class there is nothing to forget, and nothing is shown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,58 +95,25 @@ def audit_class_forgotten(
     removal = _removal(task)
     models = task.models.for_audit()
     references = _distinct(task, models, output)
-    limits = Limits(gap=gap, shift=float(max_shift), drop=drop)
-
-    def components(one: Answers, others: Sequence[Answers]) -> tuple[Component, ...]:
-        return measure_components(one, others, removal.gone, removal.kept, limits, confidence)
-
     target = _asked(model, task, models, output)
     original = _asked(task.original, task, models, output) if task.has_original else None
-    own = components(target, references)
-    before = components(original, references) if original is not None else None
-    judged = judge_components(own, confidence)
-    power = None if before is None else _power(before, own, share)
-    corrected = family_confidence(confidence, len(references))
-    controls = Controls(
-        original=None if power is None else power.control,
-        retrained=tuple(
-            negative_control(
-                k,
-                judge_components(components(one, without(references, k)), corrected),
-                "is unlike the other retrained models",
-                "is like the other retrained models",
-            )
-            for k, one in enumerate(references)
-        ),
+    gone, kept = removal.gone, removal.kept
+    misaligned = {"the test examples": (target.controls, [one.controls for one in references])}
+    removed = Removed(
+        target=read_out(target, gone, kept),
+        references=[read_out(one, gone, kept) for one in references],
+        original=None if original is None else read_out(original, gone, kept),
+        labels=target.forget.labels[gone],
+        classes=", ".join(map(str, removal.classes)),
+        limits=Limits(gap=gap, shift=float(max_shift), drop=drop),
+        confidence=confidence,
+        require_controls=require_controls,
+        max_share_left=share,
+        misaligned=misaligned_views(model, misaligned),
     )
-    waived = Objection(controls_waived(require_controls), verdict=Verdict.PASS)
-    unsettled = [Objection((), (_more(judged),))] if judged.verdict is Verdict.INCONCLUSIVE else []
-    decision = decide(
-        judged,
-        vetoes=[
-            *misaligned_views(model, {"the test examples": (target.controls, [one.controls for one in references])}),
-            *_vetoes(controls),
-        ],
-        doubts=[
-            *missing_controls(controls, require_controls, (NOTHING_KNOWN,)),
-            *(power.objections() if power is not None else []),
-            waived,
-            *unsettled,
-        ],
-        scope=(_scope(removal),),
-    )
-    claim = Claim(
-        name="class_forgotten",
-        quantity=judged.limits.quantity,
-        lowest=judged.limits.lowest,
-        highest=judged.limits.highest,
-        sources=sources,
-    )
-    return build_evidence(
-        claim,
-        decision,
-        own,
-        controls=controls,
+    return conclude(
+        removed,
+        sources,
         provenance=provenance(
             model,
             (task.forget, task.controls, task.test),
@@ -169,13 +122,12 @@ def audit_class_forgotten(
             original=original is not None,
             retrained=True,
             classes=removal.classes.tolist(),
-            max_shift=limits.shift,
+            max_shift=removed.limits.shift,
             max_share_left=share,
             require_controls=require_controls,
             outputs=outputs_digest(target),
         ),
-        **({} if power is None else power.recorded),
-        figures=(components_table(own, before), sent_table(target, original, references, removal.gone)),
+        scores=removed.record() if resolve("store_scores").value else None,
     )
 
 
@@ -224,34 +176,3 @@ def _distinct(task: UnlearningTask, models: AuditHandles, output: Output) -> lis
             f"{FEWEST_REFERENCES} different references or more (a recipe, or trained models); it has {len(found)}."
         )
     return found
-
-
-def _power(before: Sequence[Component], own: Sequence[Component], most: float) -> PowerCheck:
-    """Check that the original knows the class, and bound what is left of that."""
-    knows = [one for one in before if one.name in KNOWS]
-
-    def share(audited: Component, original: Component) -> Estimate:
-        return share_of_estimates(audited.estimate, original.estimate)
-
-    left = [one for one in own if one.name in KNOWS]
-    return power_check(knows, left, share, most, chance=0.0, what="the removed class is", where="by the original model")
-
-
-def _vetoes(controls: Controls) -> list[Objection]:
-    """Name the first reference that is unlike the others, and in what."""
-    failed = [control for control in controls.retrained if not control.holds]
-    return [
-        invalid(f"the negative control fails: {control.summary} in {control.attack}", DISAGREE)
-        for control in failed[:1]
-    ]
-
-
-def _more(judged: Decision[Component]) -> str:
-    many = f"about {judged.needed:,} examples" if judged.needed is not None else "no number of examples"
-    where = "test examples of the other classes" if judged.finding.name == UTILITY else "unseen examples of the class"
-    return f"{many} would settle it: give more {where} or more references, or choose a wider limit"
-
-
-def _scope(removal: Removal) -> str:
-    names = ", ".join(map(str, removal.classes))
-    return f"removed: class {names}; {removal.gone.sum()} unseen examples of it, {removal.kept.sum()} of other classes"

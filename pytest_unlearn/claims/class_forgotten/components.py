@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.signals import correctness, probabilities
 from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Finding, Wording, excess, judge
-from pytest_unlearn.core.evidence import Answers, Claim, FloatArray, Side
+from pytest_unlearn.core.evidence import Answers, Claim, FloatArray, IntArray, Side
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.statistics import among_references, shift
 
@@ -66,38 +66,62 @@ class Limits:
     drop: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readout:
+    """What of a model's answers the components are measured on.
+
+    By unseen example of the removed classes: `right`, `in_class` (confidence in its own), `surest` (in whatever is
+    answered) and `answer`; by test example of the others: `right_elsewhere`.
+    """
+
+    right: FloatArray
+    in_class: FloatArray
+    surest: FloatArray
+    answer: IntArray
+    right_elsewhere: FloatArray
+
+
+def read_out(answers: Answers, gone: NDArray[np.bool_], kept: NDArray[np.bool_]) -> Readout:
+    """Read out one model.
+
+    Args:
+        answers: its outputs, `forget` on unseen examples that hold the class, `controls` on the test set.
+        gone: which of the first are of the removed classes.
+        kept: which of the second are not.
+    """
+    on_class = answers.forget
+    return Readout(
+        right=correctness(on_class)[gone],
+        in_class=_confidence_in_label(on_class)[gone],
+        surest=_confidence(on_class)[gone],
+        answer=on_class.logits.argmax(axis=1)[gone],
+        right_elsewhere=correctness(answers.controls)[kept],
+    )
+
+
 def measure_components(
-    target: Answers,
-    references: Sequence[Answers],
-    gone: NDArray[np.bool_],
-    kept: NDArray[np.bool_],
-    limits: Limits,
-    confidence: float,
+    target: Readout, references: Sequence[Readout], labels: IntArray, limits: Limits, confidence: float
 ) -> tuple[Component, ...]:
     """Measure every component of one model.
 
     Args:
-        target: the model's outputs, `forget` on unseen examples that hold the class, `controls` on the test set.
-        references: the same of retrained models, two or more.
-        gone: which of the first are of the removed classes.
-        kept: which of the second are not.
+        target: the model.
+        references: retrained models, two or more.
+        labels: of the unseen examples of the removed classes.
         limits: of each component.
         confidence: of each bound.
     """
     component = partial(_component, confidence=confidence)
     quantities = [f"{what} minus the retrained models'" for what in ("accuracy", "confidence", "largest confidence")]
     found = []
-    for name, what, signal in zip(GAPS, quantities, (correctness, _confidence_in_label, _confidence), strict=True):
-        ours = signal(target.forget)[gone]
-        theirs = np.array([signal(one.forget)[gone] for one in references])
+    for name, what, part in zip(GAPS, quantities, ("right", "in_class", "surest"), strict=True):
+        ours, theirs = getattr(target, part), np.array([getattr(one, part) for one in references])
         gaps, sparse = ours - theirs.mean(axis=0), _sparse(ours, theirs)
         found.append(component(name, what, limits.gap, gaps, ours.mean(), theirs.mean(axis=1), sparse=sparse))
-    answers = [one.forget.logits.argmax(axis=1)[gone] for one in (target, *references)]
-    sent = shift(answers[0], np.array(answers[1:]), target.forget.labels[gone])
+    sent = shift(target.answer, np.array([one.answer for one in references]), labels)
     what = "distance in where examples are sent, beyond the retrained models' own"
     found.append(component(SENT, what, limits.shift, sent.differences, sent.ours, sent.theirs, sparse=True))
-    ours = correctness(target.controls)[kept]
-    theirs = np.array([correctness(one.controls)[kept] for one in references])
+    ours, theirs = target.right_elsewhere, np.array([one.right_elsewhere for one in references])
     what, lost = "drop in accuracy on the other classes", theirs.mean(axis=0) - ours
     sparse = _sparse(ours, theirs)
     found.append(component(UTILITY, what, limits.drop, lost, ours.mean(), theirs.mean(axis=1), sparse=sparse))
@@ -187,12 +211,9 @@ def components_table(own: Sequence[Component], original: Sequence[Component] | N
     )
 
 
-def sent_table(
-    target: Answers, original: Answers | None, references: Sequence[Answers], gone: NDArray[np.bool_]
-) -> Table:
+def sent_table(target: Readout, original: Readout | None, references: Sequence[Readout]) -> Table:
     """Tabulate the distribution of answers on the removed classes."""
-    models = [target, *([original] if original is not None else []), *references]
-    answers = [one.forget.logits.argmax(axis=1)[gone] for one in models]
+    answers = [one.answer for one in (target, *([original] if original is not None else []), *references)]
     columns = max(int(one.max()) for one in answers) + 1
     shares = np.array([np.bincount(one, minlength=columns) / len(one) for one in answers])
     retrained = shares[-len(references) :]

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
-from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.controls import PowerCheck, family_confidence, negative_control, power_check, without
-from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
+from pytest_unlearn.claims.common.evidence import resolve_all
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
-from pytest_unlearn.claims.common.verdict import Finding, decide, failed_negative_control, missing_controls
-from pytest_unlearn.claims.relearning.curves import (
-    anamnesis_table,
-    judge_areas,
-    learning_plot,
-    measure_areas,
-    retrained_curves,
-)
+from pytest_unlearn.claims.relearning.conclusion import Relearned, conclude
+from pytest_unlearn.claims.relearning.curves import anamnesis_table, learning_plot, retrained_curves
 from pytest_unlearn.claims.relearning.query import Relearning
-from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
-from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, MAX_SHARE_LEFT, REQUIRE_CONTROLS
+from pytest_unlearn.core.evidence import Claim, Evidence, FloatArray
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.query import Query
-from pytest_unlearn.statistics import normal_quantile, share_of_estimates
 
 
 def audit_not_relearnable(
@@ -98,32 +88,16 @@ def audit_not_relearnable(
         highest=highest,
         sources=sources,
     )
-    findings = measure_areas(curves["this model"], retrained_curves(curves), len(inputs.forget), confidence)
-    judged = judge_areas(findings, claim, confidence)
-    power = original_power(curves, findings, share, highest)
-    retrained = retrained_controls(curves, len(inputs.forget), claim, confidence)
-    controls = Controls(original=power.control if power is not None else None, retrained=retrained)
-    vetoes = failed_negative_control(controls, advice.UNLIKE_REFERENCES)
-    decision = decide(
-        judged,
-        vetoes=vetoes,
-        advice=advice.TRIAL_UNSETTLED,
-        doubts=[
-            *missing_controls(
-                controls, require_controls, (NO_POWER,), "" if len(retrained) >= FEWEST_REFERENCES else TOO_FEW
-            ),
-            *(power.objections() if power is not None else []),
-        ],
-        notes=(
-            *(() if vetoes else (finding.summary for finding in findings)),
-            *identity_notes(model, inputs.original, inputs.references, inputs.models),
-        ),
+    relearned = Relearned(
+        curves=curves,
+        confidence=confidence,
+        require_controls=require_controls,
+        max_share_left=share,
+        notes=identity_notes(model, inputs.original, inputs.references, inputs.models),
     )
-    return build_evidence(
+    return conclude(
+        relearned,
         claim,
-        decision,
-        findings,
-        controls=controls,
         provenance=provenance(
             model,
             (inputs.forget,),
@@ -138,8 +112,8 @@ def audit_not_relearnable(
             references=len(retrained_curves(curves)),
             max_share_left=share,
         ),
-        **({} if power is None else power.recorded),
         figures=(learning_plot(curves, query), anamnesis_table(curves, query)),
+        scores=relearned.record(claim) if resolve("store_scores").value else None,
     )
 
 
@@ -157,44 +131,3 @@ def _curves(inputs: AuditInputs, model: Any, query: Query) -> dict[str, FloatArr
         if twin != f"retrained {number}":
             found[f"retrained {number}"] = inputs.models.of(reference).ask(query, inputs.forget, inputs.output)
     return found
-
-
-def original_power(
-    curves: dict[str, FloatArray], findings: Sequence[Finding], most: float, limit: float
-) -> PowerCheck | None:
-    """Check that the original differs from references, and bound what is left of that."""
-    if "original" not in curves:
-        return None
-    estimate = findings[0].estimate
-    original = measure_areas(curves["original"], retrained_curves(curves), estimate.n_forget, estimate.confidence)
-
-    def share(audited: Finding, known: Finding) -> Estimate:
-        return share_of_estimates(audited.estimate, known.estimate)
-
-    where = "by the speed at which the original relearns"
-    z = normal_quantile(estimate.confidence)  # the band is the references' alone
-    errors = {one.name: (one.estimate.high - one.estimate.low) / (2 * z) for one in findings}
-    return power_check(
-        original, findings, share, most, limit=limit, chance=0.0, errors=errors, two_sided=True, where=where
-    )
-
-
-def retrained_controls(
-    curves: dict[str, FloatArray], n_forget: int, claim: Claim, confidence: float
-) -> tuple[ControlResult, ...]:
-    """Check that no reference differs from the others."""
-    references = retrained_curves(curves)
-    corrected = family_confidence(confidence, len(references))
-    rows = []
-    for k, curve in enumerate(references if len(references) > 2 else ()):
-        areas = measure_areas(curve, without(references, k), n_forget, confidence)
-        rows.append(negative_control(k, judge_areas(areas, claim, corrected), DIFFERS, ALIKE))
-    return tuple(rows)
-
-
-DIFFERS, ALIKE = (
-    f"{how} retrained models" for how in ("relearns at another speed than", "cannot be told with certainty from")
-)
-FEWEST_REFERENCES = 3
-TOO_FEW = "at least three references are needed, of which two judge the third"
-NO_POWER = "train copies for fewer steps or at a smaller learning rate, or do without this claim"

@@ -26,7 +26,7 @@ WORDING = Wording(
 )
 
 
-def retrained_curves(curves: dict[str, FloatArray]) -> list[FloatArray]:
+def retrained_curves(curves: Mapping[str, FloatArray]) -> list[FloatArray]:
     """Return the references' curves, found by their names."""
     return [curve for name, curve in curves.items() if name.startswith("retrained")]
 

@@ -13,13 +13,16 @@ from sklearn.naive_bayes import GaussianNB
 
 from pytest_unlearn import EstimatorRecipe, UnlearningTask, Verdict, audit_not_relearnable
 from pytest_unlearn.claims.common.verdict import Finding
-from pytest_unlearn.claims.relearning.audit import retrained_controls
+from pytest_unlearn.claims.relearning.conclusion import retrained_controls
 from pytest_unlearn.claims.relearning.curves import FAILURES, judge_areas, log_loss_area
 from pytest_unlearn.core.evidence import Claim
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.statistics import band
+from tests.claims.recomputed import recomputed
 from tests.worlds.hidden import class_split, class_task, folder, fresh, random_task
 from unlearners import decoys
+
+audit_not_relearnable = recomputed(audit_not_relearnable)
 
 
 def unlearned(method, task):

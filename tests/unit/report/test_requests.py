@@ -17,14 +17,15 @@ SECOND = {"n": 20, "digest": "b" * 64, "defined in": "b/test_b.py::test_it"}
 MODEL = {"type": "torch.nn.Linear", "digest": "5eed" * 16}
 
 
-def decision(*requests: Any, name: str = "utility") -> gate.GateDecision:
+def decision(*requests: Any, name: str = "utility", drawn: bool = False) -> gate.GateDecision:
     """Decide on one PASS of `forgotten` about the first request, and on PASSes of another claim about others."""
     book = Ledger()
     for number, request in enumerate((FIRST, *requests)):
         about = {"name": name if number else "forgotten", "provenance": {"model": MODEL, "request": request}}
         if number and name in TABLE and TABLE[name].limit.side == "lowest":
             about |= {"lowest": 0.3, "highest": None}
-        book.add(f"test_{number}.py::test_it", "passed", [evidence(**about).to_json()])
+        entry = evidence(**about).to_json() | ({"drawn": True} if drawn and number else {})
+        book.add(f"test_{number}.py::test_it", "passed", [entry])
     return gate.decide(book.freeze(), ["forgotten"])
 
 
@@ -34,7 +35,8 @@ def test_claims_about_two_requests_block_and_both_are_named(name: str) -> None:
     assert reason == (
         "one release answers one request, and these claims are about 2: 300 examples, aaaaaaaaaaaa, defined in "
         "a/conftest.py (forgotten in test_0.py::test_it); 20 examples, bbbbbbbbbbbb, defined in b/test_b.py::test_it "
-        f"({name} in test_1.py::test_it). Judge each request in a run of its own"
+        f"({name} in test_1.py::test_it). Judge each request in a run of its own, or any in a property test, which is "
+        "about the method"
     )
 
 
@@ -46,6 +48,27 @@ def test_the_same_request_or_none_belongs_to_the_release(request_of: Any) -> Non
 @pytest.mark.parametrize("name", [name for name, spec in TABLE.items() if spec.needs == "unlearner"])
 def test_claims_about_a_method_may_try_any_request(name: str) -> None:
     assert decision(SECOND, name=name).release
+
+
+@pytest.mark.parametrize("name", ["forgotten", "utility", "a claim of somebody's own"])
+def test_a_property_test_may_try_any_request(name: str) -> None:
+    assert decision(SECOND, {**SECOND, "digest": "c" * 64}, name=name, drawn=True).release
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_what_a_property_test_draws_proves_nothing_of_the_release(name: str) -> None:
+    about: dict[str, Any] = {"name": name, "provenance": {"model": MODEL, "request": SECOND}}
+    if TABLE[name].limit.side == "lowest":
+        about |= {"lowest": 0.3, "highest": None}
+    if TABLE[name].limit.fixed:
+        about |= {"highest": 0.0, "value": 0.0}
+    book = Ledger()
+    book.add("test_it.py::test_any", "passed", [evidence(**about).to_json() | {"drawn": True}])
+    reasons = gate.decide(book.freeze(), [name]).reasons
+    of_the_method = TABLE[name].needs == "unlearner"
+    assert any("claimed only of what a property test draws (test_it.py::test_any)" in text for text in reasons) is not (
+        of_the_method
+    )
 
 
 def test_of_many_requests_some_are_named_and_the_others_counted() -> None:
