@@ -214,8 +214,14 @@ def _keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
     info = {"seed": job.seed, "seconds": round(trained.seconds, 3)}
     if not store.put(job.key, trained.model, info, builder(job.recipe)):
         return trained, False
-    again = store.peek(job.key, builder(job.recipe)).model
+    again = _own(job, store)
     return (trained, False) if again is None else (replace(trained, model=again), True)
+
+
+def _own(job: Job, store: Store) -> Any:
+    """Read back what this run has just stored; None if it is gone, or if somebody put another there since."""
+    found = store.peek(job.key, builder(job.recipe))
+    return found.model if found.sealed else None
 
 
 def _look_up(job: Job, store: Store) -> Trained | ModelSource | None:
@@ -277,10 +283,10 @@ def _train_in_workers(
         pool = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator_unordered", max_nbytes=None)
         for index, trained, kept in pool(delayed(_work)(index, jobs[index], shared, fresh) for index in waiting):
             if kept and store is not None:
-                found = store.peek(jobs[index].key, builder(jobs[index].recipe)).model
+                found = _own(jobs[index], store)
                 if found is None:
-                    # Somebody removed it since; the worker has sent only the news.
-                    yield index, _train_one(jobs[index], store, False)[0]
+                    # Somebody removed or exchanged it since; the worker has sent only the news.
+                    yield index, _train_one(replace(jobs[index], own=True), store, False)[0]
                 else:
                     yield index, replace(trained, model=found)
             elif store is not None and trained.source == "trained":

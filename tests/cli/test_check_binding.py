@@ -14,11 +14,11 @@ import pytest
 
 from pytest_unlearn import audit_release
 from pytest_unlearn.core.release_files import find_files
-from pytest_unlearn.report import attestation
+from pytest_unlearn.report import attestation, consistency
 from pytest_unlearn.report import json as as_json
 from pytest_unlearn.report.environment import facts
 from pytest_unlearn.report.ledger import Ledger
-from tests.cli.conftest import Done, Run, change
+from tests.cli.conftest import Done, Run, change, claim, provenance
 from tests.worlds.simulated import World, split
 
 DIGEST = "5eed" * 16
@@ -183,6 +183,14 @@ REFUSED = {
         "the bins of the unlearned model do not hold every example",
     ),
 }
+
+
+@pytest.mark.parametrize(("name", "refused"), [("forgotten", True), ("sequence", False), ("utility", False)])
+def test_an_original_is_missed_only_where_a_pass_has_one(name: str, refused: bool) -> None:
+    waits = {"require_controls": True}
+    found = claim(name=name, provenance={**provenance(), "settings": waits})["evidence"]
+    found["controls"]["original"] = None
+    assert any("no original" in problem for problem in consistency.contradictions(found)) is refused
 
 
 @pytest.mark.parametrize(("alter", "says"), REFUSED.values(), ids=REFUSED)

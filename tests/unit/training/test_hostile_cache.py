@@ -12,7 +12,7 @@ import pickle
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.core.variables import CACHE_KEY, RUN_KEY
 from pytest_unlearn.training import Store, reference_key
 from pytest_unlearn.training.cache import store as store_module
-from pytest_unlearn.training.cache.seal import digest
+from pytest_unlearn.training.cache.seal import Keys, digest
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(240, 60)).astype(np.float32), RNG.integers(0, 2, 240)
@@ -70,10 +70,10 @@ class Cache:
         self.reseal(of, sha256=hashlib.sha256(data).hexdigest(), size=len(data), **changes)
 
 
-def run(folder: Path, layers: Any = GATE) -> tuple[dict[str, Any], list[str]]:
+def run(folder: Path, layers: Any = GATE, n_jobs: int = 1) -> tuple[dict[str, Any], list[str]]:
     """Audit the candidate as a run of its own; return verdicts and origins."""
     os.environ[RUN_KEY] = os.urandom(16).hex()
-    task = UnlearningTask(SPLIT, RECIPE, references=2, cache_dir=folder)
+    task = UnlearningTask(SPLIT, RECIPE, references=2, cache_dir=folder, n_jobs=n_jobs)
     with recording(Recorder(layers=layers)):
         model = task.unlearn(forgets_nothing)
         evidences = audit_matches_retrained(model, task.forget), audit_utility(model, task.test, max_drop=0.2)
@@ -200,6 +200,22 @@ def test_the_audited_model_is_taken_under_the_gate_only_with_a_key(kept: Any, la
     from_cache = f"cache, {'' if keyed else 'not '}sealed with a key"
     assert origins[1:] == [from_cache] * 3
     assert origins[0] == ("made in this run" if layers and not keyed else from_cache)
+
+
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_what_is_exchanged_right_after_it_was_written_is_not_taken(
+    kept: Any, n_jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, verdicts, _ = kept
+    put, decoy = Store.put, LogisticRegression().fit(X[:48], Y[:48])
+
+    def put_and_lose(store: Store, key: str, model: Any, info: Any, build: Any = None) -> bool:
+        done = put(store, key, model, info, build)
+        return done and put(replace(store, keys=Keys(run=b"theirs")), key, decoy, info)
+
+    monkeypatch.setattr(Store, "put", put_and_lose)
+    found, origins = run(tmp_path, n_jobs=n_jobs)
+    assert (found, set(origins)) == (verdicts, {"made in this run"})
 
 
 def test_a_key_takes_over_a_cache_that_had_none_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
