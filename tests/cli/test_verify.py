@@ -30,10 +30,9 @@ from pytest_unlearn.core.stored_arrays import StoredArrays
 from pytest_unlearn.report import scores, write
 from pytest_unlearn.report.environment import facts
 from pytest_unlearn.report.ledger import Ledger
-from tests.claims.class_forgotten.test_class_forgotten import LIMITS, answering, fake_task
 from tests.cli.conftest import Run
 from tests.evidences import evidence
-from tests.worlds.hidden import class_task, fresh
+from tests.worlds.removed_class import LIMITS, answering, fake_task
 from tests.worlds.simulated import World, changed, split
 
 Report = tuple[dict[str, Any], dict[str, Any]]  # report.json and scores.json
@@ -451,6 +450,9 @@ def test_of_these_too_an_edit_that_was_sealed_again_is_found(
 
 @pytest.mark.slow
 def test_what_trained_models_prove_is_computed_again_without_them(tmp_path: Path, run: Run) -> None:
+    pytest.importorskip("torch")
+    from tests.worlds.hidden import class_task, fresh
+
     task = class_task()
     model = fresh(task)
     found = {

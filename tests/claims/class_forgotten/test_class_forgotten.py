@@ -8,22 +8,14 @@ import pytest
 from sklearn.datasets import load_digits
 from torch import nn
 
-from pytest_unlearn import (
-    SavedOutputs,
-    Split,
-    TorchRecipe,
-    UnlearningTask,
-    Verdict,
-    assert_class_forgotten,
-    audit_class_forgotten,
-)
+from pytest_unlearn import Split, TorchRecipe, UnlearningTask, Verdict, assert_class_forgotten, audit_class_forgotten
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.report.gate import unproven
 from tests.claims.recomputed import recomputed
+from tests.worlds.removed_class import COUNT, LABELS, LIMITS, answering, fake_task
 from unlearners import LastLayerMask, LinearFiltration
 
 audit_class_forgotten = recomputed(audit_class_forgotten)
-LIMITS = {"max_gap": 0.1, "max_drop": 0.03}
 
 
 def build():
@@ -95,36 +87,6 @@ def test_a_filtration_that_answers_at_random_is_conspicuous():
     evidence = audit_class_forgotten(random, task.forget, **LIMITS)
     assert evidence.verdict is Verdict.FAIL
     assert evidence.attacks["accuracy on the class"].value == 0
-
-
-def saved(logits):
-    return SavedOutputs(test=logits)
-
-
-CLASSES, COUNT = 4, 400
-LABELS = np.arange(4 * COUNT) % CLASSES
-
-
-def answering(where, share=1.0, sure=4.0, lost=0.0, seed=0):
-    """A model that sends a `share` of class 0 to the classes `where` in turn, and is wrong on `lost` of the others."""
-    rng = np.random.default_rng(seed)
-    answers = LABELS.copy()
-    zeros = np.flatnonzero(LABELS == 0)
-    moved = zeros[rng.permutation(COUNT)[: round(share * COUNT)]]
-    answers[moved] = np.resize(where, len(moved))
-    others = np.flatnonzero(LABELS != 0)
-    wrong = others[rng.permutation(len(others))[: round(lost * len(others))]]
-    answers[wrong] = LABELS[wrong] % 3 + 1
-    return saved(np.eye(CLASSES)[answers] * (sure + rng.normal(0, 0.1, (len(answers), 1))))
-
-
-def fake_task(**kwargs):
-    rng = np.random.default_rng(0)
-    part = rng.normal(size=(200, 2)), np.arange(200) % CLASSES
-    split = Split(part, forget=np.flatnonzero(part[1] == 0), test=(rng.normal(size=(4 * COUNT, 2)), LABELS))
-    inputs = {"original": answering([0], lost=0.02, seed=50)}
-    inputs["references"] = [answering([1, 2, 3], lost=0.02, seed=k) for k in range(4)]
-    return UnlearningTask(split, **{**inputs, **kwargs})
 
 
 def test_what_one_more_retrained_model_may_reach_is_no_failure():

@@ -77,7 +77,7 @@ def test_of_a_request_on_trained_networks(audit, limits, seed):
 
 def test_of_a_removed_class():
     pytest.importorskip("torch")  # whose module is skipped half-way without it
-    from tests.claims.class_forgotten.test_class_forgotten import LIMITS, answering, fake_task
+    from tests.worlds.removed_class import LIMITS, answering, fake_task
 
     task = fake_task()
     rest = {name: value for name, value in LIMITS.items() if name != "max_gap"}
