@@ -117,6 +117,9 @@ def age_seconds(text: str) -> int:
 
 INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
+NAMED: Any = {"valid": lambda v: bool(v.strip()), "rule": "a text that is not empty"}
+FROM_CI = "else of the environment: $UNLEARN_..., GitHub's, GitLab's or Jenkins'"
+
 TABLE = {
     spec.name: spec
     for spec in (
@@ -157,6 +160,11 @@ TABLE = {
              lambda v: v in claim_table.POLICY_NAMES, f"one of {', '.join(claim_table.POLICY_NAMES)}"),
         Spec("max_age", str, None, "largest age of a report that `check` accepts, such as 7d, 12h or 30m",
              lambda v: age_seconds(v) > 0, "an age such as 7d, 12h or 30m"),
+        Spec("project", str, None, f"name of what is released; {FROM_CI}", **NAMED),
+        Spec("commit", str, None, f"commit that the candidate was made of; {FROM_CI}", **NAMED),
+        Spec("ci_url", str, None, f"address of the CI run; {FROM_CI}", **NAMED),
+        Spec("request", str, None, "id of the deletion request; else $UNLEARN_REQUEST", **NAMED),
+        Spec("approver", str, None, "who answers for the release; else $UNLEARN_APPROVER", **NAMED),
         Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
     )
 }  # fmt: skip

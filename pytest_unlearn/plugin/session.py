@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.identity import identity
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.plugin import allure_results, requirements
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
@@ -110,6 +111,7 @@ class Controller(Collecting):
     decision: gate.GateDecision | None = None
     written: tuple[Path, ...] = ()
     files = ReleaseFiles()
+    about: Mapping[str, Any] = MappingProxyType({})
     problem = ""
     remarks: tuple[str, ...] = ()
     started = closed = False
@@ -191,8 +193,9 @@ class Controller(Collecting):
         if self._value("gate"):
             self.decision = self.demands.decide(ledger)
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
+        self.about = self._about()
         if self._reports:
-            result = write.write(ledger, self._about(), self._directory, self.config.rootpath)
+            result = write.write(ledger, self.about, self._directory, self.config.rootpath)
             self.written, self.problem, self.remarks = result.paths, result.problem, result.remarks
             if self.problem:
                 self._announce(session, "report", self.problem)
@@ -209,6 +212,7 @@ class Controller(Collecting):
     def _about(self) -> dict[str, Any]:
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
         facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
+        facts["identity"] = identity(self.config.stash[LAYERS])
         if self.handover.nonce:
             facts["run"] = {"nonce": self.handover.nonce}
         if self.decision is not None:
@@ -244,7 +248,8 @@ class Controller(Collecting):
             return
         terminalreporter.ensure_newline()
         terminalreporter.section("unlearning audit")
-        for line, colour in [*terminal.lines(ledger, terminalreporter._tw.fullwidth), *self._conclusion()]:
+        told = terminal.lines(ledger, terminalreporter._tw.fullwidth, self.about)
+        for line, colour in [*told, *self._conclusion()]:
             terminalreporter.write_line(line, **({colour: True} if colour else {}))
 
     def _conclusion(self) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,8 @@ from pytest_unlearn.core.evidence import Evidence, Verdict
 from pytest_unlearn.core.recorder import record, severity
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.core.text import shown
-from pytest_unlearn.report.wording import gone, headline_of, interval, next_steps, sizes
+from pytest_unlearn.report.numbers import interval
+from pytest_unlearn.report.wording import bounds_of, gone, headline_of, next_steps, seen, sizes
 
 
 class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, not an error
@@ -92,7 +93,7 @@ def explain(evidence: Mapping[str, Any]) -> str:
     claim, verdict = evidence["claim"], evidence["verdict"]
     headline = headline_of(evidence)
     label = f" ({evidence['label']})" if evidence["label"] else ""
-    rows = [("claim", _claim(claim, evidence["estimate"])), ("observed", _observed(evidence))]
+    rows = [("claim", _claim(claim, bounds_of(evidence))), ("observed", _observed(evidence))]
     if evidence.get("share_left"):
         rows.append(("gone", gone(evidence)))
     rows += _controls(evidence["controls"])
@@ -105,15 +106,15 @@ def explain(evidence: Mapping[str, Any]) -> str:
     return "\n".join([f"{verdict}{label}: {headline}.", "", *(f"  {name:<11} {text}" for name, text in rows)])
 
 
-def _claim(claim: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:
+def _claim(claim: Mapping[str, Any], bounds: str) -> str:
     sources = ", ".join(f"{name} from {source}" for name, source in claim["sources"].items() if source != "default")
-    return f"{claim['text']}   (one-sided {estimate['confidence']:.0%} bounds{'; ' + sources if sources else ''})"
+    return f"{claim['text']}   ({bounds}{'; ' + sources if sources else ''})"
 
 
 def _observed(evidence: Mapping[str, Any]) -> str:
     others = len(evidence["attacks"])
     chosen = f"{evidence['decided_by']}, one of {others} attacks" if others > 1 else evidence["decided_by"]
-    return f"{interval(evidence['estimate'])}   {chosen}"
+    return f"{seen(evidence)}   {chosen}"
 
 
 def _controls(controls: Mapping[str, Any]) -> list[tuple[str, str]]:
