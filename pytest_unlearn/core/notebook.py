@@ -1,4 +1,4 @@
-"""Show one evidence in a notebook: text of a page, and HTML that needs nothing else."""
+"""Show one evidence in a notebook: text of a page, or HTML that stands alone."""
 
 from __future__ import annotations
 

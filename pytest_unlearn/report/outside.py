@@ -1,4 +1,4 @@
-"""Write a report of evidence that no run of pytest collected: of a notebook, a script, files."""
+"""Write a report of evidence outside pytest: of a notebook, a script, of files."""
 
 from __future__ import annotations
 
