@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.recorder import current_place
-from pytest_unlearn.data.dataset import Examples, to_numpy
+from pytest_unlearn.data.dataset import Examples, check_alike, to_numpy
+from pytest_unlearn.data.labels import together
+from pytest_unlearn.data.persons import ids_of, rows_of_ids, rows_of_index, unsaid_persons
 
 Match = Literal["class"] | None
 
@@ -20,14 +22,18 @@ class Split:
     """Hold what was trained on, what must go, and what was never trained on.
 
     Args:
-        train: everything the original model saw: a map-style dataset of `(x, y)` or a pair of arrays `(X, y)`.
-        forget: indices into train, or a boolean mask over it: the deletion request.
+        train: everything the original model saw: a map-style dataset of `(x, y)` or a pair `(X, y)`: X an array, a
+            DataFrame of pandas or polars (which models get as such), a sparse matrix or texts, y labels or the name of
+            the frame's column that holds them. Labels are numbers or text.
+        forget: the deletion request: indices into train, a boolean mask over it, or ids of one of its columns,
+            `{"customer_id": [17, 23]}`, which are then the groups as well.
         test: examples no model was trained on, for utility and, by default, as controls.
         controls: never-trained examples from the law of the forget set, if the test set is not that.
-        groups: one integer an example of train, the unit of deletion (a person): intervals cluster by it.
+        groups: one id an example of train, the unit of deletion (a person), or the name of the frame's column that
+            holds them: intervals cluster by it. A column is looked for in the controls as well.
         match: "class" compares forget examples with controls of their own class; None compares all with all.
-        control_groups: one integer an example of controls (of test, where there are none), with the same number for a
-            person as in groups: intervals cluster the controls as well, and a person on both sides is one unit.
+        control_groups: one id an example of controls (of test, where there are none), or a column, with the same id
+            for a person as in groups: intervals cluster the controls as well, and a person on both sides is one unit.
 
     Raises:
         ValueError: indices out of range or repeated, nothing to forget or to retain, a test or control example that
@@ -52,16 +58,17 @@ class Split:
         self.match = match
         if match not in ("class", None):
             raise ValueError(f'match must be "class" or None, not {match!r}.')
-        self.forget_indices = _indices(forget, len(self.train))
+        self._name_classes()
+        if isinstance(forget, Mapping):
+            forget, asked_by = rows_of_ids(forget, self.train.frame)
+            groups = asked_by if groups is None else groups
+        self.forget_indices = _indices(rows_of_index(forget, self.train.index), len(self.train))
         kept = np.ones(len(self.train), dtype=bool)
         kept[self.forget_indices] = False
         self.retain_indices: IntArray = np.flatnonzero(kept).astype(np.int64)
         if len(self.retain_indices) == 0:
             raise ValueError("forget covers all of train: nothing is retained, so there is no model left to audit.")
-        self.groups, self.control_groups = _numbered(
-            _ids(groups, "groups", len(self.train), "training examples"),
-            _ids(control_groups, "control_groups", len(self.held_out), f"examples of {self.held_out.name}"),
-        )
+        self.groups, self.control_groups = self._whose(groups, control_groups)
         self._check_torn()
         self._check_overlap()
         self.control_indices = self._controls()
@@ -92,8 +99,32 @@ class Split:
         parts = (self.train, forget, self.test, controls, self.groups, self.match)
         return Split(*parts, control_groups=control_groups)
 
+    def _name_classes(self) -> None:
+        """Give classes the same numbers in all parts, whose inputs have to be of one form."""
+        parts = (self.train, self.test, self.held_out)
+        for part in parts[1:]:
+            check_alike(self.train, part)
+        names = together({part.name: part.names for part in parts})
+        self.train, self.test, held_out = (part.like(self.train, names) for part in parts)
+        self.held_out = self.test if self.held_out is parts[1] else held_out
+
+    def _whose(self, groups: Any, control_groups: Any) -> list[IntArray | None]:
+        """Give numbers to the persons of train, and of the controls where they are known."""
+        if isinstance(groups, str) and control_groups is None and self.held_out.frame is not None:
+            control_groups = groups
+        self.group_column = groups if isinstance(groups, str) else None
+        ours = ids_of(groups, self.train.frame, "groups", "train")
+        theirs = ids_of(control_groups, self.held_out.frame, "control_groups", self.held_out.name)
+        return _numbered(
+            _ids(ours, "groups", len(self.train), "training examples"),
+            _ids(theirs, "control_groups", len(self.held_out), f"examples of {self.held_out.name}"),
+        )
+
     def _check_torn(self) -> None:
         if self.groups is None:
+            said = "" if self.train.frame is None else unsaid_persons(self.train.frame, self.forget_indices)
+            if said:
+                warnings.warn(said, stacklevel=3)
             return
         torn = np.intersect1d(self.groups[self.forget_indices], self.groups[self.retain_indices])
         if len(torn):
@@ -198,7 +229,10 @@ def _numbered(*ids: Any) -> list[IntArray | None]:
     given = [part for part in ids if part is not None]
     if not given:
         return [None for _ in ids]
-    numbers = np.unique(np.concatenate(given), return_inverse=True)[1].reshape(-1).astype(np.int64)
+    everyone = np.concatenate(given)
+    if everyone.dtype == object:  # ids of several types have no order
+        everyone = np.array([str(one) for one in everyone.tolist()])
+    numbers = np.unique(everyone, return_inverse=True)[1].reshape(-1).astype(np.int64)
     parts = iter(np.split(numbers, np.cumsum([len(part) for part in given])[:-1]))
     return [None if part is None else next(parts) for part in ids]
 
