@@ -1,84 +1,101 @@
-"""Labels as class numbers, and the names that they stand for."""
+"""Read class labels as one whole number an example, or say what they are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
-from pytest_unlearn.data.tables import missing
 
-Names = tuple[str, ...]
-
-
-def named(raw: Any, name: str) -> tuple[IntArray, Names] | None:
-    """Give numbers to labels that are text, by their sorted names; None for other labels.
-
-    Raises:
-        ValueError: some are missing, or only some are text.
-    """
-    labels = np.asarray(raw)
-    if labels.ndim != 1 or labels.dtype.kind not in "UOT":
-        return None
-    gone = missing(labels)
-    if gone.any():
-        raise ValueError(f"{name} has no label at position {int(np.flatnonzero(gone)[0])}: remove such rows first.")
-    text = [isinstance(label, str) for label in labels.tolist()]
-    if not any(text):
-        return None
-    if not all(text):
-        raise ValueError(f"the labels of {name} are partly text and partly {type(labels[text.index(False)]).__name__}.")
-    values = [str(label) for label in labels.tolist()]
-    names = tuple(sorted(set(values)))
-    number = {value: code for code, value in enumerate(names)}
-    return np.array([number[value] for value in values], dtype=np.int64), names
+MOST_FLOAT_CLASSES = 50  # whole floats of more values, each seldom, are measurements and not classes
+CLASSES_ALONE = "audits judge classifiers"
 
 
-def plain(raw: Any) -> Any:
-    """Return labels of objects that are all truths or all whole numbers as such."""
-    labels = np.asarray(raw)
-    if labels.dtype == object and labels.ndim == 1:
-        for kind, dtype in ((bool, np.bool_), (int, np.int64)):
-            if all(isinstance(label, kind) for label in labels.tolist()):
-                return labels.astype(dtype)
-    return labels
+def whole_labels(raw: Any, name: str) -> IntArray:
+    """Return labels as int64, shape (examples,).
 
-
-def together(parts: Mapping[str, Names | None]) -> Names | None:
-    """Return the names of all classes, sorted, where labels are text.
+    Args:
+        raw: whole numbers of any type, shape (examples,) or (examples, 1), or one-hot rows, shape (examples, classes).
+        name: whose labels they are, for the sentence.
 
     Raises:
-        ValueError: only some of the parts have labels of text.
+        ValueError: none of these: targets of a regression, of several labels an example, or of a segmentation.
     """
-    text = [part for part, names in parts.items() if names is not None]
-    other = [part for part, names in parts.items() if names is None]
-    if text and other:
-        raise ValueError(
-            f"the labels of {text[0]} are text and those of {other[0]} are numbers: use the same labels everywhere."
+    try:
+        labels = np.asarray(raw)
+        labels = np.array(labels.tolist()) if labels.dtype == object else labels
+    except ValueError:
+        labels = np.empty(0, dtype=object)
+    if labels.ndim > 2 or (labels.dtype == object and np.ndim(_first(raw)) > 0):
+        _refuse(
+            name,
+            f"{CLASSES_ALONE} with one label an example, and these have shape {np.shape(_first(raw))} each "
+            "(segmentation masks, boxes, sequences): audit a model that answers one class an example",
         )
-    return tuple(sorted({name for names in parts.values() for name in names or ()})) or None
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.dtype.kind not in "iubf" or labels.ndim == 0:
+        _refuse(name, f"got {labels.dtype} of shape {labels.shape}. Encode class names as integers first")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        broken = np.flatnonzero(~np.isfinite(labels.reshape(len(labels), -1)).all(axis=1))
+        _refuse(
+            name,
+            f"{len(broken)} are missing (NaN or infinity), the first at position {broken[0]}: leave these examples out",
+        )
+    return _from_rows(labels, name) if labels.ndim == 2 else _whole(labels, name)
 
 
-def recoded(labels: IntArray, names: Names, onto: Names) -> IntArray:
-    """Give labels the numbers of other names, of which theirs are a part."""
-    number = {name: code for code, name in enumerate(onto)}
-    return np.array([number[name] for name in names], dtype=np.int64)[labels]
+def check_varied(labels: IntArray, name: str) -> None:
+    """Refuse labels that number the examples, where items have more than two parts.
 
-
-def classes_as_labels(classes: Any, names: Names | None) -> IntArray | None:
-    """Return a classifier's `classes_` as class numbers, None where they are no labels of the task.
-
-    A classifier that was trained on the numbers of named classes answers by these.
+    Raises:
+        ValueError: each example has a label of its own.
     """
-    given = plain(classes)
-    if given.dtype.kind in "iub" or (given.dtype.kind == "f" and np.array_equal(given, np.round(given))):
-        numbers: IntArray = given.astype(np.int64)
-        return numbers if names is None or np.isin(numbers, np.arange(len(names))).all() else None
-    if names is None or not set(given.tolist()) & set(names):
-        return None
-    number = {name: code for code, name in enumerate(names)}
-    for value in given.tolist():  # classes that no example has come after the others
-        number.setdefault(value, len(number))
-    return np.array([number[value] for value in given.tolist()], dtype=np.int64)
+    if len(labels) >= 10 and len(np.unique(labels)) == len(labels):
+        raise ValueError(
+            f"the second part of every item of {name} is another number, so it is an index and not the label: make "
+            "items (x, y, ...)."
+        )
+
+
+def _from_rows(rows: Any, name: str) -> IntArray:
+    if not np.isin(rows, (0, 1)).all():
+        soft = (rows >= 0).all() and np.allclose(rows.sum(axis=1), 1, atol=0.01)
+        what = (
+            "these are shares of several classes (soft labels): take the most likely with .argmax(axis=1)"
+            if soft
+            else f"{CLASSES_ALONE}, and these are {rows.shape[1]} measurements each (a regression)"
+        )
+        _refuse(name, what)
+    several = np.flatnonzero(rows.sum(axis=1) != 1)
+    if len(several):
+        _refuse(
+            name,
+            f"example {several[0]} has {int(rows[several[0]].sum())} of {rows.shape[1]} (multi-label): audit one label "
+            "at a time, with (X, y[:, k]) and a model that answers it alone",
+        )
+    return np.asarray(rows.argmax(axis=1), dtype=np.int64)
+
+
+def _whole(labels: Any, name: str) -> IntArray:
+    if labels.dtype.kind == "f":
+        values = len(np.unique(labels))
+        if (labels != np.round(labels)).any() or values > max(MOST_FLOAT_CLASSES, len(labels) // 10):
+            _refuse(
+                name,
+                f"{CLASSES_ALONE}, and {labels.dtype} of {values} values are measurements (a regression): make classes "
+                "of them, as in np.digitize(y, edges), and audit a classifier",
+            )
+    return np.asarray(labels, dtype=np.int64)
+
+
+def _first(raw: Any) -> Any:
+    try:
+        return raw[0]
+    except (TypeError, IndexError, KeyError):
+        return 0
+
+
+def _refuse(name: str, why: str) -> None:
+    raise ValueError(f"the labels of {name} must be one integer an example; {why}.")

@@ -58,7 +58,7 @@ def as_table(value: Any) -> Any:
         return value
     if is_sparse(value):
         return value.tocsr()
-    if is_series(value) or (isinstance(value, (list, tuple, np.ndarray)) and len(value) > 0):
+    if is_series(value) or (isinstance(value, (list, np.ndarray)) and len(value) > 0):
         texts = np.asarray(value, dtype=object) if is_series(value) or isinstance(value[0], str) else value
         return texts.astype(object) if is_texts(texts) else None
     return None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.data.class_names import Names
 from pytest_unlearn.data.dataset import Examples, to_numpy
-from pytest_unlearn.data.labels import Names
 from pytest_unlearn.data.tables import is_table, take
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class View:
     def _kept(self) -> Any:
         if self.examples.is_table:  # which is in memory: its rows are taken anew
             return None
-        size = np.asarray(self[0][0]).nbytes * len(self)
+        size = to_numpy(self[0][0]).nbytes * len(self)
         return self.examples.inputs(self.indices) if size <= KEEP_BYTES else None
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.data.class_names import Names, classes_as_labels
 from pytest_unlearn.data.dataset import to_numpy
-from pytest_unlearn.data.labels import Names, classes_as_labels
 from pytest_unlearn.data.tables import is_table, plain_numbers
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state

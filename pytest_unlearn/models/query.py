@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
-from pytest_unlearn.data.labels import Names
+from pytest_unlearn.data.class_names import Names
 from pytest_unlearn.data.tables import take
 from pytest_unlearn.data.view import KEEP_BYTES, View
 from pytest_unlearn.models.output import Output

@@ -105,8 +105,8 @@ def test_infinity_in_a_table_of_objects_is_refused_by_its_place(bad):
 
 @pytest.mark.parametrize("gone", [float("nan"), np.float64("nan"), None])
 def test_a_value_that_is_missing_is_one_kind_of_content(gone):
-    assert content_digest(table([[gone, "c"]])) == content_digest(table([[None, "c"]]))
-    assert content_digest(table([[gone, "c"]])) != content_digest(table([[0.0, "c"]]))
+    assert content_digest(rows_of([gone, "c"])) == content_digest(rows_of([None, "c"]))
+    assert content_digest(rows_of([gone, "c"])) != content_digest(rows_of([0.0, "c"]))
 
 
 def test_an_object_without_content_is_refused_by_its_place():
