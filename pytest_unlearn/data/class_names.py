@@ -1,4 +1,4 @@
-"""Names of classes: labels of text as numbers, and a classifier's classes as labels."""
+"""Names of classes: labels of text as numbers, `classes_` as labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Names = tuple[str, ...]
 
 
 def named(raw: Any, name: str) -> tuple[IntArray, Names] | None:
-    """Give numbers to labels that are text, by their sorted names; None for other labels.
+    """Give numbers to labels of text, by their sorted names; None for others.
 
     Raises:
         ValueError: some are missing, or only some are text.
@@ -64,9 +64,9 @@ def recoded(labels: IntArray, names: Names, onto: Names) -> IntArray:
 
 
 def classes_as_labels(classes: Any, names: Names | None) -> IntArray | None:
-    """Return a classifier's `classes_` as class numbers, None where they are no labels of the task.
+    """Return a classifier's `classes_` as class numbers.
 
-    A classifier that was trained on the numbers of named classes answers by these.
+    None where they are no labels of the task. A classifier that was trained on the numbers of named classes answers by these.
     """
     given = np.asarray(classes)
     given = np.array(given.tolist()) if given.dtype == object else given

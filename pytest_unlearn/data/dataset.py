@@ -74,7 +74,10 @@ class Examples:
         return self._input(index), int(self.labels[index])
 
     def inputs(self, indices: IntArray) -> Any:
-        """Stack the inputs at `indices`: as they were given, or a tensor where items are tensors, else an array."""
+        """Stack the inputs at `indices`.
+
+        Of a pair they stay what was given; of items they are a tensor where these are tensors, else an array.
+        """
         if self._arrays is not None:
             return take(self._arrays[0], indices)
         items = [self._input(int(index)) for index in indices]
@@ -86,7 +89,7 @@ class Examples:
 
     @property
     def is_table(self) -> bool:
-        """Whether the inputs are a frame, a sparse matrix or texts, which models get as they are."""
+        """Whether the inputs are a frame, a sparse matrix or texts."""
         return self._arrays is not None and is_table(self._arrays[0])
 
     @property
@@ -96,7 +99,7 @@ class Examples:
 
     @property
     def index(self) -> Any:
-        """The labels of the rows of the DataFrame that was handed over, None if there is none."""
+        """The index of the DataFrame that was handed over; None without one."""
         return None if self.frame is None else getattr(self.source[0], "index", None)
 
     def name_of(self, label: int) -> str:
@@ -104,7 +107,7 @@ class Examples:
         return str(label) if self.names is None else self.names[label]
 
     def like(self, train: Examples, names: Names | None) -> Examples:
-        """Return the same examples with classes numbered by `names`, and columns in train's order."""
+        """Return the same examples, by other names and with columns in train's order."""
         renamed = names is not None and names != self.names
         turned = self.frame is not None and columns_of(self.frame) != columns_of(train.frame)
         if not renamed and not turned:
@@ -170,7 +173,9 @@ class Examples:
 
 
 def check_alike(train: Examples, other: Examples) -> None:
-    """Refuse inputs of another form than those of train: no model could be asked about both.
+    """Refuse inputs of another form than those of train.
+
+    No model could be asked about both.
 
     Raises:
         ValueError: a frame beside something else, or one that lacks columns of train's.

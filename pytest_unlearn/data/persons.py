@@ -1,4 +1,4 @@
-"""Whose rows are whose: ids in a column of a frame, and ids that nobody pointed out."""
+"""Whose rows are whose: ids in a column, and ids that nobody pointed out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNLIKE = 2
 
 
 def ids_of(groups: Any, frame: Any, name: str, of: str) -> Any:
-    """Return one id an example: those given, or the values of the column that is named.
+    """Return one id an example: those given, or those in the column named.
 
     Raises:
         ValueError: there is no such column.
@@ -69,7 +69,7 @@ def rows_of_ids(request: Mapping[Any, Any], frame: Any) -> tuple[IntArray, str]:
 
 
 def rows_of_index(forget: Any, index: Any) -> Any:
-    """Return positions for a request that is a part of train's frame, or of its index; anything else as it is.
+    """Return positions for a part of train's frame or index; all else as it is.
 
     Raises:
         ValueError: rows cannot be told apart by the index, or are not in train.

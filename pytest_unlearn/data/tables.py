@@ -1,4 +1,4 @@
-"""Inputs of many examples in any form: arrays, tensors, data frames, sparse matrices, texts.
+"""Inputs in any form: arrays, tensors, data frames, sparse matrices, texts.
 
 Frames stay frames: rows are taken by position, and a model gets them with their column names and types.
 """
@@ -129,7 +129,7 @@ def numbers(inputs: Any) -> FloatArray:
 
 
 def comparable(inputs: Any) -> FloatArray:
-    """Return inputs as rows between which there are distances: missing numbers are their column's mean."""
+    """Return inputs as rows; missing numbers become the mean of their column."""
     rows = numbers(inputs)
     gone = np.isnan(rows)
     if gone.any():

@@ -56,7 +56,7 @@ class View:
 
     @property
     def names(self) -> Names | None:
-        """Return the classes that labels number, in their order, where the labels are text."""
+        """Return the classes that labels number, where the labels are text."""
         return self.examples.names
 
     @property
@@ -86,7 +86,10 @@ class View:
         return take(self._kept, positions) if self._kept is not None else self.examples.inputs(self.indices[positions])
 
     def arrays(self) -> tuple[Any, IntArray]:
-        """Return all of it as (X, y): X a frame or sparse matrix where that was given, else a numpy array."""
+        """Return all of it as (X, y), y as class numbers.
+
+        X is a frame, a sparse matrix or an array of texts where that was given, else a numpy array.
+        """
         inputs = self.inputs(np.arange(len(self)))
         return inputs if is_table(inputs) else to_numpy(inputs), self.labels
 

@@ -1,4 +1,4 @@
-"""Fit estimators of scikit-learn's interface: seeded copies, quiet ones, labels as they take them."""
+"""Fit clones of estimators, seeded and with labels as they take them."""
 
 from __future__ import annotations
 
