@@ -66,7 +66,8 @@ def recoded(labels: IntArray, names: Names, onto: Names) -> IntArray:
 def classes_as_labels(classes: Any, names: Names | None) -> IntArray | None:
     """Return a classifier's `classes_` as class numbers.
 
-    None where they are no labels of the task. A classifier that was trained on the numbers of named classes answers by these.
+    None where they are no labels of the task. A classifier that was trained on the numbers of named classes answers by
+    these.
     """
     given = np.asarray(classes)
     given = np.array(given.tolist()) if given.dtype == object else given
