@@ -1,4 +1,4 @@
-"""Ask the history about this run's candidate before the gate decides, and append the run afterwards."""
+"""Ask the history before the gate decides, and append the run afterwards."""
 
 from __future__ import annotations
 

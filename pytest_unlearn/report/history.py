@@ -91,7 +91,7 @@ def identity(entries: Sequence[Entry]) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def suite(entries: Sequence[Entry]) -> str:
-    """Digest what a run asks: its claims, their limits, confidence and data; no seeds, no model."""
+    """Digest what a run asks: claims, limits, confidence, data; no seeds, no model."""
     asked = {
         json.dumps([row[name] for name in ("claim", "limit", "confidence", "request", "question")])
         for row in map(_row, entries)
