@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
+import warnings
 from typing import Any
 
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.content import UnreadableError, content_digest, exact_digest
+from pytest_unlearn.data.items import check_source, split_item
+from pytest_unlearn.data.labels import check_varied, whole_labels
 
 REREAD = 256  # how many items of a dataset are read a second time to see whether they change
 
@@ -19,23 +21,25 @@ class Examples:
     """Hold labelled examples `(x, y)` in a fixed order, map-style.
 
     `labels`, int64, shape (examples,). `contents` holds a digest of each input alone (same picture, same digest,
-    float32 or float64; same row of objects); `digests` one of the exact input with its label.
+    float32 or float64; same row of objects); `digests` one of the exact input with its label. All inputs have the same
+    `shape`.
     """
 
     def __init__(self, source: Any, name: str) -> None:
-        self.name = name
+        self.name, self.source = name, source
+        self._left_out = ""
+        self.shape: tuple[int, ...] | None = None
         self._arrays = _as_arrays(source, name)
-        self._source = source
-        if self._arrays is None and not (hasattr(source, "__len__") and hasattr(source, "__getitem__")):
-            raise ValueError(
-                f"{name} must be a map-style dataset of (x, y) items with a length, or a pair of arrays (X, y); "
-                f"got {type(source).__name__}."
-            )
+        if self._arrays is None:
+            check_source(source, name)
         if len(self) == 0:
             raise ValueError(f"{name} is empty: an audit needs at least one example in it.")
         inputs, labels = zip(*(self._read(index) for index in range(len(self))), strict=True)
         self.contents = tuple(digest for digest, _ in inputs)
-        self.labels = _integers(self._arrays[1] if self._arrays is not None else labels, name)
+        self.labels = whole_labels(self._arrays[1] if self._arrays is not None else list(labels), name)
+        if self._left_out:
+            check_varied(self.labels, name)
+            warnings.warn(f"{name}: {self._left_out} are no part of an audit, and ignored.", stacklevel=3)
         self.digests = tuple(
             hashlib.blake2b(exact + str(label).encode(), digest_size=16).digest()
             for (_, exact), label in zip(inputs, self.labels, strict=True)
@@ -43,19 +47,18 @@ class Examples:
         self._check_stable()
 
     def __len__(self) -> int:
-        return len(self._arrays[1]) if self._arrays is not None else len(self._source)
+        return len(self._arrays[1]) if self._arrays is not None else len(self.source)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"{self.name} has {len(self)} examples; there is no index {index}")
-        x = self._arrays[0][index] if self._arrays is not None else self._source[index][0]
-        return x, int(self.labels[index])
+        return self._input(index), int(self.labels[index])
 
     def inputs(self, indices: IntArray) -> Any:
         """Stack the inputs at `indices`: a tensor where items are tensors, else an array."""
         if self._arrays is not None:
             return self._arrays[0][indices]
-        items = [self._source[int(index)][0] for index in indices]
+        items = [self._input(int(index)) for index in indices]
         if is_tensor(items[0]):
             import torch
 
@@ -69,13 +72,25 @@ class Examples:
             first.setdefault(self.contents[index], int(index))
         return np.array(list(first.values()), dtype=np.int64)
 
+    def _input(self, index: int) -> Any:
+        return self._arrays[0][index] if self._arrays is not None else self._item(index)[0]
+
+    def _item(self, index: int) -> tuple[Any, Any]:
+        x, y, self._left_out = split_item(self.source[index], f"{self.name}[{index}]")
+        return x, y
+
     def _read(self, index: int) -> tuple[tuple[bytes, bytes], Any]:
-        """Read one item: the digests of its input (content, exact) and its label as given."""
-        stacked = self._arrays
-        item = (stacked[0][index], None) if stacked is not None else _pair(self._source[index], self.name, index)
-        x = np.asarray(item[0])
+        """Read one item: the digests of its input (content, exact) and its label."""
+        x, label = (self._input(index), None) if self._arrays is not None else self._item(index)
+        x = to_numpy(x)
+        self.shape = x.shape if self.shape is None else self.shape
+        if x.shape != self.shape:
+            raise ValueError(
+                f"{self.name}[{index}] has shape {x.shape}, and {self.name}[0] {self.shape}: give every example the "
+                "same shape, by padding or resizing in the dataset."
+            )
         try:
-            return (content_digest(x), exact_digest(x)), item[1]
+            return (content_digest(x), exact_digest(x)), to_numpy(label)
         except UnreadableError as unreadable:
             raise ValueError(f"{self.name}[{index}] holds {unreadable}.") from unreadable.__cause__
 
@@ -83,7 +98,7 @@ class Examples:
         if self._arrays is not None:
             return
         for index in np.unique(np.linspace(0, len(self) - 1, min(REREAD, len(self))).astype(int)):
-            if content_digest(np.asarray(self._source[int(index)][0])) != self.contents[index]:
+            if content_digest(to_numpy(self._input(int(index)))) != self.contents[index]:
                 raise ValueError(
                     f"{self.name}[{index}] changed between two reads: the dataset transforms at random. Hand over the "
                     "deterministic test-time transform; an audit must score what was stored."
@@ -105,34 +120,21 @@ def to_numpy(value: Any) -> Any:
 
 
 def _as_arrays(source: Any, name: str) -> tuple[Any, Any] | None:
+    """Return the arrays (X, y) of a pair or a TensorDataset; None for a dataset of items."""
     tensors = getattr(source, "tensors", None)  # torch.utils.data.TensorDataset
     if tensors is not None:
+        if len(tensors) > 2 and tensors[1].numel() == len(tensors[1]):
+            return None  # items (x, y, ...)
         source = tuple(tensors)
-    is_pair = isinstance(source, tuple) and len(source) == 2 and all(hasattr(part, "shape") for part in source)
-    if not is_pair:
-        if tensors is not None or (isinstance(source, tuple) and any(hasattr(part, "shape") for part in source)):
-            raise ValueError(
-                f"{name} must be a pair (X, y); labels are missing or there is more than inputs and labels."
-            )
+    if isinstance(source, tuple):
+        arrays = any(hasattr(part, "shape") or isinstance(part, list) for part in source)
+    else:  # a list of arrays has no items (x, y), so one of two is meant as a pair
+        arrays = isinstance(source, list) and len(source) == 2 and all(getattr(part, "shape", ()) for part in source)
+    if not arrays:
         return None
+    if len(source) != 2:
+        raise ValueError(f"{name} must be a pair (X, y); labels are missing or there is more than inputs and labels.")
     inputs, labels = (part.detach().cpu() if is_tensor(part) else np.asarray(part) for part in source)
     if len(inputs) != len(labels):
         raise ValueError(f"{name} has {len(inputs)} inputs but {len(labels)} labels.")
     return inputs, to_numpy(labels)
-
-
-def _pair(item: Any, name: str, index: int) -> tuple[Any, Any]:
-    if not isinstance(item, Sequence) or isinstance(item, str) or len(item) != 2:
-        raise ValueError(f"{name}[{index}] is not an (x, y) pair: labels are missing. Every item needs its label.")
-    label = to_numpy(item[1])
-    return item[0], label.item() if label.size == 1 else label
-
-
-def _integers(raw: Any, name: str) -> IntArray:
-    labels = np.asarray(raw)
-    if labels.ndim != 1 or labels.dtype.kind not in "iub":
-        raise ValueError(
-            f"the labels of {name} must be one integer an example; got {labels.dtype} of shape {labels.shape}. "
-            "Encode class names as integers first."
-        )
-    return labels.astype(np.int64)

@@ -11,7 +11,9 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.recorder import current_place
+from pytest_unlearn.core.text import some
 from pytest_unlearn.data.dataset import Examples, to_numpy
+from pytest_unlearn.data.request import forget_indices
 
 Match = Literal["class"] | None
 
@@ -20,8 +22,10 @@ class Split:
     """Hold what was trained on, what must go, and what was never trained on.
 
     Args:
-        train: everything the original model saw: a map-style dataset of `(x, y)` or a pair of arrays `(X, y)`.
-        forget: indices into train, or a boolean mask over it: the deletion request.
+        train: everything the original model saw: a map-style dataset of `(x, y)` or a pair of arrays `(X, y)`. Items
+            may be `(x, y, ...)`, of which the rest is ignored, or mappings and named tuples with fields of known names;
+            labels are whole numbers, of any type and of shape (examples,) or (examples, 1), or one-hot rows.
+        forget: the deletion request: indices into train, a boolean mask over it, or a `torch.utils.data.Subset` of it.
         test: examples no model was trained on, for utility and, by default, as controls.
         controls: never-trained examples from the law of the forget set, if the test set is not that.
         groups: one integer an example of train, the unit of deletion (a person): intervals cluster by it.
@@ -49,10 +53,12 @@ class Split:
         self.train = _examples(train, "train")
         self.test = _examples(test, "test")
         self.held_out = self.test if controls is None else _examples(controls, "controls")
+        for part in (self.test, self.held_out):
+            check_comparable(part, self.train)
         self.match = match
         if match not in ("class", None):
             raise ValueError(f'match must be "class" or None, not {match!r}.')
-        self.forget_indices = _indices(forget, len(self.train))
+        self.forget_indices = forget_indices(forget, self.train)
         kept = np.ones(len(self.train), dtype=bool)
         kept[self.forget_indices] = False
         self.retain_indices: IntArray = np.flatnonzero(kept).astype(np.int64)
@@ -111,13 +117,13 @@ class Split:
                 of = "the forget set" if any(self.train.contents[j] in forgotten for _, j in shared) else "train"
                 raise ValueError(
                     f"{part.name} overlaps train: {len(shared)} examples are exact copies of trained ones, some in "
-                    f"{of} ({_some(f'{part.name}[{i}] = train[{j}]' for i, j in shared)}). Remove them from "
+                    f"{of} ({some(f'{part.name}[{i}] = train[{j}]' for i, j in shared)}). Remove them from "
                     f"{part.name}: an example that was trained on cannot stand for one that was not."
                 )
         twins = [int(i) for i in self.retain_indices if self.train.contents[i] in forgotten]
         if twins:
             warnings.warn(
-                f"{len(twins)} retained examples are exact copies of forget examples (train indices {_some(twins)}): a "
+                f"{len(twins)} retained examples are exact copies of forget examples (train indices {some(twins)}): a "
                 "retrained model still knows them. Add them to the request if they belong to it.",
                 stacklevel=3,
             )
@@ -130,7 +136,7 @@ class Split:
         missing = np.setdiff1d(wanted, self.held_out.labels)
         if len(missing):
             raise ValueError(
-                f"no control for class {_some(missing.tolist())} of the forget set in {self.held_out.name}: pass "
+                f"no control for class {some(missing.tolist())} of the forget set in {self.held_out.name}: pass "
                 "controls= with never-trained examples of that class, or match=None to compare across classes "
                 "(which only the negative control can justify)."
             )
@@ -157,31 +163,26 @@ def reserve_controls(n: int, *, size: int | float, seed: int) -> tuple[IntArray,
     return np.sort(order[count:]), np.sort(order[:count])
 
 
+def check_comparable(part: Examples, train: Examples) -> None:
+    """Refuse examples that no model of these training examples could be asked about.
+
+    Raises:
+        ValueError: they are of another shape, or of other classes alone.
+    """
+    if part.shape != train.shape:
+        raise ValueError(
+            f"the examples of {part.name} have shape {part.shape}, and those of {train.name} {train.shape}: prepare "
+            "both in the same way, so that one model can be asked about them."
+        )
+    if not np.isin(part.labels, train.labels).any():
+        raise ValueError(
+            f"no label of {part.name} occurs in {train.name} ({some(np.unique(part.labels))} and "
+            f"{some(np.unique(train.labels))}): number the classes of both in the same way."
+        )
+
+
 def _examples(source: Any, name: str) -> Examples:
     return source if isinstance(source, Examples) else Examples(source, name)
-
-
-def _indices(forget: Any, n: int) -> IntArray:
-    raw = np.asarray(to_numpy(forget) if hasattr(forget, "shape") else list(forget))
-    if raw.dtype == bool:
-        if raw.shape != (n,):
-            raise ValueError(
-                f"a forget mask needs one value for each of the {n} training examples; got shape {raw.shape}."
-            )
-        raw = np.flatnonzero(raw)
-    if raw.size == 0:
-        raise ValueError("forget is empty: there is no request to audit.")
-    if raw.ndim != 1 or raw.dtype.kind not in "iu":
-        raise ValueError(
-            f"forget must be integer indices into train or a boolean mask; got {raw.dtype}, shape {raw.shape}."
-        )
-    outside = raw[(raw < 0) | (raw >= n)]
-    if len(outside):
-        raise ValueError(f"forget indices {_some(outside.tolist())} are outside train, which has {n} examples.")
-    values, counts = np.unique(raw, return_counts=True)
-    if (counts > 1).any():
-        raise ValueError(f"forget repeats indices {_some(values[counts > 1].tolist())}: name each example once.")
-    return raw.astype(np.int64)
 
 
 def _ids(groups: Any, name: str, n: int, of: str) -> Any:
@@ -201,8 +202,3 @@ def _numbered(*ids: Any) -> list[IntArray | None]:
     numbers = np.unique(np.concatenate(given), return_inverse=True)[1].reshape(-1).astype(np.int64)
     parts = iter(np.split(numbers, np.cumsum([len(part) for part in given])[:-1]))
     return [None if part is None else next(parts) for part in ids]
-
-
-def _some(items: Iterable[Any], most: int = 8) -> str:
-    listed = [str(item) for item in items]
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")

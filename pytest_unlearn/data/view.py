@@ -95,7 +95,7 @@ class View:
 
     @cached_property
     def _kept(self) -> Any:
-        size = np.asarray(self[0][0]).nbytes * len(self)
+        size = to_numpy(self[0][0]).nbytes * len(self)
         return self.examples.inputs(self.indices) if size <= KEEP_BYTES else None
 
 
