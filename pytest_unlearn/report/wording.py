@@ -89,6 +89,8 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
         return False, "Nothing was audited"
     if missing:
         return False, unproven[:1].upper() + unproven[1:]
+    if (ledger.get("history") or {}).get("reasons"):
+        return False, "Proven in this run, but the same model failed before under the same suite"
     if ledger["partial"] or reconcile(ledger):
         return False, "Incomplete: what ran was proven, but not everything ran"
     return True, f"Every {'required' if untested else ''} claim was proven{besides}".replace("  ", " ")
