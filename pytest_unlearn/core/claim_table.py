@@ -273,7 +273,7 @@ TABLE: dict[str, ClaimSpec] = {
             fails="unseen examples of the class are not treated as by the retrained models",
             inconclusive="this audit cannot tell whether the class is treated as by the retrained models",
             plain="on unseen examples of the class, the model differs from retrained ones by {} in 100",
-            looks_at="unseen examples of a removed class",
+            looks_at="unseen examples of a class that goes as a whole",
             limit=GAP,
             needs="whole classes",
             steps={"quick": PolicyStep("a removed class is treated as by retrained models", required=True)},

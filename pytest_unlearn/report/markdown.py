@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.numbers import number
 from pytest_unlearn.report import wording
 from pytest_unlearn.report.decision import Card, ClaimLine, card
 from pytest_unlearn.report.ledger import reconcile
-from pytest_unlearn.report.numbers import number
 from pytest_unlearn.report.terminal import attacks, headline
 
 ROWS = 200  # a pull request shows no more than 65,536 characters

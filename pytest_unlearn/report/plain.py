@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_unlearn.core.claim_table import TABLE, ClaimSpec, Scale, hundredths
+from pytest_unlearn.core.numbers import Limits, Towards, beyond, bound, counts
 from pytest_unlearn.report.gate import unproven
-from pytest_unlearn.report.numbers import Limits, Towards, beyond, bound, counts
 from pytest_unlearn.report.wording import NOT_TESTABLE, decisive, headline_of, word
 
 SMALL = 5  # numbers of a hundred below it have a decimal

@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pytest_unlearn.core.numbers import counts, interval
 from pytest_unlearn.report.decision import DO_NOT, RELEASE, Card, ClaimLine, card
 from pytest_unlearn.report.ledger import WORDS, reconcile
-from pytest_unlearn.report.numbers import counts, interval
 from pytest_unlearn.report.wording import NOT_TESTABLE, observed, word
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red", NOT_TESTABLE: "yellow"}

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_unlearn.core.claim_table import SEVERITY, TABLE, TableView
+from pytest_unlearn.core.claim_table import SEVERITY
+from pytest_unlearn.core.numbers import beyond, bound, counts, interval, number
+from pytest_unlearn.core.wording import (
+    DEFAULTS,
+    HEADLINES,
+    allowed,
+    bounds_of,
+    controls_of,
+    decisive,
+    gone,
+    headline_of,
+    limits_of,
+    next_steps,
+    seen,
+    sizes,
+)
 from pytest_unlearn.report.excuse import excused
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.ledger import reconcile
-from pytest_unlearn.report.numbers import Limits, beyond, bound, counts
-from pytest_unlearn.report.numbers import interval as interval
+
+__all__ = [
+    "DEFAULTS",
+    "HEADLINES",
+    "allowed",
+    "bounds_of",
+    "controls_of",
+    "counts",
+    "decisive",
+    "gone",
+    "headline_of",
+    "interval",
+    "limits_of",
+    "next_steps",
+    "number",
+    "seen",
+    "sizes",
+]
 
 THREAT_MODEL = (
     "PASS means that no leakage was found through the tested channels: the attacks that are listed, against this "
@@ -19,32 +49,12 @@ THREAT_MODEL = (
     "succeed, and a provider who controls the model can defeat any test of the model alone (Thudi et al. 2022; Zhang "
     "et al. 2024)."
 )
-HEADLINES: Mapping[tuple[str, str], str] = TableView(
-    lambda: {(name, verdict): text for name, spec in TABLE.items() for verdict, text in spec.headlines.items()}
-)
-"""What a verdict means for its claim."""
-DEFAULTS = {
-    "PASS": "the claim holds at the stated confidence",
-    "FAIL": "the claim is refuted",
-    "INCONCLUSIVE": "too few examples to prove or refute the claim",
-    "INVALID": "this audit cannot be interpreted",
-}
-
-
 NOT_TESTABLE = "NOT TESTABLE"
 
 
 def word(evidence: Mapping[str, Any]) -> str:
     """Return the verdict, or that a claim is not testable where that is enough."""
     return NOT_TESTABLE if excused(evidence) else str(evidence["verdict"])
-
-
-def headline_of(evidence: Mapping[str, Any]) -> str:
-    """Say what a verdict means for its claim, without numbers."""
-    verdict = evidence["verdict"]
-    if evidence.get("not_testable"):
-        return f"not testable here: {evidence['not_testable']}"
-    return HEADLINES.get((evidence["claim"]["name"], verdict), DEFAULTS[verdict])
 
 
 def sentence(entry: Mapping[str, Any]) -> str:
@@ -66,44 +76,6 @@ def sentence(entry: Mapping[str, Any]) -> str:
         measured += f"; {gone(evidence)}"
     but = "" if entry["outcome"] in ("passed", "failed") else f" The test itself ended as {entry['outcome']}."
     return f"{headline[:1].upper()}{headline[1:]}: {measured}.{but}"
-
-
-def decisive(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the estimate with the bounds that decided, by Holm where that did."""
-    return evidence.get("holm") or evidence["estimate"]  # type: ignore[no-any-return]
-
-
-def bounds_of(evidence: Mapping[str, Any]) -> str:
-    """Name the bounds that decided."""
-    level = f"one-sided {decisive(evidence)['confidence']:.0%} bounds"
-    return f"{level}, corrected for all attacks together" if evidence.get("holm") else level
-
-
-def limits_of(claim: Mapping[str, Any]) -> Limits:
-    """Return the lowest and the highest that a claim allows."""
-    return claim.get("lowest"), claim.get("highest")
-
-
-def seen(evidence: Mapping[str, Any]) -> str:
-    """Write the estimate and the bounds that decided: `0.620 [0.580, 0.660]`."""
-    return interval(decisive(evidence), limits_of(evidence["claim"]))
-
-
-def gone(evidence: Mapping[str, Any]) -> str:
-    """Say how much of what the original showed is gone, at least."""
-    reduction = evidence["leakage_reduction"]
-    least = reduction["low"]
-    if least is None or least <= 0:
-        return "it is not certain that any of what the original showed is gone"
-    return (
-        f"at least {math.floor(100 * least)}% of what the original showed is gone (estimate {reduction['value']:.0%})"
-    )
-
-
-def allowed(claim: Mapping[str, Any]) -> str:
-    """Say a claim's limits without its quantity: "at most 0.55"."""
-    text = str(claim["text"])
-    return text.removeprefix(claim["quantity"]).strip() or text
 
 
 def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tuple[bool, str]:
@@ -131,6 +103,8 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
         return False, unproven[:1].upper() + unproven[1:]
     if beside:
         return False, f"Every claim was proven, but {beside}"
+    if (ledger.get("history") or {}).get("reasons"):
+        return False, "Proven in this run, but the same model failed before under the same suite"
     if ledger["partial"] or reconcile(ledger):
         return False, "Incomplete: what ran was proven, but not everything ran"
     return True, f"Every {'required' if untested else ''} claim was proven{besides}".replace("  ", " ")
@@ -168,30 +142,6 @@ def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
     """Order the entries' positions: first those that need attention."""
     rank = [(is_proven(entry), -SEVERITY[entry["evidence"]["verdict"]]) for entry in entries]
     return sorted(range(len(entries)), key=rank.__getitem__)
-
-
-def next_steps(evidence: Mapping[str, Any]) -> list[str]:
-    """List the advice, first how many examples would settle the claim."""
-    needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
-    given = list(evidence["advice"])
-    return given if not needed or any(needed in step for step in given) else [needed, *given]
-
-
-def controls_of(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """List the controls that evidence has."""
-    controls = evidence["controls"]
-    return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
-
-
-def sizes(estimate: Mapping[str, Any]) -> str:
-    """Say how many examples, pairs or requests an estimate rests on."""
-    if counts(estimate):
-        return f"{estimate['n_forget']:,} requests"
-    if estimate["method"].startswith("median of"):
-        return f"{estimate['n_forget']:,} pairs of runs"
-    if not estimate["n_controls"]:
-        return f"{estimate['n_forget']:,} examples, paired"
-    return f"{estimate['n_forget']:,} forget examples, {estimate['n_controls']:,} controls"
 
 
 def observed(entry: Mapping[str, Any], brief: bool = False) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.numbers import bound, interval, number
 from pytest_unlearn.report import wording
 from pytest_unlearn.report.decision import DO_NOT, RELEASE, ClaimLine, card
 from pytest_unlearn.report.html import plots
 from pytest_unlearn.report.ledger import reconcile
-from pytest_unlearn.report.numbers import bound, interval, number
 
 HERE = Path(__file__).parent
 ALL_IN_FULL = 40  # as many claims are always shown in full

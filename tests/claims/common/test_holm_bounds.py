@@ -28,7 +28,7 @@ def evidence_of(findings, **how):
 
 @pytest.mark.parametrize("foremost", [None, lambda one: abs(one.estimate.value - 0.5)])
 def test_they_lie_beyond_the_limit_exactly_where_the_verdict_is_fail(foremost):
-    rng, seen = np.random.default_rng(0), {verdict: 0 for verdict in Verdict}
+    rng, seen = np.random.default_rng(0), dict.fromkeys(Verdict, 0)
     contradicting = 0
     for _ in range(60):
         evidence = evidence_of(found(rng.uniform(0.0, 0.6, size=6), rng), foremost=foremost)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_unlearn.report.numbers import beyond, bound, interval, number
+from pytest_unlearn.core.numbers import beyond, bound, interval, number
 
 FINITE = st.floats(-5, 5, allow_nan=False).map(lambda x: round(x, 7))
 
