@@ -123,6 +123,9 @@ class ClaimSpec:
         required: whether a gate requires it where nobody says what it requires.
         replaced_by: the claim that is required in its place where whole classes go, of which outputs may show nothing.
         in_policies: whether a release policy may require it.
+        attack_class: what kind of attack it runs, as assessments name it; empty if it is none.
+        access: what an attacker needs for it.
+        behind_answers: whether it tells forgetting from a filter in front of the model.
         stores_scores: whether its evidence keeps what it was computed from, so that it can be computed again.
         steps: what it is asked in a built-in policy and in those after it.
     """
@@ -142,6 +145,9 @@ class ClaimSpec:
     required: bool = False
     replaced_by: str = ""
     in_policies: bool = True
+    attack_class: str = ""
+    access: str = ""
+    behind_answers: bool = False
     stores_scores: bool = False
     steps: Mapping[str, PolicyStep] = field(default_factory=dict)
 
@@ -195,6 +201,9 @@ REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest")
 EFFECT = Limit("max_effect", Range(0, 1))
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
+FROM_ANSWERS = "membership inference from the model's answers"
+ANSWERS = "answers to queries; models retrained without the data"
+
 TABLE: dict[str, ClaimSpec] = {
     spec.name: spec
     for spec in (
@@ -206,6 +215,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="no leakage was found through the tested channels",
             fails="the forget set can be told apart in this model",
             inconclusive="this audit cannot tell whether the forget set is still recognisable",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             limit=AUC,
             fundamental=True,
             deviations=True,
@@ -241,6 +252,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="unseen examples of the class are treated as by the retrained models",
             fails="unseen examples of the class are not treated as by the retrained models",
             inconclusive="this audit cannot tell whether the class is treated as by the retrained models",
+            attack_class="membership inference for a removed class",
+            access="answers to unseen examples of the class",
             limit=GAP,
             needs="whole classes",
             steps={"quick": PolicyStep("a removed class is treated as by retrained models", required=True)},
@@ -253,6 +266,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the layers' features tell no more of the forget set than retrained models' do",
             fails="the layers' features still tell what the outputs may hide",
             inconclusive="this audit cannot tell whether the features still know the forget set",
+            attack_class="membership inference from inner features",
+            access="weights",
+            behind_answers=True,
             limit=AUC,
             needs="weights",
             steps={"standard": PolicyStep("nor in the features of any layer")},
@@ -265,6 +281,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="nothing came back beside the forget examples or in weakened copies of the model",
             fails="what was to be forgotten comes back beside the examples or in weakened copies",
             inconclusive="this audit cannot tell whether anything comes back",
+            attack_class="recovery from weakened copies: noise, rounding, pruning, brief training",
+            access="weights, or answers beside the examples",
+            behind_answers=True,
             limit=AUC,
             less_without_weights=True,
             steps={"standard": PolicyStep("nor beside its examples or in weakened copies")},
@@ -277,6 +296,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the forget set is learned again as by retrained models",
             fails="the forget set is learned again at another speed than by retrained models",
             inconclusive="this audit cannot tell whether the forget set is relearned too fast",
+            attack_class="recovery by learning the data again",
+            access="weights; the data",
+            behind_answers=True,
             limit=RELEARNING,
             needs="weights",
             steps={"standard": PolicyStep("it is relearned like something new")},
@@ -288,6 +310,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="no trace of the planted canaries was found",
             fails="what was planted in the training data still shows in the model",
             inconclusive="this audit cannot tell whether the planted canaries are forgotten",
+            attack_class="planted canaries and backdoors",
+            access="answers; examples planted before training",
             limit=EFFECT,
             needs="canaries",
             steps={"standard": PolicyStep("planted canaries are forgotten")},
@@ -299,6 +323,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method left no leakage through the tested channels, on average over its models",
             fails="what the method was asked to forget can be told apart, on average over its models",
             inconclusive="these runs cannot tell whether the method forgets",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             limit=AUC,
             needs="unlearner",
             deviations=True,
@@ -311,6 +337,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method's models answer the forget set much as retrained ones do",
             fails="the method's models answer the forget set unlike retrained ones",
             inconclusive="these models cannot tell whether the method is like retraining",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             limit=RATIO,
             needs="unlearner",
             steps={"thorough": PolicyStep("its models' law is that of retraining", required=True)},
@@ -346,6 +374,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="most of what the original showed of the forget set is gone",
             fails="too much of what the original showed of the forget set is left",
             inconclusive="this audit cannot tell how much of what the original showed is gone",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             limit=REDUCTION,
             fundamental=True,
             in_policies=False,  # it is what `forgotten` asks besides, by itself
@@ -357,6 +387,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="after every request, no leakage was found through the tested channels",
             fails="the sequence of requests left something to be told apart, or a worse model",
             inconclusive="this audit cannot tell whether every request of the sequence was forgotten",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             limit=AUC,
             needs="unlearner",
             deviations=True,
@@ -369,6 +401,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="of the requests that were tried, none was confirmed to fail",
             fails="there is a deletion request that the method fails on",
             inconclusive="the search could not have found a failing request here",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             limit=FAILURES,
             needs="unlearner",
             in_policies=False,  # a search is above the claims that it searches with

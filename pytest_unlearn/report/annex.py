@@ -9,9 +9,10 @@ says anything of copies elsewhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.report import wording
 from pytest_unlearn.report.json import mapping
 from pytest_unlearn.report.markdown import escape
@@ -29,7 +30,10 @@ PURGE = "until `python -m pytest_unlearn cache purge`"
 
 @dataclass(frozen=True)
 class AttackClass:
-    """A class of attacks: the claims that run it, or attacks within them, and what an attacker needs for it."""
+    """A kind of attack, and what an attacker needs for it.
+
+    It is run by claims, or is one of the attacks within them.
+    """
 
     name: str
     claims: tuple[str, ...] = ()
@@ -38,7 +42,7 @@ class AttackClass:
 
 
 @dataclass(frozen=True)
-class Row:
+class AnnexRow:
     """A row of the table."""
 
     attack_class: str
@@ -47,53 +51,41 @@ class Row:
     result: str
 
 
-CLASSES = (
-    AttackClass(
-        "membership inference from the model's answers",
-        ("forgotten", "leakage_reduced", "algorithm", "indistinguishable", "sequence", "survives"),
-        access="answers to queries; models retrained without the data",
-    ),
-    AttackClass(
-        "membership inference for a removed class",
-        ("class_forgotten",),
-        access="answers to unseen examples of the class",
-    ),
-    AttackClass(
-        "comparing the model before and after deletion",
-        attacks=("update leakage", "learned update leakage"),
-        access="answers of the original and of the released model",
-    ),
-    AttackClass("membership inference from inner features", ("features_forgotten",), access="weights"),
-    AttackClass(
-        "recovery from weakened copies: noise, rounding, pruning, brief training",
-        ("no_residual",),
-        access="weights, or answers beside the examples",
-    ),
-    AttackClass("recovery by learning the data again", ("not_relearnable",), access="weights; the data"),
-    AttackClass(
-        "planted canaries and backdoors", ("canaries_forgotten",), access="answers; examples planted before training"
-    ),
+BOTH_MODELS = AttackClass(
+    "comparing the model before and after deletion",
+    attacks=("update leakage", "learned update leakage"),
+    access="answers of the original and of the released model",
+)
+NEVER_RUN = (
     AttackClass("attribute inference", access="answers; part of each example"),
     AttackClass("extraction and regurgitation of training data", access="answers to prompts"),
     AttackClass("model inversion and reconstruction of examples", access="answers or weights"),
     AttackClass("exfiltration of the model or of the training data", access="the systems around the model"),
 )
-BEHIND_ANSWERS = ("features_forgotten", "no_residual", "not_relearnable")
 
 
-def rows(ledger: Mapping[str, Any]) -> list[Row]:
+def classes() -> list[AttackClass]:
+    """List the kinds of attacks: the claim table's, and those that no claim runs."""
+    found: dict[str, AttackClass] = {}
+    for name, spec in TABLE.items():
+        if spec.attack_class:
+            known = found.get(spec.attack_class, AttackClass(spec.attack_class, access=spec.access))
+            found[spec.attack_class] = replace(known, claims=(*known.claims, name))
+    return [*found.values(), BOTH_MODELS, *(one for one in NEVER_RUN if one.name not in found)]
+
+
+def rows(ledger: Mapping[str, Any]) -> list[AnnexRow]:
     """List the classes of attacks, those that did not run included."""
     entries = ledger["entries"]
-    found = [_row(one, entries) for one in CLASSES]
-    known = {claim for one in CLASSES for claim in one.claims} | {"utility", "matches_retrained", "efficient"}
     others = dict.fromkeys(entry["evidence"]["claim"]["name"] for entry in entries)
-    return found + [_row(AttackClass(claim, (claim,), access="as the claim says"), entries)
-                    for claim in others if claim not in known]  # fmt: skip
+    unknown = [AttackClass(claim, (claim,), access="as the claim says") for claim in others if claim not in TABLE]
+    return [_row(one, entries) for one in (*classes(), *unknown)]
 
 
 def filters(ledger: Mapping[str, Any]) -> str:
     """Say whether a filter in front of the model would have been told from forgetting."""
-    found = [entry for entry in ledger["entries"] if entry["evidence"]["claim"]["name"] in BEHIND_ANSWERS]
+    behind = [name for name, spec in TABLE.items() if spec.behind_answers]
+    found = [entry for entry in ledger["entries"] if entry["evidence"]["claim"]["name"] in behind]
     proven = list(dict.fromkeys(e["evidence"]["claim"]["name"] for e in found if wording.is_proven(e)))
     refuted = list(dict.fromkeys(e["evidence"]["claim"]["name"] for e in found if e["evidence"]["verdict"] == "FAIL"))
     if refuted:
@@ -102,12 +94,12 @@ def filters(ledger: Mapping[str, Any]) -> str:
         return f"A filter was told from forgetting by what looks behind the answers: {', '.join(proven)} is PASS."
     return (
         "A filter was not told from forgetting: nothing that looks behind the answers was proven "
-        f"({', '.join(BEHIND_ANSWERS)}), and a filter that hides them would look the same."
+        f"({', '.join(behind)}), and a filter that hides them would look the same."
     )
 
 
 def copies(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """List what else may hold the data or models that saw them, each with what is known of it."""
+    """List what else may hold the data, or models that saw them."""
     origins = [mapping(mapping(entry["evidence"].get("provenance")).get("origins")) for entry in ledger["entries"]]
     originals = sorted({str(one["original"]) for one in origins if one.get("original")})
     references = max((len(one.get("references") or ()) for one in origins), default=0)
@@ -135,16 +127,16 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     return "\n\n".join([*blocks, f"{tool['name']} {tool['version']}, {about['created']}."]) + "\n"
 
 
-def _row(one: AttackClass, entries: list[Mapping[str, Any]]) -> Row:
+def _row(one: AttackClass, entries: list[Mapping[str, Any]]) -> AnnexRow:
     found = list(_results(one, entries))
     if not found:
-        return Row(one.name, NOT_RUN, one.access, NOT_LOOKED_AT)
+        return AnnexRow(one.name, NOT_RUN, one.access, NOT_LOOKED_AT)
     attacks = list(dict.fromkeys(name for names, _ in found for name in names))
     more = f" and {len(attacks) - MOST_NAMED} more" if len(attacks) > MOST_NAMED else ""
     named = f"yes: {', '.join(attacks[:MOST_NAMED])}{more}" if attacks else "yes"
     results = list(dict.fromkeys(result for _, result in found))
     besides = f"; and {len(results) - MOST_NAMED} more" if len(results) > MOST_NAMED else ""
-    return Row(one.name, named, one.access, "; ".join(results[:MOST_NAMED]) + besides)
+    return AnnexRow(one.name, named, one.access, "; ".join(results[:MOST_NAMED]) + besides)
 
 
 def _results(one: AttackClass, entries: list[Mapping[str, Any]]) -> Iterator[tuple[list[str], str]]:

@@ -1,1 +1,1 @@
-"""Say a run's result in the formats of other tools: CI servers, badges, metrics, cards."""
+"""Say a run's result in other tools' formats: CI servers, badges, metrics, cards."""

@@ -1,6 +1,7 @@
-"""Write a badge for shields.io's JSON endpoint (https://shields.io/badges/endpoint-badge).
+"""Write a badge, as the JSON that shields.io's endpoint badge reads.
 
-A badge outlives the model that it was made for, so that it names it and the day.
+Source: https://shields.io/badges/endpoint-badge. A badge outlives the model that it was made for, so that it names it
+and the day.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Annotate tests on GitHub: one line a claim that is refuted, undecided or invalid, as Actions reads it in a log.
+"""Annotate tests on GitHub: a line a claim that is refuted, undecided or invalid.
 
-A line is a workflow command; whatever a name or sentence holds stays in its place, or it would be another command.
+Actions reads it in a log. A line is a workflow command; whatever a name or sentence holds stays in its place, or it would be another command.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHOWN = ("undecided", "refuted", "unreadable")
 
 
 def commands(ledger: Mapping[str, Any], about: Mapping[str, Any], places: Mapping[str, Place]) -> Iterator[str]:
-    """Yield the commands, the gate's first, then the gravest claims: GitHub shows the first ten.
+    """Yield the commands, the gate's first, then the gravest claims'; ten are shown.
 
     Args:
         ledger: what ran.

@@ -1,4 +1,4 @@
-"""Write JUnit XML with one case a claim, valid under the schema of Jenkins' xUnit plugin.
+"""Write JUnit XML with one case a claim, valid under Jenkins' schema.
 
 It knows properties of a suite alone, so that the numbers of all claims stand there. INVALID is an error, what is not
 testable here is skipped. Schema: junit-10.xsd of https://github.com/jenkinsci/xunit-plugin.

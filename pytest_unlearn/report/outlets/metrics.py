@@ -1,4 +1,4 @@
-"""Write a run's numbers for tools that compare them: OpenMetrics text, and flat JSON.
+"""Write a run's numbers for tools that compare them: OpenMetrics, and flat JSON.
 
 GitLab shows metrics.txt beside a merge request and compares it by name and labels: neither holds a date or a digest.
 `dvc metrics diff` compares metrics.json. Of very many claims they list the gravest, and count all. A number that is

@@ -19,7 +19,7 @@ BY_VERDICT: Mapping[str, Standing] = {"INVALID": "unreadable", "INCONCLUSIVE": "
 
 
 @dataclass(frozen=True)
-class Objection:
+class RunProblem:
     """What is wrong with a whole run: a short name, and a sentence a problem."""
 
     name: str
@@ -27,7 +27,7 @@ class Objection:
 
 
 def standing(entry: Entry) -> Standing:
-    """Tell where a claim stands; a PASS that its test or its evidence does not bear out is refuted."""
+    """Tell where a claim stands; a PASS that nothing bears out is refuted."""
     if wording.is_proven(entry):
         return "proven"
     if wording.is_accepted(entry):
@@ -46,23 +46,23 @@ def why(entry: Entry) -> str:
     return str(evidence.get("not_testable") or next(iter(evidence.get("reasons", ())), ""))
 
 
-def objections(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[Objection]:
+def objections(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[RunProblem]:
     """Yield what keeps a run as a whole from being passed, whatever its claims say."""
     missing = [f"partial run: {text}" for text in ledger["partial"]] + reconcile(ledger)
     if not ledger["entries"]:
         missing.append("nothing was audited")
     if missing:
-        yield Objection("completeness", tuple(missing))
+        yield RunProblem("completeness", tuple(missing))
     held = (about.get("history") or {}).get("reasons", ())
     gate = about.get("gate")
     if held:
-        yield Objection("earlier runs", tuple(held))
+        yield RunProblem("earlier runs", tuple(held))
     if gate is not None and not gate["release"]:
-        yield Objection("release gate", tuple(gate["reasons"]))
+        yield RunProblem("release gate", tuple(gate["reasons"]))
 
 
 def keys(entries: Sequence[Entry]) -> list[str]:
-    """Name each claim uniquely, the same from run to run: by claim and, where there are several, by test."""
+    """Name each claim uniquely: by itself and, where there are several, by its test."""
     names = Counter(entry["evidence"]["claim"]["name"] for entry in entries)
     seen: Counter[str] = Counter()
     found = []
