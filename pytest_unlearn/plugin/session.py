@@ -308,7 +308,10 @@ def _release_files(config: pytest.Config, ledger: Mapping[str, Any]) -> ReleaseF
 
 
 def code_places(places: Mapping[str, tuple[str, int | None, str]], root: Path) -> dict[str, github.Place]:
-    """Say where tests are defined, relative to the repository: by their names as reports show them, lines from 1."""
+    """Say where tests are defined, relative to the repository, lines from 1.
+
+    They are named as reports show them.
+    """
     repository = Path(os.environ.get("GITHUB_WORKSPACE") or root)
     found = {}
     for nodeid, (file, line, _) in places.items():

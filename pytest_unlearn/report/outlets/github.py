@@ -1,6 +1,7 @@
 """Annotate tests on GitHub: a line a claim that is refuted, undecided or invalid.
 
-Actions reads it in a log. A line is a workflow command; whatever a name or sentence holds stays in its place, or it would be another command.
+Actions reads it in a log. A line is a workflow command; whatever a name or sentence holds stays in its place, or it
+would be another command.
 """
 
 from __future__ import annotations

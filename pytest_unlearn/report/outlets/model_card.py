@@ -1,7 +1,8 @@
 """Write the section of a Hugging Face model card, and its metadata.
 
-It says what was judged, of which file, when, and how far that goes. A card outlives the model that it was written for, so that the section names the digests that it is about. The YAML
-above it is for the Hub (`model-index`); its values are JSON, which is YAML.
+It says what was judged, of which file, when, and how far that goes. A card outlives the model that it was written for,
+so that the section names the digests that it is about. The YAML above it is for the Hub (`model-index`); its values are
+JSON, which is YAML.
 """
 
 from __future__ import annotations
