@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.report.history import decided
+from pytest_unlearn.report.decision import decision_of
 from pytest_unlearn.report.outlets.standing import models
 
 FILE = "badge.json"
@@ -21,7 +21,7 @@ SHOWN = 12  # of a digest's digits
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Write the file."""
-    decision, digests = decided(about.get("gate")), models(ledger["entries"])
+    decision, digests = decision_of(about.get("gate")), models(ledger["entries"])
     named = f", model {digests[0][:SHOWN]}" if len(digests) == 1 else ""
     badge = {
         "schemaVersion": 1,

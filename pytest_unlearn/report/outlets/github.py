@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_unlearn.report import wording
+from pytest_unlearn.report import plain, wording
 from pytest_unlearn.report.outlets.standing import objections, standing, why
 
 Place = tuple[str, int]
@@ -38,7 +38,7 @@ def commands(ledger: Mapping[str, Any], about: Mapping[str, Any], places: Mappin
             continue
         level = "error" if entry["outcome"] in ("failed", "error") else "warning"
         title = f"{evidence['claim']['name']}: {evidence['verdict']}"
-        sentences = dict.fromkeys([wording.sentence(entry), why(entry)])
+        sentences = dict.fromkeys([plain.told(entry), why(entry)])
         yield _command(level, title, "\n".join(filter(None, sentences)), places.get(entry["nodeid"]))
 
 

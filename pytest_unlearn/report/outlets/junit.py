@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from pytest_unlearn.report import wording
-from pytest_unlearn.report.history import decided
+from pytest_unlearn.report import plain, wording
+from pytest_unlearn.report.decision import decision_of
 from pytest_unlearn.report.outlets import metrics
 from pytest_unlearn.report.outlets.standing import MOST, models, named, objections, standing, why
 
@@ -43,7 +43,7 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 
 def _properties(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "unlearn.decision", decided(about.get("gate"))
+    yield "unlearn.decision", decision_of(about.get("gate"))
     yield from (("unlearn.model", digest) for digest in models(ledger["entries"]))
     yield from ((f"unlearn.file.{row['name']}", row["sha256"]) for row in about.get("release_files", ()))
     for key, entry in named(ledger["entries"]):
@@ -94,7 +94,7 @@ def _outcome(case: ElementTree.Element, entry: Mapping[str, Any], in_full: bool)
     excused = entry["outcome"] in EXCUSED and (evidence["verdict"], entry["outcome"]) != ("PASS", "passed")
     kind = "skipped" if excused else ELEMENTS[stands]
     reasons = dict.fromkeys([why(entry), *evidence.get("reasons", ())])
-    sentence = wording.sentence(entry)
+    sentence = plain.told(entry)
     details = [sentence, *reasons, *evidence.get("advice", ())] if in_full else [next(iter(reasons)) or sentence]
     name = wording.NOT_TESTABLE if stands == "not testable" else evidence["verdict"]
     _problem(case, kind, name, sentence, "\n".join(filter(None, details)))

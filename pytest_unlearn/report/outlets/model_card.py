@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_unlearn.report import wording
-from pytest_unlearn.report.history import decided
+from pytest_unlearn.report.decision import decision_of
 from pytest_unlearn.report.json import mapping
 from pytest_unlearn.report.markdown import escape
 from pytest_unlearn.report.outlets.standing import MOST, models, named, objections, standing, why
@@ -59,7 +59,7 @@ def metadata(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, A
 
 def section(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Write the section, which `put` replaces as a whole."""
-    decision = decided(about.get("gate"))
+    decision = decision_of(about.get("gate"))
     subjects = [f"* file `{escape(row['name'])}`, SHA-256 `{row['sha256']}`" for row in about.get("release_files", ())]
     subjects += [f"* audited model, digest `{digest}`" for digest in models(ledger["entries"])]
     table = ["| claim | verdict | estimate and bounds | allowed |", "|---|---|---|---|"]

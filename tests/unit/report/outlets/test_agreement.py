@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pytest_unlearn.report import annex, attestation, wording
-from pytest_unlearn.report.history import decided
+from pytest_unlearn.report.decision import decision_of
 from pytest_unlearn.report.outlets import badge, github, junit, metrics, model_card
 from pytest_unlearn.report.outlets.standing import keys
 from tests.unit.report.outlets.ledgers import Run, runs
@@ -43,7 +43,7 @@ def test_junit_is_green_exactly_where_everything_was_proven(run: Run) -> None:
     assert len({(case.get("classname"), case.get("name")) for case in cases}) == len(cases)  # GitLab's key
     assert all((problem.text or "").strip() for case in cases for problem in case)  # GitLab shows the text alone
     found = {one.attrib["name"]: one.attrib["value"] for one in suite.iter("property")}
-    assert found["unlearn.decision"] == decided(about["gate"])
+    assert found["unlearn.decision"] == decision_of(about["gate"])
     for key, entry in zip(keys(ledger["entries"]), ledger["entries"], strict=True):
         assert found[f"unlearn.{key}.verdict"] == wording.word(entry["evidence"])
 
@@ -73,7 +73,7 @@ def test_metrics_are_valid_and_count_what_the_ledger_has(run: Run) -> None:
 @given(runs())
 def test_badge_card_annex_and_attestation_say_the_same(run: Run) -> None:
     ledger, about = run
-    decision, fine = decided(about["gate"]), wording.conclusion(ledger, about["gate"])[0]
+    decision, fine = decision_of(about["gate"]), wording.conclusion(ledger, about["gate"])[0]
     shown = json.loads(badge.render(ledger, about))
     assert shown["message"].startswith(decision.lower())
     assert (shown["color"] == "brightgreen") is (decision == "RELEASE")
