@@ -29,6 +29,7 @@ class Published:
     ledger: Mapping[str, Any]
     decision: gate.GateDecision | None
     written: write.Written
+    notes: tuple[str, ...] = ()
 
 
 def write_report(
@@ -101,7 +102,7 @@ def report(
     about = environment.facts([], root)
     about["command"] = [environment.relative(part, root) for part in command]
     about |= {"release_files": released.rows(), "release_file_problems": list(released.problems)}
-    decision = None
+    decision, told = None, list(notes)
     if require is not None:
         decision = gate.decide(ledger, require)
         told = [*decision.notes, *notes]
@@ -111,7 +112,7 @@ def report(
             "required": list(require),
             "notes": told,
         }
-    return Published(ledger, decision, write.write(ledger, about, folder, root))
+    return Published(ledger, decision, write.write(ledger, about, folder, root), tuple(told))
 
 
 def _place() -> str:
