@@ -123,6 +123,7 @@ class ClaimSpec:
         required: whether a gate requires it where nobody says what it requires.
         replaced_by: the claim that is required in its place where whole classes go, of which outputs may show nothing.
         in_policies: whether a release policy may require it.
+        by_outputs: what saved outputs are compared with, of whose sets alone it can be judged; empty if it cannot.
         stores_scores: whether its evidence keeps what it was computed from, so that it can be computed again.
         steps: what it is asked in a built-in policy and in those after it.
     """
@@ -142,6 +143,7 @@ class ClaimSpec:
     required: bool = False
     replaced_by: str = ""
     in_policies: bool = True
+    by_outputs: Literal["", "original", "retrained"] = ""
     stores_scores: bool = False
     steps: Mapping[str, PolicyStep] = field(default_factory=dict)
 
@@ -201,6 +203,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="forgotten",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.forgotten.audit",
             states="the forget set is no longer recognisable in this model",
             passes="no leakage was found through the tested channels",
@@ -221,6 +224,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="utility",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.accuracy",
             states="accuracy is at most `max_drop` below the baseline's",
             passes="the model is about as accurate as its baseline",
@@ -329,6 +333,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="matches_retrained",
             stores_scores=True,
+            by_outputs="retrained",
             module="pytest_unlearn.claims.accuracy",
             states="accuracy is within `max_gap` of the references'",
             passes="the model's accuracy is that of the retrained models",
@@ -341,6 +346,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="leakage_reduced",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.leakage_reduced.audit",
             states="at least `min_reduction` of what the original showed of the forget set is gone",
             passes="most of what the original showed of the forget set is gone",

@@ -52,7 +52,7 @@ class UnseenExamples(Examples):
     ) -> None:
         self.name, self.labels, self.ids, self.groups = name, labels, ids, groups
         self.file, self.classes, self.width, self.train_size = file, classes, width, train_size
-        self.source, self.shape, self._arrays = None, None, None
+        self.source, self.shape, self.names, self._arrays = None, None, None, None
         if ids is not None:
             self.contents = tuple(_digest(b"id", one.encode(errors="surrogatepass")) for one in ids)
         else:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, say
 from pytest_unlearn.cli.files import config
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.recorder import Recorder, defining, recording
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, sha256
 from pytest_unlearn.core.wording import explain
@@ -58,8 +59,8 @@ def run(options: argparse.Namespace) -> int:
         judged = list(_judge(audit, inputs))
     except ValueError as error:
         raise Unusable(f"{audit.file.name}: {error}") from None
-    judges_forgetting = {"forgotten", "leakage_reduced"} & set(audit.claims)
-    notes = [ONE_REFERENCE] if judges_forgetting and len(audit.retrained) == 1 and audit.require_controls else []
+    forgetting = any(TABLE[name].view == "forget" for name in audit.claims)
+    alone = forgetting and len(audit.retrained) == 1 and audit.require_controls
     done = outside.report(
         judged,
         audit.report,
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         audit.root,
         require=audit.require,
         released=_released(audit),
-        notes=notes,
+        notes=[ONE_REFERENCE] if alone else (),
     )
     _say(done, judged)
     assert done.decision is not None
@@ -91,19 +92,14 @@ def _judge(audit: config.FilesAudit, inputs: FilesInputs) -> Iterator[outside.Ju
 
 
 def _audited(claim: str, audit: config.FilesAudit, inputs: FilesInputs) -> Evidence:
-    from pytest_unlearn.claims.accuracy import audit_matches_retrained, audit_utility
-    from pytest_unlearn.claims.forgotten.audit import audit_forgotten
-    from pytest_unlearn.claims.leakage_reduced.audit import audit_leakage_reduced
-
-    views, kind = inputs.views, audit.output_kind
-    references = list(inputs.retrained)
-    asked = views.get("test", views["controls"])
-    if claim == "utility":
-        baseline = references if inputs.original is None else inputs.original
-        return audit_utility(inputs.released, asked, baseline=baseline, output_kind=kind)
-    if claim == "matches_retrained":
-        return audit_matches_retrained(inputs.released, asked, baseline=references, output_kind=kind)
-    judge = audit_forgotten if claim == "forgotten" else audit_leakage_reduced
+    spec, views, references = TABLE[claim], inputs.views, list(inputs.retrained)
+    judge: Callable[..., Evidence] = spec.audit()
+    if spec.view == "test":
+        alone = spec.by_outputs == "retrained" or inputs.original is None
+        baseline = references if alone else inputs.original
+        return judge(
+            inputs.released, views.get("test", views["controls"]), baseline=baseline, output_kind=audit.output_kind
+        )
     return judge(
         inputs.released,
         views["forget"],
@@ -111,7 +107,7 @@ def _audited(claim: str, audit: config.FilesAudit, inputs: FilesInputs) -> Evide
         baseline=inputs.original,
         references=references,
         match=audit.match,
-        output_kind=kind,
+        output_kind=audit.output_kind,
     )
 
 

@@ -24,9 +24,10 @@ else:
 
 SETS = {"forget": "forget", "held_out": "controls", "test": "test"}
 """The sets of an audit.toml, and what views of them are called."""
-CLAIMS = ("forgotten", "leakage_reduced", "utility", "matches_retrained")
-"""What can be judged by outputs alone, in the order in which it is."""
-DEFAULT = ("forgotten", "utility")
+CLAIMS = tuple(name for name, spec in TABLE.items() if spec.by_outputs)
+"""What can be judged by outputs alone."""
+DEFAULT = tuple(name for name in CLAIMS if (step := TABLE[name].steps.get("quick")) and step.required)
+"""What has to be proven where nothing else is said: what the quick policy requires."""
 LIMITS = {TABLE[name].limit.setting: name for name in CLAIMS}
 RULES = ("confidence", "max_share_left", "require_controls")
 KINDS = ("logits", "probabilities", "log-probabilities")
@@ -127,7 +128,7 @@ def _audit(path: Path, given: Mapping[str, Any]) -> FilesAudit:
         raise ValueError("released is missing: name the outputs of the model that is to be released.")
     released, require = _sets("released", given["released"], root), _claims(given.get("require", DEFAULT))
     beside = [("original", original)] if original is not None else []
-    if original is None or "matches_retrained" in require:
+    if original is None or any(TABLE[name].by_outputs == "retrained" for name in require):
         beside += [(f"retrained {k}", files) for k, files in enumerate(retrained, start=1)]
     for name, files in beside:
         if "test" in released and "test" not in files:
