@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.identity import identity
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.plugin import allure_results, remembering, requirements
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
@@ -110,6 +111,8 @@ class Controller(Collecting):
     decision: gate.GateDecision | None = None
     written: tuple[Path, ...] = ()
     files = ReleaseFiles()
+    frozen: Mapping[str, Any] = MappingProxyType({})  # the ledger as it was closed, and the facts of the run
+    about: Mapping[str, Any] = MappingProxyType({})
     problems: tuple[str, ...] = ()  # why something that was asked for could not be written: each fails the run
     remarks: tuple[str, ...] = ()
     past: Mapping[str, Any] = MappingProxyType({})
@@ -186,6 +189,7 @@ class Controller(Collecting):
         ledger = self.ledger.freeze()
         self.files = _release_files(self.config, ledger)
         ledger["release_file_problems"] = list(self.files.problems)
+        self.frozen = ledger
         self.demands = requirements.read(self.config, self.config.stash[LAYERS])
         self.required = self.demands.claims(ledger)
         ledger["baseline"] = self.baseline = requirements.compared(self.config, self.demands, ledger)
@@ -193,7 +197,7 @@ class Controller(Collecting):
             ledger["history"] = self.past = memory.past
             if self._value("gate"):
                 self.decision = self.demands.decide(ledger)
-            about = self._about()
+            about = self.about = self._about()
             memory.append(ledger, about, history.decided(about["gate"]))
         if self.decision is not None:
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
@@ -223,6 +227,7 @@ class Controller(Collecting):
     def _about(self) -> dict[str, Any]:
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
         facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
+        facts["identity"] = identity(self.config.stash[LAYERS])
         if self.handover.nonce:
             facts["run"] = {"nonce": self.handover.nonce}
         if self.decision is not None:
@@ -252,7 +257,7 @@ class Controller(Collecting):
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         """Print one section, if any audit ran or anything was asked for."""
-        ledger = self.ledger.freeze()
+        ledger = self.frozen or self.ledger.freeze()
         audited = ledger["counts"]["planned"] or self._value("gate") or self._value("report")
         if config.option.collectonly and self._value("gate"):
             terminalreporter.write_line("release gate: undecided, because --collect-only runs no test")
@@ -260,7 +265,8 @@ class Controller(Collecting):
             return
         terminalreporter.ensure_newline()
         terminalreporter.section("unlearning audit")
-        for line, colour in [*terminal.lines(ledger, terminalreporter._tw.fullwidth), *self._conclusion()]:
+        told = terminal.lines(ledger, terminalreporter._tw.fullwidth, self.about)
+        for line, colour in [*told, *self._conclusion()]:
             terminalreporter.write_line(line, **({colour: True} if colour else {}))
 
     def _conclusion(self) -> Iterator[tuple[str, str]]:

@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         audit.root,
         require=audit.require,
         released=_released(audit),
+        facts=audit.facts,
         notes=[ONE_REFERENCE] if alone else (),
     )
     _say(done, judged)
@@ -116,7 +117,7 @@ def _say(done: outside.Published, judged: list[outside.Judged]) -> None:
         if not one.proven:
             print(f"{name}\n{explain(one.to_json())}\n")
     width = shutil.get_terminal_size((120, 24)).columns
-    for line, _ in terminal.lines(done.ledger, width):
+    for line, _ in terminal.lines(done.ledger, width, done.about):
         say(line)
     assert done.decision is not None
     say(f"release gate: {'release' if done.decision.release else 'blocked'}")
