@@ -145,6 +145,9 @@ class ClaimSpec:
         required: whether a gate requires it where nobody says what it requires.
         replaced_by: the claim that is required in its place where whole classes go, of which outputs may show nothing.
         in_policies: whether a release policy may require it.
+        attack_class: what kind of attack it runs, as assessments name it; empty if it is none.
+        access: what an attacker needs for it.
+        behind_answers: whether it tells forgetting from a filter in front of the model.
         by_outputs: what saved outputs are compared with, of whose sets alone it can be judged; empty if it cannot.
         stores_scores: whether its evidence keeps what it was computed from, so that it can be computed again.
         steps: what it is asked in a built-in policy and in those after it.
@@ -167,6 +170,9 @@ class ClaimSpec:
     required: bool = False
     replaced_by: str = ""
     in_policies: bool = True
+    attack_class: str = ""
+    access: str = ""
+    behind_answers: bool = False
     by_outputs: Literal["", "original", "retrained"] = ""
     stores_scores: bool = False
     steps: Mapping[str, PolicyStep] = field(default_factory=dict)
@@ -224,6 +230,9 @@ REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
 EFFECT = Limit("max_effect", Range(0, 1))
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
+FROM_ANSWERS = "membership inference from the model's answers"
+ANSWERS = "answers to queries; models retrained without the data"
+
 TABLE: dict[str, ClaimSpec] = {
     spec.name: spec
     for spec in (
@@ -236,6 +245,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="no leakage was found through the tested channels",
             fails="the forget set can be told apart in this model",
             inconclusive="this audit cannot tell whether the forget set is still recognisable",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="an attacker who knows the data guesses membership {} times in 100 in these tests; 50 is chance",
             looks_at="what the model answers on the deleted data",
             limit=AUC,
@@ -276,6 +287,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="unseen examples of the class are treated as by the retrained models",
             fails="unseen examples of the class are not treated as by the retrained models",
             inconclusive="this audit cannot tell whether the class is treated as by the retrained models",
+            attack_class="membership inference for a removed class",
+            access="answers to unseen examples of the class",
             plain="on unseen examples of the class, the model differs from retrained ones by {} in 100",
             looks_at="unseen examples of a class that goes as a whole",
             limit=GAP,
@@ -290,6 +303,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the layers' features tell no more of the forget set than retrained models' do",
             fails="the layers' features still tell what the outputs may hide",
             inconclusive="this audit cannot tell whether the features still know the forget set",
+            attack_class="membership inference from inner features",
+            access="weights",
+            behind_answers=True,
             plain="an attacker who reads inner layers guesses {} times in 100 beyond retrained models; 50 is chance",
             looks_at="features of the inner layers",
             limit=AUC,
@@ -304,6 +320,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="nothing came back beside the forget examples or in weakened copies of the model",
             fails="what was to be forgotten comes back beside the examples or in weakened copies",
             inconclusive="this audit cannot tell whether anything comes back",
+            attack_class="recovery from weakened copies: noise, rounding, pruning, brief training",
+            access="weights, or answers beside the examples",
+            behind_answers=True,
             plain="an attacker who tries near neighbours and weakened copies guesses {} times in 100; 50 is chance",
             looks_at="near neighbours of the data and weakened copies",
             limit=AUC,
@@ -318,6 +337,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the forget set is learned again as by retrained models",
             fails="the forget set is learned again at another speed than by retrained models",
             inconclusive="this audit cannot tell whether the forget set is relearned too fast",
+            attack_class="recovery by learning the data again",
+            access="weights; the data",
+            behind_answers=True,
             plain="taught the data again, the model's loss runs {} times as high as retrained models'; 1 is the same",
             looks_at="how fast the data are learned again",
             limit=RELEARNING,
@@ -331,6 +353,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="no trace of the planted canaries was found",
             fails="what was planted in the training data still shows in the model",
             inconclusive="this audit cannot tell whether the planted canaries are forgotten",
+            attack_class="planted canaries and backdoors",
+            access="answers; examples planted before training",
             plain="what the auditor had planted shows in the model as {} ({quantity})",
             looks_at="planted canaries",
             limit=EFFECT,
@@ -344,6 +368,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method left no leakage through the tested channels, on average over its models",
             fails="what the method was asked to forget can be told apart, on average over its models",
             inconclusive="these runs cannot tell whether the method forgets",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="an attacker guesses membership {} times in 100, on average over the method's models; 50 is chance",
             looks_at="the method under other seeds",
             limit=AUC,
@@ -358,6 +384,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method's models answer the forget set much as retrained ones do",
             fails="the method's models answer the forget set unlike retrained ones",
             inconclusive="these models cannot tell whether the method is like retraining",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="the method's models reach {} in 100 of the forgetting quality that retrained models have",
             looks_at="the law of the method's models",
             limit=RATIO,
@@ -401,6 +429,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="most of what the original showed of the forget set is gone",
             fails="too much of what the original showed of the forget set is left",
             inconclusive="this audit cannot tell how much of what the original showed is gone",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="of what the original showed of the data, {} parts in 100 are gone",
             looks_at="how much of what the original showed is gone",
             limit=REDUCTION,
@@ -414,6 +444,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="after every request, no leakage was found through the tested channels",
             fails="the sequence of requests left something to be told apart, or a worse model",
             inconclusive="this audit cannot tell whether every request of the sequence was forgotten",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="after every request, an attacker guesses membership {} times in 100; 50 is chance",
             looks_at="several requests in turn",
             limit=AUC,
@@ -428,6 +460,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="of the requests that were tried, none was confirmed to fail",
             fails="there is a deletion request that the method fails on",
             inconclusive="the search could not have found a failing request here",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="of {n} deletion requests that were tried, {} are confirmed to fail",
             looks_at="other deletion requests",
             limit=FAILURES,
