@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
+Planned = Literal["", "limit", "share", "runs", "search"]
 
 SEVERITY = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2, "INVALID": 3}
 """The one order of verdicts: the higher, the sooner somebody has to look."""
@@ -122,6 +123,10 @@ class ClaimSpec:
         deviations: whether some of its attacks are unsigned, so that PASS asks for their upper bounds alone.
         required: whether a gate requires it where nobody says what it requires.
         replaced_by: the claim that is required in its place where whole classes go, of which outputs may show nothing.
+        stand_ins: the claims that may be required in its place of a request too small for it, the one about the model
+            first.
+        planned: how `plan` foretells it, if it does: by its limit on an AUC, by the share that is left, by its runs, or
+            as a search.
         in_policies: whether a release policy may require it.
         stores_scores: whether its evidence keeps what it was computed from, so that it can be computed again.
         steps: what it is asked in a built-in policy and in those after it.
@@ -141,6 +146,8 @@ class ClaimSpec:
     deviations: bool = False
     required: bool = False
     replaced_by: str = ""
+    stand_ins: tuple[str, ...] = ()
+    planned: Planned = ""
     in_policies: bool = True
     stores_scores: bool = False
     steps: Mapping[str, PolicyStep] = field(default_factory=dict)
@@ -211,6 +218,8 @@ TABLE: dict[str, ClaimSpec] = {
             deviations=True,
             required=True,
             replaced_by="class_forgotten",
+            stand_ins=("leakage_reduced", "algorithm"),
+            planned="limit",
             steps={
                 "quick": PolicyStep("the forget set is not recognisable in the outputs", required=True),
                 "thorough": PolicyStep(
@@ -302,6 +311,7 @@ TABLE: dict[str, ClaimSpec] = {
             limit=AUC,
             needs="unlearner",
             deviations=True,
+            planned="runs",
             steps={"thorough": PolicyStep("the method forgets, whatever its seeds", required=True)},
         ),
         ClaimSpec(
@@ -348,6 +358,7 @@ TABLE: dict[str, ClaimSpec] = {
             inconclusive="this audit cannot tell how much of what the original showed is gone",
             limit=REDUCTION,
             fundamental=True,
+            planned="share",
             in_policies=False,  # it is what `forgotten` asks besides, by itself
         ),
         ClaimSpec(
@@ -371,6 +382,7 @@ TABLE: dict[str, ClaimSpec] = {
             inconclusive="the search could not have found a failing request here",
             limit=FAILURES,
             needs="unlearner",
+            planned="search",
             in_policies=False,  # a search is above the claims that it searches with
         ),
     )

@@ -124,10 +124,9 @@ def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def next_steps(evidence: Mapping[str, Any]) -> list[str]:
-    """List the advice, first how many examples would settle the claim."""
+    """List the advice; where there is none, how many examples would settle the claim."""
     needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
-    given = list(evidence["advice"])
-    return given if not needed or any(needed in step for step in given) else [needed, *given]
+    return list(evidence["advice"]) or [needed] * bool(needed)
 
 
 def controls_of(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
