@@ -23,6 +23,7 @@ _HOMES = {
     "conformance.suite": ("check_unlearner", "unlearner_checks"),
     "core.evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "models.predict": ("SavedOutputs",),
+    "report.outside": ("write_report",),
     "search.budget": ("Budget",),
     "search.request": ("ForgetRequest",),
     "search.strategies": ("forget_sets",),

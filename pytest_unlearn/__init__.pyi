@@ -29,6 +29,7 @@ from pytest_unlearn.core.evidence import Estimate as Estimate
 from pytest_unlearn.core.evidence import Evidence as Evidence
 from pytest_unlearn.core.evidence import Verdict as Verdict
 from pytest_unlearn.models.predict import SavedOutputs as SavedOutputs
+from pytest_unlearn.report.outside import write_report as write_report
 from pytest_unlearn.search.budget import Budget as Budget
 from pytest_unlearn.search.request import ForgetRequest as ForgetRequest
 from pytest_unlearn.search.strategies import forget_sets as forget_sets

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from pytest_unlearn.training import (
     Job,
     Progress,
     Store,
+    TimesTaken,
     Trained,
     UnknownRecipe,
     fingerprint,
@@ -35,7 +36,16 @@ from pytest_unlearn.training import (
 __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
+ORIGINAL, RETRAINED = "the original", "retrained model"
 _logger = logging.getLogger("pytest_unlearn")
+
+
+class Wanted(NamedTuple):
+    """A model to train: on what, with which seed, and what to call it."""
+
+    dataset: View
+    seed: int
+    what: str
 
 
 class UnlearningTask:
@@ -75,6 +85,7 @@ class UnlearningTask:
         self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs
         self.references, self.fresh = references, fresh
         self.progress: Progress = report_progress
+        self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
         self._given_original = original
         self.models = ModelHandles(split.classes, device)
@@ -101,7 +112,7 @@ class UnlearningTask:
             return self._given_original
         if self.recipe is None:
             raise ValueError("this task has no original model: pass original=, or recipe= to train one.")
-        model = self._train([(self._everything, self.seed)])[0].model
+        model = self._train([Wanted(self._everything, self.seed, ORIGINAL)])[0].model
         self.models.keep(model)
         return model
 
@@ -117,12 +128,12 @@ class UnlearningTask:
         """The references this task trained itself, with their keys, seeds and times."""
         if not isinstance(self.references, int) or self.recipe is None or self.references == 0:
             return []
-        seeds = self._seeds
-        records = self._train([(self.retain, seed) for seed in seeds[:2]])
+        wanted = self._wanted()
+        records = self._train(wanted[:2], after=len(wanted[2:]))
         if len(records) == 2 and self._equal(records[0].model, records[1].model):
-            records = self._train([(self.retain.resampled(seed), seed) for seed in seeds])
+            records = self._train(self._wanted(bootstrapped=True))
         else:
-            records += self._train([(self.retain, seed) for seed in seeds[2:]])
+            records += self._train(wanted[2:])
         for record in records:
             self.models.keep(record.model)
         return records
@@ -143,9 +154,8 @@ class UnlearningTask:
         """
         if self.recipe is None:
             return []
-        wanted = [] if self._given_original is not None else [(self._everything, self.seed)]
-        wanted += [(self.retain.resampled(seed) if bootstrapped else self.retain, seed) for seed in self._seeds]
-        return self._jobs(wanted)
+        original = [] if self._given_original is not None else [Wanted(self._everything, self.seed, ORIGINAL)]
+        return self._jobs([*original, *self._wanted(bootstrapped=bootstrapped)])
 
     def with_request(
         self,
@@ -238,7 +248,10 @@ class UnlearningTask:
             part if isinstance(part, View) else View("part of train", self.split.train, np.asarray(part), self)
             for part in parts
         ]
-        return self._jobs([(view, first_seed + k) for k, view in enumerate(views)])
+        named = (f"model {k} of {len(views)}" for k in range(1, len(views) + 1))
+        return self._jobs(
+            [Wanted(view, first_seed + k, what) for k, (view, what) in enumerate(zip(views, named, strict=True))]
+        )
 
     @cached_property
     def recipe_fingerprint(self) -> str | None:
@@ -260,18 +273,33 @@ class UnlearningTask:
         count = self.references if isinstance(self.references, int) else 0
         return [self.seed + FIRST_REFERENCE_SEED + k for k in range(count)]
 
-    def _jobs(self, wanted: list[tuple[View, int]]) -> list[Job]:
-        recipe = fingerprint(self.recipe) if wanted else ""  # once: it reads all the code that the recipe depends on
+    def _wanted(self, *, bootstrapped: bool = False) -> list[Wanted]:
+        """List the references to train."""
+        seeds = self._seeds
         return [
-            Job(self.recipe, v, seed, reference_key(recipe, v.digest, v.indices, seed, self.device))
-            for v, seed in wanted
+            Wanted(
+                self.retain.resampled(seed) if bootstrapped else self.retain, seed, f"{RETRAINED} {k} of {len(seeds)}"
+            )
+            for k, seed in enumerate(seeds, start=1)
         ]
 
-    def _train(self, wanted: list[tuple[View, int]]) -> list[Trained]:
-        return self._run(self._jobs(wanted))
+    def _jobs(self, wanted: Sequence[Wanted]) -> list[Job]:
+        recipe = fingerprint(self.recipe) if wanted else ""  # once: it reads all the code that the recipe depends on
+        return [
+            Job(self.recipe, v, seed, reference_key(recipe, v.digest, v.indices, seed, self.device), what=what)
+            for v, seed, what in wanted
+        ]
 
-    def _run(self, jobs: list[Job]) -> list[Trained]:
-        done = train_all(jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress)
+    def _train(self, wanted: Sequence[Wanted], *, after: int = 0) -> list[Trained]:
+        done = self._run(self._jobs(wanted), after=after)
+        self._took += [trained.seconds for trained in done]
+        return done
+
+    def _run(self, jobs: list[Job], *, after: int = 0) -> list[Trained]:
+        times = TimesTaken(() if any(isinstance(job.recipe, Unlearning) for job in jobs) else self._took, after)
+        done = train_all(
+            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times
+        )
         for trained in done:
             self.models.note_making(trained.model, trained.seconds, trained.origin)
         for why, said in (("damaged cache", "were damaged"), ("not sealed", f"are not sealed with {CACHE_KEY}")):
@@ -292,7 +320,8 @@ class Unlearning:
     unlearner: Any
     original: Any
     forget: View
-    role: ClassVar = ("the method", "running the method")
+    role: ClassVar = "the method"
+    doing: ClassVar = "running the method"
 
     def __call__(self, dataset: Any, *, seed: int) -> Any:
         """Run it; `dataset` is the retain set."""

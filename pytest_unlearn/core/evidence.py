@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pytest_unlearn.core.claim_table import SEVERITY
 from pytest_unlearn.core.figures import Figure
+from pytest_unlearn.core.notebook import html_of, text_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -249,6 +250,15 @@ class Evidence:
 
     def __bool__(self) -> NoReturn:
         raise TypeError("evidence is not a yes or no; ask for `.verdict`")
+
+    def __repr__(self) -> str:
+        return text_of(self._without_data())
+
+    def _repr_html_(self) -> str:
+        return html_of(self._without_data())
+
+    def _without_data(self) -> dict[str, Any]:
+        return replace(self, figures=(), scores=None).to_json()
 
     def to_json(self) -> dict[str, Any]:
         """Return the evidence as dictionaries, lists, strings, numbers and None."""

@@ -115,6 +115,21 @@ def age_seconds(text: str) -> int:
     return int(found[1]) * UNITS[found[2]]
 
 
+def accepted_runs(text: str) -> tuple[str, ...]:
+    """Read names of runs, with commas or spaces between them.
+
+    Raises:
+        ValueError: one of them is none that a history gives.
+    """
+    found = tuple(text.replace(",", " ").split())
+    wrong = next((name for name in found if not re.fullmatch("[0-9a-f]{12}", name)), None)
+    if wrong is not None:
+        raise ValueError(
+            f"a run is named by twelve hexadecimal digits, as the history and the gate name it, not {wrong!r}"
+        )
+    return found
+
+
 INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
 TABLE = {
@@ -157,6 +172,12 @@ TABLE = {
              lambda v: v in claim_table.POLICY_NAMES, f"one of {', '.join(claim_table.POLICY_NAMES)}"),
         Spec("max_age", str, None, "largest age of a report that `check` accepts, such as 7d, 12h or 30m",
              lambda v: age_seconds(v) > 0, "an age such as 7d, 12h or 30m"),
+        Spec("history", str, ".unlearn/history.jsonl", "file that every run with audits is appended to, relative "
+             "to the root directory; in CI a path that is kept from run to run",
+             lambda v: bool(v.strip()), "a path", flag=True),
+        Spec("accept_failed", str, None, "earlier runs, by name, whose FAIL of this very model is explained and does "
+             "not block its release", lambda v: bool(accepted_runs(v)),
+             "names of runs of the history (twelve hexadecimal digits), with commas between them", flag=True),
         Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
     )
 }  # fmt: skip

@@ -6,7 +6,7 @@ A newline forges a line of a terminal, a right-to-left mark the order of one, an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 LONGEST = 5_000  # characters of a text
@@ -28,6 +28,12 @@ def shortened(text: str, most: int = LONGEST) -> str:
         return text
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{text[: most - 60]}... ({len(text):,} characters, {digest})"
+
+
+def some(items: Iterable[Any], most: int = 8) -> str:
+    """List the first items, and say how many more there are."""
+    listed = [str(item) for item in items]
+    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
 
 
 def shown(value: Any, most: int = LONGEST) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.dataset import is_tensor
+from pytest_unlearn.data.tables import row_count
 from pytest_unlearn.models.adapters import estimator_scores, is_estimator, ready
 from pytest_unlearn.models.output import Output, as_rows, pick
 
@@ -37,7 +38,7 @@ class Channel:
         """Return one row an example."""
         answer = pick(self._ask(batch), self._output)
         self.tolerance = max(self.tolerance, _precision(answer))
-        return as_rows(answer, len(batch))
+        return as_rows(answer, row_count(batch))
 
     def each(self, batches: Iterable[Any]) -> FloatArray:
         """Ask about one batch after the other."""

@@ -64,8 +64,9 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
     reasons += _other_requests(ledger["entries"])
     reasons += candidate.objections(ledger["entries"])
     reasons += ledger.get("release_file_problems", ())
-    committed = ledger.get("baseline") or {}
+    committed, past = ledger.get("baseline") or {}, ledger.get("history") or {}
     reasons += committed.get("weaker", ())
+    reasons += past.get("reasons", ())
     notes = [
         f"{entry['evidence']['claim']['name']} is not testable here ({entry['nodeid']}): "
         f"{entry['evidence']['not_testable']}"
@@ -73,6 +74,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         if excused(entry["evidence"])
     ]
     notes += [*candidate.remarks(ledger["entries"]), *filter(None, [unsealed(ledger["entries"])])]
+    notes += [*past.get("warnings", ()), *past.get("notes", ())]
     if committed.get("stronger"):
         notes.append(baseline.note(committed["stronger"]))
     return GateDecision(release=not reasons, reasons=tuple(reasons), notes=tuple(notes))

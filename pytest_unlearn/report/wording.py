@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pytest_unlearn.core.claim_table import SEVERITY, TABLE, TableView
+from pytest_unlearn.core.claim_table import SEVERITY
+from pytest_unlearn.core.wording import (
+    DEFAULTS,
+    HEADLINES,
+    allowed,
+    controls_of,
+    counts,
+    gone,
+    headline_of,
+    interval,
+    next_steps,
+    number,
+    sizes,
+)
 from pytest_unlearn.report.gate import excused, unproven
 from pytest_unlearn.report.ledger import reconcile
+
+__all__ = [
+    "DEFAULTS",
+    "HEADLINES",
+    "allowed",
+    "controls_of",
+    "counts",
+    "gone",
+    "headline_of",
+    "interval",
+    "next_steps",
+    "number",
+    "sizes",
+]
 
 THREAT_MODEL = (
     "Where every claim passed, no leakage was found through the tested channels: the attacks listed above, against "
@@ -16,32 +42,12 @@ THREAT_MODEL = (
     "succeed, and a provider who controls the model can defeat any test of the model alone (Thudi et al. 2022; Zhang "
     "et al. 2024). The digests, seeds and settings in report.json let the run be reproduced."
 )
-HEADLINES: Mapping[tuple[str, str], str] = TableView(
-    lambda: {(name, verdict): text for name, spec in TABLE.items() for verdict, text in spec.headlines.items()}
-)
-"""What a verdict means for its claim."""
-DEFAULTS = {
-    "PASS": "the claim holds at the stated confidence",
-    "FAIL": "the claim is refuted",
-    "INCONCLUSIVE": "too few examples to prove or refute the claim",
-    "INVALID": "this audit cannot be interpreted",
-}
-
-
 NOT_TESTABLE = "NOT TESTABLE"
 
 
 def word(evidence: Mapping[str, Any]) -> str:
     """Return the verdict, or that a claim is not testable where that is enough."""
     return NOT_TESTABLE if excused(evidence) else str(evidence["verdict"])
-
-
-def headline_of(evidence: Mapping[str, Any]) -> str:
-    """Say what a verdict means for its claim, without numbers."""
-    verdict = evidence["verdict"]
-    if evidence.get("not_testable"):
-        return f"not testable here: {evidence['not_testable']}"
-    return HEADLINES.get((evidence["claim"]["name"], verdict), DEFAULTS[verdict])
 
 
 def sentence(entry: Mapping[str, Any]) -> str:
@@ -61,23 +67,6 @@ def sentence(entry: Mapping[str, Any]) -> str:
         measured += f"; {gone(evidence)}"
     but = "" if entry["outcome"] in ("passed", "failed") else f" The test itself ended as {entry['outcome']}."
     return f"{headline[:1].upper()}{headline[1:]}: {measured}.{but}"
-
-
-def gone(evidence: Mapping[str, Any]) -> str:
-    """Say how much of what the original showed is gone, at least."""
-    reduction = evidence["leakage_reduction"]
-    least = reduction["low"]
-    if least is None or least <= 0:
-        return "it is not certain that any of what the original showed is gone"
-    return (
-        f"at least {math.floor(100 * least)}% of what the original showed is gone (estimate {reduction['value']:.0%})"
-    )
-
-
-def allowed(claim: Mapping[str, Any]) -> str:
-    """Say a claim's limits without its quantity: "at most 0.55"."""
-    text = str(claim["text"])
-    return text.removeprefix(claim["quantity"]).strip() or text
 
 
 def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tuple[bool, str]:
@@ -100,6 +89,8 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
         return False, "Nothing was audited"
     if missing:
         return False, unproven[:1].upper() + unproven[1:]
+    if (ledger.get("history") or {}).get("reasons"):
+        return False, "Proven in this run, but the same model failed before under the same suite"
     if ledger["partial"] or reconcile(ledger):
         return False, "Incomplete: what ran was proven, but not everything ran"
     return True, f"Every {'required' if untested else ''} claim was proven{besides}".replace("  ", " ")
@@ -121,43 +112,3 @@ def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
     """Order the entries' positions: first those that need attention."""
     rank = [(is_proven(entry), -SEVERITY[entry["evidence"]["verdict"]]) for entry in entries]
     return sorted(range(len(entries)), key=rank.__getitem__)
-
-
-def next_steps(evidence: Mapping[str, Any]) -> list[str]:
-    """List the advice; where there is none, how many examples would settle the claim."""
-    needed = f"about {evidence['needed']:,} forget examples would settle it" if evidence["needed"] else ""
-    return list(evidence["advice"]) or [needed] * bool(needed)
-
-
-def controls_of(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """List the controls that evidence has."""
-    controls = evidence["controls"]
-    return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
-
-
-def counts(estimate: Mapping[str, Any]) -> bool:
-    """Tell whether an estimate counts requests, and so has no interval."""
-    return estimate.get("method") == "count" and estimate["value"] is not None
-
-
-def interval(estimate: Mapping[str, Any]) -> str:
-    """Write `0.620 [0.580, 0.660]`, or `1 of 24` where requests are counted."""
-    if counts(estimate):
-        return f"{estimate['value']:.0f} of {estimate['n_forget']:,}"
-    return f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
-
-
-def sizes(estimate: Mapping[str, Any]) -> str:
-    """Say how many examples, pairs or requests an estimate rests on."""
-    if counts(estimate):
-        return f"{estimate['n_forget']:,} requests"
-    if estimate["method"].startswith("median of"):
-        return f"{estimate['n_forget']:,} pairs of runs"
-    if not estimate["n_controls"]:
-        return f"{estimate['n_forget']:,} examples, paired"
-    return f"{estimate['n_forget']:,} forget examples, {estimate['n_controls']:,} controls"
-
-
-def number(value: float | None) -> str:
-    """Write three decimals; a value that is not finite is stored as None."""
-    return "n/a" if value is None else f"{value:.3f}"

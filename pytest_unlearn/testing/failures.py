@@ -1,19 +1,14 @@
-"""Record the evidence of assertions, and raise unless the claim is proven.
-
-The text of a failure has the claim, what was observed, what stands beside it and what to do next.
-"""
+"""Record the evidence of assertions, and raise unless the claim is proven."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 from pytest_unlearn.core.evidence import Evidence, Verdict
 from pytest_unlearn.core.recorder import record, severity
 from pytest_unlearn.core.settings import resolve
-from pytest_unlearn.core.text import shown
-from pytest_unlearn.report.wording import gone, headline_of, interval, next_steps, sizes
+from pytest_unlearn.core.wording import explain
 
 
 class AuditFailure(AssertionError):  # noqa: N818 - an assertion that failed, not an error
@@ -84,43 +79,3 @@ def _passes(evidence: Evidence) -> bool:
         warnings.warn(explain(evidence.to_json()), InconclusiveWarning, stacklevel=4)
         return True
     return evidence.proven
-
-
-def explain(evidence: Mapping[str, Any]) -> str:
-    """Write the failure text of one evidence (as JSON): forget examples by index only."""
-    evidence = shown(evidence)
-    claim, verdict = evidence["claim"], evidence["verdict"]
-    headline = headline_of(evidence)
-    label = f" ({evidence['label']})" if evidence["label"] else ""
-    rows = [("claim", _claim(claim, evidence["estimate"])), ("observed", _observed(evidence))]
-    if evidence.get("share_left"):
-        rows.append(("gone", gone(evidence)))
-    rows += _controls(evidence["controls"])
-    rows.append(("evidence", sizes(evidence["estimate"])))
-    rows += [("because" if not i else "", reason) for i, reason in enumerate(evidence["reasons"])]
-    if evidence["most_exposed"]:
-        exposed = "  ".join(f"#{item['index']} {item['percentile']:.2f}" for item in evidence["most_exposed"])
-        rows.append(("stand out", f"{exposed}   (index in train, share of controls below it)"))
-    rows += [("next" if not i else "", step) for i, step in enumerate(next_steps(evidence))]
-    return "\n".join([f"{verdict}{label}: {headline}.", "", *(f"  {name:<11} {text}" for name, text in rows)])
-
-
-def _claim(claim: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:
-    sources = ", ".join(f"{name} from {source}" for name, source in claim["sources"].items() if source != "default")
-    return f"{claim['text']}   (one-sided {estimate['confidence']:.0%} bounds{'; ' + sources if sources else ''})"
-
-
-def _observed(evidence: Mapping[str, Any]) -> str:
-    others = len(evidence["attacks"])
-    chosen = f"{evidence['decided_by']}, one of {others} attacks" if others > 1 else evidence["decided_by"]
-    return f"{interval(evidence['estimate'])}   {chosen}"
-
-
-def _controls(controls: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = []
-    if controls["original"]:
-        rows.append(("original", f"{interval(controls['original']['estimate'])}   {controls['original']['says']}"))
-    rows += [(one["name"], f"{interval(one['estimate'])}   {one['attack']}") for one in controls["retrained"]]
-    if controls["blind"]:
-        rows.append(("blind", f"{interval(controls['blind']['estimate'])}   {controls['blind']['says']}"))
-    return rows

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_unlearn.core.progress import Progress, report_progress
+from pytest_unlearn.training.announcement import NO_TIMES, Announcement, TimesTaken
 from pytest_unlearn.training.cache.seal import Sealed
 from pytest_unlearn.training.cache.store import SCHEMA, Fetched, Store
 from pytest_unlearn.training.fingerprint.imports import is_project_file, version_of
@@ -39,6 +40,7 @@ class Job:
     """Describe one model to have; its key is what `reference_key` gives.
 
     `own` asks for one that was made in this run, or that a key vouches for: whatever else the store has is made again.
+    `what` says which model it is, as in "the original" or "retrained model 2 of 4".
     """
 
     recipe: Any
@@ -46,6 +48,12 @@ class Job:
     seed: int
     key: str
     own: bool = False
+    what: str = "a model"
+
+    @property
+    def doing(self) -> str:
+        """Say what goes on while it is made."""
+        return str(getattr(self.recipe, "doing", f"training {self.what}"))
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ def train_all(
     n_jobs: int = 1,
     fresh: bool = False,
     progress: Progress = report_progress,
+    times: TimesTaken = NO_TIMES,
 ) -> list[Trained]:
     """Fetch every model from the store, or train it on one thread and store it.
 
@@ -119,6 +128,7 @@ def train_all(
         n_jobs: how many worker processes train at the same time; 1 trains in this one, -1 uses every core.
         fresh: whether to train what is in the store again.
         progress: told of each model that is trained.
+        times: what tells how long these trainings will take.
 
     Returns:
         A result for each job, in their order.
@@ -140,8 +150,12 @@ def train_all(
         elif found is not None:
             refused[index] = found
     waiting = [index for index in range(len(jobs)) if index not in results]
-    if n_jobs == 1 or len(waiting) < 2:
-        coming = _train_here(jobs, waiting, store, fresh)
+    here = n_jobs == 1 or len(waiting) < 2
+    told = Announcement(
+        jobs, waiting, 1 if here else n_jobs, times.with_times(found.seconds for found in results.values())
+    )
+    if here:
+        coming = _train_here(jobs, waiting, store, fresh, told)
     else:
         coming = _train_in_workers(jobs, waiting, store, fresh, n_jobs)
 
@@ -149,17 +163,13 @@ def train_all(
         for index, trained in coming:
             again = index in refused and trained.source == "trained"
             results[index] = replace(trained, source=refused[index]) if again else trained
+            told.done(index, trained)
             yield results[index]
 
     if waiting:
-        for _ in progress(models(), len(waiting), "training references", _progress_line):
+        for _ in progress(models(), len(waiting), "models", told.line, told.now):
             pass
     return [results[index] for index in range(len(jobs))]
-
-
-def _progress_line(trained: Trained) -> str:
-    """Say how long a training took, and nothing of what came from the store meanwhile."""
-    return "" if trained.source == "store" else f"trained in {trained.seconds:.1f} s"
 
 
 def check_recipe(recipe: Any) -> None:
@@ -239,7 +249,7 @@ def _look_up(job: Job, store: Store) -> Trained | ModelSource | None:
 
 
 def _train_here(
-    jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool
+    jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, told: Announcement
 ) -> Iterator[tuple[int, Trained]]:
     """Train in turn, leaving models that another process trains for last."""
     busy = []
@@ -249,13 +259,15 @@ def _train_here(
                 if not ours:
                     busy.append(index)
                     continue
+        told.begin(index)
         yield index, _train_one(jobs[index], store, fresh)[0]
     for index in busy:
+        told.begin(index)
         yield index, _train_one(jobs[index], store, fresh)[0]
 
 
 def _run(job: Job) -> Trained:
-    who, doing = getattr(job.recipe, "role", ("the recipe", "training the reference model"))
+    who = getattr(job.recipe, "role", "the recipe")
     started = time.perf_counter()
     try:
         with isolated(job.seed):
@@ -263,7 +275,7 @@ def _run(job: Job) -> Trained:
         if model is None:
             raise TypeError(f"{who} returned None: it must return the model (is a `return` missing?)")
     except Exception as error:
-        note = f"while {doing} with seed {job.seed}"
+        note = f"while {job.doing} with seed {job.seed}"
         # Exception.add_note came with Python 3.11.
         error.__notes__ = [*getattr(error, "__notes__", []), note]  # type: ignore[attr-defined,unused-ignore]
         raise

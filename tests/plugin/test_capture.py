@@ -46,3 +46,44 @@ def test_the_terminal_behind_the_capture_is_recognised(suite: Suite) -> None:
     os.close(read)
     assert done.returncode == 0
     assert b"training 1/4, terminal: True" in shown
+
+
+TRAINING = """
+import time
+import numpy as np
+import pytest
+import pytest_unlearn.core.progress as core
+from pytest_unlearn import Split
+
+core.EVERY = 0.1
+
+def train(dataset, *, seed):
+    print("noise of the training")
+    time.sleep(0.35)
+    return lambda x: np.zeros((len(x), 2))
+
+@pytest.fixture(scope="session")
+def unlearn_split():
+    X, y = np.arange(80.0).reshape(40, 2), np.arange(40) % 2
+    return Split((X[:20], y[:20]), forget=[0, 1], test=(X[20:], y[20:]))
+
+@pytest.fixture(scope="session")
+def unlearn_recipe():
+    return train
+"""
+
+
+def test_without_a_terminal_lines_say_what_is_trained_and_how_long_it_takes(suite: Suite) -> None:
+    suite.pytester.makeconftest(TRAINING)
+    suite.write(test_it="def test_a(unlearning_task): assert unlearning_task.original and unlearning_task.retrained")
+    result = suite.run(subprocess=True)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "pytest-unlearn: training the original, for 0 s so far; 1 model to train, and how long one takes is not *",
+            "pytest-unlearn: training retrained model 1 of 4, for 0 s so far; about * s left for 4 models",
+            "pytest-unlearn: training retrained model 4 of 4, for 0 s so far; about * s left for 1 model",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*noise*")
+    result.stdout.no_fnmatch_line("*reference*")

@@ -51,7 +51,7 @@ def test_no_section_when_quiet_or_when_no_audit_ran(suite: Suite, arguments: tup
     result = suite.run(*arguments)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*unlearning audit*")
-    assert not (suite.path / ".unlearn").exists()
+    assert not (suite.path / ".unlearn/report").exists()
 
 
 def test_it_is_there_with_one_q(suite: Suite) -> None:

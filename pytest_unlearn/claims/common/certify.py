@@ -93,8 +93,8 @@ class Request:
     def share_power(self, original: float, most: float, confidence: float, units: float | None = None) -> float:
         """Compute how often a perfect method is shown to leave at most `most`.
 
-        `original` is the original's AUC, of whose excess over chance `most` is a share. The two models' errors are taken
-        to be independent, which errs on the low side.
+        `original` is the original's AUC, of whose excess over chance `most` is a share. The two models' errors are
+        taken to be independent, which errs on the low side.
         """
         error, degrees = self.precision(self.units if units is None else units)
         return _share_power(original, most, confidence, error, error, degrees)

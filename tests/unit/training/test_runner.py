@@ -6,10 +6,12 @@ import io
 import logging
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,15 @@ import torch
 from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
-from pytest_unlearn.training import Job, Store, TorchRecipe, fingerprint, progress, reference_key, train_all
+from pytest_unlearn.training import Job, Store, TimesTaken, TorchRecipe, fingerprint, progress, reference_key, train_all
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPES = """
 import os, sys, time
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from pytest_unlearn.training import Job, Store, fingerprint, reference_key, train_all
+from pytest_unlearn.training import Job, TimesTaken, Store, fingerprint, reference_key, train_all
 
 def train(dataset, *, seed):
     with open("count", "a") as file:
@@ -230,8 +233,9 @@ def train(dataset, *, seed):
     return model
 """
 CONFTEST_TEST = """
+from dataclasses import replace
 from pathlib import Path
-from pytest_unlearn.training import Job, Store, fingerprint, reference_key, train_all
+from pytest_unlearn.training import Job, TimesTaken, Store, fingerprint, reference_key, train_all
 
 def test(request):
     (plugin,) = [p for p in request.config.pluginmanager.get_plugins() if hasattr(p, "train")]
@@ -274,7 +278,7 @@ def failing(dataset, *, seed):
 def test_an_error_of_the_recipe_keeps_its_type_and_names_the_seed(store, n_jobs):
     with pytest.raises(Broken, match="out of luck") as caught:
         train_all(jobs_for(failing, [7, 7]), store=store, n_jobs=n_jobs)
-    assert caught.value.__notes__ == ["while training the reference model with seed 7"]
+    assert caught.value.__notes__ == ["while training a model with seed 7"]
     with store.lock(jobs_for(failing, [7])[0].key, wait=False) as ours:
         assert ours
 
@@ -327,9 +331,9 @@ def test_each_trained_model_is_logged_and_those_from_the_store_are_not(store, ca
     train_all(jobs_for(RECIPE, [1]), store=store)
     caplog.clear()
     train_all(jobs_for(RECIPE, [1, 2, 3]), store=store)
-    assert [record.getMessage().split(" in ")[0] for record in caplog.records] == [
-        "training references: 1 of 2, trained",
-        "training references: 2 of 2, trained",
+    assert [record.getMessage().split(" took ")[0] for record in caplog.records] == [
+        "models: 1 of 2, training a model",
+        "models: 2 of 2, training a model",
     ]
     caplog.clear()
     train_all(jobs_for(RECIPE, [1, 2, 3]), store=store)
@@ -344,7 +348,7 @@ def test_a_terminal_shows_a_live_line_instead(store, caplog):
     terminal = Terminal()
     caplog.set_level(logging.INFO, "pytest_unlearn")
     train_all(jobs_for(RECIPE), store=store, progress=progress(terminal))
-    assert "training references" in terminal.getvalue()
+    assert "training a model" in terminal.getvalue()
     assert not caplog.records
 
 
@@ -383,3 +387,23 @@ def test_two_thousand_examples_train_in_seconds():
     started = time.process_time()
     recipe(data, seed=0)
     assert time.process_time() - started < 15
+
+
+def test_without_a_terminal_a_line_comes_every_so_often_and_says_what_is_trained(store):
+    def slow(dataset, *, seed):
+        time.sleep(0.3)
+        return {"weights": np.zeros(2)}
+
+    jobs = [replace(job, what=f"retrained model {k} of 2") for k, job in enumerate(jobs_for(slow), start=1)]
+    lines = io.StringIO()
+    train_all(jobs, store=None, progress=progress(lines, every=0.1), times=TimesTaken([60.0]))
+    said = lines.getvalue().splitlines()
+    assert said[0] == "pytest-unlearn: training retrained model 1 of 2, for 0 s so far; about 2 min left for 2 models"
+    assert re.match(r".*training retrained model 2 of 2, for 0 s so far; about \d+ s left for 1 model", said[-1])
+    assert 2 <= len(said) <= 8
+
+
+def test_what_takes_no_half_minute_says_nothing(store):
+    lines = io.StringIO()
+    train_all(jobs_for(RECIPE), store=store, progress=progress(lines))
+    assert not lines.getvalue()

@@ -1,0 +1,86 @@
+"""Say which model is being trained, and how long the rest will take."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_unlearn.core.progress import duration
+
+if TYPE_CHECKING:
+    from pytest_unlearn.training.runner import Job, Trained
+
+
+@dataclass(frozen=True)
+class TimesTaken:
+    """Hold what tells how long trainings will take.
+
+    Attributes:
+        seconds: that trainings of the same recipe took.
+        after: how many more models follow those that are asked for now.
+    """
+
+    seconds: Sequence[float] = ()
+    after: int = 0
+
+    def with_times(self, more: Iterable[float]) -> TimesTaken:
+        """Add what other trainings took."""
+        return replace(self, seconds=[taken for taken in (*self.seconds, *more) if taken > 0])
+
+
+NO_TIMES = TimesTaken()
+
+
+class Announcement:
+    """Follow a list of trainings, and describe where they stand.
+
+    Args:
+        jobs: all models that are wanted.
+        waiting: positions of those that have to be trained.
+        at_once: how many are trained at the same time; -1 for one a core.
+        times: what tells how long they will take.
+    """
+
+    def __init__(self, jobs: Sequence[Job], waiting: Sequence[int], at_once: int, times: TimesTaken) -> None:
+        self._jobs, self._left = jobs, list(waiting)
+        self._at_once = min(os.cpu_count() or 1 if at_once < 0 else at_once, len(waiting) or 1)
+        self._seconds, self._after = list(times.seconds), times.after
+        self._current = waiting[0] if waiting else 0
+        self._started = time.monotonic()
+        self._last = self._current
+
+    def begin(self, index: int) -> None:
+        """Note that this model is being trained now."""
+        self._current, self._started = index, time.monotonic()
+
+    def done(self, index: int, trained: Trained) -> None:
+        """Note that this model is there."""
+        self._left.remove(index)
+        self._last = index
+        self._seconds.append(trained.seconds)
+        if self._left and self._at_once == 1:
+            self._current = self._left[0]
+
+    def line(self, trained: Trained) -> str:
+        """Say how long a training took, and nothing of what came from the store meanwhile."""
+        job = self._jobs[self._last]
+        return "" if trained.source == "store" else f"{job.doing} took {trained.seconds:.1f} s"
+
+    def now(self) -> str:
+        """Say what is being trained, for how long, and how long all of it will take."""
+        took = time.monotonic() - self._started
+        at_once = min(self._at_once, len(self._left))
+        doing = self._jobs[self._current].doing if at_once <= 1 else f"training {at_once} models at once"
+        return f"{doing}, for {duration(took)} so far; {self._remaining(took)}"
+
+    def _remaining(self, took: float) -> str:
+        count = len(self._left) + self._after
+        models = "1 model" if count == 1 else f"{count} models"
+        if not self._seconds:
+            return f"{models} to train, and how long one takes is not known yet"
+        each = sum(self._seconds) / len(self._seconds)
+        rest = each * -(-count // self._at_once) - (took if self._at_once == 1 else 0)
+        return f"about {duration(max(rest, 1))} left for {models}"
