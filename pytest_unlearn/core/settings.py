@@ -132,6 +132,9 @@ def accepted_runs(text: str) -> tuple[str, ...]:
 
 INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
+NAMED: Any = {"valid": lambda v: bool(v.strip()), "rule": "a text that is not empty"}
+FROM_CI = "else of the environment: $UNLEARN_..., GitHub's, GitLab's or Jenkins'"
+
 TABLE = {
     spec.name: spec
     for spec in (
@@ -172,6 +175,11 @@ TABLE = {
              lambda v: v in claim_table.POLICY_NAMES, f"one of {', '.join(claim_table.POLICY_NAMES)}"),
         Spec("max_age", str, None, "largest age of a report that `check` accepts, such as 7d, 12h or 30m",
              lambda v: age_seconds(v) > 0, "an age such as 7d, 12h or 30m"),
+        Spec("project", str, None, f"name of what is released; {FROM_CI}", **NAMED),
+        Spec("commit", str, None, f"commit that the candidate was made of; {FROM_CI}", **NAMED),
+        Spec("ci_url", str, None, f"address of the CI run; {FROM_CI}", **NAMED),
+        Spec("request", str, None, "id of the deletion request; else $UNLEARN_REQUEST", **NAMED),
+        Spec("approver", str, None, "who answers for the release; else $UNLEARN_APPROVER", **NAMED),
         Spec("history", str, ".unlearn/history.jsonl", "file that every run with audits is appended to, relative "
              "to the root directory; in CI a path that is kept from run to run",
              lambda v: bool(v.strip()), "a path", flag=True),
