@@ -24,7 +24,7 @@ def native_kind(value: Any) -> str | None:
 
 
 def native_bytes(value: Any) -> bytes:
-    """Write a booster, or a CatBoost model, as its library does; nothing of an untrained one."""
+    """Write a booster or CatBoost model as its library does; untrained, nothing."""
     kind = native_kind(value)
     if kind == "xgboost":
         return bytes(value.save_raw(raw_format="json"))
