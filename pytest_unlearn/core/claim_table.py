@@ -148,6 +148,7 @@ class ClaimSpec:
         attack_class: what kind of attack it runs, as assessments name it; empty if it is none.
         access: what an attacker needs for it.
         behind_answers: whether it tells forgetting from a filter in front of the model.
+        by_outputs: what saved outputs are compared with, of whose sets alone it can be judged; empty if it cannot.
         stores_scores: whether its evidence keeps what it was computed from, so that it can be computed again.
         steps: what it is asked in a built-in policy and in those after it.
     """
@@ -172,6 +173,7 @@ class ClaimSpec:
     attack_class: str = ""
     access: str = ""
     behind_answers: bool = False
+    by_outputs: Literal["", "original", "retrained"] = ""
     stores_scores: bool = False
     steps: Mapping[str, PolicyStep] = field(default_factory=dict)
 
@@ -237,6 +239,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="forgotten",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.forgotten.audit",
             states="the forget set is no longer recognisable in this model",
             passes="no leakage was found through the tested channels",
@@ -261,6 +264,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="utility",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.accuracy",
             states="accuracy is at most `max_drop` below the baseline's",
             passes="the model is about as accurate as its baseline",
@@ -404,6 +408,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="matches_retrained",
             stores_scores=True,
+            by_outputs="retrained",
             module="pytest_unlearn.claims.accuracy",
             states="accuracy is within `max_gap` of the references'",
             passes="the model's accuracy is that of the retrained models",
@@ -418,6 +423,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="leakage_reduced",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.leakage_reduced.audit",
             states="at least `min_reduction` of what the original showed of the forget set is gone",
             passes="most of what the original showed of the forget set is gone",
