@@ -24,7 +24,7 @@ Key = tuple[str, str, str]
 
 
 def series(records: Sequence[Record]) -> dict[Key, list[Point]]:
-    """Group claims by name, test and request, oldest first; expected ones are left out."""
+    """Group claims by name, test and request, oldest first, without expected ones."""
     found: dict[Key, list[Point]] = defaultdict(list)
     for record in records:
         for row in record["claims"]:
