@@ -6,6 +6,7 @@ Everything can be read without a script; the one that there is folds, filters an
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -27,17 +28,22 @@ MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", word
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Write the whole report as one page: strings escaped, plots as inline SVG."""
-    import jinja2
-
-    loader = jinja2.FileSystemLoader(HERE)
-    strict: dict[str, Any] = {"autoescape": True, "undefined": jinja2.StrictUndefined}
-    environment = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
-    environment.filters["terms"] = glossary.linked
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
     # The browser runs this script and no other: its digest is in the page's policy, of exactly what stands there.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = environment.get_template("page.html")
-    return page.render(style=style, script=script, script_digest=digest, **_page(ledger, about)) + "\n"
+    return _template().render(style=style, script=script, script_digest=digest, **_page(ledger, about)) + "\n"
+
+
+@functools.cache
+def _template() -> Any:
+    """Compile the page's template, once."""
+    import jinja2
+
+    strict: dict[str, Any] = {"autoescape": True, "undefined": jinja2.StrictUndefined}
+    loader = jinja2.FileSystemLoader(HERE)
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
+    environment.filters["terms"] = glossary.linked
+    return environment.get_template("page.html")
 
 
 def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
