@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 ALL_IN_FULL = 40  # as many claims are always shown in full
 MOST_SEVERE = 12  # of more, as many are: two thousand plots would neither be read nor fit
 MOST_TOLD = 12  # claims in words on the card
+FEW = 6  # claims whose common picture stands on the card
 MOST_OPEN = 5  # claims that are unfolded: those that most need attention, if they are not proven
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", wording.NOT_TESTABLE: "–"}
 
@@ -31,7 +32,8 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
     # The browser runs this script and no other: its digest is in the page's policy, of exactly what stands there.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return _template().render(style=style, script=script, script_digest=digest, **_page(ledger, about)) + "\n"
+    page: str = _template().render(style=style, script=script, script_digest=digest, **_page(ledger, about))
+    return page + "\n"
 
 
 @functools.cache
@@ -60,8 +62,9 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
         "incomplete": [*(f"partial run: {reason}" for reason in ledger["partial"]), *reconcile(ledger)],
         "rows": rows,
         "most_told": MOST_TOLD,
+        "few": FEW,
         "shortened": len(order) - len(full),
-        "overview": pictures.overview(told.claims, entries) if len(order) <= ALL_IN_FULL else None,
+        "overview": pictures.overview(told.claims, entries) if 1 < len(order) <= ALL_IN_FULL else None,
         "claims": {row["number"]: _claim(row, entries[row["position"]]) for row in rows if row["in_full"]},
         "terms": [(glossary.anchor(term), term, says) for term, says in glossary.TERMS.items()],
         "tool": about["tool"],
@@ -107,7 +110,9 @@ def _claim(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
         "advice": wording.next_steps(evidence),
         "first": found["first"],
         "more": found["more"],
-        "attacks": [
+        "attacks": []
+        if len(evidence["attacks"]) > 1  # whose picture has a table of its own
+        else [
             (name, "deciding" if name in evidence["deciding"] else "tripwire", *_numbers(estimate))
             for name, estimate in evidence["attacks"].items()
         ],

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_unlearn.report.html.plots.svg import LINE, WIDTH, Axis, Drawing, bottom, ends, width_of, wrapped
 
-BESIDE = 150.0  # so wide are labels that stand beside their intervals; wider ones stand above
+LABELS = 150.0  # so wide are lines of labels at most, which stand beside their intervals
 FARTHEST = 2.0  # times what estimates and limits span: farther bounds end in an arrow
 ROLES = {"unlearned": "this model", "original": "the original", "retrained": "retrained models"}
 
@@ -40,12 +40,12 @@ def forest(rows: Sequence[Row], limits: Sequence[float], label: str, limit_words
     """Draw rows of intervals, with the limits as dashed lines; None without rows."""
     if not rows:
         return None
-    beside = max(width_of(one.label) for one in rows) <= BESIDE
-    axis = _axis(rows, limits, BESIDE + 6 if beside else 4.0)
+    labels = [wrapped(one.label, LABELS) for one in rows]
+    axis = _axis(rows, limits, max(width_of(words) for lines in labels for words in lines) + 12)
     drawing = Drawing()
     _limits(drawing, axis, limits, limit_words or [f"limit {limit:.3g}" for limit in limits])
-    for one in rows:
-        _row(drawing, axis, one, limits, beside)
+    for one, lines in zip(rows, labels, strict=True):
+        _row(drawing, axis, one, limits, lines)
     drawing.height += 4
     bottom(drawing, axis, label)
     roles = list(dict.fromkeys([*(one.role for one in rows), *(role for one in rows for role, _ in one.marks)]))
@@ -66,20 +66,15 @@ def _axis(rows: Sequence[Row], limits: Sequence[float], start: float) -> Axis:
     return Axis(*ends([*core, *near]), start, WIDTH - 4)
 
 
-def _row(drawing: Drawing, axis: Axis, one: Row, limits: Sequence[float], beside: bool) -> None:
-    """Draw a row; the limits are drawn beside its label, never through it."""
-    lines = [one.label] if beside else wrapped(one.label)
-    if beside:
-        drawing.height += LINE + 2
-        drawing.text(0, drawing.height - 4, one.label)
-    else:
-        for words in lines:
-            drawing.height += LINE
-            drawing.text(0, drawing.height - 3, words)
-        drawing.height += LINE - 2
-    y = drawing.height - 8
+def _row(drawing: Drawing, axis: Axis, one: Row, limits: Sequence[float], label: Sequence[str]) -> None:
+    top = drawing.height + 1
+    for words in label:
+        drawing.height += LINE
+        drawing.text(0, drawing.height - 2, words)
+    drawing.height += 1.5
+    y = (top + drawing.height) / 2
     for limit in limits:
-        drawing.line([(axis(limit), y - 8), (axis(limit), y + 8)], "l limit")
+        drawing.line([(axis(limit), top), (axis(limit), drawing.height)], "l limit")
     if one.band:
         drawing.area(axis(one.band[0]), y - 6, max(2.0, axis(one.band[1]) - axis(one.band[0])), 12, "a retrained")
     low, high = (one.value if bound is None else bound for bound in (one.low, one.high))

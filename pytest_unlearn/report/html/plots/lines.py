@@ -20,7 +20,7 @@ def curves(figure: Mapping[str, Any]) -> Drawing:
     across, up = (_ends([point[k] for point in points], logarithmic, figure["diagonal"]) for k in (0, 1))
     drawing = Drawing()
     drawing.say(figure["y_label"])
-    top = drawing.height + 6
+    top = drawing.height + 12
     upward = Axis(*up, top + HIGH, top, logarithmic)
     ticks = upward.ticks()
     margin = max((width_of(f"{tick:.3g}") for tick in ticks), default=0.0) + 8
@@ -51,19 +51,19 @@ def histograms(figure: Mapping[str, Any]) -> Drawing:
     for name, (first, second) in panels.items():
         drawing.say(name)
         base = drawing.height + PANEL
-        for k, share in enumerate(second):
-            high = PANEL * (share or 0) / tallest
-            drawing.area(axis(edges[k]), base - high, axis(edges[k + 1]) - axis(edges[k]), high, "a other")
-        steps = [(axis(edges[0]), base)]
-        for k, share in enumerate(first):
-            y = base - PANEL * (share or 0) / tallest
-            steps += [(axis(edges[k]), y), (axis(edges[k + 1]), y)]
-        drawing.line([*steps, (axis(edges[-1]), base)], f"l {_kind(name, list(panels))}")
+        for shares, kind in ((second, "filled"), (first, f"l {_kind(name, list(panels))}")):
+            drawing.line(_steps(axis, edges, [base - PANEL * (share or 0) / tallest for share in shares], base), kind)
         drawing.line([(axis.start, base), (axis.end, base)], "l axis")
         drawing.height = base + 4
     bottom(drawing, axis, figure["x_label"])
     drawing.legend([("l line", figure["sets"][0]), ("a other", figure["sets"][1])])
     return drawing
+
+
+def _steps(axis: Axis, edges: Sequence[float], heights: Sequence[float], base: float) -> list[tuple[float, float]]:
+    """Return the corners of a histogram."""
+    tops = [(axis(edge), y) for k, y in enumerate(heights) for edge in edges[k : k + 2]]
+    return [(axis(edges[0]), base), *tops, (axis(edges[-1]), base)]
 
 
 def _points(xs: Sequence[Any], ys: Sequence[Any], logarithmic: bool) -> list[tuple[float, float]]:
