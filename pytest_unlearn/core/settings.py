@@ -132,6 +132,9 @@ def accepted_runs(text: str) -> tuple[str, ...]:
 
 INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
+NAMED: Any = {"valid": lambda v: bool(v.strip()), "rule": "a text that is not empty"}
+FROM_CI = "else of the environment: $UNLEARN_..., GitHub's, GitLab's or Jenkins'"
+
 TABLE = {
     spec.name: spec
     for spec in (
@@ -154,6 +157,10 @@ TABLE = {
              lambda v: v >= 0, "a whole number from 0", flag=True),
         Spec("jobs", int, 1, "how many references are trained at once",
              lambda v: v == -1 or v >= 1, "a whole number from 1, or -1 for all cores", flag=True),
+        Spec("backend", str, None, "joblib backend that models are trained on, such as dask",
+             lambda v: bool(v.strip()), "the name of a joblib backend, such as dask", flag=True),
+        Spec("scheduler", str, None, "address of the cluster's scheduler, such as tcp://10.0.0.1:8786",
+             lambda v: bool(v.strip()), "an address, such as tcp://10.0.0.1:8786", flag=True),
         Spec("device", str, None, "device that models run on, such as cpu or cuda:0",
              lambda v: bool(v.strip()), "the name of a device, such as cpu or cuda:0", flag=True),
         Spec("references", int, 4, "how many reference models are retrained",
@@ -172,6 +179,11 @@ TABLE = {
              lambda v: v in claim_table.POLICY_NAMES, f"one of {', '.join(claim_table.POLICY_NAMES)}"),
         Spec("max_age", str, None, "largest age of a report that `check` accepts, such as 7d, 12h or 30m",
              lambda v: age_seconds(v) > 0, "an age such as 7d, 12h or 30m"),
+        Spec("project", str, None, f"name of what is released; {FROM_CI}", **NAMED),
+        Spec("commit", str, None, f"commit that the candidate was made of; {FROM_CI}", **NAMED),
+        Spec("ci_url", str, None, f"address of the CI run; {FROM_CI}", **NAMED),
+        Spec("request", str, None, "id of the deletion request; else $UNLEARN_REQUEST", **NAMED),
+        Spec("approver", str, None, "who answers for the release; else $UNLEARN_APPROVER", **NAMED),
         Spec("history", str, ".unlearn/history.jsonl", "file that every run with audits is appended to, relative "
              "to the root directory; in CI a path that is kept from run to run",
              lambda v: bool(v.strip()), "a path", flag=True),

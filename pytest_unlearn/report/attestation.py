@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_unlearn.core.release_files import is_digest
-from pytest_unlearn.report.gate import excused
+from pytest_unlearn.report.excuse import excused
 from pytest_unlearn.report.wording import conclusion, is_accepted
 
 STATEMENT = "https://in-toto.io/Statement/v1"

@@ -13,6 +13,7 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.report import baseline, candidate
+from pytest_unlearn.report.excuse import excused as excused
 from pytest_unlearn.report.ledger import reconcile
 
 DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
@@ -121,27 +122,6 @@ def _other_requests(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"{'; '.join(list(found.values())[:MOST_NAMED])}{more}. Judge each request in a run of its own, or "
             "any in a property test, which is about the method"
         )
-
-
-def excused(evidence: Mapping[str, Any]) -> bool:
-    """Tell whether a claim is not testable here, and no policy requires it."""
-    untestable = evidence.get("verdict") == "INCONCLUSIVE" and bool(evidence.get("not_testable"))
-    return untestable and evidence.get("required") is False and not any(_accusations(evidence))
-
-
-def _accusations(evidence: Mapping[str, Any]) -> Iterator[bool]:
-    """Yield whether something in evidence is beyond the limits with certainty, or a reference fails."""
-    lowest, highest = evidence["claim"].get("lowest"), evidence["claim"].get("highest")
-    attacks = evidence.get("attacks") or {}
-    for estimate in (
-        evidence["estimate"],
-        *(attacks[name] for name in evidence.get("deciding", ()) if name in attacks),
-    ):
-        low, high = estimate["low"], estimate["high"]
-        yield low is not None and highest is not None and low > highest
-        yield high is not None and lowest is not None and high < lowest
-    for control in (evidence.get("controls") or {}).get("retrained", ()):
-        yield control.get("holds") is not True
 
 
 def _same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

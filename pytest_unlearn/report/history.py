@@ -65,6 +65,7 @@ def record(ledger: Mapping[str, Any], about: Mapping[str, Any], run: str, decisi
         "run": run,
         "time": about["created"],
         "tool": about["tool"]["version"],
+        "commit": str(mapping(about.get("identity")).get("commit") or "")[:64],
         "decision": decision,
         "partial": bool(ledger["partial"]),
         "suite": suite(entries),
@@ -73,11 +74,6 @@ def record(ledger: Mapping[str, Any], about: Mapping[str, Any], run: str, decisi
         "files": [{"name": row["name"], "sha256": row["sha256"]} for row in about.get("release_files", ())],
         "claims": rows,
     }
-
-
-def decided(gate: Mapping[str, Any] | None) -> str:
-    """Put a gate's decision in words; a run without one decides nothing."""
-    return "NOT DECIDED" if gate is None else "RELEASE" if gate["release"] else "DO NOT RELEASE"
 
 
 def identity(entries: Sequence[Entry]) -> tuple[frozenset[str], frozenset[str]]:

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_unlearn.core.evidence import Answers, Outputs
 from pytest_unlearn.core.recorder import current_place
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.adapters import identify
+from pytest_unlearn.models.adapters import SavedOutputs, identify
 from pytest_unlearn.models.handle import AuditHandles
 from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.task import UnlearningTask
@@ -50,6 +50,8 @@ def provenance(
         "settings": settings,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
+    if isinstance(model, SavedOutputs) and model.files:
+        record["model"]["files"] = {name: {"name": one.name, "sha256": one.sha256} for name, one in model.files.items()}
     if models is not None and not identity.digest:
         # What else tells whether two claims are about one model: its answers to the examples that both ask about.
         answered = models.of(model).answered(views)
@@ -80,8 +82,14 @@ def _request(views: tuple[View, ...], task: UnlearningTask | None) -> dict[str, 
     forget = next((view for view in views if view.name == "forget"), None) if task is None else task.forget
     if forget is None:
         return None
-    defined = current_place() if forget.task is None else forget.task.split.defined_in or current_place()
-    return {"n": len(forget), "digest": forget.unordered_digest, "defined in": defined or None}
+    split = None if forget.task is None else forget.task.split
+    defined = current_place() if split is None else split.defined_in or current_place()
+    named = {"n": len(forget), "digest": forget.unordered_digest, "defined in": defined or None}
+    if split is not None:
+        named["of"] = len(split.train)
+        if split.groups is not None:
+            named["units"] = len(set(split.groups[split.forget_indices].tolist()))
+    return named
 
 
 def _type_name(model: Any) -> str:

@@ -56,7 +56,7 @@ def _missing(attack: Attack, inputs: AuditInputs, model: Any) -> str:
         return "it needs the weights of an nn.Module, from the audited model, the original and every reference"
     if {"further queries", "weights"} & set(attack.access) and any(isinstance(one, SavedOutputs) for one in models):
         return "it asks models about further inputs, and SavedOutputs has answers to the audited ones alone"
-    if _integers(inputs) and any(getattr(query.ask, "continuous", False) for query in attack.queries):
+    if any(getattr(query.ask, "continuous", False) for query in attack.queries) and _integers(inputs):
         return "it moves inputs by fractions, and these are integers: give it an augmentation of your own"
     if "retain set" in attack.access and (
         inputs.task is None or any(isinstance(one, SavedOutputs) and "retain" not in one.parts for one in models)
