@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
+Planned = Literal["", "limit", "share", "runs", "search"]
 
 SEVERITY = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2, "INVALID": 3}
 """The one order of verdicts: the higher, the sooner somebody has to look."""
@@ -144,6 +145,10 @@ class ClaimSpec:
         deviations: whether some of its attacks are unsigned, so that PASS asks for their upper bounds alone.
         required: whether a gate requires it where nobody says what it requires.
         replaced_by: the claim that is required in its place where whole classes go, of which outputs may show nothing.
+        stand_ins: the claims that may be required in its place of a request too small for it, the one about the model
+            first.
+        planned: how `plan` foretells it, if it does: by its limit on an AUC, by the share that is left, by its runs, or
+            as a search.
         in_policies: whether a release policy may require it.
         attack_class: what kind of attack it runs, as assessments name it; empty if it is none.
         access: what an attacker needs for it.
@@ -169,6 +174,8 @@ class ClaimSpec:
     deviations: bool = False
     required: bool = False
     replaced_by: str = ""
+    stand_ins: tuple[str, ...] = ()
+    planned: Planned = ""
     in_policies: bool = True
     attack_class: str = ""
     access: str = ""
@@ -254,6 +261,8 @@ TABLE: dict[str, ClaimSpec] = {
             deviations=True,
             required=True,
             replaced_by="class_forgotten",
+            stand_ins=("leakage_reduced", "algorithm"),
+            planned="limit",
             steps={
                 "quick": PolicyStep("the forget set is not recognisable in the outputs", required=True),
                 "thorough": PolicyStep(
@@ -375,6 +384,7 @@ TABLE: dict[str, ClaimSpec] = {
             limit=AUC,
             needs="unlearner",
             deviations=True,
+            planned="runs",
             steps={"thorough": PolicyStep("the method forgets, whatever its seeds", required=True)},
         ),
         ClaimSpec(
@@ -435,6 +445,7 @@ TABLE: dict[str, ClaimSpec] = {
             looks_at="how much of what the original showed is gone",
             limit=REDUCTION,
             fundamental=True,
+            planned="share",
             in_policies=False,  # it is what `forgotten` asks besides, by itself
         ),
         ClaimSpec(
@@ -466,6 +477,7 @@ TABLE: dict[str, ClaimSpec] = {
             looks_at="other deletion requests",
             limit=FAILURES,
             needs="unlearner",
+            planned="search",
             in_policies=False,  # a search is above the claims that it searches with
         ),
     )

@@ -12,6 +12,7 @@ from pytest_unlearn.training.fingerprint.walker import UnknownRecipe
 from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder
 from pytest_unlearn.training.runner import Job, Trained, check_recipe, reference_key, train_all
 from pytest_unlearn.training.seeding import isolated
+from pytest_unlearn.training.workers import workers
 
 __all__ = [
     "EstimatorRecipe",
@@ -33,4 +34,5 @@ __all__ = [
     "report_progress",
     "stack",
     "train_all",
+    "workers",
 ]

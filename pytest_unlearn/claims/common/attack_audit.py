@@ -120,6 +120,7 @@ def audit_with_attacks(
         references=len(references),
         fewest_references=fewest_references,
         counted=counted,
+        simulable=inputs.task is not None and inputs.task.recipe is not None,
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
         differ=OnDemand(partial(_differ, inputs, references, terms)),
