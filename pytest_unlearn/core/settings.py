@@ -134,7 +134,7 @@ SERVICES = ("mlflow", "wandb")
 
 
 def services(text: str) -> tuple[str, ...]:
-    """Read names of services that runs are logged to, with commas or spaces between them.
+    """Read names of tracking services, with commas or spaces between them.
 
     Raises:
         ValueError: there is none of that name.

@@ -1,4 +1,4 @@
-"""What is logged of a run: tags, numbers and the report's files, the same for every service."""
+"""What is logged of a run, whatever the service: tags, numbers, files of the report."""
 
 from __future__ import annotations
 
