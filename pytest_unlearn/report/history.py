@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from pytest_unlearn.core.claim_table import SEVERITY
 from pytest_unlearn.core.release_files import is_digest
@@ -23,7 +23,7 @@ from pytest_unlearn.report.json import DIGITS, mapping
 
 VERSION = 1
 SHOWN = 16  # of a digest's digits, where it only has to tell suites and questions apart
-MOST_NAMED = 3
+LONGEST_INTEGER = 18
 ACCEPT = "unlearn_accept_failed"
 
 Entry = Mapping[str, Any]
@@ -292,7 +292,7 @@ ROW: Mapping[str, Any] = {"claim": str, "test": str, "verdict": str, "outcome": 
 def _record(line: str) -> Record | None:
     """Read a line; None if it is no record of a run."""
     try:
-        found = json.loads(line, parse_constant=_refuse)
+        found = json.loads(line, parse_constant=_refuse, parse_float=_finite, parse_int=_countable)
     except (ValueError, RecursionError):
         return None
     if not _has(found, FIELDS) or found.get("version") != VERSION or len(found["run"]) > 64:
@@ -317,5 +317,13 @@ def _has(value: Any, fields: Mapping[str, Any]) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(name, ...), kind) for name, kind in fields.items())
 
 
-def _refuse(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
+
+
+def _countable(text: str) -> int:
+    return int(text) if len(text) <= LONGEST_INTEGER else _refuse(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text[:LONGEST_INTEGER]} is no number that a run would write")

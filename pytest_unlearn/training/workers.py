@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,15 @@ class Workers:
 
     def run(self, work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield `work(*each)` for all arguments, in the order in which they are done."""
-        from joblib import Parallel, delayed
+        from joblib import Parallel, delayed, wrap_non_picklable_objects
 
-        with _sent_whole():
+        with _sent_whole(self.elsewhere):
             # Arrays are sent as they are: a memory map would be read-only in the worker, unlike in this process.
             own = {} if self.elsewhere else {"backend": "loky"}
             pool = Parallel(n_jobs=self.count, return_as="generator_unordered", max_nbytes=None, batch_size=1, **own)
-            yield from pool(delayed(work)(*each) for each in arguments)
+            # A cluster pickles by name what it can, and only then asks the pickler that sends code.
+            send = wrap_non_picklable_objects if self.elsewhere else _as_it_is
+            yield from pool(delayed(send(partial(work, *each)))() for each in arguments)
 
 
 def workers(n_jobs: int, waiting: int) -> Workers | None:
@@ -65,10 +68,14 @@ def workers(n_jobs: int, waiting: int) -> Workers | None:
     return None if count == 1 or waiting < 2 else Workers(count)
 
 
+def _as_it_is(work: Any) -> Any:
+    return work
+
+
 @contextmanager
-def _sent_whole() -> Iterator[None]:
+def _sent_whole(elsewhere: bool) -> Iterator[None]:
     """Send by value the code of modules that a worker could not import."""
-    sent = [(pickler, module) for pickler in _picklers() for module in _modules_to_send(pickler)]
+    sent = [(pickler, module) for pickler in _picklers() for module in _modules_to_send(pickler, elsewhere)]
     for pickler, module in sent:
         pickler.register_pickle_by_value(module)
     try:
@@ -89,21 +96,31 @@ def _picklers() -> list[Any]:
     return found
 
 
-def _modules_to_send(pickler: Any) -> list[types.ModuleType]:
+def _modules_to_send(pickler: Any, elsewhere: bool) -> list[types.ModuleType]:
+    """List a project's modules that workers cannot import; those of a cluster have no path to any of them."""
     already = set(pickler.list_registry_pickle_by_value())
-    return [module for name, module in list(sys.modules.items()) if name not in already and _only_here(name, module)]
+    ours = {name: module for name, module in list(sys.modules.items()) if _of_project(name, module)}
+    return [
+        module
+        for name, module in ours.items()
+        if name not in already and ((elsewhere and not _installed(name)) or _hidden(name, module))
+    ]
 
 
-def _only_here(name: str, module: types.ModuleType | None) -> bool:
-    """Tell whether a project's module is loaded under a name not on sys.path."""
+def _of_project(name: str, module: types.ModuleType | None) -> bool:
+    """Tell whether a module is the user's, other than the script that runs."""
     file = getattr(module, "__dict__", {}).get("__file__")
-    if (
-        not file
-        or getattr(module, "__name__", None) != name
-        or name in ("__main__", "__mp_main__")
-        or not is_project_file(file)
-    ):
-        return False
+    scripts = ("__main__", "__mp_main__")
+    return bool(file) and getattr(module, "__name__", None) == name and name not in scripts and is_project_file(file)
+
+
+def _installed(name: str) -> bool:
+    """Tell whether a module is this package's, which workers have as well."""
+    return name.partition(".")[0] == __name__.partition(".")[0]
+
+
+def _hidden(name: str, module: types.ModuleType) -> bool:
+    """Tell whether a project's module is loaded under a name not on sys.path."""
     search: list[str] | None = None
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
@@ -115,7 +132,7 @@ def _only_here(name: str, module: types.ModuleType | None) -> bool:
             return not _editable(parts[0])
         search = list(spec.submodule_search_locations or ())
     origin = spec.origin if spec else None
-    return origin is None or Path(origin).resolve() != Path(file).resolve()
+    return origin is None or Path(origin).resolve() != Path(str(module.__file__)).resolve()
 
 
 def _editable(top: str) -> bool:
