@@ -190,7 +190,7 @@ class ModelHandles:
             self._methods[digest] = method
 
     def method_of(self, digest: str) -> str:
-        """Return the digest of the method that made the model of this digest here; empty if none did."""
+        """Return which method made the model of this digest here; empty if none."""
         return self._methods.get(digest, "")
 
     def seconds_of(self, model: Any) -> float | None:

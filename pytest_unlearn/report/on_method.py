@@ -1,6 +1,6 @@
-"""A release that rests on a claim about the method, because the request is too small for one about the model.
+"""A release that rests on a claim about the method, in place of the model.
 
-What the method does in general says something of one model only where this method made it, for this request. A model
+For the request may be too small for a claim about the model. What the method does in general says something of one model only where this method made it, for this request. A model
 that was handed over, the original among them, would pass by what another one deserves.
 """
 
@@ -19,7 +19,10 @@ CALL = r"assert_{}\([^)]*\)"  # a line to paste, in the advice on a claim
 
 
 def methods(required: Sequence[str]) -> tuple[str, ...]:
-    """List the claims about a method that a release rests on; none where it also rests on one about the request."""
+    """List the claims about a method that a release rests on.
+
+    None where it also rests on one about the request in this model.
+    """
     specs = [TABLE[name] for name in required if name in TABLE]
     if any(spec.of_this_model for spec in specs):
         return ()
@@ -72,7 +75,7 @@ def remarks(entries: Sequence[Entry], required: Sequence[str]) -> Iterator[str]:
 
 
 def instead(evidence: Mapping[str, Any], required: Sequence[str]) -> str:
-    """Say what to paste where a required claim asks more than its request can show; nothing if there is nothing."""
+    """Say what to paste where a claim asks more than its request can show."""
     spec = TABLE.get(evidence["claim"]["name"])
     if spec is None or evidence["verdict"] != "INCONCLUSIVE" or spec.name not in required:
         return ""

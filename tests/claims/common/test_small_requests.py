@@ -76,7 +76,7 @@ def shares(seeds: int, n_forget: int, boost: float, controls: int = 5000) -> dic
 
 
 def test_forty_examples_get_an_honest_model_a_pass_and_no_model_that_remembers() -> None:
-    found = shares(seeds=2, n_forget=40, boost=3.5, controls=1500)
+    found = shares(seeds=1, n_forget=40, boost=3.5, controls=400)
     assert found["honest"] >= 0.5
     assert found["original"] == found["ensemble"] == 0.0
 
