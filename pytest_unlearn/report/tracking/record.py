@@ -1,4 +1,4 @@
-"""What is logged of a run, whatever the service: tags, numbers, files of the report."""
+"""What is logged of a run, whatever the service: tags, numbers, files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log to MLflow: tags, metrics and files on a run, tags on a version of a registered model.
+"""Log to MLflow: on a run, and as tags on a version of a registered model.
 
 The run is the active one or MLFLOW_RUN_ID's, else a new one in the experiment that MLFLOW_EXPERIMENT_NAME or
 MLFLOW_EXPERIMENT_ID names. Which server, MLFLOW_TRACKING_URI says.
@@ -22,7 +22,7 @@ MODEL = re.compile(r"(?:models:/)?(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alia
 
 
 def active_run() -> str:
-    """Return the id of the run that is active in this thread, or that the environment names."""
+    """Return the id of the active run, or of the one that the environment names."""
     mlflow = sys.modules.get("mlflow")
     run = mlflow.active_run() if mlflow is not None else None
     return str(run.info.run_id) if run is not None else os.environ.get("MLFLOW_RUN_ID", "")
