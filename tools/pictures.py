@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import NormalDist
 
-from pytest_unlearn.statistics import required_forget
+from pytest_unlearn.claims.common.certify import request
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 STYLE = (
@@ -100,14 +100,14 @@ def verdicts() -> str:
 
 
 def certifiable() -> str:
-    """How many forget examples certify a limit on an AUC in four of five audits, beside ten times as many controls."""
-    limits = [0.515 + step / 200 for step in range(38)]
-    sizes = [required_forget(limit, controls_per_forget=10, two_sided=True) or 0 for limit in limits]
+    """How many forget examples certify a limit on an AUC in four of five audits, beside 10,000 controls."""
+    sizes = [round(20 * 2 ** (step / 4)) for step in range(31)]
+    limits = [request(size, 10_000).likely_limit(0.95) for size in sizes]
 
     def place(n: float, limit: float) -> tuple[float, float]:
         return 70 + 500 * math.log(n / 20) / math.log(4000 / 20), 230 - 950 * (limit - 0.5)
 
-    curve = [place(n, limit) for n, limit in zip(sizes, limits, strict=True) if n >= 20]
+    curve = [place(n, limit) for n, limit in zip(sizes, limits, strict=True)]
     parts = [line(70, 230, 580, 230), line(70, 20, 70, 230), path(curve, "a w")]
     for n in (20, 40, 100, 300, 600, 1000, 2000, 4000):
         at, _ = place(n, 0.5)
@@ -116,8 +116,8 @@ def certifiable() -> str:
         _, y = place(20, limit)
         parts += [line(65, y, 70, y), text(60, y + 4, f"{limit:.2f}", "s", "end")]
     parts += [
-        text(325, 272, "forget examples, with ten times as many controls", "s", "middle"),
-        text(80, 15, "limit that an honest model is shown to be within, in four of five audits", "s"),
+        text(325, 272, "forget examples, with 10,000 controls", "s", "middle"),
+        text(80, 15, "limit that a perfect method is shown to be within, in four of five audits", "s"),
     ]
     return svg(600, 285, parts)
 

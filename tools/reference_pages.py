@@ -26,7 +26,6 @@ NEEDS = {
     "unlearner": "the method, which it runs",
     "canaries": "canaries, planted before training",
 }
-LIMITS = (0.52, 0.53, 0.55, 0.57, 0.6, 0.65, 0.7)
 GROUPS = {
     "Data and task": ("Split", "UnlearningTask", "reserve_controls", "SavedOutputs"),
     "Recipes": ("TorchRecipe", "EstimatorRecipe", "Recipe"),
@@ -108,21 +107,6 @@ def environment() -> str:
         if line[:1].isupper() and " = " in line
     }
     return table(("variable", "what it does"), ((f"`{getattr(variables, name)}`", text) for name, text in said.items()))
-
-
-def sizes() -> str:
-    """List how many forget examples certify a limit, with as many controls and with many more."""
-    from pytest_unlearn.statistics import minimum_forget, required_forget
-
-    def row(limit: float) -> Iterator[str]:
-        yield f"{limit:.2f}"
-        for ratio in (1, 10):
-            yield f"{minimum_forget(limit, ratio):,}"
-            yield f"{required_forget(limit, controls_per_forget=ratio, two_sided=True) or 0:,}"
-
-    head = ("limit", "at least, with as many controls", "in four of five audits",
-            "at least, with ten times as many controls", "in four of five audits")  # fmt: skip
-    return table(head, map(row, LIMITS))
 
 
 def schema() -> str:
@@ -223,18 +207,5 @@ def _summary(value: Any) -> str:
 
 FRAGMENTS: dict[str, Callable[[], str]] = {
     made.__name__: made
-    for made in (
-        settings,
-        claims,
-        headlines,
-        marker,
-        environment,
-        sizes,
-        schema,
-        api,
-        methods,
-        metrics,
-        attacks,
-        commands,
-    )
+    for made in (settings, claims, headlines, marker, environment, schema, api, methods, metrics, attacks, commands)
 }

@@ -13,7 +13,6 @@ from pytest_unlearn.core import variables
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.settings import TABLE as SETTINGS
 from pytest_unlearn.plugin import hooks
-from pytest_unlearn.statistics import required_forget
 from tests.docs.blocks import ROOT
 from tools import docstrings, pictures, reference_pages
 
@@ -109,16 +108,6 @@ def test_what_the_page_on_inconclusive_verdicts_quotes_is_what_verdicts_say() ->
         "the forget set is not recognised with certainty in the original model": "not recognised with certainty"
     }
     assert not [quote for quote in quotes if in_parts.get(quote, quote) not in said]
-
-
-def test_numbers_of_examples_are_those_of_the_statistics() -> None:
-    readme = (ROOT / "README.md").read_text()
-    found = re.search(
-        r"Some (\d+) forget examples and as many\s+controls certify an AUC of at most 0.55, some (\d+)", readme
-    )
-    assert found is not None
-    needed = [required_forget(limit, two_sided=True) for limit in (0.55, 0.60)]
-    assert [int(text) for text in found.groups()] == pytest.approx(needed, rel=0.02)
 
 
 def test_docstrings_are_taken_for_plain_text() -> None:
