@@ -64,6 +64,7 @@ def provenance(
         record["task"] = {"split": task.split.digest, "seed": task.seed, "recipe": task.recipe_fingerprint}
         record["seconds"] = {"unlearned": task.models.seconds_of(model)}
         record["origins"] = {"unlearned": task.models.origin_of(model)}
+        record["made by"] = task.models.method_of(identity.digest)
         if original:
             record["seconds"]["original"] = task.models.seconds_of(task.original)
             record["origins"]["original"] = task.models.origin_of(task.original)
