@@ -323,7 +323,7 @@ WRONG_FILES: dict[str, tuple[Change, str]] = {
 HOSTILE: dict[str, tuple[Change, str]] = {
     "one file for model and reference": (copied("retrained_1", "released"), "are the same file, given as the"),
     "one file for model and original": (copied("original", "released"), "are the same file, given as the original"),
-    "one file for two references": (copied("retrained_1", "retrained_2"), "given as the retrained 1 and as the"),
+    "one file for two references": (copied("retrained_1", "retrained_2"), "given as the retrained 0 and as the"),
     "the original, stored anew": (stored_anew("original", "released"), "nothing was unlearned, or one model was saved"),
     "a reference, stored anew": (stored_anew("retrained_2", "released"), "a model cannot be judged by itself"),
     "the original for a reference": (stored_anew("original", "retrained_1"), "never saw the rows to be forgotten"),

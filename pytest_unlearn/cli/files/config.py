@@ -85,7 +85,7 @@ class FilesAudit:
         return bool(self.rules.get("require_controls", settings.TABLE["require_controls"].default))
 
     def models(self) -> dict[str, Files]:
-        """Return the files of each model by the model's name, references counted from 0 as in reports."""
+        """Return the files of each model by its name, references numbered as in reports."""
         named = {f"retrained {k}": files for k, files in enumerate(self.retrained)}
         return {**({"original": self.original} if self.original else {}), **named, "released": self.released}
 
