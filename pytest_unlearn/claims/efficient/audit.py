@@ -118,7 +118,7 @@ def audit_efficient(
         provenance=provenance(
             unlearner, (task.forget, task.retain), task, original=False, retrained=False, repeats=repeats, threads=1
         ),
-        figures=(_times(pairs), _table(pairs)),
+        figures=(_table(pairs), _times(pairs)),
     )
 
 
