@@ -78,7 +78,10 @@ def read(config: pytest.Config, layers: Mapping[str, Mapping[str, Any]]) -> Requ
 
 
 def claims_in(lines: Iterable[str]) -> Iterator[str]:
-    """Yield the claims that lines of an ini file name: one a line, or several as advice writes them for TOML."""
+    """Yield the claims that lines of an ini file name.
+
+    One a line, or several as advice writes them for TOML.
+    """
     for line in lines:
         yield from (name for name in re.split(r"[\s,\[\]\"']+", line) if name)
 
