@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.view import View
+from pytest_unlearn.models.asking import answering
 from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state
 from pytest_unlearn.models.output import PROBABILITY_FLOOR
 
@@ -28,8 +29,14 @@ class SavedOutputs:
     def __init__(self, **parts: Any) -> None:
         unknown = sorted(set(parts) - {"forget", "controls", "retain", "test", "train"})
         if unknown or not parts:
-            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, not {unknown}.")
-        self.parts = {name: np.asarray(to_numpy(part), dtype=np.float64) for name, part in parts.items()}
+            what = f"not {', '.join(unknown)}=" if unknown else "and got none"
+            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, {what}.")
+        self.parts = {name: _saved(name, part) for name, part in parts.items()}
+        columns = {name: part.shape[1:] for name, part in self.parts.items()}
+        if len(set(columns.values())) > 1:
+            raise ValueError(
+                f"SavedOutputs needs a logit for each class in all of its arrays; their columns are {columns}."
+            )
 
     def rows(self, view: View) -> FloatArray:
         """Return the rows for a view.
@@ -49,11 +56,23 @@ class SavedOutputs:
         )
 
 
+def _saved(name: str, part: Any) -> FloatArray:
+    """Check one array of saved outputs; ValueError for anything else than rows of numbers."""
+    try:
+        found = np.asarray(to_numpy(part))
+    except (TypeError, ValueError, RuntimeError):
+        found = np.empty(0, dtype=object)
+    if found.dtype.kind not in "iubf" or found.ndim not in (1, 2) or found.size == 0:
+        what = f"{found.dtype} of shape {found.shape}" if found.dtype != object else f"a {type(part).__name__}"
+        raise ValueError(f"SavedOutputs({name}=) takes an array of logits, shape (examples, classes), and got {what}.")
+    return found.astype(np.float64)
+
+
 @contextmanager
 def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
     """Provide the model as a function of a batch, in eval mode and without gradients."""
     if not is_module(model):
-        yield model
+        yield answering(model, type(model).__name__)
         return
     import torch
 
@@ -69,11 +88,12 @@ def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
         return model(x)
 
     try:
-        model.eval()
+        with suppress(NotImplementedError):  # the mode of an exported module was fixed when it was exported
+            model.eval()
         if place is not None and place != home:
             model.to(place)
         with torch.no_grad():
-            yield ask
+            yield answering(ask, type(model).__name__)
     finally:
         for module, mode in modes:
             module.training = mode
@@ -99,7 +119,7 @@ def estimator_scores(model: Any) -> Callable[[Any], Any]:
         raise ValueError(
             f"the classifier's classes are {kind}, the task's labels integers: train it on the same labels."
         )
-    return lambda batch: ask(_rows(batch))
+    return answering(lambda batch: ask(_rows(batch)), type(model).__name__)
 
 
 def estimator_logits(model: Any, scores: FloatArray, classes: IntArray) -> tuple[FloatArray, IntArray]:

@@ -27,14 +27,23 @@ BY_COMPANY = (
 class Channel:
     """Ask a model about a batch, and compare what it answers with what it did.
 
-    `tolerance` is the relative difference that its precision explains.
+    `tolerance` is the relative difference that its precision explains. A model that takes batches of one size alone is
+    asked about `exactly` so many at a time.
     """
 
-    def __init__(self, ask: Callable[[Any], Any], output: Output = None) -> None:
-        self._ask, self._output, self.tolerance = ask, output, SINGLE_PRECISION_TOLERANCE
+    def __init__(self, ask: Callable[[Any], Any], output: Output = None, exactly: int | None = None) -> None:
+        self._ask, self._output, self._exactly = ask, output, exactly
+        self.tolerance = SINGLE_PRECISION_TOLERANCE
 
     def __call__(self, batch: Any) -> FloatArray:
         """Return one row an example."""
+        if self._exactly is None or not len(batch):
+            return self._answer(batch)
+        rows, size = np.arange(len(batch)), self._exactly
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return np.concatenate([self._answer(batch[np.resize(part, size)])[: len(part)] for part in parts])
+
+    def _answer(self, batch: Any) -> FloatArray:
         answer = pick(self._ask(batch), self._output)
         self.tolerance = max(self.tolerance, _precision(answer))
         return as_rows(answer, len(batch))
@@ -62,7 +71,9 @@ class Channel:
 
 
 @contextmanager
-def open_channel(model: Any, output: Output = None, device: str | None = None) -> Iterator[Channel]:
+def open_channel(
+    model: Any, output: Output = None, device: str | None = None, exactly: int | None = None
+) -> Iterator[Channel]:
     """Open a module, an estimator or a callable for questions.
 
     Raises:
@@ -78,7 +89,7 @@ def open_channel(model: Any, output: Output = None, device: str | None = None) -
             f"got {type(model).__name__}."
         )
     with ready(model, device) as ask:
-        yield Channel(ask, output)
+        yield Channel(ask, output, exactly)
 
 
 def _precision(answer: Any) -> float:

@@ -24,7 +24,8 @@ from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
-from pytest_unlearn.models.layers import answers_by, find_layers
+from pytest_unlearn.models.acceptance import check_model
+from pytest_unlearn.models.layers import answers_by, check_layers, find_layers
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask, View
@@ -76,7 +77,9 @@ def audit_features_forgotten(
     """
     output = read_as(output, output_kind)
     terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
-    inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_features_forgotten")
+    check_model(model)
+    check_layers(model, layers)
+    inputs = resolve_task_inputs(model, forget, output, terms.require_controls, "assert_features_forgotten")
     assert inputs.task is not None
     names = find_layers(inputs.references[0], inputs.forget, layers)
     deciding, tripwires = _probes(inputs, inputs.task, names)

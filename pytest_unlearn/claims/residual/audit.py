@@ -98,8 +98,12 @@ def audit_no_residual(
         al. 2024 (benign training); Goel et al. 2022 (heads).
     """
     output = read_as(output, output_kind)
+    _check_named("neighbours", neighbours, "augment(batch, rng) -> batch")
+    _check_named("changes", changes, "change(copy, retain, *, seed)")
+    if neighbours is not None and not neighbours and changes is not None and not changes:
+        raise ValueError("nothing to try: neighbours={} and changes={} leave out everything.")
     terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
-    inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_no_residual")
+    inputs = resolve_task_inputs(model, forget, output, terms.require_controls, "assert_no_residual")
     assert inputs.task is not None
     near = _queries(inputs, neighbours)
     weak = _changed(inputs.task, model, _usual_changes(output) if changes is None else changes)
@@ -121,6 +125,15 @@ def audit_no_residual(
         neighbours=[query.name for query in near],
         changes=[query.name for query in weak],
     )
+
+
+def _check_named(name: str, given: Any, called: str) -> None:
+    """Refuse what is no mapping from names to functions; TypeError."""
+    if given is None:
+        return
+    functions = given.values() if isinstance(given, Mapping) else [None]
+    if not all(callable(function) and not isinstance(function, type) for function in functions):
+        raise TypeError(f"{name}= takes a mapping from names to functions `{called}`, not {given!r}.")
 
 
 def _queries(inputs: AuditInputs, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
