@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pytest_unlearn.cli import baseline, cache, check, compare, gate, verify
 from pytest_unlearn.cli.console import UNUSABLE, Unusable
+from pytest_unlearn.cli.init import command as init
 from pytest_unlearn.cli.plan import command as plan
 from pytest_unlearn.core.text import printable
 
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in (plan, gate, baseline, check, verify, compare, cache):
+    for command in (init, plan, gate, baseline, check, verify, compare, cache):
         command.add(commands)
     return top
 

@@ -15,12 +15,14 @@ import numpy as np
 
 from pytest_unlearn.attacks.attack import Pairing, Signal
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
-from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
+from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
 
 Variance = Literal["auto", "pooled", "each"]
 ENOUGH = 32  # references from which an example's own variance is better than the pooled one
 AUGMENTATIONS = "augmentations"  # the query behind several answers an example
 _LEAST = 1e-12
+_BLOCK = 2_000
+_LOSS = 1e-4  # at this share of the mean's square, a difference of squares has lost 4 of 16 digits
 
 
 def offline_lira(
@@ -63,7 +65,7 @@ def offline_scores(target: FloatArray, references: FloatArray, *, variance: Vari
         ValueError: shapes that do not match, or too few models for the variance asked for.
     """
     target, references = _queries(target, references)
-    centre, spread = _law(references, np.ones(references.shape[::2], dtype=bool), variance)
+    centre, spread = _law(references, None, variance)
     return np.asarray(((target - centre) / spread).mean(axis=0))
 
 
@@ -119,15 +121,16 @@ def _queries(target: FloatArray, references: FloatArray) -> tuple[FloatArray, Fl
     return target, references
 
 
-def _law(references: FloatArray, kind: np.ndarray, variance: Variance) -> tuple[FloatArray, FloatArray]:
-    """Return mean and deviation among the models of one kind, (queries, examples)."""
-    count = kind.sum(axis=0)
+def _law(references: FloatArray, kind: np.ndarray | None, variance: Variance) -> tuple[FloatArray, FloatArray]:
+    """Return mean and deviation among the models of one kind, (queries, examples).
+
+    `kind` tells which models are of it, (models, examples); None where all are.
+    """
+    count = np.full(references.shape[2], len(references)) if kind is None else kind.sum(axis=0)
     least = 2 if variance == "each" else 1
     if count.min() < least:
         raise ValueError(f"an example has {count.min()} models of a kind: LiRA needs {least} or more of each")
-    weight = kind[:, None, :]
-    centre = np.einsum("mqe,me->qe", references, kind) / count
-    squares = (((references - centre) ** 2) * weight).sum(axis=0)
+    centre, squares = _moments(references, kind, count)
     each = variance == "each" or (variance == "auto" and count.min() >= ENOUGH)
     freedom = count - 1
     if each:
@@ -137,6 +140,32 @@ def _law(references: FloatArray, kind: np.ndarray, variance: Variance) -> tuple[
     else:
         spread = np.broadcast_to(squares.sum(axis=1, keepdims=True) / freedom.sum(), centre.shape)
     return centre, np.sqrt(np.maximum(spread, _LEAST))
+
+
+def _moments(references: FloatArray, kind: np.ndarray | None, count: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and sum of squared deviations of the models of a kind.
+
+    Both are (queries, examples), by contraction without a copy of `references`; where the spread is so small beside the
+    mean that this loses digits, from the deviations.
+    """
+    if kind is None:
+        total, squares = references.sum(axis=0), np.einsum("mqe,mqe->qe", references, references)
+    else:
+        total, squares = np.empty(references.shape[1:]), np.empty(references.shape[1:])
+        for start in range(0, count.size, _BLOCK):  # a copy of the whole mask as numbers costs more than the sums
+            part = slice(start, start + _BLOCK)
+            block, weight = references[:, :, part], kind[:, part].astype(np.float64)
+            np.einsum("mqe,me->qe", block, weight, out=total[:, part])
+            np.einsum("mqe,mqe,me->qe", block, block, weight, out=squares[:, part])
+    centre = total / count
+    squares -= centre * total
+    lost = np.flatnonzero((squares <= _LOSS * (centre * total)).any(axis=0))
+    if lost.size:
+        deviations = references[:, :, lost] - centre[:, lost]
+        if kind is not None:
+            deviations *= kind[:, None, lost]
+        squares[:, lost] = (deviations**2).sum(axis=0)
+    return centre, squares
 
 
 def _log_density(value: FloatArray, centre: FloatArray, spread: FloatArray) -> FloatArray:

@@ -89,15 +89,14 @@ def rmia_scores(
 def share_exceeded(gains: FloatArray, others: FloatArray, gamma: float, ties: float) -> FloatArray:
     """Return the share of `others` that each gain exceeds by the factor `gamma`."""
     ordered = np.sort(others)
-    below, up_to = (np.searchsorted(ordered, gains - np.log(gamma), side=side) for side in ("left", "right"))
-    return np.asarray((below + ties * (up_to - below)) / len(ordered), dtype=np.float64)
+    least = gains - np.log(gamma)
+    exceeded = np.searchsorted(ordered, least).astype(np.float64)
+    if ties:
+        exceeded += ties * (np.searchsorted(ordered, least, side="right") - exceeded)
+    return np.asarray(exceeded / len(ordered))
 
 
 def offline_average(references: FloatArray, a: float) -> FloatArray:
     """Log a probability averaged over models with and without, from those without."""
-    out = np.exp(_log_mean(references))
+    out = np.exp(references).mean(axis=0)
     return np.asarray(np.log(((1.0 + a) * out + 1.0 - a) / 2.0))
-
-
-def _log_mean(values: FloatArray) -> FloatArray:
-    return np.asarray(np.logaddexp.reduce(values, axis=0) - np.log(len(values)))

@@ -28,6 +28,7 @@ AGAIN = (
     "attacks",
     "deciding",
     "simultaneous",
+    "holm",
     "controls",
     "reasons",
     "advice",

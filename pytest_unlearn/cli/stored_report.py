@@ -73,6 +73,7 @@ def ledger(document: Document) -> dict[str, Any]:
         "partial": document["partial_reasons"],
         "release_file_problems": document.get("release_file_problems", []),
         "baseline": document.get("baseline", {}),
+        "history": document.get("history", {}),
     }
 
 

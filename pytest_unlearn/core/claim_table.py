@@ -44,6 +44,24 @@ class Range(NamedTuple):
         return f"a number {lower} {self.low:g} and {upper} {self.high:g}"
 
 
+class Scale(NamedTuple):
+    """How a quantity is told to somebody who is no statistician.
+
+    `shown` turns it into the number that is told; from `chance` both directions count, where that is a number.
+    """
+
+    shown: Callable[[float], float] = float
+    chance: float | None = None
+
+
+AS_IT_IS = Scale()
+
+
+def hundredths(value: float) -> float:
+    """Turn a share into a number in a hundred."""
+    return 100 * value
+
+
 @dataclass(frozen=True)
 class Limit:
     """The setting that limits a claim.
@@ -54,6 +72,7 @@ class Limit:
         side: the end of the claim's interval that it sets.
         value_of: the setting's value that this end stands for.
         mirror: exchanges the two ends that belong together, where a claim has both; None where that varies.
+        scale: on which the limited quantity is told in plain words.
     """
 
     setting: str
@@ -61,6 +80,7 @@ class Limit:
     side: Literal["lowest", "highest"] = "highest"
     value_of: Callable[[float], float] = float
     mirror: Callable[[float], float] | None = None
+    scale: Scale = AS_IT_IS
 
     @property
     def fixed(self) -> bool:
@@ -114,6 +134,8 @@ class ClaimSpec:
         module: where its audit lives.
         states: what the assertion states, after "Assert that".
         passes, fails, inconclusive: the headline of each verdict; an INVALID one says nothing of the claim.
+        plain: what was measured, for a reader who knows no statistics; `{}` is the number on the limit's scale.
+        looks_at: what the claim looks at, which nothing has looked at where it is not asked.
         limit: the setting that limits it.
         needs: what has to be there for it; with an "unlearner" or "canaries" its audit is given these, and else `view`.
         view: of the task, on which it judges a model.
@@ -134,6 +156,8 @@ class ClaimSpec:
     fails: str
     inconclusive: str
     limit: Limit
+    plain: str = ""
+    looks_at: str = ""
     needs: Needs = ""
     view: Literal["forget", "test"] = "forget"
     fundamental: bool = False
@@ -185,13 +209,16 @@ class TableView(Mapping[K, V]):
         return repr(self._make())
 
 
-AUC = Limit("max_mia_auc", Range(0.5, 1), mirror=lambda end: 1 - end)
-DROP = Limit("max_drop", Range(0, 1, ("low",)))
-GAP = Limit("max_gap", Range(0, 1), mirror=operator.neg)
-RELEARNING = Limit("max_relearning", Range(1, 10, ("high",)), value_of=math.exp, mirror=operator.neg)
-RATIO = Limit("min_ratio", Range(0, 1), side="lowest")
-FRACTION = Limit("max_fraction", Range(0, 1, ("high",)))
-REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest")
+OUT_OF_100 = Scale(hundredths)
+AUC = Limit("max_mia_auc", Range(0.5, 1), mirror=lambda end: 1 - end, scale=Scale(hundredths, 0.5))
+DROP = Limit("max_drop", Range(0, 1, ("low",)), scale=OUT_OF_100)
+GAP = Limit("max_gap", Range(0, 1), mirror=operator.neg, scale=Scale(hundredths, 0.0))
+RELEARNING = Limit(
+    "max_relearning", Range(1, 10, ("high",)), value_of=math.exp, mirror=operator.neg, scale=Scale(math.exp)
+)
+RATIO = Limit("min_ratio", Range(0, 1), side="lowest", scale=OUT_OF_100)
+FRACTION = Limit("max_fraction", Range(0, 1, ("high",)), scale=OUT_OF_100)
+REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
 EFFECT = Limit("max_effect", Range(0, 1))
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
@@ -206,6 +233,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="no leakage was found through the tested channels",
             fails="the forget set can be told apart in this model",
             inconclusive="this audit cannot tell whether the forget set is still recognisable",
+            plain="an attacker who knows the data guesses membership {} times in 100 in these tests; 50 is chance",
+            looks_at="what the model answers on the deleted data",
             limit=AUC,
             fundamental=True,
             deviations=True,
@@ -226,6 +255,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the model is about as accurate as its baseline",
             fails="the model lost more accuracy than allowed",
             inconclusive="this audit cannot tell whether the model lost more accuracy than allowed",
+            plain="the model loses {} right answers in 100 against its baseline",
+            looks_at="accuracy on other data",
             limit=DROP,
             view="test",
             fundamental=True,
@@ -241,6 +272,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="unseen examples of the class are treated as by the retrained models",
             fails="unseen examples of the class are not treated as by the retrained models",
             inconclusive="this audit cannot tell whether the class is treated as by the retrained models",
+            plain="on unseen examples of the class, the model differs from retrained ones by {} in 100",
+            looks_at="unseen examples of a class that goes as a whole",
             limit=GAP,
             needs="whole classes",
             steps={"quick": PolicyStep("a removed class is treated as by retrained models", required=True)},
@@ -253,6 +286,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the layers' features tell no more of the forget set than retrained models' do",
             fails="the layers' features still tell what the outputs may hide",
             inconclusive="this audit cannot tell whether the features still know the forget set",
+            plain="an attacker who reads inner layers guesses {} times in 100 beyond retrained models; 50 is chance",
+            looks_at="features of the inner layers",
             limit=AUC,
             needs="weights",
             steps={"standard": PolicyStep("nor in the features of any layer")},
@@ -265,6 +300,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="nothing came back beside the forget examples or in weakened copies of the model",
             fails="what was to be forgotten comes back beside the examples or in weakened copies",
             inconclusive="this audit cannot tell whether anything comes back",
+            plain="an attacker who tries near neighbours and weakened copies guesses {} times in 100; 50 is chance",
+            looks_at="near neighbours of the data and weakened copies",
             limit=AUC,
             less_without_weights=True,
             steps={"standard": PolicyStep("nor beside its examples or in weakened copies")},
@@ -277,6 +314,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the forget set is learned again as by retrained models",
             fails="the forget set is learned again at another speed than by retrained models",
             inconclusive="this audit cannot tell whether the forget set is relearned too fast",
+            plain="taught the data again, the model's loss runs {} times as high as retrained models'; 1 is the same",
+            looks_at="how fast the data are learned again",
             limit=RELEARNING,
             needs="weights",
             steps={"standard": PolicyStep("it is relearned like something new")},
@@ -288,6 +327,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="no trace of the planted canaries was found",
             fails="what was planted in the training data still shows in the model",
             inconclusive="this audit cannot tell whether the planted canaries are forgotten",
+            plain="what the auditor had planted shows in the model as {} ({quantity})",
+            looks_at="planted canaries",
             limit=EFFECT,
             needs="canaries",
             steps={"standard": PolicyStep("planted canaries are forgotten")},
@@ -299,6 +340,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method left no leakage through the tested channels, on average over its models",
             fails="what the method was asked to forget can be told apart, on average over its models",
             inconclusive="these runs cannot tell whether the method forgets",
+            plain="an attacker guesses membership {} times in 100, on average over the method's models; 50 is chance",
+            looks_at="the method under other seeds",
             limit=AUC,
             needs="unlearner",
             deviations=True,
@@ -311,6 +354,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method's models answer the forget set much as retrained ones do",
             fails="the method's models answer the forget set unlike retrained ones",
             inconclusive="these models cannot tell whether the method is like retraining",
+            plain="the method's models reach {} in 100 of the forgetting quality that retrained models have",
+            looks_at="the law of the method's models",
             limit=RATIO,
             needs="unlearner",
             steps={"thorough": PolicyStep("its models' law is that of retraining", required=True)},
@@ -322,6 +367,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method takes no more of retraining's time than allowed",
             fails="the method takes more of retraining's time than allowed",
             inconclusive="too few runs to say what the method costs",
+            plain="the method takes {} in 100 of the time of retraining",
+            looks_at="what the method costs",
             limit=FRACTION,
             needs="unlearner",
             steps={"thorough": PolicyStep("it costs a fraction of retraining", required=True)},
@@ -334,6 +381,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the model's accuracy is that of the retrained models",
             fails="the model's accuracy differs from the retrained models'",
             inconclusive="this audit cannot tell whether the model's accuracy is that of the retrained models",
+            plain="the model's right answers differ from retrained models' by {} in 100",
+            looks_at="accuracy beside retrained models",
             limit=GAP,
             view="test",
             in_policies=False,
@@ -346,6 +395,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="most of what the original showed of the forget set is gone",
             fails="too much of what the original showed of the forget set is left",
             inconclusive="this audit cannot tell how much of what the original showed is gone",
+            plain="of what the original showed of the data, {} parts in 100 are gone",
+            looks_at="how much of what the original showed is gone",
             limit=REDUCTION,
             fundamental=True,
             in_policies=False,  # it is what `forgotten` asks besides, by itself
@@ -357,6 +408,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="after every request, no leakage was found through the tested channels",
             fails="the sequence of requests left something to be told apart, or a worse model",
             inconclusive="this audit cannot tell whether every request of the sequence was forgotten",
+            plain="after every request, an attacker guesses membership {} times in 100; 50 is chance",
+            looks_at="several requests in turn",
             limit=AUC,
             needs="unlearner",
             deviations=True,
@@ -369,6 +422,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="of the requests that were tried, none was confirmed to fail",
             fails="there is a deletion request that the method fails on",
             inconclusive="the search could not have found a failing request here",
+            plain="of {n} deletion requests that were tried, {} are confirmed to fail",
+            looks_at="other deletion requests",
             limit=FAILURES,
             needs="unlearner",
             in_policies=False,  # a search is above the claims that it searches with

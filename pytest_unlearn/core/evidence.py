@@ -210,6 +210,9 @@ class Evidence:
 
     `simultaneous` has, by attack, the bounds that decided whether it makes the verdict FAIL.
 
+    `holm` is the estimate with the bounds of its step of Holm's correction, which decide whether it makes the verdict
+    FAIL; None where `estimate` by itself reaches within the limits, so that it cannot.
+
     `share_left` is how much of the original's excess over chance is left, by the attack that bounds it least.
     `not_testable` says why no model could be told from the original here, empty if one could, and `required` whether a
     release needs PASS all the same: other claims of a policy may be not testable here.
@@ -226,6 +229,7 @@ class Evidence:
     attacks: Mapping[str, Estimate] = field(default_factory=dict)
     deciding: tuple[str, ...] = ()
     simultaneous: Mapping[str, Simultaneous] = field(default_factory=dict)
+    holm: Estimate | None = None
     controls: Controls = field(default_factory=Controls)
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()

@@ -5,9 +5,10 @@ A link may lead anywhere, and a FIFO lets its reader wait for ever: neither is o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,3 +80,30 @@ def acquire(path: Path, seconds: float) -> BaseFileLock | None:
     except Timeout:
         return None
     return lock
+
+
+@contextlib.contextmanager
+def alone(path: Path, seconds: float) -> Iterator[None]:
+    """Keep other runs out for as long as the block runs.
+
+    Args:
+        path: of the lock file, which is gone afterwards; its folder must be there.
+        seconds: how long to wait, from 0.
+
+    Raises:
+        TimeoutError: another run has held it all the time.
+        OSError: something else lies in its place, or nothing can be written there.
+    """
+    try:
+        lock = acquire(path, seconds)
+    except NotImplementedError:  # a file system without locks
+        yield
+        return
+    if lock is None:
+        raise TimeoutError(f"another run has held {path} for {seconds:.0f} seconds: end it, and run this one again")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()  # while it is ours: who waits opens it anew
+        lock.release()

@@ -125,7 +125,25 @@ def age_seconds(text: str) -> int:
     return int(found[1]) * UNITS[found[2]]
 
 
+def accepted_runs(text: str) -> tuple[str, ...]:
+    """Read names of runs, with commas or spaces between them.
+
+    Raises:
+        ValueError: one of them is none that a history gives.
+    """
+    found = tuple(text.replace(",", " ").split())
+    wrong = next((name for name in found if not re.fullmatch("[0-9a-f]{12}", name)), None)
+    if wrong is not None:
+        raise ValueError(
+            f"a run is named by twelve hexadecimal digits, as the history and the gate name it, not {wrong!r}"
+        )
+    return found
+
+
 INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
+
+NAMED: Any = {"valid": lambda v: bool(v.strip()), "rule": "a text that is not empty"}
+FROM_CI = "else of the environment: $UNLEARN_..., GitHub's, GitLab's or Jenkins'"
 
 TABLE = {
     spec.name: spec
@@ -167,6 +185,17 @@ TABLE = {
              lambda v: v in claim_table.POLICY_NAMES, f"one of {', '.join(claim_table.POLICY_NAMES)}"),
         Spec("max_age", str, None, "largest age of a report that `check` accepts, such as 7d, 12h or 30m",
              lambda v: age_seconds(v) > 0, "an age such as 7d, 12h or 30m"),
+        Spec("project", str, None, f"name of what is released; {FROM_CI}", **NAMED),
+        Spec("commit", str, None, f"commit that the candidate was made of; {FROM_CI}", **NAMED),
+        Spec("ci_url", str, None, f"address of the CI run; {FROM_CI}", **NAMED),
+        Spec("request", str, None, "id of the deletion request; else $UNLEARN_REQUEST", **NAMED),
+        Spec("approver", str, None, "who answers for the release; else $UNLEARN_APPROVER", **NAMED),
+        Spec("history", str, ".unlearn/history.jsonl", "file that every run with audits is appended to, relative "
+             "to the root directory; in CI a path that is kept from run to run",
+             lambda v: bool(v.strip()), "a path", flag=True),
+        Spec("accept_failed", str, None, "earlier runs, by name, whose FAIL of this very model is explained and does "
+             "not block its release", lambda v: bool(accepted_runs(v)),
+             "names of runs of the history (twelve hexadecimal digits), with commas between them", flag=True),
         Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
     )
 }  # fmt: skip

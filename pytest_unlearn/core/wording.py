@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_unlearn.core.claim_table import TABLE, TableView
+from pytest_unlearn.core.numbers import Limits, counts, interval
 from pytest_unlearn.core.text import shown
 
 HEADLINES: Mapping[tuple[str, str], str] = TableView(
@@ -39,7 +40,7 @@ def title_of(evidence: Mapping[str, Any]) -> str:
 
 def rows_of(evidence: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """List what is told of an evidence: names, each with its lines."""
-    rows = [("claim", [_claim(evidence["claim"], evidence["estimate"])]), ("observed", [_observed(evidence)])]
+    rows = [("claim", [_claim(evidence["claim"], bounds_of(evidence))]), ("observed", [_observed(evidence)])]
     if evidence.get("share_left"):
         rows.append(("gone", [gone(evidence)]))
     rows += _controls(evidence["controls"])
@@ -56,15 +57,15 @@ def _named_once(name: str, texts: list[str]) -> Iterator[tuple[str, str]]:
     return ((name if not k else "", text) for k, text in enumerate(texts))
 
 
-def _claim(claim: Mapping[str, Any], estimate: Mapping[str, Any]) -> str:
+def _claim(claim: Mapping[str, Any], bounds: str) -> str:
     sources = ", ".join(f"{name} from {source}" for name, source in claim["sources"].items() if source != "default")
-    return f"{claim['text']}   (one-sided {estimate['confidence']:.0%} bounds{'; ' + sources if sources else ''})"
+    return f"{claim['text']}   ({bounds}{'; ' + sources if sources else ''})"
 
 
 def _observed(evidence: Mapping[str, Any]) -> str:
     others = len(evidence["attacks"])
     chosen = f"{evidence['decided_by']}, one of {others} attacks" if others > 1 else evidence["decided_by"]
-    return f"{interval(evidence['estimate'])}   {chosen}"
+    return f"{seen(evidence)}   {chosen}"
 
 
 def _controls(controls: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
@@ -115,16 +116,25 @@ def controls_of(evidence: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [control for control in (controls["original"], *controls["retrained"], controls.get("blind")) if control]
 
 
-def counts(estimate: Mapping[str, Any]) -> bool:
-    """Tell whether an estimate counts requests, and so has no interval."""
-    return estimate.get("method") == "count" and estimate["value"] is not None
+def decisive(evidence: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the estimate with the bounds that decided, by Holm where that did."""
+    return evidence.get("holm") or evidence["estimate"]  # type: ignore[no-any-return]
 
 
-def interval(estimate: Mapping[str, Any]) -> str:
-    """Write `0.620 [0.580, 0.660]`, or `1 of 24` where requests are counted."""
-    if counts(estimate):
-        return f"{estimate['value']:.0f} of {estimate['n_forget']:,}"
-    return f"{number(estimate['value'])} [{number(estimate['low'])}, {number(estimate['high'])}]"
+def bounds_of(evidence: Mapping[str, Any]) -> str:
+    """Name the bounds that decided."""
+    level = f"one-sided {decisive(evidence)['confidence']:.0%} bounds"
+    return f"{level}, corrected for all attacks together" if evidence.get("holm") else level
+
+
+def limits_of(claim: Mapping[str, Any]) -> Limits:
+    """Return the lowest and the highest that a claim allows."""
+    return claim.get("lowest"), claim.get("highest")
+
+
+def seen(evidence: Mapping[str, Any]) -> str:
+    """Write the estimate and the bounds that decided: `0.620 [0.580, 0.660]`."""
+    return interval(decisive(evidence), limits_of(evidence["claim"]))
 
 
 def sizes(estimate: Mapping[str, Any]) -> str:
@@ -136,8 +146,3 @@ def sizes(estimate: Mapping[str, Any]) -> str:
     if not estimate["n_controls"]:
         return f"{estimate['n_forget']:,} examples, paired"
     return f"{estimate['n_forget']:,} forget examples, {estimate['n_controls']:,} controls"
-
-
-def number(value: float | None) -> str:
-    """Write three decimals; a value that is not finite is stored as None."""
-    return "n/a" if value is None else f"{value:.3f}"

@@ -12,6 +12,9 @@ import numpy as np
 
 NUMERIC = "biufcmM"  # kinds of numpy's types whose bytes are their values; text is padded, objects are addresses
 
+MISSING = ("NAType", "NaTType")  # of pandas
+NESTED = "an object that holds itself, or is nested too deeply: make plain values of it"
+
 
 class UnreadableError(ValueError):
     """What cannot be digested, in words."""
@@ -20,8 +23,10 @@ class UnreadableError(ValueError):
 def content_digest(x: Any) -> bytes:
     """Digest an input alone, float32 as float64 and text of any width.
 
+    NaN is a missing value, of which there is one kind, in a row of a table: in an input of one dimension.
+
     Raises:
-        UnreadableError: it holds NaN or infinity, or an object without content.
+        UnreadableError: it holds infinity, NaN where it is no row of a table, or an object without content.
     """
     return _digest(x, exact=False)
 
@@ -31,11 +36,19 @@ def exact_digest(x: Any) -> bytes:
     return _digest(x, exact=True)
 
 
+def encoded(value: Any) -> bytes:
+    """Encode one value of a table by its content; raises as `content_digest` does."""
+    try:
+        return _value(value, exact=False)
+    except RecursionError:
+        raise UnreadableError(NESTED) from None
+
+
 def _digest(x: Any, *, exact: bool) -> bytes:
     try:
         return hashlib.blake2b(_array(x, exact), digest_size=16).digest()
     except RecursionError:
-        raise UnreadableError("an object that holds itself, or is nested too deeply: make plain values of it") from None
+        raise UnreadableError(NESTED) from None
 
 
 def _array(x: Any, exact: bool) -> bytes:
@@ -43,7 +56,9 @@ def _array(x: Any, exact: bool) -> bytes:
         values = b"".join(_value(value, exact) for value in x.reshape(-1).tolist())
         return values + str(x.shape).encode()
     if x.dtype.kind in "fc" and not np.isfinite(x).all():
-        raise UnreadableError("a non-finite input (NaN or infinity): clean it before the audit")
+        if x.ndim != 1 or x.dtype.kind == "c" or np.isinf(x).any():
+            raise UnreadableError("a non-finite input (NaN or infinity): clean it before the audit")
+        x = np.where(np.isnan(x), np.array(np.nan, x.dtype), x)
     if exact:
         return f"{x.dtype.str}{x.shape}".encode() + np.ascontiguousarray(x).tobytes()
     if x.dtype.kind == "f":
@@ -59,7 +74,7 @@ def _value(value: Any, exact: bool) -> bytes:
         return _number(value.item(), type(value).__name__ if exact else "")
     if isinstance(value, (bool, int, float)):
         return _number(value, type(value).__name__ if exact else "")
-    if value is None:
+    if value is None or type(value).__name__ in MISSING:
         return _piece("none")
     if isinstance(value, (bytes, bytearray)):
         return _piece("bytes", bytes(value))
@@ -78,6 +93,8 @@ def _value(value: Any, exact: bool) -> bytes:
 
 
 def _number(value: float, kind: str) -> bytes:
+    if math.isnan(value):
+        return _piece("none")
     if not math.isfinite(value):
         raise UnreadableError("a non-finite input (NaN or infinity): clean it before the audit")
     if kind:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.data.class_names import Names, named, recoded
 from pytest_unlearn.data.content import UnreadableError, content_digest, exact_digest
 from pytest_unlearn.data.items import check_source, split_item
 from pytest_unlearn.data.labels import check_varied, whole_labels
+from pytest_unlearn.data.table_content import row_digests
+from pytest_unlearn.data.tables import (
+    as_table,
+    column,
+    columns_of,
+    is_frame,
+    is_sparse,
+    is_table,
+    row_count,
+    take,
+    without_column,
+)
 
 REREAD = 256  # how many items of a dataset are read a second time to see whether they change
 
@@ -20,7 +35,8 @@ REREAD = 256  # how many items of a dataset are read a second time to see whethe
 class Examples:
     """Hold labelled examples `(x, y)` in a fixed order, map-style.
 
-    `labels`, int64, shape (examples,). `contents` holds a digest of each input alone (same picture, same digest,
+    `labels`, int64, shape (examples,), number the classes; `names` are these classes where labels are text, in that
+    order. `contents` holds a digest of each input alone (same picture, same digest,
     float32 or float64; same row of objects); `digests` one of the exact input with its label. All inputs have the same
     `shape`.
     """
@@ -34,14 +50,17 @@ class Examples:
             check_source(source, name)
         if len(self) == 0:
             raise ValueError(f"{name} is empty: an audit needs at least one example in it.")
-        inputs, labels = zip(*(self._read(index) for index in range(len(self))), strict=True)
+        inputs, labels = zip(*self._rows(), strict=True)
         self.contents = tuple(digest for digest, _ in inputs)
-        self.labels = whole_labels(self._arrays[1] if self._arrays is not None else list(labels), name)
+        raw = self._arrays[1] if self._arrays is not None else list(labels)
+        by_name = named(raw, name)
+        self.names: Names | None = by_name[1] if by_name else None
+        self.labels = by_name[0] if by_name else whole_labels(raw, name)
         if self._left_out:
             check_varied(self.labels, name)
             warnings.warn(f"{name}: {self._left_out} are no part of an audit, and ignored.", stacklevel=3)
         self.digests = tuple(
-            hashlib.blake2b(exact + str(label).encode(), digest_size=16).digest()
+            hashlib.blake2b(exact + self.name_of(label).encode(), digest_size=16).digest()
             for (_, exact), label in zip(inputs, self.labels, strict=True)
         )
         self._check_stable()
@@ -55,15 +74,50 @@ class Examples:
         return self._input(index), int(self.labels[index])
 
     def inputs(self, indices: IntArray) -> Any:
-        """Stack the inputs at `indices`: a tensor where items are tensors, else an array."""
+        """Stack the inputs at `indices`.
+
+        Of a pair they stay what was given; of items they are a tensor where these are tensors, else an array.
+        """
         if self._arrays is not None:
-            return self._arrays[0][indices]
+            return take(self._arrays[0], indices)
         items = [self._input(int(index)) for index in indices]
         if is_tensor(items[0]):
             import torch
 
             return torch.stack(items)
         return np.stack([np.asarray(item) for item in items])
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the inputs are a frame, a sparse matrix or texts."""
+        return self._arrays is not None and is_table(self._arrays[0])
+
+    @property
+    def frame(self) -> Any:
+        """The inputs, if they are a DataFrame; None otherwise."""
+        return self._arrays[0] if self._arrays is not None and is_frame(self._arrays[0]) else None
+
+    @property
+    def index(self) -> Any:
+        """The index of the DataFrame that was handed over; None without one."""
+        return None if self.frame is None else getattr(self.source[0], "index", None)
+
+    def name_of(self, label: int) -> str:
+        """Name a class as the labels did."""
+        return str(label) if self.names is None else self.names[label]
+
+    def like(self, train: Examples, names: Names | None) -> Examples:
+        """Return the same examples, by other names and with columns in train's order."""
+        renamed = names is not None and names != self.names
+        turned = self.frame is not None and columns_of(self.frame) != columns_of(train.frame)
+        if not renamed and not turned:
+            return self
+        other = copy.copy(self)
+        if names is not None and self.names is not None:
+            other.labels, other.names = recoded(self.labels, self.names, names), names
+        if turned:
+            other._arrays = self.frame[columns_of(train.frame)], other.labels
+        return other
 
     def without_repeats(self, indices: IntArray) -> IntArray:
         """Drop the indices whose input an earlier one has already."""
@@ -72,8 +126,21 @@ class Examples:
             first.setdefault(self.contents[index], int(index))
         return np.array(list(first.values()), dtype=np.int64)
 
+    def _rows(self) -> Iterable[tuple[tuple[bytes, bytes], Any]]:
+        """Read everything once: the digests of each input and its label as given."""
+        if self._arrays is not None and self.is_table:
+            self.shape = tuple(self._arrays[0].shape[1:])
+            try:
+                return [(digests, None) for digests in row_digests(self._arrays[0])]
+            except UnreadableError as unreadable:
+                raise ValueError(f"{self.name} holds {unreadable}.") from unreadable.__cause__
+        return (self._read(index) for index in range(len(self)))
+
     def _input(self, index: int) -> Any:
-        return self._arrays[0][index] if self._arrays is not None else self._item(index)[0]
+        if self._arrays is None:
+            return self._item(index)[0]
+        inputs = self._arrays[0]
+        return take(inputs, [index % len(self)]) if is_frame(inputs) or is_sparse(inputs) else inputs[index]
 
     def _item(self, index: int) -> tuple[Any, Any]:
         x, y, self._left_out = split_item(self.source[index], f"{self.name}[{index}]")
@@ -105,6 +172,35 @@ class Examples:
                 )
 
 
+def check_alike(train: Examples, other: Examples) -> None:
+    """Refuse inputs of another form than those of train.
+
+    No model could be asked about both.
+
+    Raises:
+        ValueError: a frame beside something else, or one that lacks columns of train's.
+    """
+    if _form(train) != _form(other):
+        raise ValueError(
+            f"the inputs of {train.name} are {_form(train)} and those of {other.name} {_form(other)}: hand over both "
+            "alike."
+        )
+    if train.frame is None:
+        return
+    ours, theirs = columns_of(train.frame), columns_of(other.frame)
+    lacking = [str(name) for name in ours if name not in theirs]
+    beyond = [str(name) for name in theirs if name not in ours]
+    if lacking or beyond:
+        what = f"lacks the column {lacking[0]!r} of {train.name}" if lacking else f"has a column {beyond[0]!r} more"
+        raise ValueError(f"{other.name} {what}: give all frames the same columns.")
+
+
+def _form(examples: Examples) -> str:
+    if examples.frame is not None:
+        return f"a DataFrame of {type(examples.frame).__module__.partition('.')[0]}"
+    return "a sparse matrix or texts" if examples.is_table else "an array or a dataset"
+
+
 def is_tensor(value: Any) -> bool:
     """Tell whether value is a torch tensor, without importing torch."""
     torch = sys.modules.get("torch")
@@ -126,6 +222,12 @@ def _as_arrays(source: Any, name: str) -> tuple[Any, Any] | None:
         if len(tensors) > 2 and tensors[1].numel() == len(tensors[1]):
             return None  # items (x, y, ...)
         source = tuple(tensors)
+    if is_frame(source):
+        raise ValueError(
+            f'{name} is a DataFrame without labels: pass ({name}, "the label\'s column") or ({name}, labels).'
+        )
+    if (table := _as_table(source, name)) is not None:
+        return table
     if isinstance(source, tuple):
         arrays = any(hasattr(part, "shape") or isinstance(part, list) for part in source)
     else:  # a list of arrays has no items (x, y), so one of two is meant as a pair
@@ -138,3 +240,24 @@ def _as_arrays(source: Any, name: str) -> tuple[Any, Any] | None:
     if len(inputs) != len(labels):
         raise ValueError(f"{name} has {len(inputs)} inputs but {len(labels)} labels.")
     return inputs, to_numpy(labels)
+
+
+def _as_table(source: Any, name: str) -> tuple[Any, Any] | None:
+    """Read a pair of a table, or of texts, and its labels or the name of their column; None for other sources."""
+    if not isinstance(source, (tuple, list)) or len(source) != 2:
+        return None
+    if isinstance(source, list) and not hasattr(source[0], "shape"):
+        return None
+    inputs, labels = as_table(source[0]), source[1]
+    if inputs is None:
+        return None
+    if isinstance(labels, str) and is_frame(inputs):
+        try:
+            labels, inputs = column(inputs, labels), without_column(inputs, labels)
+        except ValueError as error:
+            raise ValueError(f"{name} has no labels: {error}.") from None
+    labels = to_numpy(labels)
+    if labels.ndim == 0 or len(labels) != row_count(inputs):
+        count = len(labels) if labels.ndim else 1
+        raise ValueError(f"{name} has {row_count(inputs)} inputs but {count} labels.")
+    return inputs, labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,9 @@ from pytest_unlearn.core.arguments import whole_number
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.recorder import current_place
 from pytest_unlearn.core.text import some
-from pytest_unlearn.data.dataset import Examples, to_numpy
+from pytest_unlearn.data.class_names import together
+from pytest_unlearn.data.dataset import Examples, check_alike, to_numpy
+from pytest_unlearn.data.persons import ids_of, rows_of_ids, rows_of_index, unsaid_persons
 from pytest_unlearn.data.request import forget_indices
 
 Match = Literal["class"] | None
@@ -23,16 +25,20 @@ class Split:
     """Hold what was trained on, what must go, and what was never trained on.
 
     Args:
-        train: everything the original model saw: a map-style dataset of `(x, y)` or a pair of arrays `(X, y)`. Items
-            may be `(x, y, ...)`, of which the rest is ignored, or mappings and named tuples with fields of known names;
-            labels are whole numbers, of any type and of shape (examples,) or (examples, 1), or one-hot rows.
-        forget: the deletion request: indices into train, a boolean mask over it, or a `torch.utils.data.Subset` of it.
+        train: everything the original model saw: a map-style dataset of `(x, y)` or a pair `(X, y)`: X an array, a
+            DataFrame of pandas or polars (which models get as such), a sparse matrix or texts; y labels, or the name of
+            the frame's column that holds them. Items may be `(x, y, ...)`, of which the rest is ignored, or mappings
+            and named tuples with fields of known names. Labels are text, or whole numbers of any type and of shape
+            (examples,) or (examples, 1), or one-hot rows.
+        forget: the deletion request: indices into train, a boolean mask over it, a `torch.utils.data.Subset` of it, or
+            ids in one of its columns, `{"customer_id": [17, 23]}`, which are then the groups as well.
         test: examples no model was trained on, for utility and, by default, as controls.
         controls: never-trained examples from the law of the forget set, if the test set is not that.
-        groups: one integer an example of train, the unit of deletion (a person): intervals cluster by it.
+        groups: one id an example of train, the unit of deletion (a person), or the name of the frame's column that
+            holds them: intervals cluster by it. A column is looked for in the controls as well.
         match: "class" compares forget examples with controls of their own class; None compares all with all.
-        control_groups: one integer an example of controls (of test, where there are none), with the same number for a
-            person as in groups: intervals cluster the controls as well, and a person on both sides is one unit.
+        control_groups: one id an example of controls (of test, where there are none), or a column, with the same id
+            for a person as in groups: intervals cluster the controls as well, and a person on both sides is one unit.
 
     Raises:
         ValueError: indices out of range or repeated, nothing to forget or to retain, a test or control example that
@@ -54,21 +60,22 @@ class Split:
         self.train = _examples(train, "train")
         self.test = _examples(test, "test")
         self.held_out = self.test if controls is None else _examples(controls, "controls")
+        self._name_classes()
         for part in (self.test, self.held_out):
             check_comparable(part, self.train)
         self.match = match
         if match not in ("class", None):
             raise ValueError(f'match must be "class" or None, not {match!r}.')
-        self.forget_indices = forget_indices(forget, self.train)
+        if isinstance(forget, Mapping) and self.train.frame is not None:
+            forget, asked_by = rows_of_ids(forget, self.train.frame)
+            groups = asked_by if groups is None else groups
+        self.forget_indices = forget_indices(rows_of_index(forget, self.train.index), self.train)
         kept = np.ones(len(self.train), dtype=bool)
         kept[self.forget_indices] = False
         self.retain_indices: IntArray = np.flatnonzero(kept).astype(np.int64)
         if len(self.retain_indices) == 0:
             raise ValueError("forget covers all of train: nothing is retained, so there is no model left to audit.")
-        self.groups, self.control_groups = _numbered(
-            _ids(groups, "groups", len(self.train), "training examples"),
-            _ids(control_groups, "control_groups", len(self.held_out), f"examples of {self.held_out.name}"),
-        )
+        self.groups, self.control_groups = self._whose(groups, control_groups)
         self._check_torn()
         self._check_overlap()
         self.control_indices = self._controls()
@@ -99,8 +106,32 @@ class Split:
         parts = (self.train, forget, self.test, controls, self.groups, self.match)
         return Split(*parts, control_groups=control_groups)
 
+    def _name_classes(self) -> None:
+        """Give classes the same numbers in all parts, whose inputs have to be of one form."""
+        parts = (self.train, self.test, self.held_out)
+        for part in parts[1:]:
+            check_alike(self.train, part)
+        names = together({part.name: part.names for part in parts})
+        self.train, self.test, held_out = (part.like(self.train, names) for part in parts)
+        self.held_out = self.test if self.held_out is parts[1] else held_out
+
+    def _whose(self, groups: Any, control_groups: Any) -> list[IntArray | None]:
+        """Give numbers to the persons of train, and of the controls where they are known."""
+        if isinstance(groups, str) and control_groups is None and self.held_out.frame is not None:
+            control_groups = groups
+        self.group_column = groups if isinstance(groups, str) else None
+        ours = ids_of(groups, self.train.frame, "groups", "train")
+        theirs = ids_of(control_groups, self.held_out.frame, "control_groups", self.held_out.name)
+        return _numbered(
+            _ids(ours, "groups", len(self.train), "training examples"),
+            _ids(theirs, "control_groups", len(self.held_out), f"examples of {self.held_out.name}"),
+        )
+
     def _check_torn(self) -> None:
         if self.groups is None:
+            said = "" if self.train.frame is None else unsaid_persons(self.train.frame, self.forget_indices)
+            if said:
+                warnings.warn(said, stacklevel=3)
             return
         torn = np.intersect1d(self.groups[self.forget_indices], self.groups[self.retain_indices])
         if len(torn):
@@ -137,9 +168,9 @@ class Split:
         missing = np.setdiff1d(wanted, self.held_out.labels)
         if len(missing):
             raise ValueError(
-                f"no control for class {some(missing.tolist())} of the forget set in {self.held_out.name}: pass "
-                "controls= with never-trained examples of that class, or match=None to compare across classes "
-                "(which only the negative control can justify)."
+                f"no control for class {some(map(self.train.name_of, missing))} of the forget set in "
+                f"{self.held_out.name}: pass controls= with never-trained examples of that class, or match=None to "
+                "compare across classes (which only the negative control can justify)."
             )
         return everything[np.isin(self.held_out.labels[everything], wanted)]
 
@@ -180,8 +211,8 @@ def check_comparable(part: Examples, train: Examples) -> None:
         )
     if not np.isin(part.labels, train.labels).any():
         raise ValueError(
-            f"no label of {part.name} occurs in {train.name} ({some(np.unique(part.labels))} and "
-            f"{some(np.unique(train.labels))}): number the classes of both in the same way."
+            f"no label of {part.name} occurs in {train.name} ({some(map(part.name_of, np.unique(part.labels)))} and "
+            f"{some(map(train.name_of, np.unique(train.labels)))}): number the classes of both in the same way."
         )
 
 
@@ -209,6 +240,9 @@ def _numbered(*ids: Any) -> list[IntArray | None]:
     given = [part for part in ids if part is not None]
     if not given:
         return [None for _ in ids]
-    numbers = np.unique(np.concatenate(given), return_inverse=True)[1].reshape(-1).astype(np.int64)
+    everyone = np.concatenate(given)
+    if everyone.dtype == object:  # ids of several types have no order
+        everyone = np.array([str(one) for one in everyone.tolist()])
+    numbers = np.unique(everyone, return_inverse=True)[1].reshape(-1).astype(np.int64)
     parts = iter(np.split(numbers, np.cumsum([len(part) for part in given])[:-1]))
     return [None if part is None else next(parts) for part in ids]

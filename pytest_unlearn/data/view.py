@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.data.class_names import Names
 from pytest_unlearn.data.dataset import Examples, to_numpy
+from pytest_unlearn.data.tables import is_table, take
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -53,6 +55,11 @@ class View:
         return self.examples.labels[self.indices]
 
     @property
+    def names(self) -> Names | None:
+        """Return the classes that labels number, where the labels are text."""
+        return self.examples.names
+
+    @property
     def digest(self) -> str:
         """Digest the exact inputs and labels, in order."""
         return hashlib.sha256(b"".join(self.examples.digests[i] for i in self.indices)).hexdigest()
@@ -61,7 +68,7 @@ class View:
     def unordered_digest(self) -> str:
         """Digest inputs and labels as a set of examples, in any order and precision."""
         examples = self.examples
-        parts = (examples.contents[i] + str(examples.labels[i]).encode() for i in self.indices)
+        parts = (examples.contents[i] + examples.name_of(examples.labels[i]).encode() for i in self.indices)
         return hashlib.sha256(b"|".join(sorted(parts))).hexdigest()
 
     @cached_property
@@ -76,11 +83,15 @@ class View:
 
     def inputs(self, positions: IntArray) -> Any:
         """Stack the inputs at some positions of this view."""
-        return self._kept[positions] if self._kept is not None else self.examples.inputs(self.indices[positions])
+        return take(self._kept, positions) if self._kept is not None else self.examples.inputs(self.indices[positions])
 
     def arrays(self) -> tuple[Any, IntArray]:
-        """Return all of it as numpy arrays (X, y)."""
-        return to_numpy(self.inputs(np.arange(len(self)))), self.labels
+        """Return all of it as (X, y), y as class numbers.
+
+        X is a frame, a sparse matrix or an array of texts where that was given, else a numpy array.
+        """
+        inputs = self.inputs(np.arange(len(self)))
+        return inputs if is_table(inputs) else to_numpy(inputs), self.labels
 
     def resampled(self, seed: int) -> View:
         """Draw a bootstrap of this view: as many examples, with replacement."""
@@ -95,6 +106,8 @@ class View:
 
     @cached_property
     def _kept(self) -> Any:
+        if self.examples.is_table:  # which is in memory: its rows are taken anew
+            return None
         size = to_numpy(self[0][0]).nbytes * len(self)
         return self.examples.inputs(self.indices) if size <= KEEP_BYTES else None
 

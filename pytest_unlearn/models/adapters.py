@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.data.class_names import Names, classes_as_labels
 from pytest_unlearn.data.dataset import to_numpy
+from pytest_unlearn.data.tables import is_table, plain_numbers
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.asking import answering
 from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state
@@ -82,6 +84,8 @@ def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
     modes = [(module, module.training) for module in model.modules()]
 
     def ask(batch: Any) -> Any:
+        if is_table(batch):
+            batch = plain_numbers(batch, "a torch model")
         x = torch.as_tensor(batch, device=place)
         if x.is_floating_point() and parameter is not None:
             x = x.to(parameter.dtype)
@@ -106,7 +110,6 @@ def estimator_scores(model: Any) -> Callable[[Any], Any]:
 
     Raises:
         TypeError: it has neither.
-        ValueError: its classes are not integers.
     """
     ask = _scoring(model)
     if ask is None or not hasattr(model, "classes_"):
@@ -114,23 +117,32 @@ def estimator_scores(model: Any) -> Callable[[Any], Any]:
             f"{type(model).__name__} has neither decision_function nor predict_proba (or is not fitted): "
             "an audit needs scores, not labels alone."
         )
-    kind = np.asarray(model.classes_).dtype
-    if kind.kind not in "iub":
-        raise ValueError(
-            f"the classifier's classes are {kind}, the task's labels integers: train it on the same labels."
-        )
     return answering(lambda batch: ask(_rows(batch)), type(model).__name__)
 
 
-def estimator_logits(model: Any, scores: FloatArray, classes: IntArray) -> tuple[FloatArray, IntArray]:
+def estimator_logits(
+    model: Any, scores: FloatArray, classes: IntArray, names: Names | None = None
+) -> tuple[FloatArray, IntArray]:
     """Return a classifier's logits by its scores, and the labels of the columns.
 
     Probabilities are floored at 1e-12; so are those of classes of the task that the classifier never saw.
 
+    Args:
+        model: the classifier.
+        scores: what it answered, one row an example.
+        classes: every label of the task.
+        names: the classes that these number, where the task's labels are text.
+
     Raises:
-        ValueError: its scores are something else than one column a class.
+        ValueError: its scores are something else than one column a class, or its classes not the task's.
     """
-    seen = np.asarray(model.classes_)
+    seen = classes_as_labels(model.classes_, names)
+    if seen is None:
+        ours = "integers" if names is None else f"text such as {names[0]!r}"
+        raise ValueError(
+            f"the classifier's classes are {np.asarray(model.classes_).dtype}, such as {model.classes_[0]!r}, and the "
+            f"task's labels {ours}: hand over data with the labels that it was trained on."
+        )
     if _scoring(model).__name__ == "predict_proba":
         scores = np.log(np.maximum(scores, PROBABILITY_FLOOR))  # NaN stays NaN, and is refused later
     elif scores.shape[1] == 1:
@@ -140,7 +152,7 @@ def estimator_logits(model: Any, scores: FloatArray, classes: IntArray) -> tuple
             f"{type(model).__name__} gives {scores.shape[1]} columns for {len(seen)} classes: use one score a class "
             '(decision_function_shape="ovr").'
         )
-    columns = np.union1d(classes, seen.astype(np.int64))
+    columns = np.union1d(classes, seen)
     unseen = np.logaddexp.reduce(scores, axis=1, keepdims=True) + np.log(PROBABILITY_FLOOR)
     logits = np.repeat(unseen, len(columns), axis=1)
     logits[:, np.searchsorted(columns, seen)] = scores
@@ -152,6 +164,8 @@ def _scoring(model: Any) -> Any:
 
 
 def _rows(batch: Any) -> Any:
+    if is_table(batch):
+        return batch
     rows = to_numpy(batch)
     return rows.reshape(len(rows), -1)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from pytest_unlearn.core.text import printable, shortened
 from pytest_unlearn.data.dataset import is_tensor
 
@@ -38,6 +40,7 @@ def answering(ask: Callable[[Any], Any], whose: str) -> Callable[[Any], Any]:
 
 
 def _described(batch: Any) -> str:
-    shape = tuple(getattr(batch, "shape", (len(batch),)))
-    dtype = str(getattr(batch, "dtype", type(batch).__name__)).removeprefix("torch.")
-    return f"a {'tensor' if is_tensor(batch) else 'numpy array'} of shape {shape}, {dtype}"
+    kind = "tensor" if is_tensor(batch) else "numpy array" if isinstance(batch, np.ndarray) else type(batch).__name__
+    shape = tuple(batch.shape) if hasattr(batch, "shape") else (len(batch),)
+    dtype = str(getattr(batch, "dtype", "")).removeprefix("torch.")
+    return f"a {kind} of shape {shape}{dtype and ', '}{dtype}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.dataset import is_tensor
+from pytest_unlearn.data.tables import row_count, take
 from pytest_unlearn.models.adapters import estimator_scores, is_estimator, ready
 from pytest_unlearn.models.output import Output, as_rows, pick
 
@@ -37,16 +38,16 @@ class Channel:
 
     def __call__(self, batch: Any) -> FloatArray:
         """Return one row an example."""
-        if self._exactly is None or not len(batch):
+        if self._exactly is None:
             return self._answer(batch)
-        rows, size = np.arange(len(batch)), self._exactly
+        rows, size = np.arange(row_count(batch)), self._exactly
         parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-        return np.concatenate([self._answer(batch[np.resize(part, size)])[: len(part)] for part in parts])
+        return np.concatenate([self._answer(take(batch, np.resize(part, size)))[: len(part)] for part in parts])
 
     def _answer(self, batch: Any) -> FloatArray:
         answer = pick(self._ask(batch), self._output)
         self.tolerance = max(self.tolerance, _precision(answer))
-        return as_rows(answer, len(batch))
+        return as_rows(answer, row_count(batch))
 
     def each(self, batches: Iterable[Any]) -> FloatArray:
         """Ask about one batch after the other."""

@@ -126,7 +126,8 @@ class ModelHandle:
 
     def evaluate(self, name: str, inputs: Any, labels: IntArray, output: Output, of: Any = None) -> Outputs:
         """Evaluate this model, or another, on inputs that belong to no dataset."""
-        rows = Rows(name, inputs, labels)
+        names = next((view.names for view in self._views.values()), None)
+        rows = Rows(name, inputs, labels, names)
         if of is None:
             return evaluate(self.model, rows, classes=self.classes, output=output, **self._how)
         return evaluate(of, rows, classes=self.classes, output=output, check=False, **self._how)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
-from pytest_unlearn.data.dataset import is_tensor
+from pytest_unlearn.data.tables import concatenate, take
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import SavedOutputs, estimator_logits, is_estimator, model_digest
 from pytest_unlearn.models.channel import Channel, open_channel
@@ -86,7 +86,7 @@ def evaluate(
     with open_channel(model, output, device, exactly) as channel:
         rows = channel.each(view.batches(size))
         if is_estimator(model):
-            return _checked(*estimator_logits(model, rows, classes), "scores", view)
+            return _checked(*estimator_logits(model, rows, classes, view.names), "scores", view)
         if check:
             _check_company(channel, view, rows)
         kind = _kind(output) or kind_of(np.concatenate([rows, *_beside(channel, view, rows)]))
@@ -132,7 +132,11 @@ def check_company(
     with open_channel(model, output, device, exactly) as channel:
         for pairs, cuts in ways:
             rows = channel.each(_inputs(views, batch) for batch in np.split(pairs, cuts) if len(batch))
-            again = estimator_logits(model, rows, classes)[0] if is_estimator(model) else _logits(rows, kind)[0]
+            again = (
+                estimator_logits(model, rows, classes, views[0].names)[0]
+                if is_estimator(model)
+                else _logits(rows, kind)[0]
+            )
             before = np.stack([found[which].logits[where] for which, where in pairs])
             # Probabilities are compared as such: logarithms magnify what single precision cannot hold.
             channel.check_same(*(np.exp(one) if kind in PROBABLE else one for one in (again, before)))
@@ -191,11 +195,7 @@ def _inputs(views: Sequence[View], pairs: IntArray) -> Any:
     """Stack the inputs of pairs of view and position, in order."""
     parts = [views[which].inputs(pairs[pairs[:, 0] == which, 1]) for which in np.unique(pairs[:, 0])]
     order = np.argsort(np.argsort(pairs[:, 0], kind="stable"), kind="stable")
-    if not is_tensor(parts[0]):
-        return np.concatenate(parts)[order]
-    import torch
-
-    return torch.cat(parts)[order]
+    return take(concatenate(parts), order)
 
 
 def _checked(logits: FloatArray, columns: IntArray, kind: str, view: View) -> Outputs:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.data.class_names import Names
+from pytest_unlearn.data.tables import take
 from pytest_unlearn.data.view import KEEP_BYTES, View
 from pytest_unlearn.models.output import Output
 
@@ -58,8 +60,8 @@ class Answer:
 class Rows(View):
     """Inputs and labels in memory, as a view."""
 
-    def __init__(self, name: str, inputs: Any, labels: IntArray) -> None:
-        self.name, self.task, self._rows, self._labels = name, None, inputs, labels
+    def __init__(self, name: str, inputs: Any, labels: IntArray, names: Names | None = None) -> None:
+        self.name, self.task, self._rows, self._labels, self._names = name, None, inputs, labels, names
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -69,6 +71,11 @@ class Rows(View):
         """The labels, shape (examples,)."""
         return self._labels
 
+    @property
+    def names(self) -> Names | None:
+        """The classes that the labels number, where these are text."""
+        return self._names
+
     def inputs(self, positions: IntArray) -> Any:
         """Return the inputs at some positions."""
-        return self._rows[positions]
+        return take(self._rows, positions)

@@ -17,7 +17,7 @@ from pytest_unlearn.claims import policies
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.core.text import shown
-from pytest_unlearn.plugin import allure_results, overrides
+from pytest_unlearn.plugin import allure_results, crash_line, overrides
 from pytest_unlearn.plugin.overrides import SOURCES
 from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker, set_report_aside
 from pytest_unlearn.report import gate, terminal
@@ -162,6 +162,8 @@ def pytest_runtest_makereport(
         item.config.stash[LEDGER].recorded += len(entries)
     if report.failed and call.excinfo is not None and not item.config.getoption("runxfail", False):
         _excuse_inconclusive(report, getattr(call.excinfo.value, "evidence", None), entries)
+    if report.failed and call.excinfo is not None:
+        crash_line.shorten(report.longrepr, call.excinfo.value)
     if entries:
         _attach(item, report, entries)
     if report.failed and call.excinfo is not None and (hint := overrides.scope_hint(item, str(call.excinfo.value))):

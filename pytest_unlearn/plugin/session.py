@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.identity import identity
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
-from pytest_unlearn.plugin import allure_results, requirements
+from pytest_unlearn.plugin import allure_results, remembering, requirements
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.plugin.handover import start_run, take
-from pytest_unlearn.report import environment, gate, terminal, write
+from pytest_unlearn.report import environment, gate, history, terminal, write
 from pytest_unlearn.report.ledger import OUTCOMES, Ledger
 
 CARRIED = "_unlearn_evidence"  # private attribute of a TestReport: a list of evidence as JSON
@@ -110,8 +111,11 @@ class Controller(Collecting):
     decision: gate.GateDecision | None = None
     written: tuple[Path, ...] = ()
     files = ReleaseFiles()
-    problem = ""
+    frozen: Mapping[str, Any] = MappingProxyType({})  # the ledger as it was closed, and the facts of the run
+    about: Mapping[str, Any] = MappingProxyType({})
+    problems: tuple[str, ...] = ()  # why something that was asked for could not be written: each fails the run
     remarks: tuple[str, ...] = ()
+    past: Mapping[str, Any] = MappingProxyType({})
     started = closed = False
     notebooks: tuple[str, ...] = ()
     demands = requirements.Requirements()
@@ -169,7 +173,7 @@ class Controller(Collecting):
             self._close(session)
         result = yield
         blocked = self.decision is not None and not self.decision.release
-        if session.exitstatus == pytest.ExitCode.OK and (blocked or self.problem):
+        if session.exitstatus == pytest.ExitCode.OK and (blocked or self.problems):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.closed:
             without = CALLS_NO_TEST if self.config.getoption("setuponly", False) else ""
@@ -185,17 +189,31 @@ class Controller(Collecting):
         ledger = self.ledger.freeze()
         self.files = _release_files(self.config, ledger)
         ledger["release_file_problems"] = list(self.files.problems)
+        self.frozen = ledger
         self.demands = requirements.read(self.config, self.config.stash[LAYERS])
         self.required = self.demands.claims(ledger)
         ledger["baseline"] = self.baseline = requirements.compared(self.config, self.demands, ledger)
-        if self._value("gate"):
-            self.decision = self.demands.decide(ledger)
+        with remembering.recalled(self.config.stash[LAYERS], ledger, self.files.rows(), self.config.rootpath) as memory:
+            ledger["history"] = self.past = memory.past
+            if self._value("gate"):
+                self.decision = self.demands.decide(ledger)
+            about = self.about = self._about()
+            memory.append(ledger, about, history.decided(about["gate"]))
+        if self.decision is not None:
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
+        if memory.problem:
+            self._fail(session, "history", memory.problem)
+        if memory.remark and (self._reports or self.decision is not None):
+            self.remarks += (memory.remark,)
         if self._reports:
-            result = write.write(ledger, self._about(), self._directory, self.config.rootpath)
-            self.written, self.problem, self.remarks = result.paths, result.problem, result.remarks
-            if self.problem:
-                self._announce(session, "report", self.problem)
+            result = write.write(ledger, about, self._directory, self.config.rootpath)
+            self.written, self.remarks = result.paths, (*self.remarks, *result.remarks)
+            if result.problem:
+                self._fail(session, "report", result.problem)
+
+    def _fail(self, session: pytest.Session, name: str, problem: str) -> None:
+        self.problems += (problem,)
+        self._announce(session, name, problem)
 
     @property
     def _reports(self) -> bool:
@@ -209,6 +227,7 @@ class Controller(Collecting):
     def _about(self) -> dict[str, Any]:
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
         facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
+        facts["identity"] = identity(self.config.stash[LAYERS])
         if self.handover.nonce:
             facts["run"] = {"nonce": self.handover.nonce}
         if self.decision is not None:
@@ -219,6 +238,8 @@ class Controller(Collecting):
                 facts["gate"]["policy"] = self.demands.policy
         if self.baseline:
             facts["baseline"] = self.baseline
+        if self.past:
+            facts["history"] = self.past
         return facts
 
     def _announce(self, session: pytest.Session, name: str, failure: str) -> None:
@@ -236,7 +257,7 @@ class Controller(Collecting):
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         """Print one section, if any audit ran or anything was asked for."""
-        ledger = self.ledger.freeze()
+        ledger = self.frozen or self.ledger.freeze()
         audited = ledger["counts"]["planned"] or self._value("gate") or self._value("report")
         if config.option.collectonly and self._value("gate"):
             terminalreporter.write_line("release gate: undecided, because --collect-only runs no test")
@@ -244,7 +265,8 @@ class Controller(Collecting):
             return
         terminalreporter.ensure_newline()
         terminalreporter.section("unlearning audit")
-        for line, colour in [*terminal.lines(ledger, terminalreporter._tw.fullwidth), *self._conclusion()]:
+        told = terminal.lines(ledger, terminalreporter._tw.fullwidth, self.about)
+        for line, colour in [*told, *self._conclusion()]:
             terminalreporter.write_line(line, **({colour: True} if colour else {}))
 
     def _conclusion(self) -> Iterator[tuple[str, str]]:
@@ -253,8 +275,11 @@ class Controller(Collecting):
             word = "release" if release else f"blocked, {reasons} reason{'' if reasons == 1 else 's'} above"
             yield f"release gate: {word}", "green" if release else "red"
             yield from ((note, "yellow") for note in self.decision.notes)
-        elif unsealed := gate.unsealed(self.ledger.entries):
-            yield unsealed, ""
+        else:
+            unsealed = gate.unsealed(self.ledger.entries)
+            yield from ((unsealed, ""),) if unsealed else ()
+            held = [sentence for part in ("reasons", "warnings") for sentence in self.past.get(part, ())]
+            yield from ((sentence, "yellow") for sentence in held)
         for file in self.notebooks:
             yield f"{file} speaks of audits: {NOTEBOOK}", "yellow"
         for path in self.written:
@@ -263,8 +288,7 @@ class Controller(Collecting):
             yield f"report: none, because {CALLS_NO_TEST}; an earlier one stays", "yellow"
         if self.decision is None:
             yield from ((problem, "red") for problem in self.files.problems)
-        if self.problem:
-            yield self.problem, "red"
+        yield from ((problem, "red") for problem in self.problems)
         yield from ((remark, "yellow") for remark in self.remarks)
 
 

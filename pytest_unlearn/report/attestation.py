@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_unlearn.core.release_files import is_digest
-from pytest_unlearn.report.gate import excused
+from pytest_unlearn.report.excuse import excused
 from pytest_unlearn.report.wording import conclusion, is_accepted
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -39,8 +39,8 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str = ""
 def statement(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str) -> dict[str, Any]:
     """Make the statement about a run whose report.json has a digest.
 
-    A warning is a claim that was not testable here, of a test that passed. Policies accept warnings, so whatever else
-    is not proven (INCONCLUSIVE too) is FAILED.
+    A warning is a claim that was not testable here, of a test that passed, or what earlier runs hold against the same
+    model. Policies accept warnings, so whatever else is not proven (INCONCLUSIVE too) is FAILED.
     """
     entries = ledger["entries"]
     failed = {row["nodeid"] for row in (*entries, *ledger["without_evidence"]) if not is_accepted(row)}
@@ -49,6 +49,8 @@ def statement(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str) 
         for row in entries
         if excused(row["evidence"]) and row["nodeid"] not in failed
     )
+    past = about.get("history") or {}
+    warned += [f"history: {sentence}" for name in ("reasons", "warnings") for sentence in past.get(name, ())]
     return {
         "_type": STATEMENT,
         "subject": subjects(about),

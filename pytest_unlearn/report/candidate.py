@@ -31,7 +31,7 @@ def objections(entries: Sequence[Entry]) -> Iterator[str]:
     named: dict[str, list[Entry]] = defaultdict(list)
     answers: dict[str, dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
     hidden = []
-    for entry in _about_candidate(entries):
+    for entry in about_candidate(entries):
         digest, answered = subject(entry["evidence"])
         if digest:
             named[digest].append(entry)
@@ -54,7 +54,7 @@ def objections(entries: Sequence[Entry]) -> Iterator[str]:
 def remarks(entries: Sequence[Entry]) -> Iterator[str]:
     """Yield what a reader should know of the candidate and that blocks nothing."""
     apart: list[set[str]] = []  # claims that have no question in common, directly or through others
-    for entry in _about_candidate(entries):
+    for entry in about_candidate(entries):
         asked = set(subject(entry["evidence"])[1])
         if asked:
             met = [one for one in apart if one & asked]
@@ -78,7 +78,7 @@ def subject(evidence: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
     return "", {question: answer for question, answer in answers.items() if is_digest(answer)}
 
 
-def _about_candidate(entries: Sequence[Entry]) -> Iterator[Entry]:
+def about_candidate(entries: Sequence[Entry]) -> Iterator[Entry]:
     """Yield claims about the model that is to be released."""
     for entry in entries:
         expected = entry["evidence"]["verdict"] in ("FAIL", "INVALID") and entry["outcome"] in ("passed", "xfailed")

@@ -13,6 +13,7 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.report import baseline, candidate
+from pytest_unlearn.report.excuse import excused as excused
 from pytest_unlearn.report.ledger import reconcile
 
 DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
@@ -64,8 +65,9 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
     reasons += _other_requests(ledger["entries"])
     reasons += candidate.objections(ledger["entries"])
     reasons += ledger.get("release_file_problems", ())
-    committed = ledger.get("baseline") or {}
+    committed, past = ledger.get("baseline") or {}, ledger.get("history") or {}
     reasons += committed.get("weaker", ())
+    reasons += past.get("reasons", ())
     notes = [
         f"{entry['evidence']['claim']['name']} is not testable here ({entry['nodeid']}): "
         f"{entry['evidence']['not_testable']}"
@@ -73,6 +75,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         if excused(entry["evidence"])
     ]
     notes += [*candidate.remarks(ledger["entries"]), *filter(None, [unsealed(ledger["entries"])])]
+    notes += [*past.get("warnings", ()), *past.get("notes", ())]
     if committed.get("stronger"):
         notes.append(baseline.note(committed["stronger"]))
     return GateDecision(release=not reasons, reasons=tuple(reasons), notes=tuple(notes))
@@ -119,27 +122,6 @@ def _other_requests(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"{'; '.join(list(found.values())[:MOST_NAMED])}{more}. Judge each request in a run of its own, or "
             "any in a property test, which is about the method"
         )
-
-
-def excused(evidence: Mapping[str, Any]) -> bool:
-    """Tell whether a claim is not testable here, and no policy requires it."""
-    untestable = evidence.get("verdict") == "INCONCLUSIVE" and bool(evidence.get("not_testable"))
-    return untestable and evidence.get("required") is False and not any(_accusations(evidence))
-
-
-def _accusations(evidence: Mapping[str, Any]) -> Iterator[bool]:
-    """Yield whether something in evidence is beyond the limits with certainty, or a reference fails."""
-    lowest, highest = evidence["claim"].get("lowest"), evidence["claim"].get("highest")
-    attacks = evidence.get("attacks") or {}
-    for estimate in (
-        evidence["estimate"],
-        *(attacks[name] for name in evidence.get("deciding", ()) if name in attacks),
-    ):
-        low, high = estimate["low"], estimate["high"]
-        yield low is not None and highest is not None and low > highest
-        yield high is not None and lowest is not None and high < lowest
-    for control in (evidence.get("controls") or {}).get("retrained", ()):
-        yield control.get("holds") is not True
 
 
 def _same_model(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_unlearn.core.text import shown
+from pytest_unlearn.report.excuse import excused
 
 WORDS = {"PASS": "passed", "FAIL": "failed", "INCONCLUSIVE": "inconclusive", "INVALID": "invalid"}
 
@@ -107,7 +108,7 @@ def count(entries: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     for entry in entries:
         counts["claims"] += 1
         evidence = entry["evidence"]
-        if evidence.get("not_testable") and evidence.get("required") is False:
+        if excused(evidence):
             counts["not_testable"] = counts.get("not_testable", 0) + 1
         else:
             counts[WORDS[evidence["verdict"]]] += 1

@@ -5,13 +5,15 @@ The summary is a file that steps append to, of a limited size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.numbers import number
 from pytest_unlearn.report import wording
+from pytest_unlearn.report.decision import Card, ClaimLine, card
 from pytest_unlearn.report.ledger import reconcile
-from pytest_unlearn.report.terminal import attacks, headline, observed
+from pytest_unlearn.report.terminal import attacks, headline
 
 ROWS = 200  # a pull request shows no more than 65,536 characters
 DETAILED = 20
@@ -19,38 +21,44 @@ DETAILED = 20
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Write the report as Markdown, with what it may and may not be read as."""
-    entries = [ledger["entries"][position] for position in wording.most_severe_first(ledger["entries"])]
-    blocks = ["# Unlearning audit", f"**{wording.conclusion(ledger, about.get('gate'))[1]}.**"]
+    told = card(ledger, about)
+    entries = [ledger["entries"][line.position] for line in told.claims]
+    blocks = _card(told)
     blocks += [headline(ledger) + "."]
-    blocks += _gate(about.get("gate"))
+    blocks += _bullets("Why the gate blocks", told.reasons) + _bullets("To be known", told.notes)
     blocks += _bullets("Incomplete", [*(f"partial run: {text}" for text in ledger["partial"]), *reconcile(ledger)])
     if entries:
-        blocks += ["## Claims", _table(entries[:ROWS])]
+        blocks += ["## Claims", _table(told.claims[:ROWS], entries)]
     if len(entries) > ROWS:
         blocks += [f"{len(entries) - ROWS:,} more claims, none graver than these, are in index.html and report.json."]
     blocks += [_details(entry) for entry in (entries if len(entries) <= ROWS else entries[:DETAILED])]
-    blocks += [f"{about['tool']['name']} {about['tool']['version']}, {about['created']}."]
-    blocks += [f"**What this report says.** {wording.THREAT_MODEL}"]
     return "\n\n".join(blocks) + "\n"
 
 
-def _gate(gate: Mapping[str, Any] | None) -> list[str]:
-    if gate is None:
-        return []
-    title = "Release gate: " + ("release" if gate["release"] else "**blocked**")
-    lines = [*gate["reasons"], *gate.get("notes", ())]
-    return [title, *(["\n".join(f"* {escape(line)}" for line in lines)] if lines else [])]
+def _card(told: Card) -> list[str]:
+    """Write the decision card: decision, facts, a sentence a claim, what was not seen, and the scope of PASS."""
+    facts = [f"* **{label}**: {escape(text)}" for label, text in told.facts]
+    says = [f"* {line.verdict} **{line.name}**: {escape(line.says)}" for line in told.claims[:ROWS]]
+    unseen = [f"* {escape(text)}" for text in told.unseen]
+    return [
+        f"# Unlearning audit: {told.word}",
+        escape(f"{told.because[:1].upper()}{told.because[1:]}"),
+        "\n".join(facts),
+        *(["\n".join(says)] if says else []),
+        "**Not looked at**",
+        "\n".join(unseen),
+        f"**What PASS means.** {told.scope}",
+    ]
 
 
-def _bullets(title: str, texts: list[str]) -> list[str]:
+def _bullets(title: str, texts: Sequence[str]) -> list[str]:
     return [f"## {title}", "\n".join(f"* {escape(text)}" for text in texts)] if texts else []
 
 
-def _table(entries: list[Mapping[str, Any]]) -> str:
-    rows = ["| verdict | claim | test | outcome | estimate vs claim |", "|---|---|---|---|---|"]
-    for entry in entries:
-        evidence = entry["evidence"]
-        cells = (wording.word(evidence), evidence["claim"]["name"], entry["nodeid"], entry["outcome"], observed(entry))
+def _table(claims: Sequence[ClaimLine], entries: Sequence[Mapping[str, Any]]) -> str:
+    rows = ["| verdict | claim | test | outcome | estimate vs claim | why |", "|---|---|---|---|---|---|"]
+    for line, entry in zip(claims, entries, strict=False):
+        cells = (line.verdict, line.name, line.nodeid, entry["outcome"], line.numbers, line.reason)
         rows.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
     return "\n".join(rows)
 
@@ -59,7 +67,7 @@ def _details(entry: Mapping[str, Any]) -> str:
     evidence = entry["evidence"]
     estimate = evidence["estimate"]
     facts = [
-        f"decided by {evidence['decided_by']} ({estimate['method']}, one-sided {estimate['confidence']:.0%})",
+        f"decided by {evidence['decided_by']} ({estimate['method']}, {wording.bounds_of(evidence)})",
         wording.sizes(estimate),
         *(f"{name}, {role}: {interval}" for name, role, interval in attacks(evidence)),
         *(f"control: {control['says']}" for control in wording.controls_of(evidence)),
@@ -67,7 +75,7 @@ def _details(entry: Mapping[str, Any]) -> str:
         *evidence.get("reasons", ()),
         *evidence.get("advice", ()),
     ]
-    exposed = [f"#{row['index']} ({wording.number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
+    exposed = [f"#{row['index']} ({number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
     if exposed:
         facts.append("most exposed, by index: " + ", ".join(exposed))
     title = f"### {escape(evidence['claim']['name'])}: {wording.word(evidence)} in {escape(entry['nodeid'])}"

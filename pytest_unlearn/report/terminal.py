@@ -9,42 +9,64 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pytest_unlearn.core.numbers import counts, interval
+from pytest_unlearn.report.decision import DO_NOT, RELEASE, Card, ClaimLine, card
 from pytest_unlearn.report.ledger import WORDS, reconcile
-from pytest_unlearn.report.wording import NOT_TESTABLE, counts, interval, word
+from pytest_unlearn.report.wording import NOT_TESTABLE, observed, word
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red", NOT_TESTABLE: "yellow"}
+DECIDED = {RELEASE: "green", DO_NOT: "red"}
 VERDICT_WIDTH = len("INCONCLUSIVE")
+LABEL_WIDTH = len("made from")
+ALL_TOLD = 12  # as many claims are always told in words; of more, those that are not proven
+
+Line = tuple[str, str]
 
 
-def lines(ledger: Mapping[str, Any], width: int) -> list[tuple[str, str]]:
-    """Lay the ledger out in lines, each with its colour ("" for none).
+def lines(ledger: Mapping[str, Any], width: int, about: Mapping[str, Any]) -> list[Line]:
+    """Lay card and claims out in lines, each with its colour ("" for none).
 
     None is longer than `width`, but for one that is to be copied.
     """
-    result = [(line, "") for line in fold(headline(ledger), width)] + _claims(ledger["entries"], width)
+    told = card(ledger, about)
+    result = [*_card(told, width), *((line, "") for line in fold(headline(ledger), width))]
+    result += _claims(told, ledger["entries"], width)
     for colour, texts in (("yellow", [f"partial run: {reason}" for reason in ledger["partial"]]),
                           ("red", reconcile(ledger))):  # fmt: skip
         result += [(line, colour) for text in texts for line in fold(text, width)]
     return result
 
 
-def _claims(entries: list[Mapping[str, Any]], width: int) -> list[tuple[str, str]]:
-    """Write a line for each claim; where that is too wide, more for the numbers."""
-    names = max((len(_name(entry["nodeid"])) for entry in entries), default=0)
-    full, short = ([observed(entry, brief) for entry in entries] for brief in (False, True))
-    stacked = full if VERDICT_WIDTH + 2 + max(map(len, full), default=0) <= width else short
-    texts = next((texts for texts in (full, short) if _room(names, texts) <= width), stacked)
-    result = []
-    for entry, text in zip(entries, texts, strict=True):
-        verdict, name = word(entry["evidence"]), _name(entry["nodeid"])
-        if _room(names, texts) <= width:
-            rows = [f"{verdict:<{VERDICT_WIDTH}}  {name:<{names}}  {text}"]
-        else:
-            rows = [cut(f"{verdict:<{VERDICT_WIDTH}}  {name}", width), *fold(text, width, VERDICT_WIDTH + 2)]
-        result += [(row, COLOURS[verdict]) for row in rows]
-        for line, breaks in search_lines(entry):
-            result += [(row, "") for row in (fold(line, width, VERDICT_WIDTH + 2) if breaks else [f"  {line}"])]
+def _card(told: Card, width: int) -> list[Line]:
+    """Write the decision, and below it what it rests on."""
+    result = [(line, DECIDED.get(told.word, "yellow")) for line in fold(f"{told.word}: {told.because}", width)]
+    for label, text in (*told.facts, ("not seen", "; ".join(told.unseen)), ("scope", told.scope)):
+        first, *rest = fold(text, width - LABEL_WIDTH - 2) or [""]
+        result += [(f"{label:<{LABEL_WIDTH}}  {first}", ""), *((" " * LABEL_WIDTH + line, "") for line in rest)]
     return result
+
+
+def _claims(told: Card, entries: list[Mapping[str, Any]], width: int) -> list[Line]:
+    """Write a line of numbers for each claim, and below it what they mean in words."""
+    names = max((len(line.name) for line in told.claims), default=0)
+    result: list[Line] = []
+    for line in told.claims:
+        entry = entries[line.position]
+        result += [(row, COLOURS[line.verdict]) for row in _numbers(line, entry, names, width)]
+        says = f"{_name(line.nodeid)}: {line.says}" if len(told.claims) <= ALL_TOLD or line.verdict != "PASS" else ""
+        result += [(row, "") for row in fold(says or _name(line.nodeid), width, VERDICT_WIDTH + 2)]
+        for text, breaks in search_lines(entry):
+            result += [(row, "") for row in (fold(text, width, VERDICT_WIDTH + 2) if breaks else [f"  {text}"])]
+    return result
+
+
+def _numbers(line: ClaimLine, entry: Mapping[str, Any], names: int, width: int) -> list[str]:
+    """Write verdict, claim and numbers in a row, or in two where that is too wide."""
+    head = f"{line.verdict:<{VERDICT_WIDTH}}  {line.name:<{names}}"
+    for text in (line.numbers, observed(entry, brief=True)):
+        if len(head) + 2 + len(text) <= width:
+            return [f"{head}  {text}"]
+    return [cut(head.rstrip(), width), *fold(line.numbers, width, VERDICT_WIDTH + 2)]
 
 
 def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -53,8 +75,8 @@ def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     if not counts(evidence["estimate"]):
         return
     reasons = evidence.get("reasons", ())
-    tables = {figure["title"]: figure["rows"] for figure in evidence.get("exhibits", ()) if figure["kind"] == "table"}
     yield from ((reason, True) for reason in reasons[:1])
+    tables = {figure["title"]: figure["rows"] for figure in evidence.get("exhibits", ()) if figure["kind"] == "table"}
     if families := tables.get("Requests by family"):
         tried = ", ".join(
             f"{family} {count}" + (f" ({bad} suspicious)" if bad else "") for family, count, _, bad in families
@@ -66,11 +88,6 @@ def search_lines(entry: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
     yield from ((reason, False) for reason in reasons if reason.startswith("replay: "))
 
 
-def _room(names: int, texts: list[str]) -> int:
-    """Count the width of a line with verdict, name and text."""
-    return VERDICT_WIDTH + names + 4 + max(map(len, texts), default=0)
-
-
 def headline(ledger: Mapping[str, Any]) -> str:
     """Say in one line what was planned, what ran and what came of it."""
     numbers = ledger["counts"]
@@ -79,17 +96,6 @@ def headline(ledger: Mapping[str, Any]) -> str:
         verdicts += f", {numbers['not_testable']} not testable here"
     planned = numbers["planned"]
     return f"{planned} claim{'' if planned == 1 else 's'} planned, {numbers['claims']} ran: {verdicts}"
-
-
-def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
-    """Put an estimate beside its claim; `brief` leaves the quantity's name out."""
-    evidence = entry["evidence"]
-    label = f" ({evidence['label']})" if evidence.get("label") else ""
-    times = f" (worst of {entry['count']})" if entry["count"] > 1 else ""
-    text = evidence["claim"]["text"]
-    if brief:
-        text = text.removeprefix(evidence["claim"]["quantity"]).strip()
-    return f"{interval(evidence['estimate'])} vs {text}{label}{times}"
 
 
 def section(entries: Iterable[Mapping[str, Any]]) -> str:

@@ -9,12 +9,12 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.core.files import acquire
+from pytest_unlearn.core.files import alone
 from pytest_unlearn.report import attestation, html, json, markdown, scores
 
 FILES = ("index.html", "report.json", "report.md", "attestation.json", scores.FILE)
@@ -50,22 +50,28 @@ def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path
     for name in FILES:
         if (directory / name).is_dir():
             raise IsADirectoryError(f"{directory / name} is a directory, where a file of the report belongs")
-    own = root / ".unlearn"
-    if own in (directory, *directory.parents) and not (own / ".gitignore").exists():
-        (own / ".gitignore").write_text("*\n")
+    ignore_own_folder(directory, root)
     # Everything that may fail for want of space or permission happens in a folder of its own beside the old report.
     stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=directory))
     try:
         for name, text in texts.items():
             # A lone surrogate in a test's name has no UTF-8; as \udc80 it is what JSON would write.
             (stage / name).write_text(text, encoding="utf-8", errors="backslashreplace")
-        with _alone(directory):
+        with alone(directory / LOCK, LONGEST_WAIT):
             _put_in_place(stage, directory, list(texts))
             remove_abandoned(directory)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     shutil.rmtree(directory / PREVIOUS, ignore_errors=True)
     return [directory / name for name in texts]
+
+
+def ignore_own_folder(directory: Path, root: Path) -> None:
+    """Keep `.unlearn` out of version control, if that is where a directory lies."""
+    own = root / ".unlearn"
+    if own in (directory, *directory.parents) and not (own / ".gitignore").exists():
+        own.mkdir(parents=True, exist_ok=True)
+        (own / ".gitignore").write_text("*\n")
 
 
 def set_aside(directory: Path) -> None:
@@ -97,27 +103,6 @@ def remove_abandoned(directory: Path, age: float = ABANDONED) -> int:
 def _without_controls(text: str) -> str:
     """Replace control characters, which a test's name may hold."""
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-@contextlib.contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Keep out another run that ends at the same time."""
-    path = directory / LOCK
-    try:
-        lock = acquire(path, LONGEST_WAIT)
-    except NotImplementedError:  # a file system without locks
-        yield
-        return
-    if lock is None:
-        raise TimeoutError(
-            f"another run has held {path} for {LONGEST_WAIT:.0f} seconds: end it, and run this one again"
-        )
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            path.unlink()  # while it is ours: who waits opens it anew
-        lock.release()
 
 
 def _put_in_place(stage: Path, directory: Path, names: list[str]) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.signals import hinge_margin, logit_scaled_confidence
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.data.tables import comparable
 from pytest_unlearn.search.fold_models import FoldModels, train_fold_models
 from pytest_unlearn.search.request import Space
 from pytest_unlearn.task import UnlearningTask, View
@@ -43,8 +44,7 @@ class DatasetStats:
     @cached_property
     def inputs(self) -> FloatArray:
         """Every input as a row."""
-        rows, _ = self.train.arrays()
-        return np.asarray(rows, dtype=np.float64).reshape(self.count, -1)
+        return comparable(self.train.arrays()[0])
 
     @cached_property
     def original(self) -> Outputs:

@@ -8,6 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.data.dataset import to_numpy
+from pytest_unlearn.data.tables import is_table, plain_numbers, row_count
+
+EMPTY = "the dataset is empty: there is nothing to train on"
+
+
+def rows(dataset: Any) -> tuple[Any, NDArray[np.int64]]:
+    """Return a dataset as an estimator takes it: tables as they are, others as rows.
+
+    Args:
+        dataset: as in `stack`.
+
+    Returns:
+        X: a frame, a sparse matrix, texts or an array of shape (examples, features); and y as int64.
+
+    Raises:
+        ValueError: as in `stack`.
+    """
+    X, y = dataset.arrays() if callable(getattr(dataset, "arrays", None)) else (None, None)
+    if not is_table(X):
+        X, y = stack(dataset)
+        X = X.reshape(len(X), -1)
+    elif row_count(X) == 0:
+        raise ValueError(EMPTY)
+    return X, np.asarray(y, dtype=np.int64)
 
 
 def stack(dataset: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -24,23 +48,23 @@ def stack(dataset: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """
     if callable(getattr(dataset, "arrays", None)):
         X, labels = dataset.arrays()
-        X, y = to_numpy(X), to_numpy(labels)
+        X, y = plain_numbers(X, "this recipe") if is_table(X) else to_numpy(X), to_numpy(labels)
     else:
-        rows: list[NDArray[Any]] = []
+        stacked: list[NDArray[Any]] = []
         labels = []
         for index in range(len(dataset)):
             x, label = dataset[index]
             row = to_numpy(x)
-            if rows and row.shape != rows[0].shape:
+            if stacked and row.shape != stacked[0].shape:
                 raise ValueError(
-                    f"example {index} has shape {row.shape}, the first one {rows[0].shape}: "
+                    f"example {index} has shape {row.shape}, the first one {stacked[0].shape}: "
                     "give every example the same shape, for instance by padding or resizing in the dataset"
                 )
-            rows.append(row)
+            stacked.append(row)
             labels.append(to_numpy(label).item())
-        X, y = (np.stack(rows) if rows else np.empty(0)), np.asarray(labels)
+        X, y = (np.stack(stacked) if stacked else np.empty(0)), np.asarray(labels)
     if len(X) == 0:
-        raise ValueError("the dataset is empty: there is nothing to train on")
+        raise ValueError(EMPTY)
     if len(X) != len(y):
         raise ValueError(f"the dataset has {len(X)} examples and {len(y)} labels: give each example one label")
     if y.ndim != 1:

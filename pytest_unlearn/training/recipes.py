@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.core.arguments import finite_number, whole_number
-from pytest_unlearn.training.arrays import stack
+from pytest_unlearn.training.arrays import rows, stack
+from pytest_unlearn.training.estimators import fitted
 from pytest_unlearn.training.fingerprint.walker import is_a
 from pytest_unlearn.training.seeding import isolated
 from pytest_unlearn.training.signatures import check_recipe, checked_device, estimator_type, name_of, unbound
@@ -91,6 +92,8 @@ class TorchRecipe:
             FloatingPointError: the training diverged.
         """
         X, y = stack(dataset)
+        if X.dtype.kind == "f" and np.isnan(X).any():
+            raise ValueError("the inputs hold missing values (NaN), which a network cannot take: fill them first")
         with isolated(seed):
             return _fit(self, X, y)
 
@@ -127,7 +130,8 @@ class EstimatorRecipe:
         """Fit a clone with every `random_state`, nested ones too, set to the seed.
 
         Args:
-            dataset: map-style, of (x, y); x is flattened.
+            dataset: map-style, of (x, y). Data frames, sparse matrices and texts stay what they are, other x are
+                flattened; labels that are text are given as such where the estimator takes them.
             seed: given to every `random_state` parameter.
 
         Returns:
@@ -136,14 +140,9 @@ class EstimatorRecipe:
         Raises:
             ValueError: the dataset is empty or ragged.
         """
-        from sklearn.base import clone
-
-        X, y = stack(dataset)
-        estimator = clone(self.estimator)
-        states = [name for name in estimator.get_params(deep=True) if name.rpartition("__")[2] == "random_state"]
-        estimator.set_params(**dict.fromkeys(states, seed % 2**32))
+        X, y = rows(dataset)
         with isolated(seed):
-            return estimator.fit(X.reshape(len(X), -1), y)
+            return fitted(self.estimator, X, y, getattr(dataset, "names", None), seed)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,10 @@ import time
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
 
+from pytest_unlearn.attacks.lira import offline_scores
+from pytest_unlearn.attacks.rmia import share_exceeded
 from pytest_unlearn.statistics import auc_measure
 from tests.published.online_lira import online_scores
 from tests.published.online_rmia import online_rmia_scores
@@ -70,3 +73,67 @@ def _ratio(statistics, included, value):
 
 def _gain(probabilities, included, value):
     return value / ((probabilities[included].mean() + probabilities[~included].mean()) / 2)
+
+
+MILLION = 1_000_000
+
+
+def millions(kind):
+    rng = np.random.default_rng(0)
+    half = MILLION // 2
+    forget, controls = rng.normal(0.1, size=half), rng.normal(size=half)
+    if kind == "tied":
+        return (forget.round(2), controls.round(2)), {}
+    if kind == "stratified":
+        return (forget, controls), {name: rng.integers(0, 10, half) for name in ("forget_strata", "control_strata")}
+    groups = rng.permutation(MILLION) // 5
+    return (forget, controls), {"forget_groups": groups[:half], "control_groups": groups[half:]}
+
+
+@pytest.mark.parametrize(("kind", "least"), [("tied", 3.0), ("stratified", 2.5), ("clustered", 1.3)])
+def test_an_interval_of_a_million_scores_takes_a_fraction_of_the_library_s_value_alone(benchmark, kind, least):
+    sides, labels = millions(kind)
+    member, scores = np.repeat([1, 0], MILLION // 2), np.concatenate(sides)
+    times = []
+
+    def library():
+        start = time.perf_counter()
+        roc_auc_score(member, scores)
+        times.append(time.perf_counter() - start)
+
+    benchmark.pedantic(lambda: auc_measure(*sides, **labels).at(0.95), setup=library, rounds=5, warmup_rounds=1)
+    ratio = float(np.median(times)) / benchmark.stats.stats.median
+    benchmark.extra_info["times faster than scikit-learn's value alone"] = ratio
+    assert ratio > least
+
+
+def test_lira_takes_little_longer_than_the_two_contractions_it_consists_of(benchmark):
+    rng = np.random.default_rng(0)
+    references, target, times = rng.normal(size=(64, 10_000)), rng.normal(size=10_000), []
+
+    def contractions():
+        start = time.perf_counter()
+        mean = np.einsum("me->e", references) / 64
+        spread = np.einsum("me,me->e", references, references) / 64 - mean**2
+        (target - mean) / np.sqrt(spread)
+        times.append(time.perf_counter() - start)
+
+    benchmark.pedantic(lambda: offline_scores(target, references, variance="each"), setup=contractions, rounds=25)
+    ratio = benchmark.stats.stats.median / float(np.median(times))
+    benchmark.extra_info["times the contractions"] = ratio
+    assert ratio < 2
+
+
+def test_rmia_takes_a_thirtieth_of_comparing_every_pair(benchmark):
+    rng = np.random.default_rng(0)
+    gains, others, times = rng.normal(size=10_000), rng.normal(size=2_500), []
+
+    def pairwise():
+        start = time.perf_counter()
+        (gains[:, None] > others[None]).mean(axis=1)
+        times.append(time.perf_counter() - start)
+
+    benchmark.pedantic(lambda: share_exceeded(gains, others, 1.0, 0.0), setup=pairwise, rounds=9)
+    ratio = float(np.median(times)) / benchmark.stats.stats.median
+    benchmark.extra_info["times faster than every pair"] = ratio
+    assert ratio > 20

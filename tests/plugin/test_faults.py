@@ -103,7 +103,7 @@ def test_a_fault_at_any_step_leaves_nothing_half_done(suite: Suite, monkeypatch:
     result.assert_outcomes(passed=2, failed=1)
     failed_and_said_why(result.stdout.str(), "No space left on device")
     left = [path.name for path in (suite.path / ".unlearn").rglob("*") if path.is_file()]
-    assert set(left) <= {".gitignore"}
+    assert set(left) <= {".gitignore", "history.jsonl"}
 
 
 def test_the_last_report_is_set_aside_whole_when_the_next_cannot_be_written(

@@ -15,7 +15,7 @@ def test_c(): audit("INCONCLUSIVE", 0.54)
 def test_d(): audit("INVALID")
 def test_e():
     audit("PASS")
-    audit("PASS", 0.001, name="utility", highest=0.02)
+    audit("PASS", -0.02, name="utility", highest=0.02)
 @pytest.mark.unlearn
 def test_f(): pytest.skip()
 def test_plain(): pass
@@ -33,13 +33,22 @@ def test_counts_and_one_line_a_claim(suite: Suite, arguments: tuple[str, ...]) -
             "forgotten: FAIL  0.620*",
             "*= unlearning audit =*",
             "7 claims planned, 6 ran: 3 passed, 1 failed, 1 inconclusive, 1 invalid",
-            "PASS          test_a  0.500 [[]0.470, 0.530[]] vs membership AUC at most 0.55",
-            "FAIL          test_b  0.620*",
-            "INCONCLUSIVE  test_c*",
-            "INVALID       test_d*",
-            "PASS          test_e*",
-            "PASS          test_e  0.001*at most 0.02",
+            "INVALID       forgotten  0.500*",
+            "*test_d: This audit says nothing about it: a reason.",
+            "FAIL          forgotten  0.620*",
+            "*test_b: An attacker*at least 59 times in 100*",
+            "INCONCLUSIVE  forgotten  0.540*",
+            "*test_c: It is not known: *",
+            "*A reason.",
+            "PASS          forgotten  0.500 [[]0.470, 0.530[]] vs membership AUC at most 0.55",
+            "*test_a: An attacker*at most 53 times in 100*",
+            "PASS          forgotten*",
+            "*test_e: *",
+            "PASS          utility    -0.020*at most 0.02",
             "test_release.py::test_f is marked as an audit but ended without any evidence (skipped)",
+            "FAILED *::test_b - FAIL forgotten 0.620 > 0.55",
+            "FAILED *::test_c - INCONCLUSIVE forgotten 0.540 [[]0.510, 0.570[]] vs at most 0.55",
+            "FAILED *::test_d - INVALID forgotten: a reason",
         ]
     )
     assert sum("unlearning audit =" in line for line in result.outlines) == 1  # workers print none
@@ -51,7 +60,7 @@ def test_no_section_when_quiet_or_when_no_audit_ran(suite: Suite, arguments: tup
     result = suite.run(*arguments)
     assert result.ret == 0
     result.stdout.no_fnmatch_line("*unlearning audit*")
-    assert not (suite.path / ".unlearn").exists()
+    assert not (suite.path / ".unlearn/report").exists()
 
 
 def test_it_is_there_with_one_q(suite: Suite) -> None:
@@ -79,7 +88,7 @@ def test_a_test_of_any_name_keeps_its_numbers(suite: Suite, monkeypatch: pytest.
     suite.write(test_release=f"def test_{'very_' * 30}long(): audit()\n")
     result = suite.run()
     at = next(number for number, line in enumerate(result.outlines) if line.startswith("PASS  "))
-    assert result.outlines[at + 1].strip() == "0.500 [0.470, 0.530] vs membership AUC at most 0.55"
+    assert result.outlines[at] == "PASS          forgotten  0.500 [0.470, 0.530] vs membership AUC at most 0.55"
 
 
 def test_colour_is_used_only_where_it_is_wanted(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:

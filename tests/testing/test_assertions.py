@@ -10,6 +10,7 @@ import pytest
 import pytest_unlearn
 from pytest_unlearn import AuditFailure, Verdict, assert_forgotten, assert_matches_retrained, assert_utility
 from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.report.wording import seen
 from tests.worlds.simulated import World, split
 
 
@@ -42,7 +43,7 @@ def test_the_failure_text_states_claim_observation_controls_counts_exposed_and_w
     for part in (
         "claim       membership AUC between 0.45 and 0.55",
         "max_mia_auc from call keyword",
-        f"observed    {evidence.estimate.value:.3f} [{evidence.estimate.low:.3f}, {evidence.estimate.high:.3f}]",
+        f"observed    {seen(evidence.to_json())}",
         "original  ",
         "retrained 3",
         "600 forget examples, 3,000 controls",

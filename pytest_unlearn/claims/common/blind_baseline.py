@@ -12,6 +12,7 @@ import numpy as np
 
 from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.core.evidence import ControlResult, FloatArray, IntArray
+from pytest_unlearn.data.tables import concatenate, is_frame, numbers, without_column
 from pytest_unlearn.data.view import View
 from pytest_unlearn.statistics import Measure, auc_measure, folds, out_of_fold, rank_within_folds
 
@@ -27,7 +28,7 @@ def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
     plausible a simple classifier finds it (mislabelled examples show). Scores are ranked within their fold.
     """
     chosen = _subset(inputs.controls, MOST_CONTROLS, seed)
-    controls = View(inputs.controls.name, inputs.controls.examples, inputs.controls.indices[chosen])
+    controls = View(inputs.controls.name, inputs.controls.examples, inputs.controls.indices[chosen], inputs.task)
     pairing = inputs.pairing.among_controls(chosen)
     rows, labels = _features(inputs.forget, controls)
     member = np.r_[np.ones(len(inputs.forget), dtype=int), np.zeros(len(controls), dtype=int)]
@@ -62,21 +63,17 @@ def _subset(view: View, most: int, seed: int) -> IntArray:
 
 
 def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
-    parts = [view.arrays() for view in (forget, controls)]
-    rows = _numbers(np.concatenate([rows.reshape(len(rows), -1) for rows, _ in parts]))
+    views = (forget, controls)
+    rows = numbers(concatenate([_without_ids(view) for view in views]))
     step = -(-rows.shape[1] // MOST_FEATURES)
-    return rows[:, ::step], np.concatenate([labels for _, labels in parts])
+    return rows[:, ::step], np.concatenate([view.labels for view in views])
 
 
-def _numbers(rows: Any) -> FloatArray:
-    """Return rows as numbers; the values of a column of text by their rank."""
-    try:
-        return np.asarray(rows, dtype=np.float64)
-    except (TypeError, ValueError):
-        if rows.shape[1] > 1:
-            return np.concatenate([_numbers(rows[:, k : k + 1]) for k in range(rows.shape[1])], axis=1)
-        ranks = np.unique([str(value) for value in rows[:, 0]], return_inverse=True)[1]
-        return ranks.reshape(-1, 1).astype(np.float64)
+def _without_ids(view: View) -> Any:
+    """Return the inputs but for whose they are: ids tell persons apart, and not what they are like."""
+    inputs = view.arrays()[0]
+    named = view.task.split.group_column if view.task is not None else None
+    return inputs if named is None or not is_frame(inputs) else without_column(inputs, named)
 
 
 def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int) -> FloatArray:

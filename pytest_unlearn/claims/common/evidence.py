@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_unlearn.claims.common.verdict import Decision, Finding, Reported
 from pytest_unlearn.core.evidence import Claim, Controls, Estimate, Evidence, Exposure, Simultaneous, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import MAX_SHARE_LEFT, resolve
+from pytest_unlearn.statistics import p_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def build_evidence(
         attacks={finding.name: finding.estimate for finding in findings},
         deciding=tuple(finding.name for finding in findings if finding.deciding),
         simultaneous=_simultaneous(findings, decision.limits, decision.finding.estimate.confidence),
+        holm=_by_holm(findings, decision),
         controls=controls,
         reasons=decision.reasons,
         advice=decision.advice,
@@ -92,6 +94,30 @@ def _simultaneous(findings: Sequence[Reported], claim: Claim, confidence: float)
             low=bound.low, high=bound.high, lowest=limits.get("low"), highest=limits.get("high")
         )
     return found
+
+
+def _by_holm(findings: Sequence[Reported], decision: Decision[Reported]) -> Estimate | None:
+    """Bound what lies beyond its limit at its step of Holm's correction: still beyond, or reaching back to it."""
+    settled, limits = decision.finding, decision.limits
+    estimate = settled.estimate
+    above = limits.highest is not None and estimate.low > limits.highest
+    below = limits.lowest is not None and estimate.high < limits.lowest
+    if not isinstance(settled, Finding) or not (above or below):
+        return None
+    tried = [
+        (one, p_value(one.tested or one.measure, limit, side))
+        for one in findings
+        if isinstance(one, Finding)
+        for side, limit in one.accuses(limits).items()
+    ]
+    own = [p for one, p in tried if one is settled]
+    if not own:
+        return None
+    ordered, alpha = sorted(p for _, p in tried), 1 - estimate.confidence
+    count = len(ordered)
+    step = next((k for k, p in enumerate(ordered) if p > alpha / (count - k)), count - 1)
+    strict = 1 - alpha / (count - min(step, ordered.index(min(own))))
+    return replace((settled.tested or settled.measure).at(strict), confidence=estimate.confidence)
 
 
 def rounded(estimate: Estimate) -> tuple[float, float, float]:

@@ -80,8 +80,14 @@ def _request(views: tuple[View, ...], task: UnlearningTask | None) -> dict[str, 
     forget = next((view for view in views if view.name == "forget"), None) if task is None else task.forget
     if forget is None:
         return None
-    defined = current_place() if forget.task is None else forget.task.split.defined_in or current_place()
-    return {"n": len(forget), "digest": forget.unordered_digest, "defined in": defined or None}
+    split = None if forget.task is None else forget.task.split
+    defined = current_place() if split is None else split.defined_in or current_place()
+    named = {"n": len(forget), "digest": forget.unordered_digest, "defined in": defined or None}
+    if split is not None:
+        named["of"] = len(split.train)
+        if split.groups is not None:
+            named["units"] = len(set(split.groups[split.forget_indices].tolist()))
+    return named
 
 
 def _type_name(model: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.data.tables import comparable
 from pytest_unlearn.models.predict import evaluate
 from pytest_unlearn.task import UnlearningTask, View
 
@@ -38,8 +39,7 @@ def adaptive_adversary(model: Any, asked_so_far: IntArray, task: UnlearningTask,
     outputs = evaluate(model, view, classes=task.split.classes, device=task.device)
     appeal = _ranks(-logit_scaled_confidence(outputs))
     if len(asked_so_far):
-        rows = np.asarray(View("train", task.split.train, np.arange(count), task).arrays()[0], dtype=np.float64)
-        rows = rows.reshape(count, -1)
+        rows = comparable(View("train", task.split.train, np.arange(count), task).arrays()[0])
         appeal = appeal + _ranks(_distance_to_nearest(rows[left], rows[asked_so_far]))
     shuffled = np.random.default_rng(seed).permutation(len(left))
     return np.asarray(left[shuffled[np.argsort(appeal[shuffled], kind="stable")]])

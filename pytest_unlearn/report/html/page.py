@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.numbers import bound, interval, number
 from pytest_unlearn.report import wording
+from pytest_unlearn.report.decision import DO_NOT, RELEASE, ClaimLine, card
 from pytest_unlearn.report.html import plots
 from pytest_unlearn.report.ledger import reconcile
 
 HERE = Path(__file__).parent
 ALL_IN_FULL = 40  # as many claims are always shown in full
 MOST_SEVERE = 12  # of more, as many are: two thousand plots would neither be read nor fit
+MOST_TOLD = 12  # claims in words on the card
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", wording.NOT_TESTABLE: "–"}
 
 
@@ -32,22 +35,19 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """Gather everything the template needs."""
-    entries = ledger["entries"]
-    passed, conclusion = wording.conclusion(ledger, about.get("gate"))
-    order = wording.most_severe_first(entries)
+    entries, told = ledger["entries"], card(ledger, about)
+    order = [line.position for line in told.claims]
     full = set(order if len(order) <= ALL_IN_FULL else order[:MOST_SEVERE])
-    rows = [_row(number, entries[k], k in full) for number, k in enumerate(order, start=1)]
+    rows = [_row(place, line, entries[line.position], full) for place, line in enumerate(told.claims, start=1)]
     return {
-        "conclusion": conclusion,
-        "passed": passed,
+        "card": told,
+        "tone": {RELEASE: "pass", DO_NOT: "fail"}.get(told.word, "inconclusive"),
         "counts": ledger["counts"],
-        "gate": about.get("gate"),
-        "notes": (about.get("gate") or {}).get("notes", ()),
         "incomplete": [*(f"partial run: {reason}" for reason in ledger["partial"]), *reconcile(ledger)],
         "rows": rows,
+        "most_told": MOST_TOLD,
         "shortened": len(order) - len(full),
-        "claims": [_claim(number, entries[k]) for number, k in enumerate(order, start=1) if k in full],
-        "threat_model": wording.THREAT_MODEL,
+        "claims": [_claim(row, entries[row["position"]]) for row in rows if row["in_full"]],
         "tool": about["tool"],
         "created": about["created"],
         "command": " ".join(about["command"]),
@@ -55,19 +55,30 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _row(number: int, entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
+def _row(place: int, line: ClaimLine, entry: Mapping[str, Any], full: Collection[int]) -> dict[str, Any]:
     evidence = entry["evidence"]
-    verdict, text, sentence = wording.word(evidence), evidence["claim"]["text"], wording.sentence(entry)
-    shown = {"verdict": verdict, "mark": MARKS[verdict], "text": text, "sentence": sentence, "label": evidence["label"]}
-    return {"number": number, "nodeid": entry["nodeid"], "in_full": in_full, **shown}
+    return {
+        "number": place,
+        "position": line.position,
+        "in_full": line.position in full,
+        "verdict": line.verdict,
+        "mark": MARKS[line.verdict],
+        "name": line.name,
+        "says": line.says,
+        "numbers": line.numbers,
+        "reason": line.reason,
+        "nodeid": line.nodeid,
+        "text": evidence["claim"]["text"],
+        "sentence": wording.sentence(entry),
+        "label": evidence["label"],
+    }
 
 
-def _claim(number: int, entry: Mapping[str, Any]) -> dict[str, Any]:
+def _claim(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     evidence = entry["evidence"]
     return {
         **evidence,
-        **_row(number, entry, True),
-        "name": evidence["claim"]["name"],
+        **row,
         "outcome": entry["outcome"],
         "advice": wording.next_steps(evidence),
         "plots": list(_plots(evidence)),
@@ -94,7 +105,7 @@ def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         role = "original" if control["name"] == "original" else "retrained"
         rows.append((control["name"], role if control["name"].startswith(role) else "other", control["estimate"]))
     limits = [limit for limit in (claim["lowest"], claim["highest"]) if limit is not None]
-    shown = "; ".join(f"{name} {wording.interval(estimate)}" for name, _, estimate in rows)
+    shown = "; ".join(f"{name} {interval(estimate)}" for name, _, estimate in rows)
     bounds = f"One-sided {evidence['estimate']['confidence']:.0%} bounds"
     yield {
         "title": f"Interval of the {claim['quantity']}",
@@ -115,14 +126,14 @@ def _drawn(figure: Mapping[str, Any]) -> str:
 
 
 def _numbers(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
-    return wording.number(estimate["value"]), wording.number(estimate["low"]), wording.number(estimate["high"])
+    return number(estimate["value"]), bound(estimate["low"], "down"), bound(estimate["high"], "up")
 
 
 def _exposed(row: Mapping[str, Any]) -> dict[str, Any]:
     image = ""
     if row.get("pixels"):
         image = "data:image/png;base64," + base64.b64encode(plots.picture(row["pixels"])).decode()
-    return {"index": row["index"], "percentile": wording.number(row["percentile"]), "image": image}
+    return {"index": row["index"], "percentile": number(row["percentile"]), "image": image}
 
 
 def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from pytest_unlearn.core.evidence import Estimate
-from pytest_unlearn.statistics.auc.placements import PlacementSums, placement_sums, stratified_placements
+from pytest_unlearn.core.evidence import Estimate, FloatArray
+from pytest_unlearn.statistics.auc.placement_sums import PlacementSums, placement_sums
+from pytest_unlearn.statistics.auc.placements import by_stratum, stratified_placements
 from pytest_unlearn.statistics.auc.power import binormal_auc_variance, least_limit
 from pytest_unlearn.statistics.auc.strata import Layout, Sides, layout
 from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import FEW_UNITS, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
 
+_LONG = 2_000  # examples a stratum from which strata are better sorted one by one
 _ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
 
 
@@ -102,17 +105,16 @@ def auc_measure(
     Sources: DeLong 1988; logit interval, Pepe 2003 (5.2); clusters, Obuchowski 1997.
     """
     forget, controls = vector("forget", forget), vector("controls", controls)
-    if (
-        forget_strata is None
-        and control_strata is None
-        and forget_groups is None
-        and control_groups is None
-        and min(forget.size, controls.size) >= FEW_UNITS
-    ):
+    grouped = forget_groups is not None or control_groups is not None
+    if forget_strata is None and control_strata is None and not grouped and _many(forget.size, controls.size):
         sums = placement_sums(forget, controls)
         if sums is not None:
-            return _untied(sums)
+            return _of_sums(sums)
     design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups, control_groups)
+    if not grouped and forget.size + controls.size >= _LONG * design.weights.size:
+        found = _by_stratum(forget, controls[design.kept], design)
+        if found is not None:
+            return found
     v10, v01 = stratified_placements(forget, controls[design.kept], design)
     value = float(v10.mean())
     parts = design.forget.parts(v10), design.controls.parts(v01)
@@ -140,8 +142,13 @@ def binormal_parts(value: float, null_parts: Sides) -> Sides:
     return ratio * null_parts[0], ratio * null_parts[1]
 
 
-def _untied(sums: PlacementSums) -> AucMeasure:
-    """Measure many scores that neither tie nor come in strata or groups."""
+def _many(*counts: int) -> bool:
+    """Tell whether every variance is known so well that no few units correct it."""
+    return min(counts) >= FEW_UNITS
+
+
+def _of_sums(sums: PlacementSums) -> AucMeasure:
+    """Measure many scores that come neither in strata nor in groups."""
     m, n = sums.n_forget, sums.n_controls
     return AucMeasure(
         value=sums.auc,
@@ -156,6 +163,33 @@ def _untied(sums: PlacementSums) -> AucMeasure:
         missing=0.0,
         degrees=math.inf,
         worth=(m, n),
+    )
+
+
+def _by_stratum(forget: FloatArray, controls: FloatArray, design: Layout) -> AucMeasure | None:
+    """Measure few strata of many single examples each; None where some are few."""
+    sides = [(forget, design.forget), (controls, design.controls)]
+    if not _many(*(int(side.counts.min()) for _, side in sides)):
+        return None
+    pieces = [np.split(scores[by_stratum(side.strata)], np.cumsum(side.counts)[:-1]) for scores, side in sides]
+    sums = [placement_sums(ours, theirs) for ours, theirs in zip(*pieces, strict=True)]
+    known = [one for one in sums if one is not None]
+    if len(known) < len(sums):
+        return None
+    weights = design.weights
+    return AucMeasure(
+        value=float(sum(weight * one.auc for weight, one in zip(weights, known, strict=True))),
+        forget_variance=float(sum(w * w * one.forget_variance for w, one in zip(weights, known, strict=True))),
+        control_variance=float(sum(w * w * one.control_variance for w, one in zip(weights, known, strict=True))),
+        n_forget=forget.size,
+        n_controls=controls.size,
+        units=design.forget.units,
+        control_units=design.controls.units,
+        pairs=design.independent_pairs,
+        null_error=_null_error(design),
+        missing=0.0,
+        degrees=math.inf,
+        worth=design.worth,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.statistics.auc.ordering import counted, numbered
 from pytest_unlearn.statistics.quantiles import FEW_UNITS, pooled_degrees
 
 REMEMBERED_EXAMPLES = 100_000  # beyond these the memory is worth more than the time
@@ -174,21 +175,22 @@ def _layout(
         codes, matched = np.zeros(n_forget, dtype=np.int64), np.zeros(n_controls, dtype=np.int64)
         kept = np.arange(n_controls)
     else:
-        names, codes = np.unique(labels("forget_strata", forget_strata, n_forget), return_inverse=True)
-        theirs = labels("control_strata", control_strata, n_controls)
-        kept = np.flatnonzero(np.isin(theirs, names))
-        without = np.setdiff1d(names, theirs)
+        names, codes = numbered(labels("forget_strata", forget_strata, n_forget))
+        others, matched = numbered(labels("control_strata", control_strata, n_controls))
+        without = np.setdiff1d(names, others)
         if without.size:
             listed = ", ".join(str(name) for name in without[:10]) + (", ..." if without.size > 10 else "")
             raise ValueError(f"no control in stratum {listed}; add controls of it or leave its forget examples out")
-        codes, matched = codes.reshape(-1), np.searchsorted(names, theirs[kept])
+        known = np.isin(others, names)
+        kept = np.flatnonzero(known[matched])
+        matched = np.searchsorted(names, others)[matched[kept]]
     ours = None if forget_groups is None else labels("forget_groups", forget_groups, n_forget)
-    others = None if control_groups is None else labels("control_groups", control_groups, n_controls)[kept]
-    owners, owned, units = _numbered(ours, others, n_forget, kept.size)
+    theirs = None if control_groups is None else labels("control_groups", control_groups, n_controls)[kept]
+    owners, owned, units = _numbered(ours, theirs, n_forget, kept.size)
     shares = np.bincount(codes) / n_forget / np.bincount(matched)
     return Layout(
         forget=clusters(codes, owners, np.full(n_forget, 1.0 / n_forget), grouped=ours is not None),
-        controls=clusters(matched, owned, shares[matched], grouped=others is not None),
+        controls=clusters(matched, owned, shares[matched], grouped=theirs is not None),
         kept=kept.astype(np.int64),
         units=units,
     )
@@ -197,13 +199,9 @@ def _layout(
 def _numbered(ours: IntArray | None, theirs: IntArray | None, m: int, n: int) -> tuple[IntArray, IntArray, int]:
     """Enumerate the units of m forget examples and n controls together, and count."""
     if ours is not None and theirs is not None:
-        names, numbers = np.unique(np.concatenate([ours, theirs]), return_inverse=True)
-        numbers = numbers.reshape(-1).astype(np.int64)
+        names, numbers = numbered(np.concatenate([ours, theirs]))
         return numbers[:m], numbers[m:], names.size
-    first, second = (
-        np.arange(k) if ids is None else np.unique(ids, return_inverse=True)[1].reshape(-1)
-        for ids, k in ((ours, m), (theirs, n))
-    )
+    first, second = (np.arange(k) if ids is None else numbered(ids)[1] for ids, k in ((ours, m), (theirs, n)))
     start = int(first.max()) + 1
     return first.astype(np.int64), (second + start).astype(np.int64), start + int(second.max()) + 1
 
@@ -336,7 +334,7 @@ class Sizes:
     @staticmethod
     def of(cells: IntArray, counts: IntArray) -> Sizes:
         """Describe strata of examples in `cells`, numbered by unit, then stratum."""
-        names, sizes = np.unique(cells, return_counts=True)
+        names, sizes = counted(cells)
         strata = names % counts.size
         units = np.bincount(strata, minlength=counts.size).astype(np.int64)
         second, third, fourth = (np.bincount(strata, weights=(sizes / counts[strata]) ** k) for k in (2, 3, 4))

@@ -79,10 +79,11 @@ def test_evidence_names_the_request_that_it_is_about():
     task, model = noise_task(), seeded(mlp)
     views = (task.test,)
     of_task = provenance(model, views, task, original=False, retrained=False)["request"]
-    assert of_task == {"n": len(task.forget), "digest": task.forget.unordered_digest, "defined in": None}
+    bare_request = {"n": len(task.forget), "digest": task.forget.unordered_digest, "defined in": None}
+    assert of_task == {**bare_request, "of": len(task.split.train)}
     bare = as_view(task.forget.arrays(), "forget")
     with recording(Recorder("test_it.py::test_a")):
         of_bare = provenance(model, (bare,), None, original=False, retrained=False)["request"]
-    assert of_bare == {**of_task, "defined in": "test_it.py::test_a"}
+    assert of_bare == {**bare_request, "defined in": "test_it.py::test_a"}
     of_none = provenance(model, (as_view(task.test.arrays(), "test"),), None, original=False, retrained=False)
     assert of_none["request"] is None

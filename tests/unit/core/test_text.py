@@ -64,7 +64,7 @@ def test_no_report_shows_it_raw(name: str) -> None:
     about = facts([], Path("/somewhere"))
     about["gate"] = {"release": False, "reasons": list(decision.reasons), "required": ["forgotten"], "notes": []}
     texts = {
-        "terminal": "\n".join(line for line, _ in terminal.lines(ledger, 100)),
+        "terminal": "\n".join(line for line, _ in terminal.lines(ledger, 100, about)),
         "section": terminal.section(ledger["entries"]),
         "failure": explain(evidence("FAIL", label=name, reasons=(name,)).to_json()),
         "gate": decision.explain(),

@@ -95,12 +95,18 @@ def test_a_value_counts_and_not_its_container():
     assert content_digest(table([["ab", "c"]])) != content_digest(table([["ab"], ["c"]]))
 
 
-@pytest.mark.parametrize("bad", [float("nan"), np.float64("inf"), [1.0, float("nan")]])
-def test_a_missing_number_in_a_table_of_objects_is_refused_by_its_place(bad):
+@pytest.mark.parametrize("bad", [float("inf"), np.float64("-inf"), [1.0, float("inf")]])
+def test_infinity_in_a_table_of_objects_is_refused_by_its_place(bad):
     train = table(ROWS[:60])
     train[7, 0] = bad
     with pytest.raises(ValueError, match=r"train\[7\] holds a non-finite input .*clean it"):
         Split((train, LABELS[:60]), [0], (table(ROWS[60:]), LABELS[60:]))
+
+
+@pytest.mark.parametrize("gone", [float("nan"), np.float64("nan"), None])
+def test_a_value_that_is_missing_is_one_kind_of_content(gone):
+    assert content_digest(rows_of([gone, "c"])) == content_digest(rows_of([None, "c"]))
+    assert content_digest(rows_of([gone, "c"])) != content_digest(rows_of([0.0, "c"]))
 
 
 def test_an_object_without_content_is_refused_by_its_place():

@@ -104,19 +104,16 @@ def test_the_schema_refuses_what_is_not_a_report() -> None:
 
 def test_markdown_says_what_was_found_and_what_it_does_not_mean() -> None:
     text = markdown.render(ledger("PASS", "FAIL").freeze(), {**ABOUT, "gate": {"release": False, "reasons": ["a < b"]}})
-    assert text.startswith(
-        "# Unlearning audit\n\n**Blocked: the release gate is not satisfied.**\n\n"
-        "2 claims planned, 2 ran: 1 passed, 1 failed, 0 inconclusive, 0 invalid.\n"
-    )
-    assert "Release gate: **blocked**\n\n* a &lt; b\n" in text
+    assert text.startswith("# Unlearning audit: DO NOT RELEASE\n\nA &lt; b.\n\n* **model**: no file is named")
+    assert "2 claims planned, 2 ran: 1 passed, 1 failed, 0 inconclusive, 0 invalid.\n" in text
+    assert "## Why the gate blocks\n\n* a &lt; b\n" in text
     assert "| FAIL | forgotten | test_it.py::test_1 | passed | 0.500 [0.470, 0.530] vs membership AUC" in text
     assert "* max_mia_auc from default" in text
     assert "* margin, deciding: 0.500 [0.470, 0.530]" in text
     assert "* entropy, tripwire: 0.500" in text
     assert "* control: recognised" in text
     assert "* most exposed, by index: #17 (0.990)" in text
-    assert text.rstrip().splitlines()[-1] == f"**What this report says.** {words.THREAT_MODEL}"
-    assert "no leakage was found through the tested channels" in f"**What this report says.** {words.THREAT_MODEL}"
+    assert text.index(f"**What PASS means.** {words.THREAT_MODEL}") < text.index("## Claims")
 
 
 def test_markdown_keeps_a_hostile_test_id_in_its_cell() -> None:
@@ -131,13 +128,14 @@ def test_terminal_lines_fit(width: int) -> None:
     book = ledger("PASS", "INCONCLUSIVE", label="over-forgotten")
     book.add("test_it.py::test_" + "x" * 100, "passed", [evidence().to_json()])
     book.partial.append("y" * 300)
-    assert all(len(line) <= width for line, _ in terminal.lines(book.freeze(), width))
+    assert all(len(line) <= width for line, _ in terminal.lines(book.freeze(), width, ABOUT))
 
 
 def test_a_count_and_a_label_are_said() -> None:
     book = Ledger()
     book.add("t", "passed", [{**evidence("FAIL", 0.3, label="over-forgotten").to_json(), "count": 12}])
-    assert terminal.lines(book.freeze(), 150)[1][0].endswith("(over-forgotten) (worst of 12)")
+    rows = [line for line, _ in terminal.lines(book.freeze(), 150, ABOUT)]
+    assert any(row.startswith("FAIL") and row.endswith("(over-forgotten) (worst of 12)") for row in rows)
 
 
 def test_a_path_of_this_machine_is_made_relative() -> None:

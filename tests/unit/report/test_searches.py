@@ -66,7 +66,7 @@ def failing() -> dict[str, Any]:
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_terminal_shows_families_stages_and_an_unbroken_line_to_replay(failing: dict[str, Any], width: int) -> None:
-    text = [line for line, _ in terminal.lines(failing, width)]
+    text = [line for line, _ in terminal.lines(failing, width, ABOUT)]
     whole = " ".join(" ".join(text).split())
     assert "at most 0 (a request fails)" in whole
     assert "1 of 2 vs" in whole
@@ -102,7 +102,7 @@ def test_a_search_that_found_nothing_counts_none() -> None:
         "Of the requests that were tried, none was confirmed to fail: "
         "0 of 2 requests confirmed to fail; at most 0 is allowed."
     )
-    assert not any("replay" in line for line, _ in terminal.lines(passing, 80))
+    assert not any("replay" in line for line, _ in terminal.lines(passing, 80, ABOUT))
 
 
 def test_a_suspicion_that_was_not_confirmed_is_told() -> None:
