@@ -345,7 +345,7 @@ class UnlearningTask:
             jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times
         )
         for job, trained in zip(jobs, done, strict=True):
-            made_by = getattr(job.recipe, "role", ("the recipe",))[0]
+            made_by = getattr(job.recipe, "role", "the recipe")
             check_model(trained.model, f"what {made_by} returned")
             self.models.note_making(trained.model, trained.seconds, trained.origin)
         for why, said in (("damaged cache", "were damaged"), ("not sealed", f"are not sealed with {CACHE_KEY}")):

@@ -189,7 +189,7 @@ def reserve_controls(n: int, *, size: int | float, seed: int) -> tuple[IntArray,
         (kept, controls): sorted index arrays that partition range(n).
     """
     n, seed = whole_number(n, "n", 1), whole_number(seed, "seed", 0)
-    if isinstance(size, (bool, str)) or not np.isfinite(size):
+    if size is None or isinstance(size, (bool, str)) or not np.isfinite(size):
         raise ValueError(f"size is a number of examples or a share of them between 0 and 1, not {size!r}.")
     count = round(size * n) if isinstance(size, (float, np.floating)) else whole_number(size, "size", size)
     if not 0 < count < n:
@@ -204,15 +204,20 @@ def check_comparable(part: Examples, train: Examples) -> None:
     Raises:
         ValueError: they are of another shape, or of other classes alone.
     """
-    if part.shape != train.shape:
-        raise ValueError(
-            f"the examples of {part.name} have shape {part.shape}, and those of {train.name} {train.shape}: prepare "
-            "both in the same way, so that one model can be asked about them."
-        )
+    check_shape(part, train)
     if not np.isin(part.labels, train.labels).any():
         raise ValueError(
             f"no label of {part.name} occurs in {train.name} ({some(map(part.name_of, np.unique(part.labels)))} and "
             f"{some(map(train.name_of, np.unique(train.labels)))}): number the classes of both in the same way."
+        )
+
+
+def check_shape(part: Examples, train: Examples) -> None:
+    """Refuse inputs of another shape than those that models were trained on; ValueError."""
+    if part.shape != train.shape:
+        raise ValueError(
+            f"the examples of {part.name} have shape {part.shape}, and those of {train.name} {train.shape}: prepare "
+            "both in the same way, so that one model can be asked about them."
         )
 
 

@@ -21,7 +21,8 @@ BY_COMPANY = (
     "the model's output for an example changed when it was asked again in another batch, or alone: it uses batch "
     "statistics (BatchNorm without running statistics?), draws at random, keeps state between calls, or treats single "
     "questions in a way of their own. An audit needs one answer an example, whatever else is asked with it: hand over "
-    "the model as it answers everybody, in eval mode."
+    "the model as it answers everybody, in eval mode; one that answers each example alone, in a batch of its own "
+    "(dynamic quantisation scales by the batch), is asked so by UnlearningTask(..., batch_size=1)."
 )
 
 

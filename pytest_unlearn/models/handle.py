@@ -214,6 +214,11 @@ class AuditHandles:
         self._audited: dict[int, ModelHandle] = {}
         self._asked: dict[int, ModelHandle] = {}
 
+    @property
+    def batch_size(self) -> int | None:
+        """How many examples the models are always asked about at once; None if that is free."""
+        return self._models.batch_size
+
     def of(self, model: Any) -> ModelHandle:
         """Return the handle of a model, the same throughout the audit."""
         kept = self._models.kept.get(id(model))

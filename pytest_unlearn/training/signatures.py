@@ -37,13 +37,18 @@ def check_unlearner(unlearner: Any) -> None:
     Raises:
         TypeError: it cannot; the sentence shows how it should look.
     """
-    if is_a(unlearner, "torch.nn", "Module") or _is_untrained(unlearner):
+    module = (
+        is_a(unlearner, "torch.nn", "Module") and type(unlearner).__call__ is sys.modules["torch.nn"].Module.__call__
+    )
+    called = unlearner.forward if module else unlearner  # what a module inherits takes anything
+    error = unbound(called, object(), object(), object(), seed=0)
+    if (module and error) or _is_untrained(unlearner):
         raise TypeError(f"{METHOD} {_named(unlearner)} is a model: pass the function that unlearns, not its result.")
     if isinstance(unlearner, type):
         raise TypeError(f"{METHOD} {unlearner.__name__} is a class: pass an instance, as in {unlearner.__name__}().")
     if not callable(unlearner):
         raise TypeError(f"{METHOD} {unlearner!r} cannot be.")
-    if error := unbound(unlearner, object(), object(), object(), seed=0):
+    if error:
         raise TypeError(
             f"{METHOD} {name_of(unlearner)}{inspect.signature(unlearner)} cannot be ({error}): write it as "
             "`def unlearn(model, retain, forget, *, seed)`."

@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.core.evidence import Answers, IntArray
+from pytest_unlearn.data.split import check_shape
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
@@ -181,6 +182,7 @@ def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray |
 
 
 def _check_disjoint(trained: View, controls: View) -> None:
+    check_shape(controls.examples, trained.examples)
     contents = {trained.examples.contents[i] for i in trained.indices}
     shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in contents]
     if shared:
@@ -215,16 +217,7 @@ def resolve_task_inputs(model: Any, forget: Any, output: Output, require_control
         ValueError: a bare loader or dataset, or a task without references, before the original is trained.
     """
     check_model(model)
-    task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
-    if not isinstance(task, UnlearningTask):
-        raise ValueError(
-            f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
-        )
-    if not (task.recipe is not None and task.references if isinstance(task.references, int) else len(task.references)):
-        raise ValueError(
-            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
-            "references=[models retrained without the forget set]."
-        )
+    check_task(forget, caller)
     return resolve_inputs(
         forget,
         nonmembers=None,
@@ -235,6 +228,20 @@ def resolve_task_inputs(model: Any, forget: Any, output: Output, require_control
         require_controls=require_controls,
         audited=(model,),
     )
+
+
+def check_task(forget: Any, caller: str) -> None:
+    """Refuse a forget set that knows no task, or one without references; ValueError."""
+    task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
+    if not isinstance(task, UnlearningTask):
+        raise ValueError(
+            f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
+        )
+    if not task.has_references:
+        raise ValueError(
+            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
+            "references=[models retrained without the forget set]."
+        )
 
 
 def removed_classes(task: UnlearningTask) -> IntArray:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from pytest_unlearn.claims.common.evidence import resolve_all
-from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
+from pytest_unlearn.claims.common.inputs import AuditInputs, check_task, resolve_task_inputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
 from pytest_unlearn.claims.relearning.conclusion import Relearned, conclude
 from pytest_unlearn.claims.relearning.curves import anamnesis_table, learning_plot, retrained_curves
@@ -17,6 +17,8 @@ from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, MAX_SHARE_L
 from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.query import Query
+
+CALLER = "assert_not_relearnable"
 
 
 def audit_not_relearnable(
@@ -77,8 +79,9 @@ def audit_not_relearnable(
     steps, seeds = whole_number(steps, "steps", 1), whole_number(seeds, "seeds", 1)
     learning_rate = finite_number(learning_rate, "learning_rate", 0)
     check_model(model)
+    check_task(forget, CALLER)
     check_trainable(model)
-    inputs = resolve_task_inputs(model, forget, output, require_controls, "assert_not_relearnable")
+    inputs = resolve_task_inputs(model, forget, output, require_controls, CALLER)
     query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
     curves = _curves(inputs, model, query)
     highest = math.log(limit)
