@@ -7,15 +7,17 @@ import io
 import sys
 from collections.abc import Sequence
 
-from pytest_unlearn.cli import baseline, cache, check, compare, gate, verify
+from pytest_unlearn.cli import baseline, cache, card, check, compare, gate, trend, verify
 from pytest_unlearn.cli.console import UNUSABLE, Unusable
+from pytest_unlearn.cli.files import command as files
 from pytest_unlearn.cli.init import command as init
 from pytest_unlearn.cli.plan import command as plan
 from pytest_unlearn.core.text import printable
 
 PROGRAM = "python -m pytest_unlearn"
 STATUSES = (
-    "Exit status: 0 fine; 1 blocked, a regression, damage or a limit out of reach; 2 wrong usage or unusable input."
+    "Exit status: 0 fine; 1 blocked, a regression, damage or a limit out of reach; 2 wrong usage or unusable input; "
+    "3 not comparable."
 )
 
 
@@ -28,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = top.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
-    for command in (init, plan, gate, baseline, check, verify, compare, cache):
+    for command in (init, plan, gate, files, baseline, check, verify, compare, trend, card, cache):
         command.add(commands)
     return top
 

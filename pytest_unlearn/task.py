@@ -36,6 +36,7 @@ from pytest_unlearn.training import (
     reference_key,
     report_progress,
     train_all,
+    workers,
 )
 
 __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
@@ -164,11 +165,13 @@ class UnlearningTask:
         if not isinstance(self.references, int) or self.recipe is None or self.references == 0:
             return []
         wanted = self._wanted()
-        records = self._train(wanted[:2], after=len(wanted[2:]))
-        if len(records) == 2 and self._equal(records[0].model, records[1].model):
+        # Two tell whether the recipe is deterministic, and save the rest; workers take all at once.
+        first = 2 if workers(self.n_jobs, len(wanted)) is None else len(wanted)
+        records = self._train(wanted[:first], after=len(wanted[first:]))
+        if len(records) > 1 and self._equal(records[0].model, records[1].model):
             records = self._train(self._wanted(bootstrapped=True))
         else:
-            records += self._train(wanted[2:])
+            records += self._train(wanted[first:])
         for record in records:
             self.models.keep(record.model)
         return records

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
+
+# Where dask is installed, its import brings this, which takes the finder of packages away from the standard library for
+# good. Imported within a test that runs pytest in this process it would be forgotten at the test's end.
+with suppress(ImportError):
+    import importlib_metadata  # noqa: F401
 
 pytest_plugins = ["pytester"]
 

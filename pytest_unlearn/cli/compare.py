@@ -1,4 +1,8 @@
-"""Compare two stored reports of the same data and recipe, claim by claim."""
+"""Compare two stored reports of the same recipe, claim by claim.
+
+About the same data and request their estimates are compared; about others, verdicts and the room that is left to the
+limits, which mean the same whatever the request.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.cli import stored_report
-from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
+from pytest_unlearn.cli.console import BLOCKED, FINE, NOT_COMPARABLE, plural, say
 from pytest_unlearn.core.claim_table import SEVERITY
 from pytest_unlearn.report.json import mapping
 from pytest_unlearn.report.ledger import reconcile
@@ -22,12 +26,16 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class ClaimChange:
-    """Set a claim of two reports side by side: what got worse, or what differs."""
+    """Set a claim of two reports side by side: what got worse, or what differs.
+
+    `differs` is why they cannot be compared, `other` that they are about other data and compared by their limits alone.
+    """
 
     key: Key
     old: LedgerEntry | None
     new: LedgerEntry | None
     differs: str = ""
+    other: str = ""
     worse: tuple[str, ...] = ()
 
     @property
@@ -42,10 +50,11 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "compare",
         help="show what changed between two stored reports",
-        description="Claim by claim, what changed between two stored reports. Only claims about the same data and the "
-        "same recipe are compared; for others it is said what differs.",
-        epilog="Exit status: 0; with --fail-on-regression 1 if anything got worse, is missing, or cannot be compared; "
-        "2 a report cannot be read or contradicts itself.",
+        description="Claim by claim, what changed between two stored reports of the same recipe. About another request "
+        "or other data, claims are compared by verdict and by the room that is left to their limits; of what cannot be "
+        "compared it says what differs.",
+        epilog="Exit status: 0; with --fail-on-regression 1 if anything got worse or is missing, and 3 if nothing did, "
+        "but something could not be compared; 2 a report cannot be read or contradicts itself.",
         allow_abbrev=False,
     )
     command.add_argument("old", type=Path, help="a report.json")
@@ -53,7 +62,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--fail-on-regression",
         action="store_true",
-        help="exit with status 1 when anything got worse, and when it cannot be told",
+        help="exit with status 1 when anything got worse, and with 3 when that cannot be told",
     )
     command.set_defaults(run=run)
 
@@ -81,13 +90,30 @@ def run(options: argparse.Namespace) -> int:
     )
     for doubt in doubts:
         say(f"cannot tell: {doubt}")
-    return BLOCKED if options.fail_on_regression and (worse or doubts) else FINE
+    if not options.fail_on_regression:
+        return FINE
+    return BLOCKED if worse else NOT_COMPARABLE if doubts else FINE
 
 
 def changes(old: list[LedgerEntry], new: list[LedgerEntry]) -> list[ClaimChange]:
-    """Match the claims of two reports by test, claim and number among equals."""
+    """Match the claims of two reports by test, claim and number among equals.
+
+    A test may be named after its request: what is left over is matched by its claim, where each side has one of it.
+    """
     before, after = numbered(old), numbered(new)
-    return [change(key, before.get(key), after.get(key)) for key in dict.fromkeys([*before, *after])]
+    renamed = dict(_renamed(before, after))
+    taken = set(renamed.values())
+    keys = dict.fromkeys(key for key in (*before, *after) if key not in taken or key in before)
+    return [change(key, before.get(key), after.get(renamed.get(key, key))) for key in keys]
+
+
+def _renamed(before: Mapping[Key, LedgerEntry], after: Mapping[Key, LedgerEntry]) -> Iterator[tuple[Key, Key]]:
+    """Yield the keys of claims that only one report has under that name, and of which each has one."""
+    left, right = ([key for key in one if key not in other] for one, other in ((before, after), (after, before)))
+    for key in left:
+        alike = [[one for one in side if one[1] == key[1]] for side in (left, right)]
+        if [len(side) for side in alike] == [1, 1]:
+            yield key, alike[1][0]
 
 
 def numbered(entries: list[LedgerEntry]) -> dict[Key, LedgerEntry]:
@@ -107,9 +133,11 @@ def change(key: Key, old: LedgerEntry | None, new: LedgerEntry | None) -> ClaimC
         return ClaimChange(key, old, new)
     if new is None:
         return ClaimChange(key, old, new, worse=("the claim is missing in the new report",))
-    shortened = old.get("brief") or new.get("brief")
-    differs = _other_basis(old, new) if shortened else incomparable(old["evidence"], new["evidence"])
-    return ClaimChange(key, old, new, differs, () if differs else tuple(regressions(old, new)))
+    if old.get("brief") or new.get("brief"):
+        differs, other = _other_basis(old, new), ""
+    else:
+        differs, other = incomparable(old["evidence"], new["evidence"]), other_request(old["evidence"], new["evidence"])
+    return ClaimChange(key, old, new, differs, other, () if differs else tuple(regressions(old, new, bool(other))))
 
 
 def _other_basis(old: LedgerEntry, new: LedgerEntry) -> str:
@@ -124,23 +152,28 @@ def incomparable(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     ours, theirs = (_digests(evidence) for evidence in (old, new))
     if not ours or not theirs:
         return f"the {'old' if not ours else 'new'} report has no digests of the data"
-    names = [name for name in dict.fromkeys([*ours, *theirs]) if ours.get(name) != theirs.get(name)]
-    if names:
-        return f"the {' and the '.join(names)} data differ"
     tasks = [_part(_part(evidence, "provenance"), "task") for evidence in (old, new)]
-    if tasks[0].get("split") != tasks[1].get("split"):
-        return "the split differs (data, request or controls)"
     recipes = [task.get("recipe") for task in tasks]
     if None not in recipes and recipes[0] != recipes[1]:
         return "the recipe differs"
     keys = [_keys(task) for task in tasks]
-    if all(keys) and keys[0] != keys[1]:
+    if all(keys) and keys[0] != keys[1] and not other_request(old, new):
         return "the retrained references differ (another recipe, seed, device or library version)"
     return ""
 
 
-def regressions(old: LedgerEntry, new: LedgerEntry) -> Iterator[str]:
-    """Yield in what respects a comparable claim got worse."""
+def other_request(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Say in what two evidences are about other data; nothing if they are not."""
+    ours, theirs = (_digests(evidence) for evidence in (old, new))
+    names = [name for name in dict.fromkeys([*ours, *theirs]) if ours.get(name) != theirs.get(name)]
+    if names:
+        return f"the {' and the '.join(names)} data differ"
+    splits = [_part(_part(evidence, "provenance"), "task").get("split") for evidence in (old, new)]
+    return "" if splits[0] == splits[1] else "the split differs (data, request or controls)"
+
+
+def regressions(old: LedgerEntry, new: LedgerEntry, other: bool = False) -> Iterator[str]:
+    """Yield in what respects a claim got worse; about other data, by its limits alone."""
     before, after = old["evidence"], new["evidence"]
     verdicts = before["verdict"], after["verdict"]
     if SEVERITY[verdicts[1]] > SEVERITY[verdicts[0]]:
@@ -155,8 +188,31 @@ def regressions(old: LedgerEntry, new: LedgerEntry) -> Iterator[str]:
         yield f"the confidence was lowered from {levels[0]:g} to {levels[1]:g}"
     if _controlled(old) is True and _controlled(new) is not True:
         yield "controls are no longer required"
-    if _further_out(before["estimate"], after["estimate"], *ends[0]):
+    if other:
+        rooms = room(before), room(after)
+        if rooms[0] is not None and (rooms[1] is None or rooms[1][1] < rooms[0][0]):
+            yield f"the room to the limit went from {_roomy(rooms[0])} to {_roomy(rooms[1])}"
+    elif _further_out(before["estimate"], after["estimate"], *ends[0]):
         yield f"the estimate went from {interval(before['estimate'])} to {interval(after['estimate'])}"
+
+
+def room(evidence: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return how far within its limits a claim lies, at least and at most.
+
+    Below 0 it is beyond them. None where there is no limit, or an estimate without finite bounds.
+    """
+    lowest, highest = _ends(evidence)
+    low, high = (evidence["estimate"][name] for name in ("low", "high"))
+    if low is None or high is None or lowest == -highest == -math.inf:
+        return None
+    middle = (lowest + highest) / 2 if math.isfinite(lowest + highest) else low if lowest == -math.inf else high
+    inmost = min(max(middle, low), high)
+    least, most = min(low - lowest, highest - high), min(inmost - lowest, highest - inmost)
+    return (least, most)
+
+
+def _roomy(room: tuple[float, float] | None) -> str:
+    return "unknown" if room is None else f"{room[0]:.3f} to {room[1]:.3f}"
 
 
 def _controlled(entry: LedgerEntry) -> Any:
@@ -173,8 +229,13 @@ def describe(change: ClaimChange) -> Iterator[str]:
         yield f"REGRESSION      {change.name}: {change.worse[0]}"
     elif change.old is not None:
         word = "not comparable" if change.differs else "REGRESSION" if change.worse else "compared"
-        yield f"{word:<14}  {change.name}" + (f": {change.differs}" if change.differs else "")
+        by_limits = f"{change.other}: compared by verdict and limit" if change.other else ""
+        told = change.differs or by_limits
+        yield f"{word:<14}  {change.name}" + (f": {told}" if told else "")
         yield f"                {_seen(change.old)} -> {_seen(change.new)}"
+        if by_limits and not change.differs:
+            rooms = [_roomy(room(entry["evidence"])) for entry in (change.old, change.new)]
+            yield f"                room to the limit {rooms[0]} -> {rooms[1]}"
         for reason in change.worse:
             yield f"                worse: {reason}"
 

@@ -7,6 +7,7 @@ from pytest_unlearn.core.text import printable
 FINE = 0
 BLOCKED = 1
 UNUSABLE = 2
+NOT_COMPARABLE = 3
 
 
 class Unusable(Exception):  # noqa: N818 - named for the input

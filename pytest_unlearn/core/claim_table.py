@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
+Planned = Literal["", "limit", "share", "runs", "search"]
 
 SEVERITY = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2, "INVALID": 3}
 """The one order of verdicts: the higher, the sooner somebody has to look."""
@@ -144,7 +145,15 @@ class ClaimSpec:
         deviations: whether some of its attacks are unsigned, so that PASS asks for their upper bounds alone.
         required: whether a gate requires it where nobody says what it requires.
         replaced_by: the claim that is required in its place where whole classes go, of which outputs may show nothing.
+        stand_ins: the claims that may be required in its place of a request too small for it, the one about the model
+            first.
+        planned: how `plan` foretells it, if it does: by its limit on an AUC, by the share that is left, by its runs, or
+            as a search.
         in_policies: whether a release policy may require it.
+        attack_class: what kind of attack it runs, as assessments name it; empty if it is none.
+        access: what an attacker needs for it.
+        behind_answers: whether it tells forgetting from a filter in front of the model.
+        by_outputs: what saved outputs are compared with, of whose sets alone it can be judged; empty if it cannot.
         stores_scores: whether its evidence keeps what it was computed from, so that it can be computed again.
         steps: what it is asked in a built-in policy and in those after it.
     """
@@ -165,7 +174,13 @@ class ClaimSpec:
     deviations: bool = False
     required: bool = False
     replaced_by: str = ""
+    stand_ins: tuple[str, ...] = ()
+    planned: Planned = ""
     in_policies: bool = True
+    attack_class: str = ""
+    access: str = ""
+    behind_answers: bool = False
+    by_outputs: Literal["", "original", "retrained"] = ""
     stores_scores: bool = False
     steps: Mapping[str, PolicyStep] = field(default_factory=dict)
 
@@ -222,17 +237,23 @@ REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
 EFFECT = Limit("max_effect", Range(0, 1))
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
+FROM_ANSWERS = "membership inference from the model's answers"
+ANSWERS = "answers to queries; models retrained without the data"
+
 TABLE: dict[str, ClaimSpec] = {
     spec.name: spec
     for spec in (
         ClaimSpec(
             name="forgotten",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.forgotten.audit",
             states="the forget set is no longer recognisable in this model",
             passes="no leakage was found through the tested channels",
             fails="the forget set can be told apart in this model",
             inconclusive="this audit cannot tell whether the forget set is still recognisable",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="an attacker who knows the data guesses membership {} times in 100 in these tests; 50 is chance",
             looks_at="what the model answers on the deleted data",
             limit=AUC,
@@ -240,6 +261,8 @@ TABLE: dict[str, ClaimSpec] = {
             deviations=True,
             required=True,
             replaced_by="class_forgotten",
+            stand_ins=("leakage_reduced", "algorithm"),
+            planned="limit",
             steps={
                 "quick": PolicyStep("the forget set is not recognisable in the outputs", required=True),
                 "thorough": PolicyStep(
@@ -250,6 +273,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="utility",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.accuracy",
             states="accuracy is at most `max_drop` below the baseline's",
             passes="the model is about as accurate as its baseline",
@@ -272,6 +296,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="unseen examples of the class are treated as by the retrained models",
             fails="unseen examples of the class are not treated as by the retrained models",
             inconclusive="this audit cannot tell whether the class is treated as by the retrained models",
+            attack_class="membership inference for a removed class",
+            access="answers to unseen examples of the class",
             plain="on unseen examples of the class, the model differs from retrained ones by {} in 100",
             looks_at="unseen examples of a class that goes as a whole",
             limit=GAP,
@@ -286,6 +312,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the layers' features tell no more of the forget set than retrained models' do",
             fails="the layers' features still tell what the outputs may hide",
             inconclusive="this audit cannot tell whether the features still know the forget set",
+            attack_class="membership inference from inner features",
+            access="weights",
+            behind_answers=True,
             plain="an attacker who reads inner layers guesses {} times in 100 beyond retrained models; 50 is chance",
             looks_at="features of the inner layers",
             limit=AUC,
@@ -300,6 +329,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="nothing came back beside the forget examples or in weakened copies of the model",
             fails="what was to be forgotten comes back beside the examples or in weakened copies",
             inconclusive="this audit cannot tell whether anything comes back",
+            attack_class="recovery from weakened copies: noise, rounding, pruning, brief training",
+            access="weights, or answers beside the examples",
+            behind_answers=True,
             plain="an attacker who tries near neighbours and weakened copies guesses {} times in 100; 50 is chance",
             looks_at="near neighbours of the data and weakened copies",
             limit=AUC,
@@ -314,6 +346,9 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the forget set is learned again as by retrained models",
             fails="the forget set is learned again at another speed than by retrained models",
             inconclusive="this audit cannot tell whether the forget set is relearned too fast",
+            attack_class="recovery by learning the data again",
+            access="weights; the data",
+            behind_answers=True,
             plain="taught the data again, the model's loss runs {} times as high as retrained models'; 1 is the same",
             looks_at="how fast the data are learned again",
             limit=RELEARNING,
@@ -327,6 +362,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="no trace of the planted canaries was found",
             fails="what was planted in the training data still shows in the model",
             inconclusive="this audit cannot tell whether the planted canaries are forgotten",
+            attack_class="planted canaries and backdoors",
+            access="answers; examples planted before training",
             plain="what the auditor had planted shows in the model as {} ({quantity})",
             looks_at="planted canaries",
             limit=EFFECT,
@@ -340,11 +377,14 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method left no leakage through the tested channels, on average over its models",
             fails="what the method was asked to forget can be told apart, on average over its models",
             inconclusive="these runs cannot tell whether the method forgets",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="an attacker guesses membership {} times in 100, on average over the method's models; 50 is chance",
             looks_at="the method under other seeds",
             limit=AUC,
             needs="unlearner",
             deviations=True,
+            planned="runs",
             steps={"thorough": PolicyStep("the method forgets, whatever its seeds", required=True)},
         ),
         ClaimSpec(
@@ -354,6 +394,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the method's models answer the forget set much as retrained ones do",
             fails="the method's models answer the forget set unlike retrained ones",
             inconclusive="these models cannot tell whether the method is like retraining",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="the method's models reach {} in 100 of the forgetting quality that retrained models have",
             looks_at="the law of the method's models",
             limit=RATIO,
@@ -376,6 +418,7 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="matches_retrained",
             stores_scores=True,
+            by_outputs="retrained",
             module="pytest_unlearn.claims.accuracy",
             states="accuracy is within `max_gap` of the references'",
             passes="the model's accuracy is that of the retrained models",
@@ -390,15 +433,19 @@ TABLE: dict[str, ClaimSpec] = {
         ClaimSpec(
             name="leakage_reduced",
             stores_scores=True,
+            by_outputs="original",
             module="pytest_unlearn.claims.leakage_reduced.audit",
             states="at least `min_reduction` of what the original showed of the forget set is gone",
             passes="most of what the original showed of the forget set is gone",
             fails="too much of what the original showed of the forget set is left",
             inconclusive="this audit cannot tell how much of what the original showed is gone",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="of what the original showed of the data, {} parts in 100 are gone",
             looks_at="how much of what the original showed is gone",
             limit=REDUCTION,
             fundamental=True,
+            planned="share",
             in_policies=False,  # it is what `forgotten` asks besides, by itself
         ),
         ClaimSpec(
@@ -408,6 +455,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="after every request, no leakage was found through the tested channels",
             fails="the sequence of requests left something to be told apart, or a worse model",
             inconclusive="this audit cannot tell whether every request of the sequence was forgotten",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="after every request, an attacker guesses membership {} times in 100; 50 is chance",
             looks_at="several requests in turn",
             limit=AUC,
@@ -422,10 +471,13 @@ TABLE: dict[str, ClaimSpec] = {
             passes="of the requests that were tried, none was confirmed to fail",
             fails="there is a deletion request that the method fails on",
             inconclusive="the search could not have found a failing request here",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
             plain="of {n} deletion requests that were tried, {} are confirmed to fail",
             looks_at="other deletion requests",
             limit=FAILURES,
             needs="unlearner",
+            planned="search",
             in_policies=False,  # a search is above the claims that it searches with
         ),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,13 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.class_names import Names, classes_as_labels
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.tables import is_table, plain_numbers
+from pytest_unlearn.data.unseen import UnseenExamples
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.asking import answering
 from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state
-from pytest_unlearn.models.output import PROBABILITY_FLOOR
+from pytest_unlearn.models.output import PROBABILITY_FLOOR, OutputKind
+from pytest_unlearn.models.saved_alignment import examples_of, outputs_in_order
+from pytest_unlearn.models.saved_files import FileColumns, SavedRows, check_columns, read_saved
 
 
 class SavedOutputs:
@@ -40,22 +45,113 @@ class SavedOutputs:
                 f"SavedOutputs needs a logit for each class in all of its arrays; their columns are {columns}."
             )
 
-    def rows(self, view: View) -> FloatArray:
-        """Return the rows for a view.
+        self.files: Mapping[str, SavedRows] = {}
+        self._labels: Mapping[str, SavedRows] = {}
+        self._train_size: int | None = None
+        self._views: dict[str, View] = {}
+
+    @classmethod
+    def from_files(
+        cls,
+        *,
+        labels: Mapping[str, str | Path] | None = None,
+        columns: Mapping[str, Any] | None = None,
+        output_kind: OutputKind | None = None,
+        train_size: int | None = None,
+        **files: str | Path,
+    ) -> SavedOutputs:
+        """Read a model's outputs from files, with ids, labels and groups of rows.
+
+        Args:
+            labels: by view name, files with the columns `label` or `group`, and `id`, where those of outputs have none.
+            columns: what columns are called: `id`, `label`, `group`, `outputs` (a list, or a pattern such as "p_*") and
+                the `classes` that the outputs stand for, in order.
+            output_kind: what the outputs are, to be checked; told by range and sum if it is not given.
+            train_size: how many examples the original was trained on, if no Split says so.
+            **files: a .npz, .npy, .csv or .parquet file by view name, as in `SavedOutputs`: one column a class, and the
+                columns `id`, `label` and `group` if it has them. Nothing is unpickled.
+
+        Returns:
+            The outputs; `view(name)` gives their examples to audits where there is no Split.
 
         Raises:
-            ValueError: when nothing was saved for it, or the number of rows does not fit.
+            ValueError: a file that cannot be read or can hold no outputs, in one sentence that names it.
         """
+        given = FileColumns.of(columns)
+        saved = {name: read_saved(path, columns=given, output_kind=output_kind) for name, path in files.items()}
+        outputs = cls.of_files(saved)
+        outputs._train_size = train_size
+        outputs._labels = {
+            name: read_saved(path, columns=given, outputs=False) for name, path in (labels or {}).items()
+        }
+        check_columns(given, [*saved.values(), *outputs._labels.values()])
+        return outputs
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, SavedRows]) -> SavedOutputs:
+        """Return the outputs that files hold, by view name."""
+        outputs = cls(**{name: one.outputs for name, one in files.items()})
+        outputs.files = files
+        for part in outputs.parts.values():
+            part.setflags(write=False)  # the digest of the files is that of these
+        return outputs
+
+    @property
+    def digest(self) -> str:
+        """The digest of all files that the outputs were read from; empty for arrays."""
+        parts = (f"{name} {one.sha256}" for name, one in sorted(self.files.items()))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest() if self.files else ""
+
+    def view(self, name: str) -> View:
+        """Return the examples of one file: labels, ids and groups, without inputs.
+
+        Raises:
+            ValueError: no such file was read, or nothing says what the labels are.
+        """
+        if name not in self.files:
+            raise ValueError(
+                f"no file was read for the {name} view; there are {', '.join(self.files) or 'arrays alone'}."
+            )
+        if name not in self._views:
+            files = [self._labels[name]] if name in self._labels else []
+            examples = examples_of(name, [*files, self.files[name]], train_size=self._train_size)
+            self._views[name] = View(name, examples, np.arange(len(examples), dtype=np.int64))
+        return self._views[name]
+
+    def rows(self, view: View) -> FloatArray:
+        """Return the rows for a view, of files by their ids.
+
+        Raises:
+            ValueError: when nothing was saved for it, the number of rows does not fit, or a file has other examples,
+                other labels or other classes.
+        """
+        examples = view.examples
+        if isinstance(examples, UnseenExamples) and examples.name in self.files:
+            return outputs_in_order(self.files[examples.name], examples)[view.indices]
         for name, whole in ((view.name, False), (view.examples.name, True)):
             part = self.parts.get(name)
             if part is not None and len(part) == len(view) and not whole:
+                self._check_labels(name, view.labels)
                 return part
             if part is not None and len(part) == len(view.examples):
+                self._check_labels(name, view.examples.labels)
                 return np.asarray(part[view.indices])
         raise ValueError(
             f"SavedOutputs has no rows for the {view.name} view of {len(view)} examples; it holds "
             f"{ {name: part.shape for name, part in self.parts.items()} }. Save one row an example, in order."
         )
+
+    def _check_labels(self, name: str, labels: IntArray) -> None:
+        """Raise ValueError where a file says that the row of an example is another's."""
+        file = self.files.get(name)
+        if file is None or file.labels is None or file.labels.dtype.kind not in "iu":
+            return
+        differ = np.flatnonzero(file.labels != labels)
+        if len(differ):
+            raise ValueError(
+                f"{file.name} has other labels than the {name} view for {len(differ)} of {len(labels)} rows, first "
+                f"{file.who(int(differ[0]))}: save one row an example, in the view's order."
+            )
 
 
 def _saved(name: str, part: Any) -> FloatArray:
@@ -176,11 +272,13 @@ def identify(model: Any) -> Identity:
         return identify_module(model)
     if is_estimator(model):
         return identify_estimator(model)
+    if isinstance(model, SavedOutputs) and model.files:
+        return Identity(model.digest, model.digest)
     return Identity(obstacle=f"a {type(model).__name__} shows no state that could be read")
 
 
 def model_digest(model: Any) -> str:
-    """Digest a module or an estimator; empty for callables and saved outputs."""
+    """Digest a module, an estimator or files; empty for callables and arrays."""
     return identify(model).digest
 
 

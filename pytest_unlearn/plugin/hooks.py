@@ -23,7 +23,7 @@ from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Contro
 from pytest_unlearn.report import gate, terminal
 from pytest_unlearn.report.wording import word
 
-pytest_plugins = (overrides.BUILTIN, "pytest_unlearn.plugin.conformance_summary")
+pytest_plugins = (overrides.BUILTIN, "pytest_unlearn.plugin.conformance_summary", "pytest_unlearn.plugin.cluster")
 
 SESSION = "unlearn-session"
 RECORDER = pytest.StashKey[Recorder]()

@@ -6,6 +6,7 @@ anything got lost on the way; what was collected is noted by each worker, or by 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -16,12 +17,15 @@ import pytest
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.identity import identity
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
+from pytest_unlearn.core.text import LONGEST_NAME, shown
 from pytest_unlearn.plugin import allure_results, remembering, requirements
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.plugin.handover import start_run, take
-from pytest_unlearn.report import environment, gate, history, terminal, write
+from pytest_unlearn.report import environment, gate, terminal, write
+from pytest_unlearn.report.decision import decision_of
 from pytest_unlearn.report.ledger import OUTCOMES, Ledger
+from pytest_unlearn.report.outlets import github
 
 CARRIED = "_unlearn_evidence"  # private attribute of a TestReport: a list of evidence as JSON
 RERUN = "_unlearn_rerun"  # the same: this is not the test's first try
@@ -116,6 +120,7 @@ class Controller(Collecting):
     problems: tuple[str, ...] = ()  # why something that was asked for could not be written: each fails the run
     remarks: tuple[str, ...] = ()
     past: Mapping[str, Any] = MappingProxyType({})
+    annotations: tuple[str, ...] = ()
     started = closed = False
     notebooks: tuple[str, ...] = ()
     demands = requirements.Requirements()
@@ -124,6 +129,7 @@ class Controller(Collecting):
 
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config)
+        self.places: dict[str, tuple[str, int | None, str]] = {}
         self.handover = take()
         config.add_cleanup(start_run())
         set_report_aside(config, config.option, config.stash[LAYERS])
@@ -136,6 +142,8 @@ class Controller(Collecting):
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the report and its evidence to the ledger."""
+        if getattr(report, CARRIED, ()):
+            self.places[report.nodeid] = report.location
         self.ledger.add(report.nodeid, _outcome(report), getattr(report, CARRIED, ()), report.duration)
         if hasattr(report, RERUN):
             self.ledger.add(report.nodeid, "rerun")
@@ -198,13 +206,16 @@ class Controller(Collecting):
             if self._value("gate"):
                 self.decision = self.demands.decide(ledger)
             about = self.about = self._about()
-            memory.append(ledger, about, history.decided(about["gate"]))
+            memory.append(ledger, about, decision_of(about["gate"]))
         if self.decision is not None:
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
         if memory.problem:
             self._fail(session, "history", memory.problem)
         if memory.remark and (self._reports or self.decision is not None):
             self.remarks += (memory.remark,)
+        if os.environ.get(github.ACTIONS) == "true":
+            places = code_places(self.places, self.config.rootpath)
+            self.annotations = tuple(github.commands(ledger, about, places))
         if self._reports:
             result = write.write(ledger, about, self._directory, self.config.rootpath)
             self.written, self.remarks = result.paths, (*self.remarks, *result.remarks)
@@ -257,6 +268,9 @@ class Controller(Collecting):
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         """Print one section, if any audit ran or anything was asked for."""
+        for line in self.annotations:
+            terminalreporter.ensure_newline()
+            terminalreporter.write_line(line)
         ledger = self.frozen or self.ledger.freeze()
         audited = ledger["counts"]["planned"] or self._value("gate") or self._value("report")
         if config.option.collectonly and self._value("gate"):
@@ -282,8 +296,9 @@ class Controller(Collecting):
             yield from ((sentence, "yellow") for sentence in held)
         for file in self.notebooks:
             yield f"{file} speaks of audits: {NOTEBOOK}", "yellow"
-        for path in self.written:
-            yield f"report: {path.as_uri()}", ""
+        if self.written:
+            yield f"report: {self.written[0].as_uri()}", ""
+            yield f"beside it: {', '.join(path.name for path in self.written[1:])}", ""
         if self._value("report") and not self._reports:
             yield f"report: none, because {CALLS_NO_TEST}; an earlier one stays", "yellow"
         if self.decision is None:
@@ -297,6 +312,20 @@ def _release_files(config: pytest.Config, ledger: Mapping[str, Any]) -> ReleaseF
     asserted = (entry["evidence"].get("provenance", {}).get("files") for entry in ledger["entries"])
     found = find_files(config.getini("unlearn_release_files"), config.rootpath)
     return merge(found, *(ReleaseFiles({row["name"]: row["sha256"] for row in rows}) for rows in asserted if rows))
+
+
+def code_places(places: Mapping[str, tuple[str, int | None, str]], root: Path) -> dict[str, github.Place]:
+    """Say where tests are defined, relative to the repository, lines from 1.
+
+    They are named as reports show them.
+    """
+    repository = Path(os.environ.get("GITHUB_WORKSPACE") or root)
+    found = {}
+    for nodeid, (file, line, _) in places.items():
+        path = os.path.relpath(root / file, repository)
+        inside = not path.startswith("..")
+        found[shown(nodeid, LONGEST_NAME)] = (Path(path if inside else file).as_posix(), (line or 0) + 1)
+    return found
 
 
 def layers(config: pytest.Config) -> Mapping[str, Mapping[str, Any]]:

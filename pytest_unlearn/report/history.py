@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from pytest_unlearn.core.claim_table import SEVERITY
 from pytest_unlearn.core.release_files import is_digest
@@ -23,7 +23,7 @@ from pytest_unlearn.report.json import DIGITS, mapping
 
 VERSION = 1
 SHOWN = 16  # of a digest's digits, where it only has to tell suites and questions apart
-MOST_NAMED = 3
+LONGEST_INTEGER = 18
 ACCEPT = "unlearn_accept_failed"
 
 Entry = Mapping[str, Any]
@@ -65,6 +65,7 @@ def record(ledger: Mapping[str, Any], about: Mapping[str, Any], run: str, decisi
         "run": run,
         "time": about["created"],
         "tool": about["tool"]["version"],
+        "commit": str(mapping(about.get("identity")).get("commit") or "")[:64],
         "decision": decision,
         "partial": bool(ledger["partial"]),
         "suite": suite(entries),
@@ -73,11 +74,6 @@ def record(ledger: Mapping[str, Any], about: Mapping[str, Any], run: str, decisi
         "files": [{"name": row["name"], "sha256": row["sha256"]} for row in about.get("release_files", ())],
         "claims": rows,
     }
-
-
-def decided(gate: Mapping[str, Any] | None) -> str:
-    """Put a gate's decision in words; a run without one decides nothing."""
-    return "NOT DECIDED" if gate is None else "RELEASE" if gate["release"] else "DO NOT RELEASE"
 
 
 def identity(entries: Sequence[Entry]) -> tuple[frozenset[str], frozenset[str]]:
@@ -296,7 +292,7 @@ ROW: Mapping[str, Any] = {"claim": str, "test": str, "verdict": str, "outcome": 
 def _record(line: str) -> Record | None:
     """Read a line; None if it is no record of a run."""
     try:
-        found = json.loads(line, parse_constant=_refuse)
+        found = json.loads(line, parse_constant=_refuse, parse_float=_finite, parse_int=_countable)
     except (ValueError, RecursionError):
         return None
     if not _has(found, FIELDS) or found.get("version") != VERSION or len(found["run"]) > 64:
@@ -321,5 +317,13 @@ def _has(value: Any, fields: Mapping[str, Any]) -> bool:
     return isinstance(value, dict) and all(isinstance(value.get(name, ...), kind) for name, kind in fields.items())
 
 
-def _refuse(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+def _finite(text: str) -> float:
+    return float(text) if math.isfinite(float(text)) else _refuse(text)
+
+
+def _countable(text: str) -> int:
+    return int(text) if len(text) <= LONGEST_INTEGER else _refuse(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text[:LONGEST_INTEGER]} is no number that a run would write")

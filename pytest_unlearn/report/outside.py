@@ -25,11 +25,13 @@ Judged = tuple[str, "Evidence", float]
 
 @dataclass(frozen=True)
 class Published:
-    """The ledger of a report, the gate's decision if one was asked, and its files."""
+    """What a report is made of, the gate's decision if one was asked, and its files."""
 
     ledger: Mapping[str, Any]
+    about: Mapping[str, Any]
     decision: gate.GateDecision | None
     written: write.Written
+    notes: tuple[str, ...] = ()
 
 
 def write_report(
@@ -81,6 +83,7 @@ def report(
     require: Sequence[str] | None = None,
     released: ReleaseFiles | None = None,
     notes: Sequence[str] = (),
+    facts: Mapping[str, Any] | None = None,
 ) -> Published:
     """Decide the gate, if claims are required, and write the report's files.
 
@@ -92,6 +95,7 @@ def report(
         require: claims that must be proven; None asks for no gate.
         released: what is released, hashed; nothing by default.
         notes: what the gate says besides, and that blocks nothing.
+        facts: whose run this is, by the names of `core/identity.py`, where variables and the CI do not say.
     """
     released, book = released or ReleaseFiles(), Ledger()
     book.plan([name for name, _, _ in judged])
@@ -101,9 +105,9 @@ def report(
     ledger["release_file_problems"] = list(released.problems)
     about = environment.facts([], root)
     about["command"] = [environment.relative(part, root) for part in command]
-    about["identity"] = identity({})
+    about["identity"] = identity({"ini": facts or {}})
     about |= {"release_files": released.rows(), "release_file_problems": list(released.problems)}
-    decision = None
+    decision, told = None, list(notes)
     if require is not None:
         decision = gate.decide(ledger, require)
         told = [*decision.notes, *notes]
@@ -113,7 +117,7 @@ def report(
             "required": list(require),
             "notes": told,
         }
-    return Published(ledger, decision, write.write(ledger, about, folder, root))
+    return Published(ledger, about, decision, write.write(ledger, about, folder, root), tuple(told))
 
 
 def _place() -> str:

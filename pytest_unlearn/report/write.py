@@ -9,15 +9,28 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.core.files import alone
-from pytest_unlearn.report import attestation, html, json, markdown, scores
+from pytest_unlearn.report import annex, attestation, html, json, markdown, scores
+from pytest_unlearn.report.outlets import badge, junit, metrics, model_card
 
-FILES = ("index.html", "report.json", "report.md", "attestation.json", scores.FILE)
+Render = Callable[[Mapping[str, Any], Mapping[str, Any]], str]
+MARKDOWN: Mapping[str, Render] = {
+    "report.md": markdown.render,
+    annex.FILE: annex.render,
+    model_card.FILE: model_card.render,
+}
+OUTLETS: Mapping[str, Render] = {
+    junit.FILE: junit.render,
+    metrics.OPEN_METRICS: metrics.open_metrics,
+    metrics.FLAT: metrics.flat_json,
+    badge.FILE: badge.render,
+}
+FILES = ("index.html", "report.json", "attestation.json", scores.FILE, *MARKDOWN, *OUTLETS)
 STAGE = ".unlearn-report-"
 ABANDONED = 60 * 60.0  # seconds after which a stage belongs to a run that was killed
 LOCK = ".unlearn-report.lock"
@@ -36,9 +49,10 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str
     texts = {
         "index.html": _without_controls(html.render(ledger, about)),
         "report.json": report,
-        "report.md": _without_controls(markdown.render(ledger, about)),
         "attestation.json": attestation.render(ledger, about, report),
         scores.FILE: stored,
+        **{name: _without_controls(make(ledger, about)) for name, make in MARKDOWN.items()},
+        **{name: make(ledger, about) for name, make in OUTLETS.items()},
     }
     return {name: text for name, text in texts.items() if text}
 

@@ -12,11 +12,13 @@ from pytest_unlearn.statistics.accuracy.proportions import wilson as wilson
 from pytest_unlearn.statistics.auc.auc import AucMeasure as AucMeasure
 from pytest_unlearn.statistics.auc.auc import auc_measure as auc_measure
 from pytest_unlearn.statistics.auc.auc import can_certify as can_certify
+from pytest_unlearn.statistics.auc.auc import null_design as null_design
 from pytest_unlearn.statistics.auc.auc import null_precision as null_precision
 from pytest_unlearn.statistics.auc.auc import null_standard_error as null_standard_error
 from pytest_unlearn.statistics.auc.difference import auc_difference as auc_difference
 from pytest_unlearn.statistics.auc.placements import auc as auc
 from pytest_unlearn.statistics.auc.placements import placements as placements
+from pytest_unlearn.statistics.auc.power import NullPrecision as NullPrecision
 from pytest_unlearn.statistics.auc.power import binormal_auc_variance as binormal_auc_variance
 from pytest_unlearn.statistics.auc.power import certifiable_limit as certifiable_limit
 from pytest_unlearn.statistics.auc.power import least_limit as least_limit

@@ -13,6 +13,7 @@ from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe
 from pytest_unlearn.training.runner import Job, Trained, reference_key, train_all
 from pytest_unlearn.training.seeding import isolated
 from pytest_unlearn.training.signatures import check_recipe, check_unlearner, checked_device
+from pytest_unlearn.training.workers import workers
 
 __all__ = [
     "EstimatorRecipe",
@@ -36,4 +37,5 @@ __all__ = [
     "report_progress",
     "stack",
     "train_all",
+    "workers",
 ]

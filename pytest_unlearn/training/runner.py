@@ -6,17 +6,12 @@ What workers can store the parent reads back; what they cannot they send.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import logging
 import sys
 import time
-import types
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib.machinery import PathFinder
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -25,10 +20,11 @@ from pytest_unlearn.core.progress import Progress, report_progress
 from pytest_unlearn.training.announcement import NO_TIMES, Announcement, TimesTaken
 from pytest_unlearn.training.cache.seal import Sealed
 from pytest_unlearn.training.cache.store import SCHEMA, Fetched, Store
-from pytest_unlearn.training.fingerprint.imports import is_project_file, version_of
+from pytest_unlearn.training.fingerprint.imports import version_of
 from pytest_unlearn.training.recipes import builder
 from pytest_unlearn.training.seeding import isolated
 from pytest_unlearn.training.signatures import check_recipe
+from pytest_unlearn.training.workers import Workers, workers
 
 ModelSource = Literal["store", "trained", "retrained: damaged cache", "retrained: not sealed"]
 _KEY_SCHEMA = 2
@@ -124,7 +120,8 @@ def train_all(
     Args:
         jobs: the models to have.
         store: where they are kept; None trains all of them, and keeps none.
-        n_jobs: how many worker processes train at the same time; 1 trains in this one, -1 uses every core.
+        n_jobs: how many worker processes train at the same time, -1 for one a core; 1 trains in this one, unless
+            `joblib.parallel_config` names workers.
         fresh: whether to train what is in the store again.
         progress: told of each model that is trained.
         times: what tells how long these trainings will take.
@@ -149,14 +146,14 @@ def train_all(
         elif found is not None:
             refused[index] = found
     waiting = [index for index in range(len(jobs)) if index not in results]
-    here = n_jobs == 1 or len(waiting) < 2
+    others = workers(n_jobs, len(waiting)) if waiting else None
     told = Announcement(
-        jobs, waiting, 1 if here else n_jobs, times.with_times(found.seconds for found in results.values())
+        jobs, waiting, others.count if others else 1, times.with_times(found.seconds for found in results.values())
     )
-    if here:
+    if others is None:
         coming = _train_here(jobs, waiting, store, fresh, told)
     else:
-        coming = _train_in_workers(jobs, waiting, store, fresh, n_jobs)
+        coming = _train_in_workers(jobs, waiting, store, fresh, others)
 
     def models() -> Iterator[Trained]:
         for index, trained in coming:
@@ -256,30 +253,25 @@ def _run(job: Job) -> Trained:
 
 
 def _train_in_workers(
-    jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, n_jobs: int
+    jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, others: Workers
 ) -> Iterator[tuple[int, Trained]]:
     """Train models in processes at once, and yield each with its position."""
-    from joblib import Parallel, delayed
-
-    # A worker that is used again may have been started in another folder.
-    shared = store and replace(store, directory=store.directory.absolute())
-    with _sent_whole():
-        # Arrays are sent as they are: a memory map would be read-only in the worker, unlike in this process.
-        pool = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator_unordered", max_nbytes=None)
-        for index, trained, kept in pool(delayed(_work)(index, jobs[index], shared, fresh) for index in waiting):
-            if kept and store is not None:
-                found = _own(jobs[index], store)
-                if found is None:
-                    # Somebody removed or exchanged it since; the worker has sent only the news.
-                    yield index, _train_one(replace(jobs[index], own=True), store, False)[0]
-                else:
-                    yield index, replace(trained, model=found)
-            elif store is not None and trained.source == "trained":
-                # A class that only this process can find by name may be storable here.
-                with store.lock(jobs[index].key):
-                    yield index, _keep(trained, jobs[index], store)[0]
+    # A worker that is used again may have been started in another folder, and another machine's folders are not ours.
+    shared = None if store is None or others.elsewhere else replace(store, directory=store.directory.absolute())
+    for index, trained, kept in others.run(_work, ((index, jobs[index], shared, fresh) for index in waiting)):
+        if kept and store is not None:
+            found = _own(jobs[index], store)
+            if found is None:
+                # Somebody removed or exchanged it since; the worker has sent only the news.
+                yield index, _train_one(replace(jobs[index], own=True), store, False)[0]
             else:
-                yield index, trained
+                yield index, replace(trained, model=found)
+        elif store is not None and trained.source == "trained":
+            # It comes from another machine, or only this process can find its class by name.
+            with store.lock(jobs[index].key):
+                yield index, _keep(trained, jobs[index], store)[0]
+        else:
+            yield index, trained
 
 
 def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
@@ -291,53 +283,3 @@ def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, 
     finally:
         logger.disabled = False
     return index, replace(trained, model=None) if kept else trained, kept
-
-
-@contextmanager
-def _sent_whole() -> Iterator[None]:
-    """Send by value the code of modules that a worker could not import."""
-    cloudpickle: Any
-    try:
-        # Before joblib 1.6 the pickler that counts is a copy of its own.
-        cloudpickle = importlib.import_module("joblib.externals.cloudpickle")
-    except ImportError:
-        cloudpickle = importlib.import_module("cloudpickle")
-    already = set(cloudpickle.list_registry_pickle_by_value())
-    modules = [module for name, module in list(sys.modules.items()) if name not in already and _only_here(name, module)]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _only_here(name: str, module: types.ModuleType | None) -> bool:
-    """Tell whether a project's module is loaded under a name not on sys.path."""
-    file = getattr(module, "__dict__", {}).get("__file__")
-    if (
-        not file
-        or getattr(module, "__name__", None) != name
-        or name in ("__main__", "__mp_main__")
-        or not is_project_file(file)
-    ):
-        return False
-    search: list[str] | None = None
-    parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        try:
-            spec = PathFinder.find_spec(".".join(parts[:end]), search)
-        except (ImportError, ValueError):
-            return True
-        if spec is None:
-            return not _editable(parts[0])
-        search = list(spec.submodule_search_locations or ())
-    origin = spec.origin if spec else None
-    return origin is None or Path(origin).resolve() != Path(file).resolve()
-
-
-def _editable(top: str) -> bool:
-    """Tell whether a package's import hook, known to workers, finds a module."""
-    hooks = [finder for finder in sys.meta_path if getattr(finder, "__module__", "").startswith("__editable__")]
-    return any(finder.find_spec(top, None) is not None for finder in hooks)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_ALONE = threading.RLock()  # the generators are the process's: two threads cannot train at once
 
 
 @contextmanager
@@ -13,7 +16,7 @@ def isolated(seed: int) -> Iterator[None]:
 
     Restored: the generators of `random`, numpy and torch, grad and inference mode, the default dtype, and the number
     of threads. One thread, because small models train faster on one than on several that share cores, and because
-    the result then does not depend on how many there are.
+    the result then does not depend on how many there are. Threads that train wait for each other.
 
     Args:
         seed: any integer.
@@ -24,15 +27,16 @@ def isolated(seed: int) -> Iterator[None]:
 
     from pytest_unlearn.training.global_state import RANDOM_STATES, restored
 
-    threads, state = torch.get_num_threads(), restored([*RANDOM_STATES, "default dtype"])
-    with threadpool_limits(limits=1), torch.inference_mode(False), torch.enable_grad(), state:
-        try:
-            torch.set_num_threads(1)
-            random.seed(seed)
-            np.random.seed(seed % 2**32)  # noqa: NPY002
-            torch.default_generator.manual_seed(seed % 2**63)
-            if torch.cuda.is_available():
-                torch.cuda.manual_seed_all(seed % 2**63)
-            yield
-        finally:
-            torch.set_num_threads(threads)
+    with _ALONE:
+        threads, state = torch.get_num_threads(), restored([*RANDOM_STATES, "default dtype"])
+        with threadpool_limits(limits=1), torch.inference_mode(False), torch.enable_grad(), state:
+            try:
+                torch.set_num_threads(1)
+                random.seed(seed)
+                np.random.seed(seed % 2**32)  # noqa: NPY002
+                torch.default_generator.manual_seed(seed % 2**63)
+                if torch.cuda.is_available():
+                    torch.cuda.manual_seed_all(seed % 2**63)
+                yield
+            finally:
+                torch.set_num_threads(threads)

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 import pytest_unlearn.report
+from pytest_unlearn.report import write
 from tests.plugin.conftest import Suite
 
 SCHEMA = json.loads((Path(pytest_unlearn.report.__file__).parent / "schema/report-v1.json").read_text())
@@ -25,7 +26,9 @@ def interrupted(suite: Suite, *arguments: str, reason: str) -> pytest.RunResult:
     assert reason in document["partial_reasons"]
     assert document["gate"]["release"] is False
     assert not list((suite.path / ".unlearn").rglob("*.tmp"))
-    result.stdout.fnmatch_lines([f"partial run: {reason}", "release gate: blocked*", "report: file://*report.json"])
+    result.stdout.fnmatch_lines(
+        [f"partial run: {reason}", "release gate: blocked*", "report: file://*index.html", "beside it: report.json, *"]
+    )
     return result
 
 
@@ -104,6 +107,6 @@ def test_while_the_report_is_written_nothing_half_done_stays(suite: Suite, body:
     result = suite.run(*ASKED, subprocess=True)
     assert result.ret == pytest.ExitCode.INTERRUPTED
     left = {path.name for path in (suite.path / ".unlearn").rglob("*") if path.is_file()}
-    assert left <= {".gitignore", "index.html", "report.json", "report.md", "attestation.json", "scores.json"}
+    assert left <= {".gitignore", "history.jsonl", *write.FILES}
     if "report.json" in left:
         jsonschema.validate(suite.report(), SCHEMA)

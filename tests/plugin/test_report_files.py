@@ -20,8 +20,9 @@ def test_the_files_are_written_and_their_addresses_printed(suite: Suite, argumen
     suite.write(test_it=SUITE)
     result = suite.run("--unlearn-report", *arguments)
     folder = suite.path / ".unlearn/report"
-    addresses = {line.removeprefix("report: ") for line in result.outlines if line.startswith("report: ")}
-    assert addresses == {path.as_uri() for path in folder.iterdir()}
+    told = {line.partition(": ")[0]: line.partition(": ")[2] for line in result.outlines if ": " in line}
+    assert told["report"] == (folder / "index.html").as_uri()
+    assert {"index.html", *told["beside it"].split(", ")} == {path.name for path in folder.iterdir()}
     assert {"report.json", "report.md"} <= {path.name for path in folder.iterdir()}
     document = suite.report()
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))

@@ -34,4 +34,5 @@ def pipeline(classifier=None):
 
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     columns = make_column_transformer((encoder, NAMES), ("passthrough", NUMBERS))
-    return make_pipeline(columns, classifier or HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=3))
+    default = HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=3)
+    return make_pipeline(columns, default if classifier is None else classifier)

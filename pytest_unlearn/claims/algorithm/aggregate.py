@@ -16,6 +16,7 @@ from pytest_unlearn.attacks.subgroups import SIDES, slice_measure
 from pytest_unlearn.attacks.u_lira import Null, Shadow, unlearning_lira
 from pytest_unlearn.claims.algorithm.runs import Run
 from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.certify import ENOUGH_RUNS
 from pytest_unlearn.claims.common.controls import (
     CHANCE,
     PowerCheck,
@@ -39,7 +40,6 @@ from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, Outpu
 from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models, share_of_estimates
 
 NULLS: dict[str, Null] = {"U-LiRA": "never trained", "U-LiRA, unlearned null": "unlearned"}
-ENOUGH_RUNS = 5  # to have met most examples both ways
 UNCORRELATED = 0.25  # the share of runs whose outputs may follow no comparable model's
 SURE = 0.01  # how rarely runs that differ by chance alone are doubted
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from pytest_unlearn.attacks.registry import Attack
 from pytest_unlearn.claims.algorithm.aggregate import (
-    ENOUGH_RUNS,
     NULLS,
     classes_over_runs,
     doubts_over_runs,
@@ -20,6 +19,7 @@ from pytest_unlearn.claims.algorithm.aggregate import (
 )
 from pytest_unlearn.claims.algorithm.runs import Requests, Run, open_pool, simulate
 from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.certify import ENOUGH_RUNS, POWER
 from pytest_unlearn.claims.common.evidence import auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import AttackFinding, is_coarse, judge_attacks
 from pytest_unlearn.claims.common.provenance import provenance
@@ -159,11 +159,9 @@ def _settles(finding: AttackFinding, limit: float, confidence: float) -> tuple[s
     gap = min(abs(estimate.value - limit), abs(estimate.value - (1 - limit)))
     if gap < advice.HOPELESS or not isinstance(measure, ModelsMeasure):
         return ("no affordable number of runs settles an estimate so near the limit: choose another limit",)
-    needed = measure.needed(gap, confidence, advice.POWER)
+    needed = measure.needed(gap, confidence, POWER)
     if needed is None:
-        examples = advice.needed_examples(estimate, round(1 - limit, 12), limit)
-        why = "no number of runs settles it, as all are judged on the same examples"
-        return (f'{why}: about {examples:,} forget examples would, or requests="drawn"',)
+        return ('no number of runs settles it, as all are judged on the same examples: pass requests="drawn"',)
     return (f"about {max(needed, measure.values.size + 1):,} runs would settle it",)
 
 

@@ -1,14 +1,16 @@
-"""Next steps, and the number of examples that would settle a claim."""
+"""Next steps where a claim is not settled, as lines to paste if there are any."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+from pytest_unlearn.claims.common.certify import POWER, WORTH_TRYING, Certifiable
 from pytest_unlearn.core.evidence import Estimate
-from pytest_unlearn.statistics import certifiable_limit, normal_quantile, required_forget
+from pytest_unlearn.statistics import normal_quantile
 
-POWER = 0.8
 HOPELESS = 0.002  # an estimate this close to its limit is settled by no affordable number of examples
+BATCH = 20  # times as many examples as a request has: nobody waits for more requests than that
 
 
 def needed_examples(estimate: Estimate, lowest: float | None, highest: float | None) -> int | None:
@@ -25,34 +27,122 @@ def needed_examples(estimate: Estimate, lowest: float | None, highest: float | N
     return math.ceil(estimate.n_forget * (error * (z + normal_quantile(POWER)) / min(gaps)) ** 2)
 
 
-def too_few(estimate: Estimate, limit: float, needed: int | None, part: str = "") -> list[str]:
-    """Advise on a forget set, or a named part of it, too small for its limit."""
-    if part:
-        ratio = estimate.n_controls / estimate.n_forget
-        likely = required_forget(limit, controls_per_forget=ratio, confidence=estimate.confidence, two_sided=True)
-        few = f"{part} has {estimate.n_forget} forget examples, and about {likely:,} show a slice that is forgotten"
-        return [f"{few} ({POWER:.0%} of the time): name larger slices, or choose a limit that this one can certify"]
-    smallest = certifiable_limit(estimate.n_forget, estimate.n_controls, estimate.confidence)
-    advice = []
-    if needed is not None and needed > estimate.n_forget:
-        advice.append(f"about {needed:,} forget examples would settle it: batch requests until there are as many")
-    if smallest > limit or needed is None:
-        advice.append(f"with {estimate.n_forget} forget examples no limit below {smallest:.3f} can be certified")
-    advice.append("or judge the method, not this request, on simulated requests of this size: audit_algorithm")
-    return advice
+def small_slice(part: str, said: Certifiable) -> str:
+    """Advise on a named part of the forget set that is too small for its limit."""
+    few = f"{part} has {said.request.n_forget} forget examples"
+    if said.needed is None:
+        return f"{few}, and these controls are too few for any slice: name none, or hold out more controls"
+    return (
+        f"{few}, and about {said.needed:,} show a slice that is forgotten ({POWER:.0%} of the time): name larger "
+        f"slices, or choose a limit that this one can certify{_limit_of(said)}"
+    )
 
 
-def enough_for_share(share: Estimate, most: float) -> str:
-    """Say how many examples show that at most `most` is left, at this estimate."""
-    z = normal_quantile(share.confidence)
-    if not math.isfinite(share.high) or share.n_forget == 0:
+def small_request(said: Certifiable, *, original: bool, simulable: bool, remembers: bool = False) -> list[str]:
+    """Advise on a request that is too small for its limit, in lines to paste.
+
+    Args:
+        said: what can be said with it.
+        original: whether there is one, which a share of what it shows can be asked of.
+        simulable: whether there is a recipe, by which requests of this size can be simulated.
+        remembers: whether this very model seems to have kept more than may be left: lines that ask it again would only
+            say so.
+    """
+    if not said.too_small:
+        chance = min(said.power, said.share_power)
+        near = f"a perfect method passes here {chance:.0%} of the time: this model lies near the limit"
+        return [f"{near}. Unlearn longer or differently, or retrain"]
+    steps = [] if remembers or not original else [*_reduced(said), *_wider(said)]
+    if simulable:
+        steps += _runs(said)
+    return [*(f"or {step}" if number else step for number, step in enumerate(steps)), *_batch(said, bool(steps))]
+
+
+def instead(said: Certifiable) -> list[str]:
+    """Return the lines of `small_request` before anybody has looked at the models."""
+    return small_request(said, original=True, simulable=True)
+
+
+def _reduced(said: Certifiable) -> Iterator[str]:
+    least = said.reduction
+    asked = 1 - said.most if said.limit is None else 0.0
+    if least is None or 0 < asked <= least:
+        return
+    seen = f"if the original is recognised as plainly as with an AUC of {said.original:.2g}"
+    if not said.assumed:
+        seen = f"where the original is recognised as here, with an AUC of {said.original:.2f}"
+    yield (
+        f"assert_leakage_reduced(unlearned_model, forget_loader, min_reduction={least:g}): a perfect method passes "
+        f"{said.reduction_power(least):.0%} of the time {seen}; for the gate: "
+        'unlearn_require = ["leakage_reduced", "utility"]'
+    )
+
+
+def _wider(said: Certifiable) -> Iterator[str]:
+    limit = said.likely_limit
+    if said.limit is None or said.power >= POWER or not said.limit < limit < 1 or said.share_power < WORTH_TRYING:
+        return
+    yield (
+        f"assert_forgotten(unlearned_model, forget_loader, max_mia_auc={limit:g}): the smallest limit that "
+        f"{_size(said)} can certify ({POWER:.0%} of the time)"
+    )
+
+
+def _runs(said: Certifiable) -> Iterator[str]:
+    if said.runs is None:
+        return
+    limit = "" if said.limit is None else f"max_mia_auc={said.limit:g}, "
+    yield (
+        f"assert_algorithm(unlearner, unlearning_task, {limit}runs={said.runs}): judges the method over simulated "
+        f"requests of this size, for {said.runs} trainings and as many runs of the method; for the gate: "
+        'unlearn_require = ["algorithm", "utility"]'
+    )
+
+
+def _batch(said: Certifiable, others: bool) -> Iterator[str]:
+    begin, share = "or " if others else "", said.needed_for_share
+    if said.needed is None:
+        yield (
+            f"{said.request.n_controls:,} controls are too few for this limit, whatever the number of forget examples: "
+            "hold out more (reserve_controls, or a larger test set)"
+        )
+    elif share is not None and said.request.units < max(said.needed, share) <= BATCH * said.request.units:
+        yield f"{begin}batch requests until there are {together(said)}{_besides(said, share)}"
+    elif not others:
+        yield TOO_WEAK
+
+
+def _besides(said: Certifiable, share: int) -> str:
+    """Say how many examples the share that is left takes, where that is more than the limit takes."""
+    if said.limit is None or said.needed is None or share <= said.needed:
         return ""
-    error = (share.high - share.value) / z
-    needed = math.ceil(share.n_forget * (error * (z + normal_quantile(POWER)) / (most - share.value)) ** 2)
-    return f"about {needed:,} forget examples would show that at most {most:.0%} is left: batch requests"
+    return (
+        f", by its limit; {_many(said, share)} show as well that at most {said.most:.0%} is left of what this original "
+        f"shows, with an AUC of {said.original:.2f}"
+    )
+
+
+def together(said: Certifiable) -> str:
+    """Say how many examples the limit needs, with the controls at hand."""
+    assert said.needed is not None
+    return f"about {_many(said, said.needed)}: with these controls a perfect method then passes {POWER:.0%} of the time"
+
+
+def _many(said: Certifiable, units: int) -> str:
+    examples = f"{said.examples(units):,} forget examples"
+    return f"{units:,} units of deletion ({examples})" if said.request.units < said.request.n_forget else examples
+
+
+def _limit_of(said: Certifiable) -> str:
+    return f" (max_mia_auc={said.likely_limit:g})" if said.likely_limit < 1 else ""
+
+
+def _size(said: Certifiable) -> str:
+    return f"{said.request.units:,} {said.request.unit}"
 
 
 TOO_WEAK = "batch requests: so few examples, remembered so weakly, would not show of any model that they are gone"
+MORE_FOR_SHARE = "batch requests: more forget examples would say how much is left more precisely"
 NO_POWER = (
     "the attack cannot find the forget set even in the original model, so not finding it now proves nothing",
     "give references (a recipe) if there are none: they find what a population attack misses",

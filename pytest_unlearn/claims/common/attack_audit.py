@@ -37,6 +37,7 @@ from pytest_unlearn.claims.common.verdict import Objection, controls_waived, dou
 from pytest_unlearn.core.evidence import Answers, Evidence, Exposure
 from pytest_unlearn.core.figures import Cell, Figure
 from pytest_unlearn.core.settings import resolve
+from pytest_unlearn.data.unseen import NoInputsError
 
 Run = Callable[[Answers, Sequence[Answers]], tuple[AttackFinding, ...]]
 OnOriginal = Callable[[Answers, Sequence[Answers], Sequence[AttackFinding]], tuple[Sequence[AttackFinding], str]]
@@ -119,6 +120,7 @@ def audit_with_attacks(
         references=len(references),
         fewest_references=fewest_references,
         counted=counted,
+        simulable=inputs.task is not None and inputs.task.recipe is not None,
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
         differ=OnDemand(partial(_differ, inputs, references, terms)),
@@ -213,12 +215,12 @@ def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], .
 
 def _differ(inputs: AuditInputs, references: Sequence[Answers], terms: AucTerms) -> tuple[str, ...]:
     """Say how forget set and controls differ where references tell them apart."""
-    blind = blind_control(inputs, terms.limit, terms.confidence)
+    try:
+        blind: tuple[str, ...] = (blind_control(inputs, terms.limit, terms.confidence).summary,)
+    except NoInputsError:  # of files nothing but outputs is known
+        blind = ()
     right = [np.mean([correctness(getattr(a, side)).mean() for a in references]) for side in ("forget", "controls")]
-    return (
-        blind.summary,
-        f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls",
-    )
+    return (*blind, f"references are right on {right[0]:.1%} of the forget set and on {right[1]:.1%} of the controls")
 
 
 def _unlike_references(

@@ -6,13 +6,14 @@ Pure: whoever has the findings, from a run or from its stored scores, comes to t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
 from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.controls import CHANCE, family_confidence, negative_control, power_check
+from pytest_unlearn.claims.common.certify import POWER, Certifiable, certify, request
+from pytest_unlearn.claims.common.controls import CHANCE, PowerCheck, family_confidence, negative_control, power_check
 from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks
 from pytest_unlearn.claims.common.verdict import Decision, Objection, decide, doubt, missing_controls
@@ -49,9 +50,10 @@ class Found:
     the others.
     `judge_by` judges one model's findings, by the limit on AUCs by default; `seen` are those on the original that it
     went by.
-    `counted` says whether more examples settle what reaches beyond the limits. `itself` says whether the audited model
-    answers as the original does. `differ` says how forget set and controls differ without the model. What only the
-    models can tell is here as objections: `misaligned`, `unlike` (references) and those that come `before` others.
+    `counted` says whether more examples settle what reaches beyond the limits, `simulable` whether there is a recipe by
+    which requests like this one can be simulated. `itself` says whether the audited model answers as the original does.
+    `differ` says how forget set and controls differ without the model. What only the models can tell is here as
+    objections: `misaligned`, `unlike` (references) and those that come `before` others.
     """
 
     terms: AucTerms
@@ -65,6 +67,7 @@ class Found:
     references: int
     fewest_references: int
     counted: bool = False
+    simulable: bool = False
     itself: bool = False
     blind: ControlResult | None = None
     differ: OnDemand[tuple[str, ...]]
@@ -74,6 +77,11 @@ class Found:
     notes: tuple[str, ...] = ()
     judge_by: Judge | None = None
     seen: Mapping[str, Sequence[AttackFinding] | None] = field(default_factory=dict)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the size of the request is what its advice is about."""
+        return self.counted or self.judge_by is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +123,13 @@ def conclude(found: Found) -> Conclusion:
         retrained=tuple(negative_control(k, judge_by(one, confidence=level)) for k, one in enumerate(found.rotations)),
         blind=found.blind,
     )
-    settles: tuple[str, ...] = advice.TRIAL_UNSETTLED
+    said = _certifiable(found)
+    unsettled = judged.verdict is Verdict.INCONCLUSIVE
     if found.counted:
-        part = judged.finding.name if judged.finding.role == "bounded" else ""
-        settles = tuple(advice.too_few(judged.finding.estimate, limit, judged.needed, part))
-    few = require_controls and 2 <= count < found.fewest_references
+        judged = replace(judged, needed=said.needed_examples if unsettled and said.power < POWER else None)
+    settles = _settles(found, judged, said, power)
+    few = settles if found.sized else ()
+    lacking = require_controls and 2 <= count < found.fewest_references
     no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
     reason = (
         f"no negative control: {count} distinct references, and it takes {found.fewest_references} to judge each by "
@@ -130,13 +140,13 @@ def conclude(found: Found) -> Conclusion:
     decision = decide(
         judged,
         vetoes=[*found.misaligned, *_vetoes(found, controls)],
-        before=[*found.before, *([doubt(reason)] if few else [])],
+        before=[*found.before, *([doubt(reason)] if lacking else [])],
         doubts=[
             *missing_controls(controls, require_controls, no_negative=no_negative),
-            *(power.objections(*NOT_ENOUGH_GONE) if power is not None else []),
+            *(power.objections(*NOT_ENOUGH_GONE, few=few) if power is not None else []),
             *found.unlike,
-            Objection((), (step,) if few else (), Verdict.PASS),
-            Objection((), settles if judged.verdict is Verdict.INCONCLUSIVE else (), Verdict.PASS),
+            Objection((), (step,) if lacking else (), Verdict.PASS),
+            Objection((), settles if unsettled else (), Verdict.PASS),
         ],
         notes=found.notes,
     )
@@ -152,6 +162,48 @@ def conclude(found: Found) -> Conclusion:
         decision=decision,
         share_left=power.share_left[1] if power is not None and power.share_left is not None else None,
         not_testable=not_testable,
+    )
+
+
+def _certifiable(found: Found) -> Certifiable:
+    """Say what can be said with the request, at the original's AUC by the attack that shows it least."""
+    terms, (many, controls) = found.terms, found.sizes
+    return certify(
+        request(many, controls, **found.pairing.labels),
+        limit=terms.limit if found.counted else None,
+        confidence=terms.confidence,
+        original=_least_shown(found.known),
+        most=terms.max_share_left,
+    )
+
+
+def _least_shown(known: Sequence[AttackFinding] | None) -> float | None:
+    """Return the AUC of the original by the deciding attack that shows it least; by none of them, the largest."""
+    signed = [one for one in known or () if one.deciding and one.attack.signed and not one.problem]
+    values = [one.estimate.value for one in signed if one.estimate.low > CHANCE]
+    return min(values, default=max((one.estimate.value for one in signed), default=None))
+
+
+def _settles(
+    found: Found, judged: Decision[AttackFinding], said: Certifiable, power: PowerCheck | None
+) -> tuple[str, ...]:
+    """Advise on what more examples settle, or on what to do where nobody has them."""
+    if not found.sized:
+        return advice.TRIAL_UNSETTLED
+    part = judged.finding.part if judged.finding.role == "bounded" else None
+    if part is not None:
+        labels = {f"forget_{kind}": found.pairing.labels[f"forget_{kind}"] for kind in ("strata", "groups")}
+        own = {name: None if one is None else one[part] for name, one in labels.items()}
+        size = request(int(part.sum()), found.sizes[1], **{**found.pairing.labels, **own})
+        return (advice.small_slice(judged.finding.name, replace(said, request=size)),)
+    left = power.share_left if power is not None else None
+    return tuple(
+        advice.small_request(
+            said,
+            original=power is not None and power.control.holds,
+            simulable=found.simulable,
+            remembers=left is not None and left[1].value > said.most,
+        )
     )
 
 

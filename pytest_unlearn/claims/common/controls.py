@@ -69,22 +69,25 @@ class PowerCheck:
     def _allowed(self, name: str) -> float:
         return self.allowed.get(name, math.inf if self.strong else self.most)
 
-    def objections(self, *steps: str) -> list[Objection]:
-        """Return what the share left has against PASS."""
+    def objections(self, *steps: str, few: Sequence[str] = ()) -> list[Objection]:
+        """Return what the share left has against PASS, and its `steps`.
+
+        `few` is the advice where examples are lacking.
+        """
         if self.share_left is None or not self._beyond():
             return []
         name, share = self.share_left
         most = self._allowed(name)
-        needed = "" if share.value >= most else advice.enough_for_share(share, most)
         if self.not_testable and self.control.holds:
             # What a model with nothing left would not show either, no other model shows: examples are what is lacking.
-            return [Objection((f"not testable here: {self.not_testable}",), (needed or advice.TOO_WEAK,))]
+            return [Objection((f"not testable here: {self.not_testable}",), (*few,) or (advice.TOO_WEAK,))]
         left = f"up to {share.high:.0%}" if math.isfinite(share.high) else "any part"
         reason = (
             f"not enough is gone: {left} of what the original shows may be left (by {name}, where the estimate is "
             f"{share.value:.0%}), and PASS allows {most:.0%}"
         )
-        return [Objection((reason,), (*((needed,) if needed else ()), *steps))]
+        more = () if share.value >= most else (*few,) or (advice.MORE_FOR_SHARE,)
+        return [Objection((reason,), (*more, *steps))]
 
 
 def power_check(

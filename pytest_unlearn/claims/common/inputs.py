@@ -11,6 +11,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.data.split import check_shape
+from pytest_unlearn.data.unseen import UnseenExamples, groups_of
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
@@ -50,6 +51,9 @@ class AuditInputs:
     @property
     def forgotten_share(self) -> float:
         """The request's share of the training data, 0 where it is not known."""
+        examples = self.forget.examples
+        if self.task is None and isinstance(examples, UnseenExamples) and examples.train_size is not None:
+            return len(self.forget) / examples.train_size
         return len(self.forget) / len(self.task.split.train) if self.task is not None else 0.0
 
     def answers(self, model: Any) -> Answers:
@@ -121,6 +125,8 @@ def resolve_inputs(
     # Nothing is known of whose the examples of other controls than the split's are.
     owned = task.split.control_groups if task is not None and nonmembers is None else None
     control_groups = owned[controls.indices] if owned is not None else None
+    forget_groups, groups_in_files = groups_of(view, controls)
+    control_groups = control_groups if groups_in_files is None else groups_in_files
     return AuditInputs(
         forget=view,
         controls=controls,
@@ -128,7 +134,7 @@ def resolve_inputs(
         pairing=Pairing(
             forget_strata=strata[0],
             control_strata=strata[1],
-            forget_groups=_units(view, task, control_groups),
+            forget_groups=_units(view, task, control_groups) if forget_groups is None else forget_groups,
             control_groups=control_groups,
         ),
         task=task if nonmembers is None else None,

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_unlearn.core.evidence import Answers, Outputs
 from pytest_unlearn.core.recorder import current_place
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.adapters import identify
+from pytest_unlearn.models.adapters import SavedOutputs, identify
 from pytest_unlearn.models.handle import AuditHandles
 from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.task import UnlearningTask
@@ -50,6 +50,8 @@ def provenance(
         "settings": settings,
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
+    if isinstance(model, SavedOutputs) and model.files:
+        record["model"]["files"] = {name: {"name": one.name, "sha256": one.sha256} for name, one in model.files.items()}
     if models is not None and not identity.digest:
         # What else tells whether two claims are about one model: its answers to the examples that both ask about.
         answered = models.of(model).answered(views)

@@ -20,6 +20,7 @@ from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, 
 from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.data.unseen import UnseenExamples
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
@@ -178,7 +179,7 @@ def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: Atta
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
     strangeness = 1 - below if failed and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]
-    shown = resolve("report_thumbnails").value
+    shown = resolve("report_thumbnails").value and not isinstance(inputs.forget.examples, UnseenExamples)
     return tuple(
         Exposure(
             index=int(inputs.forget.indices[i]),

@@ -90,7 +90,7 @@ def _missing(attack: Attack, inputs: AuditInputs, model: Any) -> str:
     lacking = _lacking(attack, len(inputs.references), original=inputs.original is not None, models=models)
     if lacking:
         return lacking
-    if _integers(inputs) and any(getattr(query.ask, "continuous", False) for query in attack.queries):
+    if any(getattr(query.ask, "continuous", False) for query in attack.queries) and _integers(inputs):
         return "it moves inputs by fractions, and these are integers: give it an augmentation of your own"
     if "retain set" in attack.access and (
         inputs.task is None or any(isinstance(one, SavedOutputs) and "retain" not in one.parts for one in models)

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_unlearn.cli.console import Unusable, one_line
-from pytest_unlearn.cli.plan.algorithm import Runs, runs_of
-from pytest_unlearn.core import settings
-from pytest_unlearn.core.settings import Setting
+from pytest_unlearn.cli.plan.asked import Asked, asked_by
 from pytest_unlearn.plugin import fixtures
 from pytest_unlearn.plugin.hooks import marked_settings
 from pytest_unlearn.plugin.overrides import NAMES, SOURCES, overridden, resolved_fixtures
@@ -37,16 +35,14 @@ DEFINE = (
 class Inputs:
     """Hold what the tests of one place audit; its task has trained nothing yet.
 
-    `limits` are the (max_mia_auc, confidence) that these tests are configured with, `runs` those that they let methods
-    make from the start, `warnings` what the inputs said.
+    `asked` is what the tests claim, each at its settings, `warnings` what the inputs said.
     """
 
     place: str
     task: UnlearningTask
     own_original: bool
     own_references: bool
-    limits: tuple[tuple[Setting, Setting], ...]
-    runs: tuple[Runs, ...]
+    asked: tuple[Asked, ...]
     warnings: tuple[str, ...]
 
 
@@ -198,8 +194,7 @@ def evaluate(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> In
         task=task,
         own_original=own_original,
         own_references=own_references or not isinstance(task.references, int),
-        limits=_limits(request.config, tests),
-        runs=runs_of(tests),
+        asked=_asked(request.config, tests),
         warnings=tuple(dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)),
     )
 
@@ -213,16 +208,15 @@ def _task(request: pytest.FixtureRequest, own_original: bool, own_references: bo
     return fixtures.make_task_of(request.config, split, recipe, None, [] if own_references else None)
 
 
-def _limits(config: pytest.Config, tests: Iterable[pytest.Item]) -> tuple[tuple[Setting, Setting], ...]:
-    found: dict[tuple[float, float], tuple[Setting, Setting]] = {}
+def _asked(config: pytest.Config, tests: Iterable[pytest.Item]) -> tuple[Asked, ...]:
+    found: dict[tuple[Any, ...], Asked] = {}
     configured = config.stash[LAYERS]
     for test in tests:
         marker: dict[str, Any] = {}
         with contextlib.suppress(ValueError):  # a marker with a typo fails its own test
             marker = marked_settings(test)
-        layers = {"marker": marker, **configured}
-        limit, confidence = (settings.resolve(name, None, layers) for name in ("max_mia_auc", "confidence"))
-        found.setdefault((limit.value, confidence.value), (limit, confidence))
+        for asked in asked_by(test, {"marker": marker, **configured}):
+            found.setdefault(asked.values, asked)
     return tuple(found.values())
 
 

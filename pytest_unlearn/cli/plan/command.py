@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from pytest_unlearn.core.settings import Setting
 
 if TYPE_CHECKING:
     from pytest_unlearn.cli.plan.algorithm import Runs
+    from pytest_unlearn.cli.plan.asked import Asked
     from pytest_unlearn.cli.plan.collect import Inputs
     from pytest_unlearn.cli.plan.power import Design
     from pytest_unlearn.cli.plan.timing import Pace
@@ -25,11 +25,14 @@ LIMITS = ("max_mia_auc", "confidence")
 
 @dataclass(frozen=True)
 class Trainings:
-    """Hold the models a task and its methods' runs need, and which are in the cache."""
+    """Hold the models a task and its methods' runs need, and which are in the cache.
+
+    `runs` are by the position of the claim that asks for them.
+    """
 
     original: tuple[Job, ...]
     references: tuple[Job, ...]
-    runs: dict[Runs, list[Job]]
+    runs: dict[int, tuple[Runs, list[Job]]]
     cached: dict[str, StoredModel]
     missing: frozenset[str]
     deterministic: bool
@@ -40,17 +43,21 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "plan",
         help="say what a suite can certify and what it will cost, before anything is trained",
-        usage="%(prog)s [-h] [--no-probe] [--max-mia-auc X] [--confidence X] [pytest arguments ...]",
+        usage="%(prog)s [-h] [--no-probe] [--strict] [--max-mia-auc X] [--confidence X] [pytest arguments ...]",
         description="Collect a suite, evaluate only its inputs (unlearn_split and unlearn_recipe), and say which limit "
         "this forget set can certify, how many references will be trained and roughly how long it takes. Everything "
         "that is not an option of plan goes to pytest: paths, -k, --rootdir, --unlearn-jobs.",
-        epilog="Exit status: 0 every configured limit can be certified; 1 one cannot; 2 the suite cannot be planned.",
+        epilog="Exit status: 0 every limit can be certified; 1 one is hopeless, or with --strict unlikely; 2 the suite "
+        "cannot be planned.",
         allow_abbrev=False,
     )
     command.add_argument("--no-probe", action="store_true", help="do not run the recipe on small samples to time it")
+    command.add_argument(
+        "--strict", action="store_true", help="exit with 1 also where a perfect method is not likely to pass"
+    )
     for name in LIMITS:
         spec = settings.TABLE[name]
-        text = f"plan for this {name} (default: what tests are marked or configured with; what they pass is not seen)"
+        text = f"plan for this {name} (default: what tests pass as a constant, are marked or configured with)"
         command.add_argument(f"--{name.replace('_', '-')}", type=settings.argument(spec), metavar="X", help=text)
     command.set_defaults(run=run, passes_arguments=True)
 
@@ -68,88 +75,51 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool:
-    """Add the plan of one set of inputs, and tell if all limits are certifiable."""
-    from pytest_unlearn.cli.plan import algorithm
+    """Add the plan of one set of inputs, and tell if all limits can be reached."""
+    from pytest_unlearn.cli.plan import algorithm, outlook
     from pytest_unlearn.cli.plan.power import design
 
     planned = design(inputs.task)
-    limits = _wanted(inputs, options)
+    wanted = _wanted(inputs, options)
     lines.append(f"plan for {inputs.place}")
     lines += [f"  {line}" for line in comparison(planned)]
-    lines += [f"  {line}" for limit, confidence in limits for line in certainty(planned, limit, confidence)]
-    needed = trainings(inputs)
-    for runs, jobs in needed.runs.items():
+    found = [outlook.of(one, planned, simulable=inputs.task.recipe is not None) for one in wanted]
+    lines += [f"  {line}" for one in found for line in one.lines]
+    needed = trainings(inputs, wanted)
+    for asked, (runs, jobs) in needed.runs.items():
         missing = sum(job.key in needed.missing for job in jobs)
-        lines += [f"  {line}" for line in algorithm.lines(runs, limits, planned.units, missing)]
+        lines += [f"  {line}" for line in algorithm.lines(runs, wanted[asked], planned.request, missing)]
     lines += [f"  {line}" for line in cost(inputs, needed, probing=not options.no_probe)]
     lines += [f"  warning: {text}" for text in inputs.warnings]
-    return all(planned.smallest_limit(confidence.value) <= limit.value for limit, confidence in limits)
+    return not any(one.hopeless or (options.strict and not one.likely) for one in found)
 
 
-def _wanted(inputs: Inputs, options: argparse.Namespace) -> list[tuple[Setting, Setting]]:
-    """List the limits and confidences to plan for; an option of plan stands for all."""
-    given = [None if getattr(options, n) is None else Setting(getattr(options, n), "command line") for n in LIMITS]
-    pairs = [(given[0] or limit, given[1] or confidence) for limit, confidence in inputs.limits]
-    return list({(limit.value, confidence.value): (limit, confidence) for limit, confidence in pairs}.values())
+def _wanted(inputs: Inputs, options: argparse.Namespace) -> list[Asked]:
+    """List what to plan for; an option of plan stands for all."""
+    given = {n: Setting(getattr(options, n), "command line") for n in LIMITS if getattr(options, n) is not None}
+    found = [one.with_settings(given) for one in inputs.asked]
+    return list({one.values: one for one in found}.values())
 
 
 def comparison(planned: Design) -> Iterator[str]:
     """Yield who is compared with whom."""
+    size = planned.request
     classes = f"{planned.classes:,} class{'' if planned.classes == 1 else 'es'}"
-    yield f"forget set: {planned.n_forget:,} of {planned.n_train:,} training examples, {classes}"
+    yield f"forget set: {size.n_forget:,} of {planned.n_train:,} training examples, {classes}"
     if planned.grouped:
-        yield f"units of deletion: {plural(planned.units, 'group')}"
-    elif planned.units < planned.n_forget:
-        yield f"units of deletion: {plural(planned.units, 'distinct example')}; exact copies count once"
+        yield f"units of deletion: {plural(size.units, 'group')}"
+    elif size.units < size.n_forget:
+        yield f"units of deletion: {plural(size.units, 'distinct example')}; exact copies count once"
     else:
-        yield f"units of deletion: {plural(planned.units, 'example')}"
-    controls = f"{planned.n_controls:,} never-trained examples"
-    if planned.control_units < planned.n_controls:
-        controls += f" of {plural(planned.control_units, 'group')}"
+        yield f"units of deletion: {plural(size.units, 'example')}"
+    controls = f"{size.n_controls:,} never-trained examples"
+    if size.control_units < size.n_controls:
+        controls += f" of {plural(size.control_units, 'group')}"
     if planned.scarcest is None:
         yield f"controls: {controls}, compared across classes"
     else:
         label, fewest = planned.scarcest
         yield f"controls: {controls}, compared class by class (fewest: {fewest} of class {label})"
-
-
-def certainty(planned: Design, limit: Setting, confidence: Setting) -> Iterator[str]:
-    """Yield which limit can be certified, and whether the one that is wanted can."""
-    smallest = planned.smallest_limit(confidence.value)
-    shown = math.ceil(smallest * 1000) / 1000
-    unit = "groups" if planned.grouped else "forget examples"
-    least, likely = planned.needed(limit.value, confidence.value)
-    wanted = f"limit {limit.value:g} ({limit.source}) at confidence {confidence.value:g} ({confidence.source})"
-    if smallest <= limit.value:
-        power = planned.power(limit.value, confidence.value)
-        yield f"{wanted}: can be certified (this forget set can certify {shown:.3f} at best)"
-        yield f"chance that a perfect method passes: at most {power:.0%}; 80% takes about {likely:,} {unit}"
-        yield from _shares(planned, confidence.value)
-        yield from _parts(planned, limit.value, confidence.value)
-        return
-    choose = f", or choose a limit of {shown:.3f} or more" if shown < 1 else ""
-    yield (
-        f"{wanted}: cannot be certified, however well the model forgot: batch requests until there are at least "
-        f"{max(least, planned.units + 1):,} {unit} ({max(likely, least):,} for a chance of 80%), with controls "
-        f"in proportion{choose}"
-    )
-    yield from _shares(planned, confidence.value)
-
-
-def _shares(planned: Design, confidence: float) -> Iterator[str]:
-    """Yield how little of what the original shows a perfect method can be shown to leave."""
-    shares = [(auc, planned.certified_share(auc, confidence)) for auc in (0.65, 0.75, 0.9)]
-    shown = [f"{share:.0%} if the original's AUC is {auc:g}" for auc, share in shares if share is not None]
-    if shown:
-        yield f"a perfect method is shown, with a chance of 80%, to leave at most {', '.join(shown)} (PASS needs 50%)"
-
-
-def _parts(planned: Design, limit: float, confidence: float) -> Iterator[str]:
-    """Yield which remembered part of the request would be found (docs/parts.md)."""
-    parts = [(auc, planned.found_from(auc, limit, confidence)) for auc in (0.75, 0.9)]
-    shown = [f"from {part:.0%} of it on if the original's AUC is {auc:g}" for auc, part in parts if part is not None]
-    if shown:
-        yield f"a random part that is still remembered FAILs, with a chance of 80%, {', '.join(shown)}"
 
 
 def cost(inputs: Inputs, needed: Trainings, *, probing: bool) -> Iterator[str]:
@@ -181,14 +151,16 @@ def cost(inputs: Inputs, needed: Trainings, *, probing: bool) -> Iterator[str]:
     yield f"time: {_time(inputs, needed, probing)}"
 
 
-def trainings(inputs: Inputs) -> Trainings:
+def trainings(inputs: Inputs, wanted: Sequence[Asked]) -> Trainings:
     """Look up what the task needs and what the cache has of it."""
     from pytest_unlearn.cli.plan import algorithm
     from pytest_unlearn.training import check_recipe
 
     task = inputs.task
-    runs = {} if task.recipe is None else {one: algorithm.jobs(task, one) for one in inputs.runs}
-    begun = [job for jobs in runs.values() for job in jobs]
+    about = {} if task.recipe is None else {k: one for k, one in enumerate(wanted) if one.planned == "runs"}
+    asked = {k: algorithm.runs_of(one) for k, one in about.items()}
+    runs = {k: (one, algorithm.jobs(task, one)) for k, one in asked.items()}
+    begun = [job for _, jobs in runs.values() for job in jobs]
     everything = task.jobs()
     original = tuple(job for job in everything if job.dataset.name == "train" and not inputs.own_original)
     references = tuple(job for job in everything if job.dataset.name != "train")
@@ -212,7 +184,7 @@ def _time(inputs: Inputs, needed: Trainings, probing: bool) -> str:
     from pytest_unlearn.cli.plan import timing
 
     task = inputs.task
-    begun = {job.key: job for jobs in needed.runs.values() for job in jobs}
+    begun = {job.key: job for _, jobs in needed.runs.values() for job in jobs}
     jobs = (*needed.original, *needed.references, *begun.values())
     pace: Pace | None = timing.noted([(job, needed.cached[job.key]) for job in jobs if job.key in needed.cached])
     if pace is None and not probing:

@@ -12,7 +12,7 @@ from scipy import special
 from pytest_unlearn.core.evidence import Estimate, FloatArray
 from pytest_unlearn.statistics.auc.placement_sums import PlacementSums, placement_sums
 from pytest_unlearn.statistics.auc.placements import by_stratum, stratified_placements
-from pytest_unlearn.statistics.auc.power import binormal_auc_variance, least_limit
+from pytest_unlearn.statistics.auc.power import NullPrecision, binormal_auc_variance, least_limit
 from pytest_unlearn.statistics.auc.strata import Layout, Sides, layout
 from pytest_unlearn.statistics.measure import estimate
 from pytest_unlearn.statistics.quantiles import FEW_UNITS, quantile
@@ -233,9 +233,38 @@ def null_precision(
 
     Arguments as in `auc_measure`. The degrees are 0 where a side is a single unit: nothing estimates a variance then.
     """
+    return null_design(
+        n_forget,
+        n_controls,
+        forget_strata=forget_strata,
+        control_strata=control_strata,
+        forget_groups=forget_groups,
+        control_groups=control_groups,
+    ).of(1.0)
+
+
+def null_design(
+    n_forget: int,
+    n_controls: int,
+    *,
+    forget_strata: ArrayLike | None = None,
+    control_strata: ArrayLike | None = None,
+    forget_groups: ArrayLike | None = None,
+    control_groups: ArrayLike | None = None,
+) -> NullPrecision:
+    """Return what decides the precision of an AUC of exchangeable scores.
+
+    Arguments as in `auc_measure`.
+    """
     design = layout(n_forget, n_controls, forget_strata, control_strata, forget_groups, control_groups)
-    single = min(design.forget.units, design.controls.units) < 2
-    return _null_error(design), 0.0 if single else design.null_degrees
+    variances, degrees = design.sides(design.null_parts)
+    return NullPrecision(
+        variances=variances,
+        degrees=degrees,
+        units=design.forget.units,
+        control_units=design.controls.units,
+        apart=design.apart,
+    )
 
 
 def null_standard_error(n_forget: int, n_controls: int) -> float:

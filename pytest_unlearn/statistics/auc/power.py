@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from scipy import special
 
@@ -11,6 +12,34 @@ from pytest_unlearn.statistics.quantiles import degrees_of_freedom, normal_quant
 from pytest_unlearn.statistics.validation import check_confidence, check_count, check_open_unit
 
 _MOST = 2**53  # counts beyond this are no longer exact in floating point, nor of use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NullPrecision:
+    """What decides the precision of an AUC of exchangeable scores.
+
+    `variances` and `degrees` of freedom are of forget set and controls, `units` and `control_units` how many
+    independent units these have, and `apart` says that no unit is on both sides.
+    """
+
+    variances: tuple[float, float]
+    degrees: tuple[float, float]
+    units: int
+    control_units: int
+    apart: bool
+
+    def of(self, times: float) -> tuple[float, float]:
+        """Return standard error and degrees of freedom of `times` as many forget units.
+
+        They are like those at hand, by strata and sizes, and the controls stay the same.
+        """
+        variances = self.variances[0] / times, self.variances[1]
+        degrees = times * (self.degrees[0] + 1.0) - 1.0, self.degrees[1]
+        error = math.sqrt(sum(variances))
+        if min(times * self.units, self.control_units) < 2:
+            return error, 0.0
+        degrees = max(1.0, degrees[0]), degrees[1]
+        return error, pooled_degrees(variances, degrees) if self.apart else min(degrees)
 
 
 def binormal_auc_variance(auc: float, n_forget: float, n_controls: float) -> float:

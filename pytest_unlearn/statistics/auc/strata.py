@@ -105,14 +105,23 @@ class Layout:
         than its floors. Sides that share units are no two samples: the less certain one decides. Source: Satterthwaite
         1946.
         """
+        totals, degrees = self.sides(parts, *floors)
+        return pooled_degrees(totals, degrees) if self.apart else min(degrees)
+
+    @property
+    def apart(self) -> bool:
+        """Whether no unit has examples on both sides."""
+        return self.units == self.forget.units + self.controls.units
+
+    def sides(self, parts: Sides, *floors: Sides) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return each side's variance, raised if few units, and its degrees."""
         totals, degrees = [], []
         for number, side in enumerate((self.forget, self.controls)):
             least = np.max([parts[number], *(floor[number] for floor in floors)], axis=0)
             raised = np.where(side.unit_counts < FEW_UNITS, least, parts[number])
-            totals.append(raised.sum())
-            degrees.append(min(side.across, pooled_degrees(raised, side.degrees)))
-        apart = self.units == self.forget.units + self.controls.units
-        return pooled_degrees(totals, degrees) if apart else min(degrees)
+            totals.append(float(raised.sum()))
+            degrees.append(float(min(side.across, pooled_degrees(raised, side.degrees))))
+        return (totals[0], totals[1]), (degrees[0], degrees[1])
 
     def covariance(self, forget_values: FloatArray, control_values: FloatArray) -> float:
         """Return the covariance of the two sides' means, 0 without common units.
@@ -121,7 +130,7 @@ class Layout:
         up to less than 0: each unit enters all three by the same totals. A stratum with a single unit on a side adds
         nothing. Source: Obuchowski 1997.
         """
-        if self.units == self.forget.units + self.controls.units or min(self.forget.units, self.controls.units) < 2:
+        if self.apart or min(self.forget.units, self.controls.units) < 2:
             return 0.0
         ours, theirs = self.forget.totals(forget_values, self.units), self.controls.totals(control_values, self.units)
         # Totals carry the correction of their own side; the covariance takes that of all units, which is smaller.

@@ -27,9 +27,9 @@ from pytest_unlearn.training.cache.serialize import Build, NotStorable, Payload,
 
 SCHEMA = "pytest-unlearn model 1"
 LONGEST_WAIT = 60 * 60.0  # seconds that another process may hold a model's lock
-_KINDS = ("safetensors", "skops")
+_KINDS = ("safetensors", "skops", "native")
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_FILE_NAME = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|safetensors|skops|.*\.tmp)")
+_FILE_NAME = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|safetensors|skops|native|.*\.tmp)")
 _logger = logging.getLogger("pytest_unlearn")
 
 
@@ -67,9 +67,9 @@ class Fetched:
 class Store:
     """Keep trained models in a folder, made when the first of them is written.
 
-    Each model is a payload, `<key>.safetensors` or `<key>.skops`, and a sidecar, `<key>.json`, that is written last
-    and seals it. Where the environment gives UNLEARN_CACHE_KEY, only what is sealed with it, or was put there in this
-    run, is taken.
+    Each model is a payload, `<key>.safetensors`, `.skops` or `.native`, and a sidecar, `<key>.json`, that is written
+    last and seals it. Where the environment gives UNLEARN_CACHE_KEY, only what is sealed with it, or was put there in
+    this run, is taken.
 
     Attributes:
         directory: the folder.

@@ -22,6 +22,7 @@ import numpy as np
 from pytest_unlearn.training.arrays import tensor_bytes
 from pytest_unlearn.training.fingerprint.imports import is_project_file, reach, version_of
 from pytest_unlearn.training.fingerprint.source import parse
+from pytest_unlearn.training.natives import native_content, native_kind
 
 _TREES = [(tree, f"BinaryTree{bits}") for tree in ("kd_tree", "ball_tree") for bits in (32, 64)]
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
@@ -154,6 +155,13 @@ class Walk:
         where = f"{where} (a {kind.__qualname__})"
         if is_a(value, "sklearn.base", "BaseEstimator"):
             state = [self.digest(value.get_params(deep=False), where), *self._fields(value, where)]
+        elif (native := native_kind(value)) is not None:
+            params = sorted(value.get_params().items()) if native == "catboost" else None
+            state = self._all([params, native_content(value)], where)
+        elif is_a(value, "numpy.random", "RandomState"):  # what it was seeded by is another thing
+            state = [self.digest(value.get_state(legacy=False), where)]
+        elif is_a(value, "sklearn.tree._tree", "Tree"):
+            state = self._tree(value, where)
         elif is_a(value, "torch.nn", "Module") or _pure(kind):
             state = self._fields(value, where)
         elif any(is_a(value, f"sklearn.neighbors._{tree}", base) for tree, base in _TREES):
@@ -164,6 +172,12 @@ class Walk:
             own = any(is_project_file(_module_file(base)) for base in kind.__mro__)
             state = [*(self._fields(value, where) if own else ()), self._reduced(value, where)]
         return combine("object", self.digest(kind, f"the class of {where}"), *state)
+
+    def _tree(self, tree: Any, where: str) -> list[str]:
+        """Digest a tree of scikit-learn, whose array of nodes has gaps that hold anything."""
+        state = {**tree.__getstate__(), "arguments": tree.__reduce__()[1]}
+        nodes = state.pop("nodes")
+        return self._all([state, {name: nodes[name] for name in nodes.dtype.names}], where)
 
     def _fields(self, value: Any, where: str) -> list[str]:
         fields = dict(getattr(value, "__dict__", {}))

@@ -124,7 +124,10 @@ def test_where_examples_are_lacking_the_advice_is_more_of_them_and_not_to_unlear
     (said,) = power_check([finding(0.56)], [finding(0.5)], share, 0.5).objections("unlearn again")
     assert "not testable here" in said.reasons[0]
     assert ["batch requests" in step for step in said.advice] == [True]
-    assert ("forget examples would show that at most 50% is left" in said.advice[0]) is (high < 0.9)
+    named = power_check([finding(0.56)], [finding(0.5)], share, 0.5).objections(
+        "unlearn again", few=("judge the method",)
+    )
+    assert named[0].advice == ("judge the method",)
 
 
 def test_attacks_that_would_acquit_an_honest_model_decide_and_others_allow_what_they_can_tell():

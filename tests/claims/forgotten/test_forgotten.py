@@ -111,8 +111,12 @@ def test_too_few_examples_are_inconclusive_and_the_evidence_says_how_many_would_
     small = World(split(n_forget=40))
     evidence = audit_forgotten(small.model(), small.task(boost=4.0).forget)
     assert evidence.verdict is Verdict.INCONCLUSIVE
-    assert evidence.needed is None or evidence.needed > 40
-    assert any("simulated requests" in step for step in evidence.advice)
+    assert evidence.needed is not None
+    assert evidence.needed > 40
+    reduced, wider, batch = evidence.advice
+    assert reduced.startswith("assert_leakage_reduced(unlearned_model, forget_loader, min_reduction=0.")
+    assert wider.startswith("or assert_forgotten(unlearned_model, forget_loader, max_mia_auc=0.6")
+    assert f"about {evidence.needed:,} forget examples" in batch
 
 
 @pytest.mark.slow

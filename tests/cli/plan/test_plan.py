@@ -123,29 +123,36 @@ def test_it_says_what_can_be_certified_and_what_it_costs(suite: Suite) -> None:
         r"  controls: 1,097 never-trained examples, compared class by class \(fewest: \d+ of class \d\)", lines[3]
     )
     assert re.match(
-        r"  limit 0.55 \(default\) at confidence 0.95 \(default\): can be certified \(.* 0\.5\d\d at", lines[4]
+        r"  limit 0.55 \(default\) at confidence 0.95 \(default\): can be certified, if .* certify 0\.5\d+ at best",
+        lines[4],
     )
     assert re.match(
-        r"  chance that a perfect method passes: at most \d\d%; 80% takes about \d{3} forget examples", lines[5]
+        r"  chance that a perfect method passes: at most \d\d%, if the original is recognised as plainly as with an "
+        r"AUC of 0\.\d\d or more \(PASS also asks that at most 50% of it is left\)$",
+        lines[5],
+    )
+    assert re.match(r"  it takes about \d{3} forget examples: with these controls a perfect method", lines[6])
+    assert re.match(
+        r"  a perfect method is shown, with a chance of 80%, to leave at most \d\d% if the original's AUC is 0.65, "
+        r"\d\d% if the original's AUC is 0.75, \d\d% if the original's AUC is 0.9 \(PASS needs 50%\)$",
+        lines[7],
     )
     assert re.match(
         r"  a random part that is still remembered FAILs, with a chance of 80%, from \d\d% of it on if the original's "
         r"AUC is 0.75, from \d\d% of it on if the original's AUC is 0.9$",
-        lines[7],
+        lines[8],
     )
-    assert re.match(
-        r"  a perfect method is shown, with a chance of 80%, to leave at most \d\d% if the original's AUC is 0.65, "
-        r"\d\d% if the original's AUC is 0.75, \d\d% if the original's AUC is 0.9 \(PASS needs 50%\)$",
-        lines[6],
-    )
-    assert lines[8:10] == [
+    assert lines[9] == "  what this request can be asked instead:"
+    assert lines[10].startswith("    assert_leakage_reduced(unlearned_model, forget_loader, min_reduction=0.")
+    lines = [line for line in lines if not line.startswith("    ")][1:]
+    assert lines[9:11] == [
         "  original: to train",
         "  references: 4, 0 in the cache, up to 4 to train, or 6 if every seed gives the same model",
     ]
     assert re.match(
-        r"  time: (about|less).* of training, roughly \(measured on samples of \d+ and \d+ examples", lines[10]
+        r"  time: (about|less).* of training, roughly \(measured on samples of \d+ and \d+ examples", lines[11]
     )
-    assert len(lines) == 11
+    assert len(lines) == 12
     assert suite.files == before
     assert len(suite.calls) == 3
     assert max(suite.calls) <= 260 < 500
@@ -208,7 +215,7 @@ def test_the_trainings_of_assert_algorithm_are_counted(suite: Suite, capsys: pyt
     suite.write(SPLIT, RECIPE, tests=tests)
     done = suite.plan("--no-probe")
     assert "assert_algorithm: 3 runs over drawn requests: an original each (0 in the cache, 3 to train)" in done.out
-    assert "chance that a perfect method passes them within 0.55: about" in done.out
+    assert "chance that a perfect method passes them within 0.55 (default): about" in done.out
     assert not suite.calls
     suite.audit()
     assert sorted(suite.calls) == [500] * 4 + [700] * 3  # the task's own original is not asked for
@@ -308,21 +315,55 @@ def test_a_limit_out_of_reach_is_said_with_what_to_do(suite: Suite) -> None:
     suite.write(fixture("unlearn_split", "return digits(range(40))"), RECIPE)
     done = suite.plan("--no-probe")
     assert done.status == 1
-    found = re.search(
-        r"limit 0.55 \(default\) .*: cannot be certified, however well the model forgot: batch requests until there "
-        r"are at least (\d+) forget examples \((\d+) for a chance of 80%\), with controls in proportion, or choose a "
-        r"limit of (0\.\d{3}) or more",
-        done.out,
+    assert (
+        "limit 0.55 (default) at confidence 0.95 (default): hopeless, it cannot be certified by 40 forget" in done.out
     )
-    assert found
-    least, likely, limit = map(float, found.groups())
-    assert 40 < least < likely
+    needed = re.search(r"it takes about (\d+) forget examples: with these controls", done.out)
+    assert needed
+    assert 40 < int(needed[1]) < 1000
+    steps = re.findall(r"^    (?:or )?(assert_\w+|batch requests)(?:.*max_mia_auc=(0\.\d+))?", done.out, re.MULTILINE)
+    assert [name for name, _ in steps] == [
+        "assert_leakage_reduced",
+        "assert_forgotten",
+        "assert_algorithm",
+        "batch requests",
+    ]
+    limit = float(steps[1][1])
     done = suite.plan("--no-probe", "--max-mia-auc", str(limit))
     assert done.status == 0
     assert f"limit {limit:g} (command line)" in done.out
-    assert suite.plan("--no-probe", "--max-mia-auc", str(limit - 0.001)).status == 1
-    assert suite.plan("--no-probe", "--max-mia-auc", str(limit), "--confidence", "0.99").status == 1
+    assert suite.plan("--no-probe", "--strict", "--max-mia-auc", str(limit)).status == 0
+    assert suite.plan("--no-probe", "--strict", "--max-mia-auc", str(round(limit - 0.01, 2))).status == 1
+    assert suite.plan("--no-probe", "--max-mia-auc", str(round(limit - 0.01, 2))).status == 0
+    assert suite.plan("--no-probe", "--strict", "--max-mia-auc", str(limit), "--confidence", "0.99").status == 1
     assert suite.plan("--max-mia-auc", "0.4").status == 2
+
+
+@pytest.mark.slow
+def test_limits_that_tests_pass_are_planned_for_and_a_share_by_itself(suite: Suite) -> None:
+    tests = """
+    from pytest_unlearn import assert_forgotten, assert_leakage_reduced, assert_survives
+    def test_a(unlearned_model, forget_loader):
+        assert_leakage_reduced(unlearned_model, forget_loader, min_reduction=0.5)
+    def test_b(unlearner, unlearning_task):
+        assert_survives(unlearner, unlearning_task, budget=7)
+    """
+    suite.write(fixture("unlearn_split", "return digits(range(40))"), RECIPE, tests=tests)
+    done = suite.plan("--no-probe")
+    assert done.status == 0
+    assert "reduction 0.5 (call keyword) at confidence 0.95 (default): a perfect method passes" in done.out
+    assert "of the time if the original's AUC is 0.9" in done.out
+    assert "limit 0.55" not in done.out.replace("at limit 0.55", "")
+    assert "assert_survives: up to 7 requests of its own" in done.out
+    suite.write(fixture("unlearn_split", "return digits(range(8))"), RECIPE, tests=tests)
+    done = suite.plan("--no-probe")
+    assert done.status == 1
+    assert "hopeless with 8 forget examples" in done.out
+    limit = (
+        "from pytest_unlearn import *\ndef test_a(m, unlearned_model): assert_forgotten(m, None, max_mia_auc=0.75)\n"
+    )
+    suite.write(fixture("unlearn_split", "return digits(range(40))"), RECIPE, tests=limit)
+    assert "limit 0.75 (call keyword)" in suite.plan("--no-probe", "--strict").out
 
 
 @pytest.mark.slow

@@ -22,7 +22,10 @@ def of_pandas(frame):
 
 
 def of_polars(frame):
-    return pytest.importorskip("polars").from_pandas(frame)
+    polars = pytest.importorskip("polars")
+    lists = {name: frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in frame.columns}
+    schema = {"region": polars.Categorical} if "region" in lists else None
+    return polars.DataFrame(lists, schema_overrides=schema)
 
 
 KINDS = pytest.mark.parametrize("made", [of_pandas, of_polars])

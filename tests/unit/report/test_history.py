@@ -214,6 +214,12 @@ def test_a_record_with_a_part_of_another_kind_is_none_or_harmless(name: str, jun
     assert len(records) + broken == 1
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400, "NaN", "Infinity", '"0.5"', "[]"])
+def test_a_number_that_no_run_writes_is_refused(number: str) -> None:
+    assert history.parse(FAILED.replace('"value": 0.7', f'"value": {number}')) == ([], 1)
+    assert '"value": 0.7' in FAILED
+
+
 @pytest.mark.parametrize("line", ["[" * 100_000, '{"version": 1', "\x00", '{"version": 1e999}', "NaN", "\ud800"])
 def test_a_line_that_is_none_is_counted(line: str) -> None:
     records, broken = history.parse(f"{FAILED}\n{line}\n")

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_unlearn import Evidence, write_report
 from pytest_unlearn.__main__ import main
+from pytest_unlearn.report import write
 from tests.evidences import evidence
 
 
@@ -32,7 +33,7 @@ def document(page: Path) -> dict[str, object]:
 def test_it_writes_what_a_run_writes_and_returns_the_page() -> None:
     page = write_report([proven()], "out")
     assert page == Path("out/index.html")
-    assert {path.name for path in page.parent.iterdir()} == {"index.html", "report.json", "report.md", "scores.json"}
+    assert {path.name for path in page.parent.iterdir()} == set(write.FILES) - {"attestation.json"}
     assert document(page)["gate"] is None
     assert "No leakage was found" in page.read_text()
 

@@ -51,7 +51,7 @@ def _umask() -> int:
     return mask
 
 
-@pytest.mark.parametrize("written", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("written", range(len(publish.FILES)))
 def test_a_full_disk_leaves_the_old_report_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_full_disk_leaves_the_old_report_as_it_was(
     assert {name: (tmp_path / name).read_bytes() for name in files(tmp_path)} == before
 
 
-@pytest.mark.parametrize("moves", range(11))
+@pytest.mark.parametrize("moves", range(2 * len(publish.FILES) + 1))
 def test_a_report_is_put_in_place_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moves: int) -> None:
     publish.publish(ledger(1), ABOUT, tmp_path, tmp_path)
     before = {name: (tmp_path / name).read_bytes() for name in publish.FILES}
@@ -84,7 +84,7 @@ def test_a_report_is_put_in_place_as_a_whole(tmp_path: Path, monkeypatch: pytest
         replace(*paths)
 
     monkeypatch.setattr(os, "replace", until_broken)
-    if moves == 10:  # five files set aside, five put in their place
+    if moves == 2 * len(publish.FILES):  # every file set aside, and another put in its place
         publish.publish(ledger(2), ABOUT, tmp_path, tmp_path)
         assert json.loads((tmp_path / "report.json").read_text())["counts"]["claims"] == 2
     else:
@@ -147,7 +147,7 @@ def test_a_report_of_two_thousand_claims_is_small_and_soon_written(tmp_path: Pat
     started = time.process_time()  # other processes of a test run must not make it fail
     paths = publish.publish(large, ABOUT, tmp_path, tmp_path)
     assert time.process_time() - started < 10
-    assert sum(path.stat().st_size for path in paths) < 3_000_000
+    assert sum(path.stat().st_size for path in paths) < 3_500_000
     jsonschema.validate(json.loads((tmp_path / "report.json").read_text()), SCHEMA)
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -209,8 +208,7 @@ def test_neighbours_that_are_kept_in_a_tree_say_nothing_of_others(store):
 @pytest.mark.parametrize(
     ("estimator", "kind"),
     [
-        (RandomForestClassifier(3), "sklearn.tree._tree.Tree"),
-        (HistGradientBoostingClassifier(max_iter=2), "TreePredictor"),
+        (KNeighborsClassifier(algorithm="kd_tree"), "sklearn.neighbors._kd_tree.KDTree"),
         (make_pipeline(FunctionTransformer(double), GaussianNB()), "double"),
     ],
 )

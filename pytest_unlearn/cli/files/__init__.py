@@ -1,0 +1,1 @@
+"""`files`: a verdict from nothing but files of outputs."""

@@ -1,0 +1,130 @@
+"""Judge a release by files of outputs: audit, gate and report, as in a test run."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, say
+from pytest_unlearn.cli.files import config
+from pytest_unlearn.core.claim_table import TABLE
+from pytest_unlearn.core.recorder import Recorder, defining, recording
+from pytest_unlearn.core.release_files import ReleaseFiles, find_files, sha256
+from pytest_unlearn.core.wording import explain
+from pytest_unlearn.report import outside, terminal, write
+from pytest_unlearn.report.attestation import NOTHING_TO_ATTEST
+
+if TYPE_CHECKING:
+    from pytest_unlearn.cli.files.inputs import FilesInputs
+    from pytest_unlearn.core.evidence import Evidence
+
+ONE_REFERENCE = (
+    "one retrained model leaves nothing to judge it by, so that no claim of forgetting is proven: retrain once more "
+    "without the rows to be forgotten, under another seed, and name its outputs under retrained as well; or say "
+    "require_controls = false, which the report will state"
+)
+
+NOT_ATTESTED = "no attestation.json: release_files names no released file"
+
+
+def add(commands: Any) -> None:
+    """Add `files` to the command line."""
+    command = commands.add_parser(
+        "files",
+        help="judge a release by nothing but files of outputs, named in a TOML file",
+        description="Read the outputs (.npz, .npy, .csv, .parquet) of a released, an original and retrained models on "
+        "the rows to be forgotten and on held-out rows; judge them, decide the gate, and write the report.",
+        epilog="Exit status: 0 released; 1 blocked; 2 the files cannot be judged.",
+        allow_abbrev=False,
+    )
+    command.add_argument(
+        "audit", type=Path, metavar="audit.toml", help="which files hold whose outputs, and the limits"
+    )
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Audit, decide, write, and say what came of it."""
+    audit = config.read(options.audit)
+    write.set_aside(audit.report)
+    from pytest_unlearn.cli.files.inputs import load  # after what takes no time, and can be wrong
+
+    try:
+        inputs = load(audit)
+        judged = list(_judge(audit, inputs))
+    except ValueError as error:
+        raise Unusable(f"{audit.file.name}: {error}") from None
+    forgetting = any(TABLE[name].view == "forget" for name in audit.claims)
+    alone = forgetting and len(audit.retrained) == 1 and audit.require_controls
+    done = outside.report(
+        judged,
+        audit.report,
+        ["python", "-m", "pytest_unlearn", "files", audit.file.name],
+        audit.root,
+        require=audit.require,
+        released=_released(audit),
+        facts=audit.facts,
+        notes=[ONE_REFERENCE] if alone else (),
+    )
+    _say(done, judged)
+    assert done.decision is not None
+    return FINE if done.decision.release and not done.written.problem else BLOCKED
+
+
+def _released(audit: config.FilesAudit) -> ReleaseFiles:
+    found = find_files(audit.release_files, audit.root)
+    return replace(found, problems=tuple(one.removeprefix("unlearn_") for one in found.problems))
+
+
+def _judge(audit: config.FilesAudit, inputs: FilesInputs) -> Iterator[outside.Judged]:
+    """Yield each claim's evidence, as a test of its name would record it."""
+    read = {"audit file": {"name": audit.file.name, "sha256": sha256(audit.file)}, "output files": list(inputs.files)}
+    for claim in audit.claims:
+        name = f"{audit.file.name}::{claim}"
+        with recording(Recorder(name, {"ini": dict(audit.rules)})), defining(audit.file.name):
+            started = time.perf_counter()
+            found = _audited(claim, audit, inputs)
+            yield name, replace(found, provenance={**found.provenance, **read}), time.perf_counter() - started
+
+
+def _audited(claim: str, audit: config.FilesAudit, inputs: FilesInputs) -> Evidence:
+    spec, views, references = TABLE[claim], inputs.views, list(inputs.retrained)
+    judge: Callable[..., Evidence] = spec.audit()
+    if spec.view == "test":
+        alone = spec.by_outputs == "retrained" or inputs.original is None
+        baseline = references if alone else inputs.original
+        return judge(
+            inputs.released, views.get("test", views["controls"]), baseline=baseline, output_kind=audit.output_kind
+        )
+    return judge(
+        inputs.released,
+        views["forget"],
+        nonmembers=views["controls"],
+        baseline=inputs.original,
+        references=references,
+        match=audit.match,
+        output_kind=audit.output_kind,
+    )
+
+
+def _say(done: outside.Published, judged: list[outside.Judged]) -> None:
+    for name, one, _ in judged:
+        if not one.proven:
+            print(f"{name}\n{explain(one.to_json())}\n")
+    width = shutil.get_terminal_size((120, 24)).columns
+    for line, _ in terminal.lines(done.ledger, width, done.about):
+        say(line)
+    assert done.decision is not None
+    say(f"release gate: {'release' if done.decision.release else 'blocked'}")
+    for line in (*done.decision.reasons, *done.notes):
+        say(f"  - {line}")
+    for path in done.written.paths:
+        say(f"report: {path.as_uri()}")
+    for line in (done.written.problem, *done.written.remarks):
+        if line:
+            say(NOT_ATTESTED if line == NOTHING_TO_ATTEST else line)

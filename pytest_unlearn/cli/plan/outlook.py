@@ -1,0 +1,135 @@
+"""Say what each claim of a suite can come to, and what to paste instead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.certify import POWER, Certifiable, certify
+from pytest_unlearn.cli.plan.asked import Asked
+from pytest_unlearn.cli.plan.power import Design
+
+PLAIN = (0.65, 0.75, 0.9)  # AUCs of an original: hardly, plainly and glaringly recognised
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a claim can come to, in `lines`.
+
+    And whether it is `hopeless`, or a perfect method `likely` passes.
+    """
+
+    lines: tuple[str, ...] = ()
+    hopeless: bool = False
+    likely: bool = True
+
+
+def of(asked: Asked, planned: Design, *, simulable: bool) -> Outlook:
+    """Say what a claim can come to on this request.
+
+    Args:
+        asked: the claim at its settings.
+        planned: the request.
+        simulable: whether there is a recipe that requests of this size can be simulated by.
+    """
+    values = {name: setting.value for name, setting in asked.settings.items()}
+    if asked.planned == "runs":
+        runs = int(asked.given.get("runs", 10))
+        drawn = asked.given.get("requests", "drawn") == "drawn"
+        chance = planned.request.runs_power(runs, values["max_mia_auc"], values["confidence"]) if drawn else 1.0
+        return Outlook((), hopeless=chance <= 0.0, likely=chance >= POWER)
+    if asked.planned == "search":
+        return Outlook(tuple(_search(asked)))
+    reduction = values.get("min_reduction")
+    most = values["max_share_left"] if reduction is None else round(1 - reduction, 12)
+    said = certify(planned.request, limit=values.get("max_mia_auc"), confidence=values["confidence"], most=most)
+    if reduction is not None:
+        chance = said.share_power
+        hopeless = planned.request.share_power(0.99, most, said.confidence) < 0.5
+        steps = _steps(said, simulable) if chance < POWER else ()
+        return Outlook((*_share_claim(asked, said, hopeless), *steps), hopeless, chance >= POWER)
+    steps = _steps(said, simulable) if said.power < POWER else ()
+    parts = () if said.hopeless else tuple(_parts(planned, said))
+    return Outlook((*_limit(asked, said), *_shares(said), *parts, *steps), said.hopeless, said.power >= POWER)
+
+
+def _head(asked: Asked, name: str, shown: str) -> str:
+    setting, confidence = asked.settings[name], asked.settings["confidence"]
+    where = "in the release, " if asked.release else ""
+    unseen = " (the test computes it, which is not seen)" if name in asked.computed else ""
+    return (
+        f"{where}{shown} {setting.value:g} ({setting.source}){unseen} at confidence {confidence.value:g} "
+        f"({confidence.source})"
+    )
+
+
+def _limit(asked: Asked, said: Certifiable) -> Iterator[str]:
+    """Yield whether an AUC limit can be certified, and how likely a perfect method passes it."""
+    head, most, unit = _head(asked, "max_mia_auc", "limit"), said.most, said.request.unit
+    smallest = f"{math.ceil(said.smallest_limit * 1000) / 1000:g}"
+    if said.hopeless:
+        yield (
+            f"{head}: hopeless, it cannot be certified by {said.request.units:,} {unit}, however well the model forgot"
+        )
+    else:
+        plainly = said.request.least_original(most, said.confidence)
+        yield f"{head}: can be certified, if the scores come to an AUC of 0.5 (they can certify {smallest} at best)"
+        yield (
+            f"chance that a perfect method passes: at most {said.power:.0%}, if the original is recognised as plainly "
+            + (f"as with an AUC of {plainly:.2f} or more" if plainly is not None else "as none can be")
+            + f" (PASS also asks that at most {most:.0%} of it is left)"
+        )
+    if said.needed is None:
+        yield f"no number of {unit} makes it likely with {said.request.n_controls:,} controls: hold out more controls"
+    elif said.power < POWER:
+        yield f"it takes {advice.together(said)}"
+
+
+def _share_claim(asked: Asked, said: Certifiable, hopeless: bool) -> Iterator[str]:
+    """Yield how likely a perfect method shows that enough is gone, by how plain the memory was."""
+    chances = [(auc, said.request.share_power(auc, said.most, said.confidence)) for auc in (0.65, 0.75, 0.8, 0.9)]
+    shown = ", ".join(f"{chance:.0%} of the time if the original's AUC is {auc:g}" for auc, chance in chances)
+    head = _head(asked, "min_reduction", "reduction")
+    why = f"hopeless with {said.request.units:,} {said.request.unit}: " if hopeless else ""
+    yield f"{head}: {why}a perfect method passes {shown}"
+    if said.needed is not None and said.share_power < POWER:
+        yield f"if the original's AUC is {said.original:g}, it takes {advice.together(said)}"
+
+
+def _search(asked: Asked) -> Iterator[str]:
+    from pytest_unlearn.search.survives import REQUESTS
+
+    limit = asked.settings["max_mia_auc"]
+    budget = f"{REQUESTS}" if "budget" not in asked.computed | set(asked.given) else asked.given.get("budget")
+    tried = f"up to {budget} requests" if budget is not None else "requests within the budget that the test computes"
+    yield (
+        f"assert_survives: {tried} of its own, drawn in many sizes, at limit {limit.value:g} ({limit.source}); each "
+        "takes a run of the method, and references retrained without it where it looks bad"
+    )
+
+
+def _steps(said: Certifiable, simulable: bool) -> tuple[str, ...]:
+    steps = advice.small_request(said, original=True, simulable=simulable)
+    return ("what this request can be asked instead:", *(f"  {step}" for step in steps))
+
+
+def _shares(said: Certifiable) -> Iterator[str]:
+    """Yield how little of what the original shows a perfect method can be shown to leave."""
+    shares = [(auc, said.request.certified_share(auc, said.confidence)) for auc in PLAIN]
+    shown = [f"{share:.0%} if the original's AUC is {auc:g}" for auc, share in shares if share is not None]
+    if shown:
+        yield (
+            f"a perfect method is shown, with a chance of {POWER:.0%}, to leave at most {', '.join(shown)} (PASS needs "
+            f"{said.most:.0%})"
+        )
+
+
+def _parts(planned: Design, said: Certifiable) -> Iterator[str]:
+    """Yield which remembered part of the request would be found (docs/parts.md)."""
+    assert said.limit is not None
+    parts = [(auc, planned.found_from(auc, said.limit, said.confidence)) for auc in PLAIN[1:]]
+    shown = [f"from {part:.0%} of it on if the original's AUC is {auc:g}" for auc, part in parts if part is not None]
+    if shown:
+        yield f"a random part that is still remembered FAILs, with a chance of {POWER:.0%}, {', '.join(shown)}"

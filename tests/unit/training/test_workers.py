@@ -1,0 +1,202 @@
+"""Trainings run in whatever processes joblib is told to use, and come to the same models."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from pytest_unlearn.training import Job, Store, TorchRecipe, fingerprint, reference_key, train_all
+from pytest_unlearn.training.workers import Workers, workers
+
+ROOT = Path(__file__).parents[3]
+
+
+def network():
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
+
+
+class Rows:
+    def __len__(self):
+        return 200
+
+    def __getitem__(self, index):
+        return torch.full((4,), float(index % 7)), index % 3
+
+
+def jobs_for(recipe, seeds=range(4)):
+    key = fingerprint(recipe)
+    return [Job(recipe, Rows(), seed, reference_key(key, "data", None, seed)) for seed in seeds]
+
+
+def weights(done):
+    return [torch.nn.utils.parameters_to_vector(one.model.parameters()).tolist() for one in done]
+
+
+RECIPE = TorchRecipe(network, epochs=2)
+
+
+def test_one_job_at_a_time_is_done_here():
+    assert workers(1, 8) is None
+    assert workers(2, 1) is None
+
+
+def test_joblib_s_own_processes_are_used_where_several_are_asked_for():
+    assert workers(3, 8) == Workers(3)
+    with joblib.parallel_config(n_jobs=2):
+        assert workers(1, 8) == Workers(2)
+        assert workers(3, 8) == Workers(3)
+
+
+@pytest.mark.parametrize("backend", ["threading", "sequential"])
+def test_threads_and_nested_workers_are_left_alone(backend):
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        assert workers(1, 8) is None
+        assert workers(2, 8) is None
+
+
+def test_threads_that_train_at_once_come_to_the_same_models():
+    alone = [RECIPE(Rows(), seed=seed) for seed in range(6)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda seed: RECIPE(Rows(), seed=seed), range(6)))
+    for one, other in zip(alone, together, strict=True):
+        for ours, theirs in zip(one.parameters(), other.parameters(), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+@pytest.fixture
+def cluster():
+    distributed = pytest.importorskip("distributed", reason="needs distributed, as in pip install pytest-unlearn[dask]")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None, processes=True) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def where(dataset, *, seed):
+    """Train nothing; the model is the process that was asked."""
+    time.sleep(0.3)
+    model = nn.Linear(1, 1)
+    with torch.no_grad():
+        model.weight.fill_(float(os.getpid()))
+    return model
+
+
+@pytest.mark.slow
+def test_a_cluster_s_processes_train_the_same_models_and_this_one_keeps_them(cluster, tmp_path):
+    alone = train_all(jobs_for(RECIPE), store=None)
+    with joblib.parallel_config(backend="dask"):
+        together = train_all(jobs_for(RECIPE), store=Store(tmp_path))
+        pids = {int(one.model.weight) for one in train_all(jobs_for(where), store=None)}
+        again = train_all(jobs_for(RECIPE), store=Store(tmp_path))
+    assert weights(alone) == weights(together) == weights(again)
+    assert [one.source for one in together] == ["trained"] * 4
+    assert [one.source for one in again] == ["store"] * 4
+    assert pids == set(cluster.run(os.getpid).values())
+
+
+def slowly(dataset, *, seed):
+    time.sleep(2)
+    return RECIPE(dataset, seed=seed)
+
+
+@pytest.mark.slow
+def test_a_job_of_a_killed_worker_is_done_by_another(cluster):
+    victim = next(iter(cluster.run(os.getpid).values()))
+    threading.Timer(1.0, os.kill, (victim, signal.SIGKILL)).start()
+    with joblib.parallel_config(backend="dask"):
+        done = train_all(jobs_for(slowly), store=None)
+    assert weights(done) == weights(train_all(jobs_for(RECIPE), store=None))
+
+
+SUITE = {
+    "conftest.py": """
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from pytest_unlearn import Split, TorchRecipe
+import os, pathlib
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.inner(x)
+
+def train(dataset, *, seed):
+    pathlib.Path("@TRACE@", f"{os.getpid()}-{seed}").touch()
+    return TorchRecipe(Net, epochs=2)(dataset, seed=seed)
+
+@pytest.fixture(scope="session")
+def unlearn_split():
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype("float32")
+    return Split((X[:900], y[:900]), forget=range(100), test=(X[900:], y[900:]))
+
+@pytest.fixture(scope="session")
+def unlearn_recipe():
+    return train
+""",
+    "test_it.py": """
+import os
+from pytest_unlearn import audit_forgotten
+
+def test_references(retrained_models, unlearning_task):
+    assert len(retrained_models) == 4
+    print("tests run in", os.getpid())
+""",
+}
+
+
+@pytest.mark.slow
+def test_a_session_trains_on_the_cluster_that_an_option_names(cluster, tmp_path):
+    for name, text in SUITE.items():
+        (tmp_path / name).write_text(text.replace("@TRACE@", str(tmp_path / "trace")))
+    trace = tmp_path / "trace"
+    trace.mkdir()
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "-q", "-s", "--rootdir=.",
+            "--unlearn-backend=dask", f"--unlearn-scheduler={cluster.scheduler.address}",
+        ],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    trained_by = {int(path.name.partition("-")[0]) for path in trace.iterdir()}
+    assert trained_by == set(cluster.run(os.getpid).values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [(["--unlearn-scheduler=tcp://127.0.0.1:1"], "give both"), (["--unlearn-backend=nonsense"], "joblib knows loky")],
+)
+def test_a_backend_that_cannot_be_used_is_a_usage_error(options, said, tmp_path):
+    (tmp_path / "test_it.py").write_text("def test():\n    pass\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--rootdir=.", *options],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in done.stdout + done.stderr
+
+
+def test_numbers_of_workers_are_whole():
+    with pytest.raises(ValueError, match="n_jobs is 0"):
+        train_all(jobs_for(RECIPE), store=None, n_jobs=0)
+    assert np.isfinite(weights(train_all(jobs_for(RECIPE, range(1)), store=None))).all()
