@@ -213,7 +213,7 @@ def check_comparable(part: Examples, train: Examples) -> None:
 
 
 def check_shape(part: Examples, train: Examples) -> None:
-    """Refuse inputs of another shape than those that models were trained on; ValueError."""
+    """Refuse inputs of another shape than the trained ones; ValueError."""
     if None not in (part.shape, train.shape) and part.shape != train.shape:
         raise ValueError(
             f"the examples of {part.name} have shape {part.shape}, and those of {train.name} {train.shape}: prepare "

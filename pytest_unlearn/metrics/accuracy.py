@@ -39,6 +39,9 @@ def tow_mia(unlearned: Mapping[str, float], retrained: Mapping[str, float]) -> M
 
 def _product(unlearned: Mapping[str, float], retrained: Mapping[str, float], names: tuple[str, ...]) -> float:
     value = 1.0
+    for given in (unlearned, retrained):
+        if not isinstance(given, Mapping):
+            raise ValueError(f"accuracies are a mapping with {', '.join(names)}, for both models, not {given!r}")
     for name in names:
         if name not in unlearned or name not in retrained:
             raise ValueError(f"{name!r} is missing: give accuracies under {', '.join(names)} for both models")

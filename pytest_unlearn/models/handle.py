@@ -216,7 +216,7 @@ class AuditHandles:
 
     @property
     def batch_size(self) -> int | None:
-        """How many examples the models are always asked about at once; None if that is free."""
+        """How many examples are always asked about at once; None if that is free."""
         return self._models.batch_size
 
     def of(self, model: Any) -> ModelHandle:
