@@ -211,7 +211,7 @@ def estimator_scores(model: Any) -> Callable[[Any], Any]:
     if ask is None or not hasattr(model, "classes_"):
         raise TypeError(
             f"{type(model).__name__} has neither decision_function nor predict_proba (or is not fitted): "
-            "an audit needs scores, not labels alone."
+            "an audit needs scores, not labels alone. Fit it, or hand over a function x -> logits that asks it."
         )
     return answering(lambda batch: ask(_rows(batch)), type(model).__name__)
 
