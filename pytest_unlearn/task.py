@@ -20,7 +20,7 @@ from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.data.split import Split, reserve_controls
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.acceptance import check_model, checked_models
-from pytest_unlearn.models.adapters import state_digest
+from pytest_unlearn.models.adapters import identify, state_digest
 from pytest_unlearn.models.handle import CHANGED, ModelHandles
 from pytest_unlearn.training import (
     Job,
@@ -44,6 +44,14 @@ __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
 ORIGINAL, RETRAINED = "the original", "retrained model"
 _logger = logging.getLogger("pytest_unlearn")
+
+
+def method_digest(unlearner: Any) -> str:
+    """Digest a method by its code and values; empty if part of it cannot be read."""
+    try:
+        return fingerprint(unlearner)
+    except UnknownRecipe:
+        return ""
 
 
 class Wanted(NamedTuple):
@@ -248,7 +256,11 @@ class UnlearningTask:
         """
         check_unlearner(unlearner)
         seed = self.seed if seed is None else whole_number(seed, "seed", 0)
-        return self.unlearn_from(self.original, unlearner, self.retain, self.forget, seed=seed)
+        unlearned = self.unlearn_from(self.original, unlearner, self.retain, self.forget, seed=seed)
+        made, before = identify(unlearned), self.models.of(self.original).identity
+        if not made.obstacle and made.state != before.state:  # what leaves the original as it is has made no model
+            self.models.note_method(made.digest, method_digest(unlearner))
+        return unlearned
 
     def unlearn_from(self, model: Any, unlearner: Any, retain: View, forget: View, *, seed: int) -> Any:
         """Unlearn a request from any model.

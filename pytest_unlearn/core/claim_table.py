@@ -136,6 +136,7 @@ class ClaimSpec:
         states: what the assertion states, after "Assert that".
         passes, fails, inconclusive: the headline of each verdict; an INVALID one says nothing of the claim.
         plain: what was measured, for a reader who knows no statistics; `{}` is the number on the limit's scale.
+        below_zero: the same where all that is possible is below 0; `{}` is the number without its sign.
         looks_at: what the claim looks at, which nothing has looked at where it is not asked.
         limit: the setting that limits it.
         needs: what has to be there for it; with an "unlearner" or "canaries" its audit is given these, and else `view`.
@@ -166,6 +167,7 @@ class ClaimSpec:
     inconclusive: str
     limit: Limit
     plain: str = ""
+    below_zero: str = ""
     looks_at: str = ""
     needs: Needs = ""
     view: Literal["forget", "test"] = "forget"
@@ -280,6 +282,7 @@ TABLE: dict[str, ClaimSpec] = {
             fails="the model lost more accuracy than allowed",
             inconclusive="this audit cannot tell whether the model lost more accuracy than allowed",
             plain="the model loses {} right answers in 100 against its baseline",
+            below_zero="the model gives {} more right answers in 100 than its baseline",
             looks_at="accuracy on other data",
             limit=DROP,
             view="test",

@@ -140,6 +140,22 @@ def accepted_runs(text: str) -> tuple[str, ...]:
     return found
 
 
+SERVICES = ("mlflow", "wandb")
+
+
+def services(text: str) -> tuple[str, ...]:
+    """Read names of tracking services, with commas or spaces between them.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    found = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    wrong = next((name for name in found if name not in SERVICES), None)
+    if wrong is not None:
+        raise ValueError(f"runs can be logged to {' and '.join(SERVICES)}, not to {wrong!r}")
+    return found
+
+
 INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
 NAMED: Any = {"valid": lambda v: bool(v.strip()), "rule": "a text that is not empty"}
@@ -200,6 +216,10 @@ TABLE = {
         Spec("accept_failed", str, None, "earlier runs, by name, whose FAIL of this very model is explained and does "
              "not block its release", lambda v: bool(accepted_runs(v)),
              "names of runs of the history (twelve hexadecimal digits), with commas between them", flag=True),
+        Spec("log", str, None, "services that the run is logged to: mlflow, wandb, or both with a comma between them",
+             lambda v: bool(services(v)), "mlflow, wandb, or both with a comma between them", flag=True),
+        Spec("log_model", str, None, "the registered model that the logged run is about: NAME/VERSION or NAME@ALIAS "
+             "(MLflow), NAME:VERSION (wandb)", lambda v: bool(v.strip()), "the name of a registered model", flag=True),
         Spec("junit_properties", bool, False, "add verdict, estimate and limit to each test case in --junitxml"),
     )
 }  # fmt: skip

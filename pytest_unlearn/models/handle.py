@@ -152,6 +152,7 @@ class ModelHandles:
         self.scratch: dict[Any, Any] = {}  # what all models are asked about; emptied when an audit ends
         self._release: AuditHandles | None = None
         self._made: dict[int, tuple[Any, float, str]] = {}
+        self._methods: dict[str, str] = {}
 
     def keep(self, model: Any) -> ModelHandle:
         """Keep the handle of one of the task's own models, which is identified now."""
@@ -191,6 +192,15 @@ class ModelHandles:
         """Remember how long a model took to make and where it is from, while it lives."""
         with contextlib.suppress(TypeError):  # plain containers take no weak reference, and nothing is said of them
             self._made[id(model)] = weakref.ref(model), round(seconds, 3), origin
+
+    def note_method(self, digest: str, method: str) -> None:
+        """Remember which method made the model of this digest."""
+        if digest:
+            self._methods[digest] = method
+
+    def method_of(self, digest: str) -> str:
+        """Return which method made the model of this digest here; empty if none."""
+        return self._methods.get(digest, "")
 
     def seconds_of(self, model: Any) -> float | None:
         """Return how long a model took to make; None if the task did not make it."""

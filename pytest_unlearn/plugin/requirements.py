@@ -14,7 +14,7 @@ import pytest
 from pytest_unlearn.claims.policies import POLICIES, Policy, Step
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE
-from pytest_unlearn.report import baseline, candidate, gate
+from pytest_unlearn.report import baseline, candidate, gate, on_method
 from pytest_unlearn.report.baseline import Demands
 
 LIMITS = frozenset({"confidence", "max_share_left", *(spec.limit.setting for spec in TABLE.values())})
@@ -57,6 +57,9 @@ class Requirements:
         decision = gate.decide(ledger, self.claims(ledger))
         reasons = (*decision.reasons, *(satisfies(POLICIES[self.policy], ledger) if self.policy else ()))
         looser = baseline.looser_than_ini(ledger["entries"], self.limits)
+        if self.policy and any(on_method.INI in reason for reason in decision.reasons):
+            name = f"policy {self.policy!r} asks it whatever unlearn_require says"
+            reasons += (f"{name}: leave unlearn_policy out of the ini file where another claim stands in",)
         notes = (*decision.notes, *([looser] if looser else ()))
         return replace(decision, release=not reasons, reasons=reasons, notes=notes)
 

@@ -26,6 +26,8 @@ from pytest_unlearn.report import environment, gate, terminal, write
 from pytest_unlearn.report.decision import decision_of
 from pytest_unlearn.report.ledger import OUTCOMES, Ledger
 from pytest_unlearn.report.outlets import github
+from pytest_unlearn.report.tracking import services
+from pytest_unlearn.report.tracking.record import record
 
 CARRIED = "_unlearn_evidence"  # private attribute of a TestReport: a list of evidence as JSON
 RERUN = "_unlearn_rerun"  # the same: this is not the test's first try
@@ -121,6 +123,7 @@ class Controller(Collecting):
     remarks: tuple[str, ...] = ()
     past: Mapping[str, Any] = MappingProxyType({})
     annotations: tuple[str, ...] = ()
+    logged: tuple[str, ...] = ()
     started = closed = False
     notebooks: tuple[str, ...] = ()
     demands = requirements.Requirements()
@@ -129,6 +132,9 @@ class Controller(Collecting):
 
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config)
+        asked = settings.services(self._value("log") or "")
+        if without := next(services.missing(asked), ""):
+            raise pytest.UsageError(without)
         self.places: dict[str, tuple[str, int | None, str]] = {}
         self.handover = take()
         config.add_cleanup(start_run())
@@ -221,6 +227,22 @@ class Controller(Collecting):
             self.written, self.remarks = result.paths, (*self.remarks, *result.remarks)
             if result.problem:
                 self._fail(session, "report", result.problem)
+        asked = settings.services(self._value("log") or "")
+        if asked and not self.config.getoption("setuponly", False):
+            self._log(session, asked)
+
+    def _log(self, session: pytest.Session, names: Iterable[str]) -> None:
+        try:
+            files = write.texts(self.written) if self.written else write.render(self.frozen, self.about)
+            logged = record(self.frozen, self.about, files)
+        except Exception as error:  # as for the report: it must not cost the run its other failures
+            self._fail(session, "log", f"there is nothing to log: {error}")
+            return
+        for name in names:
+            where, problem = services.log(name, logged, self._value("log_model") or "")
+            self.logged += (where,) if where else ()
+            if problem:
+                self._fail(session, "log", problem)
 
     def _fail(self, session: pytest.Session, name: str, problem: str) -> None:
         self.problems += (problem,)
@@ -299,6 +321,7 @@ class Controller(Collecting):
         if self.written:
             yield f"report: {self.written[0].as_uri()}", ""
             yield f"beside it: {', '.join(path.name for path in self.written[1:])}", ""
+        yield from ((f"logged: {where}", "") for where in self.logged)
         if self._value("report") and not self._reports:
             yield f"report: none, because {CALLS_NO_TEST}; an earlier one stays", "yellow"
         if self.decision is None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_unlearn.core.release_files import is_digest
+from pytest_unlearn.report import on_method
 from pytest_unlearn.report.excuse import excused
 from pytest_unlearn.report.wording import conclusion, is_accepted
 
@@ -44,10 +45,15 @@ def statement(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str) 
     """
     entries = ledger["entries"]
     failed = {row["nodeid"] for row in (*entries, *ledger["without_evidence"]) if not is_accepted(row)}
+    of_method = on_method.methods((about.get("gate") or {}).get("required") or ())
     warned = sorted(
-        f"{row['nodeid']}: {row['evidence']['claim']['name']} not testable here"
+        f"{row['nodeid']}: {row['evidence']['claim']['name']} {why}"
         for row in entries
-        if excused(row["evidence"]) and row["nodeid"] not in failed
+        for why, applies in (
+            ("not testable here", excused(row["evidence"])),
+            ("judged the method, not this model", row["evidence"]["claim"]["name"] in of_method),
+        )
+        if applies and row["nodeid"] not in failed
     )
     past = about.get("history") or {}
     warned += [f"history: {sentence}" for name in ("reasons", "warnings") for sentence in past.get(name, ())]

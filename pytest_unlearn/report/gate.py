@@ -12,7 +12,7 @@ from typing import Any
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.core.variables import CACHE_KEY
-from pytest_unlearn.report import baseline, candidate
+from pytest_unlearn.report import baseline, candidate, on_method
 from pytest_unlearn.report.excuse import excused as excused
 from pytest_unlearn.report.ledger import reconcile
 
@@ -60,10 +60,13 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
                 f"{claim} is claimed only of what a property test draws ({entries[0]['nodeid']}), which judges the "
                 "method: claim it of the model and the request that are released as well"
             )
-        reasons += [reason for entry in entries if (reason := _objection(claim, entry, ledger["entries"]))]
+        for entry in entries:
+            if reason := _objection(claim, entry, ledger["entries"]):
+                reasons.append(reason + on_method.instead(entry["evidence"], required))
     reasons += _refuted(ledger["entries"], required)
     reasons += _other_requests(ledger["entries"])
     reasons += candidate.objections(ledger["entries"])
+    reasons += on_method.objections(ledger["entries"], required)
     reasons += ledger.get("release_file_problems", ())
     committed, past = ledger.get("baseline") or {}, ledger.get("history") or {}
     reasons += committed.get("weaker", ())
@@ -74,6 +77,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         for entry in ledger["entries"]
         if excused(entry["evidence"])
     ]
+    notes += on_method.remarks(ledger["entries"], required)
     notes += [*candidate.remarks(ledger["entries"]), *filter(None, [unsealed(ledger["entries"])])]
     notes += [*past.get("warnings", ()), *past.get("notes", ())]
     if committed.get("stronger"):

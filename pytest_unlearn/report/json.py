@@ -74,15 +74,16 @@ def _entry(entry: Mapping[str, Any], in_full: bool) -> dict[str, Any]:
 def _which_model(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Keep what names the audited model, without which a claim proves nothing."""
     model, settings = mapping(provenance.get("model")), mapping(provenance.get("settings"))
+    made = {name: provenance[name] for name in ("method", "made by", "request") if provenance.get(name)}
     if model.get("digest"):
-        return {"model": {"digest": model["digest"]}}
+        return {"model": {"digest": model["digest"]}, **made}
     kept: dict[str, Any] = {
         "model": {name: model[name] for name in ("digest", "not identified", "answers") if name in model}
     }
     if settings.get("outputs") and "answers" not in model:
         data = {name: {"digest": mapping(part).get("digest")} for name, part in mapping(provenance.get("data")).items()}
         kept |= {"settings": {"outputs": settings["outputs"]}, "data": data}
-    return kept
+    return {**kept, **made}
 
 
 def basis(provenance: Mapping[str, Any]) -> str:

@@ -53,6 +53,10 @@ def measured(evidence: Mapping[str, Any]) -> str:
         return f"{headline_of(evidence)} ({claim['quantity']} {_unscaled(estimate, claim)})"
     scale = spec.limit.scale
     low, high, limits = _scaled(estimate, claim, scale)
+    if spec.below_zero and high < 0.0:
+        least, most = _whole(-high, "down", (None, None), scale), _whole(-low, "up", (None, None), scale)
+        number = f"at least {least}" if evidence["verdict"] == "PASS" else f"between {least} and {most}"
+        return f"{spec.below_zero.format(number)} (a loss of {_allowed(limits)} is allowed)"
     number = _range(evidence["verdict"], low, high, limits, scale, two_sided=_two_sided(claim, scale))
     sentence = spec.plain.format(number, quantity=claim["quantity"], n=estimate["n_forget"])
     return f"{sentence} ({_allowed(limits)} allowed)"

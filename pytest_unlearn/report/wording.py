@@ -21,6 +21,7 @@ from pytest_unlearn.core.wording import (
     seen,
     sizes,
 )
+from pytest_unlearn.report import on_method
 from pytest_unlearn.report.excuse import excused
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.ledger import reconcile
@@ -87,6 +88,8 @@ def conclusion(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> tup
     missing = sum(1 for entry in entries if not is_borne_out(entry))
     untested = sum(1 for entry in entries if excused(entry["evidence"]))
     besides = f"; {untested:,} not testable here" if untested else ""
+    if of_method := on_method.methods((gate or {}).get("required") or ()):
+        besides += f"; {' and '.join(of_method)} of the method, not of this model"
     unproven = f"{missing:,} of {len(entries):,} claims {'was' if missing == 1 else 'were'} not proven"
     if gate is not None and not gate["release"]:
         return False, "Blocked: the release gate is not satisfied"

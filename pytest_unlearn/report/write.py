@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,14 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, str
     return {name: text for name, text in texts.items() if text}
 
 
+def texts(paths: Iterable[Path]) -> dict[str, str]:
+    """Read files of a report back, by name."""
+    return {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+
 def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path, root: Path) -> list[Path]:
     """Write the report's files into `directory` and return their paths."""
-    texts = render(ledger, about)
+    made = render(ledger, about)
     directory.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         if (directory / name).is_dir():
@@ -68,16 +73,16 @@ def publish(ledger: Mapping[str, Any], about: Mapping[str, Any], directory: Path
     # Everything that may fail for want of space or permission happens in a folder of its own beside the old report.
     stage = Path(tempfile.mkdtemp(prefix=STAGE, dir=directory))
     try:
-        for name, text in texts.items():
+        for name, text in made.items():
             # A lone surrogate in a test's name has no UTF-8; as \udc80 it is what JSON would write.
             (stage / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         with alone(directory / LOCK, LONGEST_WAIT):
-            _put_in_place(stage, directory, list(texts))
+            _put_in_place(stage, directory, list(made))
             remove_abandoned(directory)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     shutil.rmtree(directory / PREVIOUS, ignore_errors=True)
-    return [directory / name for name in texts]
+    return [directory / name for name in made]
 
 
 def ignore_own_folder(directory: Path, root: Path) -> None:

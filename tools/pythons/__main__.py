@@ -22,13 +22,16 @@ DISTRIBUTION = "pytest-unlearn"
 TOOLS = (
     "allure-pytest",
     "flaky",
+    "huggingface-hub",
     "in-toto-attestation",
+    "prometheus-client",
     "pytest-html",
     "pytest-rerunfailures",
     "pytest-xdist",
     "pyyaml",
     "securesystemslib",
     "sigstore",
+    "xmlschema",
 )  # plugins that tests load
 TESTS = (
     "tests/unit",

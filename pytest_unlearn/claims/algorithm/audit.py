@@ -29,7 +29,7 @@ from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import ModelsMeasure
-from pytest_unlearn.task import UnlearningTask
+from pytest_unlearn.task import UnlearningTask, method_digest
 from pytest_unlearn.training.signatures import check_unlearner
 
 FEWEST_RUNS = 3
@@ -128,18 +128,21 @@ def audit_algorithm(
         decision,
         findings,
         controls=controls,
-        provenance=provenance(
-            unlearner,
-            (task.forget, task.controls),
-            task,
-            original=False,
-            retrained=True,
-            runs=runs,
-            requests=requests,
-            seeds=[run.seed for run in done],
-            require_controls=require_controls,
-            max_share_left=terms.max_share_left,
-        ),
+        provenance={
+            **provenance(
+                unlearner,
+                (task.forget, task.controls),
+                task,
+                original=False,
+                retrained=True,
+                runs=runs,
+                requests=requests,
+                seeds=[run.seed for run in done],
+                require_controls=require_controls,
+                max_share_left=terms.max_share_left,
+            ),
+            "method": method_digest(unlearner),
+        },
         **power.recorded,
         figures=(_table(done, findings[0].attack),),
     )

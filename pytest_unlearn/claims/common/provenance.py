@@ -9,6 +9,7 @@ import hashlib
 import platform
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.core.evidence import Answers, Outputs
@@ -51,7 +52,10 @@ def provenance(
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
     }
     if isinstance(model, SavedOutputs) and model.files:
-        record["model"]["files"] = {name: {"name": one.name, "sha256": one.sha256} for name, one in model.files.items()}
+        record["model"]["files"] = {
+            part: {"name": name.name if (name := Path(one.name)).is_absolute() else one.name, "sha256": one.sha256}
+            for part, one in model.files.items()
+        }
     if models is not None and not identity.digest:
         # What else tells whether two claims are about one model: its answers to the examples that both ask about.
         answered = models.of(model).answered(views)
@@ -62,6 +66,7 @@ def provenance(
             record["task"]["batch_size"] = task.models.batch_size
         record["seconds"] = {"unlearned": task.models.seconds_of(model)}
         record["origins"] = {"unlearned": task.models.origin_of(model)}
+        record["made by"] = task.models.method_of(identity.digest)
         if original:
             record["seconds"]["original"] = task.models.seconds_of(task.original)
             record["origins"]["original"] = task.models.origin_of(task.original)

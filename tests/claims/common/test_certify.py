@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from pytest_unlearn.claims.common.certify import ASSUMED, POWER, Request, certify, request
 from pytest_unlearn.statistics import auc_measure, can_certify, null_precision, over_models, share_left
+from tools import small_requests
 
 
 def classes(forget: int, controls: int, count: int = 4) -> dict[str, np.ndarray]:
@@ -162,3 +163,14 @@ def test_more_of_anything_never_says_less() -> None:
         assert many.likely_limit(0.95) < few.likely_limit(0.95)
         assert many.power(0.6, 0.95) > few.power(0.6, 0.95)
         assert many.share_power(0.8, 0.5, 0.95) > few.share_power(0.8, 0.5, 0.95)
+
+
+def test_the_documented_tables_are_computed_here() -> None:
+    written = small_requests.FILE.read_text(encoding="utf-8")
+    assert small_requests.renewed(written) == written, "python -m tools.small_requests"
+    assert "| 10,000 | 294 |" in written
+
+
+def test_the_first_page_says_the_same() -> None:
+    readme = (small_requests.FILE.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"about {request(40, 10_000).needed(0.55, 0.95)} forget examples" in " ".join(readme.split())

@@ -1,0 +1,213 @@
+"""Small requests lead somewhere: lines to paste, that no model which remembers may pass; and numbers that agree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pytest_unlearn
+from pytest_unlearn import AuditFailure, SavedOutputs, audit_forgotten
+from pytest_unlearn.claims.common.certify import ASSUMED
+from pytest_unlearn.cli.plan import outlook
+from pytest_unlearn.cli.plan.asked import SETTINGS, Asked
+from pytest_unlearn.cli.plan.power import design
+from pytest_unlearn.core.evidence import Evidence, Verdict
+from pytest_unlearn.core.settings import Setting
+from tests.worlds.simulated import World, split
+
+SKILLED = {"difficulty": 0.5, "skill": 1.5}
+LINE = re.compile(r"assert_(?:leakage_reduced|forgotten)\([^)]*\)")
+
+
+def lines_of(evidence: Evidence) -> Iterator[str]:
+    """The lines of advice that judge this model again."""
+    for step in evidence.advice:
+        yield from LINE.findall(step)
+
+
+def pasted(line: str, model: Any, forget: Any) -> Verdict:
+    """What a line of advice comes to in a test of this model."""
+    try:
+        found = eval(line, {**vars(pytest_unlearn), **ASSERTIONS, "unlearned_model": model, "forget_loader": forget})
+    except AuditFailure as failure:
+        return failure.evidence.verdict
+    assert isinstance(found, Evidence)
+    return found.verdict
+
+
+ASSERTIONS = {name: getattr(pytest_unlearn, name) for name in ("assert_forgotten", "assert_leakage_reduced")}
+
+
+def half_of(world: World, boost: float, seed: int = 5) -> SavedOutputs:
+    """A model that was trained on every second example of the request."""
+    one, other = world.model(boost, seed=seed).parts, world.model(0.0, seed=seed).parts
+    every_second = np.arange(len(one["forget"]))[:, None] % 2 == 0
+    return SavedOutputs(forget=np.where(every_second, one["forget"], other["forget"]), test=one["test"])
+
+
+def ensemble(world: World, boost: float) -> SavedOutputs:
+    """The original and a retrained model, averaged."""
+    one, other = world.original(boost).parts, world.model(0.0, seed=6).parts
+    return SavedOutputs(**{side: (one[side] + other[side]) / 2 for side in one})
+
+
+def shares(seeds: int, n_forget: int, boost: float, controls: int = 5000) -> dict[str, float]:
+    """How often each model passes any line that is advised on it or on an honest model; None advised counts as none."""
+    passed = dict.fromkeys(("honest", "original", "half", "ensemble"), 0)
+    for seed in range(seeds):
+        world = World(split(n_forget=n_forget, n_controls=controls), seed=seed, **SKILLED)
+        task = world.task(boost=boost)
+        models = {
+            "honest": world.model(),
+            "original": task.original,
+            "half": half_of(world, boost),
+            "ensemble": ensemble(world, boost),
+        }
+        honest = audit_forgotten(models["honest"], task.forget)
+        for name, model in models.items():
+            advised = dict.fromkeys([*lines_of(honest), *lines_of(audit_forgotten(model, task.forget))])
+            passed[name] += any(pasted(line, model, task.forget) is Verdict.PASS for line in advised)
+    return {name: count / seeds for name, count in passed.items()}
+
+
+def test_forty_examples_get_an_honest_model_a_pass_and_no_model_that_remembers() -> None:
+    found = shares(seeds=1, n_forget=40, boost=3.5, controls=400)
+    assert found["honest"] >= 0.5
+    assert found["original"] == found["ensemble"] == 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_forget", "boost"), [(40, 2.5), (40, 1.5), (20, 2.5), (100, 1.2), (12, 4.0)])
+def test_no_line_that_is_advised_lets_the_original_or_half_a_memory_pass(n_forget: int, boost: float) -> None:
+    found = shares(seeds=25, n_forget=n_forget, boost=boost)
+    assert found["original"] == 0.0
+    assert found["ensemble"] == 0.0
+    assert found["half"] <= 0.08  # a true half passes a claim of half in one case of twenty
+    if (n_forget, boost) in ((40, 2.5), (100, 1.2)):
+        assert found["honest"] >= 0.7
+
+
+def test_the_advice_comes_in_its_order_and_asks_for_nothing_that_nobody_can_choose() -> None:
+    world = World(split(n_forget=40, n_controls=5000), **SKILLED)
+    task = world.task(boost=2.5, recipe=lambda dataset, *, seed: None)
+    evidence = audit_forgotten(world.model(), task.forget)
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    names = [re.match(r"(?:or )?(assert_\w+|batch requests)", step) for step in evidence.advice]
+    assert [name and name[1] for name in names] == [
+        "assert_leakage_reduced",
+        "assert_forgotten",
+        "assert_algorithm",
+        "batch requests",
+    ]
+    assert 'unlearn_require = ["leakage_reduced", "utility"]' in evidence.advice[0]
+    assert re.search(r"runs=(\d+)\): .* for \1 trainings and as many runs of the method", evidence.advice[2])
+
+
+def test_a_handful_is_not_told_a_limit_beyond_the_range_nor_thousands_of_requests() -> None:
+    for n_forget in (1, 2, 4):
+        world = World(split(n_forget=n_forget, n_controls=400), **SKILLED)
+        evidence = audit_forgotten(world.model(), world.task(boost=2.5).forget)
+        assert evidence.verdict is Verdict.INCONCLUSIVE
+        assert evidence.advice
+        told = " ".join(evidence.advice)
+        assert all(0.5 < float(limit) < 1 for limit in re.findall(r"max_mia_auc=(\S+?)[,)]", told))
+        assert all(int(count.replace(",", "")) <= 20 * n_forget for count in re.findall(r"about ([\d,]+) forget", told))
+
+
+def test_a_large_request_near_its_limit_is_told_so_and_not_to_wait_for_more() -> None:
+    world = World(split(n_forget=1500, n_controls=5000), **SKILLED)
+    evidence = audit_forgotten(world.model(0.3), world.task(boost=2.5).forget, max_mia_auc=0.55)
+    if evidence.verdict is Verdict.INCONCLUSIVE:
+        assert evidence.needed is None
+        assert any("this model lies near the limit" in step for step in evidence.advice)
+    assert not any("batch" in step for step in evidence.advice)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A request, and the limit that is asked of it."""
+
+    n_forget: int = 40
+    n_controls: int = 2000
+    limit: float = 0.55
+    confidence: float = 0.95
+    groups: int = 0  # examples a person, 0 for none
+    control_groups: int = 0
+    match: str | None = "class"
+
+
+SITUATIONS = [
+    Situation(),
+    Situation(limit=0.6),
+    Situation(limit=0.65),
+    Situation(confidence=0.99),
+    Situation(confidence=0.9, limit=0.58),
+    Situation(match=None),
+    Situation(n_controls=200),
+    Situation(n_controls=40),
+    Situation(n_controls=40, match=None),
+    Situation(n_controls=4),
+    Situation(n_forget=8),
+    Situation(n_forget=20),
+    Situation(n_forget=20, limit=0.7),
+    Situation(n_forget=100),
+    Situation(n_forget=100, limit=0.6),
+    Situation(n_forget=160, n_controls=800),
+    Situation(n_forget=250, n_controls=10_000),
+    Situation(n_forget=200, groups=10),
+    Situation(n_forget=200, groups=40),
+    Situation(n_forget=120, groups=4, control_groups=8),
+    Situation(n_forget=80, control_groups=50),
+    Situation(n_forget=4),
+    Situation(n_forget=1200, n_controls=3000),
+    Situation(n_forget=2, n_controls=400),
+]
+
+
+def in_world(at: Situation) -> tuple[World, Any]:
+    total = at.n_forget + 50
+    people: dict[str, Any] = {}
+    if at.groups:
+        people["groups"] = np.arange(total) // at.groups
+    if at.control_groups:
+        people["control_groups"] = 10_000 + np.arange(at.n_controls) // at.control_groups
+    data = split(n_forget=at.n_forget, n_controls=at.n_controls, match=at.match, **people)
+    world = World(data, **SKILLED)
+    return world, world.task(boost=2.5)
+
+
+def numbers(lines: Any) -> dict[str, set[str]]:
+    """The numbers that lines of advice or a plan give, by what they are of."""
+    text = "\n".join(lines)
+    return {
+        "examples": set(re.findall(r"about ([\d,]+(?: units of deletion \([\d,]+)?) forget examples", text)),
+        "limit": set(re.findall(r"assert_forgotten\(.*?max_mia_auc=(0\.\d+)", text)),
+        "runs": set(re.findall(r"runs=(\d+)\)", text)),
+    }
+
+
+@pytest.mark.parametrize("at", SITUATIONS, ids=str)
+def test_plan_and_verdict_say_the_same_numbers(at: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, task = in_world(at)
+    monkeypatch.setattr("pytest_unlearn.claims.common.conclusion._least_shown", lambda known: ASSUMED)
+    evidence = audit_forgotten(world.model(), task.forget, max_mia_auc=at.limit, confidence=at.confidence)
+    values = {"max_mia_auc": at.limit, "confidence": at.confidence, "max_share_left": 0.5}
+    asked = Asked("limit", {name: Setting(values[name], "call keyword") for name in SETTINGS["limit"]})
+    planned = outlook.of(asked, design(task), simulable=False)
+    if evidence.verdict is Verdict.PASS:
+        assert not planned.hopeless
+        return
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    plan, verdict = numbers(planned.lines), numbers(evidence.advice)
+    assert verdict["examples"] <= plan["examples"]
+    if evidence.needed is not None:
+        assert any(count.split(" (")[-1] == f"{evidence.needed:,}" for count in plan["examples"])
+    else:
+        assert planned.likely or not plan["examples"]
+    if "assert_leakage_reduced" in " ".join(evidence.advice):
+        assert verdict["limit"] == plan["limit"]
