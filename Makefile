@@ -5,17 +5,17 @@ RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
-PROCESSES := tests/search tests/browser tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance  # the longest files first
+PROCESSES := tests/search tests/browser tests/docs tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance  # the longest files first
 TRAINED := tests/methods tests/claims tests/conformance tests/unit/models tests/unit/attacks tests/unit/test_task.py
 PYTEST := pytest -n 2 --dist loadfile -q -p no:benchmark
 SUITE := $(RUN) $(PYTEST)
 
-.PHONY: audit test test-processes test-slow test-portable test-trained test-pythons coverage benchmark judged leaderboard lint types contracts clean
+.PHONY: audit test test-processes test-slow test-portable test-trained test-pythons coverage benchmark judged leaderboard docs lint types contracts clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) pip install --quiet --upgrade pip
-	$(RUN) pip install --quiet --constraint constraints.txt --group dev --editable .
+	$(RUN) pip install --quiet --constraint constraints.txt --group dev --group docs --editable .
 	@touch $@
 
 audit: $(STAMP)        ## audit a release on scikit-learn's digits and write a report to .unlearn/report
@@ -61,6 +61,9 @@ judged: $(STAMP)       ## every judged table, resumable, into docs/judged/
 leaderboard: $(STAMP)  ## every reference method on Fashion-MNIST, resumable, into docs/leaderboard.md
 	$(RUN) examples.neurips_leaderboard
 
+docs: $(STAMP)         ## the documentation, into docs/_build; a warning is an error
+	$(RUN) sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+
 lint: $(STAMP)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
@@ -72,4 +75,4 @@ contracts: $(STAMP)
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) $(VENV)-* .unlearn
+	rm -rf $(VENV) $(VENV)-* .unlearn docs/_build docs/reference/generated

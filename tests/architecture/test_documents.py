@@ -55,3 +55,11 @@ def test_one_version_stands_everywhere() -> None:
 
 def test_an_invented_path_would_be_found() -> None:
     assert paths("see `core/no_such.py`, `tests/nowhere/` and `max_mia_auc`") == ["core/no_such.py", "tests/nowhere/"]
+
+
+def test_the_readme_is_short_and_every_link_in_it_leads_somewhere() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+    assert len(links) > 20
+    assert not [link for link in links if not (ROOT / link).exists()]

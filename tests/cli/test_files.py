@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import shutil
@@ -16,8 +17,10 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
+from pytest_unlearn.cli.files import command, config
 from tests.architecture.test_contracts import ROOT
 from tests.cli.conftest import Done, Run
+from tests.evidences import evidence
 
 SPEC = importlib.util.spec_from_file_location("make_files", ROOT / "examples" / "files_only" / "make_files.py")
 assert SPEC is not None
@@ -320,7 +323,7 @@ WRONG_FILES: dict[str, tuple[Change, str]] = {
 HOSTILE: dict[str, tuple[Change, str]] = {
     "one file for model and reference": (copied("retrained_1", "released"), "are the same file, given as the"),
     "one file for model and original": (copied("original", "released"), "are the same file, given as the original"),
-    "one file for two references": (copied("retrained_1", "retrained_2"), "given as the retrained 1 and as the"),
+    "one file for two references": (copied("retrained_1", "retrained_2"), "given as the retrained 0 and as the"),
     "the original, stored anew": (stored_anew("original", "released"), "nothing was unlearned, or one model was saved"),
     "a reference, stored anew": (stored_anew("retrained_2", "released"), "a model cannot be judged by itself"),
     "the original for a reference": (stored_anew("original", "retrained_1"), "never saw the rows to be forgotten"),
@@ -369,11 +372,33 @@ def test_the_files_that_are_spoiled_above_can_be_judged_before(project: Path, ru
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the example: a retrained model, and what was trained on everything."""
+    """The files of the example, and those of a second model that was trained on everything."""
     folder = tmp_path_factory.mktemp("trained")
-    make_files.save(folder, make_files.models(1), 1)
+    make_files.save(folder, make_files.models())
+    second = make_files.models(references=0, released="original")["released"]
+    make_files.save(folder, {"second_original": second})
     (folder / "audit.toml").write_text(AUDIT)
     return folder
+
+
+@pytest.fixture
+def judged(trained: Path, tmp_path: Path, run: Run) -> Callable[..., tuple[Done, dict[str, Any]]]:
+    """Change a copy of these files, judge them in this process, and return what was said and found by claim."""
+    folder = Path(shutil.copytree(trained, tmp_path / "project"))
+
+    def judge(change: Change = lambda _: None) -> tuple[Done, dict[str, Any]]:
+        change(folder)
+        done = run("files", folder / "audit.toml")
+        claims = report_of(folder)["claims"] if done.status < 2 else []
+        return done, {claim["evidence"]["claim"]["name"]: claim["evidence"] for claim in claims}
+
+    return judge
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    found = json.loads((folder / ".unlearn" / "report" / "report.json").read_text())
+    assert isinstance(found, dict)
+    return found
 
 
 def python(*arguments: str, cwd: Path) -> Done:
@@ -381,12 +406,6 @@ def python(*arguments: str, cwd: Path) -> Done:
         [sys.executable, "-m", "pytest_unlearn", *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
     return Done(done.returncode, done.stdout, done.stderr)
-
-
-def report_of(folder: Path) -> dict[str, Any]:
-    found = json.loads((folder / ".unlearn" / "report" / "report.json").read_text())
-    assert isinstance(found, dict)
-    return found
 
 
 @pytest.mark.slow
@@ -410,30 +429,151 @@ def test_a_retrained_model_is_released_and_its_report_is_checked_and_verified(tr
     assert "2 claims computed again with the same result" in verified.out
 
 
-@pytest.mark.slow
-def test_every_file_is_in_the_provenance_with_its_digest(trained: Path, tmp_path: Path) -> None:
-    import hashlib
-
-    folder = Path(shutil.copytree(trained, tmp_path / "project"))
-    assert python("files", "audit.toml", cwd=folder).status == 0
-    for claim in report_of(folder)["claims"]:
-        found = {row["name"]: row["sha256"] for row in claim["evidence"]["provenance"]["output files"]}
-        there = {path.relative_to(folder).as_posix(): path for path in folder.glob("*/*.npz")}
-        assert found == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in there.items()}
-        assert len(found) == 12
-    models = {claim["evidence"]["provenance"]["model"]["digest"] for claim in report_of(folder)["claims"]}
-    assert len(models) == 1
+Judged = Callable[..., tuple[Done, dict[str, Any]]]
 
 
 @pytest.mark.slow
-def test_one_retrained_model_is_not_enough_and_what_to_do_is_said(trained: Path, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(trained, tmp_path / "project"))
-    (folder / "audit.toml").write_text(AUDIT.replace("retrained_*", "retrained_1*"))
-    done = python("files", "audit.toml", cwd=folder)
+def test_every_file_is_in_the_provenance_with_its_digest(judged: Judged, tmp_path: Path) -> None:
+    done, found = judged(adds("project = 'digits'\nrequest = 'T-1'"))
+    assert done.status == 0, done.out + done.err
+    folder = tmp_path / "project"
+    there = {path.relative_to(folder).as_posix(): path for path in folder.glob("*/*.npz") if "second" not in str(path)}
+    for one in found.values():
+        rows = {row["name"]: row["sha256"] for row in one["provenance"]["output files"]}
+        assert rows == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in there.items()}
+        assert len(rows) == 12
+    assert len({one["provenance"]["model"]["digest"] for one in found.values()}) == 1
+    assert str(tmp_path) not in (folder / ".unlearn" / "report" / "report.json").read_text()
+    assert report_of(folder)["identity"]["request"] == "T-1"
+
+
+@pytest.mark.slow
+def test_one_retrained_model_is_not_enough_and_what_to_do_is_said(judged: Judged) -> None:
+    one = AUDIT.replace("retrained_*", "retrained_1*")
+    done, found = judged(says(one))
     assert done.status == 1
-    assert "forgotten is INCONCLUSIVE" in done.out
+    assert found["forgotten"]["verdict"] == "INCONCLUSIVE"
     assert "retrain once more" in done.out
-    (folder / "audit.toml").write_text("require_controls = false\n" + AUDIT.replace("retrained_*", "retrained_1*"))
-    assert python("files", "audit.toml", cwd=folder).status == 0
-    claims = {claim["evidence"]["claim"]["name"]: claim["evidence"] for claim in report_of(folder)["claims"]}
-    assert any("require_controls=False" in reason for reason in claims["forgotten"]["reasons"])
+    done, found = judged(says("require_controls = false\n" + one))
+    assert done.status == 0
+    assert any("require_controls=False" in reason for reason in found["forgotten"]["reasons"])
+
+
+@pytest.mark.slow
+def test_what_was_trained_on_everything_is_blocked_in_a_report_of_its_own(judged: Judged) -> None:
+    done, found = judged(says(AUDIT.replace('"released"', '"second_original"')))
+    assert done.status == 1
+    assert (found["forgotten"]["verdict"], found["forgotten"]["label"]) == ("FAIL", "recognisable")
+    assert "release gate: blocked" in done.out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_the_verdict_does_not_depend_on_the_form_or_the_order_of_the_files(ending: str, judged: Judged) -> None:
+    def stored_otherwise(folder: Path) -> None:
+        for k, path in enumerate(sorted(folder.glob("*/*.npz"))):
+            with np.load(path) as stored:
+                order = np.random.default_rng(k).permutation(len(stored["id"]))
+                rows = {name: stored[name][order] for name in stored}
+            path.unlink()
+            make_files.write(path.with_suffix(ending), rows["id"], rows["label"], rows["outputs"])
+
+    before, found = judged()
+    after, again = judged(stored_otherwise)
+    assert (before.status, after.status) == (0, 0)
+    for name in found:
+        assert again[name]["estimate"]["value"] == pytest.approx(found[name]["estimate"]["value"], abs=1e-9)
+
+
+@pytest.mark.slow
+def test_rows_out_of_order_without_ids_are_never_released(judged: Judged) -> None:
+    def shuffled(folder: Path) -> None:
+        for part in ("forget", "held_out", "test"):
+            everywhere(folder, part, id=None)
+            path = folder / "released" / f"{part}.npz"
+            arrays(path, outputs=np.random.default_rng(0).permutation(np.load(path)["outputs"]))
+
+    done, found = judged(shuffled)
+    assert done.status == 1
+    assert found["forgotten"]["verdict"] == "INVALID"
+    assert "outputs misaligned?" in found["forgotten"]["reasons"][0]
+
+
+@pytest.mark.slow
+def test_rows_out_of_order_within_their_class_are_never_released(judged: Judged) -> None:
+    def shuffled(folder: Path) -> None:
+        for part in ("forget", "held_out"):
+            everywhere(folder, part, id=None)
+            path = folder / "released" / f"{part}.npz"
+            with np.load(path) as stored:
+                labels, outputs = stored["label"], stored["outputs"].copy()
+            for label in np.unique(labels):
+                outputs[labels == label] = np.random.default_rng(label).permutation(outputs[labels == label])
+            arrays(path, outputs=outputs)
+
+    done, found = judged(shuffled)
+    assert done.status == 1
+    assert found["forgotten"]["verdict"] != "PASS"
+
+
+@pytest.mark.slow
+def test_a_model_stored_on_another_scale_is_still_the_original(judged: Judged) -> None:
+    def scaled(folder: Path) -> None:
+        for name in ("original", "released", "retrained_1", "retrained_2"):
+            logits_of(folder, name)
+        for path in (folder / "original").glob("*.npz"):
+            shutil.copy(path, folder / "released" / path.name)
+            arrays(folder / "released" / path.name, outputs=np.load(path)["outputs"] / 20)
+
+    done, found = judged(scaled)
+    assert done.status == 1
+    assert found["forgotten"]["verdict"] != "PASS"
+
+
+@pytest.mark.slow
+def test_held_out_rows_given_for_those_to_be_forgotten_prove_nothing(judged: Judged) -> None:
+    def swapped(folder: Path) -> None:
+        for path in folder.glob("*/forget.npz"):
+            other = path.with_name("held_out.npz")
+            path.rename(path.with_name("tmp.npz"))
+            other.rename(path)
+            path.with_name("tmp.npz").rename(other)
+
+    done, found = judged(swapped)
+    assert done.status == 1
+    assert found["forgotten"]["verdict"] != "PASS"
+
+
+@pytest.mark.slow
+def test_other_claims_are_judged_where_they_are_asked(judged: Judged) -> None:
+    every = 'require = ["leakage_reduced", "matches_retrained", "utility"]\n'
+    done, found = judged(says(every + AUDIT.replace("max_mia_auc = 0.60", "min_reduction = 0.3\nmax_gap = 0.08")))
+    assert set(found) == {"leakage_reduced", "matches_retrained", "utility"}
+    assert {name: one["verdict"] for name, one in found.items()} == dict.fromkeys(found, "PASS")
+    assert done.status == 0
+
+
+@pytest.mark.slow
+def test_without_test_rows_accuracy_is_that_on_held_out_ones(judged: Judged) -> None:
+    done, found = judged(lambda folder: [path.unlink() for path in folder.glob("*/test.npz")] and None)
+    assert done.status in (0, 1)
+    assert found["utility"]["estimate"]["n_forget"] == make_files.HELD_OUT
+
+
+def test_what_advice_pastes_into_a_test_is_told_for_the_toml() -> None:
+    advice = (
+        "assert_leakage_reduced(unlearned_model, forget_loader, min_reduction=0.45): a perfect method passes",
+        "or assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.6, runs=7): judges the method",
+    )
+    assert command.in_toml([("t", evidence("INCONCLUSIVE", advice=advice), 0.0)]) == [
+        'in the TOML file that is: require = ["utility", "leakage_reduced"] and, in [limits], min_reduction = 0.45'
+    ]
+
+
+@pytest.mark.parametrize("key", [*config.KEYS, *config.LIMITS])
+def test_every_key_is_found_again_from_a_misspelling(key: str, project: Path, run: Run) -> None:
+    wrong = key[:-2] + key[-1] + key[-2] if key != "report" else "reporrt"
+    says(AUDIT + f"{wrong} = 1" if key in config.LIMITS else f"{wrong} = 1\n" + AUDIT)(project)
+    done = run("files", project / "audit.toml")
+    assert done.status == 2
+    assert f"; the nearest is {key}." in done.err

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, say
+from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, plural, say
 from pytest_unlearn.cli.files import config
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.recorder import Recorder, defining, recording
@@ -29,6 +30,7 @@ ONE_REFERENCE = (
     "require_controls = false, which the report will state"
 )
 
+CALL = re.compile(r"assert_(\w+)\([^()]*?\b(\w+)=([\d.]*\d)\)")
 NOT_ATTESTED = "no attestation.json: release_files names no released file"
 
 
@@ -69,11 +71,23 @@ def run(options: argparse.Namespace) -> int:
         require=audit.require,
         released=_released(audit),
         facts=audit.facts,
-        notes=[ONE_REFERENCE] if alone else (),
+        notes=[*([ONE_REFERENCE] if alone else ()), *in_toml(judged)],
     )
     _say(done, judged)
     assert done.decision is not None
     return FINE if done.decision.release and not done.written.problem else BLOCKED
+
+
+def in_toml(judged: Iterable[outside.Judged]) -> list[str]:
+    """Return as lines of an audit.toml what advice gives as calls in a test."""
+    found = {}
+    for _, one, _ in judged:
+        for claim, setting, value in CALL.findall(" ".join(one.advice)):
+            if config.LIMITS.get(setting) == claim:
+                asked = {claim, *(name for name in config.DEFAULT if TABLE[name].view != TABLE[claim].view)}
+                names = ", ".join(f'"{name}"' for name in config.CLAIMS if name in asked)
+                found[claim] = f"in the TOML file that is: require = [{names}] and, in [limits], {setting} = {value}"
+    return list(found.values())
 
 
 def _released(audit: config.FilesAudit) -> ReleaseFiles:
@@ -123,8 +137,8 @@ def _say(done: outside.Published, judged: list[outside.Judged]) -> None:
     say(f"release gate: {'release' if done.decision.release else 'blocked'}")
     for line in (*done.decision.reasons, *done.notes):
         say(f"  - {line}")
-    for path in done.written.paths:
-        say(f"report: {path.as_uri()}")
+    for path in done.written.paths[:1]:
+        say(f"report: {path.as_uri()} (and {plural(len(done.written.paths) - 1, 'file')} beside it)")
     for line in (done.written.problem, *done.written.remarks):
         if line:
             say(NOT_ATTESTED if line == NOTHING_TO_ATTEST else line)

@@ -85,8 +85,8 @@ class FilesAudit:
         return bool(self.rules.get("require_controls", settings.TABLE["require_controls"].default))
 
     def models(self) -> dict[str, Files]:
-        """Return the files of each model by the model's name, references counted from 1."""
-        named = {f"retrained {k}": files for k, files in enumerate(self.retrained, start=1)}
+        """Return the files of each model by its name, references numbered as in reports."""
+        named = {f"retrained {k}": files for k, files in enumerate(self.retrained)}
         return {**({"original": self.original} if self.original else {}), **named, "released": self.released}
 
     def shown(self, path: Path) -> str:
@@ -131,7 +131,7 @@ def _audit(path: Path, given: Mapping[str, Any]) -> FilesAudit:
     released, require = _sets("released", given["released"], root), _claims(given.get("require", DEFAULT))
     beside = [("original", original)] if original is not None else []
     if original is None or any(TABLE[name].by_outputs == "retrained" for name in require):
-        beside += [(f"retrained {k}", files) for k, files in enumerate(retrained, start=1)]
+        beside += [(f"retrained {k}", files) for k, files in enumerate(retrained)]
     for name, files in beside:
         if "test" in released and "test" not in files:
             raise ValueError(f"released names outputs on test rows, and {name} does not: add them, or take these away.")
@@ -191,7 +191,7 @@ def _references(given: Any, root: Path) -> tuple[Files, ...]:
             "retrained is missing: name the outputs of at least one model, better two, trained as the original was but "
             "without the rows to be forgotten. Only a test that has the inputs can do without any."
         )
-    return tuple(_sets(f"retrained {k}", one, root) for k, one in enumerate(found, start=1))
+    return tuple(_sets(f"retrained {k}", one, root) for k, one in enumerate(found))
 
 
 def _sets(name: str, given: Any, root: Path, needs: Iterable[str] = ("forget", "held_out")) -> Files:

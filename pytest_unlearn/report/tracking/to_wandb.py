@@ -1,6 +1,7 @@
 """Log to Weights & Biases: a run's summary, and an artifact of type "audit".
 
-The model's artifact is marked as used by the run. The run is the active one, else a new one; WANDB_PROJECT, WANDB_ENTITY and WANDB_MODE say where, as for any run.
+The model's artifact is marked as used by the run. The run is the active one, else a new one; WANDB_PROJECT,
+WANDB_ENTITY and WANDB_MODE say where, as for any run.
 """
 
 from __future__ import annotations

@@ -172,5 +172,5 @@ def test_the_documented_tables_are_computed_here() -> None:
 
 
 def test_the_first_page_says_the_same() -> None:
-    readme = (small_requests.FILE.parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (small_requests.FILE.parents[2] / "README.md").read_text(encoding="utf-8")
     assert f"about {request(40, 10_000).needed(0.55, 0.95)} forget examples" in " ".join(readme.split())
