@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_unlearn.claims.common import certify
 from pytest_unlearn.claims.common.certify import POWER, Request
