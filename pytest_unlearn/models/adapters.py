@@ -36,17 +36,20 @@ class SavedOutputs:
     """
 
     def __init__(self, **parts: Any) -> None:
-        unknown = sorted(set(parts) - {"forget", "controls", "retain", "test", "train"})
-        if unknown or not parts:
-            what = f"not {', '.join(unknown)}=" if unknown else "and got none"
-            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, {what}.")
-        self.parts = {name: _saved(name, part) for name, part in parts.items()}
+        self._hold(parts)
         columns = {name: part.shape[1:] for name, part in self.parts.items()}
         if len(set(columns.values())) > 1:
             raise ValueError(
                 f"SavedOutputs needs a logit for each class in all of its arrays; their columns are {columns}."
             )
 
+    def _hold(self, parts: Mapping[str, Any]) -> None:
+        """Check each array by itself; those of files are compared where their names are known."""
+        unknown = sorted(set(parts) - {"forget", "controls", "retain", "test", "train"})
+        if unknown or not parts:
+            what = f"not {', '.join(unknown)}=" if unknown else "and got none"
+            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, {what}.")
+        self.parts = {name: _saved(name, part) for name, part in parts.items()}
         self.files: Mapping[str, SavedRows] = {}
         self._labels: Mapping[str, SavedRows] = {}
         self._train_size: int | None = None
@@ -92,7 +95,8 @@ class SavedOutputs:
     @classmethod
     def of_files(cls, files: Mapping[str, SavedRows]) -> SavedOutputs:
         """Return the outputs that files hold, by view name."""
-        outputs = cls(**{name: one.outputs for name, one in files.items()})
+        outputs = cls.__new__(cls)
+        outputs._hold({name: one.outputs for name, one in files.items()})
         outputs.files = files
         for part in outputs.parts.values():
             part.setflags(write=False)  # the digest of the files is that of these
