@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.core.numbers import bound, interval, number
-from pytest_unlearn.report import wording
+from pytest_unlearn.report import annex, wording
 from pytest_unlearn.report.decision import DO_NOT, RELEASE, ClaimLine, card
 from pytest_unlearn.report.html import plots
 from pytest_unlearn.report.ledger import reconcile
@@ -48,6 +48,7 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
         "most_told": MOST_TOLD,
         "shortened": len(order) - len(full),
         "claims": [_claim(row, entries[row["position"]]) for row in rows if row["in_full"]],
+        "annex": annex.shown(ledger),
         "tool": about["tool"],
         "created": about["created"],
         "command": " ".join(about["command"]),
