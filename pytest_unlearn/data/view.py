@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
-from pytest_unlearn.data.class_names import Names
-from pytest_unlearn.data.dataset import Examples, to_numpy
+from pytest_unlearn.data.class_names import Names, together
+from pytest_unlearn.data.dataset import Examples, check_alike, to_numpy
 from pytest_unlearn.data.tables import is_table, take
 
 if TYPE_CHECKING:
@@ -110,6 +110,25 @@ class View:
             return None
         size = to_numpy(self[0][0]).nbytes * len(self)
         return self.examples.inputs(self.indices) if size <= KEEP_BYTES else None
+
+
+def named_alike(view: View, other: View) -> tuple[View, View]:
+    """Return two views with inputs in one form and classes in one numbering.
+
+    Classes that only the other has come after those of the first.
+
+    Raises:
+        ValueError: only one of them has labels of text, or their inputs are not alike.
+    """
+    if view.examples is other.examples or (view.names is None and other.names is None and view.examples.frame is None):
+        return view, other
+    check_alike(view.examples, other.examples)
+    every = together({view.name: view.names, other.name: other.names})
+    names = every and (*(view.names or ()), *(name for name in every if name not in (view.names or ())))
+    ours, theirs = (
+        View(part.name, part.examples.like(view.examples, names), part.indices, part.task) for part in (view, other)
+    )
+    return view if ours.examples is view.examples else ours, theirs
 
 
 def as_view(forget: Any, name: str) -> View:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.data.class_names import Names, classes_as_labels
 from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.tables import is_table, plain_numbers
@@ -21,6 +21,8 @@ from pytest_unlearn.models.identity import Identity, identify_estimator, identif
 from pytest_unlearn.models.output import PROBABILITY_FLOOR, OutputKind
 from pytest_unlearn.models.saved_alignment import examples_of, outputs_in_order
 from pytest_unlearn.models.saved_files import FileColumns, SavedRows, check_columns, read_saved
+
+OTHER_ORDER = 0.3  # of the answers, more, that are right in another order of the classes
 
 
 class SavedOutputs:
@@ -216,8 +218,8 @@ def estimator_logits(
     if seen is None:
         ours = "integers" if names is None else f"text such as {names[0]!r}"
         raise ValueError(
-            f"the classifier's classes are {np.asarray(model.classes_).dtype}, such as {model.classes_[0]!r}, and the "
-            f"task's labels {ours}: hand over data with the labels that it was trained on."
+            f"the classifier's classes are {np.asarray(model.classes_).dtype}, such as {str(model.classes_[0])!r}, "
+            f"and the task's labels {ours}: hand over data with the labels that it was trained on."
         )
     if _scoring(model).__name__ == "predict_proba":
         scores = np.log(np.maximum(scores, PROBABILITY_FLOOR))  # NaN stays NaN, and is refused later
@@ -233,6 +235,30 @@ def estimator_logits(
     logits = np.repeat(unseen, len(columns), axis=1)
     logits[:, np.searchsorted(columns, seen)] = scores
     return logits, columns
+
+
+def check_numbering(model: Any, outputs: Outputs, names: Names | None) -> None:
+    """Refuse a classifier by numbers that stand for other named classes.
+
+    It is told by its answers: it is right about another order of the classes that occur, and not about this one.
+
+    Raises:
+        ValueError: such a classifier.
+    """
+    if names is None or np.asarray(model.classes_).dtype.kind not in "iubf":
+        return
+    from scipy.optimize import linear_sum_assignment
+
+    present = np.unique(outputs.labels)
+    answered = outputs.logits.argmax(axis=1)
+    counts = np.array([[((outputs.labels == a) & (answered == b)).mean() for b in present] for a in present])
+    right, best = float(np.trace(counts)), float(counts[linear_sum_assignment(counts, maximize=True)].sum())
+    if best - right > OTHER_ORDER:
+        raise ValueError(
+            f"the classifier answers by numbers, and these stand for other classes than the sorted names {names[:6]} "
+            f"of the labels: it is right on {right:.0%}, and on {best:.0%} in another order. Hand over the data with "
+            "the numbers that it was trained on."
+        )
 
 
 def _scoring(model: Any) -> Any:

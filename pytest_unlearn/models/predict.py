@@ -10,7 +10,7 @@ import numpy as np
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.data.tables import concatenate, take
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.adapters import SavedOutputs, estimator_logits, is_estimator, model_digest
+from pytest_unlearn.models.adapters import SavedOutputs, check_numbering, estimator_logits, is_estimator, model_digest
 from pytest_unlearn.models.channel import Channel, open_channel
 from pytest_unlearn.models.output import (
     PROBABLE,
@@ -84,7 +84,9 @@ def evaluate(
     with open_channel(model, output, device) as channel:
         rows = channel.each(view.batches(size))
         if is_estimator(model):
-            return _checked(*estimator_logits(model, rows, classes, view.names), "scores", view)
+            outputs = _checked(*estimator_logits(model, rows, classes, view.names), "scores", view)
+            check_numbering(model, outputs, view.names)
+            return outputs
         if check:
             _check_company(channel, view, rows)
         kind = _kind(output) or kind_of(np.concatenate([rows, *_beside(channel, view, rows)]))

@@ -5,7 +5,8 @@ The gate asks it when a run ends, `check` of a stored report, and `baseline` wri
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,8 +73,17 @@ def read(config: pytest.Config, layers: Mapping[str, Mapping[str, Any]]) -> Requ
     )
     files = tuple(config.getini("unlearn_release_files"))
     limits = {name: value for name, value in layers.get("ini", {}).items() if name in LIMITS}
-    named = None if required is None else tuple(required)
+    named = None if required is None else tuple(claims_in(required))
     return Requirements(named, policy, max_age, files, str(inconclusive), limits)
+
+
+def claims_in(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the claims that lines of an ini file name.
+
+    One a line, or several as advice writes them for TOML.
+    """
+    for line in lines:
+        yield from (name for name in re.split(r"[\s,\[\]\"']+", line) if name)
 
 
 def compared(config: pytest.Config, requirements: Requirements, ledger: Mapping[str, Any]) -> dict[str, list[str]]:

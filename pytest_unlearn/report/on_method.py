@@ -1,7 +1,8 @@
 """A release that rests on a claim about the method, in place of the model.
 
-For the request may be too small for a claim about the model. What the method does in general says something of one model only where this method made it, for this request. A model
-that was handed over, the original among them, would pass by what another one deserves.
+For the request may be too small for a claim about the model. What the method does in general says something of one
+model only where this method made it, for this request. A model that was handed over, the original among them, would
+pass by what another one deserves.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,9 +25,7 @@ def fitted(estimator: Any, X: Any, y: Any, names: tuple[str, ...] | None, seed: 
     Returns:
         The fitted clone.
     """
-    from sklearn.base import clone
-
-    made = clone(estimator)
+    made = _clone(estimator)
     states = [name for name in made.get_params(deep=True) if name.rpartition("__")[2] == "random_state"]
     made.set_params(**dict.fromkeys(states, seed % 2**32))
     parts = list(_parts(made))
@@ -36,6 +35,15 @@ def fitted(estimator: Any, X: Any, y: Any, names: tuple[str, ...] | None, seed: 
     if names is not None and not any(_library(part) in _NUMBERS_ONLY for part in parts):
         y = np.array(names)[y]
     return made.fit(X, y)
+
+
+def _clone(estimator: Any) -> Any:
+    """Clone an estimator; copy one with CatBoost in it, which takes lists for other lists than it was given."""
+    from sklearn.base import clone
+
+    if any(_library(part) == "catboost" for part in _parts(estimator)):
+        return copy.deepcopy(estimator)
+    return clone(estimator)
 
 
 def _parts(estimator: Any) -> Iterator[Any]:

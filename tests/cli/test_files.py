@@ -545,6 +545,29 @@ def test_held_out_rows_given_for_those_to_be_forgotten_prove_nothing(judged: Jud
 
 
 @pytest.mark.slow
+def test_held_out_rows_that_are_there_three_times_count_once(judged: Judged) -> None:
+    def thrice(folder: Path) -> None:
+        for path in folder.glob("*/held_out.npz"):
+            with np.load(path) as stored:
+                rows = {name: np.concatenate([stored[name]] * 3) for name in ("outputs", "label")}
+            arrays(path, **rows, id=np.arange(9000, 9000 + len(rows["label"])))
+
+    _, before = judged()
+    _, after = judged(thrice)
+    for name in ("low", "high", "n_controls"):
+        assert after["forgotten"]["estimate"][name] == pytest.approx(before["forgotten"]["estimate"][name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reveal", [lambda p: np.eye(10)[p.argmax(1)], lambda p: p.round(2), lambda p: p.astype("f2")])
+def test_coarse_answers_that_coincide_are_not_taken_for_one_example(reveal: Any, judged: Judged) -> None:
+    done, found = judged(both(*(each(part, outputs=reveal) for part in ("forget", "held_out", "test"))))
+    assert done.status < 2, done.err
+    assert found["forgotten"]["verdict"] in ("PASS", "INCONCLUSIVE")
+    assert found["forgotten"]["estimate"]["n_controls"] >= 0.95 * make_files.HELD_OUT
+
+
+@pytest.mark.slow
 def test_other_claims_are_judged_where_they_are_asked(judged: Judged) -> None:
     every = 'require = ["leakage_reduced", "matches_retrained", "utility"]\n'
     done, found = judged(says(every + AUDIT.replace("max_mia_auc = 0.60", "min_reduction = 0.3\nmax_gap = 0.08")))

@@ -53,9 +53,9 @@ class PowerCheck:
     @property
     def share_left(self) -> tuple[str, Estimate] | None:
         """The attack that has most against PASS; None where none recognises anything."""
-        strong = {name: one for name, one in self.shares.items() if self.strong and self.allowed.get(name) == self.most}
+        held = {name: one for name, one in self.shares.items() if self._allowed(name) == self.most}
         beyond = self._beyond()
-        return max((beyond or strong or self.shares).items(), key=lambda one: one[1].high, default=None)
+        return max((beyond or held or self.shares).items(), key=lambda one: one[1].high, default=None)
 
     @property
     def recorded(self) -> dict[str, Any]:

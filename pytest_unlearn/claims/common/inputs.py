@@ -11,7 +11,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.data.unseen import UnseenExamples, groups_of
-from pytest_unlearn.data.view import as_view
+from pytest_unlearn.data.view import as_view, named_alike
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
@@ -85,7 +85,7 @@ def resolve_inputs(
     task = view.task
     if task is None:
         _require(nonmembers, baseline, require_controls)
-        controls = as_view(nonmembers, "controls")
+        view, controls = named_alike(view, as_view(nonmembers, "controls"))
         _check_disjoint(view, controls)
         classes = np.union1d(view.labels, controls.labels)
         match = "class" if match == "inherit" else match
@@ -97,6 +97,7 @@ def resolve_inputs(
             )
         given = as_view(nonmembers, "controls") if nonmembers is not None else None
         if given is not None:
+            view, given = named_alike(view, given)
             _check_disjoint(View("train", task.split.train, np.arange(len(task.split.train))), given)
         match = task.split.match if match == "inherit" else match
         controls = _matched(view, given, match) if given is not None else task.controls

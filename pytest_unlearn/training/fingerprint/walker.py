@@ -26,6 +26,7 @@ from pytest_unlearn.training.natives import native_content, native_kind
 
 _TREES = [(tree, f"BinaryTree{bits}") for tree in ("kd_tree", "ball_tree") for bits in (32, 64)]
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented))
+_ADDRESSES = ("_stop_words_id",)  # where CountVectorizer notes which list it has checked
 _STATELESS_BASES = ("abc.ABC", "typing.Generic", "typing.Protocol", "builtins.object")
 _DATA_PACKAGES = ("builtins", "collections", "numpy", "torch", "sklearn", "functools", "pathlib")
 _C_MODULES = ("builtins", "torch", "torch.nn.functional", "numpy", "scipy.special")
@@ -153,7 +154,9 @@ class Walk:
         if name == "torch._C.Generator":
             return combine("generator", str(value.device), self.digest(value.get_state(), where))
         where = f"{where} (a {kind.__qualname__})"
-        if is_a(value, "sklearn.base", "BaseEstimator"):
+        if is_a(value, "skorch", "NeuralNet"):
+            state = self._skorch(value, where)
+        elif is_a(value, "sklearn.base", "BaseEstimator"):
             state = [self.digest(value.get_params(deep=False), where), *self._fields(value, where)]
         elif (native := native_kind(value)) is not None:
             params = sorted(value.get_params().items()) if native == "catboost" else None
@@ -173,6 +176,15 @@ class Walk:
             state = [*(self._fields(value, where) if own else ()), self._reduced(value, where)]
         return combine("object", self.digest(kind, f"the class of {where}"), *state)
 
+    def _skorch(self, net: Any, where: str) -> list[str]:
+        """Digest a network of skorch by settings and weights; the rest of it changes when it is asked."""
+        held = {**net.get_params(deep=False), "classes": getattr(net, "classes_inferred_", None)}
+        held |= {f"{name}_": getattr(net, f"{name}_", None) for name in sorted(getattr(net, "_modules", ()))}
+        for name, part in held.items():
+            if is_a(part, "torch.nn", "Module"):
+                held[name] = [repr(part), [type(inner) for inner in part.modules()], dict(part.state_dict())]
+        return self._all([held], where)
+
     def _tree(self, tree: Any, where: str) -> list[str]:
         """Digest a tree of scikit-learn, whose array of nodes has gaps that hold anything."""
         state = {**tree.__getstate__(), "arguments": tree.__reduce__()[1]}
@@ -180,7 +192,7 @@ class Walk:
         return self._all([state, {name: nodes[name] for name in nodes.dtype.names}], where)
 
     def _fields(self, value: Any, where: str) -> list[str]:
-        fields = dict(getattr(value, "__dict__", {}))
+        fields = {name: item for name, item in getattr(value, "__dict__", {}).items() if name not in _ADDRESSES}
         for base in type(value).__mro__:
             for name, member in vars(base).items():
                 if isinstance(member, types.MemberDescriptorType) and _is_slot(base, name):

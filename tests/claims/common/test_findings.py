@@ -165,6 +165,17 @@ def test_a_deviation_that_shows_the_original_objects_and_decides_nothing_in_a_si
     assert check(0.6, 0.4).share_left[0] == "weak"
 
 
+def test_what_a_deviation_is_allowed_beyond_the_share_that_is_asked_is_not_recorded_as_that_share():
+    weak, faint = finding(0.61, name="weak"), finding(0.62, name="deviation", signed=False)
+    highs = {"weak": 0.4, "deviation": 0.55}
+    audited = [finding(0.5, name=name, signed=name == "weak") for name in highs]
+    share = lambda _, known: replace(known.estimate, value=0, low=0, high=highs[known.name])  # noqa: E731
+    check = power_check([weak, faint], audited, share, 0.5)
+    assert check.allowed["deviation"] > 0.55
+    assert check.objections() == []
+    assert check.share_left[0] == "weak"  # or the gate would hold the other one to what was asked
+
+
 def test_a_limit_that_so_few_examples_cannot_certify_makes_a_claim_not_testable_within_what_they_can():
     original, errors = [finding(0.8)], {"attack": 0.02}
     close, far = ([finding(value)] for value in (0.52, 0.55))

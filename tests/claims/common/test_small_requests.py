@@ -18,6 +18,7 @@ from pytest_unlearn.cli.plan.asked import SETTINGS, Asked
 from pytest_unlearn.cli.plan.power import design
 from pytest_unlearn.core.evidence import Evidence, Verdict
 from pytest_unlearn.core.settings import Setting
+from pytest_unlearn.report.gate import unproven
 from tests.worlds.simulated import World, split
 
 SKILLED = {"difficulty": 0.5, "skill": 1.5}
@@ -37,6 +38,7 @@ def pasted(line: str, model: Any, forget: Any) -> Verdict:
     except AuditFailure as failure:
         return failure.evidence.verdict
     assert isinstance(found, Evidence)
+    assert not list(unproven(found.to_json()))  # or the gate would block what the verdict lets pass
     return found.verdict
 
 

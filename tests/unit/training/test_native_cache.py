@@ -34,7 +34,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask
+from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask, Verdict, audit_utility
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.training import Store
 from pytest_unlearn.training.cache import native, seal
@@ -313,6 +313,11 @@ def customers_task(name, folder):
     """Return a task of customers whose recipe is named, with its cache in a folder."""
     train, test = customers(60, seed=0), customers(40, seed=0, first=1000)
     split = Split((train, "churn"), forget={"customer_id": [3, 17]}, test=(test, "churn"))
+    if name == "texts":
+        letters = [f"{'good' if k % 2 else 'bad'} news of {k}" for k in range(80)]
+        split = Split((letters[:40], ["yes", "no"] * 20), forget=range(9), test=(letters[40:], ["yes", "no"] * 20))
+        recipe = EstimatorRecipe(make_pipeline(TfidfVectorizer(), LogisticRegression()))
+        return UnlearningTask(split, recipe, references=2, cache_dir=folder)
     made = {"forest": lambda: RandomForestClassifier(3), "xgboost": xgboost, "lightgbm": lightgbm, "catboost": catboost}
     recipe = EstimatorRecipe(pipeline(made[name]() if name in made else None))
     return UnlearningTask(split, recipe, references=2, cache_dir=folder)
@@ -321,13 +326,15 @@ def customers_task(name, folder):
 def shown(name, task):
     """Say where the models are from, and what they are."""
     models = [task.original, *task.retrained]
+    evidence = audit_utility(models[1], task.test, max_drop=0.9)
+    assert evidence.verdict is Verdict.PASS
     sources = [trained.source for trained in task.trained_references]
     return name, sources, [model_digest(model)[:9] for model in models], models[0].classes_.tolist()
 
 
 @pytest.mark.slow
 def test_a_second_process_trains_nothing_and_unpickles_nothing(tmp_path):
-    names = ["forest", "histogram"]
+    names = ["forest", "histogram", "texts"]
     names += [name for name in ("xgboost", "lightgbm", "catboost") if importlib.util.find_spec(name)]
     first = [shown(name, customers_task(name, tmp_path)) for name in names]
     assert all(sources == ["trained"] * 2 for _, sources, *_ in first)
