@@ -15,7 +15,7 @@ from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Objection, Wording, decide, doubt, judge
 from pytest_unlearn.claims.efficient.stopwatch import Clock, Lap, time_method, time_recipe
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence
-from pytest_unlearn.core.figures import Cell, Table
+from pytest_unlearn.core.figures import Cell, Intervals, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_FRACTION
 from pytest_unlearn.statistics import fewest_for_median, median, needed_for_median
 from pytest_unlearn.task import UnlearningTask
@@ -118,7 +118,7 @@ def audit_efficient(
         provenance=provenance(
             unlearner, (task.forget, task.retain), task, original=False, retrained=False, repeats=repeats, threads=1
         ),
-        figures=(_table(pairs),),
+        figures=(_table(pairs), _times(pairs)),
     )
 
 
@@ -224,6 +224,20 @@ def _table(pairs: Sequence[Pair]) -> Table:
         caption="Seconds of the method and of retraining, measured in turns, and the examples each read one by one: "
         "unknown where it took all at once, and a copy that is gone over many times counts once.",
         columns=("pair", "method", "retraining", "fraction", "read by the method", "read by retraining"),
+        rows=tuple(rows),
+    )
+
+
+def _times(pairs: Sequence[Pair]) -> Intervals:
+    """Draw what the method took beside retraining, pair by pair."""
+    rows = []
+    for number, pair in enumerate(pairs, start=1):
+        for whose, lap in (("unlearned", pair.method), ("retrained", pair.retraining)):
+            rows.append((f"pair {number}: {whose}", whose, _rounded(lap.seconds), None, None))
+    return Intervals(
+        title="Time against retraining",
+        caption="Seconds of the method (unlearned) and of retraining, measured in turns.",
+        x_label="seconds",
         rows=tuple(rows),
     )
 

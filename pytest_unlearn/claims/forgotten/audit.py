@@ -16,7 +16,7 @@ from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attack
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
 from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks
-from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, scores_by_model
+from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, sample_sizes, scores_by_model
 from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
@@ -157,9 +157,10 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
         original = labels_only(original)
     scores = scores_by_model(shown.attack, shown.scores, original, audit.references, inputs.pairing)
     labels = inputs.forget.labels, inputs.controls.labels
-    return forgetting_figures(
-        shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, audit.terms.confidence
-    )
+    confidence, sizes = audit.terms.confidence, (len(inputs.forget), len(inputs.controls))
+    curve = sample_sizes(audit.terms.limit, confidence, inputs.pairing, sizes)
+    made = forgetting_figures(shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, confidence)
+    return made if curve is None else (*made, curve)
 
 
 def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:

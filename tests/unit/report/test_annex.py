@@ -95,5 +95,6 @@ def test_copies_that_no_audit_covers_are_named() -> None:
 
 def test_the_page_has_it_folded() -> None:
     text = page.render(ledger({}), ABOUT)
-    assert "<summary>1 of 11 classes of attacks ran; what else may hold the data</summary>" in text
+    assert '<details id="annex" class="printed">' in text
+    assert "1 of 11 classes of attacks ran. This is evidence about the attacks that ran" in text
     assert "attribute inference" in text
