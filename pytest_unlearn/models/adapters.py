@@ -36,20 +36,17 @@ class SavedOutputs:
     """
 
     def __init__(self, **parts: Any) -> None:
-        self._hold(parts)
+        unknown = sorted(set(parts) - {"forget", "controls", "retain", "test", "train"})
+        if unknown or not parts:
+            what = f"not {', '.join(unknown)}=" if unknown else "and got none"
+            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, {what}.")
+        self.parts = {name: _saved(name, part) for name, part in parts.items()}
         columns = {name: part.shape[1:] for name, part in self.parts.items()}
         if len(set(columns.values())) > 1:
             raise ValueError(
                 f"SavedOutputs needs a logit for each class in all of its arrays; their columns are {columns}."
             )
 
-    def _hold(self, parts: Mapping[str, Any]) -> None:
-        """Check each array by itself; those of files are compared where their names are known."""
-        unknown = sorted(set(parts) - {"forget", "controls", "retain", "test", "train"})
-        if unknown or not parts:
-            what = f"not {', '.join(unknown)}=" if unknown else "and got none"
-            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, {what}.")
-        self.parts = {name: _saved(name, part) for name, part in parts.items()}
         self.files: Mapping[str, SavedRows] = {}
         self._labels: Mapping[str, SavedRows] = {}
         self._train_size: int | None = None
@@ -94,9 +91,16 @@ class SavedOutputs:
 
     @classmethod
     def of_files(cls, files: Mapping[str, SavedRows]) -> SavedOutputs:
-        """Return the outputs that files hold, by view name."""
-        outputs = cls.__new__(cls)
-        outputs._hold({name: one.outputs for name, one in files.items()})
+        """Return the outputs that files hold, by view name.
+
+        Raises:
+            ValueError: two of them have another number of classes.
+        """
+        widths = {one.outputs.shape[1]: one.name for one in files.values() if one.outputs is not None}
+        if len(widths) > 1:
+            told = [f"{name} has outputs for {width} classes" for width, name in sorted(widths.items())]
+            raise ValueError(f"{', and '.join(told)}: one model answers about the same classes everywhere.")
+        outputs = cls(**{name: one.outputs for name, one in files.items()})
         outputs.files = files
         for part in outputs.parts.values():
             part.setflags(write=False)  # the digest of the files is that of these
