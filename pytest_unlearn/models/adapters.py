@@ -91,7 +91,15 @@ class SavedOutputs:
 
     @classmethod
     def of_files(cls, files: Mapping[str, SavedRows]) -> SavedOutputs:
-        """Return the outputs that files hold, by view name."""
+        """Return the outputs that files hold, by view name.
+
+        Raises:
+            ValueError: two of them have another number of classes.
+        """
+        widths = {one.outputs.shape[1]: one.name for one in files.values() if one.outputs is not None}
+        if len(widths) > 1:
+            told = [f"{name} has outputs for {width} classes" for width, name in sorted(widths.items())]
+            raise ValueError(f"{', and '.join(told)}: one model answers about the same classes everywhere.")
         outputs = cls(**{name: one.outputs for name, one in files.items()})
         outputs.files = files
         for part in outputs.parts.values():
