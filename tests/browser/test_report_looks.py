@@ -189,7 +189,7 @@ def test_without_a_script_all_is_there_and_with_one_it_can_be_filtered_and_folde
     buttons["Unfold all"].click()
     assert browser.ask("document.querySelectorAll('.claim[open]').length") == 30
     browser.ask("document.querySelector('.contents').open = true")
-    assert len(browser.driver.find_elements("css selector", ".contents a")) == 32
+    assert len(browser.driver.find_elements("css selector", ".contents a")) == 33
     assert browser.ask(
         "[...document.querySelectorAll('a[href^=\"#\"]')].every(a => document.getElementById(a.hash.slice(1)))"
     )

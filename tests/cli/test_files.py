@@ -273,7 +273,7 @@ WRONG_FILES: dict[str, tuple[Change, str]] = {
     ),
     "fewer classes": (
         at(FORGET, "outputs", lambda rows: rows[:, :9] / rows[:, :9].sum(1, keepdims=True)),
-        "has outputs for 9 classes, and those beside it have 10",
+        "released/forget.npz has outputs for 9 classes, and released/test.npz has outputs for 10",
     ),
     "several labels at once": (at(FORGET, "outputs", lambda rows: rows**0.3), "outputs between 0 and 1 whose rows sum"),
     "probabilities that do not sum to 1": (

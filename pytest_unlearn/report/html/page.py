@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.core.numbers import bound, number
-from pytest_unlearn.report import glossary, wording
+from pytest_unlearn.report import annex, glossary, wording
 from pytest_unlearn.report.decision import DO_NOT, RELEASE, ClaimLine, card
 from pytest_unlearn.report.html import pictures, plots
 from pytest_unlearn.report.ledger import reconcile
@@ -66,6 +66,7 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
         "shortened": len(order) - len(full),
         "overview": pictures.overview(told.claims, entries) if 1 < len(order) <= ALL_IN_FULL else None,
         "claims": {row["number"]: _claim(row, entries[row["position"]]) for row in rows if row["in_full"]},
+        "annex": annex.shown(ledger),
         "terms": [(glossary.anchor(term), term, says) for term, says in glossary.TERMS.items()],
         "tool": about["tool"],
         "created": about["created"],
