@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
+AXE := $(VENV)/axe
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 PROCESSES := tests/search tests/browser tests/docs tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance  # the longest files first
@@ -25,11 +26,14 @@ test: $(STAMP)         ## everything that is not slow
 	$(SUITE) examples
 	$(SUITE)
 
-test-processes: $(STAMP)  ## the slow tests that CI runs
+$(AXE): $(STAMP)       # rules of accessibility that the page is held to; without npm its tests are skipped
+	-npm install --silent --no-audit --no-fund --prefix $(AXE) axe-core@4
+
+test-processes: $(STAMP) $(AXE)  ## the slow tests that CI runs
 	$(SUITE) -m "slow and not long" examples/github_actions examples/adversarial_requests
 	$(SUITE) -m "slow and not long" $(PROCESSES)
 
-test-slow: $(STAMP)
+test-slow: $(STAMP) $(AXE)
 	$(SUITE) -m slow examples
 	$(SUITE) -m slow
 

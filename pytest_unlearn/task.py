@@ -14,10 +14,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.arguments import whole_number
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.data.split import Split, reserve_controls
 from pytest_unlearn.data.view import View
+from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.adapters import identify, state_digest
 from pytest_unlearn.models.handle import CHANGED, ModelHandles
 from pytest_unlearn.training import (
@@ -27,6 +29,9 @@ from pytest_unlearn.training import (
     TimesTaken,
     Trained,
     UnknownRecipe,
+    check_recipe,
+    check_unlearner,
+    checked_device,
     fingerprint,
     reference_key,
     report_progress,
@@ -70,6 +75,12 @@ class UnlearningTask:
         device: where recipes that ask for it, and audits of torch models, run. The model's own device by default.
         n_jobs: how many references to train at once.
         fresh: train again, whatever the cache holds.
+        batch_size: for models that take batches of one size alone, as compiled ones do: each is asked in batches of
+            exactly so many, the last one filled up with copies.
+
+    Raises:
+        TypeError: something else than a split, a recipe, models or their number.
+        ValueError: a number out of its range.
     """
 
     def __init__(
@@ -84,27 +95,38 @@ class UnlearningTask:
         device: str | None = None,
         n_jobs: int = 1,
         fresh: bool = False,
+        batch_size: int | None = None,
     ) -> None:
         if not isinstance(split, Split):
             raise TypeError(f"UnlearningTask needs a Split(train, forget=..., test=...), not {type(split).__name__}.")
-        if hasattr(references, "parameters") or not (isinstance(references, int) or hasattr(references, "__iter__")):
-            raise TypeError("references must be a number or a list of models; for one model write references=[model].")
-        if isinstance(references, int) and references < 0:
-            raise ValueError(f"references must be a number of models to train or a list of models, not {references}.")
+        if recipe is not None:
+            check_recipe(recipe)
+        if original is not None:
+            check_model(original, "original")
+        references = _checked_references(references)
+        seed = whole_number(seed, "seed", 0)
+        if n_jobs != -1:
+            n_jobs = whole_number(n_jobs, "n_jobs", 1, "or -1 for every core")
+        if batch_size is not None:
+            batch_size = whole_number(batch_size, "batch_size", 1)
+        if not isinstance(fresh, bool):
+            raise TypeError(f"fresh is True or False, not {fresh!r}.")
+        if cache_dir is not None and not isinstance(cache_dir, (str, Path)):
+            raise TypeError(f"cache_dir is the path of a folder, not {cache_dir!r}.")
+        device = checked_device(device)
         self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs
         self.references, self.fresh = references, fresh
         self.progress: Progress = report_progress
         self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
         self._given_original = original
-        self.models = ModelHandles(split.classes, device)
+        self.models = ModelHandles(split.classes, device, batch_size)
         self.forget = View("forget", split.train, split.forget_indices, self)
         self.retain = View("retain", split.train, split.retain_indices, self)
         self.test = View("test", split.test, np.arange(len(split.test), dtype=np.int64), self)
         self.controls = View("controls", split.held_out, split.control_indices, self)
-        for model in (original, *(references if not isinstance(references, int) else ())):
-            if model is not None:
-                self.models.keep(model)
+        for model in self.given_models:
+            self.models.keep(model)
 
     def __repr__(self) -> str:
         return f"<UnlearningTask: forget {len(self.forget)} of {len(self.split.train)}, {len(self.controls)} controls>"
@@ -113,6 +135,19 @@ class UnlearningTask:
     def has_original(self) -> bool:
         """Whether there is an original model, given or trainable."""
         return self._given_original is not None or self.recipe is not None
+
+    @property
+    def has_references(self) -> bool:
+        """Whether there are references, given or trainable."""
+        if isinstance(self.references, int):
+            return self.recipe is not None and self.references > 0
+        return len(self.references) > 0
+
+    @property
+    def given_models(self) -> list[Any]:
+        """The original and the references that were given, not trained."""
+        given = [] if self._given_original is None else [self._given_original]
+        return given if isinstance(self.references, int) else [*given, *self.references]
 
     @cached_property
     def original(self) -> Any:
@@ -204,6 +239,7 @@ class UnlearningTask:
             device=self.device,
             n_jobs=self.n_jobs,
             fresh=self.fresh,
+            batch_size=self.models.batch_size,
         )
         task.progress = self.progress
         return task
@@ -214,8 +250,12 @@ class UnlearningTask:
         Args:
             unlearner: `unlearner(model, retain, forget, *, seed) -> model`.
             seed: of the unlearner; the task's by default.
+
+        Raises:
+            TypeError: what cannot be called so, before the original is trained.
         """
-        seed = self.seed if seed is None else seed
+        check_unlearner(unlearner)
+        seed = self.seed if seed is None else whole_number(seed, "seed", 0)
         unlearned = self.unlearn_from(self.original, unlearner, self.retain, self.forget, seed=seed)
         made, before = identify(unlearned), self.models.of(self.original).identity
         if not made.obstacle and made.state != before.state:  # what leaves the original as it is has made no model
@@ -229,8 +269,11 @@ class UnlearningTask:
         it, one from the cache is taken only if it was made in this run or is sealed with a key.
 
         Raises:
+            TypeError: what cannot be called so.
             ValueError: when the unlearner changed the model that it was given.
         """
+        check_unlearner(unlearner)
+        whole_number(seed, "seed", 0)
         identity = self.models.of(model).identity  # of another model than the original it is made anew
         recipe = ""
         try:
@@ -242,6 +285,7 @@ class UnlearningTask:
         if not recipe:  # nothing says when to run it again, so it runs each time
             started = time.perf_counter()
             unlearned = unlearner(model, retain, forget, seed=seed)
+            check_model(unlearned, "what the method returned")
             self.models.note_making(unlearned, time.perf_counter() - started, "made in this run")
         else:
             key = reference_key(recipe, f"{retain.digest}{forget.digest}", forget.indices, seed, self.device)
@@ -315,7 +359,9 @@ class UnlearningTask:
         done = train_all(
             jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times
         )
-        for trained in done:
+        for job, trained in zip(jobs, done, strict=True):
+            made_by = getattr(job.recipe, "role", "the recipe")
+            check_model(trained.model, f"what {made_by} returned")
             self.models.note_making(trained.model, trained.seconds, trained.origin)
         for why, said in (("damaged cache", "were damaged"), ("not sealed", f"are not sealed with {CACHE_KEY}")):
             keys = [trained.key[:12] for trained in done if why in trained.source]
@@ -326,6 +372,15 @@ class UnlearningTask:
     def _equal(self, one: Any, other: Any) -> bool:
         ours, theirs = (self.models.of(model).outputs(self.controls).logits for model in (one, other))
         return ours.shape == theirs.shape and bool((ours == theirs).all())
+
+
+def _checked_references(references: Any) -> int | list[Any]:
+    """Check how many references to train, or those that were given; TypeError or ValueError."""
+    if isinstance(references, (bool, float)) or references is None:
+        raise TypeError(f"references must be a number or a list of models, not {references!r}.")
+    if hasattr(references, "__index__") and not hasattr(references, "shape"):
+        return whole_number(references, "references", 0, "models to train, or a list of models")
+    return checked_models(references, "references", "a number or a list of models")
 
 
 @dataclass(frozen=True)

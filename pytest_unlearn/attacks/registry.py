@@ -240,6 +240,10 @@ def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]
         return ()
     if not isinstance(attacks, (str, Iterable)):
         raise ValueError(f'attacks= takes "standard", "all", or a list of names and attacks, not {attacks!r}.')
+    if not isinstance(attacks, str):
+        attacks = list(attacks)
+    if not attacks:
+        raise ValueError("attacks=[] adds none, and the standard attacks run on every model: leave it out.")
     chosen = NAMED if attacks == "all" else [attacks] if isinstance(attacks, str) else list(attacks)
     by_name = {attack.name: attack for attack in (*ALWAYS, *NAMED)}
     unknown = [one for one in chosen if not isinstance(one, Attack) and one not in by_name]

@@ -22,6 +22,7 @@ from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, resolve
 from pytest_unlearn.core.stored_arrays import StoredArrays
 from pytest_unlearn.data.view import View, as_view
+from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import Measure, paired_difference
@@ -139,11 +140,14 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
     Raises:
         ValueError: when the baseline is named but the view knows no task, or the task has no such models.
     """
+    check_model(model)
     asked = as_view(view, "examples")
-    name, models = _baseline(asked, baseline)
+    _check_baseline(asked, baseline)
     own = asked.task.models if asked.task is not None else ModelHandles(np.unique(asked.labels))
     handles = own.for_audit()
-    ours, *answers = (handles.answers(one, (asked,), output)[0] for one in (model, *models))
+    ours = handles.answers(model, (asked,), output)[0]  # one that cannot be audited costs no training
+    name, models = _baseline(asked, baseline)
+    answers = [handles.answers(one, (asked,), output)[0] for one in models]
     return Comparison(
         view=asked,
         name=name,
@@ -304,19 +308,33 @@ def _classes(comparison: Comparison) -> Table:
     )
 
 
-def _baseline(view: View, baseline: Any) -> tuple[str, Sequence[Any]]:
+def _check_baseline(view: View, baseline: Any) -> None:
+    """Refuse a baseline that is none, before any is trained."""
     if baseline is None or (isinstance(baseline, str) and view.task is None):
         raise ValueError(
             "baseline= is missing. A bare DataLoader or dataset knows no other models: pass baseline= (the model to "
             "compare with, or a list of retrained ones), or build an UnlearningTask and pass its view."
         )
     if not isinstance(baseline, str):
-        models = list(baseline) if isinstance(baseline, (list, tuple)) else [baseline]
-        return ("retrained" if len(models) > 1 else "baseline"), models
-    assert view.task is not None
+        models = _listed(baseline)
+        if not models:
+            raise ValueError("baseline= is an empty list: pass a model to compare with, or several.")
+        for number, model in enumerate(models):
+            check_model(model, f"baseline[{number}]" if isinstance(baseline, (list, tuple)) else "baseline")
+        return
     if baseline not in ("original", "retrained"):
         raise ValueError(f'baseline must be "original", "retrained", or a model, not {baseline!r}.')
-    models = [view.task.original] if baseline == "original" else view.task.retrained
-    if not models:
+    if baseline == "retrained" and view.task is not None and not view.task.has_references:
         raise ValueError("this task has no retrained references: give it a recipe, or references=[models].")
-    return baseline, models
+
+
+def _baseline(view: View, baseline: Any) -> tuple[str, Sequence[Any]]:
+    if not isinstance(baseline, str):
+        models = _listed(baseline)
+        return ("retrained" if len(models) > 1 else "baseline"), models
+    assert view.task is not None
+    return baseline, [view.task.original] if baseline == "original" else view.task.retrained
+
+
+def _listed(baseline: Any) -> Sequence[Any]:
+    return list(baseline) if isinstance(baseline, (list, tuple)) else [baseline]

@@ -13,16 +13,21 @@ from typing import Any
 
 import numpy as np
 
+from pytest_unlearn.claims.canaries.planting import Canaries
 from pytest_unlearn.claims.common import attack_audit  # noqa: F401 - what most claims need is loaded before they run
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.policies import NEEDS, POLICIES, Policy, Step
 from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
 from pytest_unlearn.core.release_files import hash_files
+from pytest_unlearn.core.settings import TABLE as SETTINGS
 from pytest_unlearn.core.settings import resolve
+from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.layers import SingleLayerError, find_layers, shows_weights
+from pytest_unlearn.models.predict import Output, read_as
 from pytest_unlearn.task import UnlearningTask
+from pytest_unlearn.training.signatures import check_unlearner
 
 AUDITS: Mapping[str, Callable[..., Evidence]] = TableView(
     lambda: {name: spec.audit() for name, spec in TABLE.items() if spec.in_policies}
@@ -77,15 +82,22 @@ def audit_release(
         ValueError: an unknown policy or setting, a policy that needs `unlearner=`, one of which nothing can be judged
             here, a task without references, or a release file that is missing, empty or of another's name.
     """
+    check_model(model)
     if not isinstance(task, UnlearningTask):
         raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
+    if unlearner is not None:
+        check_unlearner(unlearner)
+    if canaries is not None and not isinstance(canaries, Canaries):
+        raise TypeError(f"canaries must come from plant_canaries(train, kind=...), not {type(canaries).__name__}.")
     released = hash_files(files, Path.cwd()).rows()
     chosen = _policy(policy)
     _check(chosen, settings, unlearner)
-    if not task.retrained:
+    if not task.has_references:
         raise ValueError("a release is judged by retrained models: give the task a recipe, or references=[models].")
     found: dict[str, Evidence] = {}
     with task.models.shared():
+        # One that cannot be audited costs no training.
+        task.models.for_audit().answers(model, (task.forget, task.controls), _reading(settings))
         steps = _steps(chosen, task, canaries)
         asked = {step.claim for step in steps if step.required}
         for step in steps:
@@ -102,11 +114,16 @@ def audit_release(
     return found
 
 
+def _reading(settings: Mapping[str, Any]) -> Output:
+    """Return which entry of an answer is judged, and as what."""
+    return read_as(settings.get("output"), settings.get("output_kind"))
+
+
 def _policy(policy: str | Policy) -> Policy:
     """Look up a policy by its name."""
     if isinstance(policy, Policy):
         return policy
-    if policy not in POLICIES:
+    if not isinstance(policy, str) or policy not in POLICIES:
         raise ValueError(
             f"there is no policy {policy!r}; there are {', '.join(POLICIES)}, or pass a Policy of your own."
         )
@@ -115,6 +132,12 @@ def _policy(policy: str | Policy) -> Policy:
 
 def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
     """Refuse what cannot work before any model is trained."""
+    if not isinstance(policy.steps, (tuple, list)) or not all(isinstance(step, Step) for step in policy.steps):
+        raise TypeError(f"policy {policy.name!r}: steps is a tuple of Step(claim=..., says=...), not {policy.steps!r}.")
+    if not policy.steps:
+        raise ValueError(
+            f"policy {policy.name!r} names no claim, and a release that nothing was asked of is not proven."
+        )
     claims = [step.claim for step in policy.steps]
     there = [name for name, spec in TABLE.items() if spec.in_policies]
     foreign = [claim for claim in claims if claim not in there]
@@ -134,6 +157,9 @@ def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
     unknown = sorted(set(settings) - {name for claim in claims for name in _parameters(claim)})
     if unknown:
         raise ValueError(f"no claim of policy {policy.name!r} has a setting {unknown[0]!r}.")
+    for given in (settings, *(step.keywords for step in policy.steps)):
+        for name in set(given) & set(SETTINGS):
+            resolve(name, given[name])
     if unlearner is None and any(step.needs == "unlearner" for step in policy.steps):
         raise ValueError(f"policy {policy.name!r} judges the method too: pass unlearner=, or choose another policy.")
 

@@ -52,10 +52,16 @@ class Case:
 
     def __post_init__(self) -> None:
         """Refuse what could only fail later, in every check."""
-        if isinstance(self.unlearner, type) or not callable(self.unlearner):
+        from pytest_unlearn.training.signatures import check_recipe, check_unlearner
+
+        check_unlearner(self.unlearner)
+        if self.recipe is not None:
+            check_recipe(self.recipe)
+        if self.dataset is not None and not (hasattr(self.dataset, "__len__") and hasattr(self.dataset, "__getitem__")):
+            raise TypeError(f"dataset is a map-style dataset of (x, y), not a {type(self.dataset).__name__}.")
+        if not isinstance(self.expected_failures, Mapping):
             raise TypeError(
-                f"an unlearner is called as unlearner(model, retain, forget, *, seed): pass an instance or a function, "
-                f"not {self.unlearner!r}."
+                f"expected_failures is a mapping from a check's name to why it fails, not {self.expected_failures!r}."
             )
 
     @property
@@ -89,5 +95,9 @@ def as_case(
     if isinstance(entry, tuple) and len(entry) == 2:
         entry = Case(*entry)
     case = entry if isinstance(entry, Case) else Case(entry)
+    if expected_failures is not None and not isinstance(expected_failures, Mapping):
+        raise TypeError(
+            f"expected_failures is a mapping from a check's name to why it fails, not {expected_failures!r}."
+        )
     expected = {**(expected_failures or {}), **case.expected_failures}
     return Case(case.unlearner, case.recipe or recipe, case.dataset, expected, case.name)

@@ -56,4 +56,20 @@ class Table:
     kind: str = field(default="table", init=False)
 
 
-Figure = Curves | Histograms | Table
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """Draw values with their bounds below each other, of several models a thing.
+
+    A row is (what, whose, value, low, high): `whose` is "unlearned", "original", "retrained" or another name; without
+    bounds, low and high are None. `limits` are drawn as lines.
+    """
+
+    title: str
+    caption: str
+    x_label: str
+    rows: tuple[tuple[str, str, float | None, float | None, float | None], ...]
+    limits: tuple[float, ...] = ()
+    kind: str = field(default="intervals", init=False)
+
+
+Figure = Curves | Histograms | Table | Intervals

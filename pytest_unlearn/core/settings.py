@@ -84,6 +84,16 @@ class Spec:
         rule = self.rule or {int: "a whole number", bool: "true or false"}.get(self.kind, f"a {self.kind.__name__}")
         raise ValueError(f"{self.name} must be {rule}, not {value!r}")
 
+    def check_type(self, value: Any) -> None:
+        """Refuse text for a number, and True or False for one, from a caller.
+
+        Raises:
+            ValueError: the value is of such a type.
+        """
+        if isinstance(value, str) != (self.kind is str) or (isinstance(value, bool) and self.kind in (int, float)):
+            rule = self.rule or ("True or False" if self.kind is bool else "a number")
+            raise ValueError(f"{self.name} must be {rule}, not {value!r}")
+
     def _convert(self, value: Any) -> Any:
         if isinstance(value, str):
             # Text comes from the command line or from an ini file; `bool("false")` would be True.
@@ -235,6 +245,7 @@ def resolve(name: str, call_value: Any = None, layers: Layers | None = None) -> 
     """
     spec = TABLE[name]
     if call_value is not None and not isinstance(call_value, (Default, DefaultFlag, DefaultText)):
+        spec.check_type(call_value)
         return Setting(spec.parse(call_value), "call keyword")
     if layers is None:
         running = recorder.current()

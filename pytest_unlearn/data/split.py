@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pytest_unlearn.core.arguments import whole_number
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.recorder import current_place
 from pytest_unlearn.core.text import some
@@ -187,7 +188,10 @@ def reserve_controls(n: int, *, size: int | float, seed: int) -> tuple[IntArray,
     Returns:
         (kept, controls): sorted index arrays that partition range(n).
     """
-    count = round(size * n) if isinstance(size, float) else size
+    n, seed = whole_number(n, "n", 1), whole_number(seed, "seed", 0)
+    if size is None or isinstance(size, (bool, str)) or not np.isfinite(size):
+        raise ValueError(f"size is a number of examples or a share of them between 0 and 1, not {size!r}.")
+    count = round(size * n) if isinstance(size, (float, np.floating)) else whole_number(size, "size", size)
     if not 0 < count < n:
         raise ValueError(f"size must leave something to keep and something to hold out of {n} examples; got {size}.")
     order = np.random.default_rng(seed).permutation(n).astype(np.int64)
@@ -200,15 +204,20 @@ def check_comparable(part: Examples, train: Examples) -> None:
     Raises:
         ValueError: they are of another shape, or of other classes alone.
     """
-    if part.shape != train.shape:
-        raise ValueError(
-            f"the examples of {part.name} have shape {part.shape}, and those of {train.name} {train.shape}: prepare "
-            "both in the same way, so that one model can be asked about them."
-        )
+    check_shape(part, train)
     if not np.isin(part.labels, train.labels).any():
         raise ValueError(
             f"no label of {part.name} occurs in {train.name} ({some(map(part.name_of, np.unique(part.labels)))} and "
             f"{some(map(train.name_of, np.unique(train.labels)))}): number the classes of both in the same way."
+        )
+
+
+def check_shape(part: Examples, train: Examples) -> None:
+    """Refuse inputs of another shape than the trained ones; ValueError."""
+    if None not in (part.shape, train.shape) and part.shape != train.shape:
+        raise ValueError(
+            f"the examples of {part.name} have shape {part.shape}, and those of {train.name} {train.shape}: prepare "
+            "both in the same way, so that one model can be asked about them."
         )
 
 
@@ -222,6 +231,12 @@ def _ids(groups: Any, name: str, n: int, of: str) -> Any:
     ids = np.asarray(to_numpy(groups))
     if ids.shape != (n,):
         raise ValueError(f"{name} needs one id for each of the {n} {of}; got shape {ids.shape}.")
+    missing = np.flatnonzero([value is None or value != value for value in ids.tolist()])
+    if len(missing):
+        raise ValueError(
+            f"{name} has no id at {len(missing)} positions, the first {missing[0]}: give each of the {of} the id of "
+            "its unit, and one of its own to an example that belongs to nobody else."
+        )
     return ids
 
 

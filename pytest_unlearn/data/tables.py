@@ -104,8 +104,9 @@ def concatenate(parts: Sequence[Any]) -> Any:
         return sys.modules["polars"].concat([part.select(first.columns) for part in parts], how="vertical_relaxed")
     if is_frame(first):
         return _stacked(parts)
-    if "torch" in sys.modules and isinstance(first, sys.modules["torch"].Tensor):
-        return sys.modules["torch"].cat(list(parts))
+    if any(_is_a(part, "torch", "Tensor") for part in parts):
+        torch = sys.modules["torch"]
+        return torch.cat([torch.as_tensor(part) for part in parts])
     return np.concatenate(list(parts))
 
 

@@ -64,6 +64,10 @@ class UnseenExamples(Examples):
             _digest(content, str(label).encode()) for content, label in zip(self.contents, labels, strict=True)
         )
 
+    def join(self, first: list[int]) -> None:
+        """Take rows for copies of others: of each, the first that is the same."""
+        self.contents = tuple(self.contents[row] for row in first)
+
     def who(self, row: int) -> str:
         """Name an example: by its id, or by its row."""
         return named(self.ids, row)

@@ -113,7 +113,7 @@ class View:
 
 
 def joined(parts: Sequence[View], name: str) -> Examples:
-    """Make examples of those of several views of one task, in order; tables stay tables."""
+    """Make examples of those of several views, in order; tables stay tables."""
     first = parts[0]
     if not first.examples.is_table:
         return Examples(_Joined(*parts), name)
@@ -164,6 +164,10 @@ def as_view(forget: Any, name: str) -> View:
     """Find the view behind a loader or a view, or make one of a dataset."""
     if isinstance(forget, View):
         return forget
+    if isinstance(getattr(forget, "forget", None), View):
+        raise TypeError(f"{name} is an {type(forget).__name__}: pass task.forget, or another of its views.")
+    if hasattr(forget, "forget_indices"):
+        raise TypeError(f"{name} is a {type(forget).__name__}: build an UnlearningTask of it, and pass task.forget.")
     dataset = getattr(forget, "dataset", None)
     if dataset is not None and hasattr(forget, "batch_size"):
         drawn, there = len(getattr(forget, "sampler", dataset)), len(dataset)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from pytest_unlearn.metrics.metric import Metric, rates
+from pytest_unlearn.statistics.validation import is_number
 
 SETS = ("forget", "retain", "test")
 
@@ -38,6 +39,9 @@ def tow_mia(unlearned: Mapping[str, float], retrained: Mapping[str, float]) -> M
 
 def _product(unlearned: Mapping[str, float], retrained: Mapping[str, float], names: tuple[str, ...]) -> float:
     value = 1.0
+    for given in (unlearned, retrained):
+        if not isinstance(given, Mapping):
+            raise ValueError(f"accuracies are a mapping with {', '.join(names)}, for both models, not {given!r}")
     for name in names:
         if name not in unlearned or name not in retrained:
             raise ValueError(f"{name!r} is missing: give accuracies under {', '.join(names)} for both models")
@@ -70,7 +74,7 @@ def ain(relearn_unlearned: float, relearn_scratch: float) -> Metric:
     give the steps tried where the accuracy was never reached. Source: Chundawat 2023, "Zero-shot
     machine unlearning", anamnesis index.
     """
-    if not (0 < relearn_unlearned < math.inf and 0 < relearn_scratch < math.inf):
+    if not all(is_number(steps) and 0 < steps < math.inf for steps in (relearn_unlearned, relearn_scratch)):
         raise ValueError(
             f"relearning took {relearn_unlearned} and {relearn_scratch} steps: both are above 0 and finite"
         )

@@ -8,6 +8,7 @@ from scipy import special
 
 from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.metrics.metric import ExampleMetric, Metric, probabilities
+from pytest_unlearn.statistics.validation import real_array
 
 BINS, CLIP, FLOOR = 20, 100.0, 1e-5  # as published with KLOM
 
@@ -60,7 +61,8 @@ def klom(unlearned: ArrayLike, oracles: ArrayLike) -> ExampleMetric:
     oracles show how small, which is why there is no target. Raises ValueError for shapes that do not match or fewer
     than two models. Source: Rinberg 2025.
     """
-    ours, theirs = (np.clip(np.asarray(margins, dtype=np.float64), -CLIP, CLIP) for margins in (unlearned, oracles))
+    given = (("unlearned", unlearned), ("oracles", oracles))
+    ours, theirs = (np.clip(real_array(name, margins), -CLIP, CLIP) for name, margins in given)
     if ours.ndim != 2 or theirs.ndim != 2 or ours.shape[1] != theirs.shape[1] or min(len(ours), len(theirs)) < 2:
         raise ValueError(f"margins have shape (models, examples), two models or more: not {ours.shape}, {theirs.shape}")
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):

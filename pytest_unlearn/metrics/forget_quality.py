@@ -17,7 +17,7 @@ from pytest_unlearn.core.evidence import FloatArray, Outputs
 from pytest_unlearn.metrics.metric import Metric
 from pytest_unlearn.statistics import example_epsilons, forgetting_quality, published_score
 from pytest_unlearn.statistics.epsilon.forgetting_quality import TIME_LIMIT
-from pytest_unlearn.statistics.validation import check_open_unit, vector
+from pytest_unlearn.statistics.validation import check_open_unit, is_number, real_array, vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,13 @@ def neurips2023_score(
             f"{len(sides[0])} unlearned and {len(sides[1])} retrained models: F depends on their number, so pass as "
             "many of each."
         )
-    if not time_fraction >= 0.0:
-        raise ValueError(f"time_fraction is {time_fraction}: it is at least 0.")
+    if not is_number(time_fraction) or not time_fraction >= 0.0:
+        raise ValueError(f"time_fraction is {time_fraction!r}: it is a number, at least 0.")
+    for name, pair in (("retain_accuracies", retain_accuracies), ("test_accuracies", test_accuracies)):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise ValueError(
+                f"{name} is {pair!r}: it is the unlearned models' mean accuracy and the retrained models'."
+            )
     quality = forgetting_quality(example_epsilons(*sides), len(sides[0]))
     score = published_score(quality, retain_accuracies, test_accuracies)
     return Metric(
@@ -109,7 +114,7 @@ def neurips2023_score(
 
 def _margins(name: str, logits: ArrayLike, labels: np.typing.NDArray[np.generic]) -> FloatArray:
     """Return logit-scaled confidences, shape (models, examples)."""
-    stack = np.asarray(logits, dtype=np.float64)
+    stack = real_array(f"{name}_logits", logits)
     if stack.ndim != 3 or not stack.size or stack.shape[2] < 2 or labels.shape != (stack.shape[1],):
         raise ValueError(
             f"{name}_logits of shape {stack.shape} with labels of shape {labels.shape}: logits have shape (models, "

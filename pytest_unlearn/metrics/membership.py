@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pytest_unlearn.core.arguments import whole_number
 from pytest_unlearn.metrics.metric import Metric, rates
 from pytest_unlearn.statistics import auc
 from pytest_unlearn.statistics.validation import vector
@@ -24,7 +25,7 @@ def starting_kit_mia(forget_losses: ArrayLike, test_losses: ArrayLike, *, seed: 
     count = min(forget.size, test.size)
     if count < 10:
         raise ValueError(f"a tenth of each side is held out: {forget.size} and {test.size} losses are too few")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole_number(seed, "seed", 0))
     sides = [rng.permutation(side)[:count] for side in (test, forget)]
     splits = StratifiedShuffleSplit(n_splits=10, test_size=0.1, random_state=seed)
     accuracy = cross_val_score(

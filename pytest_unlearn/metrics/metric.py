@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.core.evidence import FloatArray
+from pytest_unlearn.statistics.validation import is_number, real_array
 
 Direction = Literal["higher", "lower", "nearer"]
 
@@ -55,8 +56,8 @@ def rates(**given: float) -> None:
         ValueError: a number outside [0, 1].
     """
     for name, value in given.items():
-        if not 0.0 <= value <= 1.0:
-            raise ValueError(f"{name} is {value}: it is a share between 0 and 1 (divide percentages by 100)")
+        if not is_number(value) or not 0.0 <= value <= 1.0:
+            raise ValueError(f"{name} is {value!r}: it is a share between 0 and 1 (divide percentages by 100)")
 
 
 def probabilities(name: str, values: ArrayLike) -> FloatArray:
@@ -65,7 +66,7 @@ def probabilities(name: str, values: ArrayLike) -> FloatArray:
     Raises:
         ValueError: another shape, or rows that do not add up to 1.
     """
-    array = np.asarray(values, dtype=np.float64)
+    array = real_array(name, values)
     if array.ndim != 2 or not array.size:
         raise ValueError(f"{name} has shape {array.shape}: probabilities have shape (examples, classes)")
     if not np.isfinite(array).all() or (array < 0).any() or np.abs(array.sum(axis=1) - 1.0).max() > 1e-4:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from pytest_unlearn.data.dataset import to_numpy
 from pytest_unlearn.data.tables import is_table, plain_numbers
 from pytest_unlearn.data.unseen import UnseenExamples
 from pytest_unlearn.data.view import View
+from pytest_unlearn.models.asking import answering
 from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state
 from pytest_unlearn.models.output import PROBABILITY_FLOOR, OutputKind
 from pytest_unlearn.models.saved_alignment import examples_of, outputs_in_order
@@ -37,8 +38,14 @@ class SavedOutputs:
     def __init__(self, **parts: Any) -> None:
         unknown = sorted(set(parts) - {"forget", "controls", "retain", "test", "train"})
         if unknown or not parts:
-            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, not {unknown}.")
-        self.parts = {name: np.asarray(to_numpy(part), dtype=np.float64) for name, part in parts.items()}
+            what = f"not {', '.join(unknown)}=" if unknown else "and got none"
+            raise ValueError(f"SavedOutputs takes forget=, controls=, retain=, test= and train= arrays, {what}.")
+        self.parts = {name: _saved(name, part) for name, part in parts.items()}
+        columns = {name: part.shape[1:] for name, part in self.parts.items()}
+        if len(set(columns.values())) > 1:
+            raise ValueError(
+                f"SavedOutputs needs a logit for each class in all of its arrays; their columns are {columns}."
+            )
 
         self.files: Mapping[str, SavedRows] = {}
         self._labels: Mapping[str, SavedRows] = {}
@@ -84,7 +91,15 @@ class SavedOutputs:
 
     @classmethod
     def of_files(cls, files: Mapping[str, SavedRows]) -> SavedOutputs:
-        """Return the outputs that files hold, by view name."""
+        """Return the outputs that files hold, by view name.
+
+        Raises:
+            ValueError: two of them have another number of classes.
+        """
+        widths = {one.outputs.shape[1]: one.name for one in files.values() if one.outputs is not None}
+        if len(widths) > 1:
+            told = [f"{name} has outputs for {width} classes" for width, name in sorted(widths.items())]
+            raise ValueError(f"{', and '.join(told)}: one model answers about the same classes everywhere.")
         outputs = cls(**{name: one.outputs for name, one in files.items()})
         outputs.files = files
         for part in outputs.parts.values():
@@ -149,11 +164,23 @@ class SavedOutputs:
             )
 
 
+def _saved(name: str, part: Any) -> FloatArray:
+    """Check one array of saved outputs; ValueError for anything else than rows of numbers."""
+    try:
+        found = np.asarray(to_numpy(part))
+    except (TypeError, ValueError, RuntimeError):
+        found = np.empty(0, dtype=object)
+    if found.dtype.kind not in "iubf" or found.ndim not in (1, 2) or found.size == 0:
+        what = f"{found.dtype} of shape {found.shape}" if found.dtype != object else f"a {type(part).__name__}"
+        raise ValueError(f"SavedOutputs({name}=) takes an array of logits, shape (examples, classes), and got {what}.")
+    return found.astype(np.float64)
+
+
 @contextmanager
 def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
     """Provide the model as a function of a batch, in eval mode and without gradients."""
     if not is_module(model):
-        yield model
+        yield answering(model, type(model).__name__)
         return
     import torch
 
@@ -171,11 +198,12 @@ def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
         return model(x)
 
     try:
-        model.eval()
+        with suppress(NotImplementedError):  # the mode of an exported module was fixed when it was exported
+            model.eval()
         if place is not None and place != home:
             model.to(place)
         with torch.no_grad():
-            yield ask
+            yield answering(ask, type(model).__name__)
     finally:
         for module, mode in modes:
             module.training = mode
@@ -193,9 +221,9 @@ def estimator_scores(model: Any) -> Callable[[Any], Any]:
     if ask is None or not hasattr(model, "classes_"):
         raise TypeError(
             f"{type(model).__name__} has neither decision_function nor predict_proba (or is not fitted): "
-            "an audit needs scores, not labels alone."
+            "an audit needs scores, not labels alone. Fit it, or hand over a function x -> logits that asks it."
         )
-    return lambda batch: ask(_rows(batch))
+    return answering(lambda batch: ask(_rows(batch)), type(model).__name__)
 
 
 def estimator_logits(

@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.dataset import is_tensor
-from pytest_unlearn.data.tables import row_count
+from pytest_unlearn.data.tables import row_count, take
 from pytest_unlearn.models.adapters import estimator_scores, is_estimator, ready
 from pytest_unlearn.models.output import Output, as_rows, pick
 
@@ -21,21 +21,31 @@ BY_COMPANY = (
     "the model's output for an example changed when it was asked again in another batch, or alone: it uses batch "
     "statistics (BatchNorm without running statistics?), draws at random, keeps state between calls, or treats single "
     "questions in a way of their own. An audit needs one answer an example, whatever else is asked with it: hand over "
-    "the model as it answers everybody, in eval mode."
+    "the model as it answers everybody, in eval mode; one that answers each example alone, in a batch of its own "
+    "(dynamic quantisation scales by the batch), is asked so by UnlearningTask(..., batch_size=1)."
 )
 
 
 class Channel:
     """Ask a model about a batch, and compare what it answers with what it did.
 
-    `tolerance` is the relative difference that its precision explains.
+    `tolerance` is the relative difference that its precision explains. A model that takes batches of one size alone is
+    asked about `exactly` so many at a time.
     """
 
-    def __init__(self, ask: Callable[[Any], Any], output: Output = None) -> None:
-        self._ask, self._output, self.tolerance = ask, output, SINGLE_PRECISION_TOLERANCE
+    def __init__(self, ask: Callable[[Any], Any], output: Output = None, exactly: int | None = None) -> None:
+        self._ask, self._output, self._exactly = ask, output, exactly
+        self.tolerance = SINGLE_PRECISION_TOLERANCE
 
     def __call__(self, batch: Any) -> FloatArray:
         """Return one row an example."""
+        if self._exactly is None:
+            return self._answer(batch)
+        rows, size = np.arange(row_count(batch)), self._exactly
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return np.concatenate([self._answer(take(batch, np.resize(part, size)))[: len(part)] for part in parts])
+
+    def _answer(self, batch: Any) -> FloatArray:
         answer = pick(self._ask(batch), self._output)
         self.tolerance = max(self.tolerance, _precision(answer))
         return as_rows(answer, row_count(batch))
@@ -63,7 +73,9 @@ class Channel:
 
 
 @contextmanager
-def open_channel(model: Any, output: Output = None, device: str | None = None) -> Iterator[Channel]:
+def open_channel(
+    model: Any, output: Output = None, device: str | None = None, exactly: int | None = None
+) -> Iterator[Channel]:
     """Open a module, an estimator or a callable for questions.
 
     Raises:
@@ -79,7 +91,7 @@ def open_channel(model: Any, output: Output = None, device: str | None = None) -
             f"got {type(model).__name__}."
         )
     with ready(model, device) as ask:
-        yield Channel(ask, output)
+        yield Channel(ask, output, exactly)
 
 
 def _precision(answer: Any) -> float:

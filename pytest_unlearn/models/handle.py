@@ -36,11 +36,21 @@ class ModelHandle:
         model: of any kind that `evaluate` takes.
         classes: every label of the task.
         device: where a module runs; its own device by default.
+        batch_size: how many examples it is always asked about at once, if it takes no other number.
         name: what to call it where it has changed in place.
     """
 
-    def __init__(self, model: Any, *, classes: IntArray, device: str | None = None, name: str = "the model") -> None:
+    def __init__(
+        self,
+        model: Any,
+        *,
+        classes: IntArray,
+        device: str | None = None,
+        batch_size: int | None = None,
+        name: str = "the model",
+    ) -> None:
         self.model, self.classes, self.device, self.name = model, classes, device, name
+        self._how: dict[str, Any] = {"device": device, "exactly": batch_size}
         self._views: dict[Any, View] = {}  # keeps what a key names alive, so that no other takes its place
         self._outputs: dict[Any, Outputs] = {}
         self._answers: dict[Any, FloatArray] = {}
@@ -62,7 +72,7 @@ class ModelHandle:
         """Return the model's outputs on a view; see `evaluate`."""
         key = self._key(view, output)
         if key not in self._outputs:
-            self._outputs[key] = evaluate(self.model, view, classes=self.classes, output=output, device=self.device)
+            self._outputs[key] = evaluate(self.model, view, classes=self.classes, output=output, **self._how)
         return self._outputs[key]
 
     def answers(self, views: Sequence[View], output: Output = None) -> list[Outputs]:
@@ -74,9 +84,8 @@ class ModelHandle:
         found = [self.outputs(view, output) for view in views]
         key = (*(view.key for view in views), output)
         if key not in self._in_company:
-            check_company(
-                self.model, views, found, classes=self.classes, output=self._fixed(views[0], output), device=self.device
-            )
+            fixed_output = self._fixed(views[0], output)
+            check_company(self.model, views, found, classes=self.classes, output=fixed_output, **self._how)
             self._in_company.add(key)
         return found
 
@@ -120,8 +129,8 @@ class ModelHandle:
         names = next((view.names for view in self._views.values()), None)
         rows = Rows(name, inputs, labels, names)
         if of is None:
-            return evaluate(self.model, rows, classes=self.classes, output=output, device=self.device)
-        return evaluate(of, rows, classes=self.classes, output=output, device=self.device, check=False)
+            return evaluate(self.model, rows, classes=self.classes, output=output, **self._how)
+        return evaluate(of, rows, classes=self.classes, output=output, check=False, **self._how)
 
     def _fixed(self, view: View, output: Output) -> Output:
         """Read other answers as those on a view were, if there were any."""
@@ -137,8 +146,8 @@ class ModelHandle:
 class ModelHandles:
     """Hold the handles of one task's own models, and how long its models took."""
 
-    def __init__(self, classes: IntArray, device: str | None = None) -> None:
-        self.classes, self.device = classes, device
+    def __init__(self, classes: IntArray, device: str | None = None, batch_size: int | None = None) -> None:
+        self.classes, self.device, self.batch_size = classes, device, batch_size
         self.kept: dict[int, ModelHandle] = {}
         self.scratch: dict[Any, Any] = {}  # what all models are asked about; emptied when an audit ends
         self._release: AuditHandles | None = None
@@ -158,7 +167,7 @@ class ModelHandles:
 
     def make(self, model: Any, name: str = "the audited model") -> ModelHandle:
         """Make a handle."""
-        handle = ModelHandle(model, classes=self.classes, device=self.device, name=name)
+        handle = ModelHandle(model, classes=self.classes, device=self.device, batch_size=self.batch_size, name=name)
         handle.scratch = self.scratch
         return handle
 
@@ -214,6 +223,11 @@ class AuditHandles:
         self._models, self._shared = models, shared
         self._audited: dict[int, ModelHandle] = {}
         self._asked: dict[int, ModelHandle] = {}
+
+    @property
+    def batch_size(self) -> int | None:
+        """How many examples are always asked about at once; None if that is free."""
+        return self._models.batch_size
 
     def of(self, model: Any) -> ModelHandle:
         """Return the handle of a model, the same throughout the audit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,20 +48,10 @@ def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> t
         ValueError: no `nn.Module`, a name that the model does not have, a network of one layer, or one whose layers are
             no modules.
     """
-    if not is_module(model):
-        raise ValueError(
-            f"features are what an nn.Module computes between its layers; a {type(model).__name__} shows none. Audit "
-            "its outputs alone: assert_forgotten, assert_matches_retrained."
-        )
+    check_layers(model, names)
     modules = dict(model.named_modules())
-    unknown = sorted(set(names or ()) - set(modules))
-    if unknown:
-        raise ValueError(
-            f"the model has no layer {unknown[0]!r}; it has {', '.join(name for name in modules if name)}."
-        )
     if names is not None:
-        if not names:
-            raise ValueError("layers= names no layer: leave it out, and they are found.")
+        _check_there(names, modules, modules)
         return tuple(f"out of {name}" for name in names)
     wanted = {name: module for name, module in modules.items() if _has_matrix(module)}
     ran = list(_passed(model, view, {f"into {name}": module for name, module in wanted.items()}, rows=SEARCHED))[1:]
@@ -77,6 +67,40 @@ def find_layers(model: Any, view: View, names: Sequence[str] | None = None) -> t
         )
     chosen = np.unique(np.linspace(0, len(ran) - 1, min(MOST_LAYERS, len(ran))).round().astype(int))
     return tuple(ran[number] for number in chosen)
+
+
+def check_layers(model: Any, names: Any) -> None:
+    """Refuse a model without layers, and names that none has, behind a wrapper or not.
+
+    Raises:
+        TypeError: names that are no list of texts.
+        ValueError: no `nn.Module`, no name, or one that the model does not have.
+    """
+    if not is_module(model):
+        raise ValueError(
+            f"features are what an nn.Module computes between its layers; a {type(model).__name__} shows none. Audit "
+            "its outputs alone: assert_forgotten, assert_matches_retrained."
+        )
+    if names is None:
+        return
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"layers= is a list of names of modules, as in layers=['body.0'], not {names!r}.")
+    if not names:
+        raise ValueError("layers= names no layer: leave it out, and they are found.")
+    own = [name for name, _ in model.named_modules()]
+    _check_there(names, {part for name in own for part in _ends(name)}, own)
+
+
+def _check_there(names: Sequence[str], known: Collection[str], own: Iterable[str]) -> None:
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ValueError(f"the model has no layer {unknown[0]!r}; it has {', '.join(name for name in own if name)}.")
+
+
+def _ends(name: str) -> list[str]:
+    """List the names that a module has behind wrappers."""
+    parts = name.split(".")
+    return [".".join(parts[start:]) for start in range(len(parts))]
 
 
 def features(model: Any, view: View, layers: Sequence[str]) -> list[FloatArray]:

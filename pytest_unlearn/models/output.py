@@ -35,11 +35,23 @@ Output = Entry | Reading
 
 def read_as(output: Output, kind: OutputKind | None) -> Output:
     """Combine `output=` and `output_kind=` of an audit; ValueError for another kind."""
+    check_output(output)
     if kind is None:
         return output
     if kind not in get_args(OutputKind):
         raise ValueError(f"output_kind must be one of {', '.join(map(repr, get_args(OutputKind)))}, not {kind!r}.")
     return Reading(entry_of(output), kind)
+
+
+def check_output(output: Any) -> None:
+    """Refuse an `output=` that picks nothing; TypeError."""
+    named = isinstance(output, (str, int)) and not isinstance(output, bool)
+    picks = callable(output) and not isinstance(output, type) and not hasattr(output, "parameters")
+    if output is not None and not named and not picks and not isinstance(output, Reading):
+        raise TypeError(
+            f"output= is the key or position of the logits in the model's answer, or a function that picks them, not "
+            f"{output!r}."
+        )
 
 
 def fixed(output: Output, kind: str) -> Output:
@@ -81,7 +93,7 @@ def as_rows(answer: Any, rows: int) -> FloatArray:
     Raises:
         ValueError: any other shape.
     """
-    found = np.asarray(to_numpy(answer.double() if is_tensor(answer) else answer), dtype=np.float64)
+    found = _numbers(answer)
     if rows == 1 and (found.ndim == 0 or (found.ndim == 1 and len(found) > 1)):
         return found.reshape(1, -1)
     if found.ndim == 1:
@@ -91,6 +103,23 @@ def as_rows(answer: Any, rows: int) -> FloatArray:
     if len(found) != rows:
         raise ValueError(f"the model answered {len(found)} rows for {rows} examples: one row of logits each.")
     return found
+
+
+def _numbers(answer: Any) -> FloatArray:
+    """Make an array of real numbers; ValueError for anything else."""
+    if is_tensor(answer) and answer.is_sparse:
+        answer = answer.to_dense()
+    if answer is None:
+        raise ValueError("the model answers with None (is a `return` missing?): it must return logits.")
+    try:
+        found = to_numpy(answer.double() if is_tensor(answer) and not answer.is_complex() else answer)
+        found = found.astype(np.float64) if found.dtype == object else found
+    except (TypeError, ValueError, RuntimeError):
+        found = np.empty(0, dtype=object)
+    if found.dtype.kind not in "iubf":
+        what = {"c": "complex numbers", "U": "text", "S": "text"}.get(found.dtype.kind) or _describe(answer)
+        raise ValueError(f"the model answers with {what}: logits are real numbers, of shape (examples, classes).")
+    return np.asarray(found, dtype=np.float64)
 
 
 def kind_of(rows: FloatArray) -> OutputKind | Literal["labels"]:

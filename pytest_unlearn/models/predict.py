@@ -55,6 +55,7 @@ def evaluate(
     output: Output = None,
     device: str | None = None,
     batch_size: int = 256,
+    exactly: int | None = None,
     check: bool = True,
 ) -> Outputs:
     """Evaluate a model on a view: float64 logits, and labels as their columns.
@@ -68,6 +69,7 @@ def evaluate(
         output: which entry of a dict or tuple output holds the logits, or a callable that picks it; or a `Reading`.
         device: where a module runs; its own device by default.
         batch_size: examples at a time.
+        exactly: examples at a time of a model that takes no other number; the last batch is filled up with copies.
         check: whether some are asked again in other company; not needed of a copy of a model that was.
 
     Raises:
@@ -81,7 +83,7 @@ def evaluate(
         everything = np.concatenate([part for part in parts if part.shape[1] == rows.shape[1]])
         return _checked(*_logits(rows, _kind(output) or kind_of(everything)), view)
     size = max(batch_size, 4096) if is_estimator(model) else batch_size
-    with open_channel(model, output, device) as channel:
+    with open_channel(model, output, device, exactly) as channel:
         rows = channel.each(view.batches(size))
         if is_estimator(model):
             outputs = _checked(*estimator_logits(model, rows, classes, view.names), "scores", view)
@@ -101,6 +103,7 @@ def check_company(
     classes: IntArray,
     output: Output = None,
     device: str | None = None,
+    exactly: int | None = None,
 ) -> None:
     """Check that a model's answers depend on no other example of a batch.
 
@@ -113,6 +116,7 @@ def check_company(
         classes: as in `evaluate`.
         output: as in `evaluate`.
         device: as in `evaluate`.
+        exactly: as in `evaluate`.
 
     Raises:
         ValueError: an answer changed, and no near tie explains it.
@@ -127,7 +131,7 @@ def check_company(
         (sample, np.cumsum(COMPANIES)),
         (large, np.arange(0)),
     )
-    with open_channel(model, output, device) as channel:
+    with open_channel(model, output, device, exactly) as channel:
         for pairs, cuts in ways:
             rows = channel.each(_inputs(views, batch) for batch in np.split(pairs, cuts) if len(batch))
             again = (

@@ -115,6 +115,18 @@ def copies(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def shown(ledger: Mapping[str, Any]) -> dict[str, Any]:
+    """Gather the annex for the page, as plain values."""
+    found = rows(ledger)
+    return {
+        "scope": SCOPE,
+        "rows": [(row.attack_class, row.ran, row.access, row.result) for row in found],
+        "ran": sum(row.ran != NOT_RUN for row in found),
+        "filters": filters(ledger),
+        "copies": [(what.replace("`", ""), known.replace("`", "")) for what, known in copies(ledger)],
+    }
+
+
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Write the annex as Markdown."""
     table = ["| attack class | ran | access | result |", "|---|---|---|---|"]

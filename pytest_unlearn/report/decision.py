@@ -92,10 +92,11 @@ def _because(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> str:
     """Say in one sentence why."""
     told = wording.conclusion(ledger, gate)[1]
     if gate is None:
-        return f"no release gate ran (--unlearn-gate). {told}."
+        return f"No release gate ran (--unlearn-gate). {told}."
     if gate["release"]:
         required = ", ".join(gate.get("required", ()))
         told = told.removeprefix("Release: ")
+        told = told[:1].upper() + told[1:]
         return f"{told}{f' ({required})' if required else ''}."
     reasons: list[str] = [*gate["reasons"]] or [told]
     more = len(reasons) - 1

@@ -42,7 +42,7 @@ def _card(told: Card) -> list[str]:
     unseen = [f"* {escape(text)}" for text in told.unseen]
     return [
         f"# Unlearning audit: {told.word}",
-        escape(f"{told.because[:1].upper()}{told.because[1:]}"),
+        escape(told.because),
         "\n".join(facts),
         *(["\n".join(says)] if says else []),
         "**Not looked at**",

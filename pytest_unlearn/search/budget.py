@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from datetime import timedelta
 
@@ -32,8 +33,8 @@ class Budget:
             if bound is None:
                 continue
             if name == "seconds":
-                if isinstance(bound, bool) or not isinstance(bound, int | float) or not bound > 0:
-                    raise ValueError(f"a budget's seconds must be more than 0, not {bound!r}.")
+                if isinstance(bound, bool) or not isinstance(bound, int | float) or not 0 < bound < math.inf:
+                    raise ValueError(f"a budget's seconds must be more than 0 and finite, not {bound!r}.")
             elif isinstance(bound, bool) or not hasattr(bound, "__index__") or bound < 1:
                 raise ValueError(f"a budget's {name} must be at least 1, not {bound!r}.")
 

@@ -18,6 +18,7 @@ from pytest_unlearn.search.screening import CONFIRMATION, RequestRunner
 from pytest_unlearn.search.strategies import available, resized, searched_forget_sets, turns_of
 from pytest_unlearn.search.verdict import Search, verdict_of
 from pytest_unlearn.task import UnlearningTask
+from pytest_unlearn.training.signatures import check_unlearner
 
 REQUESTS = 60
 
@@ -88,10 +89,7 @@ def check(unlearner: Any, task: UnlearningTask) -> None:
         TypeError: what cannot be called, or no task.
         ValueError: a task without a recipe.
     """
-    if not callable(unlearner):
-        raise TypeError(
-            f"a method is called as unlearner(model, retain, forget, *, seed), and {unlearner!r} cannot be."
-        )
+    check_unlearner(unlearner)
     if not isinstance(task, UnlearningTask):
         raise TypeError(f"a search needs an UnlearningTask(split, recipe), not a {type(task).__name__}.")
     if task.recipe is None:

@@ -12,6 +12,7 @@ from pytest_unlearn.search.confirmation import class_names
 from pytest_unlearn.search.laws import LAWS, Law, LawBroken, check_law
 from pytest_unlearn.search.strategies import available, check_sizes
 from pytest_unlearn.task import UnlearningTask
+from pytest_unlearn.training.signatures import check_unlearner
 
 
 def unlearning_laws(
@@ -40,10 +41,15 @@ def unlearning_laws(
         A test, parametrised over the laws; one in which the method raises `Unsupported` is skipped.
 
     Raises:
+        TypeError: a method that cannot be called, or no task.
         ValueError: a budget of nothing, families or sizes that are none.
     """
     import pytest
 
+    if unlearner is not None:
+        check_unlearner(unlearner)
+    if task is not None and not isinstance(task, UnlearningTask):
+        raise TypeError(f"the laws need an UnlearningTask(split, recipe), not a {type(task).__name__}.")
     as_budget(budget)
     available(families, groups=True)
     if sizes is not None:

@@ -61,7 +61,7 @@ def stress(
     as_budget(budget)
     if test is None:
         return functools.partial(stress, budget=budget, families=families, sizes=sizes, only=only)
-    if not callable(test):
+    if not callable(test) or not hasattr(test, "__name__") or isinstance(test, type):
         raise TypeError(f"@stress takes its settings by name, such as @stress(budget=60), not {test!r}.")
     if any(kind(test) for kind in NEVER_RUN):
         raise TypeError(f"{test.__name__} is asynchronous or yields: called as it is, nothing of it would run.")

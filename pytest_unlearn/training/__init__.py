@@ -10,8 +10,9 @@ from pytest_unlearn.training.cache.store import Store, StoredModel
 from pytest_unlearn.training.fingerprint import fingerprint
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe
 from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder
-from pytest_unlearn.training.runner import Job, Trained, check_recipe, reference_key, train_all
+from pytest_unlearn.training.runner import Job, Trained, reference_key, train_all
 from pytest_unlearn.training.seeding import isolated
+from pytest_unlearn.training.signatures import check_recipe, check_unlearner, checked_device
 from pytest_unlearn.training.workers import workers
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "UnknownRecipe",
     "builder",
     "check_recipe",
+    "check_unlearner",
+    "checked_device",
     "fingerprint",
     "isolated",
     "progress",

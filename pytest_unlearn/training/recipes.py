@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_unlearn.core.arguments import finite_number, whole_number
 from pytest_unlearn.training.arrays import rows, stack
 from pytest_unlearn.training.estimators import fitted
+from pytest_unlearn.training.fingerprint.walker import is_a
 from pytest_unlearn.training.seeding import isolated
+from pytest_unlearn.training.signatures import check_recipe, checked_device, estimator_type, name_of, unbound
 
 if TYPE_CHECKING:
     import torch
@@ -53,12 +56,21 @@ class TorchRecipe:
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail in the middle of a training."""
-        if not callable(self.build):
-            raise TypeError("build must be a function that makes an untrained model, as in `lambda: MLP(784, 10)`")
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError(f"epochs ({self.epochs}) and batch_size ({self.batch_size}) must be at least 1")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}: it must be positive")
+        check_build(self.build)
+        whole_number(self.epochs, "epochs", 1)
+        whole_number(self.batch_size, "batch_size", 1)
+        finite_number(self.learning_rate, "learning_rate", 0)
+        finite_number(self.weight_decay, "weight_decay", 0, least=True)
+        finite_number(self.momentum, "momentum", 0, 1, least=True)
+        picked = cast(Any, self.optimizer)
+        if not isinstance(picked, str) and (not callable(picked) or is_a(picked, "torch.nn", "Module")):
+            raise TypeError(f"optimizer is 'adam', 'sgd' or a function of parameters, not {self.optimizer!r}")
+        if self.loss is not None and (not callable(self.loss) or isinstance(self.loss, type)):
+            raise TypeError(
+                f"loss is a function `loss(logits, labels)`, such as nn.CrossEntropyLoss(), not {self.loss!r}"
+            )
+        checked_device(self.device)
+        _check_key(self.key)
         if isinstance(self.optimizer, str) and self.optimizer not in _OPTIMIZERS:
             raise ValueError(
                 f"optimizer {self.optimizer!r} is not known: use 'adam', 'sgd', or a function of parameters"
@@ -103,8 +115,16 @@ class EstimatorRecipe:
         fits = hasattr(self.estimator, "fit") and hasattr(self.estimator, "get_params")
         if isinstance(self.estimator, type) or not fits:
             raise TypeError(
-                "estimator must be a scikit-learn estimator object, as in EstimatorRecipe(LogisticRegression())"
+                "estimator must be a scikit-learn estimator object, as in EstimatorRecipe(LogisticRegression()), not "
+                f"{_named(self.estimator)}"
             )
+        kind = estimator_type(self.estimator) if hasattr(self.estimator, "predict") else "transformer"
+        if kind is not None and kind != "classifier":
+            raise TypeError(
+                f"estimator is a {kind} ({type(self.estimator).__name__}), and audits judge classifiers: make "
+                "classes of its targets, and fit a classifier"
+            )
+        _check_key(self.key)
 
     def __call__(self, dataset: Any, *, seed: int) -> Any:
         """Fit a clone with every `random_state`, nested ones too, set to the seed.
@@ -143,8 +163,8 @@ class Recipe:
             raise TypeError(
                 "function must be callable, as in Recipe(train, key='v1') with `def train(dataset, *, seed)`"
             )
-        if self.key is not None and (not isinstance(self.key, str) or not self.key):
-            raise TypeError("key must be a string that is not empty, such as 'v1'")
+        check_recipe(self.function)
+        _check_key(self.key)
 
     def __call__(self, dataset: Any, *, seed: int) -> Any:
         """Call the function.
@@ -157,6 +177,32 @@ class Recipe:
             The trained model.
         """
         return self.function(dataset, seed=seed)
+
+
+def check_build(build: Any) -> None:
+    """Refuse what makes no untrained model, called without arguments; TypeError."""
+    if is_a(build, "torch.nn", "Module"):
+        raise TypeError(
+            f"build is a model ({type(build).__name__}), and each training needs one of its own: pass a function that "
+            "makes an untrained model, as in `lambda: MLP(784, 10)`"
+        )
+    if not callable(build):
+        raise TypeError(
+            f"build must be a function that makes an untrained model, as in `lambda: MLP(784, 10)`, not {_named(build)}"
+        )
+    if why := unbound(build):
+        raise TypeError(f"build is called without arguments ({why}): write it as `lambda: {name_of(build)}(...)`")
+
+
+def _check_key(key: Any) -> None:
+    if key is not None and (not isinstance(key, str) or not key):
+        raise TypeError("key must be a string that is not empty, such as 'v1'")
+
+
+def _named(value: Any) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return repr(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def builder(recipe: Any) -> Callable[[], nn.Module] | None:

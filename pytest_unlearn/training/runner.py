@@ -6,7 +6,6 @@ What workers can store the parent reads back; what they cannot they send.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import logging
 import sys
@@ -22,9 +21,9 @@ from pytest_unlearn.training.announcement import NO_TIMES, Announcement, TimesTa
 from pytest_unlearn.training.cache.seal import Sealed
 from pytest_unlearn.training.cache.store import SCHEMA, Fetched, Store
 from pytest_unlearn.training.fingerprint.imports import version_of
-from pytest_unlearn.training.fingerprint.walker import is_a
 from pytest_unlearn.training.recipes import builder
 from pytest_unlearn.training.seeding import isolated
+from pytest_unlearn.training.signatures import check_recipe
 from pytest_unlearn.training.workers import Workers, workers
 
 ModelSource = Literal["store", "trained", "retrained: damaged cache", "retrained: not sealed"]
@@ -167,32 +166,6 @@ def train_all(
         for _ in progress(models(), len(waiting), "models", told.line, told.now):
             pass
     return [results[index] for index in range(len(jobs))]
-
-
-def check_recipe(recipe: Any) -> None:
-    """Refuse what cannot be called as `recipe(dataset, seed=...)`.
-
-    Raises:
-        TypeError: it cannot; the sentence shows how it should look.
-    """
-    # A module's signature takes anything, but it is a model and trains none.
-    if not callable(recipe) or is_a(recipe, "torch.nn", "Module"):
-        raise TypeError(
-            f"the recipe is a {type(recipe).__name__}: it must be a function that trains a model, "
-            "`def train(dataset, *, seed)`, or a TorchRecipe or EstimatorRecipe"
-        )
-    try:
-        signature = inspect.signature(recipe)
-    except (TypeError, ValueError):
-        return
-    try:
-        signature.bind(object(), seed=0)
-    except TypeError as error:
-        name = getattr(recipe, "__qualname__", type(recipe).__name__)
-        raise TypeError(
-            f"the recipe {name}{signature} cannot be called as {name}(dataset, seed=0) ({error}): write it as "
-            "`def train(dataset, *, seed)`, so that every reference model gets a seed of its own"
-        ) from None
 
 
 def _train_one(job: Job, store: Store | None, fresh: bool) -> tuple[Trained, bool]:

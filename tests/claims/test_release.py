@@ -253,7 +253,7 @@ def test_a_release_needs_references_a_task_and_a_claim(world):
         audit_release(world.model(seed=HONEST), world.task(references=0))
     with pytest.raises(ValueError, match="build an UnlearningTask and pass it"):
         audit_release(world.model(seed=HONEST), world.task().forget)
-    with pytest.raises(ValueError, match="it has none"):
+    with pytest.raises(ValueError, match="names no claim"):
         audit_release(world.model(seed=HONEST), world.task(), policy())
 
 

@@ -252,3 +252,20 @@ def test_names_cannot_write_lines_of_their_own(run: Run, tmp_path: Path) -> None
     done = run("check", write(tmp_path / "report.json", claim("FAIL", nodeid="t\n::error::\x1b[31m", outcome="failed")))
     assert done.status == 1
     assert r"t\n::error::\x1b[31m" in done.out
+
+
+def test_a_release_that_rests_on_the_method_is_one_of_the_model_that_it_made(run: Run, tmp_path: Path) -> None:
+    request, maker = {"digest": "f" * 64, "n": 40}, "3c" * 32
+    about = provenance()
+    of_method = {**about, "model": {**about["model"], "digest": ""}, "request": request, "method": maker}
+    for made_by, status in ((maker, 0), ("", 1)):
+        of_model = {**about, "request": request, "made by": made_by}
+        claims = (
+            claim("PASS", 0.5, name="algorithm", lowest=0.45, provenance=of_method),
+            claim("PASS", 0.0, nodeid="test_it.py::test_b", name="utility", highest=0.1, provenance=of_model),
+        )
+        report = write(tmp_path / "report.json", *claims)
+        done = run("check", report, "--require", "algorithm", "utility")
+        assert done.status == status
+        assert "no claim says of this very model that the request is forgotten" in done.out
+        assert ("nothing shows that it made the model of utility" in done.out) is (status == 1)

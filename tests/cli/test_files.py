@@ -273,7 +273,7 @@ WRONG_FILES: dict[str, tuple[Change, str]] = {
     ),
     "fewer classes": (
         at(FORGET, "outputs", lambda rows: rows[:, :9] / rows[:, :9].sum(1, keepdims=True)),
-        "has outputs for 9 classes, and those beside it have 10",
+        "released/forget.npz has outputs for 9 classes, and released/test.npz has outputs for 10",
     ),
     "several labels at once": (at(FORGET, "outputs", lambda rows: rows**0.3), "outputs between 0 and 1 whose rows sum"),
     "probabilities that do not sum to 1": (
@@ -542,6 +542,29 @@ def test_held_out_rows_given_for_those_to_be_forgotten_prove_nothing(judged: Jud
     done, found = judged(swapped)
     assert done.status == 1
     assert found["forgotten"]["verdict"] != "PASS"
+
+
+@pytest.mark.slow
+def test_held_out_rows_that_are_there_three_times_count_once(judged: Judged) -> None:
+    def thrice(folder: Path) -> None:
+        for path in folder.glob("*/held_out.npz"):
+            with np.load(path) as stored:
+                rows = {name: np.concatenate([stored[name]] * 3) for name in ("outputs", "label")}
+            arrays(path, **rows, id=np.arange(9000, 9000 + len(rows["label"])))
+
+    _, before = judged()
+    _, after = judged(thrice)
+    for name in ("low", "high", "n_controls"):
+        assert after["forgotten"]["estimate"][name] == pytest.approx(before["forgotten"]["estimate"][name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reveal", [lambda p: np.eye(10)[p.argmax(1)], lambda p: p.round(2), lambda p: p.astype("f2")])
+def test_coarse_answers_that_coincide_are_not_taken_for_one_example(reveal: Any, judged: Judged) -> None:
+    done, found = judged(both(*(each(part, outputs=reveal) for part in ("forget", "held_out", "test"))))
+    assert done.status < 2, done.err
+    assert found["forgotten"]["verdict"] in ("PASS", "INCONCLUSIVE")
+    assert found["forgotten"]["estimate"]["n_controls"] >= 0.95 * make_files.HELD_OUT
 
 
 @pytest.mark.slow

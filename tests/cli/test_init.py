@@ -61,6 +61,24 @@ def test_it_writes_a_suite_and_its_settings(run: Run, here: Path, kind: str) -> 
     assert "python -m pytest tests/release --unlearn-gate" in done.out
 
 
+def test_for_files_it_writes_what_names_them_and_what_makes_them(run: Run, here: Path) -> None:
+    done = run("init", "--files", "audit")
+    assert sorted(files(here)) == ["audit/audit.toml", "audit/make_outputs.py"]
+    assert "python -m pytest_unlearn files audit/audit.toml" in done.out
+
+
+@pytest.mark.slow
+def test_the_files_are_judged_at_once_and_those_of_the_original_block(here: Path) -> None:
+    call("pytest_unlearn", "init", "--files", "audit")
+    call("audit.make_outputs")
+    assert "release gate: release" in call("pytest_unlearn", "files", "audit/audit.toml")
+    script = here / "audit" / "make_outputs.py"
+    script.write_text(script.read_text().replace('"released": (sets["retain"], 1)', '"released": (everything, 1)'))
+    call("audit.make_outputs")
+    blocked = call("pytest_unlearn", "files", "audit/audit.toml", status=1)
+    assert "forgotten is FAIL" in blocked
+
+
 def test_it_writes_here_by_default(run: Run, here: Path) -> None:
     run("init", "--torch")
     assert sorted(files(here)) == sorted([*SUITE, "pyproject.toml"])
@@ -137,7 +155,7 @@ def test_a_pyproject_that_cannot_be_read_is_an_error_and_nothing_is_written(run:
 def test_without_a_kind_and_anybody_to_ask_it_says_what_to_add(run: Run, here: Path) -> None:
     done = run("init")
     assert done.status == 2
-    assert "say which kind of model it is about: --torch, --sklearn" in done.err
+    assert "say which kind of model it is about: --torch, --sklearn, --files" in done.err
     assert not files(here)
 
 
@@ -153,7 +171,7 @@ def test_it_asks_where_somebody_can_answer(
 
 @pytest.mark.slow
 def test_what_it_writes_is_as_formatters_would_have_it(run: Run, here: Path) -> None:
-    for kind in ("torch", "sklearn"):
+    for kind in ("torch", "sklearn", "files"):
         run("init", f"--{kind}", kind)
     config = str(ROOT / "pyproject.toml")
     call("ruff", "format", "--check", "--config", config, ".")

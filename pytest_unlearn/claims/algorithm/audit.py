@@ -30,6 +30,7 @@ from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import ModelsMeasure
 from pytest_unlearn.task import UnlearningTask, method_digest
+from pytest_unlearn.training.signatures import check_unlearner
 
 FEWEST_RUNS = 3
 SOME_SEEDS = "told apart under some seeds"
@@ -80,17 +81,18 @@ def audit_algorithm(
     Source: Hayes et al. 2024 (U-LiRA); the claim and its interval are ours.
     """
     output = read_as(output, output_kind)
+    terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     if not isinstance(task, UnlearningTask) or task.recipe is None:
         raise ValueError("audit_algorithm trains an original for each run: pass an UnlearningTask with a recipe=.")
-    if not isinstance(runs, int) or runs < FEWEST_RUNS:
+    check_unlearner(unlearner)
+    if isinstance(runs, bool) or not isinstance(runs, int) or runs < FEWEST_RUNS:
         raise ValueError(
             f"runs must be a whole number from {FEWEST_RUNS}, since models are what is sampled; got {runs!r}."
         )
     if requests not in ("drawn", "same"):
         raise ValueError(f'requests must be "drawn" or "same", not {requests!r}.')
-    if not task.retrained:
+    if not task.has_references:
         raise ValueError("audit_algorithm compares with retrained models: give the task references, two or more.")
-    terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
     done = simulate(unlearner, task, open_pool(task, requests), runs, output)
     same = requests == "same"

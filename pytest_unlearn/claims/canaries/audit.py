@@ -36,6 +36,7 @@ from pytest_unlearn.claims.common.verdict import (
 )
 from pytest_unlearn.core.evidence import Answers, Claim, ControlResult, Controls, Estimate, Evidence
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_SHARE_LEFT, REQUIRE_CONTROLS
+from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import holm, share_of_estimates
 from pytest_unlearn.task import UnlearningTask
@@ -117,18 +118,22 @@ def audit_canaries_forgotten(
         confidence=confidence, require_controls=require_controls, max_share_left=max_share_left
     )
     claim = _claim(canaries, max_effect, sources)
-    if references is not None and (hasattr(references, "parameters") or not hasattr(references, "__iter__")):
-        raise TypeError("references must be a list of retrained models; for one model write references=[model].")
-    own = (False, False)
+    check_model(model)
+    if original is not None:
+        check_model(original, "original")
+    if references is not None:
+        references = checked_models(references, "references")
     if task is not None:
         _check_task(canaries, task)
-        own = (original is None and task.has_original, references is None)
-        original = task.original if own[0] else original
-        references = task.retrained if own[1] else references
     device = task.device if task is not None else None
 
     seen_of = partial(ask_about_canaries, canaries=canaries, confidence=confidence, output=output, device=device)
-    target = seen_of(model)
+    target = seen_of(model)  # one that cannot be audited costs no training
+    own = (False, False)
+    if task is not None:
+        own = (original is None and task.has_original, references is None)
+        original = task.original if own[0] else original
+        references = task.retrained if own[1] else references
     # Power against finer outputs than the model reveals would say nothing about what was possible.
     before = None if original is None else seen_of(original, by_labels=target.coarse)
     retrained = [seen_of(reference) for reference in references or ()]

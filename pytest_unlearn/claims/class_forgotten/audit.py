@@ -13,9 +13,11 @@ from pytest_unlearn.claims.class_forgotten.conclusion import Removed, conclude
 from pytest_unlearn.claims.common.alignment import misaligned_views
 from pytest_unlearn.claims.common.evidence import resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
+from pytest_unlearn.core.arguments import finite_number
 from pytest_unlearn.core.evidence import Answers, Evidence, IntArray
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.data.view import as_view
+from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.handle import AuditHandles
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.task import UnlearningTask
@@ -89,13 +91,13 @@ def audit_class_forgotten(
         require_controls=require_controls,
         max_share_left=max_share_left,
     )
-    if not 0 < max_shift < 1:
-        raise ValueError(f"max_shift must be a number above 0 and below 1, not {max_shift!r}")
+    max_shift = finite_number(max_shift, "max_shift", 0, 1)
+    check_model(model)
     task = _task_of(forget)
     removal = _removal(task)
     models = task.models.for_audit()
+    target = _asked(model, task, models, output)  # one that cannot be audited costs no training
     references = _distinct(task, models, output)
-    target = _asked(model, task, models, output)
     original = _asked(task.original, task, models, output) if task.has_original else None
     gone, kept = removal.gone, removal.kept
     misaligned = {"the test examples": (target.controls, [one.controls for one in references])}
@@ -147,8 +149,8 @@ def _removal(task: UnlearningTask) -> Removal:
     if len(torn):
         left = int((task.retain.labels == torn[0]).sum())
         raise ValueError(
-            f"class {torn[0]} is only partly forgotten: {left} of its training examples are retained. Forget all of "
-            "them, or use audit_forgotten, which judges single examples."
+            f"class {task.split.train.name_of(torn[0])} is only partly forgotten: {left} of its training examples are "
+            "retained. Forget all of them, or use audit_forgotten, which judges single examples."
         )
     gone, others = np.isin(task.controls.labels, asked), ~np.isin(task.test.labels, asked)
     unseen = np.setdiff1d(asked, task.controls.labels)
@@ -167,12 +169,19 @@ def _asked(model: Any, task: UnlearningTask, models: AuditHandles, output: Outpu
 def _distinct(task: UnlearningTask, models: AuditHandles, output: Output) -> list[Answers]:
     """Ask the references; equal ones count once."""
     found: list[Answers] = []
+    count = task.references if isinstance(task.references, int) else len(task.references)
+    if not task.has_references or count < FEWEST_REFERENCES:
+        raise _too_few(count if task.has_references else 0)
     for answers in (_asked(model, task, models, output) for model in task.retrained):
         if not any(np.array_equal(answers.forget.logits, other.forget.logits) for other in found):
             found.append(answers)
     if len(found) < FEWEST_REFERENCES:
-        raise ValueError(
-            f"a removed class is judged by how retrained models differ among themselves: give the task "
-            f"{FEWEST_REFERENCES} different references or more (a recipe, or trained models); it has {len(found)}."
-        )
+        raise _too_few(len(found))
     return found
+
+
+def _too_few(count: int) -> ValueError:
+    return ValueError(
+        f"a removed class is judged by how retrained models differ among themselves: give the task "
+        f"{FEWEST_REFERENCES} different references or more (a recipe, or trained models); it has {count}."
+    )

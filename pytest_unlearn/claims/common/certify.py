@@ -1,7 +1,8 @@
 """Compute what can be said with a request, for every place that says it.
 
 `plan`, verdicts, their advice and the documentation ask here, so that their numbers agree. All chances are those of a
-perfect method by one deciding attack: that all deciding attacks agree takes a little more.
+perfect method. PASS takes two signed attacks, by confidence and by margin, and whichever misses withholds it: a miss is
+taken to be twice as frequent as by one, which is what retrained networks show (docs/guides/small-requests.md).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ POWER = 0.8  # the chance of a perfect method that counts as likely
 ASSUMED = 0.8  # AUC of an original that nobody has audited yet
 LEAST_REDUCTION = 0.5  # a model that remembers half must not pass by what is advised
 WORTH_TRYING = 0.5  # a chance below this is no advice
+ATTACKS = 2  # signed ones that decide, either of which may miss by chance
 ENOUGH_RUNS = 5  # from so many on, runs are compared with each other, which doubles their variance
 MOST_RUNS = 200  # more than anybody makes for one request
 MOST = 1_000_000  # units that no request will have
@@ -76,7 +78,7 @@ class Request:
         return min(1.0, max(self.smallest_limit(confidence), 0.5 + reach * error))
 
     def power(self, limit: float, confidence: float, units: float | None = None) -> float:
-        """Compute the chance that a perfect method passes a limit by one deciding attack."""
+        """Compute the chance that a perfect method passes a limit."""
         units = self.units if units is None else units
         error, degrees = self.precision(units)
         if self.smallest_limit(confidence, units) > limit:
@@ -320,14 +322,15 @@ def _spread(auc: float) -> float:
 
 
 def _within(room: float) -> float:
-    """Return how often a standard normal number lies within `room` on both sides."""
+    """Return how often all deciding attacks lie within `room` standard errors on both sides, at least."""
     from scipy import special
 
-    return max(0.0, 2.0 * float(special.ndtr(room)) - 1.0)
+    return max(0.0, 1.0 - ATTACKS * 2.0 * float(special.ndtr(-room)))
 
 
 def _both_sides(power: float) -> float:
-    return normal_quantile(0.5 + power / 2)
+    """Return within how many standard errors all deciding attacks lie so often, at least."""
+    return normal_quantile(1.0 - (1.0 - power) / (2 * ATTACKS))
 
 
 def _smallest(enough: Callable[[int], bool], least: int, most: int) -> int | None:

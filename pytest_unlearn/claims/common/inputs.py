@@ -12,8 +12,10 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.data.persons import unsaid_persons
+from pytest_unlearn.data.split import check_shape
 from pytest_unlearn.data.unseen import UnseenExamples, groups_of
 from pytest_unlearn.data.view import as_view, named_alike
+from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
 from pytest_unlearn.models.predict import Output
 from pytest_unlearn.models.query import Query
@@ -76,13 +78,24 @@ def resolve_inputs(
     match: str | None,
     output: Output,
     require_controls: bool,
+    audited: Sequence[Any] = (),
 ) -> AuditInputs:
     """Resolve controls, original and references from a view's task or arguments.
 
+    The audited models are asked about both sets first: one that cannot be audited costs no training.
+
     Raises:
+        TypeError: something that is no model in the place of one.
         ValueError: for a bare loader or dataset without `nonmembers=` or `baseline=`, for a view that is not the
             forget view, and for controls that lack a class of the forget set.
     """
+    for model in audited:
+        check_model(model)
+    if references is not None:
+        references = checked_models(references, "references")
+    if baseline is not None:
+        check_model(baseline, "baseline")
+    check_match(match)
     view = as_view(forget, "forget")
     task = view.task
     if task is None:
@@ -105,14 +118,13 @@ def resolve_inputs(
         match = task.split.match if match == "inherit" else match
         controls = _matched(view, given, match) if given is not None else task.controls
         classes = np.union1d(task.split.classes, controls.labels)
-        if baseline is None and task.has_original:
-            baseline = task.original
-        if references is None:
-            references = task.retrained
-    if match not in ("class", None):
-        raise ValueError(f'match must be "class" or None, not {match!r}.')
-    if references is not None and (hasattr(references, "parameters") or not hasattr(references, "__iter__")):
-        raise TypeError("references must be a list of retrained models; for one model write references=[model].")
+    models = task.models.for_audit() if task is not None and nonmembers is None else _apart(task, classes)
+    for model in audited:
+        models.answers(model, (view, controls), output)
+    if task is not None and baseline is None and task.has_original:
+        baseline = task.original
+    if task is not None and references is None:
+        references = task.retrained
     strata = (view.labels, controls.labels) if match == "class" else (None, None)
     # Nothing is known of whose the examples of other controls than the split's are.
     owned = task.split.control_groups if task is not None and nonmembers is None else None
@@ -133,8 +145,14 @@ def resolve_inputs(
         original=baseline,
         references=tuple(references or ()),
         output=output,
-        models=task.models.for_audit() if task is not None and nonmembers is None else _apart(task, classes),
+        models=models,
     )
+
+
+def check_match(match: Any) -> None:
+    """Refuse another rule than those of `Split`; ValueError."""
+    if match is not None and match not in ("class", "inherit"):
+        raise ValueError(f'match must be "class" or None, not {match!r}.')
 
 
 def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
@@ -174,6 +192,7 @@ def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray |
 
 
 def _check_disjoint(trained: View, controls: View) -> None:
+    check_shape(controls.examples, trained.examples)
     contents = {trained.examples.contents[i] for i in trained.indices}
     shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in contents]
     if shared:
@@ -209,22 +228,15 @@ def _matched(forget: View, controls: View, match: str | None) -> View:
     return View(controls.name, controls.examples, kept, controls.task)
 
 
-def resolve_task_inputs(forget: Any, output: Output, require_controls: bool, caller: str) -> AuditInputs:
+def resolve_task_inputs(model: Any, forget: Any, output: Output, require_controls: bool, caller: str) -> AuditInputs:
     """Resolve the inputs of a forget view that knows its task.
 
     Raises:
+        TypeError: something that is no model in the place of one.
         ValueError: a bare loader or dataset, or a task without references, before the original is trained.
     """
-    task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
-    if not isinstance(task, UnlearningTask):
-        raise ValueError(
-            f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
-        )
-    if not (task.recipe is not None and task.references if isinstance(task.references, int) else len(task.references)):
-        raise ValueError(
-            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
-            "references=[models retrained without the forget set]."
-        )
+    check_model(model)
+    check_task(forget, caller)
     return resolve_inputs(
         forget,
         nonmembers=None,
@@ -233,7 +245,22 @@ def resolve_task_inputs(forget: Any, output: Output, require_controls: bool, cal
         match="inherit",
         output=output,
         require_controls=require_controls,
+        audited=(model,),
     )
+
+
+def check_task(forget: Any, caller: str) -> None:
+    """Refuse a forget set that knows no task, or one without references; ValueError."""
+    task = getattr(forget, "task", None) or getattr(getattr(forget, "dataset", None), "task", None)
+    if not isinstance(task, UnlearningTask):
+        raise ValueError(
+            f"{caller} needs the retain set and the models of a task: build an UnlearningTask and pass task.forget."
+        )
+    if not task.has_references:
+        raise ValueError(
+            f"{caller} judges by what retrained models do, and this task has none: give it a recipe, or "
+            "references=[models retrained without the forget set]."
+        )
 
 
 def removed_classes(task: UnlearningTask) -> IntArray:

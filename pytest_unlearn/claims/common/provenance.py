@@ -62,6 +62,8 @@ def provenance(
         record["model"]["answers"] = {view.digest: outputs_digest(one) for view, one in answered}
     if task is not None:
         record["task"] = {"split": task.split.digest, "seed": task.seed, "recipe": task.recipe_fingerprint}
+        if task.models.batch_size is not None:
+            record["task"]["batch_size"] = task.models.batch_size
         record["seconds"] = {"unlearned": task.models.seconds_of(model)}
         record["origins"] = {"unlearned": task.models.origin_of(model)}
         record["made by"] = task.models.method_of(identity.digest)
@@ -138,9 +140,13 @@ def identity_notes(
     model: Any, original: Any, references: Sequence[Any], models: AuditHandles | None = None
 ) -> tuple[str, ...]:
     """Note that the audited model equals another one of the audit."""
+    asked: tuple[str, ...] = ()
+    if models is not None and models.batch_size is not None:
+        many = f"batches of exactly {models.batch_size}" if models.batch_size > 1 else "one example at a time"
+        asked = (f"models were asked about {many}, as the task says: how they answer otherwise is not judged",)
     twin = twin_of(model, original, references, models)
     if twin == "original":
-        return (NO_OP,)
+        return (NO_OP, *asked)
     if twin:
-        return (f"the audited model is {twin}, a reference: it was judged by the others",)
-    return ()
+        return (f"the audited model is {twin}, a reference: it was judged by the others", *asked)
+    return asked

@@ -15,11 +15,11 @@ from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Objection, Wording, decide, doubt, judge
 from pytest_unlearn.claims.efficient.stopwatch import Clock, Lap, time_method, time_recipe
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence
-from pytest_unlearn.core.figures import Cell, Table
+from pytest_unlearn.core.figures import Cell, Intervals, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_FRACTION
 from pytest_unlearn.statistics import fewest_for_median, median, needed_for_median
 from pytest_unlearn.task import UnlearningTask
-from pytest_unlearn.training.runner import check_recipe
+from pytest_unlearn.training.signatures import check_unlearner
 
 FIRST_TIMED_SEED = 700_000  # far from the seeds of all models that are kept
 UNSTEADY = 2.0  # a machine on which retraining itself becomes so many times slower or faster measures nothing
@@ -84,6 +84,8 @@ def audit_efficient(
     """
     sources, (limit, confidence) = resolve_all(max_fraction=max_fraction, confidence=confidence)
     _check(unlearner, task, repeats)
+    if not callable(clock):
+        raise TypeError(f"clock is a function that returns seconds, such as time.perf_counter, not {clock!r}.")
     original = task.models.of(task.original)
     _ = original.identity  # what every method is given, and must leave untouched
     first = task.seed + FIRST_TIMED_SEED
@@ -118,20 +120,16 @@ def audit_efficient(
         provenance=provenance(
             unlearner, (task.forget, task.retain), task, original=False, retrained=False, repeats=repeats, threads=1
         ),
-        figures=(_table(pairs),),
+        figures=(_table(pairs), _times(pairs)),
     )
 
 
 def _check(unlearner: Any, task: UnlearningTask, repeats: int) -> None:
     if not isinstance(task, UnlearningTask) or task.recipe is None:
         raise ValueError("audit_efficient retrains to compare with: pass an UnlearningTask with a recipe=.")
-    if not callable(unlearner):
-        raise TypeError(
-            f"a method is called as unlearner(model, retain, forget, *, seed), and {unlearner!r} cannot be."
-        )
+    check_unlearner(unlearner)
     if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
         raise ValueError(f"repeats must be a whole number of pairs from 1, not {repeats!r}.")
-    check_recipe(task.recipe)
 
 
 def _pairs(unlearner: Any, task: UnlearningTask, repeats: int, first: int, clock: Clock) -> Iterator[Pair]:
@@ -224,6 +222,20 @@ def _table(pairs: Sequence[Pair]) -> Table:
         caption="Seconds of the method and of retraining, measured in turns, and the examples each read one by one: "
         "unknown where it took all at once, and a copy that is gone over many times counts once.",
         columns=("pair", "method", "retraining", "fraction", "read by the method", "read by retraining"),
+        rows=tuple(rows),
+    )
+
+
+def _times(pairs: Sequence[Pair]) -> Intervals:
+    """Draw what the method took beside retraining, pair by pair."""
+    rows = []
+    for number, pair in enumerate(pairs, start=1):
+        for whose, lap in (("unlearned", pair.method), ("retrained", pair.retraining)):
+            rows.append((f"pair {number}: {whose}", whose, _rounded(lap.seconds), None, None))
+    return Intervals(
+        title="Time against retraining",
+        caption="Seconds of the method (unlearned) and of retraining, measured in turns.",
+        x_label="seconds",
         rows=tuple(rows),
     )
 

@@ -17,18 +17,20 @@ from pytest_unlearn.claims.common.attack_audit import (
     run_chosen,
 )
 from pytest_unlearn.claims.common.evidence import auc_terms
-from pytest_unlearn.claims.common.inputs import AuditInputs, removed_classes, resolve_task_inputs
+from pytest_unlearn.claims.common.inputs import AuditInputs, check_task, removed_classes, resolve_task_inputs
 from pytest_unlearn.claims.common.verdict import Objection, doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
-from pytest_unlearn.models.layers import answers_by, find_layers
+from pytest_unlearn.models.acceptance import check_model
+from pytest_unlearn.models.layers import answers_by, check_layers, find_layers
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask, View
 
+CALLER = "assert_features_forgotten"
 FOLLOWING = 0.7  # of the share of labels that follow exchanged features in retrained models
 SHOW_LAYERS = "hand over the network that answers, without branches beside its layers, or name the layers it answers by"
 
@@ -76,7 +78,10 @@ def audit_features_forgotten(
     """
     output = read_as(output, output_kind)
     terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
-    inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_features_forgotten")
+    check_model(model)
+    check_task(forget, CALLER)
+    check_layers(model, layers)
+    inputs = resolve_task_inputs(model, forget, output, terms.require_controls, CALLER)
     assert inputs.task is not None
     names = find_layers(inputs.references[0], inputs.forget, layers)
     deciding, tripwires = _probes(inputs, inputs.task, names)

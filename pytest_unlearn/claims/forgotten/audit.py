@@ -15,12 +15,14 @@ from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, labels_only, slice_masks
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
 from pytest_unlearn.claims.forgotten import tables
-from pytest_unlearn.claims.forgotten.availability import available_attacks
-from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, scores_by_model
+from pytest_unlearn.claims.forgotten.availability import available_attacks, check_attainable
+from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, sample_sizes, scores_by_model
 from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.data.unseen import UnseenExamples
+from pytest_unlearn.data.view import as_view
+from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import placements
 from pytest_unlearn.statistics.references.rank import ENOUGH
@@ -79,6 +81,11 @@ def audit_forgotten(
     output = read_as(output, output_kind)
     terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
     added = attacks_by_name(attacks)
+    check_model(model)
+    forget = as_view(forget, "forget")
+    masks = slice_masks(slices, len(forget))
+    if attacks != "all":
+        check_attainable(added, model, forget, references, baseline)
     inputs = resolve_inputs(
         forget,
         nonmembers=nonmembers,
@@ -87,9 +94,9 @@ def audit_forgotten(
         match=match,
         output=output,
         require_controls=terms.require_controls,
+        audited=(model,),
     )
     added, left_out = available_attacks(added, inputs, model, insist=attacks != "all")
-    masks = slice_masks(slices, len(inputs.forget))
     inputs = inputs.for_attacks(added)
     run = partial(evaluate_attacks, pairing=inputs.pairing, confidence=terms.confidence, more=added, slices=masks)
     audit = audit_with_attacks(
@@ -157,9 +164,10 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
         original = labels_only(original)
     scores = scores_by_model(shown.attack, shown.scores, original, audit.references, inputs.pairing)
     labels = inputs.forget.labels, inputs.controls.labels
-    return forgetting_figures(
-        shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, audit.terms.confidence
-    )
+    confidence, sizes = audit.terms.confidence, (len(inputs.forget), len(inputs.controls))
+    curve = sample_sizes(audit.terms.limit, confidence, inputs.pairing, sizes)
+    made = forgetting_figures(shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, confidence)
+    return made if curve is None else (*made, curve)
 
 
 def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:

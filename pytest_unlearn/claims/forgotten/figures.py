@@ -13,14 +13,17 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
-from pytest_unlearn.core.figures import Curves, Figure, Histograms, Table
+from pytest_unlearn.core.figures import Cell, Curves, Figure, Histograms, Intervals, Table
 from pytest_unlearn.data.dataset import to_numpy
-from pytest_unlearn.statistics import auc_measure, tpr_at_fprs
+from pytest_unlearn.statistics import auc_measure, clopper_pearson, power_to_certify, required_forget, tpr_at_fprs
 
 BINS = 24
 POINTS = 40
+SIZES, POWER = 24, 0.8
 MOST_CLASSES = 40
 SHOWN_RATE = 0.01
+RATES = (0.01, 0.001)
+FEWEST_ACCUSED = 10  # controls: of fewer, the rate itself is not known
 Line = tuple[tuple[float, ...], tuple[float, ...]]
 UNLEARNED, ORIGINAL, RETRAINED = "unlearned", "original", "retrained"
 
@@ -39,9 +42,11 @@ def forgetting_figures(
     The audited one is under "unlearned". `labels` are those of the forget set and of the controls.
     """
     return (
+        _accuracies(target, references),
         _roc(attack, scores, pairing),
         _histograms(attack, scores),
         _classes(attack, scores[UNLEARNED], target, references, labels, confidence),
+        *_caught(attack, scores, pairing, confidence),
     )
 
 
@@ -83,6 +88,95 @@ def _curve(scores: Scores, rates: Sequence[float] | FloatArray, pairing: Pairing
         control_strata=pairing.control_strata,
     )
     return _rounded(rates, 6), _rounded(caught, 5)
+
+
+def _caught(attack: Attack, scores: Mapping[str, Scores], pairing: Pairing, confidence: float) -> tuple[Table, ...]:
+    """Tabulate how much of the forget set is caught at low rates, where there are controls enough to tell."""
+    rows: list[tuple[Cell, ...]] = []
+    for rate in RATES:
+        for name, one in scores.items():
+            if len(one.controls) * rate >= FEWEST_ACCUSED:
+                caught = _curve(one, [rate], pairing)[1][0]
+                bounds = clopper_pearson(round(caught * len(one.forget)), len(one.forget), confidence, two_sided=False)
+                rows.append((f"{name}, {rate:.1%} of the controls accused", rate, round(caught, 4),
+                             *(round(bound, 4) for bound in bounds)))  # fmt: skip
+    if not rows:
+        return ()
+    return (
+        Table(
+            title="Caught at low false-positive rates",
+            caption=f"Share of the forget set that the attack ({attack.name}) catches while it accuses so few of the "
+            f"controls, with exact one-sided {confidence:.0%} bounds (Clopper-Pearson) for the threshold that the "
+            f"controls set. Rates that fewer than {FEWEST_ACCUSED} controls would make up are left out.",
+            columns=("model", "controls accused", "forget set caught", "low", "high"),
+            rows=tuple(rows),
+        ),
+    )
+
+
+def sample_sizes(limit: float, confidence: float, pairing: Pairing, sizes: tuple[int, int]) -> Curves | None:
+    """Draw how often a model with nothing left would pass at which size.
+
+    Args:
+        limit: of this claim.
+        confidence: of its bounds.
+        pairing: of this comparison, whose units are counted.
+        sizes: of forget set and controls.
+
+    Returns:
+        The curve by one attack, with as many controls for each example as here; None where no number is enough.
+    """
+    groups = pairing.forget_groups, pairing.control_groups
+    ours, theirs = (n if ids is None else len(np.unique(ids)) for n, ids in zip(sizes, groups, strict=True))
+    ratio = theirs / ours
+    needed = required_forget(limit, controls_per_forget=ratio, power=POWER, confidence=confidence, two_sided=True)
+    if needed is None:
+        return None
+
+    def passes(n: int) -> float:
+        return power_to_certify(limit, 0.5, n, max(1.0, n * ratio), confidence, True)
+
+    counts = np.unique(np.linspace(2, 1.3 * max(needed, ours), SIZES).astype(int))
+    return Curves(
+        title="How many examples would certify this limit",
+        caption=f"A model with nothing left passes the limit {limit:g} in {POWER:.0%} of cases by one attack with "
+        f"{needed:,} forget examples (or persons, where they are grouped); here there are {ours:,}, with which it does "
+        f"in {passes(ours):.0%}. Several attacks, and classes, ask for more.",
+        x_label="forget examples",
+        y_label="share of honest models that pass",
+        series={
+            "by one attack": (_rounded(counts, 0), _rounded([passes(int(n)) for n in counts], 3)),
+            "as many as here": ((float(ours), float(ours)), (0.0, 1.0)),
+        },
+    )
+
+
+def _accuracies(target: Answers, references: Sequence[Answers]) -> Intervals:
+    """Draw how often each model is right on the sets that were asked: forget, retain and controls."""
+    models: list[tuple[str, Sequence[Answers]]] = [
+        (UNLEARNED, [target]),
+        (ORIGINAL, [] if target.original is None else [target.original]),
+        (RETRAINED, references),
+    ]
+    rows: list[tuple[str, str, float | None, float | None, float | None]] = []
+    for part in ("forget", "retain", "controls"):
+        for name, answers in models:
+            asked = [outputs for one in answers if (outputs := getattr(one, part)) is not None]
+            if asked:
+                right = [float(correctness(outputs).mean()) for outputs in asked]
+                low, high = (min(right), max(right)) if len(right) > 1 else (None, None)
+                rows.append((f"{part}: {name}", name, _four(float(np.mean(right))), _four(low), _four(high)))
+    return Intervals(
+        title="Accuracy on each set",
+        caption="Share of right answers on the forget set, on retained data where an attack asked for them, and on the "
+        "controls, which no model was trained on. Of retrained models the mean, and from the lowest to the highest.",
+        x_label="share of right answers",
+        rows=tuple(rows),
+    )
+
+
+def _four(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _histograms(attack: Attack, scores: Mapping[str, Scores]) -> Histograms:

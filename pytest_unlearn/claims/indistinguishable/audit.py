@@ -35,6 +35,7 @@ from pytest_unlearn.statistics import (
     share_of_estimates,
 )
 from pytest_unlearn.task import UnlearningTask
+from pytest_unlearn.training.signatures import check_unlearner
 
 FEWEST_RUNS = 10  # the negative control has half as many models
 QUALITY = "forgetting quality"
@@ -93,6 +94,7 @@ def audit_indistinguishable(
     output = read_as(output, output_kind)
     if not isinstance(task, UnlearningTask) or task.recipe is None:
         raise ValueError("audit_indistinguishable trains models of every kind: pass an UnlearningTask with a recipe=.")
+    check_unlearner(unlearner)
     if isinstance(runs, bool) or not isinstance(runs, int) or not FEWEST_RUNS <= runs <= MOST_RUNS:
         raise ValueError(
             f"runs must be a whole number from {FEWEST_RUNS} to {MOST_RUNS:,}, since models are what is sampled; "

@@ -85,6 +85,7 @@ def audit_leakage_reduced(
         match=match,
         output=output,
         require_controls=require_controls,
+        audited=(model,),
     )
     if inputs.original is None:
         raise ValueError(

@@ -6,15 +6,19 @@ import math
 from typing import Any
 
 from pytest_unlearn.claims.common.evidence import resolve_all
-from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
+from pytest_unlearn.claims.common.inputs import AuditInputs, check_task, resolve_task_inputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance, twin_of
 from pytest_unlearn.claims.relearning.conclusion import Relearned, conclude
 from pytest_unlearn.claims.relearning.curves import anamnesis_table, learning_plot, retrained_curves
-from pytest_unlearn.claims.relearning.query import Relearning
+from pytest_unlearn.claims.relearning.query import Relearning, check_trainable
+from pytest_unlearn.core.arguments import finite_number, whole_number
 from pytest_unlearn.core.evidence import Claim, Evidence, FloatArray
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_RELEARNING, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.query import Query
+
+CALLER = "assert_not_relearnable"
 
 
 def audit_not_relearnable(
@@ -72,12 +76,12 @@ def audit_not_relearnable(
         require_controls=require_controls,
         max_share_left=max_share_left,
     )
-    for name, given in (("steps", steps), ("seeds", seeds)):
-        if not isinstance(given, int) or given < 1:
-            raise ValueError(f"{name} must be a whole number from 1, not {given!r}.")
-    if not learning_rate > 0:
-        raise ValueError(f"learning_rate must be a number above 0, not {learning_rate!r}.")
-    inputs = resolve_task_inputs(forget, output, require_controls, "assert_not_relearnable")
+    steps, seeds = whole_number(steps, "steps", 1), whole_number(seeds, "seeds", 1)
+    learning_rate = finite_number(learning_rate, "learning_rate", 0)
+    check_model(model)
+    check_task(forget, CALLER)
+    check_trainable(model)
+    inputs = resolve_task_inputs(model, forget, output, require_controls, CALLER)
     query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
     curves = _curves(inputs, model, query)
     highest = math.log(limit)

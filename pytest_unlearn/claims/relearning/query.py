@@ -38,10 +38,7 @@ class Relearning:
 
     def __call__(self, model: Any, view: View, answer: Any) -> FloatArray:
         """Train copies on the view, and ask them about it as they learn."""
-        if not is_module(model):
-            raise ValueError(
-                f"relearning trains a copy of the model: it needs an nn.Module, not a {type(model).__name__}."
-            )
+        check_trainable(model)
         return np.stack([self._curve(model, view, answer, seed) for seed in range(self.seeds)], axis=1)
 
     def _curve(self, model: Any, view: View, answer: Any, seed: int) -> FloatArray:
@@ -66,6 +63,12 @@ class Relearning:
             output=self.output,
         )
         return np.stack(found, axis=1)
+
+
+def check_trainable(model: Any) -> None:
+    """Refuse what no copy can be trained of; ValueError."""
+    if not is_module(model):
+        raise ValueError(f"relearning trains a copy of the model: it needs an nn.Module, not a {type(model).__name__}.")
 
 
 def _loss_and_rightness(outputs: Outputs) -> FloatArray:

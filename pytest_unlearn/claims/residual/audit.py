@@ -21,7 +21,7 @@ from pytest_unlearn.claims.common.attack_audit import (
     run_chosen,
 )
 from pytest_unlearn.claims.common.evidence import auc_terms
-from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_task_inputs
+from pytest_unlearn.claims.common.inputs import check_task, resolve_task_inputs
 from pytest_unlearn.claims.residual.input_changes import Mirrored, Shifted, is_images
 from pytest_unlearn.claims.residual.weight_changes import (
     BenignEpochs,
@@ -34,6 +34,8 @@ from pytest_unlearn.claims.residual.weight_changes import (
 from pytest_unlearn.core.evidence import Answers, Evidence, FloatArray, Outputs
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
+from pytest_unlearn.data.view import View, as_view
+from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.layers import shows_weights
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.queries import Augmentations, Noise
@@ -41,6 +43,7 @@ from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask
 
 Neighbour = Callable[[Any, np.random.Generator], Any]
+CALLER = "assert_no_residual"
 QUERIES = 3  # neighbours of each example
 CHANGES: Mapping[str, Change] = {
     "8-bit weights": RoundedWeights(8),
@@ -98,10 +101,16 @@ def audit_no_residual(
         al. 2024 (benign training); Goel et al. 2022 (heads).
     """
     output = read_as(output, output_kind)
+    _check_named("neighbours", neighbours, "augment(batch, rng) -> batch")
+    _check_named("changes", changes, "change(copy, retain, *, seed)")
+    if neighbours is not None and not neighbours and changes is not None and not changes:
+        raise ValueError("nothing to try: neighbours={} and changes={} leave out everything.")
     terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
-    inputs = resolve_task_inputs(forget, output, terms.require_controls, "assert_no_residual")
+    check_model(model)
+    check_task(forget, CALLER)
+    near = _queries(as_view(forget, "forget"), neighbours)
+    inputs = resolve_task_inputs(model, forget, output, terms.require_controls, CALLER)
     assert inputs.task is not None
-    near = _queries(inputs, neighbours)
     weak = _changed(inputs.task, model, _usual_changes(output) if changes is None else changes)
     deciding: list[Attack] = []
     tripwires: list[Attack] = []
@@ -123,16 +132,25 @@ def audit_no_residual(
     )
 
 
-def _queries(inputs: AuditInputs, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
-    chosen = dict(neighbours) if neighbours is not None else _usual(inputs)
+def _check_named(name: str, given: Any, called: str) -> None:
+    """Refuse what is no mapping from names to functions; TypeError."""
+    if given is None:
+        return
+    functions = given.values() if isinstance(given, Mapping) else [None]
+    if not all(callable(function) and not isinstance(function, type) for function in functions):
+        raise TypeError(f"{name}= takes a mapping from names to functions `{called}`, not {given!r}.")
+
+
+def _queries(forget: View, neighbours: Mapping[str, Neighbour] | None) -> list[Query]:
+    chosen = dict(neighbours) if neighbours is not None else _usual(forget)
     return [
         Query(name=f"near: {name}", ask=Augmentations(augment=augment, queries=QUERIES))
         for name, augment in chosen.items()
     ]
 
 
-def _usual(inputs: AuditInputs) -> dict[str, Neighbour]:
-    some = inputs.forget.inputs(np.arange(min(2, len(inputs.forget))))
+def _usual(forget: View) -> dict[str, Neighbour]:
+    some = forget.inputs(np.arange(min(2, len(forget))))
     if np.asarray(some).dtype.kind not in "f":
         raise ValueError(
             "inputs are not numbers that noise can move (tokens? bytes?): pass neighbours={'paraphrase': function}, "

@@ -24,6 +24,7 @@ from pytest_unlearn.core.evidence import Evidence, IntArray, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_MIA_AUC, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.task import UnlearningTask
+from pytest_unlearn.training.signatures import check_unlearner
 
 BASELINES = ("original", "retrained")
 
@@ -136,10 +137,7 @@ def _check(unlearner: Any, task: UnlearningTask, baseline: str) -> None:
             "audit_sequence needs references of its own after each request: give the task a number of references, not "
             "a list of models, which were retrained without another request."
         )
-    if not callable(unlearner):
-        raise TypeError(
-            f"a method is called as unlearner(model, retain, forget, *, seed), and {unlearner!r} cannot be."
-        )
+    check_unlearner(unlearner)
     if baseline not in BASELINES:
         raise ValueError(f'baseline must be "original" or "retrained", not {baseline!r}.')
 

@@ -141,7 +141,7 @@ def _audits(
     # Not as slices: a single request may be too small to be certified, and PASS is of the union.
     parts = [np.isin(task.forget.indices, one) for one in requests] if len(requests) > 1 else []
     attack = deciding_set(references=bool(task.retrained), classes=len(task.split.classes))[0]
-    attacks = worst_of(parts, "request", attack)
+    attacks = worst_of(parts, "request", attack) or "standard"
     return (
         audit_forgotten(model, task.forget, limit, require_controls=strict, attacks=attacks, **both),
         audit_utility(model, task.test, drop, baseline=baseline, **both),

@@ -19,7 +19,7 @@ from pytest_unlearn.models.saved_alignment import examples_of
 from pytest_unlearn.models.saved_files import SavedRows, check_columns, read_saved, some
 
 ALIKE = 1e-6  # probabilities of one model, stored twice, differ by no more
-MOSTLY = 0.9  # of the rows differ from each other, where equal ones on two sides are one example
+ROUNDED = 4  # decimals: of answers that have no more, equal ones need not be about one example
 SAVED = {part: name for name, part in SETS.items()}
 
 
@@ -64,13 +64,14 @@ def load(audit: FilesAudit) -> FilesInputs:
             examples = examples_of(part, [*known, *files], called=SAVED[part], train_size=audit.train_size)
             views[part] = View(part, examples, np.arange(len(examples), dtype=np.int64))
     rows = {
-        part: {name: _probabilities(models[name], view) for name in read if part in read[name]}
-        for part, view in views.items()
+        part: {name: models[name].rows(view) for name in read if part in read[name]} for part, view in views.items()
     }
     _check_same_answers(rows["forget"], rows["controls"], read)
     for part in ("controls", "test"):
         if part in views:
             _check_apart(views["forget"], views[part], rows["forget"], rows[part])
+    for part in ("forget", "controls"):
+        _join_copies(views[part], rows[part])
     _check_classes(views["forget"], views["controls"], audit.match)
     named = {**read, **({"labels": labels} if labels else {})}
     return FilesInputs(
@@ -114,10 +115,8 @@ def _check_same_file(read: Mapping[str, Mapping[str, SavedRows]]) -> None:
                 )
 
 
-def _probabilities(model: SavedOutputs, view: View) -> FloatArray:
-    """Return a model's answers to a view as probabilities, whatever they are stored as."""
-    file = model.files[view.name]
-    logits = as_logits(model.rows(view), file.kind)
+def _probabilities(rows: FloatArray, kind: str) -> FloatArray:
+    logits = as_logits(rows, kind)
     return np.asarray(np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)))
 
 
@@ -125,10 +124,12 @@ def _check_same_answers(
     forget: Mapping[str, FloatArray], controls: Mapping[str, FloatArray], read: Mapping[str, Mapping[str, SavedRows]]
 ) -> None:
     """Raise ValueError where two models are one, by their answers to every row."""
+    sides = (forget, controls)
     for one, other in combinations(forget, 2):
         if read[one]["forget"].kind == "labels":  # two models may well agree on every label
             continue
-        pairs = ((rows[one], rows[other]) for rows in (forget, controls))
+        kinds = read[one]["forget"].kind, read[other]["forget"].kind
+        pairs = ((_probabilities(rows[one], kinds[0]), _probabilities(rows[other], kinds[1])) for rows in sides)
         if all(float(np.abs(ours - theirs).max()) <= ALIKE for ours, theirs in pairs):
             raise ValueError(
                 f"the {one} and the {other} model have the same outputs on every row: {_what_now(one, other)}"
@@ -160,17 +161,28 @@ def _check_apart(forget: View, others: View, ours: Mapping[str, FloatArray], the
                 "trained on cannot stand for what was not; if ids number the rows of each file, leave them out."
             )
     models = [model for model in ours if model in theirs]
-    keys = [[row.tobytes() for row in np.hstack([side[model] for model in models])] for side in (ours, theirs)]
-    if min(len(set(side)) / len(side) for side in keys) < MOSTLY:
-        return  # so coarse that equal answers say nothing
-    where: dict[bytes, int] = {key: k for k, key in reversed(list(enumerate(keys[1])))}
-    twins = [(one.who(k), other.who(where[key])) for k, key in enumerate(keys[0]) if key in where]
+    where = {key: k for k, key in reversed(list(enumerate(_keys(theirs, models)))) if key}
+    twins = [(one.who(k), other.who(where[key])) for k, key in enumerate(_keys(ours, models)) if key in where]
     if twins:
         told = some([f"{a} is {b}" for a, b in twins])
         raise ValueError(
             f"{len(twins)} forget rows have the very outputs of {name} rows in every model ({told}): they are the same "
             "examples, and what was trained on cannot stand for what was not."
         )
+
+
+def _join_copies(view: View, rows: Mapping[str, FloatArray]) -> None:
+    """Make one example of rows that every model answers alike: copies are no independent evidence."""
+    first: dict[bytes, int] = {}
+    assert isinstance(view.examples, UnseenExamples)
+    view.examples.join([first.setdefault(key, k) if key else k for k, key in enumerate(_keys(rows, list(rows)))])
+
+
+def _keys(rows: Mapping[str, FloatArray], models: Sequence[str]) -> list[bytes]:
+    """Return what tells each example from all others: the models' answers; nothing where they are too coarse."""
+    beside = np.hstack([rows[model] for model in models])
+    fine = (beside != np.round(beside, ROUNDED)).mean(axis=1) >= 0.5
+    return [row.tobytes() if told else b"" for row, told in zip(beside, fine, strict=True)]
 
 
 def _check_classes(forget: View, controls: View, match: str | None) -> None:

@@ -11,13 +11,25 @@ from typing import Any
 from pytest_unlearn.cli.console import FINE, Unusable, say
 from pytest_unlearn.cli.init import settings
 
-KINDS = {"torch": "a torch network", "sklearn": "a scikit-learn classifier"}
-SUITE = ("conftest.py", "unlearning_recipe.py", "test_release.py")
+KINDS = {
+    "torch": "a torch network",
+    "sklearn": "a scikit-learn classifier",
+    "files": "nothing but files of what models answered",
+}
+TESTS = ("conftest.py", "unlearning_recipe.py", "test_release.py")
+SUITES = {"torch": TESTS, "sklearn": TESTS, "files": ("audit.toml", "make_outputs.py")}
 NEXT = """
 Try it:
   python -m pytest {folder} --unlearn-gate    # passes: the model was retrained without the 300 digits
 Then make it yours: the recipe in {recipe}, data and method in {conftest}.
 See it block: let `unlearned_model(original_model)` in {conftest} return `original_model`, which knows the request."""
+
+NEXT_FOR_FILES = """
+Try it:
+  python {make}    # trains six forests on digits, and writes what they answer
+  python -m pytest_unlearn files {audit}    # releases: the model was retrained without the 300 digits
+Then write your own files in their place, and name them in {audit}.
+See it block: let {make} train `released` on everything, as the original was."""
 
 
 def add(commands: Any) -> None:
@@ -27,7 +39,8 @@ def add(commands: Any) -> None:
         help="write a suite that runs at once, to be replaced by your own data and model",
         description="Write conftest.py, unlearning_recipe.py and test_release.py into a folder, and settings into "
         "pyproject.toml: an audit of a release on scikit-learn's digits that runs at once and is easy to replace. "
-        "Nothing is ever overwritten; where pytest is configured already, the settings are printed instead.",
+        "Nothing is ever overwritten; where pytest is configured already, the settings are printed instead. With "
+        "--files: audit.toml and a script that makes the files it names.",
         epilog="Exit status: 0 written; 2 something is in the way, and nothing was written.",
         allow_abbrev=False,
     )
@@ -51,12 +64,15 @@ def run(options: argparse.Namespace) -> int:
         raise Unusable(
             f"{', '.join(in_the_way)} {verb} in {where(folder)} already, and nothing was written: name another folder"
         )
-    place = settings.find(root)
+    place = settings.find(root) if kind != "files" else None
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         with (folder / name).open("x", encoding="utf-8") as file:
             file.write(text)
     say(f"wrote {', '.join(str(folder / name) for name in files)}")
+    if place is None:
+        print(NEXT_FOR_FILES.format(make=folder / "make_outputs.py", audit=folder / "audit.toml"))
+        return FINE
     inside = folder.absolute().relative_to(root.absolute()).as_posix()
     if place.taken:
         say(f"{place.file} configures pytest already; add this to it (as a pyproject.toml would have it):")
@@ -71,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
 def suite(kind: str) -> dict[str, str]:
     """Read the files of a kind of suite, by name."""
     templates = resources.files(__package__) / "templates"
-    found = ((name, (templates / kind / f"{name}.txt", templates / f"{name}.txt")) for name in SUITE)
+    found = ((name, (templates / kind / f"{name}.txt", templates / f"{name}.txt")) for name in SUITES[kind])
     return {
         name: next(place for place in places if place.is_file()).read_text(encoding="utf-8") for name, places in found
     }

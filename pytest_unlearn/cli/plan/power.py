@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_unlearn.claims.common import certify
 from pytest_unlearn.claims.common.certify import POWER, Request
@@ -46,12 +47,16 @@ class Design:
         return None
 
 
+def _never_asked(inputs: Any) -> Any:
+    raise AssertionError(f"a design asks no model, and this one was asked about {len(inputs)} inputs")
+
+
 def design(task: UnlearningTask) -> Design:
     """Pair forget examples and controls as the audit does, without a model."""
     inputs = resolve_inputs(
         task.forget,
         nonmembers=None,
-        baseline=object(),  # any model but the task's own, which asking for would train
+        baseline=_never_asked,  # any model but the task's own, which asking for would train
         references=(),
         match="inherit",
         output=None,

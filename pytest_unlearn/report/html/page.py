@@ -1,36 +1,51 @@
-"""Render the page from plain values: the words, the tables and the drawn plots."""
+"""Render the page from plain values: the card, the claims and their pictures.
+
+Everything can be read without a script; the one that there is folds, filters and copies links, and loads nothing.
+"""
 
 from __future__ import annotations
 
 import base64
+import functools
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_unlearn.core.numbers import bound, interval, number
-from pytest_unlearn.report import wording
+from pytest_unlearn.core.numbers import bound, number
+from pytest_unlearn.report import annex, glossary, wording
 from pytest_unlearn.report.decision import DO_NOT, RELEASE, ClaimLine, card
-from pytest_unlearn.report.html import plots
+from pytest_unlearn.report.html import pictures, plots
 from pytest_unlearn.report.ledger import reconcile
 
 HERE = Path(__file__).parent
 ALL_IN_FULL = 40  # as many claims are always shown in full
 MOST_SEVERE = 12  # of more, as many are: two thousand plots would neither be read nor fit
 MOST_TOLD = 12  # claims in words on the card
+FEW = 6  # claims whose common picture stands on the card
+MOST_OPEN = 5  # claims that are unfolded: those that most need attention, if they are not proven
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", wording.NOT_TESTABLE: "–"}
 
 
 def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     """Write the whole report as one page: strings escaped, plots as inline SVG."""
+    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
+    # The browser runs this script and no other: its digest is in the page's policy, of exactly what stands there.
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page: str = _template().render(style=style, script=script, script_digest=digest, **_page(ledger, about))
+    return page + "\n"
+
+
+@functools.cache
+def _template() -> Any:
+    """Compile the page's template, once."""
     import jinja2
 
-    loader = jinja2.FileSystemLoader(HERE)
     strict: dict[str, Any] = {"autoescape": True, "undefined": jinja2.StrictUndefined}
-    template = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict).get_template(
-        "page.html"
-    )
-    style = (HERE / "style.css").read_text(encoding="utf-8")
-    return template.render(style=style, **_page(ledger, about)) + "\n"
+    loader = jinja2.FileSystemLoader(HERE)
+    environment = jinja2.Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
+    environment.filters["terms"] = glossary.linked
+    return environment.get_template("page.html")
 
 
 def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,12 +57,17 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
     return {
         "card": told,
         "tone": {RELEASE: "pass", DO_NOT: "fail"}.get(told.word, "inconclusive"),
+        "mark": {RELEASE: "✓", DO_NOT: "✗"}.get(told.word, "?"),
         "counts": ledger["counts"],
         "incomplete": [*(f"partial run: {reason}" for reason in ledger["partial"]), *reconcile(ledger)],
         "rows": rows,
         "most_told": MOST_TOLD,
+        "few": FEW,
         "shortened": len(order) - len(full),
-        "claims": [_claim(row, entries[row["position"]]) for row in rows if row["in_full"]],
+        "overview": pictures.overview(told.claims, entries) if 1 < len(order) <= ALL_IN_FULL else None,
+        "claims": {row["number"]: _claim(row, entries[row["position"]]) for row in rows if row["in_full"]},
+        "annex": annex.shown(ledger),
+        "terms": [(glossary.anchor(term), term, says) for term, says in glossary.TERMS.items()],
         "tool": about["tool"],
         "created": about["created"],
         "command": " ".join(about["command"]),
@@ -57,17 +77,21 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
 
 def _row(place: int, line: ClaimLine, entry: Mapping[str, Any], full: Collection[int]) -> dict[str, Any]:
     evidence = entry["evidence"]
+    headline = wording.headline_of(evidence)
     return {
         "number": place,
         "position": line.position,
         "in_full": line.position in full,
+        "open": line.verdict not in ("PASS", wording.NOT_TESTABLE) and place <= MOST_OPEN,
         "verdict": line.verdict,
+        "kind": line.verdict.lower().replace(" ", "-"),
         "mark": MARKS[line.verdict],
         "name": line.name,
         "says": line.says,
         "numbers": line.numbers,
         "reason": line.reason,
         "nodeid": line.nodeid,
+        "headline": headline[:1].upper() + headline[1:],
         "text": evidence["claim"]["text"],
         "sentence": wording.sentence(entry),
         "label": evidence["label"],
@@ -76,13 +100,20 @@ def _row(place: int, line: ClaimLine, entry: Mapping[str, Any], full: Collection
 
 def _claim(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     evidence = entry["evidence"]
+    found: dict[str, list[pictures.Picture]] = {"first": [], "more": [], "table": []}
+    for place, picture in pictures.all_of(evidence, f"c{row['number']}"):
+        found[place].append(picture)
+    beside = {picture.title: picture.svg for picture in found["table"]}
     return {
         **evidence,
         **row,
         "outcome": entry["outcome"],
         "advice": wording.next_steps(evidence),
-        "plots": list(_plots(evidence)),
-        "attacks": [
+        "first": found["first"],
+        "more": found["more"],
+        "attacks": []
+        if len(evidence["attacks"]) > 1  # whose picture has a table of its own
+        else [
             (name, "deciding" if name in evidence["deciding"] else "tripwire", *_numbers(estimate))
             for name, estimate in evidence["attacks"].items()
         ],
@@ -91,38 +122,20 @@ def _claim(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
             for control in wording.controls_of(evidence)
         ],
         "exposed": [_exposed(row) for row in evidence["most_exposed"]],
-        "tables": [figure for figure in evidence["exhibits"] if figure["kind"] == "table"],
+        "tables": [
+            {**figure, "svg": beside.get(figure["title"], ""), "rows": [_cells(row) for row in figure["rows"]]}
+            for figure in evidence["exhibits"]
+            if figure["kind"] == "table"
+        ],
         "settings": sorted(evidence["claim"]["sources"].items()),
         "cost": _cost(entry),
         "provenance": list(_flat(evidence["provenance"])),
     }
 
 
-def _plots(evidence: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    claim = evidence["claim"]
-    rows = [("this model", "unlearned", evidence["estimate"])]
-    for control in wording.controls_of(evidence):
-        role = "original" if control["name"] == "original" else "retrained"
-        rows.append((control["name"], role if control["name"].startswith(role) else "other", control["estimate"]))
-    limits = [limit for limit in (claim["lowest"], claim["highest"]) if limit is not None]
-    shown = "; ".join(f"{name} {interval(estimate)}" for name, _, estimate in rows)
-    bounds = f"One-sided {evidence['estimate']['confidence']:.0%} bounds"
-    yield {
-        "title": f"Interval of the {claim['quantity']}",
-        "says": f"{bounds}. {shown}. Allowed: {wording.allowed(claim)}.",
-        "svg": plots.intervals(rows, limits, claim["quantity"]),
-    }
-    for figure in evidence["exhibits"]:
-        if figure["kind"] in plots.DRAWN:
-            yield {"title": figure["title"], "says": figure["says"], "svg": _drawn(figure)}
-
-
-def _drawn(figure: Mapping[str, Any]) -> str:
-    """Draw a plot, or nothing where its data do not allow one."""
-    try:
-        return plots.DRAWN[figure["kind"]](figure)
-    except (ArithmeticError, LookupError, TypeError, ValueError):
-        return ""
+def _cells(row: Collection[Any]) -> list[str]:
+    """Write the cells of a table: numbers with three digits."""
+    return ["n/a" if cell is None else number(cell) if isinstance(cell, float) else str(cell) for cell in row]
 
 
 def _numbers(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -143,9 +156,9 @@ def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     references = [seconds for seconds in spent.get("references") or () if seconds is not None]
     if references:
         rows.append((f"{len(references)} retrained models", sum(references)))
-    told = [(name, f"{seconds:,.1f} s to make (once; kept in the cache)") for name, seconds in rows]
+    told = [(name, f"{number(seconds)} s to make (once; kept in the cache)") for name, seconds in rows]
     if entry.get("seconds") is not None:
-        told.append(("this test", f"{entry['seconds']:,.1f} s in all, models made during it included"))
+        told.append(("this test", f"{number(entry['seconds'])} s in all, models made during it included"))
     return told
 
 

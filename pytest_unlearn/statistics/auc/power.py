@@ -34,7 +34,8 @@ class NullPrecision:
         They are like those at hand, by strata and sizes, and the controls stay the same.
         """
         variances = self.variances[0] / times, self.variances[1]
-        degrees = times * (self.degrees[0] + 1.0) - 1.0, self.degrees[1]
+        own = self.degrees[0] if self.units > 1 else 0.0
+        degrees = times * (own + 1.0) - 1.0, self.degrees[1]
         error = math.sqrt(sum(variances))
         if min(times * self.units, self.control_units) < 2:
             return error, 0.0

@@ -66,7 +66,7 @@ def reach(root: Path) -> dict[str, str]:
         if file.suffix != ".py":
             found[name] = hashlib.sha256(source).hexdigest()
             continue
-        parsed = parse(source)
+        parsed = parse(source, without_inert_fixtures=file == start and file.name == "conftest.py")
         found[name] = parsed.digest
         if _OWN in file.parents:
             # The auditor's own modules count by themselves, or every recipe would depend on how reports look.
@@ -76,6 +76,8 @@ def reach(root: Path) -> dict[str, str]:
             for reached in _follow(statement, file):
                 if isinstance(reached, Path):
                     waiting.append(reached)
+                    if reached == start:  # who imports it may call its fixtures as functions
+                        found["file:" + start.name] = parse(start.read_bytes()).digest
                 else:
                     found["package:" + reached] = version_of(reached)
     return found

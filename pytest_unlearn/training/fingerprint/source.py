@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from pytest_unlearn.training.fingerprint.fixtures import drop_inert_fixtures
+
 _IMPORTERS = ("import_module", "__import__")
 _Definition = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -31,11 +33,12 @@ class Parsed:
 
 
 @functools.lru_cache(maxsize=512)
-def parse(source: bytes) -> Parsed:
+def parse(source: bytes, *, without_inert_fixtures: bool = False) -> Parsed:
     """Digest a source file; comments, docstrings and layout change nothing.
 
     Args:
         source: the file's bytes. What does not parse is digested as it is.
+        without_inert_fixtures: whether fixtures that can change nothing but what they return are left out.
 
     Returns:
         The digest, the imports, and for each function `(name, first line, decorators included)` its own digest.
@@ -52,6 +55,8 @@ def parse(source: bytes) -> Parsed:
         for node in ast.walk(tree)
         if isinstance(node, _Definition)
     }
+    if without_inert_fixtures:
+        drop_inert_fixtures(tree)
     return Parsed(_digest(tree), tuple(_imports(tree)), functions)
 
 

@@ -183,7 +183,7 @@ def test_what_shows_no_layers_is_refused():
     bare = list(zip(*task.forget.arrays(), strict=True))
     for model, forget, settings, says in (
         (task.original, bare, {}, "build an UnlearningTask and pass task.forget"),
-        (lambda x: task.original(torch.as_tensor(x)), task.forget, {}, "got a function"),
+        (lambda x: task.original(torch.as_tensor(x)), task.forget, {}, "a function shows none"),
         (Deeper(), task.forget, {}, "one model has a layer '2' and another has not"),
         (task.original, task.forget, {"layers": ["7"]}, "no layer '7'"),
         (task.original, task.forget, {"max_mia_auc": 1.5}, "max_mia_auc"),

@@ -414,11 +414,15 @@ def test_controls_that_all_belong_to_one_person_decide_nothing():
     assert (evidence.estimate.low, evidence.estimate.high) == (0.0, 1.0)
 
 
+def never_asked(x):
+    raise AssertionError("asked")
+
+
 def pairing_of(task, nonmembers=None):
     return resolve_inputs(
         task.forget,
         nonmembers=nonmembers,
-        baseline=object(),
+        baseline=never_asked,
         references=(),
         match="inherit",
         output=None,
@@ -432,7 +436,7 @@ def test_the_groups_of_the_controls_are_those_of_the_examples_that_are_compared(
     x[25] = x[24]  # a copy among the controls is left out, and so is the class that nobody asks to forget
     ours, theirs = np.arange(20), 10 + np.arange(20)
     grouped = Split((x[:20], y[:20]), [0, 1, 2], (x[20:], y[20:]), groups=ours, control_groups=theirs)
-    task = UnlearningTask(grouped, original=object(), references=0)
+    task = UnlearningTask(grouped, original=never_asked, references=0)
     pairing = pairing_of(task)
     assert pairing.forget_groups.tolist() == [0, 1, 2]
     assert pairing.control_groups.tolist() == [10 + i for i in range(20) if i % 4 < 3 and i != 5]
@@ -447,6 +451,6 @@ def test_copies_in_the_forget_set_are_nobody_among_the_controls():
     x, y = rng.normal(size=(40, 3)), np.zeros(40, int)
     x[1] = x[0]
     copied = Split((x[:20], y[:20]), [0, 1, 2], (x[20:], y[20:]), control_groups=np.arange(20) // 2)
-    pairing = pairing_of(UnlearningTask(copied, original=object(), references=0))
+    pairing = pairing_of(UnlearningTask(copied, original=never_asked, references=0))
     assert len(set(pairing.forget_groups)) == 2
     assert not set(pairing.forget_groups) & set(pairing.control_groups)

@@ -144,8 +144,8 @@ def test_what_cannot_relearn_says_so():
         (frozen, task.forget, {}, "no trainable weights"),
         (task.original, task.forget, {"steps": 0}, "steps must be a whole number from 1"),
         (task.original, task.forget, {"seeds": 1.5}, "seeds must be a whole number from 1"),
-        (task.original, task.forget, {"learning_rate": 0.0}, "learning_rate must be a number above 0"),
-        (task.original, task.forget, {"learning_rate": math.nan}, "learning_rate must be a number above 0"),
+        (task.original, task.forget, {"learning_rate": 0.0}, "learning_rate must be a finite number above 0"),
+        (task.original, task.forget, {"learning_rate": math.nan}, "learning_rate must be a finite number above 0"),
         (task.original, task.forget, {"max_ratio": 1.0}, "max_relearning"),
         (task.original, task.forget, {"max_ratio": 10.1}, "max_relearning must be a number above 1 and at most 10"),
     ):

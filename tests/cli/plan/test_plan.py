@@ -243,7 +243,9 @@ def test_a_task_of_the_users_own_is_planned(suite: Suite) -> None:
     done = suite.plan("--no-probe")
     assert "references: 1, 0 in the cache, up to 1 to train\n" in done.out
     assert "a negative control takes at least 2 references" in done.out
-    suite.write(fixture("unlearning_task", "return UnlearningTask(digits(), train, original=object(), references=[])"))
+    suite.write(
+        fixture("unlearning_task", "return UnlearningTask(digits(), train, original=lambda x: x, references=[])")
+    )
     assert "original: handed over\n  references: handed over\n" in suite.plan().out
     suite.write(fixture("unlearning_task", "return 3"))
     assert "`unlearning_task` gives a int" in suite.plan().err

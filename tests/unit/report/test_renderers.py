@@ -104,7 +104,7 @@ def test_the_schema_refuses_what_is_not_a_report() -> None:
 
 def test_markdown_says_what_was_found_and_what_it_does_not_mean() -> None:
     text = markdown.render(ledger("PASS", "FAIL").freeze(), {**ABOUT, "gate": {"release": False, "reasons": ["a < b"]}})
-    assert text.startswith("# Unlearning audit: DO NOT RELEASE\n\nA &lt; b.\n\n* **model**: no file is named")
+    assert text.startswith("# Unlearning audit: DO NOT RELEASE\n\na &lt; b.\n\n* **model**: no file is named")
     assert "2 claims planned, 2 ran: 1 passed, 1 failed, 0 inconclusive, 0 invalid.\n" in text
     assert "## Why the gate blocks\n\n* a &lt; b\n" in text
     assert "| FAIL | forgotten | test_it.py::test_1 | passed | 0.500 [0.470, 0.530] vs membership AUC" in text

@@ -118,9 +118,9 @@ def test_a_diverging_training_says_so():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"epochs": 0}, "at least 1"),
-        ({"batch_size": 0}, "at least 1"),
-        ({"learning_rate": 0.0}, "positive"),
+        ({"epochs": 0}, "epochs must be a whole number from 1"),
+        ({"batch_size": 0}, "batch_size must be a whole number from 1"),
+        ({"learning_rate": 0.0}, "learning_rate must be a finite number above 0"),
         ({"optimizer": "adamw"}, "use 'adam', 'sgd'"),
     ],
 )

@@ -34,7 +34,7 @@ def plant_gaussian(
     """
     if scale is None:
         scale = STRENGTH * _spread(examples)
-    if not 0 < scale < float("inf"):
+    if isinstance(scale, (bool, str)) or not 0 < scale < float("inf"):
         raise ValueError(f"scale is the noise's standard deviation, above 0, in units of the inputs; got {scale!r}.")
     if count > len(candidates):
         raise ValueError(

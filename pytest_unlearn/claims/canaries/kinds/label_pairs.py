@@ -67,8 +67,9 @@ def plant_confusion(
     present, sizes = np.unique(examples.labels, return_counts=True)
     if classes is None:
         classes = present[np.argsort(-sizes, kind="stable")[:2]].tolist()
-    if len(classes) != 2 or len(set(classes)) != 2 or not set(classes) <= set(present.tolist()):
-        raise ValueError(f"classes must be two different labels of train, to be swapped; got {list(classes)!r}.")
+    named = classes if isinstance(classes, (list, tuple, np.ndarray)) else ()
+    if len(named) != 2 or len(set(named)) != 2 or not set(named) <= set(present.tolist()):
+        raise ValueError(f"classes must be two different labels of train, to be swapped; got {classes!r}.")
     if count < 2:
         raise ValueError(f"confusion canaries are planted in both classes: count must be 2 or more, not {count}.")
     chosen, labels = [], []

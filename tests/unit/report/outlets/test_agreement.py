@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
 import xmlschema
 import yaml
 from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from pytest_unlearn.report import annex, attestation, wording
-from pytest_unlearn.report.decision import decision_of
+from pytest_unlearn.report import annex, attestation, html, markdown, terminal, wording
+from pytest_unlearn.report.decision import card, decision_of
 from pytest_unlearn.report.outlets import badge, github, junit, metrics, model_card
 from pytest_unlearn.report.outlets.standing import keys
 from tests.unit.report.outlets.ledgers import Run, runs
@@ -110,6 +112,34 @@ def test_the_card_is_what_the_hub_reads(run: Run) -> None:
     assert ModelCard(str(card)).data.to_dict() == card.data.to_dict()
     new = model_card.section(ledger, about)
     assert model_card.put(model_card.put("# My model\n", new), new).count(model_card.BEGIN) == 1
+
+
+def letters(text: str) -> str:
+    """What is left of a text wherever lines are broken and signs are escaped."""
+    return re.sub(r"[^A-Za-z0-9]", "", unescape(text))
+
+
+@pytest.mark.slow
+@MANY
+@given(runs())
+def test_the_sentence_of_a_claim_and_the_decision_are_the_same_everywhere(run: Run) -> None:
+    ledger, about = run
+    told = card(ledger, about)
+    outputs = {
+        "terminal": "".join(line for line, _ in terminal.lines(ledger, 80, about)),
+        "page": html.render(ledger, about),
+        "markdown": markdown.render(ledger, about),
+        "junit": junit.render(ledger, about),
+    }
+    outputs = {name: letters(text) for name, text in outputs.items()}
+    assert told.word == decision_of(about["gate"])
+    assert all(letters(told.word) in text for text in outputs.values())
+    for line in told.claims:
+        says = letters(line.says)
+        proven = wording.is_proven(ledger["entries"][line.position])
+        assert all(says in text for name, text in outputs.items() if not (proven and name == "junit")), line
+    for reason in told.reasons:
+        assert all(letters(reason) in text for name, text in outputs.items() if name != "terminal"), reason
 
 
 def read(command: str) -> tuple[str, dict[str, str], str]:
