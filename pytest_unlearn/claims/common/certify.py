@@ -1,8 +1,8 @@
 """Compute what can be said with a request, for every place that says it.
 
 `plan`, verdicts, their advice and the documentation ask here, so that their numbers agree. All chances are those of a
-perfect method. PASS takes two signed attacks, by confidence and by margin, and whichever misses withholds it: a miss is
-taken to be twice as frequent as by one, which is what retrained networks show (docs/guides/small-requests.md).
+perfect method. PASS takes two signed attacks, by confidence and by margin, and whichever misses withholds it: they
+are taken to miss independently, which is what retrained networks show (docs/guides/small-requests.md).
 """
 
 from __future__ import annotations
@@ -322,15 +322,15 @@ def _spread(auc: float) -> float:
 
 
 def _within(room: float) -> float:
-    """Return how often all deciding attacks lie within `room` standard errors on both sides, at least."""
+    """Return how often all deciding attacks lie within `room` standard errors on both sides."""
     from scipy import special
 
-    return max(0.0, 1.0 - ATTACKS * 2.0 * float(special.ndtr(-room)))
+    return float(max(0.0, 2.0 * float(special.ndtr(room)) - 1.0) ** ATTACKS)
 
 
 def _both_sides(power: float) -> float:
-    """Return within how many standard errors all deciding attacks lie so often, at least."""
-    return normal_quantile(1.0 - (1.0 - power) / (2 * ATTACKS))
+    """Return within how many standard errors all deciding attacks lie so often."""
+    return normal_quantile(0.5 + power ** (1.0 / ATTACKS) / 2)
 
 
 def _smallest(enough: Callable[[int], bool], least: int, most: int) -> int | None:

@@ -77,7 +77,7 @@ def _limit(asked: Asked, said: Certifiable) -> Iterator[str]:
         plainly = said.request.least_original(most, said.confidence)
         yield f"{head}: can be certified, if the scores come to an AUC of 0.5 (they can certify {smallest} at best)"
         yield (
-            f"chance that a perfect method passes: at most {said.power:.0%}, if the original is recognised as plainly "
+            f"chance that a perfect method passes: about {said.power:.0%}, if the original is recognised as plainly "
             + (f"as with an AUC of {plainly:.2f} or more" if plainly is not None else "as none can be")
             + f" (PASS also asks that at most {most:.0%} of it is left)"
         )

@@ -15,8 +15,8 @@ from tools import small_requests
 
 
 def both(one: float) -> float:
-    """How often two attacks pass, at least, if one does so often."""
-    return max(0.0, 1 - ATTACKS * (1 - one))
+    """How often two attacks pass, if one does so often."""
+    return float(one**ATTACKS)
 
 
 def classes(forget: int, controls: int, count: int = 4) -> dict[str, np.ndarray]:

@@ -127,7 +127,7 @@ def test_it_says_what_can_be_certified_and_what_it_costs(suite: Suite) -> None:
         lines[4],
     )
     assert re.match(
-        r"  chance that a perfect method passes: at most \d\d%, if the original is recognised as plainly as with an "
+        r"  chance that a perfect method passes: about \d\d%, if the original is recognised as plainly as with an "
         r"AUC of 0\.\d\d or more \(PASS also asks that at most 50% of it is left\)$",
         lines[5],
     )
