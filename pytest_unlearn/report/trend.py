@@ -52,7 +52,11 @@ def page(records: Sequence[Record], broken: int = 0) -> str:
     """Write a history as a page of its own."""
     body = [f"<p>{escape(summary(records, broken))}</p>", _table_of_runs(records)]
     for number, (key, points) in enumerate(series(records).items()):
-        body += [f"<h2>{escape(heading(key))}</h2>", picture(points, f"claim-{number}", heading(key)), _table(points)]
+        body += [
+            f"<h2>{escape(heading(key))}</h2>",
+            picture(points, f"claim-{number}", heading(key)),
+            _table(points, heading(key)),
+        ]
     style = resources.files("pytest_unlearn.report").joinpath("trend.css").read_text("utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" '
@@ -110,7 +114,7 @@ def picture(points: Sequence[Point], name: str, title: str) -> str:
     says = "Estimates with their bounds, run by run; dashed: the limits. The table below has the numbers."
     named = f'aria-labelledby="{name}-t {name}-d"'
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">'
+        f'<div class="wide" tabindex="0" role="region" aria-label="Picture of {escape(title)}">'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" {named}><title id="{name}-t">{escape(title)}</title>'
         f'<desc id="{name}-d">{says}</desc>{"".join(parts)}</svg></div>'
     )
@@ -124,13 +128,15 @@ def _mark(verdict: str, x: float, y: float, kind: str) -> str:
     return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
 
 
-def _table(points: Sequence[Point]) -> str:
+def _table(points: Sequence[Point], title: str) -> str:
     rows = [
         [record["time"][:16].replace("T", " "), record["run"], _model(record), row["verdict"], _numbers(row),
          "" if row["seed"] is None else str(row["seed"])]
         for record, row in points
     ]  # fmt: skip
-    table = _html_table(["run at", "run", "model", "verdict", "estimate and limit", "seed"], rows, verdict=3)
+    table = _html_table(
+        f"Numbers of {title}", ["run at", "run", "model", "verdict", "estimate and limit", "seed"], rows, 3
+    )
     return f"<details><summary>{_runs(points)} in numbers</summary>{table}</details>"
 
 
@@ -139,10 +145,10 @@ def _table_of_runs(records: Sequence[Record]) -> str:
         [record["time"][:16].replace("T", " "), record["run"], _model(record), record["decision"], _verdicts(record)]
         for record in records[-MOST_RUNS:]
     ]
-    return _html_table(["run at", "run", "model", "decision", "claims"], rows)
+    return _html_table("Every run", ["run at", "run", "model", "decision", "claims"], rows)
 
 
-def _html_table(names: Sequence[str], rows: Sequence[Sequence[str]], verdict: int = -1) -> str:
+def _html_table(label: str, names: Sequence[str], rows: Sequence[Sequence[str]], verdict: int = -1) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = []
     for row in rows:
@@ -152,7 +158,7 @@ def _html_table(names: Sequence[str], rows: Sequence[Sequence[str]], verdict: in
         ]
         body.append(f"<tr>{''.join(cells)}</tr>")
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(names[0])}">{table}</div>'
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}">{table}</div>'
 
 
 def _numbers(row: Mapping[str, Any]) -> str:

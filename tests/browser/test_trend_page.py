@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_unlearn.report import history, trend
+from tests.browser.look import violations
 from tests.browser.page import Browser
 from tests.browser.test_report_page import CONTRAST
 from tests.unit.report.test_history import ABOUT, ledger, provenance
@@ -65,3 +66,12 @@ def test_paper_is_white_and_every_verdict_has_a_mark_of_its_own(browser: Browser
     assert browser.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert browser.ask("document.querySelectorAll('svg polygon').length") == 4
     assert browser.ask("document.querySelectorAll('svg circle').length") == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_nothing(browser: Browser, page: Path, width: int, dark: bool) -> None:
+    browser.open(page, width, dark=dark)
+    browser.driver.execute_script("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert violations(browser) == []

@@ -269,3 +269,14 @@ def test_a_release_that_rests_on_the_method_is_one_of_the_model_that_it_made(run
         assert done.status == status
         assert "no claim says of this very model that the request is forgotten" in done.out
         assert ("nothing shows that it made the model of utility" in done.out) is (status == 1)
+
+
+def test_what_earlier_runs_hold_against_the_model_blocks_a_stored_report_too(run: Run, tmp_path: Path) -> None:
+    held = {"run": "0" * 12, "reasons": ["forgotten was FAIL of this very model"], "warnings": [], "notes": []}
+    done = run("check", write(tmp_path / "report.json", claim(), history=held), "--require", "forgotten")
+    assert done.status == 1
+    assert "  - forgotten was FAIL of this very model\n" in done.out
+    told = {**held, "reasons": [], "warnings": held["reasons"]}
+    done = run("check", write(tmp_path / "report.json", claim(), history=told), "--require", "forgotten")
+    assert done.status == 0
+    assert "  - forgotten was FAIL of this very model\n" in done.out
