@@ -88,7 +88,7 @@ def rows_of_index(forget: Any, index: Any) -> Any:
     return positions
 
 
-def unsaid_persons(frame: Any, forgotten: IntArray, of: str = "train") -> str:
+def unsaid_persons(frame: Any, forgotten: IntArray, of: str = "train", do: str = 'pass groups="{}"') -> str:
     """Say which column tells that several rows are one person's, empty if none does.
 
     One with the name of an id, whose values repeat; or, whatever its name, one of whose values the request takes all
@@ -108,8 +108,8 @@ def unsaid_persons(frame: Any, forgotten: IntArray, of: str = "train") -> str:
             continue
         both = f", {torn} of which have rows both in the request and in what is retained" if torn else ""
         return (
-            f"{of} has {count:,} rows for {many:,} values of {str(name)!r}{both}. If it says whose a row is, pass "
-            f'groups="{name}": rows of one person are no independent evidence, and intervals that count them as such '
+            f"{of} has {count:,} rows for {many:,} values of {str(name)!r}{both}. If it says whose a row is, "
+            f"{do.format(name)}: rows of one person are no independent evidence, and intervals that count them as such "
             "are too narrow."
         )
     return ""

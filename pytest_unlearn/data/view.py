@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.class_names import Names, together
 from pytest_unlearn.data.dataset import Examples, check_alike, to_numpy
-from pytest_unlearn.data.tables import is_table, take
+from pytest_unlearn.data.tables import concatenate, is_table, take
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -110,6 +110,35 @@ class View:
             return None
         size = to_numpy(self[0][0]).nbytes * len(self)
         return self.examples.inputs(self.indices) if size <= KEEP_BYTES else None
+
+
+def joined(parts: Sequence[View], name: str) -> Examples:
+    """Make examples of those of several views, in order; tables stay tables."""
+    first = parts[0]
+    if not first.examples.is_table:
+        return Examples(_Joined(*parts), name)
+    labels: Any = np.concatenate([part.labels for part in parts])
+    if first.names is not None:
+        labels = np.array(first.names)[labels]
+    inputs = concatenate([part.arrays()[0] for part in parts])
+    return Examples((inputs, labels), name).like(first.examples, first.names)
+
+
+class _Joined:
+    """Several views as one dataset."""
+
+    def __init__(self, *parts: View) -> None:
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        for part in self.parts:
+            if index < len(part):
+                return part[index]
+            index -= len(part)
+        raise IndexError(index)
 
 
 def named_alike(view: View, other: View) -> tuple[View, View]:

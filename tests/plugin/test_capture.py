@@ -8,6 +8,8 @@ import pty
 import subprocess
 import sys
 
+import pytest
+
 from tests.plugin.conftest import Suite
 
 SUITE = """
@@ -74,6 +76,7 @@ def unlearn_recipe():
 
 
 def test_without_a_terminal_lines_say_what_is_trained_and_how_long_it_takes(suite: Suite) -> None:
+    pytest.importorskip("torch")
     suite.pytester.makeconftest(TRAINING)
     suite.write(test_it="def test_a(unlearning_task): assert unlearning_task.original and unlearning_task.retrained")
     result = suite.run(subprocess=True)

@@ -18,6 +18,7 @@ from pytest_unlearn.claims.common.controls import same_answers
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF
 from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
 from pytest_unlearn.data.dataset import Examples
+from pytest_unlearn.data.view import joined
 from pytest_unlearn.models.predict import Output, evaluate
 from pytest_unlearn.task import UnlearningTask, View
 
@@ -68,27 +69,10 @@ class RequestPool:
         return self.examples.labels[self.positions]
 
 
-class _Joined:
-    """Train, then controls, as one dataset."""
-
-    def __init__(self, *parts: View) -> None:
-        self.parts = parts
-
-    def __len__(self) -> int:
-        return sum(len(part) for part in self.parts)
-
-    def __getitem__(self, index: int) -> tuple[Any, int]:
-        for part in self.parts:
-            if index < len(part):
-                return part[index]
-            index -= len(part)
-        raise IndexError(index)
-
-
 def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
     """Open the pool of a task; its examples keep the order forget, then controls."""
     forget, controls, retain = task.forget, task.controls, task.retain
-    examples = Examples(_Joined(retain, forget, controls), "train and controls")
+    examples = joined([retain, forget, controls], "train and controls")
     start = len(retain)
     chosen = np.arange(len(controls))
     if requests == "drawn":
@@ -162,7 +146,7 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int
 def _train_set(pool: RequestPool, drawn: NDArray[np.bool_]) -> View:
     """Build a run's own training set: undrawn examples are not even visible."""
     parts = [View("part", pool.examples, positions) for positions in (pool.retain, pool.positions[drawn])]
-    examples = Examples(_Joined(*parts), "train")
+    examples = joined(parts, "train")
     return View("train", examples, np.arange(len(examples)))
 
 

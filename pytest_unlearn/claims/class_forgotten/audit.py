@@ -149,8 +149,8 @@ def _removal(task: UnlearningTask) -> Removal:
     if len(torn):
         left = int((task.retain.labels == torn[0]).sum())
         raise ValueError(
-            f"class {torn[0]} is only partly forgotten: {left} of its training examples are retained. Forget all of "
-            "them, or use audit_forgotten, which judges single examples."
+            f"class {task.split.train.name_of(torn[0])} is only partly forgotten: {left} of its training examples are "
+            "retained. Forget all of them, or use audit_forgotten, which judges single examples."
         )
     gone, others = np.isin(task.controls.labels, asked), ~np.isin(task.test.labels, asked)
     unseen = np.setdiff1d(asked, task.controls.labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,6 +11,7 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.core.evidence import Answers, IntArray
+from pytest_unlearn.data.persons import unsaid_persons
 from pytest_unlearn.data.split import check_shape
 from pytest_unlearn.data.unseen import UnseenExamples, groups_of
 from pytest_unlearn.data.view import as_view, named_alike
@@ -98,6 +100,7 @@ def resolve_inputs(
     task = view.task
     if task is None:
         _require(nonmembers, baseline, require_controls)
+        _warn_of_persons(view)
         view, controls = named_alike(view, as_view(nonmembers, "controls"))
         _check_disjoint(view, controls)
         classes = np.union1d(view.labels, controls.labels)
@@ -197,6 +200,15 @@ def _check_disjoint(trained: View, controls: View) -> None:
             f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove "
             "them. An example that was trained on cannot stand for one that was not."
         )
+
+
+def _warn_of_persons(view: View) -> None:
+    """Warn of a bare frame with several rows a person, whose groups nobody can say."""
+    if view.examples.frame is not None:
+        do = 'audit a task, whose Split takes groups="{}"'
+        said = unsaid_persons(view.examples.frame, view.indices, "the forget set", do)
+        if said:
+            warnings.warn(said, stacklevel=4)
 
 
 def _matched(forget: View, controls: View, match: str | None) -> View:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, plural, say
-from pytest_unlearn.cli.files import config
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.recorder import Recorder, defining, recording
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, sha256
@@ -21,6 +20,7 @@ from pytest_unlearn.report import outside, terminal, write
 from pytest_unlearn.report.attestation import NOTHING_TO_ATTEST
 
 if TYPE_CHECKING:
+    from pytest_unlearn.cli.files import config
     from pytest_unlearn.cli.files.inputs import FilesInputs
     from pytest_unlearn.core.evidence import Evidence
 
@@ -52,6 +52,8 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Audit, decide, write, and say what came of it."""
+    from pytest_unlearn.cli.files import config  # it brings numpy
+
     audit = config.read(options.audit)
     write.set_aside(audit.report)
     from pytest_unlearn.cli.files.inputs import load  # after what takes no time, and can be wrong
@@ -80,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
 
 def in_toml(judged: Iterable[outside.Judged]) -> list[str]:
     """Return as lines of an audit.toml what advice gives as calls in a test."""
+    from pytest_unlearn.cli.files import config
+
     found = {}
     for _, one, _ in judged:
         for claim, setting, value in CALL.findall(" ".join(one.advice)):
