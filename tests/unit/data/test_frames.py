@@ -9,6 +9,7 @@ import pytest
 from pytest_unlearn import Split, UnlearningTask
 from pytest_unlearn.data.dataset import Examples
 from pytest_unlearn.data.tables import HASHED, comparable, concatenate, numbers
+from pytest_unlearn.data.view import joined
 from tests.worlds.customers import customers
 
 pandas = pytest.importorskip("pandas")
@@ -271,3 +272,13 @@ def test_columns_that_are_no_persons_are_left_in_peace():
     unique = TRAIN.assign(customer_id=np.arange(len(TRAIN)))
     assert messages(lambda: Split((unique, "churn"), [0, 5], (TEST, "churn"))) == []
     assert messages(split_of) == []
+
+
+@KINDS
+def test_views_joined_for_a_simulated_request_stay_frames_with_their_classes(made):
+    task = UnlearningTask(split_of(made))
+    both = joined([task.retain, task.controls], "both")
+    assert type(both.frame) is type(made(TRAIN))
+    assert both.names == task.retain.names
+    assert both.labels.tolist() == [*task.retain.labels, *task.controls.labels]
+    assert both.contents[: len(task.retain)] == tuple(task.split.train.contents[i] for i in task.retain.indices)

@@ -73,14 +73,15 @@ def test_a_pipeline_from_joblib_with_classes_of_text_is_audited_as_it_is(tmp_pat
 
 def test_bare_frames_are_compared_by_the_names_of_their_classes():
     test = TEST.assign(churn=TEST.churn.where(TEST.index > 2, "another"))
-    evidence = audit_forgotten(
-        forest(9, KEPT),
-        (X[~KEPT], Y[~KEPT]),
-        nonmembers=(test[test.columns[::-1]], "churn"),
-        baseline=forest(0),
-        references=[forest(1, KEPT), forest(2, KEPT)],
-        max_mia_auc=0.7,
-    )
+    with pytest.warns(UserWarning, match="audit a task, whose Split takes groups="):
+        evidence = audit_forgotten(
+            forest(9, KEPT),
+            (X[~KEPT], Y[~KEPT]),
+            nonmembers=(test[test.columns[::-1]], "churn"),
+            baseline=forest(0),
+            references=[forest(1, KEPT), forest(2, KEPT)],
+            max_mia_auc=0.7,
+        )
     assert evidence.verdict is Verdict.PASS
     assert evidence.estimate.n_forget == (~KEPT).sum()
 
