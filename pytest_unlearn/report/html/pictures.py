@@ -12,7 +12,7 @@ from pytest_unlearn.report.decision import ClaimLine
 from pytest_unlearn.report.html import plots
 
 Cells = tuple[str, ...]
-MOST_BINS = 8  # rows of a histogram's or a curve's table
+MOST_BINS = 6  # rows of a histogram's or a curve's table
 SCALED = (("lowest", 1.0), ("highest", 0.0))  # what is best where a claim has this limit alone
 
 

@@ -44,8 +44,13 @@ def forest(rows: Sequence[Row], limits: Sequence[float], label: str, limit_words
     axis = _axis(rows, limits, max(width_of(words) for lines in labels for words in lines) + 12)
     drawing = Drawing()
     _limits(drawing, axis, limits, limit_words or [f"limit {limit:.3g}" for limit in limits])
+    top, behind = drawing.height, len(drawing.parts)
     for one, lines in zip(rows, labels, strict=True):
-        _row(drawing, axis, one, limits, lines)
+        _row(drawing, axis, one, lines)
+    marks, drawing.parts = drawing.parts[behind:], drawing.parts[:behind]
+    for limit in limits:
+        drawing.line([(axis(limit), top), (axis(limit), drawing.height)], "l limit")
+    drawing.parts += marks
     drawing.height += 4
     bottom(drawing, axis, label)
     roles = list(dict.fromkeys([*(one.role for one in rows), *(role for one in rows for role, _ in one.marks)]))
@@ -66,15 +71,13 @@ def _axis(rows: Sequence[Row], limits: Sequence[float], start: float) -> Axis:
     return Axis(*ends([*core, *near]), start, WIDTH - 4)
 
 
-def _row(drawing: Drawing, axis: Axis, one: Row, limits: Sequence[float], label: Sequence[str]) -> None:
+def _row(drawing: Drawing, axis: Axis, one: Row, label: Sequence[str]) -> None:
     top = drawing.height + 1
     for words in label:
         drawing.height += LINE
         drawing.text(0, drawing.height - 2, words)
     drawing.height += 1.5
     y = (top + drawing.height) / 2
-    for limit in limits:
-        drawing.line([(axis(limit), top), (axis(limit), drawing.height)], "l limit")
     if one.band:
         drawing.area(axis(one.band[0]), y - 6, max(2.0, axis(one.band[1]) - axis(one.band[0])), 12, "a retrained")
     low, high = (one.value if bound is None else bound for bound in (one.low, one.high))

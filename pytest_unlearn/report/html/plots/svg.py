@@ -15,6 +15,7 @@ from typing import Literal
 WIDTH = 340.0
 SIZE = 11.5  # of letters
 LINE = 14.0  # from line to line
+MANY = 20  # points of a line, which then takes a page's bytes
 GAP = 6.0  # between words of an axis
 Anchor = Literal["start", "middle", "end"]
 _NARROW, _WIDE = frozenset("iljtfrI.,:;'|!()[]/ -"), frozenset("mwMW%@&")
@@ -65,8 +66,10 @@ class Drawing:
             self.text(0, self.height - 3, line, kind=kind)
 
     def line(self, points: Iterable[tuple[float, float]], kind: str) -> None:
-        """Draw a line through points."""
-        path = " ".join(f"{short(x)},{short(y)}" for x, y in points)
+        """Draw a line through points; where there are many, without decimals."""
+        places = list(points)
+        write = short if len(places) < MANY else "{:.0f}".format
+        path = " ".join(f"{write(x)},{write(y)}" for x, y in places)
         self.parts.append(f'<polyline points="{path}" class="{kind}"/>')
 
     def mark(self, x: float, y: float, role: str) -> None:
