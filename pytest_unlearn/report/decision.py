@@ -94,10 +94,9 @@ def _because(ledger: Mapping[str, Any], gate: Mapping[str, Any] | None) -> str:
     if gate is None:
         return f"No release gate ran (--unlearn-gate). {told}."
     if gate["release"]:
-        required = ", ".join(gate.get("required", ()))
-        told = told.removeprefix("Release: ")
-        told = told[:1].upper() + told[1:]
-        return f"{told}{f' ({required})' if required else ''}."
+        required, proven = ", ".join(gate.get("required", ())), "every required claim was proven"
+        told = told.removeprefix("Release: ").replace(proven, f"{proven} ({required})" if required else proven)
+        return f"{told[:1].upper()}{told[1:]}."
     reasons: list[str] = [*gate["reasons"]] or [told]
     more = len(reasons) - 1
     others = "There is 1 more reason." if more == 1 else f"There are {more:,} more reasons."

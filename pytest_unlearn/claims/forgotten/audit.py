@@ -165,9 +165,10 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
     scores = scores_by_model(shown.attack, shown.scores, original, audit.references, inputs.pairing)
     labels = inputs.forget.labels, inputs.controls.labels
     confidence, sizes = audit.terms.confidence, (len(inputs.forget), len(inputs.controls))
-    curve = sample_sizes(audit.terms.limit, confidence, inputs.pairing, sizes)
-    made = forgetting_figures(shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, confidence)
-    return made if curve is None else (*made, curve)
+    return (
+        *forgetting_figures(shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, confidence),
+        sample_sizes(audit.terms.limit, confidence, inputs.pairing, sizes),
+    )
 
 
 def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:

@@ -12,14 +12,15 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.claims.common.certify import POWER, request
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
 from pytest_unlearn.core.figures import Cell, Curves, Figure, Histograms, Intervals, Table
 from pytest_unlearn.data.dataset import to_numpy
-from pytest_unlearn.statistics import auc_measure, clopper_pearson, power_to_certify, required_forget, tpr_at_fprs
+from pytest_unlearn.statistics import auc_measure, clopper_pearson, tpr_at_fprs
 
 BINS = 24
 POINTS = 40
-SIZES, POWER = 24, 0.8
+SIZES = 24
 MOST_CLASSES = 40
 SHOWN_RATE = 0.01
 RATES = (0.01, 0.001)
@@ -46,7 +47,7 @@ def forgetting_figures(
         _roc(attack, scores, pairing),
         _histograms(attack, scores),
         _classes(attack, scores[UNLEARNED], target, references, labels, confidence),
-        *_caught(attack, scores, pairing, confidence),
+        *caught_table(attack, scores, pairing, confidence),
     )
 
 
@@ -90,8 +91,10 @@ def _curve(scores: Scores, rates: Sequence[float] | FloatArray, pairing: Pairing
     return _rounded(rates, 6), _rounded(caught, 5)
 
 
-def _caught(attack: Attack, scores: Mapping[str, Scores], pairing: Pairing, confidence: float) -> tuple[Table, ...]:
-    """Tabulate how much of the forget set is caught at low rates, where there are controls enough to tell."""
+def caught_table(
+    attack: Attack, scores: Mapping[str, Scores], pairing: Pairing, confidence: float
+) -> tuple[Table, ...]:
+    """Tabulate what is caught at low rates, where controls are enough to tell."""
     rows: list[tuple[Cell, ...]] = []
     for rate in RATES:
         for name, one in scores.items():
@@ -114,39 +117,33 @@ def _caught(attack: Attack, scores: Mapping[str, Scores], pairing: Pairing, conf
     )
 
 
-def sample_sizes(limit: float, confidence: float, pairing: Pairing, sizes: tuple[int, int]) -> Curves | None:
+def sample_sizes(limit: float, confidence: float, pairing: Pairing, sizes: tuple[int, int]) -> Curves:
     """Draw how often a model with nothing left would pass at which size.
 
     Args:
         limit: of this claim.
         confidence: of its bounds.
-        pairing: of this comparison, whose units are counted.
+        pairing: of this comparison, whose units and classes are counted.
         sizes: of forget set and controls.
 
     Returns:
-        The curve by one attack, with as many controls for each example as here; None where no number is enough.
+        The curve by one attack, with the controls at hand: the numbers of `plan` and of the advice.
     """
-    groups = pairing.forget_groups, pairing.control_groups
-    ours, theirs = (n if ids is None else len(np.unique(ids)) for n, ids in zip(sizes, groups, strict=True))
-    ratio = theirs / ours
-    needed = required_forget(limit, controls_per_forget=ratio, power=POWER, confidence=confidence, two_sided=True)
-    if needed is None:
-        return None
-
-    def passes(n: int) -> float:
-        return power_to_certify(limit, 0.5, n, max(1.0, n * ratio), confidence, True)
-
-    counts = np.unique(np.linspace(2, 1.3 * max(needed, ours), SIZES).astype(int))
+    of = request(sizes[0], sizes[1], **pairing.labels)
+    needed = of.needed(limit, confidence)
+    most = max(needed or 10 * of.units, of.units)
+    counts = np.unique(np.linspace(2, 1.3 * most, SIZES).astype(int))
+    takes = f"it takes {needed:,} {of.unit}" if needed else "no number of them is enough with these controls"
     return Curves(
         title="How many examples would certify this limit",
-        caption=f"A model with nothing left passes the limit {limit:g} in {POWER:.0%} of cases by one attack with "
-        f"{needed:,} forget examples (or persons, where they are grouped); here there are {ours:,}, with which it does "
-        f"in {passes(ours):.0%}. Several attacks, and classes, ask for more.",
-        x_label="forget examples",
+        caption=f"For a model with nothing left to pass {limit:g} in {POWER:.0%} of cases by one attack, {takes}; "
+        f"here there are {of.units:,}, with which it does in {of.power(limit, confidence):.0%}. That several attacks "
+        "agree takes a little more.",
+        x_label=of.unit,
         y_label="share of honest models that pass",
         series={
-            "by one attack": (_rounded(counts, 0), _rounded([passes(int(n)) for n in counts], 3)),
-            "as many as here": ((float(ours), float(ours)), (0.0, 1.0)),
+            "by one attack": (_rounded(counts, 0), _rounded([of.power(limit, confidence, int(n)) for n in counts], 3)),
+            "as many as here": ((float(of.units), float(of.units)), (0.0, 1.0)),
         },
     )
 

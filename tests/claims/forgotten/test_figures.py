@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from pytest_unlearn import SavedOutputs, Split, UnlearningTask, Verdict, audit_forgotten, audit_utility
-from pytest_unlearn.claims.forgotten.figures import pixels
+from pytest_unlearn.attacks.registry import LABEL_ONLY, Pairing
+from pytest_unlearn.claims.common.certify import request
+from pytest_unlearn.claims.forgotten.figures import caught_table, pixels
+from pytest_unlearn.core.evidence import Scores
 from pytest_unlearn.core.recorder import Recorder, recording
 from tests.worlds.simulated import World, split
 
@@ -139,3 +142,44 @@ def test_what_is_not_an_image_gives_none():
     assert pixels(np.zeros((5, 8, 8))) is None
     assert pixels(3.0) is None
     assert np.array(pixels(IMAGE)).max() == 255
+
+
+def figure_named(evidence, title):
+    """The figure of that title."""
+    return next(figure for figure in evidence.figures if figure.title == title)
+
+
+def test_accuracy_is_drawn_on_each_set_that_was_asked_for_each_model():
+    figure = figure_named(LEAKY, "Accuracy on each set")
+    whose = {(label.partition(":")[0], model) for label, model, *_ in figure.rows}
+    assert {part for part, _ in whose} >= {"forget", "controls"}
+    assert {model for _, model in whose} == {"unlearned", "original", "retrained"}
+    assert all(0 <= value <= 1 for _, _, value, _, _ in figure.rows)
+    spreads = [(low, value, high) for _, model, value, low, high in figure.rows if model == "retrained"]
+    assert all(low <= value <= high for low, value, high in spreads)
+
+
+def test_the_sample_size_curve_has_the_numbers_of_plan_and_advice():
+    figure = figure_named(LEAKY, "How many examples would certify this limit")
+    counts, shares = figure.series["by one attack"]
+    classes = TASK.forget.labels, TASK.controls.labels
+    of = request(300, LEAKY.estimate.n_controls, forget_strata=classes[0], control_strata=classes[1])
+    needed = of.needed(LEAKY.claim.highest, 0.95)
+    assert f"it takes {needed:,} forget examples; here there are 300" in figure.caption
+    passing = [n for n, share in zip(counts, shares, strict=True) if share >= 0.8]
+    assert passing[0] >= needed
+    assert passing[0] - needed <= counts[2] - counts[1]
+
+
+def test_low_false_positive_rates_are_left_out_where_controls_are_too_few():
+    def rates(n_controls):
+        rng = np.random.default_rng(0)
+        scores = Scores(forget=rng.normal(1, 1, 200), controls=rng.normal(0, 1, n_controls))
+        tables = caught_table(LABEL_ONLY, {"unlearned": scores}, Pairing(), 0.95)
+        rows = [row for table in tables for row in table.rows]
+        assert all(low <= value <= high for _, _, value, low, high in rows)
+        return [row[1] for row in rows]
+
+    assert rates(900) == []
+    assert rates(1_000) == [0.01]
+    assert rates(10_000) == [0.01, 0.001]
