@@ -33,7 +33,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, Any, Any]:
 
 
 def _chosen(config: pytest.Config, name: str) -> Any:
-    return settings.resolve(name, None, config.stash[LAYERS]).value
+    return settings.resolve(name, None, config.stash.get(LAYERS, {})).value  # none where the hooks are switched off
 
 
 @contextmanager
