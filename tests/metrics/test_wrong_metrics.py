@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pytest_unlearn import metrics
+from tests.ids import spelled
 
 NAN, INF = float("nan"), float("inf")
 RNG = np.random.default_rng(0)
@@ -16,7 +17,7 @@ SCORED = {"labels": np.zeros(9, int), "retain_accuracies": (0.9, 0.9), "test_acc
 
 
 @pytest.mark.parametrize(
-    "wrong", ["losses.npy", {}, ["a"], 1j, object(), None, [NAN], np.zeros((2, 2, 2)), []], ids=str
+    "wrong", ["losses.npy", {}, ["a"], 1j, object(), None, [NAN], np.zeros((2, 2, 2)), []], ids=spelled
 )
 @pytest.mark.parametrize(
     ("metric", "rest", "says"),

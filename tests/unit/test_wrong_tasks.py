@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from torch import nn
 
 from pytest_unlearn import EstimatorRecipe, SavedOutputs, Split, UnlearningTask, reserve_controls
+from tests.ids import spelled
 
 X, Y = load_digits(return_X_y=True)
 X = (X / 16).astype(np.float32)
@@ -67,7 +68,7 @@ def refused(call, says):
         ({"fresh": "no"}, "fresh is True or False, not 'no'"),
         ({"cache_dir": 7}, "cache_dir is the path of a folder, not 7"),
     ],
-    ids=str,
+    ids=spelled,
 )
 def test_a_task_that_cannot_be_meant_is_refused_when_it_is_made(given, says):
     refused(lambda: UnlearningTask(SPLIT, **{"recipe": recipe, **given}), says)
@@ -96,7 +97,7 @@ def test_a_task_is_made_of_a_split(split):
         ({"test": (X[60:60], Y[60:60])}, "test is empty"),
         ({"forget": range(60)}, "nothing is retained"),
     ],
-    ids=str,
+    ids=spelled,
 )
 def test_a_split_that_cannot_be_meant_is_refused_when_it_is_made(given, says):
     refused(lambda: Split(TRAIN, **{"forget": range(10), "test": TEST, **given}), says)

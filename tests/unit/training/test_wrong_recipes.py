@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from pytest_unlearn import EstimatorRecipe, Recipe, TorchRecipe
+from tests.ids import spelled
 
 NAN, INF = float("nan"), float("inf")
 
@@ -54,7 +55,7 @@ def refused(call, says):
         ({"key": ""}, "key must be a string that is not empty"),
         ({"key": 3}, "key must be a string that is not empty"),
     ],
-    ids=str,
+    ids=spelled,
 )
 def test_a_torch_recipe_is_checked_when_it_is_made(given, says):
     refused(lambda: TorchRecipe(**{"build": build, **given}), says)
