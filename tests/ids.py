@@ -4,5 +4,5 @@ import re
 
 
 def spelled(value: object) -> str:
-    """Write a value without the address that it has in this process."""
-    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+    """Write a value without addresses and tensors, which are this process's own."""
+    return re.sub(r" at 0x[0-9a-f]+|tensor\(.*\)", "", str(value), flags=re.DOTALL)
