@@ -1,5 +1,6 @@
 """audit_survives: a method that is bad at one kind of request is caught, and one that retrains is not."""
 
+from copy import deepcopy
 from datetime import timedelta
 from functools import partial
 
