@@ -73,7 +73,7 @@ def test_its_commands_run_on_a_small_project(tmp_path):
         )
     audit = found["Audit and gate"]
     assert all(found[name].returncode == 0 for name in list(found)[:2]), found
-    assert "limit 0.55 (default) at confidence 0.95 (default): can be certified" in found[list(found)[1]].stdout
+    assert "limit 0.65 (call keyword) at confidence 0.95 (default): can be certified" in found[list(found)[1]].stdout
     assert audit.returncode in (0, 1), audit.stdout + audit.stderr
     assert "release gate: " in audit.stdout
     assert summary.read_text().startswith("# Unlearning audit")

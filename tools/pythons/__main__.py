@@ -55,7 +55,7 @@ def dependencies(*, oldest: bool) -> list[str]:
     """List what the project needs, torch left out, for pip: as declared, or each at its floor."""
     declared = metadata.requires(DISTRIBUTION) or []
     needed = [line for line in declared if "extra ==" not in line and not line.startswith("torch>")]
-    return [re.sub(r">=(.+)", r"==\1.*", line) for line in needed] if oldest else needed
+    return [re.sub(r">=([^;]+)", r"==\1.*", line) for line in needed] if oldest else needed
 
 
 def interpreter(version: str) -> str | None:
