@@ -13,11 +13,20 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import correctness
-from pytest_unlearn.claims.common.alignment import misaligned_views
+from pytest_unlearn.claims.common.alignment import Answered, misaligned_others, misaligned_views
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Finding, Objection, Wording, decide, judge
-from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, to_plain
+from pytest_unlearn.core.evidence import (
+    Claim,
+    ControlResult,
+    Controls,
+    Estimate,
+    Evidence,
+    FloatArray,
+    Outputs,
+    to_plain,
+)
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, resolve
 from pytest_unlearn.core.stored_arrays import StoredArrays
@@ -156,7 +165,22 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
         theirs=np.array([correctness(answer) for answer in answers]),
         digest=outputs_digest(ours),
         models=handles,
-        misaligned=misaligned_views(model, {f"the {asked.name} examples": (ours, answers)}, columns=False),
+        misaligned=[
+            *misaligned_views(model, {f"the {asked.name} examples": (ours, answers)}, columns=False),
+            *_others_misaligned(asked.name, (model, ours), name, list(zip(models, answers, strict=True))),
+        ],
+    )
+
+
+def _others_misaligned(
+    of: str, ours: tuple[Any, Outputs], baseline: str, theirs: Sequence[tuple[Any, Outputs]]
+) -> list[Objection]:
+    """Return why the answers of the baseline may be in another order."""
+    several = baseline == "retrained"
+    names = [f"{baseline} {k}" if several else f"the {baseline}" for k in range(len(theirs))]
+    others = [Answered(name, model, {of: answers}) for name, (model, answers) in zip(names, theirs, strict=True)]
+    return misaligned_others(
+        Answered("the model", ours[0], {of: ours[1]}), None, others, unseen=() if of == "forget" else (of,)
     )
 
 

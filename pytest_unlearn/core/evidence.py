@@ -190,12 +190,14 @@ class Controls:
 class Exposure:
     """One forget example, by index, and the share of its controls below it.
 
-    Controls below it look less like a member than it does. `pixels`, nested lists of 0 to 255, are there only when
+    Controls below it look less like a member than it does. `named` is what a file calls it, by its id or its row; empty
+    for examples of a dataset, which `index` counts. `pixels`, nested lists of 0 to 255, are there only when
     thumbnails were asked for: reports must not republish what was to be deleted.
     """
 
     index: int
     percentile: float
+    named: str = ""
     pixels: tuple[Any, ...] | None = None
 
 

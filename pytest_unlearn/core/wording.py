@@ -26,7 +26,7 @@ DEFAULTS = {
 
 
 def explain(evidence: Mapping[str, Any]) -> str:
-    """Write the failure text of one evidence (as JSON): forget examples by index only."""
+    """Write the failure text of one evidence (as JSON): forget examples by index or id only."""
     evidence = shown(evidence)
     lines = (f"  {name:<11} {text}" for name, texts in rows_of(evidence) for name, text in _named_once(name, texts))
     return "\n".join([f"{title_of(evidence)}.", "", *lines])
@@ -47,10 +47,16 @@ def rows_of(evidence: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     rows.append(("evidence", [sizes(evidence["estimate"])]))
     rows.append(("because", list(evidence["reasons"])))
     if evidence["most_exposed"]:
-        exposed = "  ".join(f"#{item['index']} {item['percentile']:.2f}" for item in evidence["most_exposed"])
-        rows.append(("stand out", [f"{exposed}   (index in train, share of controls below it)"]))
+        exposed = "  ".join(f"{example(item)} {item['percentile']:.2f}" for item in evidence["most_exposed"])
+        which = "" if evidence["most_exposed"][0].get("named") else "index in train, "
+        rows.append(("stand out", [f"{exposed}   ({which}share of controls below it)"]))
     rows.append(("next", next_steps(evidence)))
     return [(name, texts) for name, texts in rows if texts]
+
+
+def example(exposed: Mapping[str, Any]) -> str:
+    """Name an exposed example: by its index in train, or as its file does."""
+    return str(exposed.get("named") or f"#{exposed['index']}").removesuffix(" (counted from 0)")
 
 
 def _named_once(name: str, texts: list[str]) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,7 @@ class UnseenExamples(Examples):
         width: how many columns the outputs have.
         like: what tells examples apart that have no ids, such as the outputs of a model, shape (examples, ...).
         train_size: how many examples were trained on, if that is known.
+        by_ids: whether outputs are brought into this order by ids; else they have none, and lie in it.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class UnseenExamples(Examples):
         width: int,
         like: Any,
         train_size: int | None = None,
+        by_ids: bool = False,
     ) -> None:
         self.name, self.labels, self.ids, self.groups = name, labels, ids, groups
-        self.file, self.classes, self.width, self.train_size = file, classes, width, train_size
+        self.file, self.classes, self.width, self.train_size, self.by_ids = file, classes, width, train_size, by_ids
         self.source, self.shape, self.names, self._arrays = None, None, None, None
         if ids is not None:
             self.contents = tuple(_digest(b"id", one.encode(errors="surrogatepass")) for one in ids)

@@ -1,6 +1,6 @@
 """Bring the rows and columns of several files into one order, or say why not.
 
-Rows belong together by their ids or, where a file has none, by their order. Whatever does not fit is an error that
+Rows belong together by their ids or, where no file has any, by their order. Whatever does not fit is an error that
 names the first ids: an audit of misaligned rows would say nothing.
 """
 
@@ -28,10 +28,15 @@ def examples_of(
         train_size: how many examples were trained on, if that is known.
 
     Raises:
-        ValueError: no file has labels, a label has no column, two files disagree on one, or rows do not fit.
+        ValueError: no file has labels, a label has no column, two files disagree on one, rows do not fit, or some files
+            have ids and others have none.
     """
     saved = next(one for one in files if one.outputs is not None)
     assert saved.outputs is not None
+    by_ids = saved.ids is not None
+    for one in files:
+        if one.outputs is not None or by_ids:  # ids of labels alone name rows that are in their order
+            _check_ids(one.name, one.ids is not None, saved.name, by_ids)
     order = next((one for one in files if one.ids is not None), saved)
     rows = [rows_in_order(one, order.ids, order.size, order.name) for one in files]
     pairs = list(zip(files, rows, strict=True))
@@ -58,6 +63,7 @@ def examples_of(
         width=saved.outputs.shape[1],
         like=saved.outputs,
         train_size=train_size,
+        by_ids=by_ids,
     )
 
 
@@ -65,9 +71,10 @@ def outputs_in_order(file: SavedRows, examples: UnseenExamples) -> FloatArray:
     """Return a file's outputs in the order of examples and of their classes.
 
     Raises:
-        ValueError: other examples, other classes, or another number of either.
+        ValueError: other examples, other classes, another number of either, or ids in one of both alone.
     """
     assert file.outputs is not None
+    _check_ids(file.name, file.ids is not None, examples.file, examples.by_ids)
     rows = file.outputs[rows_in_order(file, examples.ids, len(examples), examples.file)]
     if rows.shape[1] != examples.width:
         raise ValueError(
@@ -80,6 +87,16 @@ def outputs_in_order(file: SavedRows, examples: UnseenExamples) -> FloatArray:
         odd = [one for one in file.classes if one not in examples.classes]
         raise ValueError(f"{file.name} has columns for classes that no file beside it has: {some(odd)}.")
     return rows[:, [file.classes.index(one) for one in examples.classes]]
+
+
+def _check_ids(one: str, has_ids: bool, other: str, others: bool) -> None:
+    """Raise ValueError where of two files one has ids: nothing then says which rows are one example."""
+    if has_ids != others:
+        without, beside = (other, one) if has_ids else (one, other)
+        raise ValueError(
+            f"{without} has no ids and {beside} has, so that nothing says which of their rows are one example: give "
+            f"{without} the ids of its rows or, if all files of these rows are in one order, leave ids out of all."
+        )
 
 
 def rows_in_order(file: SavedRows, ids: tuple[str, ...] | None, size: int, order: str) -> IntArray:
@@ -96,10 +113,9 @@ def rows_in_order(file: SavedRows, ids: tuple[str, ...] | None, size: int, order
     """
     if file.ids is None or ids is None:
         if file.size != size:
-            without = file.name if file.ids is None else order
             raise ValueError(
-                f"{file.name} has {file.size} rows and {order} has {size}: rows belong together by their ids and, as "
-                f"{without} has none, by their order, and then there are as many."
+                f"{file.name} has {file.size} rows and {order} has {size}: without ids rows belong together by their "
+                "order, and then there are as many."
             )
         return np.arange(size)
     there, wanted = {one: k for k, one in enumerate(file.ids)}, set(ids)

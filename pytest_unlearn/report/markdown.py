@@ -75,9 +75,9 @@ def _details(entry: Mapping[str, Any]) -> str:
         *evidence.get("reasons", ()),
         *evidence.get("advice", ()),
     ]
-    exposed = [f"#{row['index']} ({number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
+    exposed = [f"{wording.example(row)} ({number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
     if exposed:
-        facts.append("most exposed, by index: " + ", ".join(exposed))
+        facts.append("most exposed: " + ", ".join(exposed))
     title = f"### {escape(evidence['claim']['name'])}: {wording.word(evidence)} in {escape(entry['nodeid'])}"
     return "\n".join([title, "", escape(wording.sentence(entry)), "", *(f"* {escape(fact)}" for fact in facts)])
 

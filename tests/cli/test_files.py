@@ -20,7 +20,6 @@ from sklearn.linear_model import LogisticRegression
 from pytest_unlearn.cli.files import command, config
 from tests.architecture.test_contracts import ROOT
 from tests.cli.conftest import Done, Run
-from tests.evidences import evidence
 
 SPEC = importlib.util.spec_from_file_location("make_files", ROOT / "examples" / "files_only" / "make_files.py")
 assert SPEC is not None
@@ -585,12 +584,58 @@ def test_without_test_rows_accuracy_is_that_on_held_out_ones(judged: Judged) -> 
 
 def test_what_advice_pastes_into_a_test_is_told_for_the_toml() -> None:
     advice = (
-        "assert_leakage_reduced(unlearned_model, forget_loader, min_reduction=0.45): a perfect method passes",
+        "assert_leakage_reduced(unlearned_model, forget_loader, min_reduction=0.45): passes; for the gate: x",
+        "or assert_forgotten(unlearned_model, forget_loader, max_mia_auc=0.7): the smallest limit",
         "or assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.6, runs=7): judges the method",
+        "or batch requests until there are about 90",
     )
-    assert command.in_toml([("t", evidence("INCONCLUSIVE", advice=advice), 0.0)]) == [
-        'in the TOML file that is: require = ["utility", "leakage_reduced"] and, in [limits], min_reduction = 0.45'
+    assert command.in_toml(advice) == [
+        'either require = ["utility", "leakage_reduced"] and, in [limits], min_reduction = 0.45: passes',
+        'or require = ["forgotten", "utility"] and, in [limits], max_mia_auc = 0.7: the smallest limit',
+        "or batch requests until there are about 90",
     ]
+
+
+@pytest.mark.parametrize("part", ["forget", "held_out", "test"])
+@pytest.mark.parametrize("model", ["released", "original", "retrained_1"])
+def test_a_file_without_ids_beside_files_with_ids_is_refused(model: str, part: str, project: Path, run: Run) -> None:
+    arrays(project / model / f"{part}.npz", id=None)
+    done = run("files", project / "audit.toml")
+    assert done.status == 2
+    assert f"{model}/{part}.npz" in done.err
+    assert "has no ids and " in done.err
+    assert "leave ids out of all" in done.err
+
+
+@pytest.mark.parametrize("models", [["original"], ["retrained_1"], ["retrained_2"], ["retrained_1", "retrained_2"]])
+def test_a_model_to_compare_with_in_another_order_is_named(models: list[str], project: Path, run: Run) -> None:
+    for part in ("forget", "held_out", "test"):
+        everywhere(project, part, id=None)
+        for k, model in enumerate(models):
+            path = project / model / f"{part}.npz"
+            arrays(path, outputs=np.random.default_rng(k).permutation(np.load(path)["outputs"]))
+    done = run("files", project / "audit.toml")
+    assert done.status == 1
+    claims = {one["evidence"]["claim"]["name"]: one["evidence"] for one in report_of(project)["claims"]}
+    assert claims["forgotten"]["verdict"] == "INVALID"
+    told = [reason for reason in claims["forgotten"]["reasons"] if "outputs misaligned?" in reason]
+    for model in models:
+        assert any(f"({model}/" in reason for reason in told)
+    assert len(told) == len(models)
+    assert (claims["utility"]["verdict"] == "INVALID") == ("original" in models)
+
+
+def test_examples_that_stand_out_have_the_names_of_their_file(project: Path, run: Run) -> None:
+    assert "#" not in (shown := stands_out(run("files", project / "audit.toml").out))
+    assert "id " in shown
+    everywhere(project, "forget", id=None)
+    shown = stands_out(run("files", project / "audit.toml").out)
+    assert "row " in shown
+    assert "index in train" not in shown
+
+
+def stands_out(text: str) -> str:
+    return next(line for line in text.splitlines() if line.strip().startswith("stand out"))
 
 
 @pytest.mark.parametrize("key", [*config.KEYS, *config.LIMITS])

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from pytest_unlearn.claims.class_forgotten.components import Limits, read_out
 from pytest_unlearn.claims.class_forgotten.conclusion import Removed, conclude
-from pytest_unlearn.claims.common.alignment import misaligned_views
+from pytest_unlearn.claims.common.alignment import Answered, misaligned_others, misaligned_views
 from pytest_unlearn.claims.common.evidence import resolve_all
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
+from pytest_unlearn.claims.common.verdict import Objection
 from pytest_unlearn.core.arguments import finite_number
 from pytest_unlearn.core.evidence import Answers, Evidence, IntArray
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP, MAX_GAP, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
@@ -111,7 +112,7 @@ def audit_class_forgotten(
         confidence=confidence,
         require_controls=require_controls,
         max_share_left=share,
-        misaligned=misaligned_views(model, misaligned),
+        misaligned=[*misaligned_views(model, misaligned), *_others_misaligned(model, task, models, output)],
     )
     return conclude(
         removed,
@@ -130,6 +131,20 @@ def audit_class_forgotten(
             outputs=outputs_digest(target),
         ),
         scores=removed.record() if resolve("store_scores").value else None,
+    )
+
+
+def _others_misaligned(model: Any, task: UnlearningTask, models: AuditHandles, output: Output) -> list[Objection]:
+    """Return why the answers of original or retrained models on test may be in another order."""
+
+    def answered(name: str, one: Any) -> Answered:
+        return Answered(name, one, {"test": _asked(one, task, models, output).controls})
+
+    return misaligned_others(
+        answered("the model", model),
+        answered("the original", task.original) if task.has_original else None,
+        [answered(f"retrained {k}", one) for k, one in enumerate(task.retrained)],
+        unseen=("test",),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,13 @@ from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.advice import OUT_OF_ORDER
 from pytest_unlearn.claims.common.verdict import Objection, invalid
 from pytest_unlearn.core.evidence import Answers, Outputs
-from pytest_unlearn.models.adapters import is_estimator, is_module
+from pytest_unlearn.models.adapters import SavedOutputs, is_estimator, is_module
 
 AT_CHANCE = 3.0  # standard errors that guesses lie around what they get right on average
 ABOVE_CHANCE = 5.0  # standard errors that comparable models lie above it at least
 NEAR_CHANCE = 1 / 3  # of the way to what these get right, at most: a poor draw of an honest model lies nearer to them
+SURELY_BELOW = 5.0  # standard errors that a model others are judged by lies below its peers, so as to be accused
+WHERE = {"forget": "the forget set", "controls": "the controls"}
 RESTORED = 0.8  # of what comparable models get right beyond chance, got right in another order
 
 
@@ -29,8 +31,53 @@ def misaligned(model: Any, target: Answers, comparable: Sequence[Answers]) -> li
     return misaligned_views(model, sides)
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A model by its name in reports, and what it answers on sets: "forget", "controls", or as a view is called."""
+
+    name: str
+    model: Any
+    sets: Mapping[str, Outputs]
+
+    @staticmethod
+    def of(name: str, model: Any, answers: Answers) -> Answered:
+        """Name a model that was asked about forget set and controls."""
+        return Answered(name, model, {"forget": answers.forget, "controls": answers.controls})
+
+
+def misaligned_others(
+    audited: Answered, original: Answered | None, references: Sequence[Answered], *, unseen: Collection[str]
+) -> list[Objection]:
+    """Return why what a model is compared with may be in another order: the original, or retrained models.
+
+    Each is held to the other retrained models. On sets that were `unseen` by all, retrained models are held to the
+    original too, or to the audited model where there is none: of what only these saw, they may well know more.
+    """
+    informed = original or audited
+    found: list[Objection] = []
+    for one in (*([original] if original is not None else []), *references):
+        peers = [other for other in references if other is not one]
+        beside = informed if one is not original else audited if not references else None
+        sides = {name: (one.sets[name], [peer.sets[name] for peer in peers]) for name in one.sets}
+        knowing = {} if beside is None else {name: (one.sets[name], [beside.sets[name]]) for name in unseen}
+        found += (_views_of(one, sides) or _views_of(one, knowing))[:1]
+    together = tuple(reason for one in found for reason in one.reasons)
+    return [replace(found[0], reasons=together)] if found else []
+
+
+def _views_of(one: Answered, sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]]) -> list[Objection]:
+    files = one.model.files if isinstance(one.model, SavedOutputs) else {}
+    shown = {WHERE.get(name, f"the {name} examples"): name for name in sides}
+    named = {where: f"{one.name} ({files[name].name})" if name in files else one.name for where, name in shown.items()}
+    return misaligned_views(one.model, {where: sides[name] for where, name in shown.items()}, called=named)
+
+
 def misaligned_views(
-    model: Any, sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]], *, columns: bool = True
+    model: Any,
+    sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]],
+    *,
+    columns: bool = True,
+    called: Mapping[str, str] | None = None,
 ) -> list[Objection]:
     """Return why answers may be in another order than examples or labels.
 
@@ -42,20 +89,23 @@ def misaligned_views(
         model: the model, of any kind.
         sides: by what it is called, a set's answers of the model, and those of comparable models.
         columns: whether to look at columns too; of use a model with permuted columns is surely not.
+        called: what to call the model, by set, if it is not the audited one; weak ones are then given more room.
     """
-    tables = {where: _Table.of(ours, theirs) for where, (ours, theirs) in sides.items() if theirs}
+    below = SURELY_BELOW if called else 0.0
+    tables = {where: _Table.of(ours, theirs, below) for where, (ours, theirs) in sides.items() if theirs}
+    who = called or dict.fromkeys(tables, "the model")
     if columns and tables and all(table.permuted for table in tables.values()):
         where, table = next(iter(tables.items()))
-        return [_objection(table, where, "columns", table.with_columns)]
+        return [_objection(table, where, who[where], "columns", table.with_columns)]
     if is_module(model) or is_estimator(model):
         return []
     shuffled = [(where, table) for where, table in tables.items() if table.shuffled]
-    return [_objection(table, where, "rows", table.with_rows) for where, table in shuffled[:1]]
+    return [_objection(table, where, who[where], "rows", table.with_rows) for where, table in shuffled[:1]]
 
 
-def _objection(table: _Table, where: str, what: str, otherwise: float) -> Objection:
+def _objection(table: _Table, where: str, who: str, what: str, otherwise: float) -> Objection:
     return invalid(
-        f"outputs misaligned? on {where} the model is right on {table.right:.1%}, where chance gives "
+        f"outputs misaligned? on {where} {who} is right on {table.right:.1%}, where chance gives "
         f"{table.chance:.1%} and comparable models are right on {table.usual:.1%}; with its {what} in another order it "
         f"would be right on {otherwise:.1%}",
         OUT_OF_ORDER,
@@ -67,7 +117,7 @@ class _Table:
     """Shares right on a set: of the model, of comparable models, and otherwise.
 
     By chance with its standard error, and with rows or columns in the best order. `several` says that the set has more
-    than one label.
+    than one label, `below` how far below comparable models it is right at most, if it guesses.
     """
 
     right: float
@@ -77,9 +127,10 @@ class _Table:
     with_rows: float
     with_columns: float
     several: bool
+    below: float
 
     @staticmethod
-    def of(outputs: Outputs, comparable: Sequence[Outputs]) -> _Table:
+    def of(outputs: Outputs, comparable: Sequence[Outputs], below: float) -> _Table:
         from scipy.optimize import linear_sum_assignment
 
         n, columns = outputs.logits.shape
@@ -87,14 +138,16 @@ class _Table:
         np.add.at(counts, (outputs.labels, outputs.logits.argmax(axis=1)), 1)
         labels, answers = counts.sum(axis=1) / n, counts.sum(axis=0) / n
         chance = float(labels @ answers)
+        usual = float(np.mean([correctness(one).mean() for one in comparable]))
         return _Table(
             right=float(np.trace(counts)) / n,
-            usual=float(np.mean([correctness(one).mean() for one in comparable])),
+            usual=usual,
             chance=chance,
             error=float(np.sqrt(chance * (1 - chance) / n)),
             with_rows=float(np.minimum(labels, answers).sum()),
             with_columns=float(counts[linear_sum_assignment(counts, maximize=True)].sum()) / n,
             several=int((labels > 0).sum()) > 1,
+            below=usual - below * _spread(usual, n),
         )
 
     @property
@@ -110,8 +163,14 @@ class _Table:
     @property
     def _guesses(self) -> bool:
         nearer = NEAR_CHANCE * (self.usual - self.chance)
-        at_most = self.right <= self.chance + min(AT_CHANCE * self.error, nearer)
+        at_most = self.right <= min(self.below, self.chance + min(AT_CHANCE * self.error, nearer))
         return at_most and self.usual > self.chance + ABOVE_CHANCE * self.error
 
     def _restored(self, right: float) -> bool:
         return right - self.chance >= RESTORED * (self.usual - self.chance)
+
+
+def _spread(share: float, n: int) -> float:
+    """Return the standard error of a share of n, never 0 (Agresti and Coull 1998)."""
+    near = (share * n + 2) / (n + 4)
+    return float(np.sqrt(near * (1 - near) / (n + 4)))

@@ -16,7 +16,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.alignment import misaligned
+from pytest_unlearn.claims.common.alignment import Answered, misaligned, misaligned_others
 from pytest_unlearn.claims.common.blind_baseline import blind_control
 from pytest_unlearn.claims.common.conclusion import Conclusion, Found, Judge, OnDemand, conclude
 from pytest_unlearn.claims.common.controls import (
@@ -98,7 +98,8 @@ def audit_with_attacks(
     """
     original = inputs.answers(inputs.original) if inputs.original is not None else None
     target = replace(inputs.answers(model), original=original)
-    references = distinct([replace(inputs.answers(one), original=original) for one in inputs.references])
+    retrained = [replace(inputs.answers(one), original=original) for one in inputs.references]
+    references = distinct(retrained)
     others = [answers for answers in references if not same_answers(answers, target)]
     findings = run(target, others)
     enough = len(references) >= fewest_references
@@ -124,7 +125,10 @@ def audit_with_attacks(
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
         differ=OnDemand(partial(_differ, inputs, references, terms)),
-        misaligned=misaligned(model, target, references or ([original] if original is not None else [])),
+        misaligned=[
+            *misaligned(model, target, references or ([original] if original is not None else [])),
+            *_others_misaligned(model, inputs, target, retrained),
+        ],
         unlike=_unlike_references(inputs, target, references, terms.confidence),
         before=doubts(),
         notes=(
@@ -211,6 +215,19 @@ def attack_evidence(
 def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], ...]:
     """Return each finding's name, role and bounds, as rows of a table."""
     return tuple((finding.name, finding.role, *rounded(finding.estimate)) for finding in findings)
+
+
+def _others_misaligned(
+    model: Any, inputs: AuditInputs, target: Answers, retrained: Sequence[Answers]
+) -> list[Objection]:
+    """Return why what the model is compared with may be in another order."""
+    original, named = target.original, zip(inputs.references, retrained, strict=True)
+    return misaligned_others(
+        Answered.of("the model", model, target),
+        None if original is None else Answered.of("the original", inputs.original, original),
+        [Answered.of(f"retrained {k}", one, answers) for k, (one, answers) in enumerate(named)],
+        unseen=("controls",),
+    )
 
 
 def _differ(inputs: AuditInputs, references: Sequence[Answers], terms: AucTerms) -> tuple[str, ...]:

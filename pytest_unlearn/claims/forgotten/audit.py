@@ -181,11 +181,14 @@ def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: Atta
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
     strangeness = 1 - below if failed and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]
-    shown = resolve("report_thumbnails").value and not isinstance(inputs.forget.examples, UnseenExamples)
+    examples = inputs.forget.examples
+    of_file = examples if isinstance(examples, UnseenExamples) else None
+    shown = resolve("report_thumbnails").value and of_file is None
     return tuple(
         Exposure(
             index=int(inputs.forget.indices[i]),
             percentile=float(below[i]),
+            named=of_file.who(int(inputs.forget.indices[i])) if of_file is not None else "",
             pixels=pixels(inputs.forget[int(i)][0]) if shown else None,
         )
         for i in order

@@ -6,7 +6,7 @@ import argparse
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ ONE_REFERENCE = (
 )
 
 CALL = re.compile(r"assert_(\w+)\([^()]*?\b(\w+)=([\d.]*\d)\)")
+FOR_THE_GATE = "; for the gate:"
 NOT_ATTESTED = "no attestation.json: release_files names no released file"
 
 
@@ -73,25 +74,35 @@ def run(options: argparse.Namespace) -> int:
         require=audit.require,
         released=_released(audit),
         facts=audit.facts,
-        notes=[*([ONE_REFERENCE] if alone else ()), *in_toml(judged)],
+        notes=[ONE_REFERENCE] if alone else [],
     )
     _say(done, judged)
     assert done.decision is not None
     return FINE if done.decision.release and not done.written.problem else BLOCKED
 
 
-def in_toml(judged: Iterable[outside.Judged]) -> list[str]:
-    """Return as lines of an audit.toml what advice gives as calls in a test."""
+def in_toml(advice: Sequence[str]) -> list[str]:
+    """Return advice with what an audit.toml says in place of calls in a test; what no TOML can ask is left out."""
     from pytest_unlearn.cli.files import config
 
-    found = {}
-    for _, one, _ in judged:
-        for claim, setting, value in CALL.findall(" ".join(one.advice)):
-            if config.LIMITS.get(setting) == claim:
-                asked = {claim, *(name for name in config.DEFAULT if TABLE[name].view != TABLE[claim].view)}
-                names = ", ".join(f'"{name}"' for name in config.CLAIMS if name in asked)
-                found[claim] = f"in the TOML file that is: require = [{names}] and, in [limits], {setting} = {value}"
-    return list(found.values())
+    found, choices = [], 0
+    for step in advice:
+        call = CALL.search(step)
+        if call is None and "assert_" not in step:
+            found.append(step)
+        elif call is not None and config.LIMITS.get(call[2]) == call[1]:
+            claim, setting, value = call.groups()
+            asked = {claim, *(name for name in config.DEFAULT if TABLE[name].view != TABLE[claim].view)}
+            names = ", ".join(f'"{name}"' for name in config.CLAIMS if name in asked)
+            why = step[call.end() :].partition(FOR_THE_GATE)[0]
+            either = "or" if choices else "either" if _several(advice) else ""
+            found.append(f"{either} require = [{names}] and, in [limits], {setting} = {value}{why}".strip())
+            choices += 1
+    return found
+
+
+def _several(advice: Sequence[str]) -> bool:
+    return sum(step.startswith("or ") for step in advice) > 0
 
 
 def _released(audit: config.FilesAudit) -> ReleaseFiles:
@@ -133,7 +144,8 @@ def _audited(claim: str, audit: config.FilesAudit, inputs: FilesInputs) -> Evide
 def _say(done: outside.Published, judged: list[outside.Judged]) -> None:
     for name, one, _ in judged:
         if not one.proven:
-            print(f"{name}\n{explain(one.to_json())}\n")
+            told = one.to_json()
+            print(f"{name}\n{explain({**told, 'advice': in_toml(told['advice'])})}\n")
     width = shutil.get_terminal_size((120, 24)).columns
     for line, _ in terminal.lines(done.ledger, width, done.about):
         say(line)

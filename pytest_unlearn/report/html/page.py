@@ -146,7 +146,7 @@ def _exposed(row: Mapping[str, Any]) -> dict[str, Any]:
     image = ""
     if row.get("pixels"):
         image = "data:image/png;base64," + base64.b64encode(plots.picture(row["pixels"])).decode()
-    return {"index": row["index"], "percentile": number(row["percentile"]), "image": image}
+    return {"name": wording.example(row), "percentile": number(row["percentile"]), "image": image}
 
 
 def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:

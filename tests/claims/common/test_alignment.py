@@ -17,7 +17,7 @@ from pytest_unlearn import (
     audit_matches_retrained,
     audit_utility,
 )
-from pytest_unlearn.claims.common.alignment import misaligned_views
+from pytest_unlearn.claims.common.alignment import Answered, misaligned_others, misaligned_views
 from pytest_unlearn.core.evidence import Outputs
 from tests.worlds.simulated import World, split
 
@@ -196,3 +196,56 @@ def test_a_poor_draw_of_an_honest_model_is_not_taken_for_disorder():
         assert audit_forgotten(world.model(), task.forget, 0.6).verdict is not Verdict.INVALID
         mixed = saved(world.model(), forget=shuffled, test=shuffled)
         assert "outputs misaligned?" in audit_forgotten(mixed, task.forget, 0.6).reasons[0]
+
+
+def mixed(model):
+    return saved(model, forget=shuffled, test=shuffled)
+
+
+@pytest.mark.parametrize("which", ["original", "one reference", "all references", "no original"])
+def test_a_model_to_compare_with_that_is_out_of_order_is_named(which):
+    original, references = WORLD.original(3.0), WORLD.references(2)
+    if which == "original":
+        original = mixed(original)
+    else:
+        references = [
+            mixed(references[0]),
+            *(map(mixed, references[1:]) if which == "all references" else references[1:]),
+        ]
+    task = UnlearningTask(DATA, original=None if which == "no original" else original, references=references)
+    evidence = audit_forgotten(WORLD.model(), task.forget, LIMIT, require_controls=which != "no original")
+    assert evidence.verdict is Verdict.INVALID
+    name = "the original" if which == "original" else "retrained 0"
+    assert f" {name} is right on " in evidence.reasons[0]
+    assert evidence.reasons[0].startswith("outputs misaligned? on ")
+
+
+@pytest.mark.parametrize("baseline", ["original", "retrained"])
+def test_accuracy_beside_a_baseline_out_of_order_proves_nothing(baseline):
+    task = UnlearningTask(DATA, original=mixed(WORLD.original(3.0)), references=[*map(mixed, WORLD.references(2))])
+    evidence = audit_utility(WORLD.model(), task.test, baseline=baseline)
+    assert evidence.verdict is Verdict.INVALID
+    assert any("outputs misaligned?" in reason for reason in evidence.reasons)
+
+
+@pytest.mark.parametrize("skill", [0.0, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize("hard", [False, True])
+def test_weak_models_and_hard_requests_are_in_order(skill, hard):
+    """Of 40 draws with eight references each: none is accused, whether or not the request's labels are all guesses."""
+    for seed in range(40):
+        world = World(split(40, 200, seed=seed), seed=seed, difficulty=0.7, skill=skill)
+        if hard:
+            world.labels["forget"] = np.random.default_rng(seed).permutation(world.labels["forget"])
+            world.centres["forget"][np.arange(40), np.arange(40) % 4] += 6.0
+        original, references = world.original(9.0), world.references(8)
+        named = [answered(world, f"retrained {k}", one) for k, one in enumerate(references)]
+        for beside in (answered(world, "the original", original), None):
+            asked = answered(world, "the model", world.model(9.0 * (seed % 2)))
+            assert misaligned_others(asked, beside, named, unseen=("controls",)) == []
+
+
+def answered(world, name, model):
+    sets = {"forget": "forget", "controls": "test"}
+    return Answered(
+        name, model, {one: Outputs(logits=model.parts[part], labels=world.labels[part]) for one, part in sets.items()}
+    )
