@@ -9,8 +9,6 @@ from textwrap import dedent
 from typing import Any
 
 import hypothesis  # noqa: F401 - what is imported here survives pytester's clean-up of sys.modules between runs
-import matplotlib.backends.backend_svg
-import matplotlib.figure  # noqa: F401
 import pytest
 
 import pytest_unlearn.core.evidence
