@@ -62,7 +62,7 @@ def instead(said: Certifiable) -> list[str]:
 
 
 def keeps(share: Estimate) -> str:
-    """Advise on a model that surely shows some, and by its estimate too much, of what its original showed."""
+    """Advise on a model that keeps too much of what its original showed."""
     like = "looks like the original" if share.high >= 1 else "keeps much of what the original showed"
     surely = f", and surely {math.floor(100 * share.low)}%" if share.low >= 0.01 else ""
     return (
