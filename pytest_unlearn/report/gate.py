@@ -62,7 +62,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
             )
         for entry in entries:
             if reason := _objection(claim, entry, ledger["entries"]):
-                reasons.append(reason + on_method.instead(entry["evidence"], required))
+                reasons.append(reason + on_method.next_step(entry["evidence"], required))
     reasons += _refuted(ledger["entries"], required)
     reasons += _other_requests(ledger["entries"])
     reasons += candidate.objections(ledger["entries"])

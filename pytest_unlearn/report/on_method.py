@@ -75,8 +75,11 @@ def remarks(entries: Sequence[Entry], required: Sequence[str]) -> Iterator[str]:
     )
 
 
-def instead(evidence: Mapping[str, Any], required: Sequence[str]) -> str:
-    """Say what to paste where a claim asks more than its request can show."""
+def next_step(evidence: Mapping[str, Any], required: Sequence[str]) -> str:
+    """Say what to do next about a claim that is not settled.
+
+    Where its advice has a line for a claim that may stand in for it, that is what to paste, else the first advice.
+    """
     spec = TABLE.get(evidence["claim"]["name"])
     if spec is None or evidence["verdict"] != "INCONCLUSIVE" or spec.name not in required:
         return ""
@@ -85,10 +88,10 @@ def instead(evidence: Mapping[str, Any], required: Sequence[str]) -> str:
         line = next((found[0] for found in lines if found), "")
         if line:
             return (
-                f": it asks more than this request can show. Paste {line} in its place, and into the ini file "
+                f": it asks more than this request is likely to show. Paste {line} in its place, and into the ini file "
                 f"{INI}{_named(spec, stand_in, required)}"
             )
-    return ""
+    return "".join(f": {step}" for step in evidence.get("advice", ())[:1])
 
 
 def _named(spec: ClaimSpec, stand_in: str, required: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -302,7 +303,7 @@ WRONG_FILES: dict[str, tuple[Change, str]] = {
     "a table of text": (lambda folder: csv(folder / FORGET, "id,p0,p1\n"), "released/forget.csv holds no rows"),
     "no parquet": (
         lambda folder: (folder / FORGET).rename(folder / "released" / "forget.parquet") and None,
-        "is no .parquet file that can be read",
+        "is no .parquet file that can be read" if find_spec("pyarrow") else "reading .parquet needs pyarrow",
     ),
     "another kind of file": (
         says(AUDIT.replace('"released"', "{forget = 'audit.toml', held_out = 'released/held_out.npz'}")),

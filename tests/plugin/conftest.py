@@ -9,8 +9,6 @@ from textwrap import dedent
 from typing import Any
 
 import hypothesis  # noqa: F401 - what is imported here survives pytester's clean-up of sys.modules between runs
-import matplotlib.backends.backend_svg
-import matplotlib.figure  # noqa: F401
 import pytest
 
 import pytest_unlearn.core.evidence
@@ -83,6 +81,9 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
         "CI",
     ):
         monkeypatch.delenv(name, raising=False)
+    # A module that is written again within the second, at the same length, must not be taken for its bytecode.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{pytester.path}")

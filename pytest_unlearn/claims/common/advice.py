@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pytest_unlearn.claims.common.certify import POWER, WORTH_TRYING, Certifiable
+from pytest_unlearn.claims.common.certify import LEAST_REDUCTION, POWER, WORTH_TRYING, Certifiable
 from pytest_unlearn.core.evidence import Estimate
 from pytest_unlearn.statistics import normal_quantile
 
@@ -43,15 +43,13 @@ def small_request(said: Certifiable, *, original: bool, simulable: bool, remembe
 
     Args:
         said: what can be said with it.
-        original: whether there is one, which a share of what it shows can be asked of.
+        original: whether there is one that is recognised, which a share of what it shows can be asked of.
         simulable: whether there is a recipe, by which requests of this size can be simulated.
         remembers: whether this very model seems to have kept more than may be left: lines that ask it again would only
             say so.
     """
     if not said.too_small:
-        chance = min(said.power, said.share_power)
-        near = f"a perfect method passes here {chance:.0%} of the time: this model lies near the limit"
-        return [f"{near}. Unlearn longer or differently, or retrain"]
+        return [_near_limit(said, reducible=original and not remembers)]
     steps = [] if remembers or not original else [*_reduced(said), *_wider(said)]
     if simulable:
         steps += _runs(said)
@@ -61,6 +59,28 @@ def small_request(said: Certifiable, *, original: bool, simulable: bool, remembe
 def instead(said: Certifiable) -> list[str]:
     """Return the lines of `small_request` before anybody has looked at the models."""
     return small_request(said, original=True, simulable=True)
+
+
+def keeps(share: Estimate) -> str:
+    """Advise on a model that keeps too much of what its original showed."""
+    like = "looks like the original" if share.high >= 1 else "keeps much of what the original showed"
+    surely = f", and surely {math.floor(100 * share.low)}%" if share.low >= 0.01 else ""
+    return (
+        f"this model {like}: about {share.value:.0%} of that is left{surely}. Unlearn longer or differently, or "
+        "retrain; retrained models seldom look so: of one that is, more forget examples decide"
+    )
+
+
+def _near_limit(said: Certifiable, *, reducible: bool) -> str:
+    """Advise where a perfect method likely passes, and this model does not."""
+    chance = min(said.power, said.share_power)
+    often = f"about 1 in {round(1 / (1 - chance))}" if chance < 0.99 else "fewer than 1 in 100"
+    asked = f", or assert_leakage_reduced with min_reduction={max(LEAST_REDUCTION, 1 - said.most):g}"  # none to paste
+    return (
+        f"a perfect method passes here {chance:.0%} of the time: this model lies near the limit. Unlearn longer or "
+        f"differently, or retrain. If it was retrained ({often} ends so by chance), more forget examples decide"
+        f"{asked if reducible and said.limit is not None else ''}"
+    )
 
 
 def _reduced(said: Certifiable) -> Iterator[str]:
@@ -141,6 +161,10 @@ def _size(said: Certifiable) -> str:
     return f"{said.request.units:,} {said.request.unit}"
 
 
+IS_ORIGINAL = (
+    "this is the original, or answers exactly as it does: hand over the unlearned model, or find out why the method "
+    "changed nothing"
+)
 TOO_WEAK = "batch requests: so few examples, remembered so weakly, would not show of any model that they are gone"
 MORE_FOR_SHARE = "batch requests: more forget examples would say how much is left more precisely"
 NO_POWER = (

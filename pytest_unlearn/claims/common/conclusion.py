@@ -5,6 +5,7 @@ Pure: whoever has the findings, from a run or from its stored scores, comes to t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -127,7 +128,8 @@ def conclude(found: Found) -> Conclusion:
     unsettled = judged.verdict is Verdict.INCONCLUSIVE
     if found.counted:
         judged = replace(judged, needed=said.needed_examples if unsettled and said.power < POWER else None)
-    settles = _settles(found, judged, said, power)
+    kept = _kept(found, power)
+    settles = kept or _settles(found, judged, said, power)
     few = settles if found.sized else ()
     lacking = require_controls and 2 <= count < found.fewest_references
     no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
@@ -143,13 +145,15 @@ def conclude(found: Found) -> Conclusion:
         before=[*found.before, *([doubt(reason)] if lacking else [])],
         doubts=[
             *missing_controls(controls, require_controls, no_negative=no_negative),
-            *(power.objections(*NOT_ENOUGH_GONE, few=few) if power is not None else []),
+            *(power.objections(*(kept or NOT_ENOUGH_GONE), few=few) if power is not None else []),
             *found.unlike,
             Objection((), (step,) if lacking else (), Verdict.PASS),
             Objection((), settles if unsettled else (), Verdict.PASS),
         ],
         notes=found.notes,
     )
+    if found.itself and decision.verdict is not Verdict.PASS:
+        decision = replace(decision, advice=_of_original(decision.verdict, decision.advice))
     not_testable = ""
     comparable = count >= found.fewest_references or not require_controls
     explained = found.itself or found.unlike or found.before  # an original that comes back is no riddle
@@ -188,6 +192,8 @@ def _settles(
     found: Found, judged: Decision[AttackFinding], said: Certifiable, power: PowerCheck | None
 ) -> tuple[str, ...]:
     """Advise on what more examples settle, or on what to do where nobody has them."""
+    if found.itself:
+        return ()  # no claim is one that the original should be asked again
     if not found.sized:
         return advice.TRIAL_UNSETTLED
     part = judged.finding.part if judged.finding.role == "bounded" else None
@@ -205,6 +211,26 @@ def _settles(
             remembers=left is not None and left[1].value > said.most,
         )
     )
+
+
+def _kept(found: Found, power: PowerCheck | None) -> tuple[str, ...]:
+    """Say that no model with little left looks like this one, so that the request's size is not what is amiss."""
+    if found.itself:
+        return ()
+    shares = power.shares.values() if power is not None and power.control.holds else ()
+    over = [share for share in shares if share.value > found.terms.max_share_left and share.low > 0]
+    if over:
+        return (advice.keeps(max(over, key=lambda share: share.low)),)
+    limit = found.terms.limit if found.counted and not shares else math.inf
+    signed = [one.estimate for one in found.findings if one.deciding and one.attack.signed and not one.problem]
+    recognised = any(one.value > limit and one.low > CHANCE for one in signed)
+    return (advice.LEAK["recognisable"],) if recognised else ()
+
+
+def _of_original(verdict: Verdict, steps: Sequence[str]) -> tuple[str, ...]:
+    """Add what to do about an original that is audited in place of the unlearned model."""
+    others = [step for step in steps if step not in NOT_ENOUGH_GONE]
+    return (*others, advice.IS_ORIGINAL) if verdict is Verdict.INVALID else (advice.IS_ORIGINAL, *others)
 
 
 def _share(pairing: Pairing, confidence: float, audited: AttackFinding, original: AttackFinding) -> Estimate:

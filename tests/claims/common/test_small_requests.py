@@ -12,13 +12,16 @@ import pytest
 
 import pytest_unlearn
 from pytest_unlearn import AuditFailure, SavedOutputs, audit_forgotten
+from pytest_unlearn.claims.common.advice import IS_ORIGINAL
 from pytest_unlearn.claims.common.certify import ASSUMED
 from pytest_unlearn.cli.plan import outlook
 from pytest_unlearn.cli.plan.asked import SETTINGS, Asked
 from pytest_unlearn.cli.plan.power import design
 from pytest_unlearn.core.evidence import Evidence, Verdict
 from pytest_unlearn.core.settings import Setting
+from pytest_unlearn.report import gate
 from pytest_unlearn.report.gate import unproven
+from pytest_unlearn.report.ledger import Ledger
 from tests.worlds.simulated import World, split
 
 SKILLED = {"difficulty": 0.5, "skill": 1.5}
@@ -58,7 +61,7 @@ def ensemble(world: World, boost: float) -> SavedOutputs:
     return SavedOutputs(**{side: (one[side] + other[side]) / 2 for side in one})
 
 
-def shares(seeds: int, n_forget: int, boost: float, controls: int = 5000) -> dict[str, float]:
+def shares(seeds: int, n_forget: int, boost: float, controls: int = 1000) -> dict[str, float]:
     """How often each model passes any line that is advised on it or on an honest model; None advised counts as none."""
     passed = dict.fromkeys(("honest", "original", "half", "ensemble"), 0)
     for seed in range(seeds):
@@ -85,13 +88,89 @@ def test_forty_examples_get_an_honest_model_a_pass_and_no_model_that_remembers()
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_forget", "boost"), [(40, 2.5), (40, 1.5), (20, 2.5), (100, 1.2), (12, 4.0)])
-def test_no_line_that_is_advised_lets_the_original_or_half_a_memory_pass(n_forget: int, boost: float) -> None:
-    found = shares(seeds=25, n_forget=n_forget, boost=boost)
+@pytest.mark.parametrize("seeds", [5, pytest.param(25, marks=pytest.mark.long)])
+def test_no_line_that_is_advised_lets_the_original_or_half_a_memory_pass(
+    n_forget: int, boost: float, seeds: int
+) -> None:
+    found = shares(seeds=seeds, n_forget=n_forget, boost=boost)
     assert found["original"] == 0.0
     assert found["ensemble"] == 0.0
-    assert found["half"] <= 0.08  # a true half passes a claim of half in one case of twenty
+    assert found["half"] <= max(0.08, 1 / seeds)  # a true half passes a claim of half in one case of twenty
     if (n_forget, boost) in ((40, 2.5), (100, 1.2)):
-        assert found["honest"] >= 0.7
+        assert found["honest"] >= (0.7 if seeds > 5 else 0.5)
+
+
+def of_twenty(seed: int, boost: float = 1.0) -> tuple[World, Any]:
+    """Twenty examples that are hardly remembered, and a recipe by which such requests could be simulated."""
+    world = World(split(n_forget=20, n_controls=200), seed=seed, **SKILLED)
+    return world, world.task(boost=boost, recipe=lambda dataset, *, seed: None)
+
+
+def blocked(evidence: Evidence) -> str:
+    """Why a gate that requires it does not let it pass."""
+    ledger = Ledger()
+    ledger.add("t", "failed", [evidence.to_json()])
+    return " ".join(gate.decide(ledger.freeze(), ["forgotten"]).reasons)
+
+
+def test_the_original_is_told_that_it_is_the_original_and_never_another_claim() -> None:
+    verdicts = []
+    for seed in range(4):
+        _, task = of_twenty(seed)
+        evidence = audit_forgotten(task.original, task.forget, max_mia_auc=0.7)
+        verdicts.append(evidence.verdict)
+        assert evidence.advice[0] == IS_ORIGINAL
+        assert "assert_" not in " ".join(evidence.advice)
+        if evidence.verdict is Verdict.INCONCLUSIVE:
+            assert IS_ORIGINAL in blocked(evidence)
+        assert "likely to show" not in blocked(evidence)
+    assert Verdict.INCONCLUSIVE in verdicts
+    assert Verdict.PASS not in verdicts
+
+
+def test_another_claim_is_offered_to_honest_models_and_to_none_that_surely_keeps_too_much() -> None:
+    kept = offered = 0
+    for seed in range(4):
+        world, task = of_twenty(seed)
+        remembers = audit_forgotten(world.model(1.0, seed=3), task.forget, max_mia_auc=0.7)
+        if remembers.verdict is Verdict.INCONCLUSIVE and remembers.estimate.low > 0.5:
+            kept += 1
+            told = " ".join(remembers.advice)
+            assert "assert_" not in told
+            assert re.search("nlearn longer or differently, or retrain", told)
+            assert "likely to show" not in blocked(remembers)
+            if remembers.share_left is not None:
+                assert remembers.advice[-1].startswith(("this model looks like the original", "this model keeps much"))
+        honest = audit_forgotten(world.model(), task.forget, max_mia_auc=0.7)
+        offered += "it asks more than this request is likely to show. Paste assert_algorithm(" in blocked(honest)
+    assert kept >= 2
+    assert offered >= 2
+
+
+def test_a_model_that_keeps_much_does_not_lie_near_the_limit_of_a_request_that_is_large_enough() -> None:
+    world = World(split(n_forget=65, n_controls=400), **SKILLED)
+    evidence = audit_forgotten(world.model(1.2, seed=3), world.task(boost=2.5).forget, max_mia_auc=0.7)
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    (step,) = evidence.advice
+    assert step.startswith("this model keeps much of what the original showed: about ")
+
+
+def test_who_retrained_and_missed_by_chance_is_told_how_often_that_is_and_what_decides() -> None:
+    met = 0
+    for seed in range(12):
+        world = World(split(n_forget=150, n_controls=1000), seed=seed, **SKILLED)
+        evidence = audit_forgotten(world.model(0.15), world.task(boost=2.5).forget, max_mia_auc=0.6)
+        if evidence.verdict is Verdict.INCONCLUSIVE:
+            met += 1
+            (step,) = evidence.advice
+            often = re.search(r"passes here (\d+)% of the time.*retrained \(about 1 in (\d+) ends so by chance\)", step)
+            assert often
+            assert abs((100 - int(often[1])) - 100 / int(often[2])) < 2
+            assert step.endswith("more forget examples decide, or assert_leakage_reduced with min_reduction=0.5")
+            assert "likely to show" not in blocked(evidence)
+            if met == 2:
+                break
+    assert met
 
 
 def test_the_advice_comes_in_its_order_and_asks_for_nothing_that_nobody_can_choose() -> None:

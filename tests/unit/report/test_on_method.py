@@ -131,7 +131,7 @@ def test_a_block_for_size_names_the_line_for_the_test_and_that_for_the_ini_file(
     small = evidence("INCONCLUSIVE", advice=ADVICE)
     (reason,) = gate.decide(book(small, outcomes={0: "failed"}), ["forgotten"]).reasons
     assert reason == (
-        "forgotten is INCONCLUSIVE in t0: it asks more than this request can show. Paste "
+        "forgotten is INCONCLUSIVE in t0: it asks more than this request is likely to show. Paste "
         "assert_leakage_reduced(unlearned_model, forget_loader, min_reduction=0.5) in its place, and into the ini file "
         'unlearn_require = ["leakage_reduced", "utility"]'
     )
@@ -142,7 +142,7 @@ def test_a_block_for_size_names_the_line_for_the_test_and_that_for_the_ini_file(
         'file unlearn_require = ["algorithm", "utility"]'
     )
     plain = evidence("INCONCLUSIVE", advice=("batch requests",))
-    assert gate.decide(book(plain), ["forgotten"]).reasons == ("forgotten is INCONCLUSIVE in t0",)
+    assert gate.decide(book(plain), ["forgotten"]).reasons == ("forgotten is INCONCLUSIVE in t0: batch requests",)
 
 
 def test_a_policy_that_asks_it_all_the_same_is_named() -> None:
