@@ -26,7 +26,10 @@ DEFAULTS = {
 
 
 def explain(evidence: Mapping[str, Any]) -> str:
-    """Write the failure text of one evidence (as JSON): forget examples by index or id only."""
+    """Write the failure text of one evidence (as JSON).
+
+    Of forget examples it says the index or, of files, the id.
+    """
     evidence = shown(evidence)
     lines = (f"  {name:<11} {text}" for name, texts in rows_of(evidence) for name, text in _named_once(name, texts))
     return "\n".join([f"{title_of(evidence)}.", "", *lines])

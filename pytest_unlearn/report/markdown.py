@@ -75,9 +75,10 @@ def _details(entry: Mapping[str, Any]) -> str:
         *evidence.get("reasons", ()),
         *evidence.get("advice", ()),
     ]
+    named = any(row.get("named") for row in evidence.get("most_exposed", ()))
     exposed = [f"{wording.example(row)} ({number(row['percentile'])})" for row in evidence.get("most_exposed", ())]
     if exposed:
-        facts.append("most exposed: " + ", ".join(exposed))
+        facts.append(f"most exposed{'' if named else ', by index'}: " + ", ".join(exposed))
     title = f"### {escape(evidence['claim']['name'])}: {wording.word(evidence)} in {escape(entry['nodeid'])}"
     return "\n".join([title, "", escape(wording.sentence(entry)), "", *(f"* {escape(fact)}" for fact in facts)])
 

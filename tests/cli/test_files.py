@@ -597,6 +597,14 @@ def test_what_advice_pastes_into_a_test_is_told_for_the_toml() -> None:
     ]
 
 
+def test_one_step_is_no_choice_and_a_claim_in_passing_is_named_as_in_the_toml() -> None:
+    runs = "or assert_algorithm(unlearner, unlearning_task, runs=7): judges the method"
+    assert command.in_toml([runs, "or batch requests"]) == ["batch requests"]
+    assert command.in_toml(["unlearn longer, or assert_leakage_reduced with min_reduction=0.5"]) == [
+        "unlearn longer, or leakage_reduced in require, and min_reduction=0.5 in [limits]"
+    ]
+
+
 @pytest.mark.parametrize("part", ["forget", "held_out", "test"])
 @pytest.mark.parametrize("model", ["released", "original", "retrained_1"])
 def test_a_file_without_ids_beside_files_with_ids_is_refused(model: str, part: str, project: Path, run: Run) -> None:

@@ -33,7 +33,10 @@ def misaligned(model: Any, target: Answers, comparable: Sequence[Answers]) -> li
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A model by its name in reports, and what it answers on sets: "forget", "controls", or as a view is called."""
+    """A model by its name in reports, and what it answers on sets, by their names.
+
+    Sets are "forget" and "controls", or called as a view is.
+    """
 
     name: str
     model: Any
@@ -48,7 +51,7 @@ class Answered:
 def misaligned_others(
     audited: Answered, original: Answered | None, references: Sequence[Answered], *, unseen: Collection[str]
 ) -> list[Objection]:
-    """Return why what a model is compared with may be in another order: the original, or retrained models.
+    """Return why original or retrained models may be in another order.
 
     Each is held to the other retrained models. On sets that were `unseen` by all, retrained models are held to the
     original too, or to the audited model where there is none: of what only these saw, they may well know more.

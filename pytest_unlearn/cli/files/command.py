@@ -31,6 +31,7 @@ ONE_REFERENCE = (
 )
 
 CALL = re.compile(r"assert_(\w+)\([^()]*?\b(\w+)=([\d.]*\d)\)")
+NAMED = re.compile(r"assert_(\w+) with (\w+=[\d.]*\d)")
 FOR_THE_GATE = "; for the gate:"
 NOT_ATTESTED = "no attestation.json: release_files names no released file"
 
@@ -82,27 +83,26 @@ def run(options: argparse.Namespace) -> int:
 
 
 def in_toml(advice: Sequence[str]) -> list[str]:
-    """Return advice with what an audit.toml says in place of calls in a test; what no TOML can ask is left out."""
+    """Return advice with lines of an audit.toml in place of calls in a test.
+
+    What no TOML can ask is left out.
+    """
     from pytest_unlearn.cli.files import config
 
-    found, choices = [], 0
+    steps: list[tuple[str, bool]] = []  # what to do, and whether it is one of several choices
     for step in advice:
-        call = CALL.search(step)
-        if call is None and "assert_" not in step:
-            found.append(step)
-        elif call is not None and config.LIMITS.get(call[2]) == call[1]:
-            claim, setting, value = call.groups()
-            asked = {claim, *(name for name in config.DEFAULT if TABLE[name].view != TABLE[claim].view)}
+        call, plain = CALL.search(step), step.removeprefix("or ")
+        if call is None:
+            steps.append((NAMED.sub(r"\1 in require, and \2 in [limits]", plain), plain != step))
+        elif config.LIMITS.get(call[2]) == call[1]:
+            asked = {call[1], *(name for name in config.DEFAULT if TABLE[name].view != TABLE[call[1]].view)}
             names = ", ".join(f'"{name}"' for name in config.CLAIMS if name in asked)
             why = step[call.end() :].partition(FOR_THE_GATE)[0]
-            either = "or" if choices else "either" if _several(advice) else ""
-            found.append(f"{either} require = [{names}] and, in [limits], {setting} = {value}{why}".strip())
-            choices += 1
-    return found
-
-
-def _several(advice: Sequence[str]) -> bool:
-    return sum(step.startswith("or ") for step in advice) > 0
+            steps.append((f"require = [{names}] and, in [limits], {call[2]} = {call[3]}{why}", True))
+    choices = [step for step, choice in steps if choice]
+    if len(choices) < 2:
+        return [step for step, _ in steps]
+    return [f"{'either' if step is choices[0] else 'or'} {step}" if choice else step for step, choice in steps]
 
 
 def _released(audit: config.FilesAudit) -> ReleaseFiles:
