@@ -127,11 +127,14 @@ class Split:
             _ids(theirs, "control_groups", len(self.held_out), f"examples of {self.held_out.name}"),
         )
 
+    unsaid_persons: str = ""  # which column may say whose rows are whose, where groups are not given
+
     def _check_torn(self) -> None:
         if self.groups is None:
-            said = "" if self.train.frame is None else unsaid_persons(self.train.frame, self.forget_indices)
-            if said:
-                warnings.warn(said, stacklevel=3)
+            if self.train.frame is not None:
+                self.unsaid_persons = unsaid_persons(self.train.frame, self.forget_indices)
+            if self.unsaid_persons:
+                warnings.warn(self.unsaid_persons, stacklevel=3)
             return
         torn = np.intersect1d(self.groups[self.forget_indices], self.groups[self.retain_indices])
         if len(torn):

@@ -181,6 +181,9 @@ def _unseen(ledger: Mapping[str, Any]) -> Iterator[str]:
     for entry in entries:
         if wording.word(entry["evidence"]) == wording.NOT_TESTABLE:
             yield f"{entry['evidence']['claim']['name']} is not testable here: {plain.first_reason(entry['evidence'])}"
+    requests = [(entry["evidence"].get("provenance") or {}).get("request") for entry in entries]
+    doubts = [request.get("groups not given") for request in requests if isinstance(request, Mapping)]
+    yield from (f"whose rows are whose: {doubt}" for doubt in dict.fromkeys(doubts) if doubt)
     yield from (f"partial run: {reason}" for reason in ledger["partial"])
     yield from reconcile(ledger)
     asked = {entry["evidence"]["claim"]["name"] for entry in entries}

@@ -96,6 +96,8 @@ def _request(views: tuple[View, ...], task: UnlearningTask | None) -> dict[str, 
         named["of"] = len(split.train)
         if split.groups is not None:
             named["units"] = len(set(split.groups[split.forget_indices].tolist()))
+        if split.unsaid_persons:
+            named["groups not given"] = split.unsaid_persons
     return named
 
 

@@ -8,8 +8,11 @@ import re
 from typing import Any
 
 import jsonschema
+import numpy as np
+import pandas as pd
 import pytest
 
+from pytest_unlearn import SavedOutputs, Split, UnlearningTask, audit_forgotten, audit_utility
 from pytest_unlearn.report import attestation, decision, html, markdown, terminal
 from pytest_unlearn.report import json as as_json
 from tests.unit.report.prepared import NAMELESS, RUNS, Prepared
@@ -103,3 +106,24 @@ def test_a_card_of_nothing_decides_nothing() -> None:
     assert card.word == "NOT DECIDED"
     assert "Nothing was audited" in card.because
     assert dict(card.facts)["request"] == "no id (UNLEARN_REQUEST): the claims name no request"
+
+
+def test_rows_that_may_be_of_one_person_are_told_of_once() -> None:
+    """A table whose groups nobody gave makes intervals doubtful; a warning alone would not reach the reader."""
+    people = np.repeat(np.arange(40), 5)
+    table = pd.DataFrame({"customer_id": people, "age": np.arange(200.0), "y": people % 2})
+    with pytest.warns(UserWarning, match="customer_id"):
+        split = Split((table, "y"), forget=table.customer_id < 8, test=(table.assign(age=-1.0 - table.age), "y"))
+    rng = np.random.default_rng(0)
+    original, first, second, model = (SavedOutputs(train=rng.normal(size=(200, 2)), test=rng.normal(size=(200, 2)))
+                                      for _ in range(4))  # fmt: skip
+    task = UnlearningTask(split, original=original, references=[first, second])
+    prepared = RUNS["no gate"]
+    entries = [
+        {**prepared.ledger["entries"][0], "evidence": audit(model, view).to_json()}
+        for audit, view in ((audit_forgotten, task.forget), (audit_utility, task.test))
+    ]
+    card = decision.card({**prepared.ledger, "entries": entries}, prepared.about)
+    told = [line for line in card.unseen if line.startswith("whose rows are whose: ")]
+    assert len(told) == 1
+    assert 'pass groups="customer_id"' in told[0]
