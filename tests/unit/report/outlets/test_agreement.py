@@ -127,7 +127,7 @@ def test_the_sentence_of_a_claim_and_the_decision_are_the_same_everywhere(run: R
     told = card(ledger, about)
     outputs = {
         "terminal": "".join(line for line, _ in terminal.lines(ledger, 80, about)),
-        "page": html.render(ledger, about),
+        "page": re.sub(r"<[^<>]*>", "", html.render(ledger, about)),  # a word of the glossary is a link
         "markdown": markdown.render(ledger, about),
         "junit": junit.render(ledger, about),
     }
