@@ -83,6 +83,7 @@ def test_what_a_blocked_gate_names_releases_an_honest_model_and_blocks_those_tha
     assert suite.report()["gate"]["release"] is False
 
 
+@pytest.mark.long  # an original, a method and a reference for every run
 def test_a_method_that_passes_over_its_runs_releases_its_own_model_and_not_the_original(suite: Suite) -> None:
     line = "assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.62, runs=12)"
     honest = audited(suite, line, '["algorithm", "utility"]')
