@@ -1,4 +1,4 @@
-"""Note a run in the history when it begins, ask it before the gate decides, and append the run afterwards."""
+"""Note in the history that a run begins, ask it, and append the run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Opening:
         self._seen: set[str] = set()
 
     def is_news(self, verdicts: Sequence[str]) -> bool:
-        """Tell, once each, whether this is the beginning, or a verdict that no test had before."""
+        """Tell, once each, whether a run begins or a verdict is new."""
         news = {*verdicts, ""} - self._seen
         self._seen |= news
         return bool(news)

@@ -72,8 +72,8 @@ class AuditInputs:
     def accuracy(self, model: Any, part: Literal["retain", "test"]) -> float | None:
         """Return the share of right answers on retain or test.
 
-        Of at most 2,000 evenly spaced examples. None where there is no such part, or the model gives no usable answers to it: what is shown beside a verdict
-        ends no audit.
+        Of at most 2,000 evenly spaced examples. None where there is no such part, or the model gives no usable answers
+        to it: what is shown beside a verdict ends no audit.
         """
         if self.task is None or not len(view := getattr(self.task, part)):
             return None
