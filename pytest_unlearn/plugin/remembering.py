@@ -17,7 +17,7 @@ UNFINISHED = "NOT FINISHED"  # the decision of a run that has not ended
 
 
 class Opening:
-    """A run that is under way: its name, and the lines that it leaves in the history before its end.
+    """A run that is under way, and its lines in the history before its end.
 
     Attributes:
         run: a short random name of the run.
