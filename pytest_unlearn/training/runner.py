@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -258,15 +259,18 @@ def _train_in_workers(
     """Train models in processes at once, and yield each with its position."""
     # A worker that is used again may have been started in another folder, and another machine's folders are not ours.
     shared = None if store is None or others.elsewhere else replace(store, directory=store.directory.absolute())
-    for index, trained, kept in others.run(_work, ((index, jobs[index], shared, fresh) for index in waiting)):
-        if kept and store is not None:
+    wanted = [jobs[index] for index in waiting]
+    here, there = partial(_work_here, store=store, fresh=fresh), partial(_work, store=shared, fresh=fresh)
+    for position, trained, kept in others.run(wanted, here, there):
+        index = waiting[position]
+        if kept and trained.model is None and store is not None:
             found = _own(jobs[index], store)
             if found is None:
                 # Somebody removed or exchanged it since; the worker has sent only the news.
                 yield index, _train_one(replace(jobs[index], own=True), store, False)[0]
             else:
                 yield index, replace(trained, model=found)
-        elif store is not None and trained.source == "trained":
+        elif not kept and store is not None and trained.source == "trained":
             # It comes from another machine, or only this process can find its class by name.
             with store.lock(jobs[index].key):
                 yield index, _keep(trained, jobs[index], store)[0]
@@ -274,7 +278,11 @@ def _train_in_workers(
             yield index, trained
 
 
-def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
+def _work_here(position: int, job: Job, *, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
+    return position, *_train_one(job, store, fresh)
+
+
+def _work(position: int, job: Job, *, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
     # The parent logs what there is to log, once, and in the place where its user looks.
     logger = logging.getLogger("pytest_unlearn")
     logger.disabled = True
@@ -282,4 +290,4 @@ def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, 
         trained, kept = _train_one(job, store, fresh)
     finally:
         logger.disabled = False
-    return index, replace(trained, model=None) if kept else trained, kept
+    return position, replace(trained, model=None) if kept else trained, kept
