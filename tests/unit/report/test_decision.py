@@ -9,7 +9,6 @@ from typing import Any
 
 import jsonschema
 import numpy as np
-import pandas as pd
 import pytest
 
 from pytest_unlearn import SavedOutputs, Split, UnlearningTask, audit_forgotten, audit_utility
@@ -111,7 +110,7 @@ def test_a_card_of_nothing_decides_nothing() -> None:
 def test_rows_that_may_be_of_one_person_are_told_of_once() -> None:
     """A table whose groups nobody gave makes intervals doubtful; a warning alone would not reach the reader."""
     people = np.repeat(np.arange(40), 5)
-    table = pd.DataFrame({"customer_id": people, "age": np.arange(200.0), "y": people % 2})
+    table = pytest.importorskip("pandas").DataFrame({"customer_id": people, "age": np.arange(200.0), "y": people % 2})
     with pytest.warns(UserWarning, match="customer_id"):
         split = Split((table, "y"), forget=table.customer_id < 8, test=(table.assign(age=-1.0 - table.age), "y"))
     rng = np.random.default_rng(0)
