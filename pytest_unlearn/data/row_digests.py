@@ -58,7 +58,7 @@ def digest_rows(rows: Any) -> tuple[DigestArray, DigestArray]:
             state.update(kind)
             exact.append(state.digest())
         for place in _different(plain, chunk):
-            parts = chunk[place].tobytes() + shape + kind
+            parts = _words(chunk[place : place + 1]).tobytes() + shape + kind
             exact[start + place] = hashlib.blake2b(parts, digest_size=DIGEST_SIZE).digest()
     return digest_array(contents), digest_array(exact)
 
