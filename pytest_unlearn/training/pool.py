@@ -1,4 +1,4 @@
-"""Share trainings out between this process and helpers, started once a session and kept.
+"""Share trainings out between this process and helpers, started once and kept.
 
 Whoever is free takes the next job: this process from the front of the list, helpers from its back. So jobs that are
 over before a helper has started are done here, and nobody has to know beforehand how long they take.
@@ -7,16 +7,17 @@ over before a helper has started are done here, and nobody has to know beforehan
 from __future__ import annotations
 
 import atexit
+import importlib
 import logging
 import math
 import os
-import pickle
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,26 +88,25 @@ def share_out(
     """Yield what is made of each job, in the order in which they are done.
 
     Args:
-        jobs: what is to be done; they are written once, so that what they have in common is sent once.
+        jobs: what is to be done; they are pickled once, and read once by each helper.
         here: `here(position, job)`, called in this process.
         there: the same for a helper.
         helpers: how many other processes work at the same time.
-        pickler: writes the jobs: a module with `dump`.
-        sending: a block in which the code of modules that a helper could not import is written, too.
+        pickler: a module with `dumps` and `loads`.
+        sending: a block in which the code of modules that a helper could not import is pickled, too.
 
     Raises:
         Exception: what the first job raises that fails; the others are left, and helpers at work on them stop.
     """
     with tempfile.TemporaryDirectory(prefix="unlearn-") as folder, sending():
-        parcel = Path(folder) / "jobs"
-        with parcel.open("wb") as file:
-            pickler.dump(list(jobs), file)
+        # Pickled here and now: in a thread beside a training it would meet objects that change.
+        parcel = _Parcel(folder, pickler.__name__, pickler.dumps(list(jobs)))
         team = _Team(parcel, jobs, here, there, helpers)
         team.start(0.0 if _POOL.warm(helpers) else PATIENCE)
         try:
             for position in range(len(jobs)):
                 yield from team.done()
-                if _claim(parcel, position):
+                if _claim(folder, position):
                     yield team.work(position)
             yield from team.rest()
         finally:
@@ -116,7 +116,7 @@ def share_out(
 class _Team:
     """This process and its helpers, at work on one list of jobs."""
 
-    def __init__(self, parcel: Path, jobs: Sequence[Any], here: Work, there: Work, helpers: int) -> None:
+    def __init__(self, parcel: _Parcel, jobs: Sequence[Any], here: Work, there: Work, helpers: int) -> None:
         self._parcel, self._jobs, self._here, self._there, self._helpers = parcel, jobs, here, there, helpers
         self._ours: set[int] = set()
         self._futures: dict[int, Future[Any]] = {}
@@ -134,16 +134,18 @@ class _Team:
         self._timer.start()
 
     def _submit(self) -> None:
-        positions = range(len(self._jobs) - 1, -1, -1)
+        positions = [position for position in reversed(range(len(self._jobs))) if position not in self._ours]
         with self._lock:
             if not self._over:
-                calls = [(_help, str(self._parcel), position, self._there) for position in positions]
+                calls = [(_help, self._parcel.folder, self._parcel, position, self._there) for position in positions]
                 self._futures = dict(zip(positions, _POOL.submit(self._helpers, calls), strict=True))
 
     def work(self, position: int) -> Any:
         """Do a job here."""
         self._ours.add(position)
-        with _one_level():
+        if position in self._futures:
+            self._futures[position].cancel()
+        with in_this_process():
             return self._here(position, self._jobs[position])
 
     def done(self) -> Iterator[Any]:
@@ -166,7 +168,7 @@ class _Team:
         try:
             made = future.result()
         except BrokenExecutor:
-            if Path(f"{self._parcel}.{position}").exists():
+            if Path(self._parcel.folder, str(position)).exists():
                 _logger.warning("a process that trained a model was killed: the model is trained again in this one")
                 yield self.work(position)
             return
@@ -181,47 +183,64 @@ class _Team:
             self._over = True
 
 
-def _claim(parcel: Path, position: int) -> bool:
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """Use no other process for a block, whoever asks: an estimator's `n_jobs`, too."""
+    from joblib import parallel_config
+
+    with parallel_config("sequential"):
+        yield
+
+
+def _claim(folder: str, position: int) -> bool:
     """Take a job; False if somebody has it, or if all of them are over."""
     try:
-        os.close(os.open(f"{parcel}.{position}", os.O_CREAT | os.O_EXCL))
+        os.close(os.open(Path(folder, str(position)), os.O_CREAT | os.O_EXCL))
     except (FileExistsError, FileNotFoundError):
         return False
     return True
 
 
-def _help(parcel: str, position: int, work: Work) -> tuple[Any] | None:
+@dataclass(frozen=True)
+class _Parcel:
+    """A list of jobs on its way, which arrives as the list."""
+
+    folder: str
+    pickler: str
+    content: bytes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpacked, (self.folder, self.pickler, self.content)
+
+
+def _unpacked(folder: str, pickler: str, content: bytes) -> list[Any]:
+    if folder not in _LISTS:
+        _LISTS.clear()
+        _LISTS[folder] = importlib.import_module(pickler).loads(content)
+    return _LISTS[folder]
+
+
+_LISTS: dict[str, list[Any]] = {}  # in a helper: the last list of jobs
+_AT_WORK: set[str] = set()  # in a helper: the folder of the list that it is at work on
+
+
+def _help(folder: str, jobs: list[Any], position: int, work: Work) -> tuple[Any] | None:
     """Do a job in a helper, unless somebody has it."""
-    if not _claim(Path(parcel), position):
+    if not _claim(folder, position):
         return None
+    _AT_WORK.add(folder)
     try:
-        _at_work.add(parcel)
-        if parcel not in _opened:
-            _opened.clear()
-            _opened[parcel] = pickle.loads(Path(parcel).read_bytes())
-        with _one_level():
-            return (work(position, _opened[parcel][position]),)
+        with in_this_process():
+            return (work(position, jobs[position]),)
     finally:
-        _at_work.clear()
-
-
-_opened: dict[str, list[Any]] = {}  # in a helper: the last list of jobs
-_at_work: set[str] = set()  # in a helper: the list it is at work on
-
-
-def _one_level() -> AbstractContextManager[Any]:
-    """Keep a recipe's own workers (`n_jobs=-1` of an estimator) from starting others beside these."""
-    import joblib
-
-    config: AbstractContextManager[Any] = joblib.parallel_config(backend="sequential")
-    return config
+        _AT_WORK.clear()
 
 
 def _watch(parent: int) -> None:
     """End this helper when nobody waits for it: its parent is gone, however it went, or has left its list of jobs."""
 
     def watch() -> None:
-        while os.getppid() == parent and all(Path(parcel).exists() for parcel in list(_at_work)):
+        while os.getppid() == parent and all(Path(folder).exists() for folder in list(_AT_WORK)):
             time.sleep(0.5)
         os._exit(1)
 

@@ -77,6 +77,18 @@ def workers(n_jobs: int, waiting: int) -> Workers | None:
     return None if count == 1 or waiting < 2 else Workers(count)
 
 
+def sendable(work: Any) -> bool:
+    """Tell whether another process can be sent this: no lock or open file can."""
+    import joblib  # noqa: F401  # it loads the pickler that it sends with
+
+    with _sent_whole(False):
+        try:
+            _picklers()[0].dumps(work)
+        except Exception:  # whatever a class of the user's own raises when it is pickled
+            return False
+    return True
+
+
 @contextmanager
 def _sent_whole(elsewhere: bool = False) -> Iterator[None]:
     """Send by value the code of modules that a worker could not import."""
