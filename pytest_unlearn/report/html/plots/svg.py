@@ -146,7 +146,7 @@ def _step(across: float, down: float) -> str:
 
 
 def straightened(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Leave out points so near to a straight line that nobody sees them (Douglas and Peucker)."""
+    """Leave out points that hardly bend the line (Douglas and Peucker)."""
     if len(points) < 3:
         return points
     (x1, y1), (x2, y2) = points[0], points[-1]
