@@ -11,8 +11,10 @@ import numpy as np
 
 from pytest_unlearn.attacks.online import Shadows
 from pytest_unlearn.attacks.registry import Attack, Pairing
+from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
 from pytest_unlearn.data.persons import unsaid_persons
+from pytest_unlearn.data.row_digests import first_in
 from pytest_unlearn.data.split import check_shape
 from pytest_unlearn.data.unseen import UnseenExamples, groups_of
 from pytest_unlearn.data.view import as_view, named_alike
@@ -23,7 +25,7 @@ from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask, View
 
 Inherit = Literal["inherit"]
-MOST_RETAINED = 2000  # retained examples that are looked at, evenly spaced
+MOST_RETAINED = 2000  # retained or test examples that are looked at beside the two sets, evenly spaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class AuditInputs:
         if len(set(names)) < len(names):
             raise ValueError(f"two attacks ask different queries of one name ({sorted(names)}): rename one.")
         wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
-        retain = _part_of_retain(self.task) if self.task and wanted else None
+        retain = _evenly_spaced(self.task.retain) if self.task and wanted else None
         whole = None if self.whole is None else replace(self.whole, queries=queries, retain=retain)
         return replace(self, queries=queries, retain=retain, whole=whole)
 
@@ -97,6 +99,22 @@ class AuditInputs:
         others = np.setdiff1d(np.arange(len(self.controls)), self.compared)
         beside = _of(controls, others) if len(others) else None
         return replace(answers, controls=_of(controls, self.compared), beside=beside)
+
+    def accuracy(self, model: Any, part: Literal["retain", "test"]) -> float | None:
+        """Return the share of right answers on retain or test.
+
+        Of at most 2,000 evenly spaced examples. None where there is no such part, or the model gives no usable answers
+        to it: what is shown beside a verdict ends no audit.
+        """
+        if self.task is None or not len(view := getattr(self.task, part)):
+            return None
+        view = _evenly_spaced(view)
+        if (view.examples, view.indices.tolist()) == (self.controls.examples, self.controls.indices.tolist()):
+            view = self.controls  # whose answers are known
+        try:
+            return float(correctness(self.models.of(model).outputs(view, self.output)).mean())
+        except ValueError:
+            return None
 
 
 def _of(outputs: Outputs, chosen: IntArray) -> Outputs:
@@ -196,11 +214,9 @@ def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
     return ModelHandles(classes, task.device if task is not None else None).for_audit()
 
 
-def _part_of_retain(task: UnlearningTask) -> View:
-    step = -(-len(task.retain) // MOST_RETAINED)
-    if step == 1:
-        return task.retain
-    return View("part of retain", task.retain.examples, task.retain.indices[::step], task)
+def _evenly_spaced(view: View) -> View:
+    step = -(-len(view) // MOST_RETAINED)
+    return view if step == 1 else View(f"part of {view.name}", view.examples, view.indices[::step], view.task)
 
 
 def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:
@@ -222,15 +238,16 @@ def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray |
     if task is not None and task.split.groups is not None:
         return task.split.groups[forget.indices]
     numbers: dict[bytes, int] = {}
-    units = [numbers.setdefault(forget.examples.contents[i], len(numbers)) for i in forget.indices]
+    contents = forget.examples.contents[forget.indices].tolist()
+    units = [numbers.setdefault(content, len(numbers)) for content in contents]
     first = 0 if control_groups is None else int(control_groups.max()) + 1
     return first + np.array(units) if len(numbers) < len(units) else None
 
 
 def _check_disjoint(trained: View, controls: View) -> None:
     check_shape(controls.examples, trained.examples)
-    contents = {trained.examples.contents[i] for i in trained.indices}
-    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in contents]
+    contents = (part.examples.contents[part.indices] for part in (controls, trained))
+    shared = np.flatnonzero(first_in(*contents) >= 0).tolist()
     if shared:
         raise ValueError(
             f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove "
