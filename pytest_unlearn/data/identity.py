@@ -1,4 +1,4 @@
-"""Let a key, ids or files stand for data, so that they need not be read again."""
+"""Let a key, ids or files stand for data, so that they need not be read again.
 
 What was read once is remembered under it: digests and labels, no inputs. Nobody but the caller knows whether the data
 are still those; the audits compare every example that they read.
