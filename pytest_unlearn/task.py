@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,9 @@ from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.data.split import Split, reserve_controls
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.acceptance import check_model, checked_models
-from pytest_unlearn.models.adapters import identify, state_digest
-from pytest_unlearn.models.handle import CHANGED, ModelHandles
+from pytest_unlearn.models.adapters import identify
+from pytest_unlearn.models.handle import ModelHandles
+from pytest_unlearn.models.unlearning import Unlearning, UnlearningRequest, method_digest, read_method
 from pytest_unlearn.training import (
     Job,
     Progress,
@@ -33,8 +33,10 @@ from pytest_unlearn.training import (
     check_unlearner,
     checked_device,
     fingerprint,
+    in_this_process,
     reference_key,
     report_progress,
+    sendable,
     train_all,
     workers,
 )
@@ -44,14 +46,6 @@ __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
 ORIGINAL, RETRAINED = "the original", "retrained model"
 _logger = logging.getLogger("pytest_unlearn")
-
-
-def method_digest(unlearner: Any) -> str:
-    """Digest a method by its code and values; empty if part of it cannot be read."""
-    try:
-        return fingerprint(unlearner)
-    except UnknownRecipe:
-        return ""
 
 
 class Wanted(NamedTuple):
@@ -274,26 +268,55 @@ class UnlearningTask:
         """
         check_unlearner(unlearner)
         whole_number(seed, "seed", 0)
-        identity = self.models.of(model).identity  # of another model than the original it is made anew
-        recipe = ""
-        try:
-            if identity.obstacle:
-                raise UnknownRecipe("the model that is unlearned", f"not identified: {identity.obstacle}")
-            recipe = f"{fingerprint(unlearner)} of {identity.digest}"
-        except UnknownRecipe as unknown:
-            _logger.info("the unlearned model is kept in no cache: %s is %s", *unknown.args)
-        if not recipe:  # nothing says when to run it again, so it runs each time
-            started = time.perf_counter()
-            unlearned = unlearner(model, retain, forget, seed=seed)
-            check_model(unlearned, "what the method returned")
-            self.models.note_making(unlearned, time.perf_counter() - started, "made in this run")
-        else:
-            key = reference_key(recipe, f"{retain.digest}{forget.digest}", forget.indices, seed, self.device)
-            own = bool(settings.resolve("gate").value)
-            unlearned = self._run([Job(Unlearning(unlearner, model, forget), retain, seed, key, own)])[0].model
-        if state_digest(model) != identity.state:
-            raise ValueError(CHANGED.format("the model that the unlearner was given"))
-        return unlearned
+        method, unread = read_method(unlearner)
+        if unread:
+            _logger.info("the unlearned model is kept in no cache: %s", unread)
+        request = self._request(unlearner, method, retain, forget, seed)
+        return self._run([request.of(model, self.models.of(model).identity)])[0].model
+
+    def runs(
+        self, unlearner: Any, requests: Sequence[tuple[View, View, View]], *, first_seed: int, method_seed: int
+    ) -> list[tuple[Any, Any]]:
+        """Train a model and unlearn a request from it, for several requests.
+
+        Each run is a job of its own: runs are made at once where `n_jobs` says so, and both of a run's models are kept,
+        so that what was interrupted goes on where it stopped.
+
+        Args:
+            unlearner: `unlearner(model, retain, forget, *, seed) -> model`.
+            requests: for each run what is trained on, and of that what stays and what must go.
+            first_seed: of the first run's training; the next run's is one more.
+            method_seed: of the first run of the method, likewise.
+
+        Returns:
+            The trained and the unlearned model of each run.
+
+        Raises:
+            TypeError: what cannot be called so, before anything is trained.
+            ValueError: when the unlearner changed the model that it was given.
+        """
+        check_unlearner(unlearner)
+        (method, unread), count = read_method(unlearner), len(requests)
+        if unread:
+            warnings.warn(f"the method runs anew in every audit, as its models are not kept: {unread}", stacklevel=2)
+        trainings = self.jobs_on([train for train, _, _ in requests], first_seed=first_seed)
+        runs = [
+            replace(
+                job, what=f"run {k + 1} of {count}", then=self._request(unlearner, method, stay, go, method_seed + k)
+            )
+            for k, (job, (_, stay, go)) in enumerate(zip(trainings, requests, strict=True))
+        ]
+        if workers(self.n_jobs, count) is None or sendable(unlearner):
+            return [(first.model, made.model) for first, made in (run.links for run in self._run(runs))]
+        warnings.warn("the method cannot be sent to other processes, so that its runs are made in turn", stacklevel=2)
+        originals = [trained.model for trained in self._run(trainings)]
+        followed = [run.then(model) for run, model in zip(runs, originals, strict=True) if run.then is not None]
+        with in_this_process():
+            return list(zip(originals, (made.model for made in self._run(followed)), strict=True))
+
+    def _request(self, unlearner: Any, method: str, retain: View, forget: View, seed: int) -> UnlearningRequest:
+        own = bool(settings.resolve("gate").value)
+        return UnlearningRequest(unlearner, method, retain, forget, seed, self.device, own)
 
     def train_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Any]:
         """Train on parts of train (positions) or views, seeds from `first_seed`."""
@@ -355,16 +378,21 @@ class UnlearningTask:
         return done
 
     def _run(self, jobs: list[Job], *, after: int = 0) -> list[Trained]:
-        times = TimesTaken(() if any(isinstance(job.recipe, Unlearning) for job in jobs) else self._took, after)
+        method = any(isinstance(job.recipe, Unlearning) for job in jobs)
+        least = max(self._took, default=0.0) if any(job.then for job in jobs) else 0.0
+        times = TimesTaken(() if method or least else self._took, after, least)
         done = train_all(
             jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times
         )
         for job, trained in zip(jobs, done, strict=True):
             made_by = getattr(job.recipe, "role", "the recipe")
             check_model(trained.model, f"what {made_by} returned")
-            self.models.note_making(trained.model, trained.seconds, trained.origin)
+            if trained.made is not None:
+                check_model(trained.made.model, "what the method returned")
+            for made in trained.links:
+                self.models.note_making(made.model, made.seconds, made.origin)
         for why, said in (("damaged cache", "were damaged"), ("not sealed", f"are not sealed with {CACHE_KEY}")):
-            keys = [trained.key[:12] for trained in done if why in trained.source]
+            keys = [made.key[:12] for trained in done for made in trained.links if why in made.source]
             if keys:
                 warnings.warn(f"cached models {', '.join(keys)} {said} and have been trained again", stacklevel=2)
         return done
@@ -381,18 +409,3 @@ def _checked_references(references: Any) -> int | list[Any]:
     if hasattr(references, "__index__") and not hasattr(references, "shape"):
         return whole_number(references, "references", 0, "models to train, or a list of models")
     return checked_models(references, "references", "a number or a list of models")
-
-
-@dataclass(frozen=True)
-class Unlearning:
-    """An unlearner at work on one original and one request, in the shape of a recipe."""
-
-    unlearner: Any
-    original: Any
-    forget: View
-    role: ClassVar = "the method"
-    doing: ClassVar = "running the method"
-
-    def __call__(self, dataset: Any, *, seed: int) -> Any:
-        """Run it; `dataset` is the retain set."""
-        return self.unlearner(self.original, dataset, self.forget, seed=seed)

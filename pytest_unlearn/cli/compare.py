@@ -90,6 +90,9 @@ def run(options: argparse.Namespace) -> int:
     )
     for doubt in doubts:
         say(f"cannot tell: {doubt}")
+    for part in ("reasons", "warnings", "notes"):
+        for sentence in mapping(new.get("history")).get(part) or ():
+            say(f"history: {sentence}")
     if not options.fail_on_regression:
         return FINE
     return BLOCKED if worse else NOT_COMPARABLE if doubts else FINE

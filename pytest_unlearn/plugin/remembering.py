@@ -1,10 +1,10 @@
-"""Ask the history before the gate decides, and append the run afterwards."""
+"""Note in the history that a run begins, ask it, and append the run."""
 
 from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,43 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.report import history, history_file, write
 
 RUN_BYTES = 6
+UNFINISHED = "NOT FINISHED"  # the decision of a run that has not ended
+
+
+class Opening:
+    """A run that is under way, and its lines in the history before its end.
+
+    Attributes:
+        run: a short random name of the run.
+        tests: all that were collected.
+        begun: whether a line was written.
+    """
+
+    def __init__(self) -> None:
+        self.run = secrets.token_hex(RUN_BYTES)
+        self.tests: tuple[str, ...] = ()
+        self.begun = False
+        self._seen: set[str] = set()
+
+    def is_news(self, verdicts: Sequence[str]) -> bool:
+        """Tell, once each, whether a run begins or a verdict is new."""
+        news = {*verdicts, ""} - self._seen
+        self._seen |= news
+        return bool(news)
+
+    def note(
+        self, layers: Mapping[str, Mapping[str, Any]], ledger: Mapping[str, Any], about: Mapping[str, Any], root: Path
+    ) -> None:
+        """Write how far the run is; a history that cannot be used is told of when it ends."""
+        path = root / str(settings.resolve("history", None, layers).value)
+        line = history.record(ledger, about, self.run, UNFINISHED, ended=False, tests=self.tests)
+        try:
+            write.ignore_own_folder(path.parent, root)
+            with history_file.opened(path) as file:
+                file.append(line)
+        except (OSError, ValueError):
+            return
+        self.begun = True
 
 
 @dataclass
@@ -23,6 +60,7 @@ class Memory:
         past: for ledger and report; empty where nothing was audited.
         problem: why a history that was asked for could not be read or written.
         remark: the same of one that nobody asked for.
+        tests: that were to run.
     """
 
     past: dict[str, Any] = field(default_factory=dict)
@@ -31,11 +69,12 @@ class Memory:
     path: Path = field(default_factory=Path)
     asked: bool = False
     file: history_file.HistoryFile | None = None
+    tests: Sequence[str] = ()
 
     def append(self, ledger: Mapping[str, Any], about: Mapping[str, Any], decision: str) -> None:
         """Append the run, if there is a history."""
         if self.file is not None:
-            line = history.record(ledger, about, self.past["run"], decision)
+            line = history.record(ledger, about, self.past["run"], decision, tests=self.tests)
             try:
                 self.file.append(line)
             except OSError as error:
@@ -52,7 +91,11 @@ class Memory:
 
 @contextlib.contextmanager
 def recalled(
-    layers: Mapping[str, Mapping[str, Any]], ledger: Mapping[str, Any], files: list[dict[str, str]], root: Path
+    layers: Mapping[str, Mapping[str, Any]],
+    ledger: Mapping[str, Any],
+    files: list[dict[str, str]],
+    root: Path,
+    opening: Opening,
 ) -> Iterator[Memory]:
     """Hold the history while a run is decided and appended.
 
@@ -60,15 +103,15 @@ def recalled(
     candidate is not known.
     """
     where = settings.resolve("history", None, layers)
-    memory = Memory(path=root / str(where.value), asked=where.source != "default")
+    memory = Memory(path=root / str(where.value), asked=where.source != "default", tests=opening.tests)
     accepted = settings.accepted_runs(settings.resolve("accept_failed", None, layers).value or "")
-    run = secrets.token_hex(RUN_BYTES)
+    run = opening.run
     with contextlib.ExitStack() as stack:
-        if ledger["entries"]:
+        if ledger["entries"] or opening.begun:
             try:
                 write.ignore_own_folder(memory.path.parent, root)
                 memory.file = book = stack.enter_context(history_file.opened(memory.path))
-                memory.past = history.past(book.records, ledger, files, accepted, run).to_json()
+                memory.past = history.past(book.records, ledger, files, accepted, run, opening.tests).to_json()
                 memory.past["notes"] += [_unreadable(book.broken, memory.path)] if book.broken else []
             except (OSError, ValueError) as error:
                 memory.give_up(error)

@@ -7,7 +7,7 @@ anything got lost on the way; what was collected is noted by each worker, or by 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -137,6 +137,7 @@ class Controller(Collecting):
             raise pytest.UsageError(without)
         self.places: dict[str, tuple[str, int | None, str]] = {}
         self.handover = take()
+        self.opening = remembering.Opening()
         config.add_cleanup(start_run())
         set_report_aside(config, config.option, config.stash[LAYERS])
 
@@ -146,11 +147,39 @@ class Controller(Collecting):
         self.started = not self.config.option.collectonly  # --fixtures and --cache-show never come here
         return (yield)
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what will run, and that a run with audits begins."""
+        super().pytest_collection_finish(session)
+        self.opening.tests = tuple(item.nodeid for item in session.items)
+        if self.ledger.planned or self.ledger.suspected:
+            self._begin()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note the same where workers collect: audits are told by their files."""
+        if not self.opening.tests:
+            self.opening.tests = tuple(ids)
+            if any(mentions_audits(self.config.rootpath / file) for file in {one.partition("::")[0] for one in ids}):
+                self._begin()
+
+    def _begin(self, report: Any = None) -> None:
+        """Leave a line in the history, which tells of this run if it is killed."""
+        verdicts = [evidence["verdict"] for evidence in getattr(report, CARRIED, ())]
+        shows = any(getattr(self.config.option, name, None) for name in SHOWING)
+        if self.started and not shows and self.opening.is_news(verdicts):
+            rows = (
+                [] if verdicts else find_files(self.config.getini("unlearn_release_files"), self.config.rootpath).rows()
+            )
+            about = {**self._facts(), "release_files": rows}  # which tests may write anew
+            self.opening.note(self.config.stash[LAYERS], self.ledger.freeze(), about, self.config.rootpath)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add the report and its evidence to the ledger."""
+        self.ledger.add(report.nodeid, _outcome(report), getattr(report, CARRIED, ()), report.duration)
         if getattr(report, CARRIED, ()):
             self.places[report.nodeid] = report.location
-        self.ledger.add(report.nodeid, _outcome(report), getattr(report, CARRIED, ()), report.duration)
+            self._begin(report)
         if hasattr(report, RERUN):
             self.ledger.add(report.nodeid, "rerun")
         file = report.nodeid.partition("::")[0]
@@ -207,7 +236,8 @@ class Controller(Collecting):
         self.demands = requirements.read(self.config, self.config.stash[LAYERS])
         self.required = self.demands.claims(ledger)
         ledger["baseline"] = self.baseline = requirements.compared(self.config, self.demands, ledger)
-        with remembering.recalled(self.config.stash[LAYERS], ledger, self.files.rows(), self.config.rootpath) as memory:
+        rows, root = self.files.rows(), self.config.rootpath
+        with remembering.recalled(self.config.stash[LAYERS], ledger, rows, root, self.opening) as memory:
             ledger["history"] = self.past = memory.past
             if self._value("gate"):
                 self.decision = self.demands.decide(ledger)
@@ -257,10 +287,13 @@ class Controller(Collecting):
     def _directory(self) -> Path:
         return report_directory(self.config, self.config.stash[LAYERS])
 
-    def _about(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
+        return facts | {"identity": identity(self.config.stash[LAYERS])}
+
+    def _about(self) -> dict[str, Any]:
+        facts = self._facts()
         facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
-        facts["identity"] = identity(self.config.stash[LAYERS])
         if self.handover.nonce:
             facts["run"] = {"nonce": self.handover.nonce}
         if self.decision is not None:

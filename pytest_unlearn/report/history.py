@@ -1,8 +1,9 @@
 """Remember every run of a candidate: what stops re-running until green.
 
 A history holds a line of JSON a run: digests of the model, the files and the data, the verdicts, the seeds, never an
-example. A FAIL is certain at its confidence, so that a later PASS of the same model by other seeds does not take it
-away. All functions here are pure; `history_file.py` reads and appends.
+example. A run writes one before its first test too, and at the first PASS, FAIL, ... so that one that is killed is
+remembered; its last line takes their place. A FAIL is certain at its confidence, so that a later PASS of the same model
+by other seeds does not take it away. All functions here are pure; `history_file.py` reads and appends.
 """
 
 from __future__ import annotations
@@ -48,7 +49,15 @@ class Past:
         return {name: list(part) if isinstance(part, tuple) else part for name, part in asdict(self).items()}
 
 
-def record(ledger: Mapping[str, Any], about: Mapping[str, Any], run: str, decision: str) -> dict[str, Any]:
+def record(
+    ledger: Mapping[str, Any],
+    about: Mapping[str, Any],
+    run: str,
+    decision: str,
+    *,
+    ended: bool = True,
+    tests: Sequence[str] = (),
+) -> dict[str, Any]:
     """Make the line of a run.
 
     Args:
@@ -56,6 +65,8 @@ def record(ledger: Mapping[str, Any], about: Mapping[str, Any], run: str, decisi
         about: the facts of the run: tool, time, released files.
         run: a short random name of the run.
         decision: what it came to, in words.
+        ended: whether it is over; a run that is killed leaves a line that says it is not.
+        tests: names of all tests that were to run, of which a digest is kept.
     """
     entries = ledger["entries"]
     rows = [_row(entry) for entry in entries]
@@ -67,6 +78,8 @@ def record(ledger: Mapping[str, Any], about: Mapping[str, Any], run: str, decisi
         "tool": about["tool"]["version"],
         "commit": str(mapping(about.get("identity")).get("commit") or "")[:64],
         "decision": decision,
+        "ended": ended,
+        "tests": _digest(sorted(tests)) if tests else "",
         "partial": bool(ledger["partial"]),
         "suite": suite(entries),
         "models": sorted(models),
@@ -98,16 +111,29 @@ def suite(entries: Sequence[Entry]) -> str:
 def parse(text: str) -> tuple[list[Record], int]:
     """Read a history; return its records, and how many lines are none.
 
+    A later line of a run takes the place of those that it wrote before its end.
+
     Args:
         text: of the file. A run that is killed leaves half a line, and anyone may have written to it.
     """
-    records, broken = [], 0
+    records: list[Record] = []
+    begun: dict[str, Record] = {}
+    broken = 0
     for line in text.split("\n"):
         if line.strip():
             found = _record(line)
-            records += [] if found is None else [found]
             broken += found is None
+            if found is not None:
+                earlier = begun.pop(found["run"], None)
+                records = [one for one in records if one is not earlier]
+                records.append(found)
+                begun |= {} if has_ended(found) else {found["run"]: found}
     return records, broken
+
+
+def has_ended(one: Record) -> bool:
+    """Tell whether a run wrote its last line; earlier versions wrote no other."""
+    return one.get("ended", True) is not False
 
 
 def past(
@@ -116,6 +142,7 @@ def past(
     files: Sequence[Mapping[str, str]] = (),
     accepted: Sequence[str] = (),
     run: str = "",
+    tests: Sequence[str] = (),
 ) -> Past:
     """Say what earlier runs hold against this one.
 
@@ -125,16 +152,40 @@ def past(
         files: that are released, by name and sha256.
         accepted: names of runs whose FAIL was explained, and no longer blocks.
         run: the name of this run.
+        tests: that were to run in this one.
     """
     entries = ledger["entries"]
     now = [row for row in map(_row, entries) if row["about"]]
     models, answers = identity(entries)
     released = {row["sha256"] for row in files}
-    known = list(records)
+    known = [one for one in records if one["run"] != run or not run]
     same = [(one, row) for one in known for row in _about_model(one, models, answers, released)]
     reasons, warnings = _failed_before(same, now, accepted)
     warnings += _unsettled_before(same, now)
-    return Past(run, tuple(reasons), tuple(warnings), tuple(_chosen_among(known, now, models)))
+    killed = [one for one in known if not has_ended(one)]
+    theirs = [one for one in killed if _is_candidate(one, models, answers, released)]
+    warnings += _without_end(theirs, "of this very model")
+    nameless = [one for one in killed if not (one["models"] or one["answers"] or one["files"])]
+    asked_alike = [one for one in nameless if tests and one.get("tests") == _digest(sorted(tests))]
+    notes = [*_without_end(asked_alike, "of the same tests"), *_chosen_among(known, now, models)]
+    return Past(run, tuple(reasons), tuple(warnings), tuple(notes))
+
+
+def _without_end(killed: Sequence[Record], what: str) -> Iterator[str]:
+    """Yield how many runs began and wrote no end."""
+    if killed:
+        last, more = killed[-1], len(killed) - 1
+        others = f", nor have {more} more" if more > 1 else ", nor has 1 more" if more else ""
+        yield (
+            f"a run {what} that began on {str(last['time'])[:10]} (run {last['run']}) has no end{others}: it was "
+            "killed, or still runs, and what it would have found is not known"
+        )
+
+
+def _is_candidate(one: Record, models: frozenset[str], answers: frozenset[str], files: set[str]) -> bool:
+    """Tell whether a run was of the same model, by its digest, its answers or all released files."""
+    same_files = bool(files) and files == {row["sha256"] for row in one["files"]}
+    return bool(same_files or models & set(one["models"]) or answers & set(one["answers"]))
 
 
 def _failed_before(
@@ -203,7 +254,7 @@ def _about_model(one: Record, models: frozenset[str], answers: frozenset[str], f
     What a test expected to fail counts where it was this very model. Claims about a method are about the run's model.
     """
     same_files = bool(files) and files == {row["sha256"] for row in one["files"]}
-    same_run = bool(same_files or models & set(one["models"]) or answers & set(one["answers"]))
+    same_run = _is_candidate(one, models, answers, files)
     for row in one["claims"]:
         named = row["model"] in models if row["model"] else bool(answers & set(row["answers"]))
         anonymous = not row["model"] and not row["answers"]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,26 @@ LONGEST_WAIT = 60.0  # seconds that other runs may take to append theirs
 
 
 class HistoryFile:
-    """A history that nobody else appends to meanwhile.
-
-    Attributes:
-        records: of earlier runs, oldest first.
-        broken: how many lines are none.
-    """
+    """A history that nobody else appends to meanwhile."""
 
     def __init__(self, path: Path) -> None:
         content = read_file(path) if path.exists() or kind_in_place_of(path) else b""
         self._path, self._ends = path, not content or content.endswith(b"\n")
-        self.records: list[Record]
-        self.records, self.broken = parse(content.decode("utf-8", errors="replace"))
+        self._text = content.decode("utf-8", errors="replace")
+
+    @cached_property
+    def _parsed(self) -> tuple[list[Record], int]:
+        return parse(self._text)
+
+    @property
+    def records(self) -> list[Record]:
+        """Return the records of runs, oldest first."""
+        return self._parsed[0]
+
+    @property
+    def broken(self) -> int:
+        """Return how many lines are no record."""
+        return self._parsed[1]
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Append a run, on a line of its own whatever the last one looks like."""

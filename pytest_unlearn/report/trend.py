@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from pytest_unlearn.core.numbers import bound
-from pytest_unlearn.report.history import Record
+from pytest_unlearn.report.history import Record, has_ended
 
 SHOWN = 12  # of a digest's digits
 MOST_RUNS = 60  # in a picture and its table; the latest
@@ -68,8 +68,9 @@ def page(records: Sequence[Record], broken: int = 0) -> str:
 
 
 def summary(records: Sequence[Record], broken: int = 0) -> str:
-    """Count the runs, and the lines that are none."""
-    return f"{_runs(records)}{_unread(broken)}"
+    """Count the runs, those without an end, and the lines that are none."""
+    killed = sum(not has_ended(one) for one in records)
+    return f"{_runs(records)}{f', {killed:,} without an end' if killed else ''}{_unread(broken)}"
 
 
 def heading(key: Key) -> str:
@@ -189,7 +190,8 @@ def _model(record: Record) -> str:
 def _verdicts(record: Record) -> str:
     found = [row["verdict"] for row in record["claims"] if row["about"]]
     told = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in COLOURS if verdict in found)
-    return (told or "no claims") + (", partial" if record["partial"] is True else "")
+    partial = ", partial" if record["partial"] is True else ""
+    return (told or "no claims") + (partial if has_ended(record) else ", no end: killed, or still runs")
 
 
 def _runs(records: Sequence[Any]) -> str:

@@ -13,7 +13,7 @@ from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe
 from pytest_unlearn.training.runner import Job, Trained, reference_key, train_all
 from pytest_unlearn.training.seeding import isolated
 from pytest_unlearn.training.signatures import check_recipe, check_unlearner, checked_device
-from pytest_unlearn.training.workers import workers
+from pytest_unlearn.training.workers import in_this_process, sendable, workers
 
 __all__ = [
     "EstimatorRecipe",
@@ -31,10 +31,12 @@ __all__ = [
     "check_unlearner",
     "checked_device",
     "fingerprint",
+    "in_this_process",
     "isolated",
     "progress",
     "reference_key",
     "report_progress",
+    "sendable",
     "stack",
     "train_all",
     "workers",

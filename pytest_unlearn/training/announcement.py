@@ -21,10 +21,12 @@ class TimesTaken:
     Attributes:
         seconds: that trainings of the same recipe took.
         after: how many more models follow those that are asked for now.
+        least: seconds that each takes at least, where no more is known: a run trains a model before its method runs.
     """
 
     seconds: Sequence[float] = ()
     after: int = 0
+    least: float = 0.0
 
     def with_times(self, more: Iterable[float]) -> TimesTaken:
         """Add what other trainings took."""
@@ -47,7 +49,8 @@ class Announcement:
     def __init__(self, jobs: Sequence[Job], waiting: Sequence[int], at_once: int, times: TimesTaken) -> None:
         self._jobs, self._left = jobs, list(waiting)
         self._at_once = min(os.cpu_count() or 1 if at_once < 0 else at_once, len(waiting) or 1)
-        self._seconds, self._after = list(times.seconds), times.after
+        self._seconds, self._after, self._least = list(times.seconds), times.after, times.least
+        self._unit = jobs[0].unit if jobs else "model"
         self._current = waiting[0] if waiting else 0
         self._started = time.monotonic()
         self._last = self._current
@@ -60,27 +63,38 @@ class Announcement:
         """Note that this model is there."""
         self._left.remove(index)
         self._last = index
-        self._seconds.append(trained.seconds)
+        self._seconds.append(trained.worked or trained.seconds)
         if self._left and self._at_once == 1:
             self._current = self._left[0]
 
     def line(self, trained: Trained) -> str:
         """Say how long a training took, and nothing of what came from the store meanwhile."""
         job = self._jobs[self._last]
-        return "" if trained.source == "store" else f"{job.doing} took {trained.seconds:.1f} s"
+        return f"{job.doing} took {trained.worked:.1f} s" if trained.worked else ""
 
     def now(self) -> str:
         """Say what is being trained, for how long, and how long all of it will take."""
         took = time.monotonic() - self._started
         at_once = min(self._at_once, len(self._left))
-        doing = self._jobs[self._current].doing if at_once <= 1 else f"training {at_once} models at once"
+        doing = self._jobs[self._current].doing if at_once <= 1 else self._several(at_once)
         return f"{doing}, for {duration(took)} so far; {self._remaining(took)}"
+
+    def _several(self, at_once: int) -> str:
+        if self._unit == "model":
+            return f"training {at_once} models at once"
+        there = len(self._jobs) - len(self._left)
+        return f"{at_once} runs at once, {there} of {len(self._jobs)} there"
 
     def _remaining(self, took: float) -> str:
         count = len(self._left) + self._after
-        models = "1 model" if count == 1 else f"{count} models"
+        models = f"1 {self._unit}" if count == 1 else f"{count} {self._unit}s"
+        rounds = -(-count // self._at_once)
+        if not self._seconds and self._least:
+            return f"at least {duration(max(self._least * rounds, 1))} left for {models}"
         if not self._seconds:
-            return f"{models} to train, and how long one takes is not known yet"
+            return (
+                f"{models} to {'train' if self._unit == 'model' else 'make'}, and how long one takes is not known yet"
+            )
         each = sum(self._seconds) / len(self._seconds)
-        rest = each * -(-count // self._at_once) - (took if self._at_once == 1 else 0)
+        rest = each * rounds - (took if self._at_once == 1 else 0)
         return f"about {duration(max(rest, 1))} left for {models}"

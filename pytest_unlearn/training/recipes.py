@@ -1,21 +1,18 @@
-"""Describe how a model is trained, by values called with a dataset and a seed.
-
-The training loop of TorchRecipe: index batches over stacked tensors, because a DataLoader takes most of the time.
-"""
+"""Describe how a model is trained, by values called with a dataset and a seed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pytest_unlearn.core.arguments import finite_number, whole_number
 from pytest_unlearn.training.arrays import rows, stack
 from pytest_unlearn.training.estimators import fitted
 from pytest_unlearn.training.fingerprint.walker import is_a
+from pytest_unlearn.training.gradient_descent import train
 from pytest_unlearn.training.seeding import isolated
 from pytest_unlearn.training.signatures import check_recipe, checked_device, estimator_type, name_of, unbound
 
@@ -41,6 +38,11 @@ class TorchRecipe:
         loss: `loss(logits, labels)`; by default cross-entropy, and for models with one logit binary cross-entropy.
         device: where to train; by default where `build` puts the model.
         key: stands for the whole recipe in the cache, instead of a digest of its code.
+        schedule: "cosine" lets the learning rate fall to zero along half a cosine (Loshchilov and Hutter 2017).
+        augment: `augment(batch, generator) -> batch`, called on the inputs of each step with a seeded torch.Generator;
+            it may change the batch in place.
+        precision: "bf16" multiplies in bfloat16 and keeps weights in float32: faster where the processor knows it.
+        compile: whether to train a compiled model (`torch.compile`), which takes seconds to make.
     """
 
     build: Callable[[], nn.Module]
@@ -53,6 +55,11 @@ class TorchRecipe:
     loss: Callable[..., Any] | None = None
     device: str | None = None
     key: str | None = None
+    _: KW_ONLY
+    schedule: Literal["cosine"] | None = None
+    augment: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None
+    precision: Literal["float32", "bf16"] = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that could only fail in the middle of a training."""
@@ -75,27 +82,35 @@ class TorchRecipe:
             raise ValueError(
                 f"optimizer {self.optimizer!r} is not known: use 'adam', 'sgd', or a function of parameters"
             )
+        if self.schedule not in (None, "cosine"):
+            raise ValueError(f"schedule {self.schedule!r} is not known: use 'cosine', or None for a constant rate")
+        if self.precision not in ("float32", "bf16"):
+            raise ValueError(f"precision {self.precision!r} is not known: use 'float32' or 'bf16'")
+        if self.augment is not None and (not callable(self.augment) or isinstance(self.augment, type)):
+            raise TypeError(f"augment is a function `augment(batch, generator) -> batch`, not {self.augment!r}")
+        if not isinstance(self.compile, bool):
+            raise TypeError(f"compile is True or False, not {self.compile!r}")
 
     def __call__(self, dataset: Any, *, seed: int) -> nn.Module:
         """Train a model, the same for the same data and seed, changing no global state.
 
         Args:
             dataset: map-style, of (x, y).
-            seed: decides the initial weights, the order of the examples and the dropout.
+            seed: decides the initial weights, the order of the examples, the dropout and the augmentation.
 
         Returns:
             The model, in eval mode.
 
         Raises:
-            TypeError: `build` makes something else than a module.
+            TypeError: `build` makes something else than a module, `augment` something else than a batch.
             ValueError: the dataset is empty or ragged, or the model has nothing to train, or no logit for a label.
+            RuntimeError: nothing can compile the model here.
             FloatingPointError: the training diverged.
         """
         X, y = stack(dataset)
         if X.dtype.kind == "f" and np.isnan(X).any():
             raise ValueError("the inputs hold missing values (NaN), which a network cannot take: fill them first")
-        with isolated(seed):
-            return _fit(self, X, y)
+        return train(self, X, y, seed)
 
 
 @dataclass(frozen=True)
@@ -211,75 +226,3 @@ def builder(recipe: Any) -> Callable[[], nn.Module] | None:
         recipe = recipe.function
     build = getattr(recipe, "build", None)
     return build if callable(build) else None
-
-
-def _fit(recipe: TorchRecipe, X: NDArray[Any], y: NDArray[np.int64]) -> nn.Module:
-    """Build and train a model with the generators as they are; `isolated` seeds them."""
-    import torch
-    from torch import nn
-
-    model = recipe.build()
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"build returned {type(model).__name__}: it must return an untrained torch.nn.Module")
-    if recipe.device is not None:
-        model = model.to(recipe.device)
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not trainable:
-        raise ValueError("the model has no parameters to train: check `build` and its requires_grad flags")
-    inputs, labels = torch.as_tensor(np.array(X)), torch.as_tensor(y)
-    if inputs.is_floating_point():
-        inputs = inputs.to(trainable[0].dtype)
-    inputs, labels = inputs.to(trainable[0].device), labels.to(trainable[0].device)
-    optimizer, loss = _optimizer(recipe, trainable), recipe.loss or _classification_loss
-    model.train()
-    # cuDNN picks among algorithms by timing them unless told otherwise, and some of them are not reproducible.
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        for _ in range(recipe.epochs):
-            for batch in _batches(torch.randperm(len(labels)), recipe.batch_size):
-                chosen = batch.to(inputs.device)
-                optimizer.zero_grad(set_to_none=True)
-                loss(model(inputs[chosen]), labels[chosen]).backward()
-                optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in trainable):
-        raise FloatingPointError("the training diverged (weights are not finite): lower the learning_rate")
-    return model.eval()
-
-
-def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
-    import torch
-
-    batches = list(torch.split(order, size))
-    # BatchNorm cannot train on a single example, so a last one joins the batch before it.
-    if len(batches) > 1 and size > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [order[(len(batches) - 2) * size :]]
-    return batches
-
-
-def _optimizer(recipe: TorchRecipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    import torch
-
-    if not isinstance(recipe.optimizer, str):
-        made: torch.optim.Optimizer = recipe.optimizer(parameters)
-        return made
-    # The fused step is one kernel instead of several a parameter: half the time of small models.
-    fused = all(parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda") for parameter in parameters)
-    settings: dict[str, Any] = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": fused}
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(parameters, **settings)
-    return torch.optim.SGD(parameters, momentum=recipe.momentum, **settings)
-
-
-def _classification_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    from torch.nn import functional
-
-    single = logits.ndim == 1 or (logits.ndim == 2 and logits.shape[1] == 1)
-    classes = 2 if single else logits.shape[1]
-    if int(labels.max()) >= classes or int(labels.min()) < 0:
-        raise ValueError(
-            f"the dataset has labels from {int(labels.min())} to {int(labels.max())}, the model answers for classes "
-            f"0 to {classes - 1}: give the model one logit for each class, or pass a `loss` of your own"
-        )
-    if single:
-        return functional.binary_cross_entropy_with_logits(logits.reshape(-1), labels.to(logits.dtype))
-    return functional.cross_entropy(logits, labels)

@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -34,8 +34,10 @@ _KEY_SCHEMA = 2
 class Job:
     """Describe one model to have; its key is what `reference_key` gives.
 
-    `own` asks for one that was made in this run, or that a key vouches for: whatever else the store has is made again.
-    `what` says which model it is, as in "the original" or "retrained model 2 of 4".
+    An empty key is of a model that nothing identifies: it is kept nowhere. `own` asks for one that was made in this
+    run, or that a key vouches for: whatever else the store has is made again. `what` says which model it is, as in "the
+    original" or "retrained model 2 of 4". `then(model)` is the job that follows, in the same process, once the model is
+    there: the two are one run, and `what` is its name.
     """
 
     recipe: Any
@@ -44,10 +46,18 @@ class Job:
     key: str
     own: bool = False
     what: str = "a model"
+    then: Callable[[Any], Job] | None = None
+
+    @property
+    def unit(self) -> str:
+        """What it is one of."""
+        return "model" if self.then is None else "run"
 
     @property
     def doing(self) -> str:
         """Say what goes on while it is made."""
+        if self.then is not None:
+            return self.what
         return str(getattr(self.recipe, "doing", f"training {self.what}"))
 
 
@@ -55,7 +65,8 @@ class Job:
 class Trained:
     """Hold one model, the seconds its training took once, and where it came from.
 
-    `sealed` says which key the store's copy is sealed with: "key", "run", or none.
+    `sealed` says which key the store's copy is sealed with: "key", "run", or none; `kept` that `model` is that copy.
+    `made` is what the job that followed made of it.
     """
 
     model: Any
@@ -64,6 +75,18 @@ class Trained:
     seconds: float
     source: ModelSource
     sealed: Sealed = ""
+    kept: bool = False
+    made: Trained | None = None
+
+    @property
+    def links(self) -> tuple[Trained, ...]:
+        """This model, and what was made of it in turn."""
+        return (self, *(self.made.links if self.made is not None else ()))
+
+    @property
+    def worked(self) -> float:
+        """The seconds spent now on it and what followed: the store's models took none."""
+        return sum(link.seconds for link in self.links if link.source != "store")
 
     @property
     def origin(self) -> str:
@@ -127,7 +150,7 @@ def train_all(
         times: what tells how long these trainings will take.
 
     Returns:
-        A result for each job, in their order.
+        A result for each job, in their order, with what followed.
 
     Raises:
         TypeError: a recipe cannot be called with a dataset and a `seed`, or returns None.
@@ -148,7 +171,10 @@ def train_all(
     waiting = [index for index in range(len(jobs)) if index not in results]
     others = workers(n_jobs, len(waiting)) if waiting else None
     told = Announcement(
-        jobs, waiting, others.count if others else 1, times.with_times(found.seconds for found in results.values())
+        jobs,
+        waiting,
+        others.count if others else 1,
+        times.with_times(sum(link.seconds for link in found.links) for found in results.values()),
     )
     if others is None:
         coming = _train_here(jobs, waiting, store, fresh, told)
@@ -157,8 +183,7 @@ def train_all(
 
     def models() -> Iterator[Trained]:
         for index, trained in coming:
-            again = index in refused and trained.source == "trained"
-            results[index] = replace(trained, source=refused[index]) if again else trained
+            results[index] = _again(trained, refused[index]) if index in refused else trained
             told.done(index, trained)
             yield results[index]
 
@@ -168,34 +193,46 @@ def train_all(
     return [results[index] for index in range(len(jobs))]
 
 
-def _train_one(job: Job, store: Store | None, fresh: bool) -> tuple[Trained, bool]:
-    """Train one model, unless the store has it by now; also return if it has."""
-    if store is None:
-        return _run(job), False
+def _again(trained: Trained, why: ModelSource) -> Trained:
+    """Note on the first model that was made why the store's was not taken."""
+    if trained.source == "trained":
+        return replace(trained, source=why)
+    return trained if trained.made is None else replace(trained, made=_again(trained.made, why))
+
+
+def _train_one(job: Job, store: Store | None, fresh: bool) -> Trained:
+    """Train one model, unless the store has it by now, and whatever follows."""
+    done = _train_link(job, store, fresh)
+    return done if job.then is None else replace(done, made=_train_one(job.then(done.model), store, fresh))
+
+
+def _train_link(job: Job, store: Store | None, fresh: bool) -> Trained:
+    if store is None or not job.key:
+        return _run(job)
     with store.lock(job.key):
         if not fresh:
             found = store.fetch(job.key, builder(job.recipe))
             if _suits(found, job):
-                return _from_store(found, job), True
+                return _from_store(found, job)
         return _keep(_run(job), job, store)
 
 
 def _from_store(found: Fetched, job: Job) -> Trained:
     seconds = float((found.info or {}).get("seconds", 0.0))
-    return Trained(found.model, job.key, job.seed, seconds, "store", found.sealed)
+    return Trained(found.model, job.key, job.seed, seconds, "store", found.sealed, kept=True)
 
 
 def _suits(found: Fetched, job: Job) -> bool:
     return found.model is not None and (bool(found.sealed) or not job.own)
 
 
-def _keep(trained: Trained, job: Job, store: Store) -> tuple[Trained, bool]:
+def _keep(trained: Trained, job: Job, store: Store) -> Trained:
     """Store a model and read it back, so that later runs see the same one."""
     info = {"seed": job.seed, "seconds": round(trained.seconds, 3)}
     if not store.put(job.key, trained.model, info, builder(job.recipe)):
-        return trained, False
+        return trained
     again = _own(job, store)
-    return (trained, False) if again is None else (replace(trained, model=again), True)
+    return trained if again is None else replace(trained, model=again, kept=True)
 
 
 def _own(job: Job, store: Store) -> Any:
@@ -205,7 +242,9 @@ def _own(job: Job, store: Store) -> Any:
 
 
 def _look_up(job: Job, store: Store) -> Trained | ModelSource | None:
-    """Fetch a model, or say why what is there is not taken; None if nothing is."""
+    """Fetch a model and what follows, or say why what is there is not taken; None if one is missing."""
+    if not job.key:
+        return None
     build = builder(job.recipe)
     found = store.peek(job.key, build)
     if found.damage is not None:
@@ -215,7 +254,13 @@ def _look_up(job: Job, store: Store) -> Trained | ModelSource | None:
             if found.damage is not None:
                 refused: ModelSource = "retrained: not sealed" if found.unsealed else "retrained: damaged cache"
                 return refused if ours else None
-    return _from_store(found, job) if _suits(found, job) else None
+    if not _suits(found, job):
+        return None
+    first = _from_store(found, job)
+    if job.then is None:
+        return first
+    made = _look_up(job.then(first.model), store)
+    return replace(first, made=made) if isinstance(made, Trained) else made
 
 
 def _train_here(
@@ -224,16 +269,16 @@ def _train_here(
     """Train in turn, leaving models that another process trains for last."""
     busy = []
     for index in waiting:
-        if store is not None and not fresh:
+        if store is not None and jobs[index].key and not fresh:
             with store.lock(jobs[index].key, wait=False) as ours:
                 if not ours:
                     busy.append(index)
                     continue
         told.begin(index)
-        yield index, _train_one(jobs[index], store, fresh)[0]
+        yield index, _train_one(jobs[index], store, fresh)
     for index in busy:
         told.begin(index)
-        yield index, _train_one(jobs[index], store, fresh)[0]
+        yield index, _train_one(jobs[index], store, fresh)
 
 
 def _run(job: Job) -> Trained:
@@ -258,28 +303,38 @@ def _train_in_workers(
     """Train models in processes at once, and yield each with its position."""
     # A worker that is used again may have been started in another folder, and another machine's folders are not ours.
     shared = None if store is None or others.elsewhere else replace(store, directory=store.directory.absolute())
-    for index, trained, kept in others.run(_work, ((index, jobs[index], shared, fresh) for index in waiting)):
-        if kept and store is not None:
-            found = _own(jobs[index], store)
-            if found is None:
-                # Somebody removed or exchanged it since; the worker has sent only the news.
-                yield index, _train_one(replace(jobs[index], own=True), store, False)[0]
-            else:
-                yield index, replace(trained, model=found)
-        elif store is not None and trained.source == "trained":
-            # It comes from another machine, or only this process can find its class by name.
-            with store.lock(jobs[index].key):
-                yield index, _keep(trained, jobs[index], store)[0]
-        else:
-            yield index, trained
+    for index, sent in others.run(_work, ((index, jobs[index], shared, fresh) for index in waiting)):
+        yield index, _received(sent, jobs[index], store)
 
 
-def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
+def _received(sent: Trained, job: Job, store: Store | None) -> Trained:
+    """Have what a worker made: it sends the news alone of what it could store."""
+    done = sent
+    if sent.kept and store is not None:
+        found = None if sent.source == "store" else _own(job, store)
+        # What was trained in this run somebody may have removed or exchanged since.
+        again = job if sent.source == "store" else replace(job, own=True)
+        done = _train_link(again, store, False) if found is None else replace(sent, model=found)
+    elif store is not None and job.key and sent.source == "trained":
+        # It comes from another machine, or only this process can find its class by name.
+        with store.lock(job.key):
+            done = _keep(sent, job, store)
+    if job.then is None or sent.made is None:
+        return done
+    return replace(done, made=_received(sent.made, job.then(done.model), store))
+
+
+def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, Trained]:
     # The parent logs what there is to log, once, and in the place where its user looks.
     logger = logging.getLogger("pytest_unlearn")
     logger.disabled = True
     try:
-        trained, kept = _train_one(job, store, fresh)
+        return index, _sent(_train_one(job, store, fresh))
     finally:
         logger.disabled = False
-    return index, replace(trained, model=None) if kept else trained, kept
+
+
+def _sent(trained: Trained) -> Trained:
+    """Leave out the models that the store has."""
+    made = None if trained.made is None else _sent(trained.made)
+    return replace(trained, model=None if trained.kept else trained.model, made=made)

@@ -68,6 +68,27 @@ def workers(n_jobs: int, waiting: int) -> Workers | None:
     return None if count == 1 or waiting < 2 else Workers(count)
 
 
+def sendable(work: Any) -> bool:
+    """Tell whether another process can be sent this: no lock or open file can."""
+    import joblib  # noqa: F401  # it loads the pickler that it sends with
+
+    with _sent_whole(False):
+        try:
+            _picklers()[0].dumps(work)
+        except Exception:  # whatever a class of the user's own raises when it is pickled
+            return False
+    return True
+
+
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """Use no other process for a block, whoever asks for one."""
+    from joblib import parallel_config
+
+    with parallel_config("sequential"):
+        yield
+
+
 def _as_it_is(work: Any) -> Any:
     return work
 

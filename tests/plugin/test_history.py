@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_unlearn.report import history
 from tests.plugin.conftest import Suite
 
 SUITE = """
@@ -20,7 +21,9 @@ PASSES = SUITE.format(verdict="PASS", value=0.5, seed=1)
 
 
 def records(suite: Suite, path: str = ".unlearn/history.jsonl") -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (suite.path / path).read_text().splitlines()]
+    found, broken = history.parse((suite.path / path).read_text())
+    assert not broken
+    return [dict(record) for record in found]
 
 
 def attested(suite: Suite) -> dict[str, Any]:
@@ -132,3 +135,84 @@ def test_a_run_that_calls_no_test_is_no_run(suite: Suite, argument: str) -> None
     suite.write(test_it=PASSES)
     suite.run(argument)
     assert not (suite.path / ".unlearn").exists()
+
+
+KILLED = {
+    "before its first verdict": "def test_0(): os.kill(os.getpid(), 9)\n",
+    "after a PASS": "def test_b(): os.kill(os.getpid(), 9)\n",
+    "by os._exit": "def test_b(): os._exit(0)\n",
+}
+
+
+@pytest.mark.parametrize("how", list(KILLED))
+def test_a_run_that_is_killed_is_remembered_and_said_of_the_next(suite: Suite, how: str) -> None:
+    suite.ini("unlearn_release_files = model.bin", "unlearn_require = forgotten")
+    (suite.path / "model.bin").write_text("weights")
+    first, last = (KILLED[how], "") if how == "before its first verdict" else ("", KILLED[how])
+    suite.write(test_it=first + PASSES.replace("def test_a", "@pytest.mark.unlearn\ndef test_a") + last)
+    for _ in range(2):
+        suite.run(subprocess=True)
+    assert [history.has_ended(one) for one in records(suite)] == [False, False]
+    suite.write(test_it=PASSES)
+    suite.run("--unlearn-gate", "--unlearn-report")
+    killed = records(suite)[1]["run"]
+    told = (
+        f"a run of this very model that began on {suite.report()['created'][:10]} (run {killed}) has no end, nor has 1"
+    )
+    assert told in suite.report()["history"]["warnings"][0]
+    assert suite.report()["gate"]["release"]
+    assert told in (suite.path / ".unlearn/report/report.md").read_text()
+    assert attested(suite)["result"] == "WARNED"
+    assert [history.has_ended(one) for one in records(suite)] == [False, False, True]
+
+
+def test_a_fail_that_was_seen_before_a_run_was_killed_stands(suite: Suite) -> None:
+    suite.ini("unlearn_require = forgotten")
+    suite.write(test_it=FAILS + KILLED["after a PASS"])
+    suite.run(subprocess=True)
+    suite.write(test_it=PASSES)
+    suite.run("--unlearn-gate", "--unlearn-report")
+    (reason,) = suite.report()["gate"]["reasons"]
+    assert f"(run {records(suite)[0]['run']}, seed 0, test_it.py::test_a)" in reason
+
+
+def test_a_run_whose_workers_and_controller_are_killed_is_remembered(suite: Suite) -> None:
+    suite.write(test_it=PASSES + "def test_b(): os.kill(os.getppid(), 9)\nimport pytest_unlearn\n")
+    suite.run("-n1")
+    (one,) = records(suite)
+    assert not history.has_ended(one)
+    assert one["tests"]
+
+
+def test_runs_without_an_end_of_unknown_models_are_a_note_where_the_tests_are_the_same(suite: Suite) -> None:
+    die = "\n    if os.path.exists('die'): os._exit(1)\n   "
+    suite.write(test_it=PASSES.replace("def test_a():", "@pytest.mark.unlearn\ndef test_a():" + die))
+    (suite.path / "die").touch()
+    suite.run(subprocess=True)
+    (suite.path / "die").unlink()
+    suite.run("--unlearn-report")
+    past = suite.report()["history"]
+    assert "a run of the same tests that began on" in past["notes"][0]
+    assert not past["warnings"]
+
+
+@pytest.mark.parametrize("stop", ["-x", "KeyboardInterrupt"])
+def test_a_run_that_is_stopped_has_an_end_and_its_fail_stands(suite: Suite, stop: str) -> None:
+    suite.ini("unlearn_require = forgotten")
+    after = "def test_b(): raise KeyboardInterrupt\n" if stop != "-x" else "def test_b(): audit()\n"
+    suite.write(test_it=FAILS + after)
+    suite.run(*(["-x"] if stop == "-x" else []), subprocess=True)
+    (one,) = records(suite)
+    assert history.has_ended(one)
+    assert one["partial"]
+    suite.write(test_it=PASSES)
+    suite.run("--unlearn-gate", "--unlearn-report")
+    assert "forgotten was FAIL of this very model" in suite.report()["gate"]["reasons"][0]
+
+
+def test_a_run_that_is_under_way_is_not_held_against_itself(suite: Suite) -> None:
+    suite.write(test_it=PASSES)
+    suite.run("--unlearn-report")
+    assert suite.report()["history"]["warnings"] == suite.report()["history"]["notes"] == []
+    (one,) = records(suite)
+    assert (one["ended"], one["decision"]) == (True, "NOT DECIDED")

@@ -28,8 +28,9 @@ from pytest_unlearn.core.evidence import Controls, Evidence, Verdict
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
+from pytest_unlearn.models.unlearning import method_digest
 from pytest_unlearn.statistics import ModelsMeasure
-from pytest_unlearn.task import UnlearningTask, method_digest
+from pytest_unlearn.task import UnlearningTask
 from pytest_unlearn.training.signatures import check_unlearner
 
 FEWEST_RUNS = 3

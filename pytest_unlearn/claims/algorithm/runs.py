@@ -114,13 +114,11 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int
     masks, trains = draw(task, pool, count)
     view = View("pool", pool.examples, pool.positions)
     first = task.seed + FIRST_RUN_SEED
-    originals = task.train_on(trains, first_seed=first)
     reference_outputs = [_ask(task, model, view, output) for model in task.retrained]
+    asked = [(train, *_request(pool, train)) for train in trains]
+    models = task.runs(unlearner, asked, first_seed=first, method_seed=first + METHOD_SEEDS)
     runs = []
-    for number, (mask, train, original) in enumerate(zip(masks, trains, originals, strict=True)):
-        kept = np.arange(len(train)) < len(pool.retain)
-        retain, forget = (View(n, train.examples, np.flatnonzero(k)) for n, k in (("retain", kept), ("forget", ~kept)))
-        model = task.unlearn_from(original, unlearner, retain, forget, seed=first + METHOD_SEEDS + number)
+    for number, (mask, (original, model)) in enumerate(zip(masks, models, strict=True)):
         before = _split(_ask(task, original, view, output), mask)
         after = replace(_split(_ask(task, model, view, output), mask), original=before)
         references = tuple(replace(_split(one, mask), original=before) for one in reference_outputs)
@@ -148,6 +146,13 @@ def _train_set(pool: RequestPool, drawn: NDArray[np.bool_]) -> View:
     parts = [View("part", pool.examples, positions) for positions in (pool.retain, pool.positions[drawn])]
     examples = joined(parts, "train")
     return View("train", examples, np.arange(len(examples)))
+
+
+def _request(pool: RequestPool, train: View) -> tuple[View, View]:
+    """Part what was trained on into what stays and what must go."""
+    kept = np.arange(len(train)) < len(pool.retain)
+    stay, go = (View(n, train.examples, np.flatnonzero(k)) for n, k in (("retain", kept), ("forget", ~kept)))
+    return stay, go
 
 
 def _ask(task: UnlearningTask, model: Any, view: View, output: Output) -> Outputs:

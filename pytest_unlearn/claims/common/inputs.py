@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_unlearn.attacks.registry import Attack, Pairing
+from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.data.persons import unsaid_persons
 from pytest_unlearn.data.split import check_shape
@@ -22,7 +23,7 @@ from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask, View
 
 Inherit = Literal["inherit"]
-MOST_RETAINED = 2000  # retained examples that are looked at, evenly spaced
+MOST_RETAINED = 2000  # retained or test examples that are looked at beside the two sets, evenly spaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class AuditInputs:
         if len(set(names)) < len(names):
             raise ValueError(f"two attacks ask different queries of one name ({sorted(names)}): rename one.")
         wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
-        return replace(self, queries=queries, retain=_part_of_retain(self.task) if self.task and wanted else None)
+        return replace(self, queries=queries, retain=_evenly_spaced(self.task.retain) if self.task and wanted else None)
 
     @property
     def forgotten_share(self) -> float:
@@ -67,6 +68,22 @@ class AuditInputs:
         )
         retain = None if self.retain is None else handle.outputs(self.retain, self.output)
         return Answers(forget=forget, controls=controls, retain=retain)
+
+    def accuracy(self, model: Any, part: Literal["retain", "test"]) -> float | None:
+        """Return the share of right answers on retain or test.
+
+        Of at most 2,000 evenly spaced examples. None where there is no such part, or the model gives no usable answers
+        to it: what is shown beside a verdict ends no audit.
+        """
+        if self.task is None or not len(view := getattr(self.task, part)):
+            return None
+        view = _evenly_spaced(view)
+        if (view.examples, view.indices.tolist()) == (self.controls.examples, self.controls.indices.tolist()):
+            view = self.controls  # whose answers are known
+        try:
+            return float(correctness(self.models.of(model).outputs(view, self.output)).mean())
+        except ValueError:
+            return None
 
 
 def resolve_inputs(
@@ -160,11 +177,9 @@ def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
     return ModelHandles(classes, task.device if task is not None else None).for_audit()
 
 
-def _part_of_retain(task: UnlearningTask) -> View:
-    step = -(-len(task.retain) // MOST_RETAINED)
-    if step == 1:
-        return task.retain
-    return View("part of retain", task.retain.examples, task.retain.indices[::step], task)
+def _evenly_spaced(view: View) -> View:
+    step = -(-len(view) // MOST_RETAINED)
+    return view if step == 1 else View(f"part of {view.name}", view.examples, view.indices[::step], view.task)
 
 
 def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,16 @@ from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attack
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
 from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks, check_attainable
-from pytest_unlearn.claims.forgotten.figures import forgetting_figures, pixels, sample_sizes, scores_by_model
+from pytest_unlearn.claims.forgotten.figures import (
+    ORIGINAL,
+    RETRAINED,
+    UNLEARNED,
+    accuracies,
+    forgetting_figures,
+    pixels,
+    sample_sizes,
+    scores_by_model,
+)
 from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
@@ -166,9 +175,25 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
     labels = inputs.forget.labels, inputs.controls.labels
     confidence, sizes = audit.terms.confidence, (len(inputs.forget), len(inputs.controls))
     return (
+        accuracies(audit.target, audit.others, _accuracies_beside(audit)),
         *forgetting_figures(shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, confidence),
         sample_sizes(audit.terms.limit, confidence, inputs.pairing, sizes),
     )
+
+
+def _accuracies_beside(audit: AttackAudit) -> dict[str, dict[str, list[float]]]:
+    """Ask how often each model is right on retained data and on the test set, as utility is."""
+    inputs = audit.inputs
+    originals = [] if inputs.original is None else [inputs.original]
+    models = {UNLEARNED: [audit.model], ORIGINAL: originals, RETRAINED: inputs.references}
+    parts: tuple[Literal["retain", "test"], ...] = ("retain", "test")
+    return {
+        part: {
+            name: [right for one in of if (right := inputs.accuracy(one, part)) is not None]
+            for name, of in models.items()
+        }
+        for part in parts
+    }
 
 
 def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: AttackFinding) -> tuple[Exposure, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.certify import POWER, request
+from pytest_unlearn.claims.common.inputs import MOST_RETAINED
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
 from pytest_unlearn.core.figures import Cell, Curves, Figure, Histograms, Intervals, Table
 from pytest_unlearn.data.dataset import to_numpy
@@ -43,7 +44,6 @@ def forgetting_figures(
     The audited one is under "unlearned". `labels` are those of the forget set and of the controls.
     """
     return (
-        _accuracies(target, references),
         _roc(attack, scores, pairing),
         _histograms(attack, scores),
         _classes(attack, scores[UNLEARNED], target, references, labels, confidence),
@@ -148,25 +148,31 @@ def sample_sizes(limit: float, confidence: float, pairing: Pairing, sizes: tuple
     )
 
 
-def _accuracies(target: Answers, references: Sequence[Answers]) -> Intervals:
-    """Draw how often each model is right on the sets that were asked: forget, retain and controls."""
-    models: list[tuple[str, Sequence[Answers]]] = [
-        (UNLEARNED, [target]),
-        (ORIGINAL, [] if target.original is None else [target.original]),
-        (RETRAINED, references),
-    ]
+def accuracies(
+    target: Answers, references: Sequence[Answers], beside: Mapping[str, Mapping[str, Sequence[float]]]
+) -> Intervals:
+    """Draw how often each model is right: forget, retain, test and controls.
+
+    `beside` is what models get right on sets that no attack needs, by set and by model.
+    """
+    original = [] if target.original is None else [target.original]
+    models: dict[str, Sequence[Answers]] = {UNLEARNED: [target], ORIGINAL: original, RETRAINED: references}
     rows: list[tuple[str, str, float | None, float | None, float | None]] = []
-    for part in ("forget", "retain", "controls"):
-        for name, answers in models:
-            asked = [outputs for one in answers if (outputs := getattr(one, part)) is not None]
-            if asked:
-                right = [float(correctness(outputs).mean()) for outputs in asked]
+    for part in ("forget", "retain", "test", "controls"):
+        for name, answers in models.items():
+            right = beside.get(part, {}).get(name) or [
+                float(correctness(outputs).mean())
+                for one in answers
+                if (outputs := getattr(one, part, None)) is not None
+            ]
+            if right:
                 low, high = (min(right), max(right)) if len(right) > 1 else (None, None)
                 rows.append((f"{part}: {name}", name, _four(float(np.mean(right))), _four(low), _four(high)))
     return Intervals(
         title="Accuracy on each set",
-        caption="Share of right answers on the forget set, on retained data where an attack asked for them, and on the "
-        "controls, which no model was trained on. Of retrained models the mean, and from the lowest to the highest.",
+        caption="Share of right answers on the forget set, on retained data and the test set (on at most "
+        f"{MOST_RETAINED:,} evenly spaced examples), and on the controls, which no model was trained on. Of retrained "
+        "models the mean, and from the lowest to the highest.",
         x_label="share of right answers",
         rows=tuple(rows),
     )

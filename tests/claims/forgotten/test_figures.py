@@ -14,6 +14,7 @@ from pytest_unlearn.core.recorder import Recorder, recording
 from tests.worlds.simulated import World, split
 
 WORLD = World(split(n_forget=300, n_controls=1200), skill=1.0)
+TITLE = "Accuracy on each set"
 TASK = WORLD.task(references=3)
 LEAKY = audit_forgotten(WORLD.model(boost=1.5, seed=5), TASK.forget)
 
@@ -149,14 +150,49 @@ def figure_named(evidence, title):
     return next(figure for figure in evidence.figures if figure.title == title)
 
 
-def test_accuracy_is_drawn_on_each_set_that_was_asked_for_each_model():
-    figure = figure_named(LEAKY, "Accuracy on each set")
+def test_accuracy_is_drawn_on_each_set_for_each_model():
+    figure = figure_named(LEAKY, TITLE)
     whose = {(label.partition(":")[0], model) for label, model, *_ in figure.rows}
-    assert {part for part, _ in whose} >= {"forget", "controls"}
-    assert {model for _, model in whose} == {"unlearned", "original", "retrained"}
+    assert whose == {
+        (part, model)
+        for part in ("forget", "test", "controls")  # of retained data these models' outputs were not saved
+        for model in ("unlearned", "original", "retrained")
+    }
     assert all(0 <= value <= 1 for _, _, value, _, _ in figure.rows)
     spreads = [(low, value, high) for _, model, value, low, high in figure.rows if model == "retrained"]
     assert all(low <= value <= high for low, value, high in spreads)
+
+
+@pytest.mark.parametrize("size", [600, 2500])
+def test_accuracy_on_retain_and_test_is_that_of_the_whole_set_or_of_2000_evenly_spaced_examples(size):
+    rng = np.random.default_rng(1)
+    (x, y), test = ((rng.normal(size=(n, 5)).astype(np.float32), rng.integers(0, 2, n)) for n in (size + 100, size))
+    asked = []
+
+    def model(batch):
+        asked.append(len(batch))
+        return np.stack([-batch[:, 0], batch[:, 0]], axis=1)
+
+    task = UnlearningTask(Split((x, y), forget=np.arange(100), test=test), references=0)
+    rows = {label: value for label, _, value, _, _ in figure_named(audit_forgotten(model, task.forget), TITLE).rows}
+    step = 1 if size <= 2000 else 2
+    for part, (inputs, labels) in {"retain": (x[100:], y[100:]), "test": test}.items():
+        right = ((inputs[::step, 0] > 0) == labels[::step]).mean()
+        assert rows[f"{part}: unlearned"] == pytest.approx(right, abs=1e-4)
+    assert sum(asked) < 100 + size + 2 * 2000 + 2000  # forget, controls, both samples, and examples asked again
+
+
+def test_a_model_that_cannot_be_asked_about_retained_data_is_audited_all_the_same():
+    rng = np.random.default_rng(2)
+    train, test = ((rng.normal(size=(n, 2)), np.arange(n) % 2) for n in (200, 300))
+    task = UnlearningTask(Split(train, forget=np.arange(100), test=test), references=0)
+
+    def model(batch):
+        kept = np.isin(batch[:, 0], train[0][100:, 0])
+        return np.where(kept[:, None], np.nan, batch)
+
+    figure = figure_named(audit_forgotten(model, task.forget), TITLE)
+    assert {label.partition(":")[0] for label, *_ in figure.rows} == {"forget", "test", "controls"}
 
 
 def test_the_sample_size_curve_has_the_numbers_of_plan_and_advice():

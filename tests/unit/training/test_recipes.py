@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from torch import nn
 
-from pytest_unlearn.training import EstimatorRecipe, Recipe, TorchRecipe, builder, stack
+from pytest_unlearn.training import EstimatorRecipe, Recipe, TorchRecipe, builder, fingerprint, stack
 
 
 class Blobs:
@@ -122,6 +122,8 @@ def test_a_diverging_training_says_so():
         ({"batch_size": 0}, "batch_size must be a whole number from 1"),
         ({"learning_rate": 0.0}, "learning_rate must be a finite number above 0"),
         ({"optimizer": "adamw"}, "use 'adam', 'sgd'"),
+        ({"schedule": "linear"}, "use 'cosine', or None"),
+        ({"precision": "fp16"}, "use 'float32' or 'bf16'"),
     ],
 )
 def test_impossible_settings_are_refused_before_training(arguments, sentence):
@@ -171,3 +173,114 @@ def test_a_build_function_is_found_through_a_recipe_with_a_key():
     recipe = TorchRecipe(mlp)
     assert builder(Recipe(Recipe(recipe), key="v1")) is mlp
     assert builder(lambda dataset, *, seed: None) is None
+
+
+class Images:
+    """Squares, bright on the left or on the right."""
+
+    def __init__(self, n=96, channels=1, size=8):
+        generator = np.random.default_rng(0)
+        self.y = generator.integers(0, 2, n)
+        self.X = torch.tensor(generator.normal(size=(n, channels, size, size)), dtype=torch.float32)
+        for image, label in zip(self.X, self.y, strict=True):
+            image[..., size // 2 * label : size // 2 * (label + 1)] += 1
+
+    def __len__(self):
+        return len(self.y)
+
+    def __getitem__(self, index):
+        return self.X[index], int(self.y[index])
+
+
+class Flattening(nn.Module):
+    """Flattens feature maps with `flatten`, as it may, or with `view`, which needs them channel by channel."""
+
+    def __init__(self, flatten=lambda maps: maps.flatten(1)):
+        super().__init__()
+        self.maps, self.head, self.flatten = nn.Conv2d(1, 4, 3, padding=1), nn.Linear(4 * 64, 2), flatten
+
+    def forward(self, x):
+        """Answer with logits."""
+        return self.head(self.flatten(torch.relu(self.maps(x))))
+
+
+def shifted(batch, generator):
+    return torch.roll(batch, int(torch.randint(-2, 3, (), generator=generator)), -1)
+
+
+def noisy(batch, generator):
+    return batch.add_(torch.randn(batch.shape, generator=generator) / 10)
+
+
+SETTINGS = [{"schedule": "cosine"}, {"augment": shifted}, {"augment": noisy}, {"precision": "bf16"}]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=["cosine", "shifted", "noisy", "bf16"])
+def test_each_setting_learns_is_reproducible_and_another_recipe_to_the_cache(settings):
+    recipe, plain = (
+        TorchRecipe(Flattening, epochs=10, learning_rate=0.01, **settings),
+        TorchRecipe(Flattening, epochs=10),
+    )
+    data = Images()
+    before = data.X.clone()
+    one, again, other = (recipe(data, seed=seed) for seed in (3, 3, 4))
+    assert same(one, again)
+    assert not same(one, other)
+    assert not same(one, plain(data, seed=3))
+    assert accuracy(one, data) > 0.9
+    assert {parameter.dtype for parameter in one.parameters()} == {torch.float32}
+    assert torch.equal(data.X, before)
+    assert fingerprint(recipe) != fingerprint(plain)
+
+
+def test_two_augmentations_are_two_recipes():
+    assert fingerprint(TorchRecipe(mlp, augment=shifted)) != fingerprint(TorchRecipe(mlp, augment=noisy))
+
+
+def test_the_rate_falls_to_zero_along_a_cosine():
+    rates = []
+
+    class Noting(torch.optim.SGD):
+        def step(self, closure=None):
+            rates.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    recipe = TorchRecipe(
+        mlp, epochs=3, batch_size=20, optimizer=lambda parameters: Noting(parameters, lr=0.5), schedule="cosine"
+    )
+    recipe(Blobs(60), seed=0)
+    np.testing.assert_allclose(rates, 0.25 * (1 + np.cos(np.pi * np.arange(9) / 9)), atol=1e-12)
+
+
+def test_a_network_that_takes_views_of_its_maps_trains_too():
+    data = Images()
+    model = TorchRecipe(lambda: Flattening(lambda maps: maps.view(len(maps), -1)), epochs=10, learning_rate=0.01)(
+        data, seed=3
+    )
+    assert accuracy(model, data) > 0.9
+
+
+def test_a_trained_network_s_weights_lie_as_they_usually_do():
+    model = TorchRecipe(Flattening, epochs=1)(Images(), seed=0)
+    assert all(parameter.is_contiguous() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("made", [None, torch.zeros(3, 6)])
+def test_an_augmentation_that_loses_examples_is_refused(made):
+    with pytest.raises(TypeError, match=r"as many examples as it was given \(60\)"):
+        TorchRecipe(mlp, augment=lambda batch, generator: made)(Blobs(), seed=0)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_comes_to_the_same_model_each_time():
+    recipe = TorchRecipe(mlp, epochs=10, learning_rate=0.02, compile=True)
+    one, again = recipe(Blobs(), seed=1), recipe(Blobs(), seed=1)
+    assert same(one, again)
+    assert type(one) is nn.Sequential
+    assert accuracy(one, Blobs()) > 0.9
+
+
+def test_what_cannot_be_compiled_here_is_said_before_training(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RuntimeError, match="needs a C\\+\\+ compiler"):
+        TorchRecipe(mlp, compile=True)(Blobs(), seed=0)
