@@ -31,7 +31,7 @@ class OnWhatIsLeft(NetworkMethod):
         network = super().__call__(model, retain, forget, seed=seed)
         return network if self.method is None else self.method(network, retain, forget, seed=seed)
 
-    def change(self, model: nn.Module, retain: Any, forget: Any, order: torch.Generator) -> None:  # noqa: ARG002
+    def change(self, model: nn.Module, retain: Any, forget: Any, order: torch.Generator) -> None:
         cut(model, forget)
 
 
@@ -47,7 +47,7 @@ class GraphInfluence(InfluenceFunction):
 
     damping: float = 0.1
 
-    def change(self, model: nn.Module, retain: Any, forget: Any, order: torch.Generator) -> None:  # noqa: ARG002
+    def change(self, model: nn.Module, retain: Any, forget: Any, order: torch.Generator) -> None:
         model.eval()
         kept, gone = examples(retain), examples(forget)
         with differentiable(model):
@@ -77,9 +77,9 @@ class GNNDelete(NetworkMethod):
     """Learn an operator behind each convolution that makes deleted links look like any pair; weights stay.
 
     Source: Cheng et al. 2023, "GNNDelete", equations 3 to 7, layer by layer as in the authors' code. After a deletion,
-    the two ends of a deleted link shall have the representations of two blogs drawn at random, before (deleted edge
-    consistency), and all blogs within one and two steps what they had before on what is left of the graph (neighbourhood
-    influence). Deleting a blog deletes its links.
+    the two ends of a deleted link shall have the representations of two blogs drawn at random, as they were before
+    (deleted edge consistency), and all other blogs within one and two steps those that they had before on what is left
+    of the graph (neighbourhood influence). Deleting a blog deletes its links.
 
     balance: weight of the first against the second, between 0 and 1; 0.5 is the paper's.
     epochs, learning_rate: of Adam; ours.
@@ -89,7 +89,7 @@ class GNNDelete(NetworkMethod):
     epochs: int = 200
     learning_rate: float = 0.01
 
-    def change(self, model: nn.Module, retain: Any, forget: Any, order: torch.Generator) -> None:  # noqa: ARG002
+    def change(self, model: nn.Module, retain: Any, forget: Any, order: torch.Generator) -> None:
         assert isinstance(model, SideClassifier | LinkPredictor)
         heard = model.heard.clone()
         cut(model, forget)

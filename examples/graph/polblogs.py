@@ -1,7 +1,7 @@
 """Read the political blogs of 2004 and the links between them, from the file in Debian's package of graph-tool.
 
-Adamic and Glance 2005, "The political blogosphere and the 2004 U.S. election". The package is fetched and one file taken
-out of it; it is not installed, and nothing of it is committed.
+Adamic and Glance 2005, "The political blogosphere and the 2004 U.S. election". The package is fetched and one file
+taken out of it; it is not installed, and nothing of it is committed.
 """
 
 from __future__ import annotations

@@ -35,6 +35,16 @@ def blogs_to_delete(draw: int, *, by_degree: bool = False) -> Split:
     return Split(train, forget=forget, test=part["u"], controls=part["c"] if by_degree else None)
 
 
+def neighbours(split: Split, *, least: int = 3) -> Numbers:
+    """Find the retained blogs, as positions in train, with at least so many links to blogs that go."""
+    blogs = polblogs()
+    who = np.array([int(split.train[i][0][0]) for i in range(len(split.train))])
+    goes = np.isin(np.arange(len(blogs)), who[split.forget_indices])
+    source, target = np.concatenate([blogs.links, blogs.links[::-1]], axis=1)
+    near = np.bincount(target[goes[source]], minlength=len(blogs)) >= least
+    return split.retain_indices[near[who[split.retain_indices]]]
+
+
 def links_to_delete(draw: int) -> Split:
     """Delete 300 of the links that a predictor was trained on; links that it never saw are the controls."""
     blogs, random = polblogs(), np.random.default_rng(draw)
