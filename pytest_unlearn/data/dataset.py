@@ -6,16 +6,16 @@ import copy
 import hashlib
 import sys
 import warnings
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.class_names import Names, named, recoded
-from pytest_unlearn.data.content import UnreadableError, content_digest, exact_digest
+from pytest_unlearn.data.content import DIGEST_SIZE, NUMERIC, UnreadableError, content_digest, exact_digest
 from pytest_unlearn.data.items import check_source, split_item
 from pytest_unlearn.data.labels import check_varied, whole_labels
+from pytest_unlearn.data.row_digests import DigestArray, digest_array, digest_pairs, digest_rows
 from pytest_unlearn.data.table_content import row_digests
 from pytest_unlearn.data.tables import (
     as_table,
@@ -37,8 +37,8 @@ class Examples:
 
     `labels`, int64, shape (examples,), number the classes; `names` are these classes where labels are text, in that
     order. `contents` holds a digest of each input alone (same picture, same digest,
-    float32 or float64; same row of objects); `digests` one of the exact input with its label. All inputs have the same
-    `shape`.
+    float32 or float64; same row of objects), `exact` one of its type as well, shape (examples,). All inputs have the
+    same `shape`.
     """
 
     def __init__(self, source: Any, name: str) -> None:
@@ -50,19 +50,13 @@ class Examples:
             check_source(source, name)
         if len(self) == 0:
             raise ValueError(f"{name} is empty: an audit needs at least one example in it.")
-        inputs, labels = zip(*self._rows(), strict=True)
-        self.contents = tuple(digest for digest, _ in inputs)
-        raw = self._arrays[1] if self._arrays is not None else list(labels)
+        self.contents, self.exact, raw = self._rows()
         by_name = named(raw, name)
         self.names: Names | None = by_name[1] if by_name else None
         self.labels = by_name[0] if by_name else whole_labels(raw, name)
         if self._left_out:
             check_varied(self.labels, name)
             warnings.warn(f"{name}: {self._left_out} are no part of an audit, and ignored.", stacklevel=3)
-        self.digests = tuple(
-            hashlib.blake2b(exact + self.name_of(label).encode(), digest_size=16).digest()
-            for (_, exact), label in zip(inputs, self.labels, strict=True)
-        )
         self._check_stable()
 
     def __len__(self) -> int:
@@ -119,22 +113,38 @@ class Examples:
             other._arrays = self.frame[columns_of(train.frame)], other.labels
         return other
 
+    def digests(self, indices: IntArray | None = None, *, exact: bool = True) -> DigestArray:
+        """Return a digest of each input with its label: all, or those at `indices`."""
+        inputs, labels = self.exact if exact else self.contents, self.labels
+        if indices is not None:
+            inputs, labels = inputs[indices], labels[indices]
+        values, places = np.unique(labels, return_inverse=True)
+        named = [hashlib.blake2b(self.name_of(value).encode(), digest_size=DIGEST_SIZE).digest() for value in values]
+        halves = [part.view(np.uint8).reshape(-1, DIGEST_SIZE) for part in (inputs, digest_array(named)[places])]
+        return np.concatenate(halves, axis=1).view(f"S{2 * DIGEST_SIZE}").reshape(-1)
+
     def without_repeats(self, indices: IntArray) -> IntArray:
         """Drop the indices whose input an earlier one has already."""
-        first: dict[bytes, int] = {}
-        for index in indices:
-            first.setdefault(self.contents[index], int(index))
-        return np.array(list(first.values()), dtype=np.int64)
+        first = dict(zip(self.contents[indices][::-1].tolist(), indices[::-1].tolist(), strict=True))
+        return indices[np.isin(indices, list(first.values()))]
 
-    def _rows(self) -> Iterable[tuple[tuple[bytes, bytes], Any]]:
-        """Read everything once: the digests of each input and its label as given."""
-        if self._arrays is not None and self.is_table:
-            self.shape = tuple(self._arrays[0].shape[1:])
-            try:
-                return [(digests, None) for digests in row_digests(self._arrays[0])]
-            except UnreadableError as unreadable:
-                raise ValueError(f"{self.name} holds {unreadable}.") from unreadable.__cause__
-        return (self._read(index) for index in range(len(self)))
+    def _rows(self) -> tuple[DigestArray, DigestArray, Any]:
+        """Read everything once: two digests of each input, and the labels as given."""
+        if self._arrays is None:
+            pairs, labels = zip(*(self._read(index) for index in range(len(self))), strict=True)
+            return *digest_pairs(pairs), list(labels)
+        inputs, raw = self._arrays
+        try:
+            if self.is_table:
+                self.shape = tuple(inputs.shape[1:])
+                return *digest_pairs(row_digests(inputs)), raw
+            if (rows := to_numpy(inputs)).dtype.kind in NUMERIC:
+                self.shape = rows.shape[1:]
+                return *digest_rows(rows), raw
+        except UnreadableError as unreadable:
+            where = "" if self.is_table else f"[{unreadable.row}]"
+            raise ValueError(f"{self.name}{where} holds {unreadable}.") from unreadable.__cause__
+        return *digest_pairs(self._read(index)[0] for index in range(len(self))), raw
 
     def _input(self, index: int) -> Any:
         if self._arrays is None:

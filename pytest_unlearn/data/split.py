@@ -17,6 +17,7 @@ from pytest_unlearn.data.class_names import together
 from pytest_unlearn.data.dataset import Examples, check_alike, to_numpy
 from pytest_unlearn.data.persons import ids_of, rows_of_ids, rows_of_index, unsaid_persons
 from pytest_unlearn.data.request import forget_indices
+from pytest_unlearn.data.row_digests import first_in
 
 Match = Literal["class"] | None
 
@@ -94,8 +95,7 @@ class Split:
     @property
     def digest(self) -> str:
         """Digest the whole comparison: data, request and controls, in order."""
-        parts = (self.train.digests, self.test.digests, self.held_out.digests)
-        state = hashlib.sha256(b"".join(b"".join(part) for part in parts))
+        state = hashlib.sha256(b"".join(p.digests().tobytes() for p in (self.train, self.test, self.held_out)))
         state.update(self.forget_indices.tobytes() + self.control_indices.tobytes() + str(self.match).encode())
         return state.hexdigest()
 
@@ -144,18 +144,19 @@ class Split:
             )
 
     def _check_overlap(self) -> None:
-        where: dict[bytes, int] = {content: i for i, content in reversed(list(enumerate(self.train.contents)))}
-        forgotten = {self.train.contents[i] for i in self.forget_indices}
+        contents = self.train.contents
+        forgotten = contents[self.forget_indices]
         for part in (self.held_out, self.test) if self.held_out is not self.test else (self.test,):
-            shared = [(i, where[content]) for i, content in enumerate(part.contents) if content in where]
-            if shared:
-                of = "the forget set" if any(self.train.contents[j] in forgotten for _, j in shared) else "train"
+            where = first_in(part.contents, contents)
+            shared = np.flatnonzero(where >= 0)
+            if len(shared):
+                of = "the forget set" if (first_in(part.contents[shared], forgotten) >= 0).any() else "train"
                 raise ValueError(
                     f"{part.name} overlaps train: {len(shared)} examples are exact copies of trained ones, some in "
-                    f"{of} ({some(f'{part.name}[{i}] = train[{j}]' for i, j in shared)}). Remove them from "
+                    f"{of} ({some(f'{part.name}[{i}] = train[{where[i]}]' for i in shared)}). Remove them from "
                     f"{part.name}: an example that was trained on cannot stand for one that was not."
                 )
-        twins = [int(i) for i in self.retain_indices if self.train.contents[i] in forgotten]
+        twins = self.retain_indices[first_in(contents[self.retain_indices], forgotten) >= 0].tolist()
         if twins:
             warnings.warn(
                 f"{len(twins)} retained examples are exact copies of forget examples (train indices {some(twins)}): a "

@@ -9,7 +9,9 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.text import printable, shortened
+from pytest_unlearn.data.content import DIGEST_SIZE
 from pytest_unlearn.data.dataset import Examples
+from pytest_unlearn.data.row_digests import digest_array
 from pytest_unlearn.data.view import View
 
 NO_INPUTS = (
@@ -56,19 +58,17 @@ class UnseenExamples(Examples):
         self.file, self.classes, self.width, self.train_size, self.by_ids = file, classes, width, train_size, by_ids
         self.source, self.shape, self.names, self._arrays = None, None, None, None
         if ids is not None:
-            self.contents = tuple(_digest(b"id", one.encode(errors="surrogatepass")) for one in ids)
+            contents = [_digest(b"id", one.encode(errors="surrogatepass")) for one in ids]
         else:
-            self.contents = tuple(
+            contents = [
                 _digest(b"row", f"{name} {k}".encode(), np.ascontiguousarray(row).tobytes())
                 for k, row in enumerate(like)
-            )
-        self.digests = tuple(
-            _digest(content, str(label).encode()) for content, label in zip(self.contents, labels, strict=True)
-        )
+            ]
+        self.contents = self.exact = digest_array(contents)
 
     def join(self, first: list[int]) -> None:
         """Take rows for copies of others: of each, the first that is the same."""
-        self.contents = tuple(self.contents[row] for row in first)
+        self.contents = self.contents[first]
 
     def who(self, row: int) -> str:
         """Name an example: by its id, or by its row."""
@@ -104,4 +104,4 @@ def groups_of(forget: View, controls: View) -> tuple[IntArray | None, IntArray |
 
 
 def _digest(*parts: bytes) -> bytes:
-    return hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
+    return hashlib.blake2b(b"\0".join(parts), digest_size=DIGEST_SIZE).digest()

@@ -59,17 +59,16 @@ class View:
         """Return the classes that labels number, where the labels are text."""
         return self.examples.names
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Digest the exact inputs and labels, in order."""
-        return hashlib.sha256(b"".join(self.examples.digests[i] for i in self.indices)).hexdigest()
+        return hashlib.sha256(self.examples.digests(self.indices).tobytes()).hexdigest()
 
-    @property
+    @cached_property
     def unordered_digest(self) -> str:
         """Digest inputs and labels as a set of examples, in any order and precision."""
-        examples = self.examples
-        parts = (examples.contents[i] + examples.name_of(examples.labels[i]).encode() for i in self.indices)
-        return hashlib.sha256(b"|".join(sorted(parts))).hexdigest()
+        parts = self.examples.digests(self.indices, exact=False)
+        return hashlib.sha256(np.sort(parts).tobytes()).hexdigest()
 
     @cached_property
     def key(self) -> tuple[str, int, bytes]:

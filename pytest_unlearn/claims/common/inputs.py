@@ -13,6 +13,7 @@ from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.data.persons import unsaid_persons
+from pytest_unlearn.data.row_digests import first_in
 from pytest_unlearn.data.split import check_shape
 from pytest_unlearn.data.unseen import UnseenExamples, groups_of
 from pytest_unlearn.data.view import as_view, named_alike
@@ -201,15 +202,16 @@ def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray |
     if task is not None and task.split.groups is not None:
         return task.split.groups[forget.indices]
     numbers: dict[bytes, int] = {}
-    units = [numbers.setdefault(forget.examples.contents[i], len(numbers)) for i in forget.indices]
+    contents = forget.examples.contents[forget.indices].tolist()
+    units = [numbers.setdefault(content, len(numbers)) for content in contents]
     first = 0 if control_groups is None else int(control_groups.max()) + 1
     return first + np.array(units) if len(numbers) < len(units) else None
 
 
 def _check_disjoint(trained: View, controls: View) -> None:
     check_shape(controls.examples, trained.examples)
-    contents = {trained.examples.contents[i] for i in trained.indices}
-    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in contents]
+    contents = (part.examples.contents[part.indices] for part in (controls, trained))
+    shared = np.flatnonzero(first_in(*contents) >= 0).tolist()
     if shared:
         raise ValueError(
             f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove "
