@@ -175,7 +175,7 @@ class Examples:
         if self._arrays is not None:
             return
         for index in np.unique(np.linspace(0, len(self) - 1, min(REREAD, len(self))).astype(int)):
-            if content_digest(to_numpy(self._input(int(index)))) != self.contents[index]:
+            if digest_array([content_digest(to_numpy(self._input(int(index))))])[0] != self.contents[index]:
                 raise ValueError(
                     f"{self.name}[{index}] changed between two reads: the dataset transforms at random. Hand over the "
                     "deterministic test-time transform; an audit must score what was stored."
