@@ -96,9 +96,7 @@ def audit_with_attacks(
         judge_by: judges one model's findings at a confidence; by the limit on AUCs by default.
         doubts: finds doubts of the claim's own, once models were asked; nothing that lies in the original excuses them.
     """
-    original = inputs.answers(inputs.original) if inputs.original is not None else None
-    target = replace(inputs.answers(model), original=original)
-    retrained = [replace(inputs.answers(one), original=original) for one in inputs.references]
+    original, target, retrained = _ask(model, inputs)
     references = distinct(retrained)
     others = [answers for answers in references if not same_answers(answers, target)]
     findings = run(target, others)
@@ -109,10 +107,14 @@ def audit_with_attacks(
         known, what = (
             (run(seen, references), FORGET_SET) if on_original is None else on_original(seen, references, findings)
         )
+    # What a model is checked by is all controls, also those that are not compared.
+    every = inputs.everything
+    base, model_itself, others_asked = (original, target, retrained) if every is inputs else _ask(model, every)
+    comparable = references if every is inputs else distinct(others_asked)
     found = Found(
         terms=terms,
         pairing=inputs.pairing,
-        sizes=(len(inputs.forget), len(inputs.controls)),
+        sizes=inputs.sizes,
         findings=findings,
         known=known,
         plain=OnDemand(lambda: run(original, references) if original is not None else ()),
@@ -124,12 +126,12 @@ def audit_with_attacks(
         simulable=inputs.task is not None and inputs.task.recipe is not None,
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
-        differ=OnDemand(partial(_differ, inputs, references, terms)),
+        differ=OnDemand(partial(_differ, every, comparable, terms)),
         misaligned=[
-            *misaligned(model, target, references or ([original] if original is not None else [])),
-            *_others_misaligned(model, inputs, target, retrained),
+            *misaligned(model, model_itself, comparable or ([base] if base is not None else [])),
+            *_others_misaligned(model, every, model_itself, others_asked),
         ],
-        unlike=_unlike_references(inputs, target, references, terms.confidence),
+        unlike=_unlike_references(every, model_itself, comparable, terms.confidence),
         before=doubts(),
         notes=(
             *_notes(inputs, references, terms.require_controls),
@@ -148,6 +150,13 @@ def audit_with_attacks(
         findings=findings,
         concluded=conclude(found),
     )
+
+
+def _ask(model: Any, inputs: AuditInputs) -> tuple[Answers | None, Answers, list[Answers]]:
+    """Ask the original, the audited model, and each reference."""
+    original = inputs.answers(inputs.original) if inputs.original is not None else None
+    target, *retrained = (replace(inputs.answers(one), original=original) for one in (model, *inputs.references))
+    return original, target, retrained
 
 
 def run_chosen(
@@ -202,7 +211,7 @@ def attack_evidence(
             outputs=outputs_digest(audit.target),
             references=len(audit.references),
             max_share_left=audit.terms.max_share_left,
-            **settings,
+            **(_online(inputs) | settings),
         ),
         figures=figures,
         most_exposed=most_exposed,
@@ -210,6 +219,13 @@ def attack_evidence(
         not_testable=audit.concluded.not_testable,
         scores=record_of(audit.found, name, quantity) if resolve("store_scores").value else None,
     )
+
+
+def _online(inputs: AuditInputs) -> dict[str, Any]:
+    """Record what shadow models an audit had; nothing where it had none."""
+    if inputs.shadows is None:
+        return {}
+    return {"online": {"shadow models": len(inputs.shadows.answers), "controls compared": inputs.sizes[1]}}
 
 
 def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], ...]:
@@ -269,5 +285,11 @@ def _notes(inputs: AuditInputs, references: Sequence[Answers], require_controls:
     if inputs.task is not None and inputs.task.bootstrapped and references:
         notes.append(
             "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
+        )
+    if inputs.shadows is not None:
+        notes.append(
+            f"online: {len(inputs.shadows.answers)} shadow models, each trained on retain and on a half of the forget "
+            f"set and of {inputs.sizes[1]:,} of {len(inputs.controls):,} controls, drawn without regard to which is "
+            "which"
         )
     return (*notes, *controls_waived(require_controls))
