@@ -44,6 +44,8 @@ from pytest_unlearn.training import (
 __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
+FIRST_SHADOW_SEED = 4000
+SHADOW_MODELS = 16
 ORIGINAL, RETRAINED = "the original", "retrained model"
 _logger = logging.getLogger("pytest_unlearn")
 
@@ -71,6 +73,8 @@ class UnlearningTask:
         fresh: train again, whatever the cache holds.
         batch_size: for models that take batches of one size alone, as compiled ones do: each is asked in batches of
             exactly so many, the last one filled up with copies.
+        shadow_models: how many models `attacks="online"` trains with halves of the request, an even number; shadow
+            model k has seed + 4000 + k.
 
     Raises:
         TypeError: something else than a split, a recipe, models or their number.
@@ -90,6 +94,7 @@ class UnlearningTask:
         n_jobs: int = 1,
         fresh: bool = False,
         batch_size: int | None = None,
+        shadow_models: int = SHADOW_MODELS,
     ) -> None:
         if not isinstance(split, Split):
             raise TypeError(f"UnlearningTask needs a Split(train, forget=..., test=...), not {type(split).__name__}.")
@@ -110,6 +115,7 @@ class UnlearningTask:
         device = checked_device(device)
         self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs
         self.references, self.fresh = references, fresh
+        self.shadow_models = _checked_pairs(shadow_models)
         self.progress: Progress = report_progress
         self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
@@ -234,6 +240,7 @@ class UnlearningTask:
             n_jobs=self.n_jobs,
             fresh=self.fresh,
             batch_size=self.models.batch_size,
+            shadow_models=self.shadow_models,
         )
         task.progress = self.progress
         return task
@@ -322,6 +329,10 @@ class UnlearningTask:
         """Train on parts of train (positions) or views, seeds from `first_seed`."""
         return [trained.model for trained in self._run(self.jobs_on(parts, first_seed=first_seed))]
 
+    def train_shadows(self, parts: Sequence[View]) -> list[Any]:
+        """Train shadow models, for attacks that know models trained with the request."""
+        return self.train_on(parts, first_seed=self.seed + FIRST_SHADOW_SEED)
+
     def jobs_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Job]:
         """List the trainings of `train_on`; it trains nothing."""
         if self.recipe is None:
@@ -409,3 +420,13 @@ def _checked_references(references: Any) -> int | list[Any]:
     if hasattr(references, "__index__") and not hasattr(references, "shape"):
         return whole_number(references, "references", 0, "models to train, or a list of models")
     return checked_models(references, "references", "a number or a list of models")
+
+
+def _checked_pairs(shadow_models: Any) -> int:
+    """Check how many shadow models to train: each has its counterpart, trained on the other half."""
+    count = whole_number(shadow_models, "shadow_models", 0)
+    if count % 2:
+        raise ValueError(
+            f"shadow_models is {count}: they are trained in pairs, each on the other's half; use {count + 1}."
+        )
+    return count

@@ -191,6 +191,8 @@ TABLE = {
              lambda v: bool(v.strip()), "the name of a device, such as cpu or cuda:0", flag=True),
         Spec("references", int, 4, "how many reference models are retrained",
              lambda v: v >= 0, "a whole number from 0"),
+        Spec("shadow_models", int, 16, "how many models `attacks=\"online\"` trains with halves of the request",
+             lambda v: v >= 4 and v % 2 == 0, "an even number from 4"),
         Spec("fresh", bool, False, "ignore the cache and train again", flag=True, ini=False),
         Spec("report", bool, False, "write index.html, report.json, report.md, scores.json, attestation.json",
              flag=True),

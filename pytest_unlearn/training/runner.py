@@ -18,8 +18,8 @@ from typing import Any, Literal
 import numpy as np
 
 from pytest_unlearn.core.progress import Progress, report_progress
+from pytest_unlearn.core.seal import Sealed
 from pytest_unlearn.training.announcement import NO_TIMES, Announcement, TimesTaken
-from pytest_unlearn.training.cache.seal import Sealed
 from pytest_unlearn.training.cache.store import SCHEMA, Fetched, Store
 from pytest_unlearn.training.fingerprint.imports import version_of
 from pytest_unlearn.training.recipes import builder

@@ -83,3 +83,12 @@ def test_the_first_occurrence_is_found_and_equal_beginnings_are_not_enough():
     assert first_in(among, sought).tolist() == [0 if k in (7, 100) else 1 if k == 101 else -1 for k in range(102)]
     assert first_in(sought, among[:0]).tolist() == [-1] * 4
     assert first_in(among[:0], sought).tolist() == []
+
+
+def test_a_digest_that_ends_in_zeros_is_that_of_the_item_when_it_is_read_again():
+    rows = RNG.random((2000, 3), dtype=np.float32)
+    pairs = [(row, k % 2) for k, row in enumerate(rows)]
+    endings = {len(digest) for digest in Examples(pairs, "train").contents.tolist()}
+    assert len(endings) > 1
+    for start in range(0, 2000, 200):  # all of them are read again
+        Examples(pairs[start : start + 200], "train")
