@@ -74,7 +74,7 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
         },
         "common": sorted(shared.items()),
         "shared": SHARED if shared else "",
-        "annex": annex.shown(ledger),
+        "annex": annex.shown(ledger, about),
         "terms": [(glossary.anchor(term), term, says) for term, says in glossary.TERMS.items()],
         "tool": about["tool"],
         "created": about["created"],
