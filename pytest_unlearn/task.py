@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,8 @@ from pytest_unlearn.training import (
 __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
+FIRST_SHADOW_SEED = 4000
+SHADOW_MODELS = 16
 ORIGINAL, RETRAINED = "the original", "retrained model"
 _logger = logging.getLogger("pytest_unlearn")
 
@@ -73,6 +75,8 @@ class UnlearningTask:
         fresh: train again, whatever the cache holds.
         batch_size: for models that take batches of one size alone, as compiled ones do: each is asked in batches of
             exactly so many, the last one filled up with copies.
+        shadow_models: how many models `attacks="online"` trains with halves of the request, an even number; shadow
+            model k has seed + 4000 + k.
 
     Raises:
         TypeError: something else than a split, a recipe, models or their number.
@@ -92,6 +96,7 @@ class UnlearningTask:
         n_jobs: int = 1,
         fresh: bool = False,
         batch_size: int | None = None,
+        shadow_models: int = SHADOW_MODELS,
     ) -> None:
         if not isinstance(split, Split):
             raise TypeError(f"UnlearningTask needs a Split(train, forget=..., test=...), not {type(split).__name__}.")
@@ -112,6 +117,7 @@ class UnlearningTask:
         device = checked_device(device)
         self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs
         self.references, self.fresh = references, fresh
+        self.shadow_models = _checked_pairs(shadow_models)
         self.progress: Progress = report_progress
         self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
@@ -169,13 +175,10 @@ class UnlearningTask:
         if not isinstance(self.references, int) or self.recipe is None or self.references == 0:
             return []
         wanted = self._wanted()
-        # Two tell whether the recipe is deterministic, and save the rest; workers take all at once.
-        first = 2 if workers(self.n_jobs, len(wanted)) is None else len(wanted)
-        records = self._train(wanted[:first], after=len(wanted[first:]))
+        # The first two that are there tell whether the recipe is deterministic, and save the rest.
+        records = self._train(wanted, enough=lambda one, other: self._equal(one.model, other.model))
         if len(records) > 1 and self._equal(records[0].model, records[1].model):
             records = self._train(self._wanted(bootstrapped=True))
-        else:
-            records += self._train(wanted[first:])
         for record in records:
             self.models.keep(record.model)
         return records
@@ -241,6 +244,7 @@ class UnlearningTask:
             n_jobs=self.n_jobs,
             fresh=self.fresh,
             batch_size=self.models.batch_size,
+            shadow_models=self.shadow_models,
         )
         task.progress = self.progress
         return task
@@ -329,6 +333,10 @@ class UnlearningTask:
         """Train on parts of train (positions) or views, seeds from `first_seed`."""
         return [trained.model for trained in self._run(self.jobs_on(parts, first_seed=first_seed))]
 
+    def train_shadows(self, parts: Sequence[View]) -> list[Any]:
+        """Train shadow models, for attacks that know models trained with the request."""
+        return self.train_on(parts, first_seed=self.seed + FIRST_SHADOW_SEED)
+
     def jobs_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Job]:
         """List the trainings of `train_on`; it trains nothing."""
         if self.recipe is None:
@@ -383,21 +391,24 @@ class UnlearningTask:
         """Fetch a model from the cache; None where it is not there or not to be had."""
         return self.store.peek(job.key, builder(job.recipe)).model
 
-    def _train(self, wanted: Sequence[Wanted], *, after: int = 0) -> list[Trained]:
-        done = self._run(self._jobs(wanted), after=after)
+    def _train(
+        self, wanted: Sequence[Wanted], *, enough: Callable[[Trained, Trained], bool] | None = None
+    ) -> list[Trained]:
+        done = self._run(self._jobs(wanted), enough=enough)
         self._took += [trained.seconds for trained in done]
         return done
 
-    def _run(self, jobs: list[Job], *, after: int = 0) -> list[Trained]:
+    def _run(self, jobs: list[Job], *, enough: Callable[[Trained, Trained], bool] | None = None) -> list[Trained]:
         method = any(isinstance(job.recipe, Unlearning) or job.then is not None for job in jobs)
         to_train = [job.then is not None and self.store.find(job.key) is None for job in jobs]
         least = min(self._took, default=0.0) * sum(to_train) / max(len(jobs), 1)
-        times = TimesTaken(() if method else self._took, after, least)
+        times = TimesTaken(() if method else self._took, least)
         done = train_all(
-            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times
-        )
-        for job, trained in zip(jobs, done, strict=True):
-            made_by = getattr(job.recipe, "role", "the recipe")
+            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times,
+            enough=enough,
+        )  # fmt: skip
+        made_by = getattr(jobs[0].recipe, "role", "the recipe") if jobs else ""
+        for trained in done:
             check_model(trained.model, f"what {made_by} returned")
             if trained.made is not None:
                 check_model(trained.made.model, "what the method returned")
@@ -421,3 +432,13 @@ def _checked_references(references: Any) -> int | list[Any]:
     if hasattr(references, "__index__") and not hasattr(references, "shape"):
         return whole_number(references, "references", 0, "models to train, or a list of models")
     return checked_models(references, "references", "a number or a list of models")
+
+
+def _checked_pairs(shadow_models: Any) -> int:
+    """Check how many shadow models to train: each has its counterpart, trained on the other half."""
+    count = whole_number(shadow_models, "shadow_models", 0)
+    if count % 2:
+        raise ValueError(
+            f"shadow_models is {count}: they are trained in pairs, each on the other's half; use {count + 1}."
+        )
+    return count

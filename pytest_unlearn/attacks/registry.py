@@ -26,6 +26,7 @@ from pytest_unlearn.attacks.attack import Attack as Attack
 from pytest_unlearn.attacks.attack import Pairing as Pairing
 from pytest_unlearn.attacks.learned import learned_attack, starting_kit_attack
 from pytest_unlearn.attacks.lira import AUGMENTATIONS, ENOUGH, augmented_lira, offline_lira
+from pytest_unlearn.attacks.online import Shadows, online_ratio
 from pytest_unlearn.attacks.quantile_regression import INPUTS, quantile_regression
 from pytest_unlearn.attacks.rmia import offline_rmia
 from pytest_unlearn.attacks.shadow_models import shadow_models
@@ -100,14 +101,32 @@ OF_A_PART = _by_auc(
 )
 
 
-def deciding_set(*, references: bool, classes: int) -> tuple[Attack, ...]:
+def online_attacks(shadows: Shadows, *, classes: int) -> tuple[Attack, ...]:
+    """Make the attacks that know models trained with the request, as `shadows`."""
+    declare = partial(
+        _against_references,
+        cost="the shadow models' trainings, and one evaluation of each",
+        source="ours, after Carlini et al. 2022, online; Zarifzadeh et al. 2024",
+    )
+    named = {"confidence": signals.logit_scaled_confidence, "margin": signals.hinge_margin}
+    return tuple(
+        declare(name=f"{name}, online", score=partial(online_ratio, signal, shadows))
+        for name, signal in list(named.items())[: 1 if classes == 2 else 2]
+    )
+
+
+def deciding_set(*, references: bool, classes: int, shadows: Shadows | None = None) -> tuple[Attack, ...]:
     """Return the attacks that PASS depends on.
 
-    For two classes margin and confidence coincide and count once.
+    For two classes margin and confidence coincide and count once. With `shadows` online attacks take the place of the
+    residuals, which are sharper; deviations stay.
     """
     if not references:
         return (CONFIDENCE, MODIFIED_ENTROPY)
-    return CONFIDENCE_RESIDUALS if classes == 2 else (*CONFIDENCE_RESIDUALS, *MARGIN_RESIDUALS)
+    residuals = CONFIDENCE_RESIDUALS if classes == 2 else (*CONFIDENCE_RESIDUALS, *MARGIN_RESIDUALS)
+    if shadows is None:
+        return residuals
+    return (*online_attacks(shadows, classes=classes), *(attack for attack in residuals if not attack.signed))
 
 
 def tripwires(*, references: int, classes: int, original: bool = False) -> tuple[Attack, ...]:
@@ -239,7 +258,9 @@ def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]
     if attacks == "standard":
         return ()
     if not isinstance(attacks, (str, Iterable)):
-        raise ValueError(f'attacks= takes "standard", "all", or a list of names and attacks, not {attacks!r}.')
+        raise ValueError(
+            f'attacks= takes "standard", "all", "online", or a list of names and attacks, not {attacks!r}.'
+        )
     if not isinstance(attacks, str):
         attacks = list(attacks)
     if not attacks:
@@ -249,7 +270,7 @@ def attacks_by_name(attacks: str | Iterable[str | Attack]) -> tuple[Attack, ...]
     unknown = [one for one in chosen if not isinstance(one, Attack) and one not in by_name]
     if unknown:
         raise ValueError(
-            f'there is no attack {unknown[0]!r}: attacks= takes "standard", "all", or names among '
+            f'there is no attack {unknown[0]!r}: attacks= takes "standard", "all", "online", or names among '
             f"{', '.join(attack.name for attack in NAMED)}."
         )
     always = {attack.name for attack in ALWAYS}

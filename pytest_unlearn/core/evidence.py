@@ -132,7 +132,8 @@ class Answers:
 
     `original` is what the model answers that it was unlearned from, for an attacker who holds both; `retain` is this
     model's own outputs on the retain set, where an attack asks for them. `channel` is a model that may reveal less:
-    attacks then see no more in these answers than such a model tells apart.
+    attacks then see no more in these answers than such a model tells apart. `beside` are outputs on controls that are
+    not compared, where shadow models were trained on the others.
     """
 
     forget: Outputs
@@ -140,6 +141,7 @@ class Answers:
     original: Answers | None = None
     retain: Outputs | None = None
     channel: Answers | None = None
+    beside: Outputs | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

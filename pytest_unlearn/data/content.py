@@ -12,12 +12,18 @@ import numpy as np
 
 NUMERIC = "biufcmM"  # kinds of numpy's types whose bytes are their values; text is padded, objects are addresses
 
+DIGEST_SIZE = 32  # bytes: nobody finds two inputs of one digest, who would have a cached model stand for another
 MISSING = ("NAType", "NaTType")  # of pandas
 NESTED = "an object that holds itself, or is nested too deeply: make plain values of it"
+NON_FINITE = "a non-finite input (NaN or infinity): clean it before the audit"
 
 
 class UnreadableError(ValueError):
-    """What cannot be digested, in words."""
+    """What cannot be digested, in words; `row` says where, among several."""
+
+    def __init__(self, what: str, row: int = 0) -> None:
+        super().__init__(what)
+        self.row = row
 
 
 def content_digest(x: Any) -> bytes:
@@ -46,7 +52,7 @@ def encoded(value: Any) -> bytes:
 
 def _digest(x: Any, *, exact: bool) -> bytes:
     try:
-        return hashlib.blake2b(_array(x, exact), digest_size=16).digest()
+        return hashlib.blake2b(_array(x, exact), digest_size=DIGEST_SIZE).digest()
     except RecursionError:
         raise UnreadableError(NESTED) from None
 
@@ -57,13 +63,12 @@ def _array(x: Any, exact: bool) -> bytes:
         return values + str(x.shape).encode()
     if x.dtype.kind in "fc" and not np.isfinite(x).all():
         if x.ndim != 1 or x.dtype.kind == "c" or np.isinf(x).any():
-            raise UnreadableError("a non-finite input (NaN or infinity): clean it before the audit")
+            raise UnreadableError(NON_FINITE)
         x = np.where(np.isnan(x), np.array(np.nan, x.dtype), x)
-    if exact:
-        return f"{x.dtype.str}{x.shape}".encode() + np.ascontiguousarray(x).tobytes()
-    if x.dtype.kind == "f":
+    kind = x.dtype.str if exact else ""
+    if x.dtype.kind == "f" and not exact:
         x = x.astype(np.float32) + np.float32(0)  # one digest for float32 and float64, 0.0 and -0.0
-    return np.ascontiguousarray(x).tobytes() + str(x.shape).encode()
+    return np.ascontiguousarray(x).tobytes() + f"{x.shape}{kind}".encode()
 
 
 def _value(value: Any, exact: bool) -> bytes:
@@ -96,7 +101,7 @@ def _number(value: float, kind: str) -> bytes:
     if math.isnan(value):
         return _piece("none")
     if not math.isfinite(value):
-        raise UnreadableError("a non-finite input (NaN or infinity): clean it before the audit")
+        raise UnreadableError(NON_FINITE)
     if kind:
         return _piece(kind, repr(value).encode())
     try:

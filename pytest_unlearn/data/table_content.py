@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray
-from pytest_unlearn.data.content import UnreadableError, content_digest, encoded
+from pytest_unlearn.data.content import DIGEST_SIZE, UnreadableError, content_digest, encoded
 from pytest_unlearn.data.tables import columns_of, is_frame, is_sparse, missing
 
 LARGEST = 2**53  # whole numbers up to it are exact as float64
@@ -113,7 +113,7 @@ def _kind(dtype: Any) -> str:
 
 
 def _hash(*parts: bytes) -> bytes:
-    state = hashlib.blake2b(digest_size=16)
+    state = hashlib.blake2b(digest_size=DIGEST_SIZE)
     for part in parts:
         state.update(len(part).to_bytes(8, "little") + part)
     return state.digest()

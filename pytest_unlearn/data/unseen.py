@@ -9,7 +9,9 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.text import printable, shortened
+from pytest_unlearn.data.content import DIGEST_SIZE
 from pytest_unlearn.data.dataset import Examples
+from pytest_unlearn.data.row_digests import digest_array
 from pytest_unlearn.data.view import View
 
 NO_INPUTS = (
@@ -55,20 +57,19 @@ class UnseenExamples(Examples):
         self.name, self.labels, self.ids, self.groups = name, labels, ids, groups
         self.file, self.classes, self.width, self.train_size, self.by_ids = file, classes, width, train_size, by_ids
         self.source, self.shape, self.names, self._arrays = None, None, None, None
+        self.remembered, self._kept = False, None
         if ids is not None:
-            self.contents = tuple(_digest(b"id", one.encode(errors="surrogatepass")) for one in ids)
+            contents = [_digest(b"id", one.encode(errors="surrogatepass")) for one in ids]
         else:
-            self.contents = tuple(
+            contents = [
                 _digest(b"row", f"{name} {k}".encode(), np.ascontiguousarray(row).tobytes())
                 for k, row in enumerate(like)
-            )
-        self.digests = tuple(
-            _digest(content, str(label).encode()) for content, label in zip(self.contents, labels, strict=True)
-        )
+            ]
+        self.contents = self.exact = digest_array(contents)
 
     def join(self, first: list[int]) -> None:
         """Take rows for copies of others: of each, the first that is the same."""
-        self.contents = tuple(self.contents[row] for row in first)
+        self.contents = self.contents[first]
 
     def who(self, row: int) -> str:
         """Name an example: by its id, or by its row."""
@@ -80,7 +81,7 @@ class UnseenExamples(Examples):
     def __getitem__(self, index: int) -> NoReturn:
         raise NoInputsError(f"{NO_INPUTS}.")
 
-    def inputs(self, indices: IntArray) -> NoReturn:  # noqa: ARG002 - as of examples that have some
+    def inputs(self, indices: IntArray, *, keep: bool = False) -> NoReturn:  # noqa: ARG002 - as of examples that have some
         """Raise NoInputsError: there are none."""
         raise NoInputsError(f"{NO_INPUTS}.")
 
@@ -104,4 +105,4 @@ def groups_of(forget: View, controls: View) -> tuple[IntArray | None, IntArray |
 
 
 def _digest(*parts: bytes) -> bytes:
-    return hashlib.blake2b(b"\0".join(parts), digest_size=16).digest()
+    return hashlib.blake2b(b"\0".join(parts), digest_size=DIGEST_SIZE).digest()

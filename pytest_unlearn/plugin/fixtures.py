@@ -148,6 +148,7 @@ def make_task_of(
         device=value["device"],
         n_jobs=value["jobs"],
         fresh=value["fresh"],
+        shadow_models=value["shadow_models"],
     )
     progress_to_terminal(task, config)
     return task
@@ -156,6 +157,6 @@ def make_task_of(
 def training_settings(config: pytest.Config) -> dict[str, Any]:
     """Collect the session's settings of trainings."""
     # Not the running test's layers: a session fixture must not take over the marker of the test that came first.
-    names = ("seed", "jobs", "device", "references", "fresh")
+    names = ("seed", "jobs", "device", "references", "fresh", "shadow_models")
     known = layers(config)
     return {name: settings.resolve(name, None, known).value for name in names}

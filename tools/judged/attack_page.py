@@ -21,6 +21,10 @@ references: confidence and modified entropy); all others are tripwires, which ca
 *calibrated* attack has an AUC of 0.5 on a model that never saw the forget set; any other has whatever the forget
 set's difficulty makes of it, so that it is judged by its difference to the retrained references, which is 0.
 
+`attacks="online"` trains shadow models with halves of the request and of as many controls; two attacks that learn of
+them (confidence, online; margin, online) decide in place of the residuals, which then watch. It is for
+[small requests](guides/small-requests.md).
+
 Besides, each audit judges the first deciding attack on every class, and on the slices that it is given the confidence
 residual, relative to what references have there. `audit_algorithm` adds U-LiRA, under two nulls ({nulls}).
 """

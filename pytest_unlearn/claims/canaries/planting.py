@@ -133,23 +133,24 @@ def plant_canaries(
 
 def digest_of(examples: Examples) -> str:
     """Digest exact inputs and labels, in order."""
-    return hashlib.sha256(b"".join(examples.digests)).hexdigest()
+    return hashlib.sha256(examples.digests().tobytes()).hexdigest()
 
 
 def _digest(examples: Examples, change: TrainingChange) -> str:
     """Digest what will be trained on, without reading all of it again."""
     inputs = examples.inputs(change.rows) if change.inputs is None else change.inputs
-    digests = dict(enumerate(examples.digests))
-    digests.update(zip(change.rows.tolist(), Examples((inputs, change.labels), "canaries").digests, strict=True))
-    for row in () if change.left_out is None else change.left_out.tolist():
-        del digests[row]
-    return hashlib.sha256(b"".join(digests.values())).hexdigest()
+    digests = examples.digests()
+    digests[change.rows] = Examples((inputs, change.labels), "canaries").digests()
+    if change.left_out is not None:
+        digests = np.delete(digests, change.left_out)
+    return hashlib.sha256(digests.tobytes()).hexdigest()
 
 
 def _distinct(examples: Examples) -> IntArray:
     """List examples without an exact copy, which retain would keep in memory."""
-    seen = Counter(examples.contents)
-    return np.array([i for i, content in enumerate(examples.contents) if seen[content] == 1], dtype=np.int64)
+    contents = examples.contents.tolist()
+    seen = Counter(contents)
+    return np.array([i for i, content in enumerate(contents) if seen[content] == 1], dtype=np.int64)
 
 
 def _rest(examples: Examples, change: TrainingChange) -> IntArray:

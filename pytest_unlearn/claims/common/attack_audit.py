@@ -25,6 +25,7 @@ from pytest_unlearn.claims.common.controls import (
     distinct,
     noisier_than_references,
     same_answers,
+    surely_beyond,
     uncorrelated_with_references,
     without,
 )
@@ -34,7 +35,7 @@ from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, outputs_digest, provenance
 from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
-from pytest_unlearn.core.evidence import Answers, Evidence, Exposure
+from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Cell, Figure
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.data.unseen import NoInputsError
@@ -96,9 +97,7 @@ def audit_with_attacks(
         judge_by: judges one model's findings at a confidence; by the limit on AUCs by default.
         doubts: finds doubts of the claim's own, once models were asked; nothing that lies in the original excuses them.
     """
-    original = inputs.answers(inputs.original) if inputs.original is not None else None
-    target = replace(inputs.answers(model), original=original)
-    retrained = [replace(inputs.answers(one), original=original) for one in inputs.references]
+    original, target, retrained = _ask(model, inputs)
     references = distinct(retrained)
     others = [answers for answers in references if not same_answers(answers, target)]
     findings = run(target, others)
@@ -109,10 +108,18 @@ def audit_with_attacks(
         known, what = (
             (run(seen, references), FORGET_SET) if on_original is None else on_original(seen, references, findings)
         )
+    # What a model is checked by is all controls, also those that are not compared.
+    every = inputs.everything
+    base, model_itself, others_asked = (original, target, retrained) if every is inputs else _ask(model, every)
+    comparable = references if every is inputs else distinct(others_asked)
+    below = surely_beyond(findings, sides=("low",))
+    unlike = _unlike_references(every, model_itself, comparable, terms.confidence, below=below)
+    # Over-forgetting makes no model better on the controls, so that this outranks a FAIL.
+    trained = [one for one in unlike if below and one.verdict is Verdict.INVALID]
     found = Found(
         terms=terms,
         pairing=inputs.pairing,
-        sizes=(len(inputs.forget), len(inputs.controls)),
+        sizes=inputs.sizes,
         findings=findings,
         known=known,
         plain=OnDemand(lambda: run(original, references) if original is not None else ()),
@@ -125,12 +132,13 @@ def audit_with_attacks(
         training=None if inputs.task is None else inputs.task.training_seconds,
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
-        differ=OnDemand(partial(_differ, inputs, references, terms)),
+        differ=OnDemand(partial(_differ, every, comparable, terms)),
         misaligned=[
-            *misaligned(model, target, references or ([original] if original is not None else [])),
-            *_others_misaligned(model, inputs, target, retrained),
+            *misaligned(model, model_itself, comparable or ([base] if base is not None else [])),
+            *_others_misaligned(model, every, model_itself, others_asked),
+            *trained,
         ],
-        unlike=_unlike_references(inputs, target, references, terms.confidence),
+        unlike=[one for one in unlike if one not in trained],
         before=doubts(),
         notes=(
             *_notes(inputs, references, terms.require_controls),
@@ -149,6 +157,13 @@ def audit_with_attacks(
         findings=findings,
         concluded=conclude(found),
     )
+
+
+def _ask(model: Any, inputs: AuditInputs) -> tuple[Answers | None, Answers, list[Answers]]:
+    """Ask the original, the audited model, and each reference."""
+    original = inputs.answers(inputs.original) if inputs.original is not None else None
+    target, *retrained = (replace(inputs.answers(one), original=original) for one in (model, *inputs.references))
+    return original, target, retrained
 
 
 def run_chosen(
@@ -203,7 +218,7 @@ def attack_evidence(
             outputs=outputs_digest(audit.target),
             references=len(audit.references),
             max_share_left=audit.terms.max_share_left,
-            **settings,
+            **(_online(inputs) | settings),
         ),
         figures=figures,
         most_exposed=most_exposed,
@@ -211,6 +226,13 @@ def attack_evidence(
         not_testable=audit.concluded.not_testable,
         scores=record_of(audit.found, name, quantity) if resolve("store_scores").value else None,
     )
+
+
+def _online(inputs: AuditInputs) -> dict[str, Any]:
+    """Record what shadow models an audit had; nothing where it had none."""
+    if inputs.shadows is None:
+        return {}
+    return {"online": {"shadow models": len(inputs.shadows.answers), "controls compared": inputs.sizes[1]}}
 
 
 def finding_rows(findings: Sequence[AttackFinding]) -> tuple[tuple[Cell, ...], ...]:
@@ -242,7 +264,7 @@ def _differ(inputs: AuditInputs, references: Sequence[Answers], terms: AucTerms)
 
 
 def _unlike_references(
-    inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float
+    inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float, *, below: bool
 ) -> list[Objection]:
     """Return why the model's answers on controls look trained on."""
     found = []
@@ -253,7 +275,9 @@ def _unlike_references(
     bootstrapped = inputs.task is not None and inputs.task.bootstrapped
     if references:
         informed = target.original if inputs.forgotten_share >= LARGE_REQUEST else None
-        found += controls_look_trained(target, references, confidence, bootstrapped=bootstrapped, informed=informed)
+        found += controls_look_trained(
+            target, references, confidence, bootstrapped=bootstrapped, informed=informed, below=below
+        )
     return found
 
 
@@ -270,5 +294,11 @@ def _notes(inputs: AuditInputs, references: Sequence[Answers], require_controls:
     if inputs.task is not None and inputs.task.bootstrapped and references:
         notes.append(
             "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
+        )
+    if inputs.shadows is not None:
+        notes.append(
+            f"online: {len(inputs.shadows.answers)} shadow models, each trained on retain and on a half of the forget "
+            f"set and of {inputs.sizes[1]:,} of {len(inputs.controls):,} controls, drawn without regard to which is "
+            "which"
         )
     return (*notes, *controls_waived(require_controls))

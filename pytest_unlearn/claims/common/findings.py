@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_unlearn.attacks.online import Shadows
 from pytest_unlearn.attacks.registry import LABEL_ONLY, OF_A_PART, Attack, Pairing, deciding_set, tripwires
 from pytest_unlearn.attacks.subgroups import Mask, class_masks, slice_measure, worst_of
 from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
@@ -42,6 +43,7 @@ def evaluate_attacks(
     slices: Mapping[str, Mask] = MappingProxyType({}),
     standard: bool = True,
     by_class: bool = True,
+    shadows: Shadows | None = None,
 ) -> tuple[AttackFinding, ...]:
     """Run every attack on the target, label-only too where most pairs tie.
 
@@ -49,15 +51,18 @@ def evaluate_attacks(
     what they ask; `slices` are parts of the forget set that are judged as well, beside what references show there: a
     residual keeps some of the difficulty of a part that somebody chose. PASS needs each of them within the limit, and
     the worst of them can FAIL. Without `standard` only the deciding set is run, and label-only; without `by_class` no
-    class is judged by itself.
+    class is judged by itself. With `shadows` online attacks decide, and the residuals they take the place of watch.
     """
     columns = target.forget.logits.shape[1]
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
-    deciding = [find(attack, deciding=True) for attack in deciding_set(references=bool(references), classes=columns)]
+    known = deciding_set(references=bool(references), classes=columns)
+    chosen = deciding_set(references=bool(references), classes=columns, shadows=shadows)
+    deciding = [find(attack, deciding=True) for attack in chosen]
     coarse = max(finding.scores.tie_share for finding in deciding) > MOSTLY_TIED
     others: tuple[Attack, ...] = (LABEL_ONLY,)
     if standard:
         others = tripwires(references=len(references), classes=columns, original=target.original is not None)
+        others = (*(attack for attack in known if attack not in chosen), *others)
         if by_class:
             others += worst_of(class_masks(pairing), "class", OF_A_PART)
         others += worst_of(list(slices.values()), "slice", OF_A_PART)
@@ -140,7 +145,8 @@ def can_run(attack: Attack, target: Answers, references: Sequence[Answers]) -> b
 
 def labels_only(answers: Answers) -> Answers:
     """Reduce a model's answers to its labels."""
-    return Answers(forget=_one_hot(answers.forget), controls=_one_hot(answers.controls))
+    beside = None if answers.beside is None else _one_hot(answers.beside)
+    return Answers(forget=_one_hot(answers.forget), controls=_one_hot(answers.controls), beside=beside)
 
 
 def coarse_as(findings: Sequence[AttackFinding], answers: Answers) -> Answers:

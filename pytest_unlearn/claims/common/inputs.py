@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pytest_unlearn.attacks.online import Shadows
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
-from pytest_unlearn.core.evidence import Answers, IntArray
+from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
 from pytest_unlearn.data.persons import unsaid_persons
+from pytest_unlearn.data.row_digests import first_in
 from pytest_unlearn.data.split import check_shape
 from pytest_unlearn.data.unseen import UnseenExamples, groups_of
 from pytest_unlearn.data.view import as_view, named_alike
@@ -28,7 +30,11 @@ MOST_RETAINED = 2000  # retained or test examples that are looked at beside the 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditInputs:
-    """Two sets of examples, the original, the references, and their pairing."""
+    """Two sets of examples, the original, the references, and their pairing.
+
+    Where shadow models judge, `compared` are the positions of the controls that they share with the forget set, which
+    `pairing` is then of, and `whole` are the same inputs with all controls.
+    """
 
     forget: View
     controls: View
@@ -41,6 +47,9 @@ class AuditInputs:
     models: AuditHandles
     queries: tuple[Query, ...] = ()
     retain: View | None = None
+    whole: AuditInputs | None = None
+    compared: IntArray | None = None
+    shadows: Shadows | None = None
 
     def for_attacks(self, attacks: Sequence[Attack]) -> AuditInputs:
         """Return the same inputs with these attacks' queries added, each once."""
@@ -49,7 +58,24 @@ class AuditInputs:
         if len(set(names)) < len(names):
             raise ValueError(f"two attacks ask different queries of one name ({sorted(names)}): rename one.")
         wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
-        return replace(self, queries=queries, retain=_evenly_spaced(self.task.retain) if self.task and wanted else None)
+        retain = _evenly_spaced(self.task.retain) if self.task and wanted else None
+        whole = None if self.whole is None else replace(self.whole, queries=queries, retain=retain)
+        return replace(self, queries=queries, retain=retain, whole=whole)
+
+    @property
+    def everything(self) -> AuditInputs:
+        """The same inputs with all controls, whether they are compared or not."""
+        return self.whole or self
+
+    @property
+    def control_labels(self) -> IntArray:
+        """The labels of the controls that are compared."""
+        return self.controls.labels if self.compared is None else self.controls.labels[self.compared]
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many forget examples are compared with how many controls."""
+        return len(self.forget), len(self.control_labels)
 
     @property
     def forgotten_share(self) -> float:
@@ -67,7 +93,12 @@ class AuditInputs:
             for view, outputs in zip(views, self.models.answers(model, views, self.output), strict=True)
         )
         retain = None if self.retain is None else handle.outputs(self.retain, self.output)
-        return Answers(forget=forget, controls=controls, retain=retain)
+        answers = Answers(forget=forget, controls=controls, retain=retain)
+        if self.compared is None:
+            return answers
+        others = np.setdiff1d(np.arange(len(self.controls)), self.compared)
+        beside = _of(controls, others) if len(others) else None
+        return replace(answers, controls=_of(controls, self.compared), beside=beside)
 
     def accuracy(self, model: Any, part: Literal["retain", "test"]) -> float | None:
         """Return the share of right answers on retain or test.
@@ -84,6 +115,12 @@ class AuditInputs:
             return float(correctness(self.models.of(model).outputs(view, self.output)).mean())
         except ValueError:
             return None
+
+
+def _of(outputs: Outputs, chosen: IntArray) -> Outputs:
+    """Keep a model's answers to some examples only."""
+    asked = {name: values[chosen] for name, values in outputs.asked.items()}
+    return replace(outputs, logits=outputs.logits[chosen], labels=outputs.labels[chosen], asked=asked)
 
 
 def resolve_inputs(
@@ -201,15 +238,16 @@ def _units(forget: View, task: UnlearningTask | None, control_groups: IntArray |
     if task is not None and task.split.groups is not None:
         return task.split.groups[forget.indices]
     numbers: dict[bytes, int] = {}
-    units = [numbers.setdefault(forget.examples.contents[i], len(numbers)) for i in forget.indices]
+    contents = forget.examples.contents[forget.indices].tolist()
+    units = [numbers.setdefault(content, len(numbers)) for content in contents]
     first = 0 if control_groups is None else int(control_groups.max()) + 1
     return first + np.array(units) if len(numbers) < len(units) else None
 
 
 def _check_disjoint(trained: View, controls: View) -> None:
     check_shape(controls.examples, trained.examples)
-    contents = {trained.examples.contents[i] for i in trained.indices}
-    shared = [position for position, i in enumerate(controls.indices) if controls.examples.contents[i] in contents]
+    contents = (part.examples.contents[part.indices] for part in (controls, trained))
+    shared = np.flatnonzero(first_in(*contents) >= 0).tolist()
     if shared:
         raise ValueError(
             f"{len(shared)} nonmembers are exact copies of {trained.name} examples (positions {shared[:8]}): remove "

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import Attack, Pairing, attacks_by_name
+from pytest_unlearn.attacks.registry import Attack, attacks_by_name
 from pytest_unlearn.attacks.subgroups import Mask
 from pytest_unlearn.claims.common.attack_audit import FORGET_SET, AttackAudit, Run, attack_evidence, audit_with_attacks
 from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, labels_only, slice_masks
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
+from pytest_unlearn.claims.common.shadows import asks_online, check_online, with_shadows
 from pytest_unlearn.claims.forgotten import tables
 from pytest_unlearn.claims.forgotten.availability import available_attacks, check_attainable
 from pytest_unlearn.claims.forgotten.figures import (
@@ -74,7 +75,9 @@ def audit_forgotten(
         output: which entry of a dict or tuple output holds the logits.
         output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         attacks: attacks to add as tripwires: names in `attacks/registry.py`, attacks of your own, or "all" that can
-            be run here. Each model is asked what they ask, once.
+            be run here. Each model is asked what they ask, once. "online", alone or among them, trains shadow models
+            with halves of the request (`UnlearningTask(shadow_models=)`), of which far sharper attacks learn: they
+            decide in place of the residuals, for requests that are too small for these.
         slices: named parts of the forget set, each a boolean mask over it or positions in it, and each a claim of its
             own: PASS needs the bounds of each within the limit, and the verdict is FAIL if one of them is recognisable,
             whatever the average. A slice that is too small to be certified withholds PASS.
@@ -89,9 +92,12 @@ def audit_forgotten(
     """
     output = read_as(output, output_kind)
     terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
+    online, attacks = asks_online(attacks)
     added = attacks_by_name(attacks)
     check_model(model)
     forget = as_view(forget, "forget")
+    if online:
+        check_online(model, forget, given=any(one is not None for one in (nonmembers, baseline, references)))
     masks = slice_masks(slices, len(forget))
     if attacks != "all":
         check_attainable(added, model, forget, references, baseline)
@@ -106,16 +112,10 @@ def audit_forgotten(
         audited=(model,),
     )
     added, left_out = available_attacks(added, inputs, model, insist=attacks != "all")
-    inputs = inputs.for_attacks(added)
-    run = partial(evaluate_attacks, pairing=inputs.pairing, confidence=terms.confidence, more=added, slices=masks)
-    audit = audit_with_attacks(
-        model,
-        inputs,
-        run,
-        terms,
-        on_original=partial(_on_original, pairing=inputs.pairing, confidence=terms.confidence),
-        counted=True,
-    )
+    inputs = (with_shadows(inputs) if online else inputs).for_attacks(added)
+    judge = partial(evaluate_attacks, pairing=inputs.pairing, confidence=terms.confidence, shadows=inputs.shadows)
+    run = partial(judge, more=added, slices=masks)
+    audit = audit_with_attacks(model, inputs, run, terms, on_original=partial(_on_original, judge), counted=True)
     judged = audit.concluded.judged
     whole = len(judged.finding.scores.forget) == len(inputs.forget)
     shown = judged.finding if whole else audit.findings[0]  # a slice has no score for every forget example
@@ -133,12 +133,10 @@ def audit_forgotten(
 
 
 def _on_original(
+    judge: Callable[..., tuple[AttackFinding, ...]],
     original: Answers,
     references: Sequence[Answers],
     findings: Sequence[AttackFinding],
-    *,
-    pairing: Pairing,
-    confidence: float,
 ) -> tuple[tuple[AttackFinding, ...], str]:
     """Find in the original what the deciding attacks recognise, and say what that is.
 
@@ -148,7 +146,7 @@ def _on_original(
     coarse = is_coarse(findings)
     revealed = labels_only(original) if coarse else original
     what = "the forget set, reduced to its labels like the audited model, is" if coarse else FORGET_SET
-    return evaluate_attacks(revealed, references, pairing, confidence, standard=False), what
+    return judge(revealed, references, standard=False), what
 
 
 def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Figure, ...]:
@@ -172,8 +170,8 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
     if original is not None and is_coarse(audit.findings):
         original = labels_only(original)
     scores = scores_by_model(shown.attack, shown.scores, original, audit.references, inputs.pairing)
-    labels = inputs.forget.labels, inputs.controls.labels
-    confidence, sizes = audit.terms.confidence, (len(inputs.forget), len(inputs.controls))
+    labels = inputs.forget.labels, inputs.control_labels
+    confidence, sizes = audit.terms.confidence, inputs.sizes
     return (
         accuracies(audit.target, audit.others, _accuracies_beside(audit)),
         *forgetting_figures(shown.attack, scores, audit.target, audit.others, labels, inputs.pairing, confidence),
@@ -202,7 +200,7 @@ def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: Atta
     below = np.zeros(len(inputs.forget))
     for label in np.unique(inputs.forget.labels) if inputs.pairing.forget_strata is not None else [None]:
         ours = slice(None) if label is None else inputs.forget.labels == label
-        theirs = slice(None) if label is None else inputs.controls.labels == label
+        theirs = slice(None) if label is None else inputs.control_labels == label
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
     strangeness = 1 - below if failed and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]

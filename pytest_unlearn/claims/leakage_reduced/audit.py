@@ -15,10 +15,12 @@ from pytest_unlearn.claims.common.controls import distinct
 from pytest_unlearn.claims.common.evidence import AucTerms, resolve_all
 from pytest_unlearn.claims.common.findings import AttackFinding, evaluate_attacks, is_coarse, labels_only
 from pytest_unlearn.claims.common.inputs import resolve_inputs
+from pytest_unlearn.claims.common.shadows import ONLINE, asks_online, check_online, with_shadows
 from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Wording, judge
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, reduction_of
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MIN_REDUCTION, REQUIRE_CONTROLS
+from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import Measure
 
@@ -43,6 +45,7 @@ def audit_leakage_reduced(
     match: str | None = "inherit",
     output: Output = None,
     output_kind: OutputKind | None = None,
+    attacks: str = "standard",
 ) -> Evidence:
     """Audit how much is gone of what the original showed of the forget set.
 
@@ -64,6 +67,8 @@ def audit_leakage_reduced(
         match: "class" compares within classes, None across; the split's own rule by default.
         output: which entry of a dict or tuple output holds the logits.
         output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
+        attacks: "standard", or "online" for far sharper ones, which learn of shadow models that are trained with halves
+            of the request (`UnlearningTask(shadow_models=)`).
 
     Returns:
         Evidence; its estimate is of the reduction by the attack that shows least of it. PASS needs its lower bound to
@@ -75,6 +80,12 @@ def audit_leakage_reduced(
     Sources: DeLong 1988 and Fieller 1954 for the ratio; the claim is ours.
     """
     output = read_as(output, output_kind)
+    online, others = asks_online(attacks)
+    if others != "standard":
+        raise ValueError(f'assert_leakage_reduced takes attacks="standard" or "{ONLINE}", not {attacks!r}.')
+    if online:
+        given = any(one is not None for one in (nonmembers, baseline, references))
+        check_online(model, as_view(forget, "forget"), given=given)
     sources, values = resolve_all(min_reduction=min_reduction, confidence=confidence, require_controls=require_controls)
     least, confidence, require_controls = values
     inputs = resolve_inputs(
@@ -94,8 +105,9 @@ def audit_leakage_reduced(
         )
     claim = Claim(name="leakage_reduced", quantity="leakage reduction", lowest=least, sources=sources)
     terms = AucTerms(NO_LIMIT, confidence, require_controls, round(1 - least, 12), sources)
+    inputs = with_shadows(inputs) if online else inputs
     pairing = inputs.pairing
-    run = partial(evaluate_attacks, pairing=pairing, confidence=confidence, standard=False)
+    run = partial(evaluate_attacks, pairing=pairing, confidence=confidence, standard=False, shadows=inputs.shadows)
     # Power against finer answers than the model's would say nothing of these.
     original = replace(inputs.answers(inputs.original), channel=inputs.answers(model))
     retrained = distinct([inputs.answers(one) for one in inputs.references])

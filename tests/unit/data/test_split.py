@@ -66,7 +66,7 @@ def test_every_way_of_handing_over_data_gives_the_same_examples(make):
     X, y = task.forget.arrays()
     assert np.array_equal(X, TRAIN[0][[0, 7]])
     assert y.tolist() == TRAIN[1][[0, 7]].tolist()
-    assert split.train.digests == Split(TRAIN, forget=[0, 7], test=TEST).train.digests
+    assert split.train.digests().tolist() == Split(TRAIN, forget=[0, 7], test=TEST).train.digests().tolist()
 
 
 @pytest.mark.parametrize(
