@@ -1,4 +1,4 @@
-"""What limits a claim: a setting, the values at which a PASS means something, and how they are told."""
+"""What limits a claim: a setting, its sensible range, how it is told."""
 
 from __future__ import annotations
 
