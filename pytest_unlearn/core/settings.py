@@ -125,6 +125,11 @@ def age_seconds(text: str) -> int:
     return int(found[1]) * UNITS[found[2]]
 
 
+def names_in(value: str) -> set[str]:
+    """Return names with commas between them."""
+    return {name.strip().lower() for name in value.split(",") if name.strip()}
+
+
 def accepted_runs(text: str) -> tuple[str, ...]:
     """Read names of runs, with commas or spaces between them.
 
@@ -160,6 +165,15 @@ INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
 NAMED: Any = {"valid": lambda v: bool(v.strip()), "rule": "a text that is not empty"}
 FROM_CI = "else of the environment: $UNLEARN_..., GitHub's, GitLab's or Jenkins'"
+
+ACCESS = ("labels", "scores", "weights")
+AS_DECLARED = "stands in annex and attestation as declared; else $UNLEARN_..."
+CONCLUSIONS = re.compile(r"\b(erased|erasure is complete|anonym\w*|complian\w*)\b", re.IGNORECASE)
+DECLARED: Any = {
+    "valid": lambda v: bool(v.strip()) and not CONCLUSIONS.search(v),
+    "rule": "a text that says what is kept or done, and until when, without a conclusion that no audit bears out "
+    "(erased, anonymous, compliant)",
+}
 
 TABLE = {
     spec.name: spec
@@ -212,6 +226,16 @@ TABLE = {
         Spec("ci_url", str, None, f"address of the CI run; {FROM_CI}", **NAMED),
         Spec("request", str, None, "id of the deletion request; else $UNLEARN_REQUEST", **NAMED),
         Spec("approver", str, None, "who answers for the release; else $UNLEARN_APPROVER", **NAMED),
+        Spec("access", str, None, f"what callers of the released model get: labels, scores, weights; {AS_DECLARED}",
+             lambda v: bool(names_in(v)) and names_in(v) <= set(ACCESS),
+             "labels, scores or weights, with commas between them"),
+        Spec("filters", str, None, f"what stands in front of the released model; {AS_DECLARED}", **DECLARED),
+        Spec("caches", str, None, f"which caches hold answers or data, and until when; {AS_DECLARED}", **DECLARED),
+        Spec("backups", str, None, f"which backups hold data or models, and until when; {AS_DECLARED}", **DECLARED),
+        Spec("checkpoints", str, None, f"which checkpoints and copies of earlier models are kept; {AS_DECLARED}",
+             **DECLARED),
+        Spec("deadline", str, None, f"until when the request is to be answered; {AS_DECLARED}", **DECLARED),
+        Spec("legal_basis", str, None, f"what the request rests on; {AS_DECLARED}", **DECLARED),
         Spec("history", str, ".unlearn/history.jsonl", "file that every run with audits is appended to, relative "
              "to the root directory; in CI a path that is kept from run to run",
              lambda v: bool(v.strip()), "a path", flag=True),

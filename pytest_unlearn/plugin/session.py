@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pytest_unlearn.core import settings
-from pytest_unlearn.core.identity import identity
+from pytest_unlearn.core.identity import declared, identity
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.core.text import LONGEST_NAME, shown
 from pytest_unlearn.plugin import allure_results, remembering, requirements
@@ -132,6 +132,10 @@ class Controller(Collecting):
 
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config)
+        try:
+            self.declared = declared(config.stash[LAYERS])
+        except ValueError as error:
+            raise pytest.UsageError(f"$UNLEARN_...: {error}") from None
         asked = settings.services(self._value("log") or "")
         if without := next(services.missing(asked), ""):
             raise pytest.UsageError(without)
@@ -289,7 +293,7 @@ class Controller(Collecting):
 
     def _facts(self) -> dict[str, Any]:
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
-        return facts | {"identity": identity(self.config.stash[LAYERS])}
+        return facts | {"identity": identity(self.config.stash[LAYERS]), "declared": self.declared}
 
     def _about(self) -> dict[str, Any]:
         facts = self._facts()

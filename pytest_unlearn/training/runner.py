@@ -12,13 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from pytest_unlearn.core.progress import Progress, report_progress
+from pytest_unlearn.core.seal import Sealed
 from pytest_unlearn.training.announcement import NO_TIMES, Announcement, TimesTaken
-from pytest_unlearn.training.cache.seal import Sealed
 from pytest_unlearn.training.cache.store import SCHEMA, Fetched, Store
 from pytest_unlearn.training.fingerprint.imports import version_of
 from pytest_unlearn.training.recipes import builder
@@ -303,8 +304,11 @@ def _train_in_workers(
     """Train models in processes at once, and yield each with its position."""
     # A worker that is used again may have been started in another folder, and another machine's folders are not ours.
     shared = None if store is None or others.elsewhere else replace(store, directory=store.directory.absolute())
-    for index, sent in others.run(_work, ((index, jobs[index], shared, fresh) for index in waiting)):
-        yield index, _received(sent, jobs[index], store)
+    wanted = [jobs[index] for index in waiting]
+    here, there = partial(_work_here, store=store, fresh=fresh), partial(_work, store=shared, fresh=fresh)
+    for position, made, was_sent in others.run(wanted, here, there):
+        index = waiting[position]
+        yield index, _received(made, jobs[index], store) if was_sent else made
 
 
 def _received(sent: Trained, job: Job, store: Store | None) -> Trained:
@@ -324,12 +328,16 @@ def _received(sent: Trained, job: Job, store: Store | None) -> Trained:
     return replace(done, made=_received(sent.made, job.then(done.model), store))
 
 
-def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, Trained]:
+def _work_here(position: int, job: Job, *, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
+    return position, _train_one(job, store, fresh), False
+
+
+def _work(position: int, job: Job, *, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
     # The parent logs what there is to log, once, and in the place where its user looks.
     logger = logging.getLogger("pytest_unlearn")
     logger.disabled = True
     try:
-        return index, _sent(_train_one(job, store, fresh))
+        return position, _sent(_train_one(job, store, fresh)), True
     finally:
         logger.disabled = False
 

@@ -11,7 +11,8 @@ from unlearners._core.training import Data
 def digest(x: Tensor, y: Tensor) -> str:
     """Name one example's contents, equally for equal (x, y) of one dtype."""
     row = x.detach().cpu().contiguous()
-    raw = row.reshape(-1).view(torch.uint8).numpy().tobytes()  # numpy has no bfloat16
+    # By bytes, as numpy has no bfloat16. Joined, as an array of one number may have a stride of 0, which no view takes.
+    raw = torch.cat([row.reshape(-1)]).view(torch.uint8).numpy().tobytes()
     return hashlib.sha256(f"{row.dtype}{tuple(row.shape)}{y.item()}".encode() + raw).hexdigest()
 
 

@@ -25,6 +25,7 @@ from pytest_unlearn.claims.common.controls import (
     distinct,
     noisier_than_references,
     same_answers,
+    surely_beyond,
     uncorrelated_with_references,
     without,
 )
@@ -35,7 +36,7 @@ from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes,
 from pytest_unlearn.claims.common.shadows import could_be_shadowed
 from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
-from pytest_unlearn.core.evidence import Answers, Evidence, Exposure
+from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Cell, Figure
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.data.unseen import NoInputsError
@@ -112,6 +113,10 @@ def audit_with_attacks(
     every = inputs.everything
     base, model_itself, others_asked = (original, target, retrained) if every is inputs else _ask(model, every)
     comparable = references if every is inputs else distinct(others_asked)
+    below = surely_beyond(findings, sides=("low",))
+    unlike = _unlike_references(every, model_itself, comparable, terms.confidence, below=below)
+    # Over-forgetting makes no model better on the controls, so that this outranks a FAIL.
+    trained = [one for one in unlike if below and one.verdict is Verdict.INVALID]
     found = Found(
         terms=terms,
         pairing=inputs.pairing,
@@ -132,8 +137,9 @@ def audit_with_attacks(
         misaligned=[
             *misaligned(model, model_itself, comparable or ([base] if base is not None else [])),
             *_others_misaligned(model, every, model_itself, others_asked),
+            *trained,
         ],
-        unlike=_unlike_references(every, model_itself, comparable, terms.confidence),
+        unlike=[one for one in unlike if one not in trained],
         before=doubts(),
         notes=(
             *_notes(inputs, references, terms.require_controls),
@@ -259,7 +265,7 @@ def _differ(inputs: AuditInputs, references: Sequence[Answers], terms: AucTerms)
 
 
 def _unlike_references(
-    inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float
+    inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float, *, below: bool
 ) -> list[Objection]:
     """Return why the model's answers on controls look trained on."""
     found = []
@@ -270,7 +276,9 @@ def _unlike_references(
     bootstrapped = inputs.task is not None and inputs.task.bootstrapped
     if references:
         informed = target.original if inputs.forgotten_share >= LARGE_REQUEST else None
-        found += controls_look_trained(target, references, confidence, bootstrapped=bootstrapped, informed=informed)
+        found += controls_look_trained(
+            target, references, confidence, bootstrapped=bootstrapped, informed=informed, below=below
+        )
     return found
 
 

@@ -260,7 +260,7 @@ class Certifiable:
         return self.request.share_power(self.original, 1 - least, self.confidence)
 
     def online(self, n_controls: int) -> Certifiable:
-        """Say the same of online attacks, which see more of the original beside `n_controls` alone."""
+        """Say the same of online attacks: of sharper ones, beside fewer controls."""
         sharper = min(0.99, 0.5 + ONLINE_GAIN * (self.original - 0.5))
         return replace(self, request=self.request.with_controls(n_controls), original=sharper)
 
@@ -273,7 +273,7 @@ class Certifiable:
 
 @dataclass(frozen=True)
 class Shadowed:
-    """What online attacks take: how many shadow models, and how many controls they compare with.
+    """What online attacks take: shadow models, and controls to compare with.
 
     They can only help (`helps`) where more controls are left as a scale.
     """

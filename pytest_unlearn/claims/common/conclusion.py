@@ -54,8 +54,8 @@ class Found:
     `counted` says whether more examples settle what reaches beyond the limits, `simulable` whether there is a recipe by
     which requests like this one can be simulated, `shadowed` what online attacks would take where they could be run.
     `itself` says whether the audited model answers as the original does. `differ` says how forget set and controls
-    differ without the model. What only the models can tell is here as objections: `misaligned`, `unlike` (references)
-    and those that come `before` others.
+    differ without the model. What only the models can tell is here as objections: `misaligned` (and controls that were
+    surely trained on), which outrank a FAIL, `unlike` (references) and those that come `before` others.
     """
 
     terms: AucTerms

@@ -13,6 +13,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.certify import POWER, request
+from pytest_unlearn.claims.common.findings import can_run
 from pytest_unlearn.claims.common.inputs import MOST_RETAINED
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
 from pytest_unlearn.core.figures import Cell, Curves, Figure, Histograms, Intervals, Table
@@ -56,7 +57,7 @@ def scores_by_model(
 ) -> dict[str, Scores]:
     """Score original and a retrained model by the same attack, beside the model."""
     found = {UNLEARNED: unlearned}
-    if original is not None:
+    if original is not None and can_run(attack, original, references):
         found[ORIGINAL] = attack.score(original, references, pairing)
     if len(references) > 1:  # a reference can only be judged against others
         found[RETRAINED] = attack.score(references[0], references[1:], pairing)

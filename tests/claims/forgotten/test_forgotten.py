@@ -234,6 +234,15 @@ def test_a_model_trained_on_its_controls_does_not_pass(world, task, boost):
     assert any("seems to have been trained on them" in reason for reason in evidence.reasons)
 
 
+def test_a_model_trained_on_its_controls_alone_is_no_over_forgotten_one(world, task):
+    """The forget set then looks less like training data than the controls do: not because it was treated specially."""
+    for boost in (3.0, 6.0):
+        evidence = audit_forgotten(world.model(control_boost=boost), task.forget)
+        assert evidence.verdict is Verdict.INVALID
+        assert evidence.reasons[0].startswith("the model is right on ")
+        assert "seems to have been trained on them" in evidence.reasons[0]
+
+
 def test_doubt_about_the_controls_withholds_pass(world, task):
     """A third of the references' errors on the controls undone: more data, or a few looks at the controls?"""
     doubtful = world.model(boost=2.4, control_boost=2.4)

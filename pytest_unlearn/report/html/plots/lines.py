@@ -25,9 +25,9 @@ def curves(figure: Mapping[str, Any]) -> Drawing:
     ticks = upward.ticks()
     margin = max((width_of(f"{tick:.3g}") for tick in ticks), default=0.0) + 8
     onward = Axis(*across, margin, WIDTH - 4, logarithmic)
-    drawing.line([(margin, top), (margin, top + HIGH)], "l axis")
+    places = [upward(tick) for tick in ticks]
+    drawing.lines([[(margin, top), (margin, top + HIGH)], *([(margin - 4, y), (margin, y)] for y in places)], "l axis")
     for tick in ticks:
-        drawing.line([(margin - 4, upward(tick)), (margin, upward(tick))], "l axis")
         drawing.text(margin - 6, upward(tick) + 4, f"{tick:.3g}", "end")
     if figure["diagonal"]:
         start, end = max(across[0], up[0]), min(across[1], up[1])
