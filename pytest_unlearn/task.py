@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -173,13 +173,10 @@ class UnlearningTask:
         if not isinstance(self.references, int) or self.recipe is None or self.references == 0:
             return []
         wanted = self._wanted()
-        # Two tell whether the recipe is deterministic, and save the rest; workers take all at once.
-        first = 2 if workers(self.n_jobs, len(wanted)) is None else len(wanted)
-        records = self._train(wanted[:first], after=len(wanted[first:]))
+        # The first two that are there tell whether the recipe is deterministic, and save the rest.
+        records = self._train(wanted, enough=lambda one, other: self._equal(one.model, other.model))
         if len(records) > 1 and self._equal(records[0].model, records[1].model):
             records = self._train(self._wanted(bootstrapped=True))
-        else:
-            records += self._train(wanted[first:])
         for record in records:
             self.models.keep(record.model)
         return records
@@ -387,20 +384,23 @@ class UnlearningTask:
             for v, seed, what in wanted
         ]
 
-    def _train(self, wanted: Sequence[Wanted], *, after: int = 0) -> list[Trained]:
-        done = self._run(self._jobs(wanted), after=after)
+    def _train(
+        self, wanted: Sequence[Wanted], *, enough: Callable[[Trained, Trained], bool] | None = None
+    ) -> list[Trained]:
+        done = self._run(self._jobs(wanted), enough=enough)
         self._took += [trained.seconds for trained in done]
         return done
 
-    def _run(self, jobs: list[Job], *, after: int = 0) -> list[Trained]:
+    def _run(self, jobs: list[Job], *, enough: Callable[[Trained, Trained], bool] | None = None) -> list[Trained]:
         method = any(isinstance(job.recipe, Unlearning) for job in jobs)
         least = max(self._took, default=0.0) if any(job.then for job in jobs) else 0.0
-        times = TimesTaken(() if method or least else self._took, after, least)
+        times = TimesTaken(() if method or least else self._took, least)
         done = train_all(
-            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times
-        )
-        for job, trained in zip(jobs, done, strict=True):
-            made_by = getattr(job.recipe, "role", "the recipe")
+            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times,
+            enough=enough,
+        )  # fmt: skip
+        made_by = getattr(jobs[0].recipe, "role", "the recipe") if jobs else ""
+        for trained in done:
             check_model(trained.model, f"what {made_by} returned")
             if trained.made is not None:
                 check_model(trained.made.model, "what the method returned")

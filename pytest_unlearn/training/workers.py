@@ -7,6 +7,7 @@ sent along.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import types
 from collections.abc import Iterator, Sequence
@@ -73,8 +74,17 @@ def workers(n_jobs: int, waiting: int) -> Workers | None:
     elsewhere = type(backend).__name__ != "LokyBackend"
     if elsewhere:
         return Workers(n_jobs if n_jobs != 1 else configured or -1, elsewhere=True)
-    count = n_jobs if n_jobs != 1 else configured or 1
+    count = _share(n_jobs if n_jobs != 1 else configured or 1)
     return None if count == 1 or waiting < 2 else Workers(count)
+
+
+def _share(n_jobs: int) -> int:
+    """Say how many processes may train for this one: pytest's other workers (xdist) use the same cores."""
+    import joblib
+
+    cores, others = joblib.cpu_count(), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT") or 1)
+    wanted = cores if n_jobs < 0 else n_jobs
+    return wanted if others == 1 else max(1, min(wanted, cores // others))
 
 
 def sendable(work: Any) -> bool:

@@ -17,7 +17,7 @@ from pytest_unlearn.claims.common.certify import POWER, Certifiable, Shadowed, c
 from pytest_unlearn.claims.common.controls import CHANCE, PowerCheck, family_confidence, negative_control, power_check
 from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks
-from pytest_unlearn.claims.common.verdict import Decision, Objection, decide, doubt, missing_controls
+from pytest_unlearn.claims.common.verdict import NO_NEGATIVE, Decision, Objection, decide, doubt, missing_controls
 from pytest_unlearn.core.evidence import ControlResult, Controls, Estimate, Verdict
 from pytest_unlearn.statistics import can_certify, normal_quantile, null_precision
 
@@ -136,8 +136,7 @@ def conclude(found: Found) -> Conclusion:
     lacking = require_controls and 2 <= count < found.fewest_references
     no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
     reason = (
-        f"no negative control: {count} distinct references, and it takes {found.fewest_references} to judge each by "
-        "the others"
+        f"{count} distinct references, and it takes {found.fewest_references}, each judged by the others, {NO_NEGATIVE}"
     )
     step = f"give at least {found.fewest_references} references, so that each can be judged by the others"
     # Advice on the findings themselves comes last, a lack of references first.

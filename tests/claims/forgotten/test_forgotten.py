@@ -146,7 +146,7 @@ def test_one_reference_gives_no_negative_control(world):
     task = UnlearningTask(DATA, original=world.original(1.5), references=world.references(1))
     evidence = audit_forgotten(world.model(), task.forget)
     assert evidence.verdict is Verdict.INCONCLUSIVE
-    assert any("no negative control: 1 distinct" in reason for reason in evidence.reasons)
+    assert any(reason.startswith("1 distinct") and "(no negative control)" in reason for reason in evidence.reasons)
 
 
 def test_equal_references_count_once(world):

@@ -189,6 +189,20 @@ def test_a_model_that_cannot_be_stored_is_trained_each_time_and_the_log_says_why
     assert caplog.text.count("trained again in each run") == 1
 
 
+def test_the_first_two_that_are_there_can_be_enough(store):
+    asked = []
+
+    def enough(one, other):
+        asked.append({one.seed, other.seed})
+        return True
+
+    jobs = jobs_for(RECIPE, range(5))
+    assert [one.seed for one in train_all(jobs, store=store, enough=enough)] == [0, 1]
+    assert [one.source for one in train_all(jobs, store=store, enough=enough)] == ["store", "store"]
+    assert len(train_all(jobs, store=store, enough=lambda one, other: False)) == 5
+    assert asked == [{0, 1}, {0, 1}]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("store_them", [True, False])
 def test_two_workers_train_the_same_models_as_none(tmp_path, store_them, only_helpers):
