@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.certify import POWER, Certifiable, certify
+from pytest_unlearn.claims.common.certify import POWER, Certifiable, Shadowed, certify
 from pytest_unlearn.cli.plan.asked import Asked
 from pytest_unlearn.cli.plan.power import Design
 
@@ -39,6 +39,8 @@ def of(
         original: the original's AUC by the attack that shows it least, where it was asked.
     """
     values = {name: setting.value for name, setting in asked.settings.items()}
+    shadowed = None if asked.online else planned.shadowed
+    planned = planned.online() if asked.online else planned
     if asked.planned == "runs":
         runs = int(asked.given.get("runs", 10))
         drawn = asked.given.get("requests", "drawn") == "drawn"
@@ -51,7 +53,7 @@ def of(
     most = values["max_share_left"] if reduction is None else round(1 - reduction, 12)
     limit, confidence = values.get("max_mia_auc"), values["confidence"]
     said = certify(planned.request, limit=limit, confidence=confidence, original=original, most=most)
-    steps = _steps(said, simulable, training)
+    steps = _steps(said, simulable, training, shadowed)
     if reduction is not None:
         chance = said.share_power
         hopeless = planned.request.share_power(0.99, most, said.confidence) < 0.5
@@ -125,8 +127,8 @@ def _search(asked: Asked) -> Iterator[str]:
     )
 
 
-def _steps(said: Certifiable, simulable: bool, training: float | None) -> tuple[str, ...]:
-    steps = advice.small_request(said, original=True, simulable=simulable, training=training)
+def _steps(said: Certifiable, simulable: bool, training: float | None, shadowed: Shadowed | None) -> tuple[str, ...]:
+    steps = advice.small_request(said, original=True, simulable=simulable, training=training, shadowed=shadowed)
     return ("what this request can be asked instead:", *(f"  {step}" for step in steps))
 
 

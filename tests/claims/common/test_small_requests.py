@@ -13,8 +13,8 @@ import pytest
 import pytest_unlearn
 from pytest_unlearn import AuditFailure, SavedOutputs, audit_forgotten
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.advice import IS_ORIGINAL
-from pytest_unlearn.claims.common.certify import ASSUMED, certify, request
+from pytest_unlearn.claims.common.advice import IS_ORIGINAL, small_request
+from pytest_unlearn.claims.common.certify import ASSUMED, Certifiable, Shadowed, certify, request
 from pytest_unlearn.cli.plan import outlook
 from pytest_unlearn.cli.plan.asked import SETTINGS, Asked
 from pytest_unlearn.cli.plan.power import design
@@ -233,6 +233,33 @@ def test_a_gate_that_blocks_a_share_names_the_line_for_the_method() -> None:
     told = next_step(evidence, ("leakage_reduced", "utility"))
     assert f"Paste assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.55, runs={said.runs})" in told
     assert 'unlearn_require = ["algorithm", "utility"]; it needs the fixture `unlearner`' in told
+
+
+def advised(said: Certifiable, shadowed: Shadowed | None) -> str:
+    return " ".join(small_request(said, original=True, simulable=True, shadowed=shadowed))
+
+
+@pytest.mark.parametrize(
+    ("n_forget", "original", "offered"),
+    [
+        (40, 0.6, False),  # where the residual sees next to nothing, so do shadow models
+        (40, 0.78, True),
+        (40, 0.95, False),  # plain as it is
+        (10, 0.9, False),
+        (60, 0.73, True),
+        (1000, 0.7, False),
+    ],
+)
+def test_shadow_models_are_offered_where_they_can_be_expected_to_help(
+    n_forget: int, original: float, offered: bool
+) -> None:
+    said = certify(request(n_forget, 3000), limit=0.55, confidence=0.95, original=original)
+    told = advised(said, Shadowed(models=16, controls=3 * n_forget, helps=True))
+    assert ('attacks="online"): sharper attacks, for 16 trainings' in told) == offered
+    assert 'attacks="online"' not in advised(said, None)
+    assert 'attacks="online"' not in advised(said, Shadowed(models=16, controls=3 * n_forget, helps=False))
+    if offered:
+        assert re.search(r"passes (\d+)% of the time, where it does (\d+)% without", told)
 
 
 def test_a_handful_is_not_told_a_limit_beyond_the_range_nor_thousands_of_requests() -> None:
