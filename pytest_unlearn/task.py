@@ -330,6 +330,10 @@ class UnlearningTask:
         """Train shadow models, for attacks that know models trained with the request."""
         return self.train_on(parts, first_seed=self.seed + FIRST_SHADOW_SEED)
 
+    def shadow_jobs(self, parts: Sequence[View]) -> list[Job]:
+        """List the trainings of `train_shadows`; it trains nothing."""
+        return self.jobs_on(parts, first_seed=self.seed + FIRST_SHADOW_SEED)
+
     def jobs_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Job]:
         """List the trainings of `train_on`; it trains nothing."""
         if self.recipe is None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pytest_unlearn.claims.common.certify import LEAST_REDUCTION, POWER, WORTH_TRYING, Certifiable
+from pytest_unlearn.claims.common.certify import (
+    LEAST_REDUCTION,
+    POWER,
+    WORTH_SHADOWS,
+    WORTH_TRYING,
+    Certifiable,
+    Shadowed,
+)
 from pytest_unlearn.core.evidence import Estimate
 from pytest_unlearn.statistics import normal_quantile
 
@@ -38,7 +45,9 @@ def small_slice(part: str, said: Certifiable) -> str:
     )
 
 
-def small_request(said: Certifiable, *, original: bool, simulable: bool, remembers: bool = False) -> list[str]:
+def small_request(
+    said: Certifiable, *, original: bool, simulable: bool, remembers: bool = False, shadowed: Shadowed | None = None
+) -> list[str]:
     """Advise on a request that is too small for its limit, in lines to paste.
 
     Args:
@@ -47,18 +56,19 @@ def small_request(said: Certifiable, *, original: bool, simulable: bool, remembe
         simulable: whether there is a recipe, by which requests of this size can be simulated.
         remembers: whether this very model seems to have kept more than may be left: lines that ask it again would only
             say so.
+        shadowed: what online attacks would take here; None where they cannot be run, or were.
     """
     if not said.too_small:
         return [_near_limit(said, reducible=original and not remembers)]
-    steps = [] if remembers or not original else [*_reduced(said), *_wider(said)]
+    steps = [] if remembers or not original else [*_reduced(said), *_wider(said), *_online(said, shadowed)]
     if simulable:
         steps += _runs(said)
     return [*(f"or {step}" if number else step for number, step in enumerate(steps)), *_batch(said, bool(steps))]
 
 
-def instead(said: Certifiable) -> list[str]:
+def instead(said: Certifiable, shadowed: Shadowed | None = None) -> list[str]:
     """Return the lines of `small_request` before anybody has looked at the models."""
-    return small_request(said, original=True, simulable=True)
+    return small_request(said, original=True, simulable=True, shadowed=shadowed)
 
 
 def keeps(share: Estimate) -> str:
@@ -105,6 +115,22 @@ def _wider(said: Certifiable) -> Iterator[str]:
     yield (
         f"assert_forgotten(unlearned_model, forget_loader, max_mia_auc={limit:g}): the smallest limit that "
         f"{_size(said)} can certify ({POWER:.0%} of the time)"
+    )
+
+
+def _online(said: Certifiable, shadowed: Shadowed | None) -> Iterator[str]:
+    """Offer sharper attacks where they can be expected to help."""
+    if shadowed is None or not shadowed.helps:
+        return
+    sharper = said.online(shadowed.controls)
+    least = sharper.reduction
+    if least is None or sharper.reduction_power(least) < said.reduction_power(least) + WORTH_SHADOWS:
+        return
+    yield (
+        f"assert_leakage_reduced(unlearned_model, forget_loader, min_reduction={least:g}, "
+        f'attacks="online"): sharper attacks, for {shadowed.models} trainings with halves of the request; a perfect '
+        f"method then passes {sharper.reduction_power(least):.0%} of the time, where it does "
+        f'{said.reduction_power(least):.0%} without; for the gate: unlearn_require = ["leakage_reduced", "utility"]'
     )
 
 

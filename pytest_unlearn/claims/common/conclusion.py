@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.certify import POWER, Certifiable, certify, request
+from pytest_unlearn.claims.common.certify import POWER, Certifiable, Shadowed, certify, request
 from pytest_unlearn.claims.common.controls import CHANCE, PowerCheck, family_confidence, negative_control, power_check
 from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks
@@ -54,10 +54,10 @@ class Found:
     `judge_by` judges one model's findings, by the limit on AUCs by default; `seen` are those on the original that it
     went by.
     `counted` says whether more examples settle what reaches beyond the limits, `simulable` whether there is a recipe by
-    which requests like this one can be simulated. `itself` says whether the audited model answers as the original does.
-    `differ` says how forget set and controls differ without the model. What only the models can tell is here as
-    objections: `misaligned` (and controls that were surely trained on), which outrank a FAIL, `unlike` (references) and
-    those that come `before` others.
+    which requests like this one can be simulated, `shadowed` what online attacks would take where they could be run.
+    `itself` says whether the audited model answers as the original does. `differ` says how forget set and controls
+    differ without the model. What only the models can tell is here as objections: `misaligned` (and controls that were
+    surely trained on), which outrank a FAIL, `unlike` (references) and those that come `before` others.
     """
 
     terms: AucTerms
@@ -72,6 +72,7 @@ class Found:
     fewest_references: int
     counted: bool = False
     simulable: bool = False
+    shadowed: Shadowed | None = None
     itself: bool = False
     blind: ControlResult | None = None
     differ: OnDemand[tuple[str, ...]]
@@ -212,6 +213,7 @@ def _settles(
             said,
             original=power is not None and power.control.holds,
             simulable=found.simulable,
+            shadowed=found.shadowed,
             remembers=left is not None and left[1].value > said.most,
         )
     )

@@ -27,12 +27,13 @@ LIMITS = ("max_mia_auc", "confidence")
 class Trainings:
     """Hold the models a task and its methods' runs need, and which are in the cache.
 
-    `runs` are by the position of the claim that asks for them.
+    `runs` are by the position of the claim that asks for them, `shadows` those that online attacks learn of.
     """
 
     original: tuple[Job, ...]
     references: tuple[Job, ...]
     runs: dict[int, tuple[Runs, list[Job]]]
+    shadows: tuple[Job, ...]
     cached: dict[str, StoredModel]
     missing: frozenset[str]
     deterministic: bool
@@ -145,6 +146,12 @@ def cost(inputs: Inputs, needed: Trainings, *, probing: bool) -> Iterator[str]:
         )
         if len(needed.references) < 2:
             yield "a negative control takes at least 2 references: without them forgotten is INCONCLUSIVE at best"
+    if needed.shadows:
+        to_train = sum(job.key in needed.missing for job in needed.shadows)
+        yield (
+            f"shadow models: {len(needed.shadows)}, trained with halves of the request for online attacks, "
+            f"{len(needed.shadows) - to_train} in the cache, {to_train} to train"
+        )
     if not needed.missing:
         yield "time: nothing is to be trained"
         return
@@ -153,14 +160,18 @@ def cost(inputs: Inputs, needed: Trainings, *, probing: bool) -> Iterator[str]:
 
 def trainings(inputs: Inputs, wanted: Sequence[Asked]) -> Trainings:
     """Look up what the task needs and what the cache has of it."""
+    from pytest_unlearn.claims.common.shadows import shadow_jobs
     from pytest_unlearn.cli.plan import algorithm
+    from pytest_unlearn.cli.plan.power import compared
     from pytest_unlearn.training import check_recipe
 
     task = inputs.task
     about = {} if task.recipe is None else {k: one for k, one in enumerate(wanted) if one.planned == "runs"}
     asked = {k: algorithm.runs_of(one) for k, one in about.items()}
     runs = {k: (one, algorithm.jobs(task, one)) for k, one in asked.items()}
-    begun = [job for _, jobs in runs.values() for job in jobs]
+    online = task.recipe is not None and any(one.online for one in wanted)
+    shadows = tuple(shadow_jobs(compared(task))) if online else ()
+    begun = [*(job for _, jobs in runs.values() for job in jobs), *shadows]
     everything = task.jobs()
     original = tuple(job for job in everything if job.dataset.name == "train" and not inputs.own_original)
     references = tuple(job for job in everything if job.dataset.name != "train")
@@ -177,14 +188,14 @@ def trainings(inputs: Inputs, wanted: Sequence[Asked]) -> Trainings:
     missing = keys if task.fresh else keys - set(cached)
     if missing:
         check_recipe(task.recipe)
-    return Trainings(original, references, runs, cached, frozenset(missing), deterministic)
+    return Trainings(original, references, runs, shadows, cached, frozenset(missing), deterministic)
 
 
 def _time(inputs: Inputs, needed: Trainings, probing: bool) -> str:
     from pytest_unlearn.cli.plan import timing
 
     task = inputs.task
-    begun = {job.key: job for _, jobs in needed.runs.values() for job in jobs}
+    begun = {job.key: job for jobs in (*(jobs for _, jobs in needed.runs.values()), needed.shadows) for job in jobs}
     jobs = (*needed.original, *needed.references, *begun.values())
     pace: Pace | None = timing.noted([(job, needed.cached[job.key]) for job in jobs if job.key in needed.cached])
     if pace is None and not probing:

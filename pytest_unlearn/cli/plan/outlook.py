@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.certify import POWER, Certifiable, certify
+from pytest_unlearn.claims.common.certify import POWER, Certifiable, Shadowed, certify
 from pytest_unlearn.cli.plan.asked import Asked
 from pytest_unlearn.cli.plan.power import Design
 
@@ -35,6 +35,8 @@ def of(asked: Asked, planned: Design, *, simulable: bool) -> Outlook:
         simulable: whether there is a recipe that requests of this size can be simulated by.
     """
     values = {name: setting.value for name, setting in asked.settings.items()}
+    shadowed = None if asked.online else planned.shadowed
+    planned = planned.online() if asked.online else planned
     if asked.planned == "runs":
         runs = int(asked.given.get("runs", 10))
         drawn = asked.given.get("requests", "drawn") == "drawn"
@@ -48,9 +50,9 @@ def of(asked: Asked, planned: Design, *, simulable: bool) -> Outlook:
     if reduction is not None:
         chance = said.share_power
         hopeless = planned.request.share_power(0.99, most, said.confidence) < 0.5
-        steps = _steps(said, simulable) if chance < POWER else ()
+        steps = _steps(said, simulable, shadowed) if chance < POWER else ()
         return Outlook((*_share_claim(asked, said, hopeless), *steps), hopeless, chance >= POWER)
-    steps = _steps(said, simulable) if said.power < POWER else ()
+    steps = _steps(said, simulable, shadowed) if said.power < POWER else ()
     parts = () if said.hopeless else tuple(_parts(planned, said))
     return Outlook((*_limit(asked, said), *_shares(said), *parts, *steps), said.hopeless, said.power >= POWER)
 
@@ -110,8 +112,8 @@ def _search(asked: Asked) -> Iterator[str]:
     )
 
 
-def _steps(said: Certifiable, simulable: bool) -> tuple[str, ...]:
-    steps = advice.small_request(said, original=True, simulable=simulable)
+def _steps(said: Certifiable, simulable: bool, shadowed: Shadowed | None) -> tuple[str, ...]:
+    steps = advice.small_request(said, original=True, simulable=simulable, shadowed=shadowed)
     return ("what this request can be asked instead:", *(f"  {step}" for step in steps))
 
 

@@ -12,8 +12,8 @@ import pytest
 
 import pytest_unlearn
 from pytest_unlearn import AuditFailure, SavedOutputs, audit_forgotten
-from pytest_unlearn.claims.common.advice import IS_ORIGINAL
-from pytest_unlearn.claims.common.certify import ASSUMED
+from pytest_unlearn.claims.common.advice import IS_ORIGINAL, small_request
+from pytest_unlearn.claims.common.certify import ASSUMED, Certifiable, Shadowed, certify, request
 from pytest_unlearn.cli.plan import outlook
 from pytest_unlearn.cli.plan.asked import SETTINGS, Asked
 from pytest_unlearn.cli.plan.power import design
@@ -187,6 +187,33 @@ def test_the_advice_comes_in_its_order_and_asks_for_nothing_that_nobody_can_choo
     ]
     assert 'unlearn_require = ["leakage_reduced", "utility"]' in evidence.advice[0]
     assert re.search(r"runs=(\d+)\): .* for \1 trainings and as many runs of the method", evidence.advice[2])
+
+
+def advised(said: Certifiable, shadowed: Shadowed | None) -> str:
+    return " ".join(small_request(said, original=True, simulable=True, shadowed=shadowed))
+
+
+@pytest.mark.parametrize(
+    ("n_forget", "original", "offered"),
+    [
+        (40, 0.6, False),  # where the residual sees next to nothing, so do shadow models
+        (40, 0.78, True),
+        (40, 0.95, False),  # plain as it is
+        (10, 0.9, False),
+        (60, 0.73, True),
+        (1000, 0.7, False),
+    ],
+)
+def test_shadow_models_are_offered_where_they_can_be_expected_to_help(
+    n_forget: int, original: float, offered: bool
+) -> None:
+    said = certify(request(n_forget, 3000), limit=0.55, confidence=0.95, original=original)
+    told = advised(said, Shadowed(models=16, controls=3 * n_forget, helps=True))
+    assert ('attacks="online"): sharper attacks, for 16 trainings' in told) == offered
+    assert 'attacks="online"' not in advised(said, None)
+    assert 'attacks="online"' not in advised(said, Shadowed(models=16, controls=3 * n_forget, helps=False))
+    if offered:
+        assert re.search(r"passes (\d+)% of the time, where it does (\d+)% without", told)
 
 
 def test_a_handful_is_not_told_a_limit_beyond_the_range_nor_thousands_of_requests() -> None:

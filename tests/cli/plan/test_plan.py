@@ -224,6 +224,26 @@ def test_the_trainings_of_assert_algorithm_are_counted(suite: Suite, capsys: pyt
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("attacks", ['"online"', '["online", "starting kit"]'])
+def test_the_trainings_of_online_attacks_are_counted(
+    attacks: str, suite: Suite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests = f"""
+    from pytest_unlearn import audit_forgotten
+    def test_a(unlearning_task, forget_loader):
+        audit_forgotten(unlearning_task.retrained[0], forget_loader, attacks={attacks})
+    """
+    suite.write(SPLIT, RECIPE, tests=tests, ini="unlearn_shadow_models = 4\nunlearn_references = 2\n")
+    done = suite.plan("--no-probe")
+    assert "shadow models: 4, trained with halves of the request for online attacks, 0 in the cache, 4" in done.out
+    assert not suite.calls
+    suite.audit()
+    assert sorted(suite.calls) == [500, 500, 700, *[770] * 4]  # halves of 200 forget examples and 340 controls
+    capsys.readouterr()
+    assert "4 in the cache, 0 to train\n  time: nothing is to be trained" in suite.plan("--no-probe").out
+
+
+@pytest.mark.slow
 def test_models_that_are_handed_over_are_not_evaluated(suite: Suite) -> None:
     own = [fixture(name, "raise AssertionError('evaluated')") for name in ("original_model", "retrained_models")]
     suite.write(SPLIT, *own)
