@@ -118,7 +118,7 @@ def without_simultaneous(document: Any) -> None:
 
 
 def raise_curve(document: Any) -> None:
-    _rates, caught = figure(document, "ROC curve")["series"]["unlearned"]
+    _rates, caught = figure(document, "How many are caught")["series"]["unlearned"]
     caught[:] = [1.0 for _ in caught]
 
 
