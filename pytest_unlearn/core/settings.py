@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pytest_unlearn.core import claim_table, recorder
+from pytest_unlearn.core.claim_limit import Limit
 
 Source = Literal["call keyword", "marker", "command line", "ini", "default"]
 Layers = Mapping[str, Mapping[str, Any]]
@@ -105,7 +106,7 @@ class Spec:
         return self.kind(value)
 
 
-def limit_spec(limit: claim_table.Limit, default: float | None, about: str) -> Spec:
+def limit_spec(limit: Limit, default: float | None, about: str) -> Spec:
     """Make the row of a setting that limits claims: the claim table has its range."""
     return Spec(limit.setting, float, default, about, limit.range.holds, str(limit.range), marker=True)
 
