@@ -6,6 +6,7 @@ Each row is what a benchmark noted of itself, and whether it passed.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -44,7 +45,8 @@ def machine(info: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
         f"{cpu.get('count', '?')} cores ({cpu.get('brand_raw', info.get('processor') or 'unknown')}; "
-        f"{', '.join(flags) or 'no vector extensions noted'}), Python {info['python_version']}, {versions}"
+        f"{', '.join(flags) or 'no vector extensions noted'}), Python {info['python_version']}, {versions}; "
+        f"{os.getloadavg()[1]:.1f} processes at work at the time"
     )
 
 
