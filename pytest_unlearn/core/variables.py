@@ -1,8 +1,5 @@
 """Name the environment variables that processes of the product hand to each other."""
 
-GITHUB_ACTIONS = "GITHUB_ACTIONS"
-"""Says "true" where a workflow of GitHub runs."""
-
 CACHE_KEY = "UNLEARN_CACHE_KEY"
 """Seals what the cache holds beyond a run; given by who runs the audit."""
 

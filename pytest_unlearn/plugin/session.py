@@ -18,7 +18,6 @@ from pytest_unlearn.core import settings
 from pytest_unlearn.core.identity import declared, identity
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.core.text import LONGEST_NAME, shown
-from pytest_unlearn.core.variables import GITHUB_ACTIONS
 from pytest_unlearn.plugin import allure_results, remembering, requirements
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
@@ -256,7 +255,7 @@ class Controller(Collecting):
             self._fail(session, "history", memory.problem)
         if memory.remark and (self._reports or self.decision is not None):
             self.remarks += (memory.remark,)
-        if os.environ.get(GITHUB_ACTIONS) == "true":
+        if os.environ.get("GITHUB_ACTIONS") == "true":
             from pytest_unlearn.report.outlets import github
 
             places = code_places(self.places, self.config.rootpath)
