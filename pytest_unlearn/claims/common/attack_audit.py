@@ -130,6 +130,7 @@ def audit_with_attacks(
         fewest_references=fewest_references,
         counted=counted,
         simulable=inputs.task is not None and inputs.task.recipe is not None,
+        training=None if inputs.task is None else inputs.task.training_seconds,
         shadowed=could_be_shadowed(inputs),
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),

@@ -220,9 +220,15 @@ class Certifiable:
         return self.request.needed_for_share(self.original, self.most, self.confidence)
 
     @property
+    def needed_to_pass(self) -> int | None:
+        """How many units likely show both, the limit and that little enough is left."""
+        both = (self.needed, self.needed_for_share)
+        return None if None in both else max(count for count in both if count is not None)
+
+    @property
     def needed_examples(self) -> int | None:
         """How many forget examples that is, in units of this size."""
-        return None if self.needed is None else self.examples(self.needed)
+        return None if self.needed_to_pass is None else self.examples(self.needed_to_pass)
 
     def examples(self, units: int) -> int:
         """Return how many forget examples so many units have, if they are of this size."""
