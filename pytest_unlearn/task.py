@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import statistics
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,6 +32,7 @@ from pytest_unlearn.training import (
     TimesTaken,
     Trained,
     UnknownRecipe,
+    builder,
     check_recipe,
     check_unlearner,
     checked_device,
@@ -192,6 +194,11 @@ class UnlearningTask:
         records = self.trained_references
         return len(records) > 1 and records[0].key != self._key(self.retain, records[0].seed)
 
+    @property
+    def training_seconds(self) -> float | None:
+        """The seconds that a training took, roughly, of those that are known."""
+        return float(f"{statistics.median(self._took):.2g}") if self._took else None
+
     def jobs(self, *, bootstrapped: bool = False) -> list[Job]:
         """List the trainings behind `original` and `retrained`; it trains nothing.
 
@@ -335,6 +342,10 @@ class UnlearningTask:
         """Train shadow models, for attacks that know models trained with the request."""
         return self.train_on(parts, first_seed=self.seed + FIRST_SHADOW_SEED)
 
+    def shadow_jobs(self, parts: Sequence[View]) -> list[Job]:
+        """List the trainings of `train_shadows`; it trains nothing."""
+        return self.jobs_on(parts, first_seed=self.seed + FIRST_SHADOW_SEED)
+
     def jobs_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Job]:
         """List the trainings of `train_on`; it trains nothing."""
         if self.recipe is None:
@@ -385,6 +396,10 @@ class UnlearningTask:
             for v, seed, what in wanted
         ]
 
+    def stored(self, job: Job) -> Any:
+        """Fetch a model from the cache; None where it is not there or not to be had."""
+        return self.store.peek(job.key, builder(job.recipe)).model
+
     def _train(
         self, wanted: Sequence[Wanted], *, enough: Callable[[Trained, Trained], bool] | None = None
     ) -> list[Trained]:
@@ -393,9 +408,10 @@ class UnlearningTask:
         return done
 
     def _run(self, jobs: list[Job], *, enough: Callable[[Trained, Trained], bool] | None = None) -> list[Trained]:
-        method = any(isinstance(job.recipe, Unlearning) for job in jobs)
-        least = max(self._took, default=0.0) if any(job.then for job in jobs) else 0.0
-        times = TimesTaken(() if method or least else self._took, least)
+        method = any(isinstance(job.recipe, Unlearning) or job.then is not None for job in jobs)
+        to_train = [job.then is not None and self.store.find(job.key) is None for job in jobs]
+        least = min(self._took, default=0.0) * sum(to_train) / max(len(jobs), 1)
+        times = TimesTaken(() if method else self._took, least)
         done = train_all(
             jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times,
             enough=enough,

@@ -376,6 +376,7 @@ TABLE: dict[str, ClaimSpec] = {
             looks_at="how much of what the original showed is gone",
             limit=REDUCTION,
             fundamental=True,
+            stand_ins=("algorithm",),
             planned="share",
             in_policies=False,  # it is what `forgotten` asks besides, by itself
         ),

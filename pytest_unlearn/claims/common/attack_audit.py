@@ -33,6 +33,7 @@ from pytest_unlearn.claims.common.evidence import AucTerms, build_evidence, roun
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
 from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, outputs_digest, provenance
+from pytest_unlearn.claims.common.shadows import could_be_shadowed
 from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
 from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
@@ -129,6 +130,8 @@ def audit_with_attacks(
         fewest_references=fewest_references,
         counted=counted,
         simulable=inputs.task is not None and inputs.task.recipe is not None,
+        training=None if inputs.task is None else inputs.task.training_seconds,
+        shadowed=could_be_shadowed(inputs),
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
         differ=OnDemand(partial(_differ, every, comparable, terms)),
