@@ -29,7 +29,7 @@ _logger = logging.getLogger("pytest_unlearn")
 
 @dataclass(frozen=True)
 class ArrayMemory:
-    """Keep arrays, and notes about them, in a folder that is made when the first are written.
+    """Keep arrays, and notes about them, in a folder that is made when needed.
 
     Attributes:
         directory: the folder.
@@ -60,7 +60,7 @@ class ArrayMemory:
             return None
 
     def save(self, key: str, note: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-        """Remember arrays; where nothing can be written, they are made again the next time."""
+        """Remember arrays; where nothing can be written, a warning is logged."""
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         data = buffer.getvalue()
@@ -81,7 +81,7 @@ class ArrayMemory:
 
 
 def forget_all(cache: Path) -> int:
-    """Remove what is remembered below the folder of a cache; return how many arrays' files."""
+    """Remove what is remembered below a cache's folder; return how many files."""
     paths = [path for folder in (DATA, ANSWERS) for path in (cache / folder).glob("*")]
     ours = [path for path in paths if path.suffix in (".json", ".npz", ".tmp")]
     for path in ours:

@@ -1,4 +1,4 @@
-"""Remember what the original and the references answered, from one candidate to the next.
+"""Remember what the original and the references answered, between candidates.
 
 An answer belongs to a model's digest, the digest of what it was asked about, the request, and the question with its
 code. Where one of these cannot be told, nothing is remembered.
