@@ -15,12 +15,14 @@ import numpy as np
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.arguments import whole_number
+from pytest_unlearn.core.array_memory import ANSWERS, ArrayMemory
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.data.split import Split, reserve_controls
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.adapters import identify
+from pytest_unlearn.models.answer_memory import AnswerMemory
 from pytest_unlearn.models.handle import ModelHandles
 from pytest_unlearn.models.unlearning import Unlearning, UnlearningRequest, method_digest, read_method
 from pytest_unlearn.training import (
@@ -124,7 +126,10 @@ class UnlearningTask:
         self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
         self._given_original = original
-        self.models = ModelHandles(split.classes, device, batch_size)
+        # A task that trains nothing writes nothing, unless it is told where.
+        keeps = recipe is not None or cache_dir is not None
+        memory = AnswerMemory(ArrayMemory(self.store.directory / ANSWERS), fresh) if keeps else None
+        self.models = ModelHandles(split.classes, device, batch_size, memory)
         self.forget = View("forget", split.train, split.forget_indices, self)
         self.retain = View("retain", split.train, split.retain_indices, self)
         self.test = View("test", split.test, np.arange(len(split.test), dtype=np.int64), self)
