@@ -176,7 +176,7 @@ def _results(one: AttackClass, entries: list[Mapping[str, Any]]) -> Iterator[tup
         name, attacks = evidence["claim"]["name"], evidence.get("attacks") or {}
         if name in one.claims:
             but = "" if wording.is_accepted(entry) or evidence["verdict"] != "PASS" else ", not proven"
-            measured = f"{wording.interval(evidence['estimate'])}, {wording.allowed(evidence['claim'])} allowed"
+            measured = f"{wording.interval(wording.decisive(evidence))}, {wording.allowed(evidence['claim'])} allowed"
             yield list(attacks), f"{name} {wording.word(evidence)}{but}: {measured}"
         for attack in one.attacks:
             if attack in attacks:

@@ -23,6 +23,8 @@ from pytest_unlearn.statistics import can_certify, normal_quantile, null_precisi
 
 Judge = Callable[..., Decision[AttackFinding]]
 T = TypeVar("T")
+RECOGNISABLE = "recognisable"
+INTERCHANGED = "the original shows less of the forget set than this model: were the two interchanged?"
 
 NOT_ENOUGH_GONE = ("unlearn longer or differently, or retrain, if more of it should be gone than the estimate says",)
 
@@ -155,6 +157,8 @@ def conclude(found: Found) -> Conclusion:
         ],
         notes=found.notes,
     )
+    if power is not None and decision.label == RECOGNISABLE and _interchanged(judged, power):
+        decision = replace(decision, reasons=(*decision.reasons, INTERCHANGED))
     if found.itself and decision.verdict is not Verdict.PASS:
         decision = replace(decision, advice=_of_original(decision.verdict, decision.advice))
     not_testable = ""
@@ -221,6 +225,12 @@ def _settles(
     )
 
 
+def _interchanged(judged: Decision[AttackFinding], power: PowerCheck) -> bool:
+    """Tell whether the model surely shows the forget set, and the original surely less of it."""
+    original = power.control
+    return not original.holds and original.estimate.high < judged.finding.estimate.low
+
+
 def _kept(found: Found, power: PowerCheck | None) -> tuple[str, ...]:
     """Say that no model with little left looks like this one, so that the request's size is not what is amiss."""
     if found.itself:
@@ -232,7 +242,7 @@ def _kept(found: Found, power: PowerCheck | None) -> tuple[str, ...]:
     limit = found.terms.limit if found.counted and not shares else math.inf
     signed = [one.estimate for one in found.findings if one.deciding and one.attack.signed and not one.problem]
     recognised = any(one.value > limit and one.low > CHANCE for one in signed)
-    return (advice.LEAK["recognisable"],) if recognised else ()
+    return (advice.LEAK[RECOGNISABLE],) if recognised else ()
 
 
 def _of_original(verdict: Verdict, steps: Sequence[str]) -> tuple[str, ...]:

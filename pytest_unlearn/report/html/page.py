@@ -195,5 +195,5 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list) and any(isinstance(item, (Mapping, list)) for item in value):
         for position, item in enumerate(value):
             yield from _flat(item, f"{path}[{position}]")
-    else:
+    elif value != "":
         yield path, "none" if value is None else str(value)

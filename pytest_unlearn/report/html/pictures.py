@@ -66,7 +66,8 @@ def overview(lines: Sequence[ClaimLine], entries: Sequence[Mapping[str, Any]]) -
     title = "All claims beside their limits"
     says = (
         "Each claim on its own scale, from 0, what a model with nothing left shows, to 1, its limit: the estimate "
-        "with the bounds that decided, the original, and the range of retrained models. A proven claim lies within."
+        "with the bounds that decided, the original, and the range of retrained models. A proven claim lies within. "
+        "What is better than asked for, such as a model more accurate than its baseline, is drawn at 0."
     )
     columns = ("number", "claim", "verdict", "estimate [bounds]", "allowed", "original", "retrained")
     return Picture("overview", title, says, drawing.document(title, "overview"), columns, tuple(told))
@@ -226,7 +227,11 @@ def _scale(claim: Mapping[str, Any]) -> Any:
         best, limit = 1.0, lowest
     else:
         return None
-    return None if limit == best else lambda value: (value - best) / (limit - best)
+    if limit == best:
+        return None
+    if lowest is not None and highest is not None:
+        return lambda value: (value - best) / (limit - best)
+    return lambda value: max(0.0, (value - best) / (limit - best))  # better than the best that was asked for
 
 
 def _values(evidence: Mapping[str, Any]) -> tuple[float | None, list[float]]:

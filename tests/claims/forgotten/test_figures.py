@@ -178,7 +178,7 @@ def test_accuracy_on_retain_and_test_is_that_of_the_whole_set_or_of_2000_evenly_
     step = 1 if size <= 2000 else 2
     for part, (inputs, labels) in {"retain": (x[100:], y[100:]), "test": test}.items():
         right = ((inputs[::step, 0] > 0) == labels[::step]).mean()
-        assert rows[f"{part}: unlearned"] == pytest.approx(right, abs=1e-4)
+        assert rows[f"{part}: this model"] == pytest.approx(right, abs=1e-4)
     assert sum(asked) < 100 + size + 2 * 2000 + 2000  # forget, controls, both samples, and examples asked again
 
 

@@ -243,6 +243,13 @@ def test_a_model_trained_on_its_controls_alone_is_no_over_forgotten_one(world, t
         assert "seems to have been trained on them" in evidence.reasons[0]
 
 
+def test_an_original_in_the_place_of_the_released_model_is_noticed(world, task):
+    swapped = audit_forgotten(task.original, task.forget, baseline=world.model(seed=77))
+    assert swapped.verdict is Verdict.FAIL
+    assert "were the two interchanged?" in swapped.reasons[-1]
+    assert "interchanged" not in str(audit_forgotten(world.model(boost=2.0), task.forget).reasons)
+
+
 def test_doubt_about_the_controls_withholds_pass(world, task):
     """A third of the references' errors on the controls undone: more data, or a few looks at the controls?"""
     doubtful = world.model(boost=2.4, control_boost=2.4)

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_unlearn.report import html
-from pytest_unlearn.report.html import plots
+from pytest_unlearn.report.decision import card
+from pytest_unlearn.report.html import pictures, plots
 from pytest_unlearn.report.html.plots.svg import WIDTH, width_of
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
@@ -185,3 +186,17 @@ def test_without_a_report_matplotlib_is_not_imported() -> None:
 
     code = "import sys, pytest_unlearn.plugin.session, pytest_unlearn.report.write; print('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_claim_that_is_better_than_asked_for_is_drawn_at_0_and_not_beyond_a_limit_of_others() -> None:
+    better = evidence("PASS", -0.07, "utility", lowest=None, highest=0.02).to_json()
+    book = Ledger()
+    for k, one in enumerate((better, evidence("PASS", 0.49, lowest=0.45).to_json())):
+        book.add(f"test_{k}", "passed", [one])
+    ledger = book.freeze()
+    made = pictures.overview(card(ledger, ABOUT).claims, ledger["entries"])
+    assert made is not None
+    marks = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', made.svg)][:2]
+    (limits,) = re.findall(r'class="l limit" d="M([\d.]+) [^M]*M([\d.]+)', made.svg)
+    assert all(float(limits[0]) < mark < float(limits[1]) for mark in marks)
+    assert "-0.070" in str(made.rows)
