@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import statistics
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +15,14 @@ import numpy as np
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.arguments import whole_number
+from pytest_unlearn.core.array_memory import ANSWERS, ArrayMemory
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.data.split import Split, reserve_controls
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.adapters import identify
+from pytest_unlearn.models.answer_memory import AnswerMemory
 from pytest_unlearn.models.handle import ModelHandles
 from pytest_unlearn.models.unlearning import Unlearning, UnlearningRequest, method_digest, read_method
 from pytest_unlearn.training import (
@@ -29,11 +32,13 @@ from pytest_unlearn.training import (
     TimesTaken,
     Trained,
     UnknownRecipe,
+    builder,
     check_recipe,
     check_unlearner,
     checked_device,
     fingerprint,
     in_this_process,
+    on_device,
     reference_key,
     report_progress,
     sendable,
@@ -68,7 +73,7 @@ class UnlearningTask:
         references: how many reference models to train on retain, or a list of models so trained.
         seed: of the original; reference k has seed + 1000 + k.
         cache_dir: where trained models are kept; `.unlearn/cache` by default. Nothing is created before it is needed.
-        device: where recipes that ask for it, and audits of torch models, run. The model's own device by default.
+        device: where a TorchRecipe that names none trains, and where torch models are audited: their own by default.
         n_jobs: how many references to train at once.
         fresh: train again, whatever the cache holds.
         batch_size: for models that take batches of one size alone, as compiled ones do: each is asked in batches of
@@ -113,14 +118,18 @@ class UnlearningTask:
         if cache_dir is not None and not isinstance(cache_dir, (str, Path)):
             raise TypeError(f"cache_dir is the path of a folder, not {cache_dir!r}.")
         device = checked_device(device)
-        self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs
+        self.split, self.seed, self.device, self.n_jobs = split, seed, device, n_jobs
+        self.recipe = on_device(recipe, device)
         self.references, self.fresh = references, fresh
         self.shadow_models = _checked_pairs(shadow_models)
         self.progress: Progress = report_progress
         self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
         self._given_original = original
-        self.models = ModelHandles(split.classes, device, batch_size)
+        # A task that trains nothing writes nothing, unless it is told where.
+        keeps = recipe is not None or cache_dir is not None
+        memory = AnswerMemory(ArrayMemory(self.store.directory / ANSWERS), fresh) if keeps else None
+        self.models = ModelHandles(split.classes, device, batch_size, memory)
         self.forget = View("forget", split.train, split.forget_indices, self)
         self.retain = View("retain", split.train, split.retain_indices, self)
         self.test = View("test", split.test, np.arange(len(split.test), dtype=np.int64), self)
@@ -173,13 +182,10 @@ class UnlearningTask:
         if not isinstance(self.references, int) or self.recipe is None or self.references == 0:
             return []
         wanted = self._wanted()
-        # Two tell whether the recipe is deterministic, and save the rest; workers take all at once.
-        first = 2 if workers(self.n_jobs, len(wanted)) is None else len(wanted)
-        records = self._train(wanted[:first], after=len(wanted[first:]))
+        # The first two that are there tell whether the recipe is deterministic, and save the rest.
+        records = self._train(wanted, enough=lambda one, other: self._equal(one.model, other.model))
         if len(records) > 1 and self._equal(records[0].model, records[1].model):
             records = self._train(self._wanted(bootstrapped=True))
-        else:
-            records += self._train(wanted[first:])
         for record in records:
             self.models.keep(record.model)
         return records
@@ -189,6 +195,11 @@ class UnlearningTask:
         """Whether references are bootstraps, since two seeds gave equal models."""
         records = self.trained_references
         return len(records) > 1 and records[0].key != self._key(self.retain, records[0].seed)
+
+    @property
+    def training_seconds(self) -> float | None:
+        """The seconds that a training took, roughly, of those that are known."""
+        return float(f"{statistics.median(self._took):.2g}") if self._took else None
 
     def jobs(self, *, bootstrapped: bool = False) -> list[Job]:
         """List the trainings behind `original` and `retrained`; it trains nothing.
@@ -333,6 +344,10 @@ class UnlearningTask:
         """Train shadow models, for attacks that know models trained with the request."""
         return self.train_on(parts, first_seed=self.seed + FIRST_SHADOW_SEED)
 
+    def shadow_jobs(self, parts: Sequence[View]) -> list[Job]:
+        """List the trainings of `train_shadows`; it trains nothing."""
+        return self.jobs_on(parts, first_seed=self.seed + FIRST_SHADOW_SEED)
+
     def jobs_on(self, parts: Sequence[IntArray | View], *, first_seed: int) -> list[Job]:
         """List the trainings of `train_on`; it trains nothing."""
         if self.recipe is None:
@@ -383,20 +398,28 @@ class UnlearningTask:
             for v, seed, what in wanted
         ]
 
-    def _train(self, wanted: Sequence[Wanted], *, after: int = 0) -> list[Trained]:
-        done = self._run(self._jobs(wanted), after=after)
+    def stored(self, job: Job) -> Any:
+        """Fetch a model from the cache; None where it is not there or not to be had."""
+        return self.store.peek(job.key, builder(job.recipe)).model
+
+    def _train(
+        self, wanted: Sequence[Wanted], *, enough: Callable[[Trained, Trained], bool] | None = None
+    ) -> list[Trained]:
+        done = self._run(self._jobs(wanted), enough=enough)
         self._took += [trained.seconds for trained in done]
         return done
 
-    def _run(self, jobs: list[Job], *, after: int = 0) -> list[Trained]:
-        method = any(isinstance(job.recipe, Unlearning) for job in jobs)
-        least = max(self._took, default=0.0) if any(job.then for job in jobs) else 0.0
-        times = TimesTaken(() if method or least else self._took, after, least)
+    def _run(self, jobs: list[Job], *, enough: Callable[[Trained, Trained], bool] | None = None) -> list[Trained]:
+        method = any(isinstance(job.recipe, Unlearning) or job.then is not None for job in jobs)
+        to_train = [job.then is not None and self.store.find(job.key) is None for job in jobs]
+        least = min(self._took, default=0.0) * sum(to_train) / max(len(jobs), 1)
+        times = TimesTaken(() if method else self._took, least)
         done = train_all(
-            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times
-        )
-        for job, trained in zip(jobs, done, strict=True):
-            made_by = getattr(job.recipe, "role", "the recipe")
+            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times,
+            enough=enough,
+        )  # fmt: skip
+        made_by = getattr(jobs[0].recipe, "role", "the recipe") if jobs else ""
+        for trained in done:
             check_model(trained.model, f"what {made_by} returned")
             if trained.made is not None:
                 check_model(trained.made.model, "what the method returned")

@@ -47,6 +47,19 @@ def test_every_step_is_a_command_with_a_shell_or_an_action_of_a_version():
             assert re.fullmatch(r"actions/[\w/-]+@v\d+", step["uses"])
 
 
+@pytest.mark.parametrize(
+    ("schema", "file"), [("vendor.github-actions", "action.yml"), ("vendor.github-workflows", "unlearning-audit.yml")]
+)
+def test_it_is_valid_under_the_published_schema(schema, file):
+    pytest.importorskip("check_jsonschema")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
+    done = subprocess.run([*command, HERE / file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    broken = HERE.joinpath(file).read_text().replace("steps:", "stepz:")
+    refused = subprocess.run([*command, "-"], input=broken, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+
+
 def test_nothing_is_attested_but_what_was_released_and_the_report_is_always_kept():
     condition = STEPS["Attest"]["if"]
     assert "steps.statement.outputs.decision == 'RELEASE'" in condition

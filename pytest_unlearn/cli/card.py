@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 
 from pytest_unlearn.cli import stored_report
-from pytest_unlearn.cli.console import FINE, Unusable, one_line, say
-from pytest_unlearn.core.files import read_file
+from pytest_unlearn.cli.console import FINE, say, text_in
 from pytest_unlearn.report.outlets import model_card
 
 
@@ -30,12 +29,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load the report, and rewrite the card."""
     document = stored_report.load(options.report)
-    try:
-        before = read_file(options.card).decode("utf-8")
-    except FileNotFoundError:
-        before = ""
-    except (OSError, ValueError) as error:
-        raise Unusable(f"{options.card} cannot be read: {one_line(error)}") from None
+    before = text_in(options.card) if os.path.lexists(options.card) else ""
     after = model_card.put(before, model_card.section(stored_report.ledger(document), document))
     beside = options.card.with_name(f".{options.card.name}.new")
     beside.write_text(after, encoding="utf-8", newline="")

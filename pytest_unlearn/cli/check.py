@@ -13,7 +13,8 @@ from pytest_unlearn.claims.policies import POLICIES
 from pytest_unlearn.cli import binding, repository, stored_report, stored_scores
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.core import settings
-from pytest_unlearn.core.claim_table import TABLE, Limit
+from pytest_unlearn.core.claim_limit import Limit
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.plugin import requirements
 from pytest_unlearn.report import gate, scores
 from pytest_unlearn.report.terminal import headline

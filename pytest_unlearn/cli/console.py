@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
+from pytest_unlearn.core.files import read_file
 from pytest_unlearn.core.text import printable
 
 FINE = 0
@@ -27,3 +31,19 @@ def plural(number: int, noun: str) -> str:
 def one_line(error: BaseException, most: int = 300) -> str:
     """Put an exception's message, or else its type, on one line."""
     return printable(" ".join(str(error).split())[:most]) or type(error).__name__
+
+
+def text_in(path: Path, errors: Literal["strict", "replace"] = "strict") -> str:
+    """Read a file of text.
+
+    Args:
+        path: of the file.
+        errors: what becomes of bytes that are no UTF-8.
+
+    Raises:
+        Unusable: it cannot be read, or is no such text.
+    """
+    try:
+        return read_file(path).decode("utf-8", errors)
+    except (OSError, ValueError) as error:
+        raise Unusable(f"{path} cannot be read: {one_line(error)}") from None

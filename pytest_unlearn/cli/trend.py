@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pytest_unlearn.cli.console import FINE, Unusable, one_line, say
-from pytest_unlearn.core.files import read_file
+from pytest_unlearn.cli.console import FINE, Unusable, say, text_in
 from pytest_unlearn.report import history, trend
 
 
@@ -27,10 +26,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the history, and show it."""
-    try:
-        records, broken = history.parse(read_file(options.history).decode("utf-8", errors="replace"))
-    except (OSError, ValueError) as error:
-        raise Unusable(f"{options.history} cannot be read: {one_line(error)}") from None
+    records, broken = history.parse(text_in(options.history, errors="replace"))
     if not records:
         raise Unusable(f"{options.history} holds no run of a history")
     if options.html is None:

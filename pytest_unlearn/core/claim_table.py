@@ -15,6 +15,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from pytest_unlearn.core.claim_limit import Limit, Range, Scale, hundredths
+
 K = TypeVar("K")
 V = TypeVar("V")
 Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
@@ -25,94 +27,6 @@ SEVERITY = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2, "INVALID": 3}
 
 POLICY_NAMES = ("quick", "standard", "thorough")
 """The built-in release policies; each asks all that the one before asks."""
-
-ROUNDING = 9  # digits that survive a report and a logarithm
-
-
-class Range(NamedTuple):
-    """The numbers between two ends, which belong to it only where `closed` names them."""
-
-    low: float
-    high: float
-    closed: tuple[Literal["low", "high"], ...] = ()
-
-    def holds(self, value: float) -> bool:
-        """Tell whether a number lies in the range."""
-        return self.low < value < self.high or any(value == getattr(self, end) for end in self.closed)
-
-    def __str__(self) -> str:
-        lower, upper = ("from" if "low" in self.closed else "above"), ("at most" if "high" in self.closed else "below")
-        return f"a number {lower} {self.low:g} and {upper} {self.high:g}"
-
-
-class Scale(NamedTuple):
-    """How a quantity is told to somebody who is no statistician.
-
-    `shown` turns it into the number that is told; from `chance` both directions count, where that is a number.
-    """
-
-    shown: Callable[[float], float] = float
-    chance: float | None = None
-
-
-AS_IT_IS = Scale()
-
-
-def hundredths(value: float) -> float:
-    """Turn a share into a number in a hundred."""
-    return 100 * value
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The setting that limits a claim.
-
-    Attributes:
-        setting: its name.
-        range: the values at which a PASS means something.
-        side: the end of the claim's interval that it sets.
-        value_of: the setting's value that this end stands for.
-        mirror: exchanges the two ends that belong together, where a claim has both; None where that varies.
-        scale: on which the limited quantity is told in plain words.
-    """
-
-    setting: str
-    range: Range
-    side: Literal["lowest", "highest"] = "highest"
-    value_of: Callable[[float], float] = float
-    mirror: Callable[[float], float] | None = None
-    scale: Scale = AS_IT_IS
-
-    @property
-    def fixed(self) -> bool:
-        """Whether there is nothing to choose."""
-        return self.range.low == self.range.high
-
-    def value(self, claim: Mapping[str, Any]) -> float | None:
-        """Return the setting's value that a claim (as JSON) was judged at, if any."""
-        end = claim.get(self.side)
-        return None if end is None else self._value(end)
-
-    def objection(self, claim: Mapping[str, Any]) -> str:
-        """Say why no PASS within a claim's ends (as JSON) means anything, if so."""
-        other = claim.get("lowest" if self.side == "highest" else "highest")
-        mirrored = None if self.mirror is None or other is None else self._value(self.mirror(other))
-        values = [self.value(claim), *([] if mirrored is None else [mirrored])]
-        if values[0] is None:
-            return f"no {self.setting} limits it"
-        beyond = [value for value in values if value is not None and not self.range.holds(value)]
-        return f"no {self.setting} can be {beyond[0]:g}" if beyond else ""
-
-    def _value(self, end: float) -> float:
-        """Convert an end of the interval to the setting's scale."""
-        try:
-            return round(self.value_of(end), ROUNDING)
-        except OverflowError:
-            return math.inf
-
-    def looser(self, value: float, accepted: float) -> bool:
-        """Tell whether one value of the setting allows what another does not."""
-        return value > accepted if self.side == "highest" else value < accepted
 
 
 class PolicyStep(NamedTuple):
@@ -137,6 +51,7 @@ class ClaimSpec:
         passes, fails, inconclusive: the headline of each verdict; an INVALID one says nothing of the claim.
         plain: what was measured, for a reader who knows no statistics; `{}` is the number on the limit's scale.
         below_zero: the same where all that is possible is below 0; `{}` is the number without its sign.
+        promise: what is true of the model where it is proven, for the same reader.
         looks_at: what the claim looks at, which nothing has looked at where it is not asked.
         limit: the setting that limits it.
         needs: what has to be there for it; with an "unlearner" or "canaries" its audit is given these, and else `view`.
@@ -168,6 +83,7 @@ class ClaimSpec:
     limit: Limit
     plain: str = ""
     below_zero: str = ""
+    promise: str = ""
     looks_at: str = ""
     needs: Needs = ""
     view: Literal["forget", "test"] = "forget"
@@ -257,6 +173,7 @@ TABLE: dict[str, ClaimSpec] = {
             attack_class=FROM_ANSWERS,
             access=ANSWERS,
             plain="an attacker who knows the data guesses membership {} times in 100 in these tests; 50 is chance",
+            promise="the deleted data no longer show in the model's answers",
             looks_at="what the model answers on the deleted data",
             limit=AUC,
             fundamental=True,
@@ -283,6 +200,7 @@ TABLE: dict[str, ClaimSpec] = {
             inconclusive="this audit cannot tell whether the model lost more accuracy than allowed",
             plain="the model loses {} right answers in 100 against its baseline",
             below_zero="the model gives {} more right answers in 100 than its baseline",
+            promise="the model is still as good on other data as it has to be",
             looks_at="accuracy on other data",
             limit=DROP,
             view="test",
@@ -302,6 +220,7 @@ TABLE: dict[str, ClaimSpec] = {
             attack_class="membership inference for a removed class",
             access="answers to unseen examples of the class",
             plain="on unseen examples of the class, the model differs from retrained ones by {} in 100",
+            promise="the removed class is treated as by a model that never saw it",
             looks_at="unseen examples of a class that goes as a whole",
             limit=GAP,
             needs="whole classes",
@@ -319,6 +238,7 @@ TABLE: dict[str, ClaimSpec] = {
             access="weights",
             behind_answers=True,
             plain="an attacker who reads inner layers guesses {} times in 100 beyond retrained models; 50 is chance",
+            promise="the deleted data no longer show in the model's inner layers",
             looks_at="features of the inner layers",
             limit=AUC,
             needs="weights",
@@ -336,6 +256,7 @@ TABLE: dict[str, ClaimSpec] = {
             access="weights, or answers beside the examples",
             behind_answers=True,
             plain="an attacker who tries near neighbours and weakened copies guesses {} times in 100; 50 is chance",
+            promise="the deleted data do not come back in near neighbours or weakened copies of the model",
             looks_at="near neighbours of the data and weakened copies",
             limit=AUC,
             less_without_weights=True,
@@ -353,6 +274,7 @@ TABLE: dict[str, ClaimSpec] = {
             access="weights; the data",
             behind_answers=True,
             plain="taught the data again, the model's loss runs {} times as high as retrained models'; 1 is the same",
+            promise="the deleted data are learned again no faster than by a model that never saw them",
             looks_at="how fast the data are learned again",
             limit=RELEARNING,
             needs="weights",
@@ -368,6 +290,7 @@ TABLE: dict[str, ClaimSpec] = {
             attack_class="planted canaries and backdoors",
             access="answers; examples planted before training",
             plain="what the auditor had planted shows in the model as {} ({quantity})",
+            promise="nothing is left of what the auditor had planted",
             looks_at="planted canaries",
             limit=EFFECT,
             needs="canaries",
@@ -383,6 +306,7 @@ TABLE: dict[str, ClaimSpec] = {
             attack_class=FROM_ANSWERS,
             access=ANSWERS,
             plain="an attacker guesses membership {} times in 100, on average over the method's models; 50 is chance",
+            promise="the method forgets, whatever its seeds",
             looks_at="the method under other seeds",
             limit=AUC,
             needs="unlearner",
@@ -400,6 +324,7 @@ TABLE: dict[str, ClaimSpec] = {
             attack_class=FROM_ANSWERS,
             access=ANSWERS,
             plain="the method's models reach {} in 100 of the forgetting quality that retrained models have",
+            promise="the method's models are like models that never saw the data",
             looks_at="the law of the method's models",
             limit=RATIO,
             needs="unlearner",
@@ -413,6 +338,7 @@ TABLE: dict[str, ClaimSpec] = {
             fails="the method takes more of retraining's time than allowed",
             inconclusive="too few runs to say what the method costs",
             plain="the method takes {} in 100 of the time of retraining",
+            promise="the method takes little enough of the time of retraining",
             looks_at="what the method costs",
             limit=FRACTION,
             needs="unlearner",
@@ -428,6 +354,7 @@ TABLE: dict[str, ClaimSpec] = {
             fails="the model's accuracy differs from the retrained models'",
             inconclusive="this audit cannot tell whether the model's accuracy is that of the retrained models",
             plain="the model's right answers differ from retrained models' by {} in 100",
+            promise="the model is as often right as models that never saw the data",
             looks_at="accuracy beside retrained models",
             limit=GAP,
             view="test",
@@ -445,9 +372,11 @@ TABLE: dict[str, ClaimSpec] = {
             attack_class=FROM_ANSWERS,
             access=ANSWERS,
             plain="of what the original showed of the data, {} parts in 100 are gone",
+            promise="enough of what the original showed of the deleted data is gone",
             looks_at="how much of what the original showed is gone",
             limit=REDUCTION,
             fundamental=True,
+            stand_ins=("algorithm",),
             planned="share",
             in_policies=False,  # it is what `forgotten` asks besides, by itself
         ),
@@ -461,6 +390,7 @@ TABLE: dict[str, ClaimSpec] = {
             attack_class=FROM_ANSWERS,
             access=ANSWERS,
             plain="after every request, an attacker guesses membership {} times in 100; 50 is chance",
+            promise="after every request, all data that were to go no longer show",
             looks_at="several requests in turn",
             limit=AUC,
             needs="unlearner",
@@ -477,6 +407,7 @@ TABLE: dict[str, ClaimSpec] = {
             attack_class=FROM_ANSWERS,
             access=ANSWERS,
             plain="of {n} deletion requests that were tried, {} are confirmed to fail",
+            promise="no deletion request was found that the method fails on",
             looks_at="other deletion requests",
             limit=FAILURES,
             needs="unlearner",

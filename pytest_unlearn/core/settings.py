@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pytest_unlearn.core import claim_table, recorder
+from pytest_unlearn.core.claim_limit import Limit
 
 Source = Literal["call keyword", "marker", "command line", "ini", "default"]
 Layers = Mapping[str, Mapping[str, Any]]
@@ -105,7 +106,7 @@ class Spec:
         return self.kind(value)
 
 
-def limit_spec(limit: claim_table.Limit, default: float | None, about: str) -> Spec:
+def limit_spec(limit: Limit, default: float | None, about: str) -> Spec:
     """Make the row of a setting that limits claims: the claim table has its range."""
     return Spec(limit.setting, float, default, about, limit.range.holds, str(limit.range), marker=True)
 
@@ -123,6 +124,11 @@ def age_seconds(text: str) -> int:
     if found is None:
         raise ValueError(f"an age is a number of days, hours or minutes, such as 7d, 12h or 30m, not {text!r}")
     return int(found[1]) * UNITS[found[2]]
+
+
+def names_in(value: str) -> set[str]:
+    """Return names with commas between them."""
+    return {name.strip().lower() for name in value.split(",") if name.strip()}
 
 
 def accepted_runs(text: str) -> tuple[str, ...]:
@@ -160,6 +166,15 @@ INCONCLUSIVE_MODES = ("fail", "xfail", "warn")
 
 NAMED: Any = {"valid": lambda v: bool(v.strip()), "rule": "a text that is not empty"}
 FROM_CI = "else of the environment: $UNLEARN_..., GitHub's, GitLab's or Jenkins'"
+
+ACCESS = ("labels", "scores", "weights")
+AS_DECLARED = "stands in annex and attestation as declared; else $UNLEARN_..."
+CONCLUSIONS = re.compile(r"\b(erased|erasure is complete|anonym\w*|complian\w*)\b", re.IGNORECASE)
+DECLARED: Any = {
+    "valid": lambda v: bool(v.strip()) and not CONCLUSIONS.search(v),
+    "rule": "a text that says what is kept or done, and until when, without a conclusion that no audit bears out "
+    "(erased, anonymous, compliant)",
+}
 
 TABLE = {
     spec.name: spec
@@ -212,6 +227,16 @@ TABLE = {
         Spec("ci_url", str, None, f"address of the CI run; {FROM_CI}", **NAMED),
         Spec("request", str, None, "id of the deletion request; else $UNLEARN_REQUEST", **NAMED),
         Spec("approver", str, None, "who answers for the release; else $UNLEARN_APPROVER", **NAMED),
+        Spec("access", str, None, f"what callers of the released model get: labels, scores, weights; {AS_DECLARED}",
+             lambda v: bool(names_in(v)) and names_in(v) <= set(ACCESS),
+             "labels, scores or weights, with commas between them"),
+        Spec("filters", str, None, f"what stands in front of the released model; {AS_DECLARED}", **DECLARED),
+        Spec("caches", str, None, f"which caches hold answers or data, and until when; {AS_DECLARED}", **DECLARED),
+        Spec("backups", str, None, f"which backups hold data or models, and until when; {AS_DECLARED}", **DECLARED),
+        Spec("checkpoints", str, None, f"which checkpoints and copies of earlier models are kept; {AS_DECLARED}",
+             **DECLARED),
+        Spec("deadline", str, None, f"until when the request is to be answered; {AS_DECLARED}", **DECLARED),
+        Spec("legal_basis", str, None, f"what the request rests on; {AS_DECLARED}", **DECLARED),
         Spec("history", str, ".unlearn/history.jsonl", "file that every run with audits is appended to, relative "
              "to the root directory; in CI a path that is kept from run to run",
              lambda v: bool(v.strip()), "a path", flag=True),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import sys
 import warnings
 from typing import Any
 
@@ -13,7 +12,9 @@ import numpy as np
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.class_names import Names, named, recoded
 from pytest_unlearn.data.content import DIGEST_SIZE, NUMERIC, UnreadableError, content_digest, exact_digest
+from pytest_unlearn.data.identity import DataMemory, Remembered
 from pytest_unlearn.data.items import check_source, split_item
+from pytest_unlearn.data.kept_items import KeptItems, is_tensor, stacked, to_numpy
 from pytest_unlearn.data.labels import check_varied, whole_labels
 from pytest_unlearn.data.row_digests import DigestArray, digest_array, digest_pairs, digest_rows
 from pytest_unlearn.data.table_content import row_digests
@@ -29,6 +30,8 @@ from pytest_unlearn.data.tables import (
     without_column,
 )
 
+__all__ = ["Examples", "check_alike", "is_tensor", "to_numpy"]
+
 REREAD = 256  # how many items of a dataset are read a second time to see whether they change
 
 
@@ -41,22 +44,37 @@ class Examples:
     same `shape`.
     """
 
-    def __init__(self, source: Any, name: str) -> None:
+    def __init__(self, source: Any, name: str, memory: DataMemory | None = None) -> None:
         self.name, self.source = name, source
         self._left_out = ""
+        self.remembered = False  # whether digests and labels are of another process, and nothing was read
+        self._kept: KeptItems | None = None
         self.shape: tuple[int, ...] | None = None
+        self.names: Names | None = None
         self._arrays = _as_arrays(source, name)
         if self._arrays is None:
             check_source(source, name)
         if len(self) == 0:
             raise ValueError(f"{name} is empty: an audit needs at least one example in it.")
+        if self.is_table:  # which is in memory
+            memory = None
+        known = memory.load(len(self)) if memory is not None else None
+        if known is not None:
+            self.contents, self.exact, self.labels = known.contents, known.exact, known.labels
+            self.names, self.shape, self.remembered = known.names, known.shape, True
+            return
+        self._read_all()
+        if memory is not None:
+            memory.save(Remembered(self.contents, self.exact, self.labels, self.names, self.shape))
+
+    def _read_all(self) -> None:
         self.contents, self.exact, raw = self._rows()
-        by_name = named(raw, name)
-        self.names: Names | None = by_name[1] if by_name else None
-        self.labels = by_name[0] if by_name else whole_labels(raw, name)
+        by_name = named(raw, self.name)
+        self.names = by_name[1] if by_name else None
+        self.labels = by_name[0] if by_name else whole_labels(raw, self.name)
         if self._left_out:
-            check_varied(self.labels, name)
-            warnings.warn(f"{name}: {self._left_out} are no part of an audit, and ignored.", stacklevel=3)
+            check_varied(self.labels, self.name)
+            warnings.warn(f"{self.name}: {self._left_out} are no part of an audit, and ignored.", stacklevel=4)
         self._check_stable()
 
     def __len__(self) -> int:
@@ -67,19 +85,44 @@ class Examples:
             raise IndexError(f"{self.name} has {len(self)} examples; there is no index {index}")
         return self._input(index), int(self.labels[index])
 
-    def inputs(self, indices: IntArray) -> Any:
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out items that were kept: whoever gets a copy reads its own."""
+        return {**self.__dict__, "_kept": None}
+
+    def inputs(self, indices: IntArray, *, keep: bool = False) -> Any:
         """Stack the inputs at `indices`.
 
         Of a pair they stay what was given; of items they are a tensor where these are tensors, else an array.
+
+        Args:
+            indices: positions, shape (examples,).
+            keep: whether items stay at hand, so that each is read from the dataset once.
         """
         if self._arrays is not None:
             return take(self._arrays[0], indices)
-        items = [self._input(int(index)) for index in indices]
-        if is_tensor(items[0]):
-            import torch
+        if keep and self._kept is None and self.shape is not None:
+            self._kept = KeptItems(len(self), int(indices[0]), self._item(int(indices[0]))[0])
+        if keep and self._kept is not None and self._kept.fits:
+            return self._kept.take(indices, self._input)
+        return stacked([self._input(int(index)) for index in indices])
 
-            return torch.stack(items)
-        return np.stack([np.asarray(item) for item in items])
+    def check_remembered(self, indices: IntArray) -> None:
+        """Read some examples, and compare them with what was remembered of them.
+
+        Raises:
+            ValueError: one of them is another now.
+        """
+        if self.remembered and len(indices):
+            if self._arrays is None:
+                self.inputs(indices, keep=True)
+            else:
+                for index in indices:
+                    self._check_same(int(index), self._input(int(index)), self._arrays[1][int(index)])
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether a pair was handed over, and no dataset whose items have to be read."""
+        return self._arrays is not None
 
     @property
     def is_table(self) -> bool:
@@ -148,13 +191,35 @@ class Examples:
 
     def _input(self, index: int) -> Any:
         if self._arrays is None:
+            if self._kept is not None and self._kept.has(index):
+                return self._kept.one(index)
             return self._item(index)[0]
         inputs = self._arrays[0]
         return take(inputs, [index % len(self)]) if is_frame(inputs) or is_sparse(inputs) else inputs[index]
 
     def _item(self, index: int) -> tuple[Any, Any]:
         x, y, self._left_out = split_item(self.source[index], f"{self.name}[{index}]")
+        if self.remembered:
+            self._check_same(index, x, y)
         return x, y
+
+    def _check_same(self, index: int, x: Any, y: Any) -> None:
+        """Compare an example that was read with what is remembered of it."""
+        found = self._digest_pair(index, to_numpy(x))
+        label = np.array([to_numpy(y)])
+        name = str(y) if self.names is not None else self.name_of(int(whole_labels(label, self.name)[0]))
+        if digest_array(found[1:])[0] != self.exact[index] or name != self.name_of(int(self.labels[index])):
+            raise ValueError(
+                f"{self.name}[{index}] is not what the identity of {self.name} stood for when the data were read: give "
+                "changed data another identity, or remove what is remembered with `python -m pytest_unlearn cache "
+                "purge`."
+            )
+
+    def _digest_pair(self, index: int, x: Any) -> tuple[bytes, bytes]:
+        try:
+            return content_digest(x), exact_digest(x)
+        except UnreadableError as unreadable:
+            raise ValueError(f"{self.name}[{index}] holds {unreadable}.") from unreadable.__cause__
 
     def _read(self, index: int) -> tuple[tuple[bytes, bytes], Any]:
         """Read one item: the digests of its input (content, exact) and its label."""
@@ -166,10 +231,7 @@ class Examples:
                 f"{self.name}[{index}] has shape {x.shape}, and {self.name}[0] {self.shape}: give every example the "
                 "same shape, by padding or resizing in the dataset."
             )
-        try:
-            return (content_digest(x), exact_digest(x)), to_numpy(label)
-        except UnreadableError as unreadable:
-            raise ValueError(f"{self.name}[{index}] holds {unreadable}.") from unreadable.__cause__
+        return self._digest_pair(index, x), to_numpy(label)
 
     def _check_stable(self) -> None:
         if self._arrays is not None:
@@ -209,20 +271,6 @@ def _form(examples: Examples) -> str:
     if examples.frame is not None:
         return f"a DataFrame of {type(examples.frame).__module__.partition('.')[0]}"
     return "a sparse matrix or texts" if examples.is_table else "an array or a dataset"
-
-
-def is_tensor(value: Any) -> bool:
-    """Tell whether value is a torch tensor, without importing torch."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
-
-
-def to_numpy(value: Any) -> Any:
-    """Make an array of what may be a tensor on some device."""
-    if not is_tensor(value):
-        return np.asarray(value)
-    # numpy has no bfloat16; float32 holds every value of it.
-    return (value.float() if str(value.dtype) == "torch.bfloat16" else value).detach().cpu().numpy()
 
 
 def _as_arrays(source: Any, name: str) -> tuple[Any, Any] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -15,11 +17,13 @@ from pytest_unlearn.core.recorder import current_place
 from pytest_unlearn.core.text import some
 from pytest_unlearn.data.class_names import together
 from pytest_unlearn.data.dataset import Examples, check_alike, to_numpy
+from pytest_unlearn.data.identity import DataMemory, memories
 from pytest_unlearn.data.persons import ids_of, rows_of_ids, rows_of_index, unsaid_persons
 from pytest_unlearn.data.request import forget_indices
 from pytest_unlearn.data.row_digests import first_in
 
 Match = Literal["class"] | None
+CHECKED = 64  # examples of the request, and controls, that are compared at once with what was remembered of them
 
 
 class Split:
@@ -40,6 +44,11 @@ class Split:
         match: "class" compares forget examples with controls of their own class; None compares all with all.
         control_groups: one id an example of controls (of test, where there are none), or a column, with the same id
             for a person as in groups: intervals cluster the controls as well, and a person on both sides is one unit.
+        identity: what stands for the data, so that only the first process reads all of them: a text that names them
+            and their version; one id an example of train; "files", for datasets that list theirs as `samples`, pairs
+            of path and class (path, size and time of change then stand for an item); or a mapping of "train", "test"
+            and "controls" to these. Whatever is read later is compared with what was read first.
+        cache_dir: where digests and labels are remembered under it; `.unlearn/cache` by default.
 
     Raises:
         ValueError: indices out of range or repeated, nothing to forget or to retain, a test or control example that
@@ -57,10 +66,13 @@ class Split:
         match: Match = "class",
         *,
         control_groups: Any = None,
+        identity: Any = None,
+        cache_dir: str | Path | None = None,
     ) -> None:
-        self.train = _examples(train, "train")
-        self.test = _examples(test, "test")
-        self.held_out = self.test if controls is None else _examples(controls, "controls")
+        given = {"train": train, "test": test} | ({} if controls is None else {"controls": controls})
+        known = memories(identity, given, cache_dir)
+        parts = {name: _examples(source, name, known.get(name)) for name, source in given.items()}
+        self.train, self.test, self.held_out = parts["train"], parts["test"], parts.get("controls", parts["test"])
         self._name_classes()
         for part in (self.test, self.held_out):
             check_comparable(part, self.train)
@@ -80,6 +92,8 @@ class Split:
         self._check_torn()
         self._check_overlap()
         self.control_indices = self._controls()
+        for part, asked in ((self.train, self.forget_indices), (self.held_out, self.control_indices)):
+            part.check_remembered(asked[np.unique(np.linspace(0, len(asked) - 1, CHECKED).astype(int))])
         self.defined_in = current_place()
 
     def __repr__(self) -> str:
@@ -92,7 +106,7 @@ class Split:
         parts = {id(part): part.labels for part in (self.train, self.test, self.held_out)}
         return np.unique(np.concatenate(list(parts.values())))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Digest the whole comparison: data, request and controls, in order."""
         state = hashlib.sha256(b"".join(p.digests().tobytes() for p in (self.train, self.test, self.held_out)))
@@ -225,8 +239,8 @@ def check_shape(part: Examples, train: Examples) -> None:
         )
 
 
-def _examples(source: Any, name: str) -> Examples:
-    return source if isinstance(source, Examples) else Examples(source, name)
+def _examples(source: Any, name: str, memory: DataMemory | None) -> Examples:
+    return source if isinstance(source, Examples) else Examples(source, name, memory)
 
 
 def _ids(groups: Any, name: str, n: int, of: str) -> Any:

@@ -57,6 +57,7 @@ class UnseenExamples(Examples):
         self.name, self.labels, self.ids, self.groups = name, labels, ids, groups
         self.file, self.classes, self.width, self.train_size, self.by_ids = file, classes, width, train_size, by_ids
         self.source, self.shape, self.names, self._arrays = None, None, None, None
+        self.remembered, self._kept = False, None
         if ids is not None:
             contents = [_digest(b"id", one.encode(errors="surrogatepass")) for one in ids]
         else:
@@ -80,7 +81,7 @@ class UnseenExamples(Examples):
     def __getitem__(self, index: int) -> NoReturn:
         raise NoInputsError(f"{NO_INPUTS}.")
 
-    def inputs(self, indices: IntArray) -> NoReturn:  # noqa: ARG002 - as of examples that have some
+    def inputs(self, indices: IntArray, *, keep: bool = False) -> NoReturn:  # noqa: ARG002 - as of examples that have some
         """Raise NoInputsError: there are none."""
         raise NoInputsError(f"{NO_INPUTS}.")
 

@@ -12,14 +12,15 @@ import numpy as np
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.class_names import Names, together
 from pytest_unlearn.data.dataset import Examples, check_alike, to_numpy
-from pytest_unlearn.data.tables import concatenate, is_table, take
+from pytest_unlearn.data.kept_items import KEEP_BYTES
+from pytest_unlearn.data.tables import concatenate, is_table
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
 
     from pytest_unlearn.task import UnlearningTask
 
-KEEP_BYTES = 1 << 29  # a view up to this size is stacked once and kept; a larger one is read again each time
+ASKED = ("forget", "controls", "test")  # views whose items every model is asked about
 
 
 class View:
@@ -82,7 +83,7 @@ class View:
 
     def inputs(self, positions: IntArray) -> Any:
         """Stack the inputs at some positions of this view."""
-        return take(self._kept, positions) if self._kept is not None else self.examples.inputs(self.indices[positions])
+        return self.examples.inputs(self.indices[positions], keep=self._keep)
 
     def arrays(self) -> tuple[Any, IntArray]:
         """Return all of it as (X, y), y as class numbers.
@@ -104,18 +105,20 @@ class View:
         return DataLoader(self, batch_size=batch_size, shuffle=False)  # type: ignore[arg-type]
 
     @cached_property
-    def _kept(self) -> Any:
-        if self.examples.is_table:  # which is in memory: its rows are taken anew
-            return None
-        size = to_numpy(self[0][0]).nbytes * len(self)
-        return self.examples.inputs(self.indices) if size <= KEEP_BYTES else None
+    def _keep(self) -> bool:
+        """Whether items stay at hand: those that audits ask about, and of others what memory holds."""
+        if self.examples.in_memory:
+            return False
+        if self.name in ASKED or not len(self):
+            return True
+        return bool(to_numpy(self.examples.inputs(self.indices[:1], keep=True)).nbytes * len(self) <= KEEP_BYTES)
 
 
 def joined(parts: Sequence[View], name: str) -> Examples:
-    """Make examples of those of several views, in order; tables stay tables."""
+    """Make examples of several views, in order; tables and class names stay."""
     first = parts[0]
     if not first.examples.is_table:
-        return Examples(_Joined(*parts), name)
+        return Examples(_Joined(*parts), name).like(first.examples, first.names)
     labels: Any = np.concatenate([part.labels for part in parts])
     if first.names is not None:
         labels = np.array(first.names)[labels]
@@ -132,10 +135,11 @@ class _Joined:
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
 
-    def __getitem__(self, index: int) -> tuple[Any, int]:
+    def __getitem__(self, index: int) -> tuple[Any, int | str]:
         for part in self.parts:
             if index < len(part):
-                return part[index]
+                x, label = part[index]
+                return x, label if part.names is None else part.names[label]
             index -= len(part)
         raise IndexError(index)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.data.class_names import Names
+from pytest_unlearn.data.kept_items import KEEP_BYTES
 from pytest_unlearn.data.tables import take
-from pytest_unlearn.data.view import KEEP_BYTES, View
+from pytest_unlearn.data.view import View
 from pytest_unlearn.models.output import Output
 
 if TYPE_CHECKING:

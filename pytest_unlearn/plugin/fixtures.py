@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from pytest_unlearn.task import Split, UnlearningTask
 
 
+DEFINE_METHOD = (
+    "define the session-scoped fixture `unlearner` in conftest.py, which returns it, in place of `unlearned_model`"
+)
+
+
 def _define(name: str, code: str, instead: str = "") -> NoReturn:
     pytest.fail(
         f"Define the session-scoped fixture `{name}` in conftest.py{instead}, for example:\n\n"
@@ -43,9 +48,11 @@ def unlearn_recipe() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def unlearner() -> Callable[..., Any]:
+def unlearner(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Define in conftest.py `unlearner(model, retain, forget, *, seed) -> model`."""
     result = " (or `unlearned_model`, if the method has already run)"
+    if overridden(request, "unlearned_model"):
+        result = ": a test judges the method, for which a model that it has made (`unlearned_model`) does not stand in"
     _define("unlearner", "return my_method  # my_method(model, retain, forget, *, seed) -> model", result)
 
 

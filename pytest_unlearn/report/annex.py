@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_unlearn.core.claim_table import TABLE
+from pytest_unlearn.core.identity import DECLARED
 from pytest_unlearn.report import wording
 from pytest_unlearn.report.json import mapping
 from pytest_unlearn.report.markdown import escape
@@ -24,6 +25,11 @@ NOT_COVERED = "not covered: no audit of a model shows whether they are gone"
 SCOPE = (
     "This is evidence about the attacks that ran, under the stated access and limits, and no statement of law. A class "
     "of attacks that did not run may succeed."
+)
+NOT_DECLARED = "not declared"
+DECLARATION = (
+    "The releasing party says this, in settings or variables (unlearn_access, unlearn_filters, ...). The audit "
+    "did not look at any of it."
 )
 PURGE = "until `python -m pytest_unlearn cache purge`"
 
@@ -115,7 +121,13 @@ def copies(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def shown(ledger: Mapping[str, Any]) -> dict[str, Any]:
+def declared(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List what the releasing party declares, as its words and never as found."""
+    said = mapping(about.get("declared"))
+    return [(what, f"declared: {said[name]}" if said.get(name) else NOT_DECLARED) for name, what in DECLARED.items()]
+
+
+def shown(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """Gather the annex for the page, as plain values."""
     found = rows(ledger)
     return {
@@ -123,6 +135,8 @@ def shown(ledger: Mapping[str, Any]) -> dict[str, Any]:
         "rows": [(row.attack_class, row.ran, row.access, row.result) for row in found],
         "ran": sum(row.ran != NOT_RUN for row in found),
         "filters": filters(ledger),
+        "declaration": DECLARATION,
+        "declared": declared(about),
         "copies": [(what.replace("`", ""), known.replace("`", "")) for what, known in copies(ledger)],
     }
 
@@ -135,7 +149,10 @@ def render(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     kept += [f"| {escape(what)} | {escape(known)} |" for what, known in copies(ledger)]
     tool = about["tool"]
     blocks = ["# Annex: what was attacked, and what was not", SCOPE, "\n".join(table), "## Filters and forgetting"]
+    said = ["| of the release | declared |", "|---|---|"]
+    said += [f"| {escape(what)} | {escape(words)} |" for what, words in declared(about)]
     blocks += [escape(filters(ledger)), "## Retained copies", "\n".join(kept)]
+    blocks += ["## What is declared of the release", DECLARATION, "\n".join(said)]
     return "\n\n".join([*blocks, f"{tool['name']} {tool['version']}, {about['created']}."]) + "\n"
 
 
@@ -159,7 +176,7 @@ def _results(one: AttackClass, entries: list[Mapping[str, Any]]) -> Iterator[tup
         name, attacks = evidence["claim"]["name"], evidence.get("attacks") or {}
         if name in one.claims:
             but = "" if wording.is_accepted(entry) or evidence["verdict"] != "PASS" else ", not proven"
-            measured = f"{wording.interval(evidence['estimate'])}, {wording.allowed(evidence['claim'])} allowed"
+            measured = f"{wording.interval(wording.decisive(evidence))}, {wording.allowed(evidence['claim'])} allowed"
             yield list(attacks), f"{name} {wording.word(evidence)}{but}: {measured}"
         for attack in one.attacks:
             if attack in attacks:

@@ -11,8 +11,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_unlearn.core.identity import DECLARED
 from pytest_unlearn.core.release_files import is_digest
 from pytest_unlearn.report import on_method
+from pytest_unlearn.report.annex import NOT_DECLARED
 from pytest_unlearn.report.excuse import excused
 from pytest_unlearn.report.wording import conclusion, is_accepted
 
@@ -41,7 +43,8 @@ def statement(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str) 
     """Make the statement about a run whose report.json has a digest.
 
     A warning is a claim that was not testable here, of a test that passed, or what earlier runs hold against the same
-    model. Policies accept warnings, so whatever else is not proven (INCONCLUSIVE too) is FAILED.
+    model. Policies accept warnings, so whatever else is not proven (INCONCLUSIVE too) is FAILED. What is declared of
+    the release is an annotation of the report, and nothing that was tested.
     """
     entries = ledger["entries"]
     failed = {row["nodeid"] for row in (*entries, *ledger["without_evidence"]) if not is_accepted(row)}
@@ -55,6 +58,7 @@ def statement(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str) 
         )
         if applies and row["nodeid"] not in failed
     )
+    declared = {name: (about.get("declared") or {}).get(name, NOT_DECLARED) for name in DECLARED}
     past = about.get("history") or {}
     warned += [f"history: {sentence}" for name in ("reasons", "warnings") for sentence in past.get(name, ())]
     return {
@@ -63,7 +67,10 @@ def statement(ledger: Mapping[str, Any], about: Mapping[str, Any], report: str) 
         "predicateType": TEST_RESULT,
         "predicate": {
             "result": ("WARNED" if warned else "PASSED") if conclusion(ledger, about.get("gate"))[0] else "FAILED",
-            "configuration": [_described(REPORT, report), *_audited(entries)],
+            "configuration": [
+                {**_described(REPORT, report), "annotations": {"declared": declared}},
+                *_audited(entries),
+            ],
             "passedTests": sorted({row["nodeid"] for row in entries} - failed),
             "warnedTests": warned,
             "failedTests": sorted(failed),

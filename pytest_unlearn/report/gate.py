@@ -54,7 +54,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
     for claim in required:
         entries = [entry for entry in ledger["entries"] if entry["evidence"]["claim"]["name"] == claim]
         if not entries:
-            reasons.append(f"no evidence for the required claim {claim!r}{_seen(ledger)}")
+            reasons.append(f"{_not_proven(claim)}no evidence for the required claim {claim!r}{_seen(ledger)}")
         elif not any(map(candidate.about_release, entries)):
             reasons.append(
                 f"{claim} is claimed only of what a property test draws ({entries[0]['nodeid']}), which judges the "
@@ -62,7 +62,11 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
             )
         for entry in entries:
             if reason := _objection(claim, entry, ledger["entries"]):
-                reasons.append(reason + on_method.next_step(entry["evidence"], required))
+                reasons.append(
+                    _not_proven(claim, entry["evidence"]["verdict"])
+                    + reason
+                    + on_method.next_step(entry["evidence"], required)
+                )
     reasons += _refuted(ledger["entries"], required)
     reasons += _other_requests(ledger["entries"])
     reasons += candidate.objections(ledger["entries"])
@@ -72,6 +76,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
     reasons += committed.get("weaker", ())
     reasons += past.get("reasons", ())
     notes = [
+        f"{_not_proven(entry['evidence']['claim']['name'])}"
         f"{entry['evidence']['claim']['name']} is not testable here ({entry['nodeid']}): "
         f"{entry['evidence']['not_testable']}"
         for entry in ledger["entries"]
@@ -83,6 +88,12 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
     if committed.get("stronger"):
         notes.append(baseline.note(committed["stronger"]))
     return GateDecision(release=not reasons, reasons=tuple(reasons), notes=tuple(notes))
+
+
+def _not_proven(claim: str, verdict: str = "") -> str:
+    """Begin a reason in words for readers who know no claim by its name."""
+    promise = TABLE[claim].promise if claim in TABLE else ""
+    return f"{'refuted' if verdict == 'FAIL' else 'not proven'} that {promise}: " if promise else ""
 
 
 def unsealed(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -105,7 +116,8 @@ def _refuted(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> I
         claim, verdict = found["claim"]["name"], found["verdict"]
         accused = claim not in required and verdict in ("FAIL", "INVALID")
         if accused and any(_same_model(found, one) for one in about):
-            yield f"{claim}, which is not required, is {verdict} of the same model in {entry['nodeid']}"
+            begin = _not_proven(claim, verdict)
+            yield f"{begin}{claim}, which is not required, is {verdict} of the same model in {entry['nodeid']}"
 
 
 def _other_requests(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:

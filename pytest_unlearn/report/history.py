@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from pytest_unlearn.core.claim_table import SEVERITY
 from pytest_unlearn.core.release_files import is_digest
 from pytest_unlearn.core.text import shown
+from pytest_unlearn.core.wording import decisive
 from pytest_unlearn.report import candidate
 from pytest_unlearn.report.json import DIGITS, mapping
 
@@ -296,7 +297,7 @@ def _more(found: Sequence[Any]) -> str:
 def _row(entry: Entry) -> dict[str, Any]:
     """Make a claim's row of a record."""
     evidence = entry["evidence"]
-    claim, estimate, facts = evidence["claim"], evidence["estimate"], mapping(evidence.get("provenance"))
+    claim, estimate, facts = evidence["claim"], decisive(evidence), mapping(evidence.get("provenance"))
     seed = mapping(facts.get("task")).get("seed", facts.get("seed"))
     judged = candidate.judges_model(entry) and not entry.get("drawn")  # a property test draws another model a request
     model, answered = candidate.subject(evidence) if judged else ("", {})

@@ -16,6 +16,7 @@ from pytest_unlearn.report import candidate
 
 Entry = Mapping[str, Any]
 INI = "unlearn_require = "
+DEFINE = "; it needs the fixture `unlearner`, the method, and `unlearned_model` is then left to the plugin"
 CALL = r"assert_{}\([^)]*\)"  # a line to paste, in the advice on a claim
 
 
@@ -87,9 +88,10 @@ def next_step(evidence: Mapping[str, Any], required: Sequence[str]) -> str:
         lines = [re.search(CALL.format(stand_in), step) for step in evidence.get("advice", ())]
         line = next((found[0] for found in lines if found), "")
         if line:
+            method = "" if TABLE[stand_in].judges_model else DEFINE
             return (
                 f": it asks more than this request is likely to show. Paste {line} in its place, and into the ini file "
-                f"{INI}{_named(spec, stand_in, required)}"
+                f"{INI}{_named(spec, stand_in, required)}{method}"
             )
     return "".join(f": {step}" for step in evidence.get("advice", ())[:1])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.claim_table import TABLE
-from pytest_unlearn.core.identity import identity
+from pytest_unlearn.core.identity import declared, identity
 from pytest_unlearn.core.release_files import ReleaseFiles, hash_files
 from pytest_unlearn.core.text import printable
 from pytest_unlearn.report import environment, gate, write
@@ -105,7 +105,7 @@ def report(
     ledger["release_file_problems"] = list(released.problems)
     about = environment.facts([], root)
     about["command"] = [environment.relative(part, root) for part in command]
-    about["identity"] = identity({"ini": facts or {}})
+    about |= {"identity": identity({"ini": facts or {}}), "declared": declared({"ini": facts or {}})}
     about |= {"release_files": released.rows(), "release_file_problems": list(released.problems)}
     decision, told = None, list(notes)
     if require is not None:

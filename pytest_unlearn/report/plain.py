@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.core.claim_table import TABLE, ClaimSpec, Scale, hundredths
+from pytest_unlearn.core.claim_limit import Scale, hundredths
+from pytest_unlearn.core.claim_table import TABLE, ClaimSpec
 from pytest_unlearn.core.numbers import Limits, Towards, beyond, bound, counts
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.wording import NOT_TESTABLE, decisive, headline_of, word

@@ -9,11 +9,12 @@ from pytest_unlearn.training.arrays import stack
 from pytest_unlearn.training.cache.store import Store, StoredModel
 from pytest_unlearn.training.fingerprint import fingerprint
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe
-from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder
+from pytest_unlearn.training.pool import in_this_process
+from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder, on_device
 from pytest_unlearn.training.runner import Job, Trained, reference_key, train_all
 from pytest_unlearn.training.seeding import isolated
 from pytest_unlearn.training.signatures import check_recipe, check_unlearner, checked_device
-from pytest_unlearn.training.workers import in_this_process, sendable, workers
+from pytest_unlearn.training.workers import sendable, workers
 
 __all__ = [
     "EstimatorRecipe",
@@ -33,6 +34,7 @@ __all__ = [
     "fingerprint",
     "in_this_process",
     "isolated",
+    "on_device",
     "progress",
     "reference_key",
     "report_progress",

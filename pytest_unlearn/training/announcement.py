@@ -20,12 +20,10 @@ class TimesTaken:
 
     Attributes:
         seconds: that trainings of the same recipe took.
-        after: how many more models follow those that are asked for now.
         least: seconds that each takes at least, where no more is known: a run trains a model before its method runs.
     """
 
     seconds: Sequence[float] = ()
-    after: int = 0
     least: float = 0.0
 
     def with_times(self, more: Iterable[float]) -> TimesTaken:
@@ -49,7 +47,7 @@ class Announcement:
     def __init__(self, jobs: Sequence[Job], waiting: Sequence[int], at_once: int, times: TimesTaken) -> None:
         self._jobs, self._left = jobs, list(waiting)
         self._at_once = min(os.cpu_count() or 1 if at_once < 0 else at_once, len(waiting) or 1)
-        self._seconds, self._after, self._least = list(times.seconds), times.after, times.least
+        self._seconds, self._least = list(times.seconds), times.least
         self._unit = jobs[0].unit if jobs else "model"
         self._current = waiting[0] if waiting else 0
         self._started = time.monotonic()
@@ -86,7 +84,7 @@ class Announcement:
         return f"{at_once} runs at once, {there} of {len(self._jobs)} there"
 
     def _remaining(self, took: float) -> str:
-        count = len(self._left) + self._after
+        count = len(self._left)
         models = f"1 {self._unit}" if count == 1 else f"{count} {self._unit}s"
         rounds = -(-count // self._at_once)
         if not self._seconds and self._least:

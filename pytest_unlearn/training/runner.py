@@ -10,15 +10,17 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from pytest_unlearn.core.progress import Progress, report_progress
+from pytest_unlearn.core.seal import Sealed
 from pytest_unlearn.training.announcement import NO_TIMES, Announcement, TimesTaken
-from pytest_unlearn.training.cache.seal import Sealed
 from pytest_unlearn.training.cache.store import SCHEMA, Fetched, Store
 from pytest_unlearn.training.fingerprint.imports import version_of
 from pytest_unlearn.training.recipes import builder
@@ -135,6 +137,7 @@ def train_all(
     fresh: bool = False,
     progress: Progress = report_progress,
     times: TimesTaken = NO_TIMES,
+    enough: Callable[[Trained, Trained], bool] | None = None,
 ) -> list[Trained]:
     """Fetch every model from the store, or train it on one thread and store it.
 
@@ -148,9 +151,10 @@ def train_all(
         fresh: whether to train what is in the store again.
         progress: told of each model that is trained.
         times: what tells how long these trainings will take.
+        enough: asked of the first two models that are there; where it says so, the others are not trained.
 
     Returns:
-        A result for each job, in their order, with what followed.
+        A result for each job that was done, in their order, with what followed.
 
     Raises:
         TypeError: a recipe cannot be called with a dataset and a `seed`, or returns None.
@@ -187,10 +191,18 @@ def train_all(
             told.done(index, trained)
             yield results[index]
 
-    if waiting:
-        for _ in progress(models(), len(waiting), "models", told.line, told.now):
-            pass
-    return [results[index] for index in range(len(jobs))]
+    there = list(results.values())
+
+    def over() -> bool:
+        return enough is not None and len(there) == 2 and enough(*there)
+
+    if waiting and not over():
+        with closing(coming):
+            for trained in progress(models(), len(waiting), "models", told.line, told.now):
+                there.append(trained)
+                if over():
+                    break
+    return [results[index] for index in sorted(results)]
 
 
 def _again(trained: Trained, why: ModelSource) -> Trained:
@@ -265,7 +277,7 @@ def _look_up(job: Job, store: Store) -> Trained | ModelSource | None:
 
 def _train_here(
     jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, told: Announcement
-) -> Iterator[tuple[int, Trained]]:
+) -> Generator[tuple[int, Trained]]:
     """Train in turn, leaving models that another process trains for last."""
     busy = []
     for index in waiting:
@@ -299,12 +311,15 @@ def _run(job: Job) -> Trained:
 
 def _train_in_workers(
     jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, others: Workers
-) -> Iterator[tuple[int, Trained]]:
+) -> Generator[tuple[int, Trained]]:
     """Train models in processes at once, and yield each with its position."""
     # A worker that is used again may have been started in another folder, and another machine's folders are not ours.
     shared = None if store is None or others.elsewhere else replace(store, directory=store.directory.absolute())
-    for index, sent in others.run(_work, ((index, jobs[index], shared, fresh) for index in waiting)):
-        yield index, _received(sent, jobs[index], store)
+    wanted = [jobs[index] for index in waiting]
+    here, there = partial(_work_here, store=store, fresh=fresh), partial(_work, store=shared, fresh=fresh)
+    for position, made, was_sent in others.run(wanted, here, there):
+        index = waiting[position]
+        yield index, _received(made, jobs[index], store) if was_sent else made
 
 
 def _received(sent: Trained, job: Job, store: Store | None) -> Trained:
@@ -324,12 +339,16 @@ def _received(sent: Trained, job: Job, store: Store | None) -> Trained:
     return replace(done, made=_received(sent.made, job.then(done.model), store))
 
 
-def _work(index: int, job: Job, store: Store | None, fresh: bool) -> tuple[int, Trained]:
+def _work_here(position: int, job: Job, *, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
+    return position, _train_one(job, store, fresh), False
+
+
+def _work(position: int, job: Job, *, store: Store | None, fresh: bool) -> tuple[int, Trained, bool]:
     # The parent logs what there is to log, once, and in the place where its user looks.
     logger = logging.getLogger("pytest_unlearn")
     logger.disabled = True
     try:
-        return index, _sent(_train_one(job, store, fresh))
+        return position, _sent(_train_one(job, store, fresh)), True
     finally:
         logger.disabled = False
 

@@ -1,4 +1,4 @@
-"""Run jobs in other processes: joblib's own, or those of a cluster.
+"""Run jobs in several processes: helpers of this one, or those of a cluster.
 
 Whatever backend `joblib.parallel_config` names is used. The code of modules that another process could not import is
 sent along.
@@ -7,9 +7,10 @@ sent along.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.training.fingerprint.imports import is_project_file
+from pytest_unlearn.training.pool import Work, share_out
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,25 @@ class Workers:
     count: int
     elsewhere: bool = False
 
-    def run(self, work: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-        """Yield `work(*each)` for all arguments, in the order in which they are done."""
+    def run(self, jobs: Sequence[Any], here: Work, there: Work) -> Iterator[Any]:
+        """Yield what is made of each job, in the order in which they are done.
+
+        Args:
+            jobs: what is to be done.
+            here: `here(position, job)`, called in this process, which works along with processes of its own.
+            there: the same for other processes.
+        """
+        if not self.elsewhere:
+            yield from share_out(jobs, here, there, self.count - 1, _picklers()[0], _sent_whole)
+            return
         from joblib import Parallel, delayed, wrap_non_picklable_objects
 
-        with _sent_whole(self.elsewhere):
+        with _sent_whole(elsewhere=True):
             # Arrays are sent as they are: a memory map would be read-only in the worker, unlike in this process.
-            own = {} if self.elsewhere else {"backend": "loky"}
-            pool = Parallel(n_jobs=self.count, return_as="generator_unordered", max_nbytes=None, batch_size=1, **own)
+            pool = Parallel(n_jobs=self.count, return_as="generator_unordered", max_nbytes=None, batch_size=1)
             # A cluster pickles by name what it can, and only then asks the pickler that sends code.
-            send = wrap_non_picklable_objects if self.elsewhere else _as_it_is
-            yield from pool(delayed(send(partial(work, *each)))() for each in arguments)
+            send = wrap_non_picklable_objects
+            yield from pool(delayed(send(partial(there, *each)))() for each in enumerate(jobs))
 
 
 def workers(n_jobs: int, waiting: int) -> Workers | None:
@@ -64,8 +74,17 @@ def workers(n_jobs: int, waiting: int) -> Workers | None:
     elsewhere = type(backend).__name__ != "LokyBackend"
     if elsewhere:
         return Workers(n_jobs if n_jobs != 1 else configured or -1, elsewhere=True)
-    count = n_jobs if n_jobs != 1 else configured or 1
+    count = _share(n_jobs if n_jobs != 1 else configured or 1)
     return None if count == 1 or waiting < 2 else Workers(count)
+
+
+def _share(n_jobs: int) -> int:
+    """Say how many processes may train for this one: pytest's other workers (xdist) use the same cores."""
+    import joblib
+
+    cores, others = joblib.cpu_count(), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT") or 1)
+    wanted = cores if n_jobs < 0 else n_jobs
+    return wanted if others == 1 else max(1, min(wanted, cores // others))
 
 
 def sendable(work: Any) -> bool:
@@ -81,20 +100,7 @@ def sendable(work: Any) -> bool:
 
 
 @contextmanager
-def in_this_process() -> Iterator[None]:
-    """Use no other process for a block, whoever asks for one."""
-    from joblib import parallel_config
-
-    with parallel_config("sequential"):
-        yield
-
-
-def _as_it_is(work: Any) -> Any:
-    return work
-
-
-@contextmanager
-def _sent_whole(elsewhere: bool) -> Iterator[None]:
+def _sent_whole(elsewhere: bool = False) -> Iterator[None]:
     """Send by value the code of modules that a worker could not import."""
     sent = [(pickler, module) for pickler in _picklers() for module in _modules_to_send(pickler, elsewhere)]
     for pickler, module in sent:

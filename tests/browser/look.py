@@ -40,10 +40,9 @@ FAULTS = """(() => {
       faults.push(['cut off', e.tagName, e.className, e.textContent.trim().slice(0, 60)]);
   }
   const crosses = (line, box) => {
-    const points = line.getAttribute('points').split(' ').map(p => p.split(',').map(Number));
-    const matrix = line.getScreenCTM();
-    for (let k = 1; k < points.length; k++) for (let s = 0; s <= 1; s += .05) {
-      const [x, y] = [0, 1].map(c => points[k - 1][c] + s * (points[k][c] - points[k - 1][c]));
+    const matrix = line.getScreenCTM(), long = line.getTotalLength();
+    for (let s = 0; s <= long; s += 2) {
+      const {x, y} = line.getPointAtLength(s);
       const [left, top] = [matrix.a * x + matrix.e, matrix.d * y + matrix.f];
       if (left > box.left && left < box.right && top > box.top + 2 && top < box.bottom - 2) return true;
     }
@@ -58,7 +57,7 @@ FAULTS = """(() => {
       for (const [other, theirs] of texts.slice(k + 1))
         if (!apart(box, theirs)) faults.push(['on each other', words, other]);
       for (const mark of marks) if (!apart(box, mark.getBoundingClientRect())
-        && (mark.tagName !== 'polyline' || crosses(mark, box)))
+        && (!mark.matches('.l, .filled') || crosses(mark, box)))
         faults.push(['on data', words, mark.getAttribute('class'), svg.querySelector('title').textContent]);
     });
   }

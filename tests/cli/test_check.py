@@ -25,7 +25,8 @@ def test_a_report_that_proves_what_is_required_is_released(run: Run, tmp_path: P
 def test_a_required_claim_that_is_no_pass_blocks(run: Run, tmp_path: Path, verdict: str) -> None:
     done = run("check", write(tmp_path / "report.json", claim(verdict, outcome="failed")))
     assert done.status == 1
-    assert f"  - forgotten is {verdict} in test_it.py::test_a" in done.out
+    assert f": forgotten is {verdict} in test_it.py::test_a" in done.out
+    assert f"  - {'refuted' if verdict == 'FAIL' else 'not proven'} that the deleted data no longer show" in done.out
 
 
 @pytest.mark.parametrize("outcome", ["xfailed", "xpassed", "skipped", "rerun", "failed", "error"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,17 @@ def test_it_writes_a_suite_and_its_settings(run: Run, here: Path, kind: str) -> 
     assert sorted(files(here / "tests" / "release")) == SUITE
     assert (here / "pyproject.toml").read_text().startswith('[tool.pytest.ini_options]\npythonpath = ["tests/release"]')
     assert "python -m pytest tests/release --unlearn-gate" in done.out
+
+
+@pytest.mark.parametrize("kind", ["torch", "sklearn"])
+def test_the_chance_that_its_settings_name_is_the_one_that_plan_computes(run: Run, here: Path, kind: str) -> None:
+    run("init", f"--{kind}")
+    told = call("pytest_unlearn", "plan", "--no-probe", "-p", "pytest_unlearn.plugin.hooks")
+    named = re.search(r"passes it (\d+) times of 100 with the 300 examples", (here / "pyproject.toml").read_text())
+    planned = re.search(r"chance that a perfect method passes: about (\d+)%", told)
+    assert named is not None
+    assert planned is not None, told
+    assert named[1] == planned[1]
 
 
 def test_for_files_it_writes_what_names_them_and_what_makes_them(run: Run, here: Path) -> None:

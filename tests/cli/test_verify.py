@@ -335,11 +335,15 @@ def in_brief(report: Any, stored: Any) -> None:
     stored["claims"][1]["record"] = None
 
 
+BLOCKS = (
+    "its gate released, and its claims block: refuted that the deleted data no longer show in the model's answers: "
+    "forgotten is FAIL in tests/test_release.py::test_2_original"
+)
 CONSEQUENCES = {
     "in brief": (in_brief, "it has no scores"),
     "gate": (
         lambda r, _: r.update(gate={"release": True, "reasons": [], "required": ["forgotten", "utility"]}),
-        "its gate released, and its claims block: forgotten is FAIL in tests/test_release.py::test_2_original",
+        BLOCKS,
     ),
     "data": (within("provenance.data.forget.digest", other_digest), "its basis is not that of its data"),
 }

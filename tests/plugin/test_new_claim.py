@@ -15,7 +15,8 @@ from pytest_unlearn import AuditFailure, Policy, Step, Verdict, assert_release
 from pytest_unlearn.__main__ import main
 from pytest_unlearn.claims.policies import POLICIES, lines
 from pytest_unlearn.claims.release import AUDITS
-from pytest_unlearn.core.claim_table import TABLE, ClaimSpec, Limit, PolicyStep, Range
+from pytest_unlearn.core.claim_limit import Limit, Range
+from pytest_unlearn.core.claim_table import TABLE, ClaimSpec, PolicyStep
 from pytest_unlearn.report.gate import LIMITS, unproven
 from pytest_unlearn.report.wording import HEADLINES, headline_of
 from tests.cli.conftest import claim, write

@@ -5,8 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pytest_unlearn.claims.common.certify import LEAST_REDUCTION, POWER, WORTH_TRYING, Certifiable
+from pytest_unlearn.claims.common.certify import (
+    LEAST_REDUCTION,
+    POWER,
+    WORTH_SHADOWS,
+    WORTH_TRYING,
+    Certifiable,
+    Shadowed,
+)
 from pytest_unlearn.core.evidence import Estimate
+from pytest_unlearn.core.progress import duration
+from pytest_unlearn.core.settings import MAX_MIA_AUC
 from pytest_unlearn.statistics import normal_quantile
 
 HOPELESS = 0.002  # an estimate this close to its limit is settled by no affordable number of examples
@@ -38,7 +47,15 @@ def small_slice(part: str, said: Certifiable) -> str:
     )
 
 
-def small_request(said: Certifiable, *, original: bool, simulable: bool, remembers: bool = False) -> list[str]:
+def small_request(
+    said: Certifiable,
+    *,
+    original: bool,
+    simulable: bool,
+    remembers: bool = False,
+    training: float | None = None,
+    shadowed: Shadowed | None = None,
+) -> list[str]:
     """Advise on a request that is too small for its limit, in lines to paste.
 
     Args:
@@ -47,18 +64,20 @@ def small_request(said: Certifiable, *, original: bool, simulable: bool, remembe
         simulable: whether there is a recipe, by which requests of this size can be simulated.
         remembers: whether this very model seems to have kept more than may be left: lines that ask it again would only
             say so.
+        training: the seconds that one training takes, where that is known.
+        shadowed: what online attacks would take here; None where they cannot be run, or were.
     """
     if not said.too_small:
         return [_near_limit(said, reducible=original and not remembers)]
-    steps = [] if remembers or not original else [*_reduced(said), *_wider(said)]
+    steps = [] if remembers or not original else [*_reduced(said), *_wider(said), *_online(said, shadowed, training)]
     if simulable:
-        steps += _runs(said)
+        steps += _runs(said, training)
     return [*(f"or {step}" if number else step for number, step in enumerate(steps)), *_batch(said, bool(steps))]
 
 
-def instead(said: Certifiable) -> list[str]:
+def instead(said: Certifiable, shadowed: Shadowed | None = None) -> list[str]:
     """Return the lines of `small_request` before anybody has looked at the models."""
-    return small_request(said, original=True, simulable=True)
+    return small_request(said, original=True, simulable=True, shadowed=shadowed)
 
 
 def keeps(share: Estimate) -> str:
@@ -93,7 +112,7 @@ def _reduced(said: Certifiable) -> Iterator[str]:
         seen = f"where the original is recognised as here, with an AUC of {said.original:.2f}"
     yield (
         f"assert_leakage_reduced(unlearned_model, forget_loader, min_reduction={least:g}): a perfect method passes "
-        f"{said.reduction_power(least):.0%} of the time {seen}; for the gate: "
+        f"{said.reduction_power(least):.0%} of the time {seen}; {NO_COST}; for the gate: "
         'unlearn_require = ["leakage_reduced", "utility"]'
     )
 
@@ -104,19 +123,46 @@ def _wider(said: Certifiable) -> Iterator[str]:
         return
     yield (
         f"assert_forgotten(unlearned_model, forget_loader, max_mia_auc={limit:g}): the smallest limit that "
-        f"{_size(said)} can certify ({POWER:.0%} of the time)"
+        f"{_size(said)} can certify ({POWER:.0%} of the time); {NO_COST}"
     )
 
 
-def _runs(said: Certifiable) -> Iterator[str]:
+def _online(said: Certifiable, shadowed: Shadowed | None, training: float | None) -> Iterator[str]:
+    """Offer sharper attacks where they can be expected to help."""
+    if shadowed is None or not shadowed.helps:
+        return
+    sharper = said.online(shadowed.controls)
+    least = sharper.reduction
+    if least is None or sharper.reduction_power(least) < said.reduction_power(least) + WORTH_SHADOWS:
+        return
+    yield (
+        f"assert_leakage_reduced(unlearned_model, forget_loader, min_reduction={least:g}, "
+        f'attacks="online"): sharper attacks, for {shadowed.models} trainings with halves of the request'
+        f"{_cost(shadowed.models, training)}; a perfect "
+        f"method then passes {sharper.reduction_power(least):.0%} of the time, where it does "
+        f'{said.reduction_power(least):.0%} without; for the gate: unlearn_require = ["leakage_reduced", "utility"]'
+    )
+
+
+def _runs(said: Certifiable, training: float | None) -> Iterator[str]:
     if said.runs is None:
         return
-    limit = "" if said.limit is None else f"max_mia_auc={said.limit:g}, "
+    limit = MAX_MIA_AUC if said.limit is None else said.limit
     yield (
-        f"assert_algorithm(unlearner, unlearning_task, {limit}runs={said.runs}): judges the method over simulated "
-        f"requests of this size, for {said.runs} trainings and as many runs of the method; for the gate: "
+        f"assert_algorithm(unlearner, unlearning_task, max_mia_auc={limit:g}, runs={said.runs}): judges the method "
+        f"over simulated requests of this size, for {said.runs} trainings and as many runs of the method"
+        f"{_cost(said.runs, training)}; {NEEDS_METHOD}; for the gate: "
         'unlearn_require = ["algorithm", "utility"]'
     )
+
+
+def _cost(trainings: int, seconds: float | None) -> str:
+    """Say how long trainings take, in whole minutes, so that the same audit twice says the same."""
+    if seconds is None:
+        return ""
+    whole = trainings * seconds
+    about = "less than a minute" if whole < 60 else f"about {duration(max(90.0, whole))}"
+    return f" ({about} for the trainings one at a time, less with --unlearn-jobs)"
 
 
 def _batch(said: Certifiable, others: bool) -> Iterator[str]:
@@ -127,25 +173,16 @@ def _batch(said: Certifiable, others: bool) -> Iterator[str]:
             "hold out more (reserve_controls, or a larger test set)"
         )
     elif share is not None and said.request.units < max(said.needed, share) <= BATCH * said.request.units:
-        yield f"{begin}batch requests until there are {together(said)}{_besides(said, share)}"
+        yield f"{begin}batch requests until there are {together(said)}"
     elif not others:
         yield TOO_WEAK
 
 
-def _besides(said: Certifiable, share: int) -> str:
-    """Say how many examples the share that is left takes, where that is more than the limit takes."""
-    if said.limit is None or said.needed is None or share <= said.needed:
-        return ""
-    return (
-        f", by its limit; {_many(said, share)} show as well that at most {said.most:.0%} is left of what this original "
-        f"shows, with an AUC of {said.original:.2f}"
-    )
-
-
 def together(said: Certifiable) -> str:
-    """Say how many examples the limit needs, with the controls at hand."""
-    assert said.needed is not None
-    return f"about {_many(said, said.needed)}: with these controls a perfect method then passes {POWER:.0%} of the time"
+    """Say how many examples a PASS needs, with these controls and this original."""
+    assert said.needed_to_pass is not None
+    many = _many(said, said.needed_to_pass)
+    return f"about {many}: with these controls a perfect method then passes {POWER:.0%} of the time"
 
 
 def _many(said: Certifiable, units: int) -> str:
@@ -161,6 +198,8 @@ def _size(said: Certifiable) -> str:
     return f"{said.request.units:,} {said.request.unit}"
 
 
+NO_COST = "no model is trained for it"
+NEEDS_METHOD = "it needs the fixture `unlearner`, the method, which takes the place of a fixture `unlearned_model`"
 IS_ORIGINAL = (
     "this is the original, or answers exactly as it does: hand over the unlearned model, or find out why the method "
     "changed nothing"

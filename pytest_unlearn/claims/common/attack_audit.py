@@ -25,6 +25,7 @@ from pytest_unlearn.claims.common.controls import (
     distinct,
     noisier_than_references,
     same_answers,
+    surely_beyond,
     uncorrelated_with_references,
     without,
 )
@@ -32,9 +33,10 @@ from pytest_unlearn.claims.common.evidence import AucTerms, build_evidence, roun
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
 from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, outputs_digest, provenance
+from pytest_unlearn.claims.common.shadows import could_be_shadowed
 from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
-from pytest_unlearn.core.evidence import Answers, Evidence, Exposure
+from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Cell, Figure
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.data.unseen import NoInputsError
@@ -111,6 +113,10 @@ def audit_with_attacks(
     every = inputs.everything
     base, model_itself, others_asked = (original, target, retrained) if every is inputs else _ask(model, every)
     comparable = references if every is inputs else distinct(others_asked)
+    below = surely_beyond(findings, sides=("low",))
+    unlike = _unlike_references(every, model_itself, comparable, terms.confidence, below=below)
+    # Over-forgetting makes no model better on the controls, so that this outranks a FAIL.
+    trained = [one for one in unlike if below and one.verdict is Verdict.INVALID]
     found = Found(
         terms=terms,
         pairing=inputs.pairing,
@@ -124,14 +130,17 @@ def audit_with_attacks(
         fewest_references=fewest_references,
         counted=counted,
         simulable=inputs.task is not None and inputs.task.recipe is not None,
+        training=None if inputs.task is None else inputs.task.training_seconds,
+        shadowed=could_be_shadowed(inputs),
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
         differ=OnDemand(partial(_differ, every, comparable, terms)),
         misaligned=[
             *misaligned(model, model_itself, comparable or ([base] if base is not None else [])),
             *_others_misaligned(model, every, model_itself, others_asked),
+            *trained,
         ],
-        unlike=_unlike_references(every, model_itself, comparable, terms.confidence),
+        unlike=[one for one in unlike if one not in trained],
         before=doubts(),
         notes=(
             *_notes(inputs, references, terms.require_controls),
@@ -257,7 +266,7 @@ def _differ(inputs: AuditInputs, references: Sequence[Answers], terms: AucTerms)
 
 
 def _unlike_references(
-    inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float
+    inputs: AuditInputs, target: Answers, references: Sequence[Answers], confidence: float, *, below: bool
 ) -> list[Objection]:
     """Return why the model's answers on controls look trained on."""
     found = []
@@ -268,7 +277,9 @@ def _unlike_references(
     bootstrapped = inputs.task is not None and inputs.task.bootstrapped
     if references:
         informed = target.original if inputs.forgotten_share >= LARGE_REQUEST else None
-        found += controls_look_trained(target, references, confidence, bootstrapped=bootstrapped, informed=informed)
+        found += controls_look_trained(
+            target, references, confidence, bootstrapped=bootstrapped, informed=informed, below=below
+        )
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -26,6 +26,8 @@ ATTACKS = 2  # signed ones that decide, either of which may miss by chance
 ENOUGH_RUNS = 5  # from so many on, runs are compared with each other, which doubles their variance
 MOST_RUNS = 200  # more than anybody makes for one request
 MOST = 1_000_000  # units that no request will have
+ONLINE_GAIN = 1.25  # how much more online attacks see of an original: three data sets in four (small-requests.md)
+WORTH_SHADOWS = 0.1  # a gain in chance below this is not worth the trainings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,17 @@ class Request:
     def precision(self, units: float) -> tuple[float, float]:
         """Return null standard error and degrees for so many units like these."""
         return self.null.of(units / self.units)
+
+    def with_controls(self, count: int) -> Request:
+        """Return the same request beside so many controls like these."""
+        times = count / self.n_controls
+        null = replace(
+            self.null,
+            variances=(self.null.variances[0], self.null.variances[1] / times),
+            degrees=(self.null.degrees[0], max(1.0, times * (self.null.degrees[1] + 1.0) - 1.0)),
+            control_units=round(times * self.control_units),
+        )
+        return replace(self, n_controls=count, null=null)
 
     def smallest_limit(self, confidence: float, units: float | None = None) -> float:
         """Find the least limit that an AUC of exactly 1/2 would pass, else 1."""
@@ -207,9 +220,15 @@ class Certifiable:
         return self.request.needed_for_share(self.original, self.most, self.confidence)
 
     @property
+    def needed_to_pass(self) -> int | None:
+        """How many units likely show both, the limit and that little enough is left."""
+        both = (self.needed, self.needed_for_share)
+        return None if None in both else max(count for count in both if count is not None)
+
+    @property
     def needed_examples(self) -> int | None:
         """How many forget examples that is, in units of this size."""
-        return None if self.needed is None else self.examples(self.needed)
+        return None if self.needed_to_pass is None else self.examples(self.needed_to_pass)
 
     def examples(self, units: int) -> int:
         """Return how many forget examples so many units have, if they are of this size."""
@@ -246,11 +265,28 @@ class Certifiable:
         """Compute how often a perfect method is shown to have removed that much."""
         return self.request.share_power(self.original, 1 - least, self.confidence)
 
+    def online(self, n_controls: int) -> Certifiable:
+        """Say the same of online attacks: of sharper ones, beside fewer controls."""
+        sharper = min(0.99, 0.5 + ONLINE_GAIN * (self.original - 0.5))
+        return replace(self, request=self.request.with_controls(n_controls), original=sharper)
+
     @cached_property
     def runs(self) -> int | None:
         """How many runs of `assert_algorithm` an exact method likely (80%) passes."""
         limit = 0.55 if self.limit is None else self.limit
         return self.request.runs_needed(limit, self.confidence, self.original, self.most)
+
+
+@dataclass(frozen=True)
+class Shadowed:
+    """What online attacks take: shadow models, and controls to compare with.
+
+    They can only help (`helps`) where more controls are left as a scale.
+    """
+
+    models: int
+    controls: int
+    helps: bool
 
 
 def request(

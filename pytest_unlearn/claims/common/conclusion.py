@@ -13,16 +13,18 @@ from typing import Generic, TypeVar
 
 from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.certify import POWER, Certifiable, certify, request
+from pytest_unlearn.claims.common.certify import POWER, Certifiable, Shadowed, certify, request
 from pytest_unlearn.claims.common.controls import CHANCE, PowerCheck, family_confidence, negative_control, power_check
 from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks
-from pytest_unlearn.claims.common.verdict import Decision, Objection, decide, doubt, missing_controls
+from pytest_unlearn.claims.common.verdict import NO_NEGATIVE, Decision, Objection, decide, doubt, missing_controls
 from pytest_unlearn.core.evidence import ControlResult, Controls, Estimate, Verdict
 from pytest_unlearn.statistics import can_certify, normal_quantile, null_precision
 
 Judge = Callable[..., Decision[AttackFinding]]
 T = TypeVar("T")
+RECOGNISABLE = "recognisable"
+INTERCHANGED = "the original shows less of the forget set than this model: were the two interchanged?"
 
 NOT_ENOUGH_GONE = ("unlearn longer or differently, or retrain, if more of it should be gone than the estimate says",)
 
@@ -52,9 +54,11 @@ class Found:
     `judge_by` judges one model's findings, by the limit on AUCs by default; `seen` are those on the original that it
     went by.
     `counted` says whether more examples settle what reaches beyond the limits, `simulable` whether there is a recipe by
-    which requests like this one can be simulated. `itself` says whether the audited model answers as the original does.
-    `differ` says how forget set and controls differ without the model. What only the models can tell is here as
-    objections: `misaligned`, `unlike` (references) and those that come `before` others.
+    which requests like this one can be simulated, `training` how many seconds it takes once, where that is known, and
+    `shadowed` what online attacks would take where they could be run.
+    `itself` says whether the audited model answers as the original does. `differ` says how forget set and controls
+    differ without the model. What only the models can tell is here as objections: `misaligned` (and controls that were
+    surely trained on), which outrank a FAIL, `unlike` (references) and those that come `before` others.
     """
 
     terms: AucTerms
@@ -69,6 +73,8 @@ class Found:
     fewest_references: int
     counted: bool = False
     simulable: bool = False
+    training: float | None = None
+    shadowed: Shadowed | None = None
     itself: bool = False
     blind: ControlResult | None = None
     differ: OnDemand[tuple[str, ...]]
@@ -134,8 +140,7 @@ def conclude(found: Found) -> Conclusion:
     lacking = require_controls and 2 <= count < found.fewest_references
     no_negative = f"{count} distinct references, at least two are needed" if count < 2 else ""
     reason = (
-        f"no negative control: {count} distinct references, and it takes {found.fewest_references} to judge each by "
-        "the others"
+        f"{count} distinct references, and it takes {found.fewest_references}, each judged by the others, {NO_NEGATIVE}"
     )
     step = f"give at least {found.fewest_references} references, so that each can be judged by the others"
     # Advice on the findings themselves comes last, a lack of references first.
@@ -152,6 +157,8 @@ def conclude(found: Found) -> Conclusion:
         ],
         notes=found.notes,
     )
+    if power is not None and decision.label == RECOGNISABLE and _interchanged(judged, power):
+        decision = replace(decision, reasons=(*decision.reasons, INTERCHANGED))
     if found.itself and decision.verdict is not Verdict.PASS:
         decision = replace(decision, advice=_of_original(decision.verdict, decision.advice))
     not_testable = ""
@@ -176,13 +183,16 @@ def _certifiable(found: Found) -> Certifiable:
         request(many, controls, **found.pairing.labels),
         limit=terms.limit if found.counted else None,
         confidence=terms.confidence,
-        original=_least_shown(found.known),
+        original=least_shown(found.known),
         most=terms.max_share_left,
     )
 
 
-def _least_shown(known: Sequence[AttackFinding] | None) -> float | None:
-    """Return the AUC of the original by the deciding attack that shows it least; by none of them, the largest."""
+def least_shown(known: Sequence[AttackFinding] | None) -> float | None:
+    """Return the AUC of the original by the attack that shows it least.
+
+    Of the signed deciding attacks that recognise it; where none does, the largest AUC.
+    """
     signed = [one for one in known or () if one.deciding and one.attack.signed and not one.problem]
     values = [one.estimate.value for one in signed if one.estimate.low > CHANCE]
     return min(values, default=max((one.estimate.value for one in signed), default=None))
@@ -208,9 +218,17 @@ def _settles(
             said,
             original=power is not None and power.control.holds,
             simulable=found.simulable,
+            training=found.training,
+            shadowed=found.shadowed,
             remembers=left is not None and left[1].value > said.most,
         )
     )
+
+
+def _interchanged(judged: Decision[AttackFinding], power: PowerCheck) -> bool:
+    """Tell whether the model surely shows the forget set, and the original surely less of it."""
+    original = power.control
+    return not original.holds and original.estimate.high < judged.finding.estimate.low
 
 
 def _kept(found: Found, power: PowerCheck | None) -> tuple[str, ...]:
@@ -224,7 +242,7 @@ def _kept(found: Found, power: PowerCheck | None) -> tuple[str, ...]:
     limit = found.terms.limit if found.counted and not shares else math.inf
     signed = [one.estimate for one in found.findings if one.deciding and one.attack.signed and not one.problem]
     recognised = any(one.value > limit and one.low > CHANCE for one in signed)
-    return (advice.LEAK["recognisable"],) if recognised else ()
+    return (advice.LEAK[RECOGNISABLE],) if recognised else ()
 
 
 def _of_original(verdict: Verdict, steps: Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, Float
 from pytest_unlearn.statistics import holm, normal_quantile, p_value, paired_difference
 
 TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' errors on the controls has seen them
+STRANGE_SHARE = 0.1  # one that undoes a tenth has, where they surely look more like its training data than the request
 DOUBTFUL_SHARE = 0.25  # one that undoes a quarter may have, or was given more data than the references
 LARGE_REQUEST = 0.25  # of the training data: what is left makes references less accurate on everything
 UNKNOWN_CLASS = 0.1  # of a class that is removed, retrained models get so small a share right
@@ -161,7 +162,7 @@ def power_check(
     if not untestable and any(limit < wide for wide in widest.values()):
         untestable = "so few examples cannot certify this limit, whatever the model"
     within = all(_within(f, chance, widest[f.name]) for f in required)
-    if not within or _shows(audited, chance, two_sided=two_sided):
+    if not within or surely_beyond(audited, chance, sides=("high", "low") if two_sided else ("high",)):
         untestable = ""
     if any(shares[f].high > share for f, share in allowed.items()):
         untestable = ""
@@ -186,10 +187,13 @@ def _within(finding: Finding, chance: float, limit: float) -> bool:
     return estimate.high - chance <= limit and chance - low <= limit
 
 
-def _shows(findings: Sequence[F], chance: float, *, two_sided: bool) -> bool:
-    """Tell whether a model surely shows what its original may not, which no original excuses."""
+def surely_beyond(findings: Sequence[Finding], chance: float = CHANCE, *, sides: Sequence[Side]) -> bool:
+    """Tell whether a model surely shows more than one that knows nothing.
+
+    On the high side what its original may not show, which no original excuses; on the low side that controls look more
+    like training data than the forget set does.
+    """
     signed = [f for f in findings if f.role != "tripwire" and not f.one_sided and not f.problem]
-    sides: tuple[Side, ...] = ("high", "low") if two_sided else ("high",)
     chances = [p_value(f.measure, chance, side) for f in signed for side in sides]
     return bool(chances) and bool((holm(np.array(chances)) <= SURE).any())
 
@@ -233,6 +237,7 @@ def controls_look_trained(
     *,
     bootstrapped: bool,
     informed: Answers | None = None,
+    below: bool = False,
 ) -> list[Objection]:
     """Explain why controls seem trained on: a doubt, or INVALID where it is sure.
 
@@ -242,17 +247,19 @@ def controls_look_trained(
     `bootstrapped` references are less accurate than an honest model, so that only a strong sign counts. Of classes that
     references do not know nothing is sure: to be right on those takes no more than to know the class. `informed` is the
     original where a large request leaves references so little data that the rest of it explains the difference.
+    `below` says that controls surely look more like training data than the forget set does, beside the references: more
+    data than these had explains a better model, and not that. Honest models undo no error surely (at most -1% over 40
+    seeds of digits, those that were trained on the controls at least 16%).
     """
     ours = correctness(target.controls)
     theirs = np.array([correctness(reference.controls) for reference in references])
-    if not _undoes(ours, theirs, TRAINED_SHARE if bootstrapped else DOUBTFUL_SHARE, confidence):
+    least = TRAINED_SHARE if bootstrapped else STRANGE_SHARE if below else DOUBTFUL_SHARE
+    if not _undoes(ours, theirs, least, confidence):
         return []
     compared = f"the model is right on {ours.mean():.1%} of the controls, retrained models on {theirs.mean():.1%}"
     if informed is not None:
         better = correctness(informed.controls)
-        if _undoes(better, theirs, DOUBTFUL_SHARE, confidence) and not _undoes(
-            ours, better[None], DOUBTFUL_SHARE, confidence
-        ):
+        if _undoes(better, theirs, least, confidence) and not _undoes(ours, better[None], least, confidence):
             return [
                 doubt(
                     f"{compared} and the original on {better.mean():.1%}: with so large a request these have far less "
@@ -262,7 +269,8 @@ def controls_look_trained(
             ]
     labels, right = target.controls.labels, theirs.mean(axis=0)
     taught = (np.bincount(labels, weights=right) / np.maximum(np.bincount(labels), 1))[labels] > UNKNOWN_CLASS
-    sure = taught.any() and _undoes(ours[taught], theirs[:, taught], TRAINED_SHARE, confidence)
+    enough = least if below else TRAINED_SHARE
+    sure = taught.any() and _undoes(ours[taught], theirs[:, taught], enough, confidence)
     trained = "seems to have been trained on them" if sure else "may have been trained on them"
     reason = f"{compared}: it {trained}, and then they cannot stand for examples it never saw"
     return [(invalid if sure else doubt)(reason, advice.CONTROLS_TRAINED)]

@@ -12,16 +12,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.online import LEAST_MODELS, Shadows, draw_halves
+from pytest_unlearn.claims.common.certify import Shadowed
 from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.view import View, joined
 from pytest_unlearn.models.adapters import SavedOutputs
 from pytest_unlearn.task import UnlearningTask
+from pytest_unlearn.training import Job
 
 ONLINE = "online"
+FEWEST_EACH = 2  # controls a forget example, below which an interval is wider than sharper attacks make up for
 CONTROLS_EACH = 3  # controls a forget example: more hardly narrow an interval, and dilute what is trained
 MORE_DATA = 0.2  # controls beyond the forget set's number, as a share of the training set, of which half is trained on
 SCALE = 100  # controls that are left as a scale, where there are so many
@@ -90,17 +94,43 @@ def _distinct(units: IntArray | None, n_forget: int) -> int:
 
 def with_shadows(inputs: AuditInputs) -> AuditInputs:
     """Train or fetch shadow models, and narrow an audit to what they can judge."""
-    task, controls = inputs.task, inputs.controls
-    assert task is not None
-    n_forget = len(inputs.forget)
-    chosen = choose_controls(inputs.pairing, n_forget, len(controls), len(task.split.train), task.seed)
+    assert inputs.task is not None
+    chosen, included, parts = _draw(inputs)
     compared = replace(inputs, whole=inputs, compared=chosen, pairing=inputs.pairing.among_controls(chosen))
-    units = compared.pairing.units(n_forget, len(chosen))
+    answers = [compared.answers(model) for model in inputs.task.train_shadows(parts)]
+    return replace(compared, shadows=Shadows(answers=answers, included=included))
+
+
+def shadow_jobs(inputs: AuditInputs) -> list[Job]:
+    """List the trainings of an audit's shadow models; it trains nothing."""
+    assert inputs.task is not None
+    return inputs.task.shadow_jobs(_draw(inputs)[2])
+
+
+def could_be_shadowed(inputs: AuditInputs) -> Shadowed | None:
+    """Say what online attacks would take; None where they cannot be run, or were."""
+    task = inputs.task
+    if task is None or inputs.shadows is not None or _lacking(None, inputs.forget, given=False):
+        return None
+    chosen = _chosen(inputs, task)
+    helps = len(inputs.controls) - len(chosen) >= SCALE and len(chosen) >= FEWEST_EACH * len(inputs.forget)
+    return Shadowed(task.shadow_models, len(chosen), helps)
+
+
+def _draw(inputs: AuditInputs) -> tuple[IntArray, NDArray[np.bool_], list[View]]:
+    """Draw the controls that are compared, which model is trained on what, and the training sets."""
+    task, n_forget = inputs.task, len(inputs.forget)
+    assert task is not None
+    chosen = _chosen(inputs, task)
+    units = inputs.pairing.among_controls(chosen).units(n_forget, len(chosen))
     rng = np.random.default_rng(task.seed)
     included = draw_halves(np.arange(n_forget + len(chosen)) if units is None else units, task.shadow_models, rng)
-    parts = [_training_set(task, chosen, half[:n_forget], half[n_forget:]) for half in included]
-    answers = [compared.answers(model) for model in task.train_shadows(parts)]
-    return replace(compared, shadows=Shadows(answers=answers, included=included))
+    return chosen, included, [_training_set(task, chosen, half[:n_forget], half[n_forget:]) for half in included]
+
+
+def _chosen(inputs: AuditInputs, task: UnlearningTask) -> IntArray:
+    sizes = len(inputs.forget), len(inputs.controls), len(task.split.train)
+    return choose_controls(inputs.pairing, *sizes, task.seed)
 
 
 def _training_set(task: UnlearningTask, chosen: IntArray, forget: Any, controls: Any) -> View:

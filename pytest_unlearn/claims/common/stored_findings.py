@@ -16,6 +16,7 @@ import numpy as np
 
 from pytest_unlearn.attacks.registry import LABEL_ONLY, Attack, Pairing
 from pytest_unlearn.attacks.subgroups import slice_measure
+from pytest_unlearn.claims.common.certify import Shadowed
 from pytest_unlearn.claims.common.conclusion import Found, OnDemand
 from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, attack_finding, score_problem
@@ -75,6 +76,8 @@ def record_of(found: Found, name: str, quantity: str) -> Plain:
             "fewest_references": found.fewest_references,
             "counted": found.counted,
             "simulable": found.simulable,
+            "training": found.training,
+            "shadowed": to_plain(found.shadowed),
             "itself": found.itself,
             "blind": to_plain(found.blind),
             "differ": to_plain(found.differ.answer),
@@ -117,6 +120,8 @@ def found_in(record: Mapping[str, Any], arrays: StoredArrays) -> Found:
         fewest_references=int(record["fewest_references"]),
         counted=record["counted"],
         simulable=bool(record["simulable"]),
+        training=record.get("training"),
+        shadowed=None if record.get("shadowed") is None else Shadowed(**record["shadowed"]),
         itself=record["itself"],
         blind=None if record["blind"] is None else _control(record["blind"]),
         differ=OnDemand(_not_stored) if differ is None else OnDemand(lambda: tuple(differ)),

@@ -235,6 +235,10 @@ def failed_negative_control(controls: Controls, *advice: str) -> list[Objection]
     return [invalid(f"the negative control fails: {failed[0].summary}", *advice)] if failed else []
 
 
+NO_POSITIVE = "there is no original model, which would show that the attacks see memory here (no positive control)"
+NO_NEGATIVE = "to show that the attacks spare models that never saw the data (no negative control)"
+
+
 def missing_controls(
     controls: Controls, require_controls: bool, no_power: Sequence[str] = what_next.NO_POWER, no_negative: str = ""
 ) -> list[Objection]:
@@ -243,9 +247,9 @@ def missing_controls(
     if controls.original is not None and not controls.original.holds:
         found.append(doubt(f"not testable here: {controls.original.summary}", *no_power))
     if require_controls and controls.original is None:
-        found.append(doubt("no positive control: there is no original model", what_next.NO_ORIGINAL))
+        found.append(doubt(NO_POSITIVE, what_next.NO_ORIGINAL))
     if require_controls and no_negative:
-        found.append(doubt(f"no negative control: {no_negative}", what_next.NO_REFERENCES))
+        found.append(doubt(f"{no_negative}, {NO_NEGATIVE}", what_next.NO_REFERENCES))
     return found
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.certify import POWER, request
+from pytest_unlearn.claims.common.findings import can_run
 from pytest_unlearn.claims.common.inputs import MOST_RETAINED
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
 from pytest_unlearn.core.figures import Cell, Curves, Figure, Histograms, Intervals, Table
@@ -28,6 +29,7 @@ RATES = (0.01, 0.001)
 FEWEST_ACCUSED = 10  # controls: of fewer, the rate itself is not known
 Line = tuple[tuple[float, ...], tuple[float, ...]]
 UNLEARNED, ORIGINAL, RETRAINED = "unlearned", "original", "retrained"
+SHOWN_AS = {UNLEARNED: "this model"}
 
 
 def forgetting_figures(
@@ -56,7 +58,7 @@ def scores_by_model(
 ) -> dict[str, Scores]:
     """Score original and a retrained model by the same attack, beside the model."""
     found = {UNLEARNED: unlearned}
-    if original is not None:
+    if original is not None and can_run(attack, original, references):
         found[ORIGINAL] = attack.score(original, references, pairing)
     if len(references) > 1:  # a reference can only be judged against others
         found[RETRAINED] = attack.score(references[0], references[1:], pairing)
@@ -69,7 +71,7 @@ def _roc(attack: Attack, scores: Mapping[str, Scores], pairing: Pairing) -> Curv
     series = {name: _curve(one, rates, pairing) for name, one in scores.items()}
     caught = ", ".join(f"{_curve(one, [SHOWN_RATE], pairing)[1][0]:.1%} in the {name}" for name, one in scores.items())
     return Curves(
-        title="ROC curve, both axes logarithmic",
+        title="How many are caught while few are accused wrongly (ROC curve)",
         caption=f"Accusing {SHOWN_RATE:.0%} of the controls, the attack ({attack.name}) catches of the forget set: "
         f"{caught} model; guessing catches {SHOWN_RATE:.1%}.",
         x_label="share of controls accused",
@@ -167,7 +169,9 @@ def accuracies(
             ]
             if right:
                 low, high = (min(right), max(right)) if len(right) > 1 else (None, None)
-                rows.append((f"{part}: {name}", name, _four(float(np.mean(right))), _four(low), _four(high)))
+                rows.append(
+                    (f"{part}: {SHOWN_AS.get(name, name)}", name, _four(float(np.mean(right))), _four(low), _four(high))
+                )
     return Intervals(
         title="Accuracy on each set",
         caption="Share of right answers on the forget set, on retained data and the test set (on at most "

@@ -228,7 +228,7 @@ def _doubts(samples: ModelSamples, controls: Controls, confidence: float, requir
             doubt(f"{len(apart)} of {len(ours)} unlearned models ({which}) are unlike any retrained one", RUN_BY_RUN)
         )
     if controls.original is None:
-        missing = doubt('no positive control: originals="one" trains a single original', FRESH)
+        missing = doubt('originals="one" trains a single original, which shows no power (no positive control)', FRESH)
         return [*found, missing] if require_controls else found
     return [*found, *missing_controls(controls, require_controls, (NO_POWER,))]
 

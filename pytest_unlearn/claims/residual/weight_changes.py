@@ -10,7 +10,8 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray
-from pytest_unlearn.data.view import KEEP_BYTES, View
+from pytest_unlearn.data.kept_items import KEEP_BYTES
+from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import is_module, ready
 from pytest_unlearn.models.fine_tune import faithful_copy, fine_tune
 from pytest_unlearn.models.handle import ModelHandle

@@ -12,7 +12,7 @@ from typing import Any, cast
 from pytest_unlearn.cli.console import Unusable
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE
-from pytest_unlearn.core.identity import FACTS
+from pytest_unlearn.core.identity import DECLARED, FACTS
 from pytest_unlearn.core.text import printable
 from pytest_unlearn.models.file_formats import READERS
 from pytest_unlearn.models.output import OutputKind
@@ -33,7 +33,7 @@ LIMITS = {TABLE[name].limit.setting: name for name in CLAIMS}
 RULES = ("confidence", "max_share_left", "require_controls")
 KINDS = ("logits", "probabilities", "log-probabilities")
 KEYS = ("released", "original", "retrained", "labels", "columns", "output_kind", "match", "train_size", *RULES,
-        "require", "limits", "release_files", "report", *FACTS)  # fmt: skip
+        "require", "limits", "release_files", "report", *FACTS, *DECLARED)  # fmt: skip
 REPORT = ".unlearn/report"
 # What else people call it.
 MEANT = {
@@ -148,7 +148,9 @@ def _audit(path: Path, given: Mapping[str, Any]) -> FilesAudit:
         rules=rules,
         require=require,
         release_files=_texts("release_files", given.get("release_files", ())),
-        facts={name: settings.TABLE[name].parse(_text(name, given[name])) for name in FACTS if name in given},
+        facts={
+            name: settings.TABLE[name].parse(_text(name, given[name])) for name in (*FACTS, *DECLARED) if name in given
+        },
         report=root / _text("report", given.get("report", REPORT)),
     )
 

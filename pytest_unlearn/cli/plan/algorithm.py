@@ -42,7 +42,7 @@ def jobs(task: UnlearningTask, runs: Runs) -> list[Job]:
     return task.jobs_on(trains, first_seed=task.seed + FIRST_RUN_SEED)
 
 
-def lines(runs: Runs, asked: Asked, request: Request, to_train: int) -> Iterator[str]:
+def lines(runs: Runs, asked: Asked, request: Request, to_train: int, original: float | None = None) -> Iterator[str]:
     """Yield what the runs cost, and the chance that they let an exact method pass."""
     computed = "" if runs.sure else ", or as many as the test computes"
     over = "one request" if runs.requests == "same" else "drawn requests"
@@ -50,15 +50,16 @@ def lines(runs: Runs, asked: Asked, request: Request, to_train: int) -> Iterator
     yield f"assert_algorithm: {runs.count} runs over {over}{computed}: an original each ({cached}), and the method once"
     if runs.requests != "drawn":
         return
-    limit, confidence = (asked.settings[name] for name in ("max_mia_auc", "confidence"))
-    chance = request.runs_power(runs.count, limit.value, confidence.value)
-    more = "" if chance >= POWER else f"; {_more(request, limit.value, confidence.value)}"
+    limit, confidence, most = (asked.settings[name] for name in ("max_mia_auc", "confidence", "max_share_left"))
+    judged = (limit.value, confidence.value, original, most.value)
+    chance = request.runs_power(runs.count, *judged)
+    seen = "plainly" if original is None else f"as this one is, with an AUC of {original:.2f}"
+    more = "" if chance >= POWER else f"; {_more(request.runs_needed(*judged))}"
     yield (
         f"chance that a perfect method passes them within {limit.value:g} ({limit.source}): about {chance:.0%}, if the "
-        f"originals are recognised plainly{more}"
+        f"originals are recognised {seen}{more}"
     )
 
 
-def _more(request: Request, limit: float, confidence: float) -> str:
-    likely = request.runs_needed(limit, confidence)
+def _more(likely: int | None) -> str:
     return f"{POWER:.0%} takes about {likely:,} runs" if likely is not None else "choose a wider limit"

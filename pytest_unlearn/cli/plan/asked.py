@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from textwrap import dedent
 from typing import Any
 
+from pytest_unlearn.claims.common.shadows import ONLINE
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import POLICY_NAMES, TABLE, Planned
 from pytest_unlearn.core.settings import Layers, Setting
@@ -50,6 +51,11 @@ class Asked:
     computed: frozenset[str] = frozenset()
     release: bool = False
 
+    @property
+    def online(self) -> bool:
+        """Whether shadow models are trained for it."""
+        return self.given.get("attacks") == ONLINE
+
     def with_settings(self, given: Mapping[str, Setting]) -> Asked:
         """Return it at other settings, of those that it is judged by."""
         own = {name: given.get(name, setting) for name, setting in self.settings.items()}
@@ -86,6 +92,8 @@ def _call(node: ast.Call, known: Mapping[str, Any]) -> Call | None:
     passed = dict(zip(names, node.args, strict=False))
     passed |= {word.arg: word.value for word in node.keywords if word.arg is not None}
     read = {argument: _constant(value, known) for argument, value in passed.items()}
+    if any(getattr(one, "value", None) == ONLINE for one in getattr(passed.get("attacks"), "elts", ())):
+        read["attacks"] = ONLINE  # among others
     computed = {argument for argument, value in read.items() if value is None}
     if any(word.arg is None for word in node.keywords) or any(isinstance(one, ast.Starred) for one in node.args):
         computed |= {argument for argument in inspect.signature(_audit(claim)).parameters if argument not in passed}
@@ -136,4 +144,6 @@ def _at(planned: Planned, call: Call, layers: Layers, *, release: bool = False) 
         with contextlib.suppress(ValueError):  # a value out of range fails its own test
             found[name] = settings.resolve(name, call.given.get(name), layers)
     given = {name: call.given[name] for name in COUNTED if name in call.given}
+    if call.given.get("attacks") == ONLINE:
+        given["attacks"] = ONLINE
     return Asked(planned, found, given, call.computed & {*SETTINGS[planned], *COUNTED}, release)

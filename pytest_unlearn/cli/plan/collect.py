@@ -6,14 +6,15 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_unlearn.cli.console import Unusable, one_line
-from pytest_unlearn.cli.plan.asked import Asked, asked_by
+from pytest_unlearn.cli.plan.asked import Asked, asked_by, calls_of
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.plugin import fixtures
 from pytest_unlearn.plugin.hooks import marked_settings
 from pytest_unlearn.plugin.overrides import NAMES, SOURCES, overridden, resolved_fixtures
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_unlearn.task import UnlearningTask
 
 INPUTS = ("unlearn_split", "unlearn_recipe", "unlearning_task", "original_model", "retrained_models")
+HANDED_OVER = ("original_model", "retrained_models")
 TRAINING = ("original_model", "retrained_model", "retrained_models", "unlearned_model", "unlearn")
 WRITING = ("xmlpath", "htmlpath", "report_log")  # options that would replace a file of the last real run
 REMEMBERING = ("lfplugin", "nfplugin", "stepwiseplugin")  # plugins that note which tests failed
@@ -35,7 +37,8 @@ DEFINE = (
 class Inputs:
     """Hold what the tests of one place audit; its task has trained nothing yet.
 
-    `asked` is what the tests claim, each at its settings, `warnings` what the inputs said.
+    `asked` is what the tests claim, each at its settings, `warnings` what the inputs said, `missing` what a test asks
+    for and nobody defines. `original` and `references` are models that were handed over, where plan may ask them.
     """
 
     place: str
@@ -44,6 +47,9 @@ class Inputs:
     own_references: bool
     asked: tuple[Asked, ...]
     warnings: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    original: Any = None
+    references: Sequence[Any] | None = None
 
 
 class _Trains(Exception):  # noqa: N818 - named for what a fixture does
@@ -58,8 +64,9 @@ class _Trains(Exception):  # noqa: N818 - named for what a fixture does
 class Planner:
     """Run one item for each set of inputs, in place of the tests."""
 
-    def __init__(self, visit: Callable[[Inputs], None]) -> None:
-        self.visit = visit
+    def __init__(self, visit: Callable[[Inputs], None], models: bool) -> None:
+        self.visit, self.models = visit, models
+        self.handing_over = False
         self.visited = 0
         self.problem = ""
 
@@ -83,7 +90,7 @@ class Planner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
         """Refuse whatever trains and `refuse_training` cannot foresee."""
-        if fixturedef.argname in TRAINING:
+        if fixturedef.argname in TRAINING and not (self.handing_over and fixturedef.argname in HANDED_OVER):
             raise _Trains(fixturedef.argname)
 
     @pytest.hookimpl(tryfirst=True)
@@ -131,6 +138,8 @@ class Planner:
         def look(request: pytest.FixtureRequest) -> None:
             try:
                 inputs = evaluate(request, tests)
+                if inputs is not None and self.models:
+                    inputs = self._with_models(inputs, request)
                 if inputs is not None:
                     self.visited += 1
                     self.visit(inputs)
@@ -139,18 +148,33 @@ class Planner:
 
         return look
 
+    def _with_models(self, inputs: Inputs, request: pytest.FixtureRequest) -> Inputs:
+        """Evaluate the models that are handed over, by fixtures that train nothing themselves."""
+        self.handing_over = True
+        given: dict[str, Any] = {}
+        for name, own in zip(HANDED_OVER, (inputs.own_original, inputs.own_references), strict=True):
+            if own and overridden(request, name):
+                needs = {
+                    one for found in resolved_fixtures(request._pyfuncitem, [name]).values() for one in found.argnames
+                }
+                refuse_training(request._pyfuncitem, needs)
+                given[name] = request.getfixturevalue(name)
+        self.handing_over = False
+        return replace(inputs, original=given.get("original_model"), references=given.get("retrained_models"))
 
-def collect(arguments: Sequence[str], visit: Callable[[Inputs], None]) -> None:
+
+def collect(arguments: Sequence[str], visit: Callable[[Inputs], None], *, models: bool = False) -> None:
     """Let pytest collect a suite, and visit its inputs while fixtures are alive.
 
     Args:
         arguments: of pytest's command line.
         visit: called with each distinct set of inputs.
+        models: whether models that are handed over are evaluated as well.
 
     Raises:
         Unusable: pytest cannot collect the suite, or it has no inputs that can be evaluated.
     """
-    planner, output = Planner(visit), io.StringIO()
+    planner, output = Planner(visit, models), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         # Collecting only, so that no gate decides and no report is written.
         status = pytest.main([*arguments, "--collect-only", "-q"], plugins=[planner])
@@ -196,6 +220,7 @@ def evaluate(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> In
         own_references=own_references or not isinstance(task.references, int),
         asked=_asked(request.config, tests),
         warnings=tuple(dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)),
+        missing=tuple(_missing(request, tests)),
     )
 
 
@@ -218,6 +243,16 @@ def _asked(config: pytest.Config, tests: Iterable[pytest.Item]) -> tuple[Asked, 
         for asked in asked_by(test, {"marker": marker, **configured}):
             found.setdefault(asked.values, asked)
     return tuple(found.values())
+
+
+def _missing(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> Iterator[str]:
+    """Yield what to define for tests that judge a method, where none is defined."""
+    if overridden(request, "unlearner"):
+        return
+    for test in tests:
+        judges = any(call.claim in TABLE and TABLE[call.claim].planned == "runs" for call in calls_of(test))
+        if judges and "unlearner" in getattr(test, "fixturenames", ()):
+            yield f"{test.name} judges the method, and none is defined: {fixtures.DEFINE_METHOD}"
 
 
 def _sentence(error: BaseException) -> str:

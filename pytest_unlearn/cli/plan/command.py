@@ -27,12 +27,13 @@ LIMITS = ("max_mia_auc", "confidence")
 class Trainings:
     """Hold the models a task and its methods' runs need, and which are in the cache.
 
-    `runs` are by the position of the claim that asks for them.
+    `runs` are by the position of the claim that asks for them, `shadows` those that online attacks learn of.
     """
 
     original: tuple[Job, ...]
     references: tuple[Job, ...]
     runs: dict[int, tuple[Runs, list[Job]]]
+    shadows: tuple[Job, ...]
     cached: dict[str, StoredModel]
     missing: frozenset[str]
     deterministic: bool
@@ -43,15 +44,21 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "plan",
         help="say what a suite can certify and what it will cost, before anything is trained",
-        usage="%(prog)s [-h] [--no-probe] [--strict] [--max-mia-auc X] [--confidence X] [pytest arguments ...]",
+        usage="%(prog)s [-h] [--no-probe] [--ask-original] [--strict] [--max-mia-auc X] [--confidence X] "
+        "[pytest arguments ...]",
         description="Collect a suite, evaluate only its inputs (unlearn_split and unlearn_recipe), and say which limit "
         "this forget set can certify, how many references will be trained and roughly how long it takes. Everything "
         "that is not an option of plan goes to pytest: paths, -k, --rootdir, --unlearn-jobs.",
-        epilog="Exit status: 0 every limit can be certified; 1 one is hopeless, or with --strict unlikely; 2 the suite "
-        "cannot be planned.",
+        epilog="Exit status: 0 every limit can be certified; 1 one is hopeless, a test needs a method that nobody "
+        "defines, or with --strict one is unlikely; 2 the suite cannot be planned.",
         allow_abbrev=False,
     )
     command.add_argument("--no-probe", action="store_true", help="do not run the recipe on small samples to time it")
+    command.add_argument(
+        "--ask-original",
+        action="store_true",
+        help="ask the original, where it is handed over or in the cache, and say which lines can pass with it",
+    )
     command.add_argument(
         "--strict", action="store_true", help="exit with 1 also where a perfect method is not likely to pass"
     )
@@ -68,7 +75,11 @@ def run(options: argparse.Namespace) -> int:
 
     lines: list[str] = []
     reachable: list[bool] = []
-    collect(options.pytest_arguments, lambda inputs: reachable.append(_plan(inputs, options, lines)))
+    collect(
+        options.pytest_arguments,
+        lambda inputs: reachable.append(_plan(inputs, options, lines)),
+        models=options.ask_original,
+    )
     for line in lines:
         say(line)
     return FINE if all(reachable) else BLOCKED
@@ -76,22 +87,29 @@ def run(options: argparse.Namespace) -> int:
 
 def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool:
     """Add the plan of one set of inputs, and tell if all limits can be reached."""
-    from pytest_unlearn.cli.plan import algorithm, outlook
+    from pytest_unlearn.cli.plan import algorithm, outlook, timing
+    from pytest_unlearn.cli.plan.original import asked_original
     from pytest_unlearn.cli.plan.power import design
 
     planned = design(inputs.task)
     wanted = _wanted(inputs, options)
     lines.append(f"plan for {inputs.place}")
     lines += [f"  {line}" for line in comparison(planned)]
-    found = [outlook.of(one, planned, simulable=inputs.task.recipe is not None) for one in wanted]
-    lines += [f"  {line}" for one in found for line in one.lines]
+    original, said = asked_original(inputs) if options.ask_original else (None, "")
+    lines += [f"  {said}"] if said else []
     needed = trainings(inputs, wanted)
+    pace = measured(inputs, needed, probing=not options.no_probe)
+    training = pace.seconds(len(inputs.task.split.train)) if isinstance(pace, timing.Pace) else None
+    simulable = inputs.task.recipe is not None
+    found = [outlook.of(one, planned, simulable=simulable, training=training, original=original) for one in wanted]
+    lines += [f"  {line}" for one in found for line in one.lines]
     for asked, (runs, jobs) in needed.runs.items():
         missing = sum(job.key in needed.missing for job in jobs)
-        lines += [f"  {line}" for line in algorithm.lines(runs, wanted[asked], planned.request, missing)]
-    lines += [f"  {line}" for line in cost(inputs, needed, probing=not options.no_probe)]
+        lines += [f"  {line}" for line in algorithm.lines(runs, wanted[asked], planned.request, missing, original)]
+    lines += [f"  {line}" for line in cost(inputs, needed, pace)]
     lines += [f"  warning: {text}" for text in inputs.warnings]
-    return not any(one.hopeless or (options.strict and not one.likely) for one in found)
+    lines += [f"  missing: {text}" for text in inputs.missing]
+    return not inputs.missing and not any(one.hopeless or (options.strict and not one.likely) for one in found)
 
 
 def _wanted(inputs: Inputs, options: argparse.Namespace) -> list[Asked]:
@@ -122,7 +140,7 @@ def comparison(planned: Design) -> Iterator[str]:
         yield f"controls: {controls}, compared class by class (fewest: {fewest} of class {label})"
 
 
-def cost(inputs: Inputs, needed: Trainings, *, probing: bool) -> Iterator[str]:
+def cost(inputs: Inputs, needed: Trainings, pace: Pace | str) -> Iterator[str]:
     """Yield which models are trained, and roughly how long that takes."""
     task = inputs.task
     if inputs.own_original:
@@ -145,22 +163,32 @@ def cost(inputs: Inputs, needed: Trainings, *, probing: bool) -> Iterator[str]:
         )
         if len(needed.references) < 2:
             yield "a negative control takes at least 2 references: without them forgotten is INCONCLUSIVE at best"
+    if needed.shadows:
+        to_train = sum(job.key in needed.missing for job in needed.shadows)
+        yield (
+            f"shadow models: {len(needed.shadows)}, trained with halves of the request for online attacks, "
+            f"{len(needed.shadows) - to_train} in the cache, {to_train} to train"
+        )
     if not needed.missing:
         yield "time: nothing is to be trained"
         return
-    yield f"time: {_time(inputs, needed, probing)}"
+    yield f"time: {pace if isinstance(pace, str) else _time(inputs, needed, pace)}"
 
 
 def trainings(inputs: Inputs, wanted: Sequence[Asked]) -> Trainings:
     """Look up what the task needs and what the cache has of it."""
+    from pytest_unlearn.claims.common.shadows import shadow_jobs
     from pytest_unlearn.cli.plan import algorithm
+    from pytest_unlearn.cli.plan.power import compared
     from pytest_unlearn.training import check_recipe
 
     task = inputs.task
     about = {} if task.recipe is None else {k: one for k, one in enumerate(wanted) if one.planned == "runs"}
     asked = {k: algorithm.runs_of(one) for k, one in about.items()}
     runs = {k: (one, algorithm.jobs(task, one)) for k, one in asked.items()}
-    begun = [job for _, jobs in runs.values() for job in jobs]
+    online = task.recipe is not None and any(one.online for one in wanted)
+    shadows = tuple(shadow_jobs(compared(task))) if online else ()
+    begun = [*(job for _, jobs in runs.values() for job in jobs), *shadows]
     everything = task.jobs()
     original = tuple(job for job in everything if job.dataset.name == "train" and not inputs.own_original)
     references = tuple(job for job in everything if job.dataset.name != "train")
@@ -177,23 +205,32 @@ def trainings(inputs: Inputs, wanted: Sequence[Asked]) -> Trainings:
     missing = keys if task.fresh else keys - set(cached)
     if missing:
         check_recipe(task.recipe)
-    return Trainings(original, references, runs, cached, frozenset(missing), deterministic)
+    return Trainings(original, references, runs, shadows, cached, frozenset(missing), deterministic)
 
 
-def _time(inputs: Inputs, needed: Trainings, probing: bool) -> str:
+def measured(inputs: Inputs, needed: Trainings, *, probing: bool) -> Pace | str:
+    """Find how long a training takes, or say why that is not known."""
+    from pytest_unlearn.cli.plan import timing
+
+    task = inputs.task
+    begun = {job.key: job for jobs in (*(jobs for _, jobs in needed.runs.values()), needed.shadows) for job in jobs}
+    jobs = (*needed.original, *needed.references, *begun.values())
+    pace: Pace | None = timing.noted([(job, needed.cached[job.key]) for job in jobs if job.key in needed.cached])
+    if pace is not None or not needed.missing:
+        return pace or "nothing is to be trained"
+    if not probing:
+        return "unknown (--no-probe)"
+    try:
+        return timing.probe(task.recipe, task.retain, task.seed)
+    except Exception as error:
+        return f"unknown: the recipe cannot be timed on small samples ({type(error).__name__}: {one_line(error)})"
+
+
+def _time(inputs: Inputs, needed: Trainings, pace: Pace) -> str:
     from pytest_unlearn.cli.plan import timing
 
     task = inputs.task
     begun = {job.key: job for _, jobs in needed.runs.values() for job in jobs}
-    jobs = (*needed.original, *needed.references, *begun.values())
-    pace: Pace | None = timing.noted([(job, needed.cached[job.key]) for job in jobs if job.key in needed.cached])
-    if pace is None and not probing:
-        return "unknown (--no-probe)"
-    if pace is None:
-        try:
-            pace = timing.probe(task.recipe, task.retain, task.seed)
-        except Exception as error:
-            return f"unknown: the recipe cannot be timed on small samples ({type(error).__name__}: {one_line(error)})"
     at_once = task.n_jobs if task.n_jobs > 0 else os.cpu_count() or 1
     original = [job for job in needed.original if job.key in needed.missing]
     batches = (needed.references[:2], needed.references[2:])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.certify import POWER, Certifiable, certify
+from pytest_unlearn.claims.common.certify import POWER, Certifiable, Shadowed, certify
 from pytest_unlearn.cli.plan.asked import Asked
 from pytest_unlearn.cli.plan.power import Design
 
@@ -26,33 +26,44 @@ class Outlook:
     likely: bool = True
 
 
-def of(asked: Asked, planned: Design, *, simulable: bool) -> Outlook:
+def of(
+    asked: Asked, planned: Design, *, simulable: bool, training: float | None = None, original: float | None = None
+) -> Outlook:
     """Say what a claim can come to on this request.
 
     Args:
         asked: the claim at its settings.
         planned: the request.
         simulable: whether there is a recipe that requests of this size can be simulated by.
+        training: the seconds that one training takes, where that is known.
+        original: the original's AUC by the attack that shows it least, where it was asked.
     """
     values = {name: setting.value for name, setting in asked.settings.items()}
+    shadowed = None if asked.online else planned.shadowed
+    planned = planned.online() if asked.online else planned
     if asked.planned == "runs":
         runs = int(asked.given.get("runs", 10))
         drawn = asked.given.get("requests", "drawn") == "drawn"
-        chance = planned.request.runs_power(runs, values["max_mia_auc"], values["confidence"]) if drawn else 1.0
+        settled = (values["max_mia_auc"], values["confidence"], original, values["max_share_left"])
+        chance = planned.request.runs_power(runs, *settled) if drawn else 1.0
         return Outlook((), hopeless=chance <= 0.0, likely=chance >= POWER)
     if asked.planned == "search":
         return Outlook(tuple(_search(asked)))
     reduction = values.get("min_reduction")
     most = values["max_share_left"] if reduction is None else round(1 - reduction, 12)
-    said = certify(planned.request, limit=values.get("max_mia_auc"), confidence=values["confidence"], most=most)
+    limit, confidence = values.get("max_mia_auc"), values["confidence"]
+    said = certify(planned.request, limit=limit, confidence=confidence, original=original, most=most)
+    steps = _steps(said, simulable, training, shadowed)
     if reduction is not None:
         chance = said.share_power
         hopeless = planned.request.share_power(0.99, most, said.confidence) < 0.5
-        steps = _steps(said, simulable) if chance < POWER else ()
-        return Outlook((*_share_claim(asked, said, hopeless), *steps), hopeless, chance >= POWER)
-    steps = _steps(said, simulable) if said.power < POWER else ()
+        return Outlook(
+            (*_share_claim(asked, said, hopeless), *(steps if chance < POWER else ())), hopeless, chance >= POWER
+        )
+    likely = said.power >= POWER and (original is None or said.share_power >= POWER)
     parts = () if said.hopeless else tuple(_parts(planned, said))
-    return Outlook((*_limit(asked, said), *_shares(said), *parts, *steps), said.hopeless, said.power >= POWER)
+    lines = (*_limit(asked, said), *_shares(said), *parts, *(() if likely else steps))
+    return Outlook(lines, said.hopeless, likely)
 
 
 def _head(asked: Asked, name: str, shown: str) -> str:
@@ -81,9 +92,12 @@ def _limit(asked: Asked, said: Certifiable) -> Iterator[str]:
             + (f"as with an AUC of {plainly:.2f} or more" if plainly is not None else "as none can be")
             + f" (PASS also asks that at most {most:.0%} of it is left)"
         )
+        if not said.assumed:
+            both = min(said.power, said.share_power)
+            yield f"with this original, recognised with an AUC of {said.original:.2f}: about {both:.0%}"
     if said.needed is None:
         yield f"no number of {unit} makes it likely with {said.request.n_controls:,} controls: hold out more controls"
-    elif said.power < POWER:
+    elif said.power < POWER and said.needed_to_pass is not None:
         yield f"it takes {advice.together(said)}"
 
 
@@ -91,11 +105,14 @@ def _share_claim(asked: Asked, said: Certifiable, hopeless: bool) -> Iterator[st
     """Yield how likely a perfect method shows that enough is gone, by how plain the memory was."""
     chances = [(auc, said.request.share_power(auc, said.most, said.confidence)) for auc in (0.65, 0.75, 0.8, 0.9)]
     shown = ", ".join(f"{chance:.0%} of the time if the original's AUC is {auc:g}" for auc, chance in chances)
+    if not said.assumed:
+        shown = f"{said.share_power:.0%} of the time, as this original is recognised with an AUC of {said.original:.2f}"
     head = _head(asked, "min_reduction", "reduction")
     why = f"hopeless with {said.request.units:,} {said.request.unit}: " if hopeless else ""
     yield f"{head}: {why}a perfect method passes {shown}"
-    if said.needed is not None and said.share_power < POWER:
-        yield f"if the original's AUC is {said.original:g}, it takes {advice.together(said)}"
+    if said.needed_to_pass is not None and said.share_power < POWER:
+        since = "if" if said.assumed else "as"
+        yield f"{since} the original's AUC is {said.original:.2g}, it takes {advice.together(said)}"
 
 
 def _search(asked: Asked) -> Iterator[str]:
@@ -110,8 +127,8 @@ def _search(asked: Asked) -> Iterator[str]:
     )
 
 
-def _steps(said: Certifiable, simulable: bool) -> tuple[str, ...]:
-    steps = advice.small_request(said, original=True, simulable=simulable)
+def _steps(said: Certifiable, simulable: bool, training: float | None, shadowed: Shadowed | None) -> tuple[str, ...]:
+    steps = advice.small_request(said, original=True, simulable=simulable, training=training, shadowed=shadowed)
     return ("what this request can be asked instead:", *(f"  {step}" for step in steps))
 
 

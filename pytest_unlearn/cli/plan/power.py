@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_unlearn.claims.common import certify
-from pytest_unlearn.claims.common.certify import POWER, Request
-from pytest_unlearn.claims.common.inputs import resolve_inputs
+from pytest_unlearn.claims.common.certify import POWER, Request, Shadowed
+from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
+from pytest_unlearn.claims.common.shadows import could_be_shadowed
 from pytest_unlearn.statistics import binormal_auc_variance
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.task import UnlearningTask
@@ -21,7 +22,7 @@ class Design:
     """Hold who is compared with whom.
 
     `request` is its size, `grouped` whether its units are groups that the split names, `scarcest` the class with the
-    fewest controls and their number, None where classes are not matched.
+    fewest controls and their number, None where classes are not matched. `shadowed` is what online attacks would take.
     """
 
     n_train: int
@@ -29,6 +30,13 @@ class Design:
     request: Request
     grouped: bool
     scarcest: tuple[int, int] | None
+    shadowed: Shadowed | None = None
+
+    def online(self) -> Design:
+        """Return it as online attacks compare, beside fewer controls."""
+        if self.shadowed is None:
+            return self
+        return replace(self, request=self.request.with_controls(self.shadowed.controls))
 
     def found_from(self, original: float, limit: float, confidence: float) -> float | None:
         """Find the smallest remembered part of a request that likely (80%) FAILs.
@@ -51,9 +59,9 @@ def _never_asked(inputs: Any) -> Any:
     raise AssertionError(f"a design asks no model, and this one was asked about {len(inputs)} inputs")
 
 
-def design(task: UnlearningTask) -> Design:
+def compared(task: UnlearningTask) -> AuditInputs:
     """Pair forget examples and controls as the audit does, without a model."""
-    inputs = resolve_inputs(
+    return resolve_inputs(
         task.forget,
         nonmembers=None,
         baseline=_never_asked,  # any model but the task's own, which asking for would train
@@ -62,6 +70,11 @@ def design(task: UnlearningTask) -> Design:
         output=None,
         require_controls=False,
     )
+
+
+def design(task: UnlearningTask) -> Design:
+    """Describe who is compared with whom in a task's audit."""
+    inputs = compared(task)
     pairing = inputs.pairing
     scarcest = None
     if pairing.control_strata is not None:
@@ -73,4 +86,5 @@ def design(task: UnlearningTask) -> Design:
         request=certify.request(len(inputs.forget), len(inputs.controls), **pairing.labels),
         grouped=task.split.groups is not None,
         scarcest=(scarcest[1], scarcest[0]) if scarcest else None,
+        shadowed=could_be_shadowed(inputs),
     )

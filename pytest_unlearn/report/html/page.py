@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ MOST_SEVERE = 12  # of more, as many are: two thousand plots would neither be re
 MOST_TOLD = 12  # claims in words on the card
 FEW = 6  # claims whose common picture stands on the card
 MOST_OPEN = 5  # claims that are unfolded: those that most need attention, if they are not proven
+SHARED = "What is not listed here is as most claims have it, in the table at the end of the page."
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", wording.NOT_TESTABLE: "–"}
 
 
@@ -54,6 +56,8 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
     order = [line.position for line in told.claims]
     full = set(order if len(order) <= ALL_IN_FULL else order[:MOST_SEVERE])
     rows = [_row(place, line, entries[line.position], full) for place, line in enumerate(told.claims, start=1)]
+    claims = {row["number"]: _claim(row, entries[row["position"]]) for row in rows if row["in_full"]}
+    shared = _shared([claim["provenance"] for claim in claims.values()])
     return {
         "card": told,
         "tone": {RELEASE: "pass", DO_NOT: "fail"}.get(told.word, "inconclusive"),
@@ -65,8 +69,12 @@ def _page(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]
         "few": FEW,
         "shortened": len(order) - len(full),
         "overview": pictures.overview(told.claims, entries) if 1 < len(order) <= ALL_IN_FULL else None,
-        "claims": {row["number"]: _claim(row, entries[row["position"]]) for row in rows if row["in_full"]},
-        "annex": annex.shown(ledger),
+        "claims": {
+            number: {**claim, "provenance": _apart(claim["provenance"], shared)} for number, claim in claims.items()
+        },
+        "common": sorted(shared.items()),
+        "shared": SHARED if shared else "",
+        "annex": annex.shown(ledger, about),
         "terms": [(glossary.anchor(term), term, says) for term, says in glossary.TERMS.items()],
         "tool": about["tool"],
         "created": about["created"],
@@ -103,7 +111,7 @@ def _claim(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, list[pictures.Picture]] = {"first": [], "more": [], "table": []}
     for place, picture in pictures.all_of(evidence, f"c{row['number']}"):
         found[place].append(picture)
-    beside = {picture.title: picture.svg for picture in found["table"]}
+    beside = {picture.title: picture for picture in found["table"] if picture.svg}
     return {
         **evidence,
         **row,
@@ -118,12 +126,12 @@ def _claim(row: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
             for name, estimate in evidence["attacks"].items()
         ],
         "controls": [
-            (control["name"], "holds" if control["holds"] else "fails", control["says"], *_numbers(control["estimate"]))
+            (control["name"], "holds" if control["holds"] else "fails", control["says"])
             for control in wording.controls_of(evidence)
         ],
         "exposed": [_exposed(row) for row in evidence["most_exposed"]],
         "tables": [
-            {**figure, "svg": beside.get(figure["title"], ""), "rows": [_cells(row) for row in figure["rows"]]}
+            {**figure, "drawn": beside.get(figure["title"]), "rows": [_cells(row) for row in figure["rows"]]}
             for figure in evidence["exhibits"]
             if figure["kind"] == "table"
         ],
@@ -162,6 +170,23 @@ def _cost(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
     return told
 
 
+def _shared(several: Sequence[Sequence[tuple[str, str]]]) -> dict[str, str]:
+    """Return the rows that many claims share, each with what most of them say."""
+    if len(several) < FEW:
+        return {}
+    counts = Counter(row for rows in several for row in dict.fromkeys(rows))
+    shared: dict[str, str] = {}
+    for (what, value), count in counts.most_common():
+        if count > len(several) / 2 and all(any(name == what for name, _ in rows) for rows in several):
+            shared.setdefault(what, value)
+    return shared
+
+
+def _apart(rows: Sequence[tuple[str, str]], shared: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the rows of a claim that are not as most claims have them."""
+    return [(what, value) for what, value in rows if shared.get(what) != value]
+
+
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Flatten nested provenance into (path, text) rows."""
     if isinstance(value, Mapping):
@@ -170,5 +195,5 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(value, list) and any(isinstance(item, (Mapping, list)) for item in value):
         for position, item in enumerate(value):
             yield from _flat(item, f"{path}[{position}]")
-    else:
+    elif value != "":
         yield path, "none" if value is None else str(value)

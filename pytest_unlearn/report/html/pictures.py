@@ -18,8 +18,12 @@ SCALED = (("lowest", 1.0), ("highest", 0.0))  # what is best where a claim has t
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, and its numbers as a table; `svg` is empty where its data allow none."""
+    """A picture, and its numbers as a table; `svg` is empty where its data allow none.
 
+    The page has `says` in the element `name`-d, which names the drawing for those who hear it.
+    """
+
+    name: str
     title: str
     says: str
     svg: str
@@ -62,10 +66,11 @@ def overview(lines: Sequence[ClaimLine], entries: Sequence[Mapping[str, Any]]) -
     title = "All claims beside their limits"
     says = (
         "Each claim on its own scale, from 0, what a model with nothing left shows, to 1, its limit: the estimate "
-        "with the bounds that decided, the original, and the range of retrained models. A proven claim lies within."
+        "with the bounds that decided, the original, and the range of retrained models. A proven claim lies within. "
+        "What is better than asked for, such as a model more accurate than its baseline, is drawn at 0."
     )
     columns = ("number", "claim", "verdict", "estimate [bounds]", "allowed", "original", "retrained")
-    return Picture(title, says, drawing.document(title, says, "overview"), columns, tuple(told))
+    return Picture("overview", title, says, drawing.document(title, "overview"), columns, tuple(told))
 
 
 def main(evidence: Mapping[str, Any], name: str) -> Picture:
@@ -118,16 +123,23 @@ def exhibit(figure: Mapping[str, Any], name: str) -> Picture | None:
         drawing, columns, rows = None, (), ()
     if figure["kind"] == "table" and drawing is None:
         return None
-    svg = "" if drawing is None else drawing.document(figure["title"], figure["says"], name)
-    return Picture(figure["title"], figure["says"], svg, columns, rows)
+    svg = "" if drawing is None else drawing.document(figure["title"], name)
+    return Picture(name, figure["title"], figure["says"], svg, columns, rows)
 
 
 Drawn = tuple["plots.Drawing | None", Cells, tuple[Cells, ...]]
 
 
 def _curves(figure: Mapping[str, Any]) -> Drawn:
+    series = dict(figure["series"])
+    across = [list(xs) for xs, _ in series.values()]
+    if across[1:] and all(xs == across[0] for xs in across):  # one column a curve
+        up = [[number(y) for y in ys] for _, ys in series.values()]
+        beside = tuple(zip(map(number, across[0]), *up, strict=True))[:: -(-len(across[0]) // MOST_BINS) or 1]
+        columns = (figure["x_label"], *(f"{figure['y_label']}, {label}" for label in series))
+        return plots.curves(figure), columns, beside
     rows = []
-    for label, (xs, ys) in figure["series"].items():
+    for label, (xs, ys) in series.items():
         step = max(1, -(-len(xs) // MOST_BINS))
         rows += [(label, number(x), number(y)) for x, y in list(zip(xs, ys, strict=True))[::step]]
     return plots.curves(figure), ("curve", figure["x_label"], figure["y_label"]), tuple(rows)
@@ -136,12 +148,13 @@ def _curves(figure: Mapping[str, Any]) -> Drawn:
 def _histograms(figure: Mapping[str, Any]) -> Drawn:
     edges, rows = figure["edges"], []
     step = max(1, -(-(len(edges) - 1) // MOST_BINS))
-    for label, (first, second) in figure["panels"].items():
-        for k in range(0, len(edges) - 1, step):
-            last = min(k + step, len(edges) - 1)
-            shares = (number(sum(value or 0 for value in part[k:last])) for part in (first, second))
-            rows.append((label, f"{number(edges[k])} to {number(edges[last])}", *shares))
-    return plots.histograms(figure), ("model", figure["x_label"], *figure["sets"]), tuple(rows)
+    parts = {f"{label}: {of}": part for label, both in figure["panels"].items()
+             for of, part in zip(figure["sets"], both, strict=True)}  # fmt: skip
+    for k in range(0, len(edges) - 1, step):
+        last = min(k + step, len(edges) - 1)
+        shares = (number(sum(value or 0 for value in part[k:last])) for part in parts.values())
+        rows.append((f"{number(edges[k])} to {number(edges[last])}", *shares))
+    return plots.histograms(figure), (figure["x_label"], *parts), tuple(rows)
 
 
 def _exhibited(figure: Mapping[str, Any]) -> Drawn:
@@ -195,8 +208,8 @@ def _intervals(
         (label, number(one["value"]), bound(one["low"], "down", ends), bound(one["high"], "up", ends))
         for label, _, one in rows
     )
-    svg = "" if drawing is None else drawing.document(title, says, name)
-    return Picture(title, says, svg, ("what", "value", "low", "high"), told)
+    svg = "" if drawing is None else drawing.document(title, name)
+    return Picture(name, title, says, svg, ("what", "value", "low", "high"), told)
 
 
 def _limits(claim: Mapping[str, Any]) -> list[float]:
@@ -214,7 +227,11 @@ def _scale(claim: Mapping[str, Any]) -> Any:
         best, limit = 1.0, lowest
     else:
         return None
-    return None if limit == best else lambda value: (value - best) / (limit - best)
+    if limit == best:
+        return None
+    if lowest is not None and highest is not None:
+        return lambda value: (value - best) / (limit - best)
+    return lambda value: max(0.0, (value - best) / (limit - best))  # better than the best that was asked for
 
 
 def _values(evidence: Mapping[str, Any]) -> tuple[float | None, list[float]]:

@@ -32,7 +32,7 @@ RELEASED = "1 where the release gate released, 0 where it blocked; absent where 
 def numbers(entry: Mapping[str, Any]) -> dict[str, float]:
     """List the numbers of a claim by name."""
     evidence = entry["evidence"]
-    estimate, claim = evidence["estimate"], evidence["claim"]
+    estimate, claim = wording.decisive(evidence), evidence["claim"]
     found = {
         "proven": int(wording.is_proven(entry)),
         "severity": SEVERITY[evidence["verdict"]],

@@ -66,7 +66,12 @@ def section(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     for key, entry in named(ledger["entries"]):
         evidence = entry["evidence"]
         reason = f" ({why(entry)})" if standing(entry) != "proven" and why(entry) else ""
-        cells = (key, _word(entry) + reason, wording.interval(evidence["estimate"]), wording.allowed(evidence["claim"]))
+        cells = (
+            key,
+            _word(entry) + reason,
+            wording.interval(wording.decisive(evidence)),
+            wording.allowed(evidence["claim"]),
+        )
         table.append("| " + " | ".join(map(escape, cells)) + " |")
     if len(ledger["entries"]) > MOST:
         table.append(f"\n{len(ledger['entries']) - MOST:,} more claims, none graver than these.")

@@ -20,9 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.array_memory import forget_all
 from pytest_unlearn.core.files import acquire, read_file
+from pytest_unlearn.core.seal import Keys, Sealed, keys_of_environment, seal, unseal
 from pytest_unlearn.core.variables import CACHE_KEY
-from pytest_unlearn.training.cache.seal import Keys, Sealed, keys_of_environment, seal, unseal
 from pytest_unlearn.training.cache.serialize import Build, NotStorable, Payload, decode, encode
 
 SCHEMA = "pytest-unlearn model 1"
@@ -205,7 +206,9 @@ class Store:
         return self._entry(key, sidecar)
 
     def purge(self) -> int:
-        """Remove every model and what interrupted writers left; return how many.
+        """Remove every model and what interrupted writers left; return how many models.
+
+        What was remembered of data and answers goes as well.
 
         Other files in the folder stay, and folders that bear a model's name.
         """
@@ -217,6 +220,7 @@ class Store:
                 path.unlink(missing_ok=True)
         for entry in entries:
             (self.directory / f"{entry.key}.lock").unlink(missing_ok=True)
+        forget_all(self.directory)
         return len(entries)
 
     def files(self) -> list[tuple[Path, str]]:

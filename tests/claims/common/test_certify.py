@@ -119,6 +119,13 @@ def test_more_examples_certify_less_to_be_left() -> None:
     assert shares == sorted(shares, reverse=True)
 
 
+def test_fewer_controls_are_as_precise_as_a_request_with_so_many() -> None:
+    for n, controls, fewer in ((40, 3000, 120), (200, 1000, 600)):
+        ours, theirs = request(n, controls).with_controls(fewer), request(n, fewer)
+        assert (ours.n_controls, ours.control_units) == (theirs.n_controls, theirs.control_units)
+        assert ours.precision(n) == pytest.approx(theirs.precision(n), rel=0.01)
+
+
 def test_no_reduction_is_suggested_that_a_model_which_remembers_half_would_pass() -> None:
     for n in (10, 20, 40, 100, 1000):
         for original in (0.55, 0.6, 0.7, 0.8, 0.9, 0.99):

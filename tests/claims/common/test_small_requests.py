@@ -12,8 +12,9 @@ import pytest
 
 import pytest_unlearn
 from pytest_unlearn import AuditFailure, SavedOutputs, audit_forgotten
-from pytest_unlearn.claims.common.advice import IS_ORIGINAL
-from pytest_unlearn.claims.common.certify import ASSUMED
+from pytest_unlearn.claims.common import advice
+from pytest_unlearn.claims.common.advice import IS_ORIGINAL, small_request
+from pytest_unlearn.claims.common.certify import ASSUMED, Certifiable, Shadowed, certify, request
 from pytest_unlearn.cli.plan import outlook
 from pytest_unlearn.cli.plan.asked import SETTINGS, Asked
 from pytest_unlearn.cli.plan.power import design
@@ -22,6 +23,7 @@ from pytest_unlearn.core.settings import Setting
 from pytest_unlearn.report import gate
 from pytest_unlearn.report.gate import unproven
 from pytest_unlearn.report.ledger import Ledger
+from pytest_unlearn.report.on_method import next_step
 from tests.worlds.simulated import World, split
 
 SKILLED = {"difficulty": 0.5, "skill": 1.5}
@@ -189,6 +191,77 @@ def test_the_advice_comes_in_its_order_and_asks_for_nothing_that_nobody_can_choo
     assert re.search(r"runs=(\d+)\): .* for \1 trainings and as many runs of the method", evidence.advice[2])
 
 
+WEAK = {"limit": 0.6, "confidence": 0.95, "original": 0.67}  # forty images, hardly recognised in the original
+
+
+def test_who_batches_is_told_the_number_that_passes_and_not_the_one_that_the_limit_alone_takes() -> None:
+    said = certify(request(40, 3000), **WEAK)
+    assert said.needed is not None
+    assert said.needed_for_share is not None
+    assert said.needed < said.needed_for_share == said.needed_to_pass == said.needed_examples
+    batch = advice.small_request(said, original=True, simulable=True)[-1]
+    assert batch.startswith(f"or batch requests until there are about {said.needed_for_share} forget examples")
+    assert f"{said.needed} " not in batch
+    grown = certify(request(said.needed_to_pass, 3000), **WEAK)
+    assert not grown.too_small
+
+
+def test_of_a_weak_original_only_the_method_can_be_asked_and_the_line_says_what_it_takes() -> None:
+    said = certify(request(40, 3000), **WEAK)
+    runs, _ = advice.small_request(said, original=True, simulable=True, training=20.0)
+    assert runs.startswith(f"assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.6, runs={said.runs}): ")
+    assert f"for {said.runs} trainings and as many runs of the method (about {said.runs * 20 / 60:.0f} min" in runs
+    assert "it needs the fixture `unlearner`, the method, which takes the place of a fixture `unlearned_model`" in runs
+    assert "min" not in advice.small_request(said, original=True, simulable=True)[0].replace("min_", "")
+
+
+def test_the_advice_of_a_share_states_the_limit_that_its_runs_are_counted_by() -> None:
+    said = certify(request(40, 3000), limit=None, confidence=0.95, original=0.67)
+    runs = next(step for step in advice.small_request(said, original=True, simulable=True) if "algorithm(" in step)
+    assert runs.startswith(f"assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.55, runs={said.runs}): ")
+    at_limit = certify(request(40, 3000), limit=0.55, confidence=0.95, original=0.67)
+    assert said.runs == at_limit.runs
+
+
+def test_a_gate_that_blocks_a_share_names_the_line_for_the_method() -> None:
+    said = certify(request(40, 3000), limit=None, confidence=0.95, original=0.67)
+    evidence = {
+        "claim": {"name": "leakage_reduced"},
+        "verdict": "INCONCLUSIVE",
+        "advice": advice.small_request(said, original=True, simulable=True),
+    }
+    told = next_step(evidence, ("leakage_reduced", "utility"))
+    assert f"Paste assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.55, runs={said.runs})" in told
+    assert 'unlearn_require = ["algorithm", "utility"]; it needs the fixture `unlearner`' in told
+
+
+def advised(said: Certifiable, shadowed: Shadowed | None) -> str:
+    return " ".join(small_request(said, original=True, simulable=True, shadowed=shadowed))
+
+
+@pytest.mark.parametrize(
+    ("n_forget", "original", "offered"),
+    [
+        (40, 0.6, False),  # where the residual sees next to nothing, so do shadow models
+        (40, 0.78, True),
+        (40, 0.95, False),  # plain as it is
+        (10, 0.9, False),
+        (60, 0.73, True),
+        (1000, 0.7, False),
+    ],
+)
+def test_shadow_models_are_offered_where_they_can_be_expected_to_help(
+    n_forget: int, original: float, offered: bool
+) -> None:
+    said = certify(request(n_forget, 3000), limit=0.55, confidence=0.95, original=original)
+    told = advised(said, Shadowed(models=16, controls=3 * n_forget, helps=True))
+    assert ('attacks="online"): sharper attacks, for 16 trainings' in told) == offered
+    assert 'attacks="online"' not in advised(said, None)
+    assert 'attacks="online"' not in advised(said, Shadowed(models=16, controls=3 * n_forget, helps=False))
+    if offered:
+        assert re.search(r"passes (\d+)% of the time, where it does (\d+)% without", told)
+
+
 def test_a_handful_is_not_told_a_limit_beyond_the_range_nor_thousands_of_requests() -> None:
     for n_forget in (1, 2, 4):
         world = World(split(n_forget=n_forget, n_controls=400), **SKILLED)
@@ -275,7 +348,7 @@ def numbers(lines: Any) -> dict[str, set[str]]:
 @pytest.mark.parametrize("at", SITUATIONS, ids=str)
 def test_plan_and_verdict_say_the_same_numbers(at: Situation, monkeypatch: pytest.MonkeyPatch) -> None:
     world, task = in_world(at)
-    monkeypatch.setattr("pytest_unlearn.claims.common.conclusion._least_shown", lambda known: ASSUMED)
+    monkeypatch.setattr("pytest_unlearn.claims.common.conclusion.least_shown", lambda known: ASSUMED)
     evidence = audit_forgotten(world.model(), task.forget, max_mia_auc=at.limit, confidence=at.confidence)
     values = {"max_mia_auc": at.limit, "confidence": at.confidence, "max_share_left": 0.5}
     asked = Asked("limit", {name: Setting(values[name], "call keyword") for name in SETTINGS["limit"]})

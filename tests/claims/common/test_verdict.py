@@ -5,6 +5,8 @@ import itertools
 import pytest
 
 from pytest_unlearn.claims.common.verdict import (
+    NO_NEGATIVE,
+    NO_POSITIVE,
     FailureKind,
     Finding,
     Objection,
@@ -134,5 +136,5 @@ def test_what_controls_object_to():
     assert failed_negative_control(Controls()) == []
     assert [one.reasons[0][:17] for one in missing_controls(Controls(original=blind), True)] == ["not testable here"]
     said = [one.reasons[0] for one in missing_controls(Controls(), True, no_negative="too few")]
-    assert said == ["no positive control: there is no original model", "no negative control: too few"]
+    assert said == [NO_POSITIVE, f"too few, {NO_NEGATIVE}"]
     assert missing_controls(Controls(), False, no_negative="too few") == []

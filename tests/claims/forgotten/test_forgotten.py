@@ -146,7 +146,7 @@ def test_one_reference_gives_no_negative_control(world):
     task = UnlearningTask(DATA, original=world.original(1.5), references=world.references(1))
     evidence = audit_forgotten(world.model(), task.forget)
     assert evidence.verdict is Verdict.INCONCLUSIVE
-    assert any("no negative control: 1 distinct" in reason for reason in evidence.reasons)
+    assert any(reason.startswith("1 distinct") and "(no negative control)" in reason for reason in evidence.reasons)
 
 
 def test_equal_references_count_once(world):
@@ -232,6 +232,22 @@ def test_a_model_trained_on_its_controls_does_not_pass(world, task, boost):
     evidence = audit_forgotten(leaked, task.forget)
     assert evidence.verdict is Verdict.INVALID
     assert any("seems to have been trained on them" in reason for reason in evidence.reasons)
+
+
+def test_a_model_trained_on_its_controls_alone_is_no_over_forgotten_one(world, task):
+    """The forget set then looks less like training data than the controls do: not because it was treated specially."""
+    for boost in (3.0, 6.0):
+        evidence = audit_forgotten(world.model(control_boost=boost), task.forget)
+        assert evidence.verdict is Verdict.INVALID
+        assert evidence.reasons[0].startswith("the model is right on ")
+        assert "seems to have been trained on them" in evidence.reasons[0]
+
+
+def test_an_original_in_the_place_of_the_released_model_is_noticed(world, task):
+    swapped = audit_forgotten(task.original, task.forget, baseline=world.model(seed=77))
+    assert swapped.verdict is Verdict.FAIL
+    assert "were the two interchanged?" in swapped.reasons[-1]
+    assert "interchanged" not in str(audit_forgotten(world.model(boost=2.0), task.forget).reasons)
 
 
 def test_doubt_about_the_controls_withholds_pass(world, task):

@@ -223,6 +223,69 @@ def test_the_trainings_of_assert_algorithm_are_counted(suite: Suite, capsys: pyt
     assert "an original each (3 in the cache, 0 to train)" in suite.plan("--no-probe").out
 
 
+METHOD = """
+from pytest_unlearn import assert_algorithm
+def test_a(unlearner, unlearning_task):
+    assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.6, runs=8)
+"""
+
+
+@pytest.mark.slow
+def test_a_method_that_is_judged_and_not_defined_is_said_before_anything_is_trained(suite: Suite) -> None:
+    suite.write(SPLIT, RECIPE, fixture("unlearned_model", "return None"), tests=METHOD)
+    done = suite.plan("--no-probe")
+    assert done.status == 1
+    assert "  missing: test_a judges the method, and none is defined: define the session-scoped fixture" in done.out
+    assert "`unlearner` in conftest.py, which returns it, in place of `unlearned_model`\n" in done.out
+    suite.write(SPLIT, RECIPE, UNLEARNER, tests=METHOD)
+    done = suite.plan("--no-probe")
+    assert (done.status, "missing" in done.out) == (0, False)
+
+
+@pytest.mark.slow
+def test_an_original_that_is_there_says_which_line_can_pass(suite: Suite) -> None:
+    tests = "def test_a(original_model, retrained_models, forget_loader): pass\n"
+    suite.write(SPLIT, RECIPE, UNLEARNER, tests=tests)
+    assert "original asked: no, it is neither handed over nor in the cache" in suite.plan("--ask-original").out
+    suite.audit()
+    done = suite.plan("--ask-original")
+    found = re.search(r"original asked beside 4 retrained models: recognised with an AUC of (0\.\d\d) by", done.out)
+    assert found is not None, done.out
+    assert f"with this original, recognised with an AUC of {found[1]}: about" in done.out
+    assert not re.search("if the original is recognised as plainly as with an AUC of 0.8:", done.out)
+
+
+@pytest.mark.slow
+def test_an_original_that_is_handed_over_is_asked_only_where_it_is_wanted(suite: Suite) -> None:
+    own = fixture("original_model", "return CALLS.write_text('asked') and (lambda x: np.zeros((len(x), 10)))")
+    suite.write(SPLIT, own, RECIPE)
+    assert "original asked" not in suite.plan("--no-probe").out
+    assert "original asked without a retrained model beside it" in suite.plan("--no-probe", "--ask-original").out
+    deep = "@pytest.fixture(scope='session')\ndef original_model(retrained_models): return None\n"
+    suite.write(SPLIT, deep, RECIPE)
+    assert "an input or an autouse fixture asks for `retrained_models`" in suite.plan("--ask-original").err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attacks", ['"online"', '["online", "starting kit"]'])
+def test_the_trainings_of_online_attacks_are_counted(
+    attacks: str, suite: Suite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests = f"""
+    from pytest_unlearn import audit_forgotten
+    def test_a(unlearning_task, forget_loader):
+        audit_forgotten(unlearning_task.retrained[0], forget_loader, attacks={attacks})
+    """
+    suite.write(SPLIT, RECIPE, tests=tests, ini="unlearn_shadow_models = 4\nunlearn_references = 2\n")
+    done = suite.plan("--no-probe")
+    assert "shadow models: 4, trained with halves of the request for online attacks, 0 in the cache, 4" in done.out
+    assert not suite.calls
+    suite.audit()
+    assert sorted(suite.calls) == [500, 500, 700, *[770] * 4]  # halves of 200 forget examples and 340 controls
+    capsys.readouterr()
+    assert "4 in the cache, 0 to train\n  time: nothing is to be trained" in suite.plan("--no-probe").out
+
+
 @pytest.mark.slow
 def test_models_that_are_handed_over_are_not_evaluated(suite: Suite) -> None:
     own = [fixture(name, "raise AssertionError('evaluated')") for name in ("original_model", "retrained_models")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_unlearn.core.identity import identity
+from pytest_unlearn.core.identity import DECLARED, declared, identity
 
 GITHUB = {"GITHUB_REPOSITORY": "shop/model", "GITHUB_SHA": "a" * 40, "GITHUB_SERVER_URL": "https://github.com",
           "GITHUB_RUN_ID": "7"}  # fmt: skip
@@ -42,3 +42,25 @@ def test_a_text_that_forges_lines_is_shown_escaped_and_short() -> None:
     found = identity({}, {"UNLEARN_REQUEST": "17\nRELEASE" + "x" * 1000})
     assert "\n" not in found["request"]
     assert len(found["request"]) <= 260
+
+
+def test_what_is_declared_of_a_release_comes_from_its_variable_or_the_ini_file() -> None:
+    layers = {"ini": {"access": "labels, scores", "backups": "until 2027-01-31"}}
+    found = declared(layers, {"UNLEARN_BACKUPS": "none", "UNLEARN_DEADLINE": "2026-12-31"})
+    assert found == {"access": "labels, scores", "backups": "none", "deadline": "2026-12-31"}
+    assert declared({}, {}) == {}
+    assert set(found) < set(DECLARED)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCESS", "everything"),
+        ("BACKUPS", "all erased"),
+        ("FILTERS", "answers are anonymous"),
+        ("LEGAL_BASIS", "Compliant."),
+    ],
+)
+def test_what_no_declaration_can_say_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name.lower()):
+        declared({}, {f"UNLEARN_{name}": value})

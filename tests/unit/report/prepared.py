@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pytest_unlearn.claims.common.verdict import NO_POSITIVE
 from pytest_unlearn.report.gate import decide
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
@@ -76,7 +77,7 @@ def run(*claims: tuple[dict[str, Any], str], required: tuple[str, ...] | None = 
 
 
 PASSED, USEFUL = (claim(), "passed"), (claim("PASS", 0.01, "utility"), "passed")
-OPEN = claim("INCONCLUSIVE", 0.53, reasons=("no positive control: there is no original model",))
+OPEN = claim("INCONCLUSIVE", 0.53, reasons=(NO_POSITIVE,))
 BROKEN = claim("INVALID", reasons=("the negative control fails: retrained 2 is recognised",))
 UNTESTABLE = claim(
     "INCONCLUSIVE", 0.5, "features_forgotten", not_testable="the original's features do not show the forget set",
@@ -102,7 +103,7 @@ RUNS: dict[str, Prepared] = {
     ),
     "only INCONCLUSIVE": Prepared(
         *run((OPEN, "failed"), required=("forgotten",)), "DO NOT RELEASE", FILE, WHOSE,
-        "No positive control: there is no original model", NEVER,
+        NO_POSITIVE, NEVER,
     ),
     "INVALID": Prepared(
         *run((BROKEN, "failed"), USEFUL), "DO NOT RELEASE", FILE, WHOSE,

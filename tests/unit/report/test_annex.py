@@ -8,7 +8,7 @@ import pytest
 
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.evidence import Estimate
-from pytest_unlearn.report import annex
+from pytest_unlearn.report import annex, attestation
 from pytest_unlearn.report.html import page
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
@@ -98,3 +98,27 @@ def test_the_page_has_it_folded() -> None:
     assert '<details id="annex" class="printed">' in text
     assert "1 of 11 classes of attacks ran. This is evidence about the attacks that ran" in text
     assert "attribute inference" in text
+
+
+DECLARED = {"access": "labels", "backups": "until 2027-01-31 | then overwritten"}
+
+
+def test_what_is_declared_stands_as_declared_and_the_rest_as_not_declared() -> None:
+    about = {**ABOUT, "declared": DECLARED}
+    text = annex.render(ledger({}), about)
+    assert "| what callers of the released model get | declared: labels |" in text
+    assert "| backups that are kept | declared: until 2027-01-31 \\| then overwritten |" in text
+    assert "| deadline of the request | not declared |" in text
+    assert annex.render(ledger({}), ABOUT).count("| not declared |") == 7
+    assert "did not look at any of it" in text
+    folded = page.render(ledger({}), about)
+    assert "<td>declared: labels" in folded
+    assert folded.count("<td>not declared") == 5
+
+
+def test_the_statement_has_it_as_an_annotation_of_the_report() -> None:
+    made = attestation.statement(ledger({}), {**ABOUT, "declared": DECLARED}, "0" * 64)
+    (report,) = (one for one in made["predicate"]["configuration"] if one["name"] == "report.json")
+    found = report["annotations"]["declared"]
+    assert (found["access"], found["deadline"]) == ("labels", "not declared")
+    assert "labels" not in str(made["predicate"]["passedTests"])

@@ -29,7 +29,9 @@ def test_release_needs_every_required_claim_proven() -> None:
 
 def test_one_bad_evidence_of_a_required_claim_blocks() -> None:
     ledger = book(("forgotten", "PASS"), ("forgotten", "INCONCLUSIVE")).freeze()
-    assert decide(ledger, ["forgotten"]).reasons == ("forgotten is INCONCLUSIVE in t1",)
+    assert decide(ledger, ["forgotten"]).reasons == (
+        "not proven that the deleted data no longer show in the model's answers: forgotten is INCONCLUSIVE in t1",
+    )
 
 
 def test_claims_that_are_not_required_do_not_decide() -> None:

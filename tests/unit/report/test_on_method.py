@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.evidence import Claim, Estimate
 from pytest_unlearn.plugin.requirements import Requirements
 from pytest_unlearn.report import attestation, gate, on_method
@@ -131,6 +132,7 @@ def test_a_block_for_size_names_the_line_for_the_test_and_that_for_the_ini_file(
     small = evidence("INCONCLUSIVE", advice=ADVICE)
     (reason,) = gate.decide(book(small, outcomes={0: "failed"}), ["forgotten"]).reasons
     assert reason == (
+        "not proven that the deleted data no longer show in the model's answers: "
         "forgotten is INCONCLUSIVE in t0: it asks more than this request is likely to show. Paste "
         "assert_leakage_reduced(unlearned_model, forget_loader, min_reduction=0.5) in its place, and into the ini file "
         'unlearn_require = ["leakage_reduced", "utility"]'
@@ -139,10 +141,14 @@ def test_a_block_for_size_names_the_line_for_the_test_and_that_for_the_ini_file(
     (reason,) = gate.decide(book(only_runs, outcomes={0: "failed"}), ["forgotten"]).reasons
     assert reason.endswith(
         "Paste assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.55, runs=30) in its place, and into the ini "
-        'file unlearn_require = ["algorithm", "utility"]'
+        'file unlearn_require = ["algorithm", "utility"]; it needs the fixture `unlearner`, the method, and '
+        "`unlearned_model` is then left to the plugin"
     )
     plain = evidence("INCONCLUSIVE", advice=("batch requests",))
-    assert gate.decide(book(plain), ["forgotten"]).reasons == ("forgotten is INCONCLUSIVE in t0: batch requests",)
+    promise = TABLE["forgotten"].promise
+    assert gate.decide(book(plain), ["forgotten"]).reasons == (
+        f"not proven that {promise}: forgotten is INCONCLUSIVE in t0: batch requests",
+    )
 
 
 def test_a_policy_that_asks_it_all_the_same_is_named() -> None:

@@ -22,10 +22,10 @@ from sklearn.linear_model import LogisticRegression
 
 from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask, audit_matches_retrained, audit_utility
 from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.core.seal import Keys, digest
 from pytest_unlearn.core.variables import CACHE_KEY, RUN_KEY
 from pytest_unlearn.training import Store, reference_key
 from pytest_unlearn.training.cache import store as store_module
-from pytest_unlearn.training.cache.seal import Keys, digest
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(240, 60)).astype(np.float32), RNG.integers(0, 2, 240)

@@ -189,9 +189,23 @@ def test_a_model_that_cannot_be_stored_is_trained_each_time_and_the_log_says_why
     assert caplog.text.count("trained again in each run") == 1
 
 
+def test_the_first_two_that_are_there_can_be_enough(store):
+    asked = []
+
+    def enough(one, other):
+        asked.append({one.seed, other.seed})
+        return True
+
+    jobs = jobs_for(RECIPE, range(5))
+    assert [one.seed for one in train_all(jobs, store=store, enough=enough)] == [0, 1]
+    assert [one.source for one in train_all(jobs, store=store, enough=enough)] == ["store", "store"]
+    assert len(train_all(jobs, store=store, enough=lambda one, other: False)) == 5
+    assert asked == [{0, 1}, {0, 1}]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("store_them", [True, False])
-def test_two_workers_train_the_same_models_as_none(tmp_path, store_them):
+def test_two_workers_train_the_same_models_as_none(tmp_path, store_them, only_helpers):
     alone = train_all(jobs_for(RECIPE), store=Store(tmp_path / "one") if store_them else None)
     together = train_all(jobs_for(RECIPE), store=Store(tmp_path / "two") if store_them else None, n_jobs=2)
     assert weights(alone) == weights(together)
@@ -235,9 +249,11 @@ def train(dataset, *, seed):
 CONFTEST_TEST = """
 from dataclasses import replace
 from pathlib import Path
-from pytest_unlearn.training import Job, TimesTaken, Store, fingerprint, reference_key, train_all
+from pytest_unlearn.training import Job, TimesTaken, Store, fingerprint, pool, reference_key, train_all
 
-def test(request):
+def test(request, monkeypatch):
+    monkeypatch.setattr(pool, "PATIENCE", 0.0)  # helpers do all of it
+    monkeypatch.setattr(pool, "_claim", lambda parcel, position: False)
     (plugin,) = [p for p in request.config.pluginmanager.get_plugins() if hasattr(p, "train")]
     key = fingerprint(plugin.train)
     jobs = [Job(plugin.train, plugin.Data(), seed, reference_key(key, "data", None, seed)) for seed in (1, 2)]

@@ -21,9 +21,9 @@ from sklearn.svm import SVC
 from torch import nn
 from torch.nn import functional
 
+from pytest_unlearn.core.seal import digest
 from pytest_unlearn.training import Store
 from pytest_unlearn.training.cache.module_tree import NotDescribable, rebuild
-from pytest_unlearn.training.cache.seal import digest
 
 KEY = "a" * 64
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -57,6 +58,77 @@ def test_joblib_s_own_processes_are_used_where_several_are_asked_for():
     with joblib.parallel_config(n_jobs=2):
         assert workers(1, 8) == Workers(2)
         assert workers(3, 8) == Workers(3)
+
+
+@pytest.mark.parametrize(
+    ("cores", "of_pytest", "n_jobs", "processes"),
+    [
+        (8, None, -1, 8),
+        (8, "1", -1, 8),
+        (8, "2", -1, 4),
+        (8, "2", 3, 3),
+        (8, "4", 3, 2),
+        (2, "2", 2, None),
+        (2, "4", -1, None),
+    ],
+)
+def test_processes_that_train_for_all_workers_of_pytest_are_never_more_than_cores(
+    monkeypatch, cores, of_pytest, n_jobs, processes
+):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
+    if of_pytest is None:
+        monkeypatch.delenv("PYTEST_XDIST_WORKER_COUNT", raising=False)
+    else:
+        monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", of_pytest)
+    assert workers(n_jobs, 8) == (None if processes is None else Workers(processes))
+
+
+CROWD = """
+import json, os, pathlib, time
+import pytest
+from sklearn.datasets import load_digits
+from torch import nn
+import torch
+from pytest_unlearn import Split, TorchRecipe, UnlearningTask
+
+def train(dataset, *, seed):
+    begun = time.time()
+    model = TorchRecipe(lambda: nn.Linear(64, 10), epochs=4)(dataset, seed=seed)
+    time.sleep(0.6)
+    note = {"begun": begun, "ended": time.time(), "threads": torch.get_num_threads()}
+    pathlib.Path("@TRACE@", f"{os.getpid()}-{seed}").write_text(json.dumps(note))
+    return model
+
+@pytest.mark.parametrize("seed", [0, 100])
+def test_references(seed):
+    X, y = load_digits(return_X_y=True)
+    split = Split((X[:400].astype("float32"), y[:400]), forget=range(50), test=(X[400:], y[400:]))
+    assert len(UnlearningTask(split, train, references=6, seed=seed, n_jobs=-1).retrained) == 6
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("of_pytest", [0, 2])
+def test_threads_that_train_at_once_are_never_more_than_cores_under_load(tmp_path, of_pytest):
+    trace = tmp_path / "trace"
+    trace.mkdir()
+    (tmp_path / "test_crowd.py").write_text(CROWD.replace("@TRACE@", str(trace)))
+    load = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "--rootdir=.", f"-n{of_pytest}", "-p", "no:benchmark"],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+    finally:
+        load.kill()
+        load.wait()
+    assert done.returncode == 0, done.stdout + done.stderr
+    notes = [json.loads(path.read_text()) for path in trace.iterdir()]
+    assert len(notes) == 12
+    at_once = [
+        sum(other["threads"] for other in notes if other["begun"] <= note["begun"] < other["ended"]) for note in notes
+    ]
+    assert max(at_once) <= max(joblib.cpu_count(), of_pytest)
 
 
 @pytest.mark.parametrize("backend", ["threading", "sequential"])

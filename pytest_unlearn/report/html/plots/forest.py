@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,21 @@ def forest(rows: Sequence[Row], limits: Sequence[float], label: str, limit_words
     axis = _axis(rows, limits, max(width_of(words) for lines in labels for words in lines) + 12)
     drawing = Drawing()
     _limits(drawing, axis, limits, limit_words or [f"limit {limit:.3g}" for limit in limits])
-    top, behind = drawing.height, len(drawing.parts)
-    for one, lines in zip(rows, labels, strict=True):
-        _row(drawing, axis, one, lines)
-    marks, drawing.parts = drawing.parts[behind:], drawing.parts[:behind]
-    for limit in limits:
-        drawing.line([(axis(limit), top), (axis(limit), drawing.height)], "l limit")
-    drawing.parts += marks
+    top, placed = drawing.height, [_place(drawing, lines) for lines in labels]
+    for y, one in zip(placed, rows, strict=True):
+        if one.band:
+            wide = max(2.0, axis(one.band[1]) - axis(one.band[0]))
+            drawing.area(axis(one.band[0]), y - 6, wide, 12, "a retrained")
+    if limits:
+        drawing.lines(([(axis(limit), top), (axis(limit), drawing.height)] for limit in limits), "l limit")
+    for role in dict.fromkeys(one.role for one in rows):
+        of_role = [
+            line for y, one in zip(placed, rows, strict=True) if one.role == role for line in _line(axis, y, one)
+        ]
+        drawing.lines(of_role, f"l {role}")
+    for y, one in zip(placed, rows, strict=True):
+        for role, value in (*one.marks, (one.role, one.value)):
+            drawing.mark(axis(value), y, role)
     drawing.height += 4
     bottom(drawing, axis, label)
     roles = list(dict.fromkeys([*(one.role for one in rows), *(role for one in rows for role, _ in one.marks)]))
@@ -71,24 +79,24 @@ def _axis(rows: Sequence[Row], limits: Sequence[float], start: float) -> Axis:
     return Axis(*ends([*core, *near]), start, WIDTH - 4)
 
 
-def _row(drawing: Drawing, axis: Axis, one: Row, label: Sequence[str]) -> None:
+def _place(drawing: Drawing, label: Sequence[str]) -> float:
+    """Write the label of a row, and return the height of its middle."""
     top = drawing.height + 1
     for words in label:
         drawing.height += LINE
         drawing.text(0, drawing.height - 2, words)
     drawing.height += 1.5
-    y = (top + drawing.height) / 2
-    if one.band:
-        drawing.area(axis(one.band[0]), y - 6, max(2.0, axis(one.band[1]) - axis(one.band[0])), 12, "a retrained")
+    return (top + drawing.height) / 2
+
+
+def _line(axis: Axis, y: float, one: Row) -> Iterator[list[tuple[float, float]]]:
+    """Yield the line between a row's bounds, and arrows where these lie beyond the axis."""
     low, high = (one.value if bound is None else bound for bound in (one.low, one.high))
-    drawing.line([(axis(low), y), (axis(high), y)], f"l {one.role}")
+    yield [(axis(low), y), (axis(high), y)]
     if low < axis.low:
-        drawing.line([(axis.start + 5, y - 4), (axis.start, y), (axis.start + 5, y + 4)], f"l {one.role}")
+        yield [(axis.start + 5, y - 4), (axis.start, y), (axis.start + 5, y + 4)]
     if high > axis.high:
-        drawing.line([(axis.end - 5, y - 4), (axis.end, y), (axis.end - 5, y + 4)], f"l {one.role}")
-    for role, value in one.marks:
-        drawing.mark(axis(value), y, role)
-    drawing.mark(axis(one.value), y, one.role)
+        yield [(axis.end - 5, y - 4), (axis.end, y), (axis.end - 5, y + 4)]
 
 
 def _limits(drawing: Drawing, axis: Axis, limits: Sequence[float], words: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_unlearn.report.html.plots.forest import ROLES
 from pytest_unlearn.report.html.plots.svg import WIDTH, Axis, Drawing, bottom, ends, width_of
 
 HIGH = 190.0
@@ -25,9 +26,9 @@ def curves(figure: Mapping[str, Any]) -> Drawing:
     ticks = upward.ticks()
     margin = max((width_of(f"{tick:.3g}") for tick in ticks), default=0.0) + 8
     onward = Axis(*across, margin, WIDTH - 4, logarithmic)
-    drawing.line([(margin, top), (margin, top + HIGH)], "l axis")
+    places = [upward(tick) for tick in ticks]
+    drawing.lines([[(margin, top), (margin, top + HIGH)], *([(margin - 4, y), (margin, y)] for y in places)], "l axis")
     for tick in ticks:
-        drawing.line([(margin - 4, upward(tick)), (margin, upward(tick))], "l axis")
         drawing.text(margin - 6, upward(tick) + 4, f"{tick:.3g}", "end")
     if figure["diagonal"]:
         start, end = max(across[0], up[0]), min(across[1], up[1])
@@ -37,7 +38,7 @@ def curves(figure: Mapping[str, Any]) -> Drawing:
             drawing.line([(onward(x), upward(y)) for x, y in line], f"l {_kind(name, list(series))}")
     drawing.height = top + HIGH
     bottom(drawing, onward, figure["x_label"])
-    named = [(f"l {_kind(name, list(series))}", name) for name in series]
+    named = [(f"l {_kind(name, list(series))}", ROLES.get(name, name)) for name in series]
     drawing.legend([*named, *([("l guess", "guessing")] if figure["diagonal"] else [])])
     return drawing
 
@@ -49,7 +50,7 @@ def histograms(figure: Mapping[str, Any]) -> Drawing:
     drawing = Drawing()
     tallest = max((value or 0 for pair in panels.values() for part in pair for value in part), default=0) or 1.0
     for name, (first, second) in panels.items():
-        drawing.say(name)
+        drawing.say(ROLES.get(name, name))
         base = drawing.height + PANEL
         for shares, kind in ((second, "filled"), (first, f"l {_kind(name, list(panels))}")):
             drawing.line(_steps(axis, edges, [base - PANEL * (share or 0) / tallest for share in shares], base), kind)

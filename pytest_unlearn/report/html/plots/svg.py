@@ -15,7 +15,7 @@ from typing import Literal
 WIDTH = 340.0
 SIZE = 11.5  # of letters
 LINE = 14.0  # from line to line
-MANY = 20  # points of a line, which then takes a page's bytes
+CLOSE = 0.4  # so far from a straight line is a point that nobody sees
 GAP = 6.0  # between words of an axis
 Anchor = Literal["start", "middle", "end"]
 _NARROW, _WIDE = frozenset("iljtfrI.,:;'|!()[]/ -"), frozenset("mwMW%@&")
@@ -55,9 +55,9 @@ class Drawing:
         wide = width_of(words)
         left = x - {"start": 0.0, "middle": wide / 2, "end": wide}[anchor]
         moved = x + max(0.0, -left) - max(0.0, left + wide - WIDTH)
-        where = "" if anchor == "start" else f' text-anchor="{anchor}"'
-        style = f' class="{kind}"' if kind else ""
-        self.parts.append(f'<text x="{short(moved)}" y="{short(y)}"{where}{style}>{escape(words)}</text>')
+        classes = " ".join(filter(None, ("" if anchor == "start" else anchor, kind)))
+        style = f' class="{classes}"' if classes else ""
+        self.parts.append(f'<text x="{moved:.0f}" y="{y:.0f}"{style}>{escape(words)}</text>')
 
     def say(self, words: str, kind: str = "") -> None:
         """Write a paragraph below what is there."""
@@ -66,11 +66,12 @@ class Drawing:
             self.text(0, self.height - 3, line, kind=kind)
 
     def line(self, points: Iterable[tuple[float, float]], kind: str) -> None:
-        """Draw a line through points; where there are many, without decimals."""
-        places = list(points)
-        write = short if len(places) < MANY else "{:.0f}".format
-        path = " ".join(f"{write(x)},{write(y)}" for x, y in places)
-        self.parts.append(f'<polyline points="{path}" class="{kind}"/>')
+        """Draw a line through points."""
+        self.lines([points], kind)
+
+    def lines(self, several: Iterable[Iterable[tuple[float, float]]], kind: str) -> None:
+        """Draw lines of one kind, which share an element of the page."""
+        self.parts.append(f'<path class="{kind}" d="{"".join(map(_path, several))}"/>')
 
     def mark(self, x: float, y: float, role: str) -> None:
         """Draw the mark of a role: a disc, a square, a triangle or a diamond."""
@@ -78,8 +79,10 @@ class Drawing:
         if role == "unlearned":
             self.parts.append(f'<circle cx="{a}" cy="{b}" r="4" class="m {role}"/>')
             return
-        shape = {"original": "M-4-4h8v8h-8z", "retrained": "M0-5l5 9h-10z"}.get(role, "M0-5l5 5-5 5-5-5z")
-        self.parts.append(f'<path d="{shape}" transform="translate({a} {b})" class="m {role}"/>')
+        left, above, shape = {"original": (4, 4, "h8v8h-8z"), "retrained": (0, 5, "l5 9h-10z")}.get(
+            role, (0, 5, "l5 5-5 5-5-5z")
+        )
+        self.parts.append(f'<path class="m {role}" d="M{short(x - left)} {short(y - above)}{shape}"/>')
 
     def area(self, x: float, y: float, wide: float, high: float, kind: str) -> None:
         """Fill a rectangle."""
@@ -105,19 +108,60 @@ class Drawing:
             self.height += (len(lines) - 1) * LINE
             x += wide + 8
 
-    def document(self, title: str, says: str, name: str) -> str:
-        """Return the SVG, named for those who hear it; `name` is unique in the page."""
+    def document(self, title: str, name: str) -> str:
+        """Return the SVG, named for those who hear it by its title and by what it says.
+
+        `name` is unique in the page, where the element `name`-d says in words what is drawn.
+        """
         return (
             f'<svg viewBox="0 0 {short(WIDTH)} {short(self.height + 4)}" role="img" '
             f'aria-labelledby="{name}-t {name}-d">'
-            f'<title id="{name}-t">{escape(title)}</title><desc id="{name}-d">{escape(says)}</desc>'
-            f"{''.join(self.parts)}</svg>"
+            f'<title id="{name}-t">{escape(title)}</title>{"".join(self.parts)}</svg>'
         )
 
 
 def short(value: float) -> str:
     """Write a coordinate with one decimal at most."""
-    return f"{value:.1f}".removesuffix(".0")
+    return (
+        f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
+    )
+
+
+def _path(points: Iterable[tuple[float, float]]) -> str:
+    """Write a line as steps from point to point, in the fewest letters."""
+    found = ""
+    at = (0.0, 0.0)
+    for k, (x, y) in enumerate(straightened(list(points))):
+        across, down = round(x - at[0], 1), round(y - at[1], 1)
+        if k == 0:
+            found = f"M{short(across)} {short(down)}"
+        elif across or down:
+            found += f"h{short(across)}" if not down else f"v{short(down)}" if not across else _step(across, down)
+        at = (round(at[0] + across, 1), round(at[1] + down, 1))
+    return found
+
+
+def _step(across: float, down: float) -> str:
+    return f"l{short(across)}{'' if down < 0 else ' '}{short(down)}"
+
+
+def straightened(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Leave out points that hardly bend the line (Douglas and Peucker)."""
+    if len(points) < 3:
+        return points
+    (x1, y1), (x2, y2) = points[0], points[-1]
+    square = (x2 - x1) ** 2 + (y2 - y1) ** 2
+
+    def off(point: tuple[float, float]) -> float:
+        x, y = point
+        along = ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / square if square else 0.0
+        along = min(max(along, 0.0), 1.0)
+        return math.hypot(x - x1 - along * (x2 - x1), y - y1 - along * (y2 - y1))
+
+    far = max(range(1, len(points) - 1), key=lambda k: off(points[k]))
+    if off(points[far]) <= CLOSE:
+        return [points[0], points[-1]]
+    return [*straightened(points[: far + 1])[:-1], *straightened(points[far:])]
 
 
 @dataclass(frozen=True)
@@ -154,7 +198,7 @@ class Axis:
 def bottom(drawing: Drawing, axis: Axis, label: str) -> None:
     """Draw an axis below what is there, with numbers and its name."""
     y = drawing.height
-    drawing.line([(axis.start, y), (axis.end, y)], "l axis")
+    lines = [[(axis.start, y), (axis.end, y)]]
     taken = -GAP
     for tick in axis.ticks():
         words, x = f"{tick:.3g}", axis(tick)
@@ -162,9 +206,10 @@ def bottom(drawing: Drawing, axis: Axis, label: str) -> None:
         left = min(max(0.0, x - wide / 2), WIDTH - wide)
         if left < taken + GAP:
             continue
-        drawing.line([(x, y), (x, y + 4)], "l axis")
+        lines.append([(x, y), (x, y + 4)])
         drawing.text(x, y + 4 + LINE - 3, words, "middle")
         taken = left + wide
+    drawing.lines(lines, "l axis")
     drawing.height = y + 6 + LINE
     drawing.say(label)
 

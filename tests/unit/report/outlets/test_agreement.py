@@ -172,3 +172,57 @@ def test_github_is_told_of_each_claim_that_is_refuted_undecided_or_invalid(run: 
         assert level in ("error", "warning")
         assert (properties["file"], properties["line"]) == ("tests/a,b:c.py", "7")
         assert message
+
+
+@pytest.mark.slow
+@MANY
+@given(runs())
+def test_every_outlet_has_each_claim_s_verdict_interval_limit_and_first_reason_and_the_run_s_counts(run: Run) -> None:
+    ledger, about = run
+    told = card(ledger, about)
+    table, statement = annex.render(ledger, about), attestation.statement(ledger, about, "0" * 64)["predicate"]
+    flat, xml = json.loads(metrics.flat_json(ledger, about)), junit.render(ledger, about)
+    texts = {
+        "terminal": letters("".join(line for line, _ in terminal.lines(ledger, 80, about))),
+        "page": letters(re.sub(r"<[^<>]*>", "", html.render(ledger, about))),
+        "markdown": letters(markdown.render(ledger, about)),
+    }
+    (suite,) = ElementTree.fromstring(xml.encode()).iter("testsuite")
+    found = {one.attrib["name"]: one.attrib["value"] for one in suite.iter("property")}
+    counted = {line.verdict: sum(one.verdict == line.verdict for one in told.claims) for line in told.claims}
+    for verdict, count in counted.items():
+        assert sum(value == verdict for name, value in found.items() if name.endswith(".verdict")) == count
+    assert flat["claims"] == len(told.claims) == ledger["counts"]["claims"]
+    names = keys(ledger["entries"])
+    for line in told.claims:
+        entry = ledger["entries"][line.position]
+        evidence, key = entry["evidence"], names[line.position]
+        seen, allowed = wording.seen(evidence), wording.allowed(evidence["claim"])
+        decided = wording.decisive(evidence)
+        for end in ("value", "low", "high"):
+            assert found.get(f"unlearn.{key}.{end}") == (None if decided[end] is None else f"{decided[end]:g}")
+        for where, text in texts.items():
+            assert letters(seen) in text, (where, seen)
+            assert letters(allowed) in text, (where, allowed)
+        for where in ("page", "markdown"):
+            assert letters(line.reason) in texts[where], (where, line.reason)
+        row = next(
+            one
+            for one in model_card.section(ledger, about).splitlines()
+            if one.startswith(f"| {model_card.escape(key)} |")
+        )
+        assert letters(wording.interval(decided)) in letters(row)
+        failed = line.nodeid in statement["failedTests"]
+        warned = any(one.startswith(f"{line.nodeid}: ") for one in statement["warnedTests"])
+        passed = line.nodeid in statement["passedTests"]
+        assert failed or passed
+        assert not (failed and passed)
+        if line.verdict in ("FAIL", "INVALID"):
+            assert failed or wording.is_accepted(entry)
+        if line.verdict == wording.NOT_TESTABLE:
+            assert warned or failed
+    if told.word == "DO NOT RELEASE":
+        assert statement["result"] == "FAILED"
+        assert letters(told.reasons[0]) in letters(xml)
+        assert all(letters(told.reasons[0]) in text for text in texts.values())
+    assert ("not declared" in table) is (len(about.get("declared", {})) < 7)
