@@ -38,6 +38,7 @@ from pytest_unlearn.training import (
     checked_device,
     fingerprint,
     in_this_process,
+    on_device,
     reference_key,
     report_progress,
     sendable,
@@ -72,7 +73,7 @@ class UnlearningTask:
         references: how many reference models to train on retain, or a list of models so trained.
         seed: of the original; reference k has seed + 1000 + k.
         cache_dir: where trained models are kept; `.unlearn/cache` by default. Nothing is created before it is needed.
-        device: where recipes that ask for it, and audits of torch models, run. The model's own device by default.
+        device: where a TorchRecipe that names none trains, and where torch models are audited: their own by default.
         n_jobs: how many references to train at once.
         fresh: train again, whatever the cache holds.
         batch_size: for models that take batches of one size alone, as compiled ones do: each is asked in batches of
@@ -117,7 +118,8 @@ class UnlearningTask:
         if cache_dir is not None and not isinstance(cache_dir, (str, Path)):
             raise TypeError(f"cache_dir is the path of a folder, not {cache_dir!r}.")
         device = checked_device(device)
-        self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs
+        self.split, self.seed, self.device, self.n_jobs = split, seed, device, n_jobs
+        self.recipe = on_device(recipe, device)
         self.references, self.fresh = references, fresh
         self.shadow_models = _checked_pairs(shadow_models)
         self.progress: Progress = report_progress
