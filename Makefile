@@ -12,7 +12,7 @@ TRAINED := tests/methods tests/claims tests/conformance tests/unit/models tests/
 PYTEST := pytest -n 2 --dist loadfile -q -p no:benchmark
 SUITE := $(RUN) $(PYTEST)
 
-.PHONY: audit test test-processes test-slow test-portable test-trained test-pythons coverage benchmark judged leaderboard docs lint types contracts clean
+.PHONY: audit test test-processes test-slow test-portable test-trained test-pythons coverage benchmark benchmark-gpu judged leaderboard docs lint types contracts clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,7 +31,7 @@ $(AXE): $(STAMP)       # rules of accessibility that the page is held to; withou
 	-npm install --silent --no-audit --no-fund --prefix $(AXE) axe-core@4
 
 test-processes: $(STAMP) $(AXE)  ## the slow tests that CI runs
-	$(SUITE) -m "slow and not long" examples/github_actions examples/adversarial_requests examples/graph
+	$(SUITE) -m "slow and not long" examples/github_actions examples/adversarial_requests examples/graph examples/wages
 	$(SUITE) -m "slow and not long" $(PROCESSES)
 
 test-slow: $(STAMP) $(AXE)
@@ -57,8 +57,13 @@ coverage: $(STAMP)       ## the tests of `make test`, and which lines and branch
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage report
 
-benchmark: $(STAMP)
-	$(RUN) pytest -q -m benchmark tests/benchmarks
+benchmark: $(STAMP)    ## costs beside baselines, into docs/benchmarks.md, which also says what missed its target
+	$(RUN) pytest -q -m benchmark tests/benchmarks --benchmark-json=.unlearn-benchmarks.json; \
+	failed=$$?; $(RUN) tools.benchmarks .unlearn-benchmarks.json && rm .unlearn-benchmarks.json && exit $$failed
+
+benchmark-gpu: $(STAMP)  ## what concerns a GPU: tests, and trainings beside the same on the processor; skipped without one
+	$(RUN) pytest -q -p no:benchmark tests/unit/training/test_gpu.py
+	$(RUN) pytest -q -m benchmark tests/benchmarks/test_gpu.py
 
 judged: $(STAMP)       ## every judged table, resumable, into docs/judged/
 	$(RUN) tools.judged

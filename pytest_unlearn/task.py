@@ -15,12 +15,14 @@ import numpy as np
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.arguments import whole_number
+from pytest_unlearn.core.array_memory import ANSWERS, ArrayMemory
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.data.split import Split, reserve_controls
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.adapters import identify
+from pytest_unlearn.models.answer_memory import AnswerMemory
 from pytest_unlearn.models.handle import ModelHandles
 from pytest_unlearn.models.unlearning import Unlearning, UnlearningRequest, method_digest, read_method
 from pytest_unlearn.training import (
@@ -36,6 +38,7 @@ from pytest_unlearn.training import (
     checked_device,
     fingerprint,
     in_this_process,
+    on_device,
     reference_key,
     report_progress,
     sendable,
@@ -70,7 +73,7 @@ class UnlearningTask:
         references: how many reference models to train on retain, or a list of models so trained.
         seed: of the original; reference k has seed + 1000 + k.
         cache_dir: where trained models are kept; `.unlearn/cache` by default. Nothing is created before it is needed.
-        device: where recipes that ask for it, and audits of torch models, run. The model's own device by default.
+        device: where a TorchRecipe that names none trains, and where torch models are audited: their own by default.
         n_jobs: how many references to train at once.
         fresh: train again, whatever the cache holds.
         batch_size: for models that take batches of one size alone, as compiled ones do: each is asked in batches of
@@ -115,14 +118,18 @@ class UnlearningTask:
         if cache_dir is not None and not isinstance(cache_dir, (str, Path)):
             raise TypeError(f"cache_dir is the path of a folder, not {cache_dir!r}.")
         device = checked_device(device)
-        self.split, self.recipe, self.seed, self.device, self.n_jobs = split, recipe, seed, device, n_jobs
+        self.split, self.seed, self.device, self.n_jobs = split, seed, device, n_jobs
+        self.recipe = on_device(recipe, device)
         self.references, self.fresh = references, fresh
         self.shadow_models = _checked_pairs(shadow_models)
         self.progress: Progress = report_progress
         self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
         self._given_original = original
-        self.models = ModelHandles(split.classes, device, batch_size)
+        # A task that trains nothing writes nothing, unless it is told where.
+        keeps = recipe is not None or cache_dir is not None
+        memory = AnswerMemory(ArrayMemory(self.store.directory / ANSWERS), fresh) if keeps else None
+        self.models = ModelHandles(split.classes, device, batch_size, memory)
         self.forget = View("forget", split.train, split.forget_indices, self)
         self.retain = View("retain", split.train, split.retain_indices, self)
         self.test = View("test", split.test, np.arange(len(split.test), dtype=np.int64), self)

@@ -118,7 +118,7 @@ def prune(options: argparse.Namespace) -> int:
 
 def purge(options: argparse.Namespace) -> int:
     """Remove every model, and what killed runs left of reports."""
-    from pytest_unlearn.data.identity import forget_all
+    from pytest_unlearn.core.array_memory import forget_all
     from pytest_unlearn.report.write import remove_abandoned
 
     store = _store(options)
@@ -126,7 +126,7 @@ def purge(options: argparse.Namespace) -> int:
         say(f"{plural(stages, 'unfinished report')} of killed runs removed")
     if not store.files() and not store.entries():
         if found := forget_all(store.directory):
-            say(f"what was remembered of {plural(found, 'data set')} removed")
+            say(f"{plural(found, 'array')} that were remembered removed")
         say(f"no models are cached in {store.directory}")
         return FINE
     keys = {key for _, key in store.files()} | {entry.key for entry in store.entries()}

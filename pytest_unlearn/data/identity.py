@@ -7,30 +7,20 @@ are still those; the audits compare every example that they read.
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import logging
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from pytest_unlearn.core.array_memory import DATA, ArrayMemory
 from pytest_unlearn.core.evidence import IntArray
-from pytest_unlearn.core.files import read_file
-from pytest_unlearn.core.seal import keys_of_environment, seal, unseal
 from pytest_unlearn.data.class_names import Names
-from pytest_unlearn.data.row_digests import DIGEST, DigestArray
+from pytest_unlearn.data.row_digests import DigestArray
 
 SCHEMA = "pytest-unlearn data 1"
-FOLDER = "data"  # below the cache's
 PARTS = ("train", "test", "controls")
 FILES = "files"
-_logger = logging.getLogger("pytest_unlearn")
 
 
 @dataclass(frozen=True)
@@ -46,64 +36,30 @@ class Remembered:
 
 @dataclass(frozen=True)
 class DataMemory:
-    """Remember one part of the data in a file, sealed by a note that is written last."""
+    """Remember one part of the data under a key."""
 
-    directory: Path
+    arrays: ArrayMemory
     key: str
 
     def load(self, count: int) -> Remembered | None:
         """Return what was remembered of so many examples; None if nothing can be taken."""
-        keys = keys_of_environment()
-        try:
-            note, sealed = unseal(json.loads(read_file(self.directory / f"{self.key}.json")), keys)
-            data = read_file(self.directory / f"{self.key}.npz")
-            if (
-                note["schema"] != SCHEMA
-                or note["key"] != self.key
-                or note["sha256"] != hashlib.sha256(data).hexdigest()
-            ):
-                raise ValueError("it is not as it was written")
-            if keys.key is not None and not sealed:
-                raise ValueError("it is not sealed with the key at hand")
-            arrays = np.load(io.BytesIO(data), allow_pickle=False)
-            found = Remembered(
-                arrays["contents"],
-                arrays["exact"],
-                arrays["labels"],
-                None if note["names"] is None else tuple(note["names"]),
-                None if note["shape"] is None else tuple(note["shape"]),
-            )
-            if any(part.shape != (count,) for part in (found.contents, found.exact, found.labels)):
-                raise ValueError("it is of another number of examples")
-            if found.contents.dtype != DIGEST or found.exact.dtype != DIGEST or found.labels.dtype != np.int64:
-                raise ValueError("it holds something else")
-        except FileNotFoundError:
+        found = self.arrays.load(self.key)
+        if found is None:
             return None
-        except Exception as error:  # whatever a parser raises on bytes that anyone may have written
-            _logger.warning("what was remembered of the data is not taken (%s): reading them again", error)
-            return None
-        return found
+        note, arrays = found
+        known = Remembered(
+            arrays["contents"],
+            arrays["exact"],
+            arrays["labels"],
+            None if note["names"] is None else tuple(note["names"]),
+            None if note["shape"] is None else tuple(note["shape"]),
+        )
+        return known if all(part.shape == (count,) for part in (known.contents, known.exact, known.labels)) else None
 
     def save(self, found: Remembered) -> None:
         """Remember; where nothing can be written, the next process reads the data again."""
-        buffer = io.BytesIO()
-        np.savez(buffer, contents=found.contents, exact=found.exact, labels=found.labels)
-        data = buffer.getvalue()
-        note = {"schema": SCHEMA, "key": self.key, "names": found.names, "shape": found.shape}
-        note |= {"sha256": hashlib.sha256(data).hexdigest()}
-        sealed = json.dumps(seal(json.loads(json.dumps(note)), keys_of_environment())).encode()
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            ignore = self.directory.parent.parent / ".gitignore"
-            if ignore.parent.name == ".unlearn" and not os.path.lexists(ignore):
-                ignore.write_text("*\n")
-            for name, content in ((f"{self.key}.npz", data), (f"{self.key}.json", sealed)):
-                descriptor, temporary = tempfile.mkstemp(suffix=".tmp", dir=self.directory)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                os.replace(temporary, self.directory / name)
-        except OSError as error:
-            _logger.warning("what was read of the data is not remembered (%s)", error)
+        arrays = {"contents": found.contents, "exact": found.exact, "labels": found.labels}
+        self.arrays.save(self.key, {"names": found.names, "shape": found.shape}, arrays)
 
 
 def memories(identity: Any, sources: Mapping[str, Any], cache_dir: str | Path | None) -> dict[str, DataMemory]:
@@ -135,18 +91,8 @@ def memories(identity: Any, sources: Mapping[str, Any], cache_dir: str | Path | 
             'identity="files" is for datasets that list their files as `samples`, pairs of path and class, as '
             "ImageFolder does: pass a key, or one id an example."
         )
-    directory = (Path(".unlearn") / "cache" if cache_dir is None else Path(cache_dir)) / FOLDER
-    return {name: DataMemory(directory, _key(name, what, sources[name])) for name, what in wanted.items()}
-
-
-def forget_all(directory: Path) -> int:
-    """Remove what is remembered of data below the folder of a cache; return how much."""
-    paths = [path for path in (directory / FOLDER).glob("*") if path.suffix in (".json", ".npz", ".tmp")]
-    for path in paths:
-        if path.is_symlink() or not path.is_dir():
-            with suppress(FileNotFoundError):
-                path.unlink()
-    return sum(path.suffix == ".npz" for path in paths)
+    directory = (Path(".unlearn") / "cache" if cache_dir is None else Path(cache_dir)) / DATA
+    return {name: DataMemory(ArrayMemory(directory), _key(name, what, sources[name])) for name, what in wanted.items()}
 
 
 def file_ids(paths: Sequence[Any]) -> list[str]:

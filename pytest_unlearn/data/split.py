@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,7 +106,7 @@ class Split:
         parts = {id(part): part.labels for part in (self.train, self.test, self.held_out)}
         return np.unique(np.concatenate(list(parts.values())))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Digest the whole comparison: data, request and controls, in order."""
         state = hashlib.sha256(b"".join(p.digests().tobytes() for p in (self.train, self.test, self.held_out)))

@@ -115,10 +115,10 @@ class View:
 
 
 def joined(parts: Sequence[View], name: str) -> Examples:
-    """Make examples of those of several views, in order; tables stay tables."""
+    """Make examples of several views, in order; tables and class names stay."""
     first = parts[0]
     if not first.examples.is_table:
-        return Examples(_Joined(*parts), name)
+        return Examples(_Joined(*parts), name).like(first.examples, first.names)
     labels: Any = np.concatenate([part.labels for part in parts])
     if first.names is not None:
         labels = np.array(first.names)[labels]
@@ -135,10 +135,11 @@ class _Joined:
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)
 
-    def __getitem__(self, index: int) -> tuple[Any, int]:
+    def __getitem__(self, index: int) -> tuple[Any, int | str]:
         for part in self.parts:
             if index < len(part):
-                return part[index]
+                x, label = part[index]
+                return x, label if part.names is None else part.names[label]
             index -= len(part)
         raise IndexError(index)
 

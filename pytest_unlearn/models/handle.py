@@ -17,6 +17,7 @@ import numpy as np
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models import adapters
+from pytest_unlearn.models.answer_memory import AnswerMemory
 from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.models.layers import features
 from pytest_unlearn.models.output import Output, check_alike, fixed
@@ -56,6 +57,7 @@ class ModelHandle:
         self._answers: dict[Any, FloatArray] = {}
         self._features: dict[Any, FloatArray] = {}
         self._in_company: set[Any] = set()
+        self.memory: AnswerMemory | None = None  # between processes
         self.scratch: dict[Any, Any] = {}
 
     @cached_property
@@ -72,7 +74,13 @@ class ModelHandle:
         """Return the model's outputs on a view; see `evaluate`."""
         key = self._key(view, output)
         if key not in self._outputs:
-            self._outputs[key] = evaluate(self.model, view, classes=self.classes, output=output, **self._how)
+            kept = self._kept_under(view, "outputs", output)
+            found = self.memory.load_outputs(kept) if self.memory is not None else None
+            if found is None:
+                found = evaluate(self.model, view, classes=self.classes, output=output, **self._how)
+                if self.memory is not None:
+                    self.memory.save_outputs(kept, found)
+            self._outputs[key] = found
         return self._outputs[key]
 
     def answers(self, views: Sequence[View], output: Output = None) -> list[Outputs]:
@@ -105,7 +113,13 @@ class ModelHandle:
         """
         key = (*self._key(view, output), query)
         if key not in self._answers:
-            answer = Answer(self, query.name, self._fixed(view, output))
+            fixed_output = self._fixed(view, output)
+            kept = self._kept_under(view, query, fixed_output)
+            known = self.memory.load_answer(kept, len(view)) if self.memory is not None else None
+            if known is not None:
+                self._answers[key] = known
+                return known
+            answer = Answer(self, query.name, fixed_output)
             found = np.asarray(query.ask(self.model, view, answer), dtype=np.float64)
             if found.shape[:1] != (len(view),) or not np.isfinite(found).all():
                 raise ValueError(
@@ -113,6 +127,8 @@ class ModelHandle:
                     f"{len(view)} examples: it must give one row of finite numbers an example."
                 )
             self._answers[key] = found
+            if self.memory is not None:
+                self.memory.save_answer(kept, found)
         return self._answers[key]
 
     def features(self, view: View, layers: Sequence[str]) -> list[FloatArray]:
@@ -137,6 +153,13 @@ class ModelHandle:
         outputs = self._outputs.get((view.key, output))
         return output if outputs is None else fixed(output, outputs.kind)
 
+    def _kept_under(self, view: View, *question: Any) -> str:
+        """Return the key of an answer between processes; empty where none is kept."""
+        if self.memory is None:
+            return ""
+        how = (self.classes, self.device, self._how["exactly"])
+        return self.memory.key(self.identity, view, *question, *how)
+
     def _key(self, view: View, output: Output) -> tuple[Any, ...]:
         _ = self.identity  # before anything is asked
         self._views.setdefault(view.key, view)
@@ -146,7 +169,14 @@ class ModelHandle:
 class ModelHandles:
     """Hold the handles of one task's own models, and how long its models took."""
 
-    def __init__(self, classes: IntArray, device: str | None = None, batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        classes: IntArray,
+        device: str | None = None,
+        batch_size: int | None = None,
+        memory: AnswerMemory | None = None,
+    ) -> None:
+        self.memory = memory
         self.classes, self.device, self.batch_size = classes, device, batch_size
         self.kept: dict[int, ModelHandle] = {}
         self.scratch: dict[Any, Any] = {}  # what all models are asked about; emptied when an audit ends
@@ -158,6 +188,7 @@ class ModelHandles:
         """Keep the handle of one of the task's own models, which is identified now."""
         if id(model) not in self.kept:
             self.kept[id(model)] = self.make(model, "the original or a reference")
+            self.kept[id(model)].memory = self.memory
         _ = self.kept[id(model)].identity
         return self.kept[id(model)]
 
@@ -231,8 +262,11 @@ class AuditHandles:
 
     def of(self, model: Any) -> ModelHandle:
         """Return the handle of a model, the same throughout the audit."""
-        kept = self._models.kept.get(id(model))
-        return kept or self._audited.setdefault(id(model), self._models.make(model))
+        kept = self._models.kept.get(id(model)) or self._audited.get(id(model))
+        if kept is None:
+            kept = self._audited[id(model)] = self._models.make(model)
+            kept.memory = self._models.memory if self._shared else None  # searches audit hundreds of models
+        return kept
 
     def answers(self, model: Any, views: Sequence[View], output: Output = None) -> list[Outputs]:
         """Return a model's outputs on views, on the scale of the audit's other models.

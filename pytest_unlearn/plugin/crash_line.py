@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_unlearn.core.text import shown
-from pytest_unlearn.report.wording import brief
 
 
 def shorten(shown_failure: Any, error: BaseException) -> None:
@@ -21,6 +20,8 @@ def shorten(shown_failure: Any, error: BaseException) -> None:
     crash = getattr(shown_failure, "reprcrash", None)
     if crash is None or not hasattr(evidence, "to_json"):
         return
+    from pytest_unlearn.report.wording import brief
+
     missing = [one for one in getattr(error, "evidences", {}).values() if not one.proven]
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     crash.message = brief(shown(evidence.to_json())) + more

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -21,7 +21,7 @@ from pytest_unlearn.core.claim_table import assertion_names
 FIXTURES = frozenset({"unlearned_model", "unlearn"})
 HOME = "pytest_unlearn.testing.assertions"
 SEARCHES = "searches_requests"  # what @stress calls the tests that it makes
-LIBRARIES = ("site-packages", "dist-packages", sysconfig.get_path("stdlib"), str(Path(__file__).parents[1]))
+LIBRARIES = ("site-packages", "dist-packages", os.path.dirname(os.__file__), str(Path(__file__).parents[1]))
 SETUPS = ("setUp", "setUpClass", "asyncSetUp", "tearDown", "tearDownClass", "setup_method", "setup_class")
 FUNCTIONS = (FunctionType, MethodType, functools.partial)
 

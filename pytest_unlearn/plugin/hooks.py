@@ -6,7 +6,6 @@ What concerns the session as a whole (ledger, gate, report) is in session.py.
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
@@ -20,8 +19,7 @@ from pytest_unlearn.core.text import shown
 from pytest_unlearn.plugin import allure_results, crash_line, overrides
 from pytest_unlearn.plugin.overrides import SOURCES
 from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker, set_report_aside
-from pytest_unlearn.report import gate, terminal
-from pytest_unlearn.report.wording import word
+from pytest_unlearn.report import gate
 
 pytest_plugins = (overrides.BUILTIN, "pytest_unlearn.plugin.conformance_summary", "pytest_unlearn.plugin.cluster")
 
@@ -184,6 +182,8 @@ def _excuse_inconclusive(report: pytest.TestReport, evidence: Any, entries: list
 
 def _attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str, Any]]) -> None:
     """Attach evidence to a test's report, in the forms that this run shows."""
+    from pytest_unlearn.report import terminal
+
     rows = ({"nodeid": item.nodeid, "count": entry["count"], "evidence": entry} for entry in entries)
     text = terminal.section(map(shown, rows))
     if report.failed:
@@ -195,6 +195,8 @@ def _attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str
         item.user_properties.extend(found)
         report.user_properties.extend(found)
     if item.config.pluginmanager.hasplugin("html") and item.config.getoption("htmlpath", None):
+        import html
+
         from pytest_html import extras
 
         extra = extras.html(f"<pre>{html.escape(text)}</pre>")
@@ -203,6 +205,8 @@ def _attach(item: pytest.Item, report: pytest.TestReport, entries: list[dict[str
 
 def properties(entries: Iterable[Mapping[str, Any]]) -> list[tuple[str, str | float]]:
     """List verdict, estimate and limit of each evidence, as JUnit properties."""
+    from pytest_unlearn.report.wording import word
+
     found: list[tuple[str, str | float]] = []
     for entry in entries:
         claim, estimate = entry["claim"], entry["estimate"]

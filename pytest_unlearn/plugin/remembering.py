@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core import settings
-from pytest_unlearn.report import history, history_file, write
+
+if TYPE_CHECKING:
+    from pytest_unlearn.report import history_file
 
 RUN_BYTES = 6
 UNFINISHED = "NOT FINISHED"  # the decision of a run that has not ended
@@ -26,7 +28,7 @@ class Opening:
     """
 
     def __init__(self) -> None:
-        self.run = secrets.token_hex(RUN_BYTES)
+        self.run = os.urandom(RUN_BYTES).hex()
         self.tests: tuple[str, ...] = ()
         self.begun = False
         self._seen: set[str] = set()
@@ -41,6 +43,8 @@ class Opening:
         self, layers: Mapping[str, Mapping[str, Any]], ledger: Mapping[str, Any], about: Mapping[str, Any], root: Path
     ) -> None:
         """Write how far the run is; a history that cannot be used is told of when it ends."""
+        from pytest_unlearn.report import history, history_file, write
+
         path = root / str(settings.resolve("history", None, layers).value)
         line = history.record(ledger, about, self.run, UNFINISHED, ended=False, tests=self.tests)
         try:
@@ -71,10 +75,13 @@ class Memory:
     file: history_file.HistoryFile | None = None
     tests: Sequence[str] = ()
 
-    def append(self, ledger: Mapping[str, Any], about: Mapping[str, Any], decision: str) -> None:
+    def append(self, ledger: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         """Append the run, if there is a history."""
         if self.file is not None:
-            line = history.record(ledger, about, self.past["run"], decision, tests=self.tests)
+            from pytest_unlearn.report import history
+            from pytest_unlearn.report.decision import decision_of
+
+            line = history.record(ledger, about, self.past["run"], decision_of(about["gate"]), tests=self.tests)
             try:
                 self.file.append(line)
             except OSError as error:
@@ -108,6 +115,8 @@ def recalled(
     run = opening.run
     with contextlib.ExitStack() as stack:
         if ledger["entries"] or opening.begun:
+            from pytest_unlearn.report import history, history_file, write
+
             try:
                 write.ignore_own_folder(memory.path.parent, root)
                 memory.file = book = stack.enter_context(history_file.opened(memory.path))
@@ -116,6 +125,8 @@ def recalled(
             except (OSError, ValueError) as error:
                 memory.give_up(error)
         if memory.problem:
+            from pytest_unlearn.report import history
+
             reason = f"{memory.problem}. What it says of this model is not known"
             memory.past = {**history.Past(run).to_json(), "reasons": [reason]}
         yield memory

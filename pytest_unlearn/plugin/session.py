@@ -10,7 +10,7 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,12 +22,11 @@ from pytest_unlearn.plugin import allure_results, remembering, requirements
 from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.plugin.handover import start_run, take
-from pytest_unlearn.report import environment, gate, terminal, write
-from pytest_unlearn.report.decision import decision_of
+from pytest_unlearn.report import gate
 from pytest_unlearn.report.ledger import OUTCOMES, Ledger
-from pytest_unlearn.report.outlets import github
-from pytest_unlearn.report.tracking import services
-from pytest_unlearn.report.tracking.record import record
+
+if TYPE_CHECKING:
+    from pytest_unlearn.report.outlets.github import Place
 
 CARRIED = "_unlearn_evidence"  # private attribute of a TestReport: a list of evidence as JSON
 RERUN = "_unlearn_rerun"  # the same: this is not the test's first try
@@ -137,8 +136,11 @@ class Controller(Collecting):
         except ValueError as error:
             raise pytest.UsageError(f"$UNLEARN_...: {error}") from None
         asked = settings.services(self._value("log") or "")
-        if without := next(services.missing(asked), ""):
-            raise pytest.UsageError(without)
+        if asked:
+            from pytest_unlearn.report.tracking import services
+
+            if without := next(services.missing(asked), ""):
+                raise pytest.UsageError(without)
         self.places: dict[str, tuple[str, int | None, str]] = {}
         self.handover = take()
         self.opening = remembering.Opening()
@@ -246,17 +248,21 @@ class Controller(Collecting):
             if self._value("gate"):
                 self.decision = self.demands.decide(ledger)
             about = self.about = self._about()
-            memory.append(ledger, about, decision_of(about["gate"]))
+            memory.append(ledger, about)
         if self.decision is not None:
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
         if memory.problem:
             self._fail(session, "history", memory.problem)
         if memory.remark and (self._reports or self.decision is not None):
             self.remarks += (memory.remark,)
-        if os.environ.get(github.ACTIONS) == "true":
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from pytest_unlearn.report.outlets import github
+
             places = code_places(self.places, self.config.rootpath)
             self.annotations = tuple(github.commands(ledger, about, places))
         if self._reports:
+            from pytest_unlearn.report import write
+
             result = write.write(ledger, about, self._directory, self.config.rootpath)
             self.written, self.remarks = result.paths, (*self.remarks, *result.remarks)
             if result.problem:
@@ -266,6 +272,10 @@ class Controller(Collecting):
             self._log(session, asked)
 
     def _log(self, session: pytest.Session, names: Iterable[str]) -> None:
+        from pytest_unlearn.report import write
+        from pytest_unlearn.report.tracking import services
+        from pytest_unlearn.report.tracking.record import record
+
         try:
             files = write.texts(self.written) if self.written else write.render(self.frozen, self.about)
             logged = record(self.frozen, self.about, files)
@@ -292,11 +302,16 @@ class Controller(Collecting):
         return report_directory(self.config, self.config.stash[LAYERS])
 
     def _facts(self) -> dict[str, Any]:
+        from pytest_unlearn.report import environment
+
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
         return facts | {"identity": identity(self.config.stash[LAYERS]), "declared": self.declared}
 
     def _about(self) -> dict[str, Any]:
-        facts = self._facts()
+        told = self._audited(self.frozen) or self.frozen.get("entries") or self._value("log")
+        facts: dict[str, Any] = (
+            self._facts() if told else {"gate": None}
+        )  # where nobody will read of them, they take too long
         facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
         if self.handover.nonce:
             facts["run"] = {"nonce": self.handover.nonce}
@@ -311,6 +326,10 @@ class Controller(Collecting):
         if self.past:
             facts["history"] = self.past
         return facts
+
+    def _audited(self, ledger: Mapping[str, Any]) -> bool:
+        """Whether any audit was to run, or anything was asked for."""
+        return bool(ledger["counts"]["planned"] or self._value("gate") or self._value("report"))
 
     def _announce(self, session: pytest.Session, name: str, failure: str) -> None:
         # A report of its own shows in FAILURES, the summary, JUnit and the exit status. Setting the exit status alone
@@ -331,11 +350,12 @@ class Controller(Collecting):
             terminalreporter.ensure_newline()
             terminalreporter.write_line(line)
         ledger = self.frozen or self.ledger.freeze()
-        audited = ledger["counts"]["planned"] or self._value("gate") or self._value("report")
         if config.option.collectonly and self._value("gate"):
             terminalreporter.write_line("release gate: undecided, because --collect-only runs no test")
-        if not self.started or config.get_verbosity() < -1 or not audited:
+        if not self.started or config.get_verbosity() < -1 or not self._audited(ledger):
             return
+        from pytest_unlearn.report import terminal
+
         terminalreporter.ensure_newline()
         terminalreporter.section("unlearning audit")
         told = terminal.lines(ledger, terminalreporter._tw.fullwidth, self.about)
@@ -374,7 +394,7 @@ def _release_files(config: pytest.Config, ledger: Mapping[str, Any]) -> ReleaseF
     return merge(found, *(ReleaseFiles({row["name"]: row["sha256"] for row in rows}) for rows in asserted if rows))
 
 
-def code_places(places: Mapping[str, tuple[str, int | None, str]], root: Path) -> dict[str, github.Place]:
+def code_places(places: Mapping[str, tuple[str, int | None, str]], root: Path) -> dict[str, Place]:
     """Say where tests are defined, relative to the repository, lines from 1.
 
     They are named as reports show them.
@@ -408,6 +428,8 @@ def set_report_aside(config: pytest.Config, option: Any, layers: Mapping[str, Ma
     """Set an earlier report aside, once, if this run is to write one."""
     shows = any(getattr(option, name, None) for name in SHOWING)
     if not shows and SET_ASIDE not in config.stash and settings.resolve("report", None, layers).value:
+        from pytest_unlearn.report import write
+
         config.stash[SET_ASIDE] = True
         write.set_aside(report_directory(config, layers))
 

@@ -10,7 +10,7 @@ from pytest_unlearn.training.cache.store import Store, StoredModel
 from pytest_unlearn.training.fingerprint import fingerprint
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe
 from pytest_unlearn.training.pool import in_this_process
-from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder
+from pytest_unlearn.training.recipes import EstimatorRecipe, Recipe, TorchRecipe, builder, on_device
 from pytest_unlearn.training.runner import Job, Trained, reference_key, train_all
 from pytest_unlearn.training.seeding import isolated
 from pytest_unlearn.training.signatures import check_recipe, check_unlearner, checked_device
@@ -34,6 +34,7 @@ __all__ = [
     "fingerprint",
     "in_this_process",
     "isolated",
+    "on_device",
     "progress",
     "reference_key",
     "report_progress",

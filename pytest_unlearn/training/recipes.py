@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -192,6 +192,13 @@ class Recipe:
             The trained model.
         """
         return self.function(dataset, seed=seed)
+
+
+def on_device(recipe: Any, device: str | None) -> Any:
+    """Have a TorchRecipe that names no device train where its models are audited."""
+    if device in (None, "cpu") or not isinstance(recipe, TorchRecipe) or recipe.device is not None:
+        return recipe
+    return replace(recipe, device=device)
 
 
 def check_build(build: Any) -> None:

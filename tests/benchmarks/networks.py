@@ -23,6 +23,7 @@ def mlp():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
 
 
+THREADS = torch.get_num_threads()  # as torch takes by default
 NETWORKS = {"CNN": small_cnn, "MLP": mlp}
 
 
@@ -35,6 +36,7 @@ def images(count):
 
 def plain_loop(build, x, y, epochs, seed=0):
     """Train as tutorials do: a DataLoader, Adam, and as many threads as torch takes."""
+    torch.set_num_threads(THREADS)
     torch.manual_seed(seed)
     model = build()
     optimizer = torch.optim.Adam(model.parameters())

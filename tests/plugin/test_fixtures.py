@@ -62,6 +62,17 @@ class TestFixtures:
         )
         result.stdout.no_fnmatch_line("*fixtures.py*")
 
+    def test_a_model_that_is_handed_over_is_not_said_to_stand_in_for_the_method(self, suite: Suite) -> None:
+        handed_over = '@pytest.fixture(scope="session")\ndef unlearned_model(): return None\n'
+        suite.pytester.makeconftest(INPUTS + SPLIT + RECIPE + handed_over)
+        suite.write(test_it="def test_a(unlearner): pass")
+        result = suite.run("-Wignore")
+        result.assert_outcomes(errors=1)
+        result.stdout.fnmatch_lines(
+            ["Define * `unlearner` in conftest.py: a test judges the method, for which a model*"]
+        )
+        result.stdout.no_fnmatch_line("*has already run*")
+
     def test_settings_reach_the_task_and_a_marker_does_not(self, suite: Suite) -> None:
         suite.pytester.makeconftest(INPUTS + SPLIT + RECIPE)
         suite.write(

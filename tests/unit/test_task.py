@@ -85,6 +85,14 @@ def test_a_damaged_cache_is_trained_again_and_said_so(tmp_path):
         assert len(task.retrained) == 1
 
 
+def test_a_recipe_that_names_no_device_trains_where_its_models_are_audited():
+    named, unnamed = TorchRecipe(nn.Identity, device="cpu"), TorchRecipe(nn.Identity)
+    for recipe, device, where in (
+        (unnamed, "cuda", "cuda"), (named, "cuda", "cpu"), (unnamed, "cpu", None), (unnamed, None, None),
+    ):  # fmt: skip
+        assert UnlearningTask(SPLIT, recipe, device=device).recipe.device == where
+
+
 def test_a_recipe_that_ignores_its_seed_gets_bootstraps_and_the_evidence_says_so(tmp_path):
     task = UnlearningTask(SPLIT, EstimatorRecipe(LogisticRegression()), references=3, cache_dir=tmp_path)
     assert task.bootstrapped

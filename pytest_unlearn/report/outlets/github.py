@@ -15,7 +15,6 @@ from pytest_unlearn.report.outlets.standing import objections, standing, why
 Place = tuple[str, int]
 """A file, relative to the repository, and a line from 1."""
 
-ACTIONS = "GITHUB_ACTIONS"
 LONGEST = 4_000  # characters of a message
 SHOWN = ("undecided", "refuted", "unreadable")
 

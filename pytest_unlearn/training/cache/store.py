@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.array_memory import forget_all
 from pytest_unlearn.core.files import acquire, read_file
 from pytest_unlearn.core.seal import Keys, Sealed, keys_of_environment, seal, unseal
 from pytest_unlearn.core.variables import CACHE_KEY
-from pytest_unlearn.data.identity import forget_all
 from pytest_unlearn.training.cache.serialize import Build, NotStorable, Payload, decode, encode
 
 SCHEMA = "pytest-unlearn model 1"
@@ -208,7 +208,7 @@ class Store:
     def purge(self) -> int:
         """Remove every model and what interrupted writers left; return how many models.
 
-        What was remembered of data goes as well.
+        What was remembered of data and answers goes as well.
 
         Other files in the folder stay, and folders that bear a model's name.
         """

@@ -93,6 +93,27 @@ def test_a_model_that_saw_neither_is_at_chance_and_within_its_interval(models, f
     assert inside >= 0.9 * 200 - 3 * (200 * 0.9 * 0.1) ** 0.5
 
 
+def test_persons_that_saw_neither_are_at_chance_and_within_intervals_that_cluster_by_them():
+    """Rows of a person have level, effect and noise in common, and are in or out together."""
+    people, rows, models = 60, 4, 8
+    whose = np.repeat(np.arange(people), rows)
+    forget, found, inside = 20 * rows, [], 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        included = draw_halves(whose, models, rng)
+        level, effect = rng.normal(0, 3, size=people)[whose], 2 * rng.exponential(size=people)[whose]
+        noise = rng.normal(size=(models + 1, people))[:, whose] + rng.normal(size=(models + 1, len(whose)))
+        scores = membership_ratios(level + noise[0], level + effect * included + noise[1:], included)
+        measure = auc_measure(
+            scores[:forget], scores[forget:], forget_groups=whose[:forget], control_groups=whose[forget:]
+        )
+        found.append(measure.value)
+        estimate = measure.at(0.95)
+        inside += estimate.low <= 0.5 <= estimate.high
+    assert np.mean(found) == pytest.approx(0.5, abs=4 * np.std(found) / len(found) ** 0.5)
+    assert inside >= 0.9 * 200 - 3 * (200 * 0.9 * 0.1) ** 0.5
+
+
 @pytest.mark.parametrize("beside", [0, BESIDE])
 def test_no_monotone_change_of_outputs_hides_anything(beside):
     shadows, included, model = world(0, 8)

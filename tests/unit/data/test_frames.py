@@ -9,7 +9,7 @@ import pytest
 from pytest_unlearn import Split, UnlearningTask
 from pytest_unlearn.data.dataset import Examples
 from pytest_unlearn.data.tables import HASHED, comparable, concatenate, numbers
-from pytest_unlearn.data.view import joined
+from pytest_unlearn.data.view import View, joined
 from tests.worlds.customers import customers
 
 pandas = pytest.importorskip("pandas")
@@ -282,3 +282,13 @@ def test_views_joined_for_a_simulated_request_stay_frames_with_their_classes(mad
     assert both.names == task.retain.names
     assert both.labels.tolist() == [*task.retain.labels, *task.controls.labels]
     assert (both.contents[: len(task.retain)] == task.split.train.contents[task.retain.indices]).all()
+
+
+def test_joined_arrays_keep_the_names_of_their_classes_where_some_have_no_example():
+    x, y = np.random.default_rng(0).normal(size=(8, 3)), np.array(list("abcabcab"))
+    split = Split((x[:6], y[:6]), forget=[0], test=(x[6:], y[6:]), match=None)
+    task = UnlearningTask(split, original=lambda x: np.zeros((len(x), 3)), references=0)
+    both = joined([View("part", split.train, np.array([2, 5])), task.controls], "both")
+    assert both.names == ("a", "b", "c")
+    assert both.labels.tolist() == [2, 2, 0, 1]
+    assert both[0][1] == 2

@@ -8,8 +8,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from pytest_unlearn import Split, UnlearningTask
+from pytest_unlearn.core.array_memory import forget_all
 from pytest_unlearn.core.variables import CACHE_KEY
-from pytest_unlearn.data.identity import file_ids, forget_all
+from pytest_unlearn.data.identity import file_ids
 from pytest_unlearn.data.kept_items import KeptItems
 
 X, Y = load_digits(return_X_y=True)

@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from torch import nn
 
 from pytest_unlearn.training import EstimatorRecipe, Recipe, TorchRecipe, builder, fingerprint, stack
+from tests.unit.training.images import Images
 
 
 class Blobs:
@@ -173,23 +174,6 @@ def test_a_build_function_is_found_through_a_recipe_with_a_key():
     recipe = TorchRecipe(mlp)
     assert builder(Recipe(Recipe(recipe), key="v1")) is mlp
     assert builder(lambda dataset, *, seed: None) is None
-
-
-class Images:
-    """Squares, bright on the left or on the right."""
-
-    def __init__(self, n=96, channels=1, size=8):
-        generator = np.random.default_rng(0)
-        self.y = generator.integers(0, 2, n)
-        self.X = torch.tensor(generator.normal(size=(n, channels, size, size)), dtype=torch.float32)
-        for image, label in zip(self.X, self.y, strict=True):
-            image[..., size // 2 * label : size // 2 * (label + 1)] += 1
-
-    def __len__(self):
-        return len(self.y)
-
-    def __getitem__(self, index):
-        return self.X[index], int(self.y[index])
 
 
 class Flattening(nn.Module):

@@ -1,0 +1,95 @@
+"""Remember what the original and the references answered, between candidates.
+
+An answer belongs to a model's digest, the digest of what it was asked about, the request, and the question with its
+code. Where one of these cannot be told, nothing is remembered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_unlearn.core import settings
+from pytest_unlearn.core.array_memory import ArrayMemory
+from pytest_unlearn.core.evidence import FloatArray, Outputs
+from pytest_unlearn.data.view import View
+from pytest_unlearn.models.identity import Identity
+from pytest_unlearn.training.fingerprint.walker import UnknownRecipe, Walk
+
+SCHEMA = "pytest-unlearn answers 1"
+LIBRARIES = ("pytest-unlearn", "numpy", "torch", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class AnswerMemory:
+    """Keep answers in a folder of the cache.
+
+    Attributes:
+        arrays: the folder.
+        fresh: whether nothing is taken that an earlier run left.
+    """
+
+    arrays: ArrayMemory
+    fresh: bool = False
+
+    def key(self, identity: Identity, view: View, *question: Any) -> str:
+        """Return what an answer is kept under; empty if it cannot be told from others."""
+        if identity.obstacle or not identity.digest or view.task is None:
+            return ""
+        try:
+            asked = Walk().digest([_plain(part) for part in question], "the question")
+        except (UnknownRecipe, RecursionError):
+            return ""
+        facts = (SCHEMA, _versions(), identity.digest, view.digest, view.task.split.digest, asked)
+        return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+    def load(self, key: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return notes and arrays; under a gate, only what this run or a key has sealed."""
+        if not key:
+            return None
+        return self.arrays.load(key, own=self.fresh or bool(settings.resolve("gate").value))
+
+    def load_outputs(self, key: str) -> Outputs | None:
+        """Return outputs that were kept."""
+        found = self.load(key)
+        if found is None:
+            return None
+        return Outputs(logits=found[1]["logits"], labels=found[1]["labels"], kind=found[0]["kind"])
+
+    def save_outputs(self, key: str, outputs: Outputs) -> None:
+        """Keep outputs."""
+        if key:
+            self.arrays.save(key, {"kind": outputs.kind}, {"logits": outputs.logits, "labels": outputs.labels})
+
+    def load_answer(self, key: str, count: int) -> FloatArray | None:
+        """Return an answer to a query about so many examples, one row each."""
+        found = self.load(key)
+        return None if found is None or found[1]["answer"].shape[:1] != (count,) else found[1]["answer"]
+
+    def save_answer(self, key: str, answer: FloatArray) -> None:
+        """Keep an answer to a query."""
+        if key:
+            self.arrays.save(key, {}, {"answer": answer})
+
+
+def _plain(value: Any) -> Any:
+    """Make of a question what equal ones have in common: views by their digest, dataclasses by what they compare."""
+    if isinstance(value, View):
+        return "view", value.name, value.digest
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = [(one.name, _plain(getattr(value, one.name))) for one in dataclasses.fields(value) if one.compare]
+        return type(value), parts
+    return value
+
+
+def _versions() -> tuple[str, ...]:
+    found = []
+    for name in LIBRARIES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"{name} is not here")
+    return tuple(found)

@@ -1,0 +1,116 @@
+"""What the original and the references answered is remembered for the next candidate, and for nothing else."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+from pytest_unlearn import Split, TorchRecipe, UnlearningTask
+from pytest_unlearn.models import handle as handles
+from pytest_unlearn.models.query import Query
+
+X, Y = load_digits(return_X_y=True)
+X = (X / 16).astype(np.float32)
+
+
+def network():
+    return nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Logits on inputs times a number."""
+
+    scale: float
+    beside: Any = None
+
+    def __call__(self, model, view, answer):
+        """Ask the model."""
+        return answer(self.scale * view.inputs(np.arange(len(view))), view.labels).logits
+
+
+def task_of(folder, forget=range(40), **options):
+    split = Split((X[:300], Y[:300]), list(forget), (X[1000:1200], Y[1000:1200]))
+    return UnlearningTask(split, TorchRecipe(network, epochs=1), references=1, cache_dir=folder, **options)
+
+
+@pytest.fixture
+def evaluations(monkeypatch):
+    """List what models are evaluated on."""
+    found, evaluate = [], handles.evaluate
+
+    def counted(model, view, **how):
+        found.append(view.name)
+        return evaluate(model, view, **how)
+
+    monkeypatch.setattr(handles, "evaluate", counted)
+    return found
+
+
+def test_a_later_task_of_the_same_request_asks_the_original_nothing(tmp_path, evaluations):
+    first, second = task_of(tmp_path), task_of(tmp_path)
+    answers = [task.models.of(task.original).outputs(task.forget) for task in (first, second)]
+    assert evaluations == ["forget"]
+    assert (answers[0].logits == answers[1].logits).all()
+    assert (answers[0].labels == answers[1].labels).all()
+    assert answers[0].kind == answers[1].kind
+
+
+def test_another_view_request_or_model_is_asked(tmp_path, evaluations):
+    task = task_of(tmp_path)
+    task.models.of(task.original).outputs(task.forget)
+    task.models.of(task.original).outputs(task.controls)
+    task.models.of(task.retrained[0]).outputs(task.forget)
+    for other in (task_of(tmp_path, range(1, 41)), task_of(tmp_path, fresh=True)):
+        other.models.of(other.original).outputs(other.forget)
+    assert evaluations == ["forget", "controls", "forget", "forget"]  # fresh takes what this very run has asked
+
+
+def test_a_query_is_asked_once_for_equal_parameters_and_views(tmp_path, evaluations):
+    def ask(scale, beside):
+        task = task_of(tmp_path)
+        query = Query(name="scaled", ask=Scaled(scale, getattr(task, beside)))
+        return task.models.of(task.original).ask(query, task.forget)
+
+    first = ask(1.0, "retain")
+    assert (ask(1.0, "retain") == first).all()
+    assert evaluations.count("scaled") == 1
+    assert (ask(2.0, "retain") != first).any()
+    ask(1.0, "controls")
+    assert evaluations.count("scaled") == 3
+
+
+def test_a_model_whose_weights_changed_is_another_model(tmp_path, evaluations):
+    first, second = task_of(tmp_path), task_of(tmp_path)
+    before = first.models.of(first.original).outputs(first.forget)
+    model = second.original
+    with torch.no_grad():
+        model[0].weight.mul_(1.1)
+    after = second.models.make(model)
+    after.memory = second.models.memory
+    assert (after.outputs(second.forget).logits != before.logits).any()
+    assert len(evaluations) == 2
+
+
+def test_answers_that_were_changed_on_disk_are_asked_for_again(tmp_path, evaluations):
+    task = task_of(tmp_path)
+    task.models.of(task.original).outputs(task.forget)
+    for path in (tmp_path / "answers").glob("*.npz"):
+        content = bytearray(path.read_bytes())
+        content[-100] ^= 1
+        path.write_bytes(content)
+    again = task_of(tmp_path)
+    again.models.of(again.original).outputs(again.forget)
+    assert evaluations.count("forget") == 2
+
+
+def test_a_task_that_trains_nothing_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    split = Split((X[:300], Y[:300]), range(40), (X[1000:1200], Y[1000:1200]))
+    task = UnlearningTask(split, original=network(), references=[network()])
+    task.models.of(task.original).outputs(task.forget)
+    assert list(tmp_path.iterdir()) == []
