@@ -10,6 +10,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from pytest_unlearn import Split, TorchRecipe, UnlearningTask
+from pytest_unlearn.core.recorder import Recorder, recording
+from pytest_unlearn.core.variables import CACHE_KEY, RUN_KEY
 from pytest_unlearn.models import handle as handles
 from pytest_unlearn.models.query import Query
 
@@ -106,6 +108,25 @@ def test_answers_that_were_changed_on_disk_are_asked_for_again(tmp_path, evaluat
     again = task_of(tmp_path)
     again.models.of(again.original).outputs(again.forget)
     assert evaluations.count("forget") == 2
+
+
+@pytest.mark.parametrize(("key", "taken"), [("", False), ("k" * 32, True)], ids=["no key", "a key"])
+def test_under_a_gate_only_what_this_run_or_a_key_sealed_is_taken(tmp_path, evaluations, monkeypatch, key, taken):
+    """Whoever can write the cache could plant answers of an original that shows nothing."""
+    monkeypatch.setenv(CACHE_KEY, key)
+
+    def ask(run, *, gate):
+        monkeypatch.setenv(RUN_KEY, run * 32)
+        with recording(Recorder("test_release", {"command line": {"gate": gate}})):
+            task = task_of(tmp_path)
+            before = len(evaluations)
+            task.models.of(task.original).outputs(task.forget)
+            return len(evaluations) == before
+
+    assert not ask("a", gate=True)
+    assert ask("a", gate=True)
+    assert ask("b", gate=False)
+    assert ask("c", gate=True) is taken
 
 
 def test_a_task_that_trains_nothing_writes_nothing(tmp_path, monkeypatch):
