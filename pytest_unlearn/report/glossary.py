@@ -44,6 +44,6 @@ def linked(text: str) -> str:
         if term in seen:
             return term
         seen.add(term)
-        return f'<a class="term" href="#{anchor(term)}">{term}</a>'
+        return f'<a href="#{anchor(term)}">{term}</a>'
 
     return PATTERN.sub(link, escape(text).replace("&#x27;", "&#39;"))
