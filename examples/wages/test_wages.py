@@ -61,11 +61,7 @@ def test_removal_of_the_men_is_certified_within_its_budget():
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_originals_and_more_trees_fail_and_retrained_models_pass(name, tmp_path, monkeypatch):
     monkeypatch.setattr("examples.wages.__main__.CACHE", str(tmp_path))
-    verdicts = []
-    for draw in range(2):
-        task = task_of(persons_to_delete, draw, RECIPES[name])
-        leaky = [task.original] + [boost_on(name, task.original, task.retain)] * (name in MORE_TREES)
-        verdicts += [audited(model, task).verdict.value for model in leaky]
-        verdicts.append(audited(RECIPES[name](task.retain, seed=1000), task).verdict.value)
-        assert verdicts == ["FAIL"] * len(leaky) + ["PASS"]
-        verdicts.clear()
+    task = task_of(persons_to_delete, 0, RECIPES[name])
+    leaky = [task.original, *([boost_on(name, task.original, task.retain)] if name in MORE_TREES else [])]
+    assert [audited(model, task).verdict.value for model in leaky] == ["FAIL"] * len(leaky)
+    assert audited(RECIPES[name](task.retain, seed=1000), task).verdict.value == "PASS"
