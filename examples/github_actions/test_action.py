@@ -128,7 +128,10 @@ def test_a_blocked_release_keeps_its_report_and_is_remembered(project):
     assert run(STEPS["Say what is attested"], project).returncode == 0
     assert outputs(project)["decision"] == "DO NOT RELEASE"
     assert (project / ".unlearn/report/index.html").exists()
-    assert len((project / ACTION["inputs"]["history"]["default"]).read_text().splitlines()) == 1
+    history = (project / ACTION["inputs"]["history"]["default"]).read_text().splitlines()
+    runs = {json.loads(line)["run"] for line in history}  # a run writes a line at its start, and one at its end
+    assert len(runs) == 1
+    assert json.loads(history[-1])["claims"][0]["verdict"] == "FAIL"
 
 
 @pytest.mark.slow
