@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.attack import Attack, Pairing
-from pytest_unlearn.core.evidence import Scores, Side
+from pytest_unlearn.core.evidence import IntArray, Scores, Side
 from pytest_unlearn.statistics import ExtremeMeasure, Measure
 
 Mask = NDArray[np.bool_]
@@ -44,13 +44,46 @@ def worst_measure(
     side: Side, measure: Callable[[Scores, Pairing], Measure], masks: Sequence[Mask], scores: Scores, pairing: Pairing
 ) -> Measure:
     """Measure the subgroup that stands out most on a side, for all of them together."""
-    parts = [measure(part_of_scores(scores, mask), pairing.among_forget(mask)) for mask in masks]
+    comparable = _ComparableControls(pairing)
+    parts = []
+    for mask in masks:
+        part, among = part_of_scores(scores, mask), pairing.among_forget(mask)
+        chosen = comparable.to(among.forget_strata)
+        if chosen is not None:
+            part, among = _with_controls(part, chosen), among.among_controls(chosen)
+        parts.append(measure(part, among))
     return ExtremeMeasure(parts=parts, side=side)
+
+
+class _ComparableControls:
+    """Find the controls of a subgroup's classes, all others being compared with nothing: one sort serves all."""
+
+    def __init__(self, pairing: Pairing) -> None:
+        self._strata = pairing.control_strata
+        if self._strata is not None:
+            self._order = np.argsort(self._strata, kind="stable")
+            self._sorted = self._strata[self._order]
+
+    def to(self, strata: IntArray | None) -> IntArray | None:
+        """List the positions of controls of these classes, in order; None where all are compared with all."""
+        if self._strata is None or strata is None:
+            return None
+        present = np.unique(strata)
+        first, last = (np.searchsorted(self._sorted, present, side=side) for side in ("left", "right"))
+        runs = [self._order[a:b] for a, b in zip(first, last, strict=True)]
+        return runs[0] if len(runs) == 1 else np.sort(np.concatenate(runs))
 
 
 def slice_measure(attack: Attack, scores: Scores, pairing: Pairing, mask: Mask) -> Measure:
     """Apply the attack's own measure to a part of the forget set."""
     return attack.measure(part_of_scores(scores, mask), pairing.among_forget(mask))
+
+
+def _with_controls(scores: Scores, chosen: IntArray) -> Scores:
+    rows = scores.reference_controls
+    return replace(
+        scores, controls=scores.controls[chosen], reference_controls=None if rows is None else rows[:, chosen]
+    )
 
 
 def part_of_scores(scores: Scores, mask: Mask) -> Scores:

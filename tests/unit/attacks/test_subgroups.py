@@ -8,6 +8,7 @@ import pytest
 from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.registry import CONFIDENCE_RESIDUALS, OF_A_PART
 from pytest_unlearn.attacks.subgroups import class_masks, slice_measure, worst_of
+from pytest_unlearn.core.evidence import Scores
 from tests.unit.attacks.gaussian import Population, answers
 
 RESIDUAL = CONFIDENCE_RESIDUALS[0]
@@ -33,6 +34,27 @@ def test_without_classes_to_compare_within_there_is_no_class_slice():
     assert class_masks(Pairing()) == []
     assert worst_of([], "class", RESIDUAL) == ()
     assert worst_of([np.ones(5, dtype=bool)], "class", RESIDUAL) == ()
+
+
+@pytest.mark.parametrize("with_groups", [False, True], ids=["examples", "groups"])
+@pytest.mark.parametrize("with_references", [False, True], ids=["scores", "references"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_class_measured_among_its_own_controls_is_the_class_measured_among_all(seed, with_references, with_groups):
+    random = np.random.default_rng(seed)
+    forget, controls = random.integers(0, 7, 90), random.integers(0, 7, 200)
+    groups = (random.integers(0, 30, 90), random.integers(30, 90, 200)) if with_groups else (None, None)
+    pairing = Pairing(forget_strata=forget, control_strata=controls, forget_groups=groups[0], control_groups=groups[1])
+    rows = [random.normal(size=(3, n)).round(1) if with_references else None for n in (90, 200)]
+    scores = Scores(
+        forget=random.normal(size=90).round(1), controls=random.normal(size=200).round(1), tie_share=0.0,
+        reference_forget=rows[0], reference_controls=rows[1],
+    )  # fmt: skip
+    masks = class_masks(pairing)
+    apart = [slice_measure(OF_A_PART, scores, pairing, mask).at(1 - 0.05 / len(masks)) for mask in masks]
+    for attack, pick in zip(worst_of(masks, "class", OF_A_PART), (max, min), strict=True):
+        estimate = attack.measure(scores, pairing).at(0.95)
+        for bound in ("value", "low", "high"):
+            assert getattr(estimate, bound) == pick(getattr(one, bound) for one in apart)
 
 
 def hard_part(seed, shift=0.0, references=4):
