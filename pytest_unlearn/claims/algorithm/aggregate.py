@@ -228,5 +228,6 @@ def run_controls(
         return share_of_estimates(audited.estimate, known.estimate, CHANCE)
 
     where = "in the original models"
-    power = power_check(originals, findings, share, most, what="the requests are", where=where, name="originals")
+    what = "the requests are"
+    power = power_check(originals, findings, share, most, what=what, where=where, name="originals", of="runs")
     return power, tuple(retrained)

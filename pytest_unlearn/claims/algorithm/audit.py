@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,8 @@ from pytest_unlearn.claims.algorithm.aggregate import (
 )
 from pytest_unlearn.claims.algorithm.runs import Requests, Run, open_pool, simulate
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.certify import ENOUGH_RUNS, POWER
+from pytest_unlearn.claims.common.certify import ENOUGH_RUNS, MOST_RUNS, POWER
+from pytest_unlearn.claims.common.controls import PowerCheck
 from pytest_unlearn.claims.common.evidence import auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import AttackFinding, is_coarse, judge_attacks
 from pytest_unlearn.claims.common.provenance import provenance
@@ -119,7 +121,7 @@ def audit_algorithm(
             *missing_controls(
                 controls, require_controls, no_negative="" if retrained else "at least two references are needed"
             ),
-            *power.objections(),
+            *power.objections(few=_more_runs(power, runs)),
         ],
         scope=(_scope(done, same),),
         notes=() if same or runs < ENOUGH_RUNS else _not_compared({finding.name for finding in compared}),
@@ -147,6 +149,23 @@ def audit_algorithm(
         **power.recorded,
         figures=(_table(done, findings[0].attack),),
     )
+
+
+def _more_runs(power: PowerCheck, runs: int) -> tuple[str, ...]:
+    """Advise on how many runs show, where these originals are recognised as weakly as they are, that half is gone."""
+    needed = math.ceil(runs * power.times) if math.isfinite(power.times) else MOST_RUNS + 1
+    share = power.share_left
+    gone = ""
+    if share is not None and math.isfinite(share[1].high):
+        surely = max(0.0, 1 - share[1].high)
+        gone = f" (by {share[0]} at least {surely:.0%} is gone, and PASS asks for {1 - power.most:.0%})"
+    if needed > MOST_RUNS:
+        return (
+            f"the method is not to be judged on requests of this size{gone}: no affordable number of runs shows it",
+        )
+    recognised = "if originals go on to be recognised as these are"
+    step = f"about runs={max(needed, runs + 1)} show of an exact method that it is one, {recognised}{gone}"
+    return (f"{step}; what has run is not run again. Decide on a number once: runs added until it passes prove little",)
 
 
 def _failing(seeds: Sequence[int], runs: int) -> list[Objection]:

@@ -151,18 +151,18 @@ def _runs(said: Certifiable, training: float | None) -> Iterator[str]:
     yield (
         f"assert_algorithm(unlearner, unlearning_task, max_mia_auc={limit:g}, runs={said.runs}): judges the method "
         f"over simulated requests of this size, for {said.runs} trainings and as many runs of the method"
-        f"{_cost(said.runs, training)}; {NEEDS_METHOD}; for the gate: "
+        f"{_cost(said.runs, training, ', and as long again where the method retrains')}; {NEEDS_METHOD}; for the gate: "
         'unlearn_require = ["algorithm", "utility"]'
     )
 
 
-def _cost(trainings: int, seconds: float | None) -> str:
+def _cost(trainings: int, seconds: float | None, more: str = "") -> str:
     """Say how long trainings take, in whole minutes, so that the same audit twice says the same."""
     if seconds is None:
         return ""
     whole = trainings * seconds
     about = "less than a minute" if whole < 60 else f"about {duration(max(90.0, whole))}"
-    return f" ({about} for the trainings one at a time, less with --unlearn-jobs)"
+    return f" ({about} for the trainings one at a time{more}, less with --unlearn-jobs)"
 
 
 def _batch(said: Certifiable, others: bool) -> Iterator[str]:

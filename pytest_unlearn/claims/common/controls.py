@@ -41,7 +41,8 @@ class PowerCheck:
     that they would acquit it of. An attack that would not even tell it from the original is left out. Unless a signed
     attack is `strong`, allowing `most`, PASS allows `most` by every one of them.
     `not_testable` says why original and request cannot prove the claim of any model, empty where they can, and where
-    the model shows more than one with nothing left.
+    the model shows more than one with nothing left. `times` says how many times as many examples (or runs) would let
+    the attack that recognises the original best acquit a model with nothing left at `most`; infinite where none does.
     """
 
     control: ControlResult
@@ -50,6 +51,7 @@ class PowerCheck:
     most: float
     strong: bool
     not_testable: str = ""
+    times: float = math.inf
 
     @property
     def share_left(self) -> tuple[str, Estimate] | None:
@@ -104,6 +106,7 @@ def power_check(
     what: str = "the forget set is",
     where: str = "in the original model",
     name: str = "original",
+    of: str = "examples",
     explained: bool = False,
 ) -> PowerCheck:
     """Check that deciding findings show the original, and bound what they still show.
@@ -120,6 +123,7 @@ def power_check(
         what: what was looked for, with its verb.
         where: where it was looked for.
         name: of the control.
+        of: what more of would make it sharper.
         explained: whether the control's summary ends with that of the finding.
     """
     able = [f for f in original if f.deciding and not f.one_sided and not f.problem]
@@ -139,11 +143,12 @@ def power_check(
     reach = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, 2 * len(able)))  # on both sides of chance
     required = [f for f in audited if f.role != "tripwire"]
     around = z + normal_quantile(1 - (1 - ACQUITTED) / max(1, 2 * len(required)))
-    allowed = {}
+    allowed, times = {}, []
     for f in compared:
         effect = abs(f.estimate.value - chance)
         error = (effect - certain(f)) / z
         least = _least_share(effect, error, max(error, errors.get(f.name, 0.0)), reach)
+        times += [(reach * error / (effect * most)) ** 2 * (1 + most**2)] * (f in shown)
         if least < 1:
             allowed[f.name] = max(most, least)
         elif f.one_sided:
@@ -154,13 +159,13 @@ def power_check(
     control = ControlResult(name=name, holds=holds, attack=best.name, estimate=best.estimate, summary=reason)
     untestable = reason
     if holds:
-        untestable = f"{summary}, but too weakly for so few examples to show that it is gone"
+        untestable = f"{summary}, but too weakly for so few {of} to show that it is gone"
     strong = any(allowed.get(f.name) == most for f in shown)
     if strong:
         untestable = ""
     widest = {f.name: max(limit, around * errors[f.name]) if f.name in errors else limit for f in required}
     if not untestable and any(limit < wide for wide in widest.values()):
-        untestable = "so few examples cannot certify this limit, whatever the model"
+        untestable = f"so few {of} cannot certify this limit, whatever the model"
     within = all(_within(f, chance, widest[f.name]) for f in required)
     if not within or surely_beyond(audited, chance, sides=("high", "low") if two_sided else ("high",)):
         untestable = ""
@@ -168,7 +173,7 @@ def power_check(
         untestable = ""
     if not strong:
         allowed = {name: share for name, share in allowed.items() if name not in {f.name for f in shown}}
-    return PowerCheck(control, shares, allowed, most, strong, untestable)
+    return PowerCheck(control, shares, allowed, most, strong, untestable, min(times, default=math.inf))
 
 
 def _least_share(effect: float, error: float, null_error: float, reach: float) -> float:

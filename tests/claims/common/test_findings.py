@@ -116,6 +116,22 @@ def test_an_original_that_shows_too_little_to_acquit_anybody_is_not_testable_eit
     assert "too weakly for so few examples" in check.not_testable
 
 
+@pytest.mark.parametrize("most", [0.3, 0.5])
+@pytest.mark.parametrize("effect", [0.06, 0.1])
+def test_as_many_times_the_examples_as_it_says_let_the_best_attack_acquit(effect, most):
+    """Errors shrink with the root of the number: beyond it the attack is strong, short of it it is not."""
+
+    def strong(error):
+        return power_check([finding(0.5 + effect, error=error)], [finding(0.5)], nothing_left, most)
+
+    few = strong(0.03)
+    assert not few.strong
+    assert 1 < few.times < np.inf
+    assert strong(0.03 / (1.05 * few.times) ** 0.5).strong
+    assert not strong(0.03 / (0.9 * few.times) ** 0.5).strong
+    assert power_check([finding(0.51)], [finding(0.5)], nothing_left, most).times == np.inf
+
+
 @pytest.mark.parametrize(("high", "value"), [(0.7, 0.0), (0.9, 0.6), (np.inf, 0.1)])
 def test_where_examples_are_lacking_the_advice_is_more_of_them_and_not_to_unlearn_again(high, value):
     def share(audited, original):
