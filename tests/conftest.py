@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 # good. Imported within a test that runs pytest in this process it would be forgotten at the test's end.
 with suppress(ImportError):
     import importlib_metadata  # noqa: F401
+
+# What is tested divides its processes by the number of workers that pytest has; our own would count as the users'.
+os.environ.pop("PYTEST_XDIST_WORKER_COUNT", None)
 
 pytest_plugins = ["pytester"]
 
