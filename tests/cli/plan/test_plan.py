@@ -391,6 +391,7 @@ def test_a_limit_out_of_reach_is_said_with_what_to_do(suite: Suite) -> None:
     assert [name for name, _ in steps] == [
         "assert_leakage_reduced",
         "assert_forgotten",
+        "assert_leakage_reduced",  # by online attacks
         "assert_algorithm",
         "batch requests",
     ]
