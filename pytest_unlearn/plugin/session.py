@@ -247,7 +247,7 @@ class Controller(Collecting):
             ledger["history"] = self.past = memory.past
             if self._value("gate"):
                 self.decision = self.demands.decide(ledger)
-            about = self.about = self._about()
+            about = self.about = self._about(appended=memory.file is not None)
             memory.append(ledger, about)
         if self.decision is not None:
             self._announce(session, "release-gate", "" if self.decision.release else self.decision.explain())
@@ -307,8 +307,8 @@ class Controller(Collecting):
         facts = environment.facts([str(arg) for arg in self.config.invocation_params.args], self.config.rootpath)
         return facts | {"identity": identity(self.config.stash[LAYERS]), "declared": self.declared}
 
-    def _about(self) -> dict[str, Any]:
-        told = self._audited(self.frozen) or self.frozen.get("entries") or self._value("log")
+    def _about(self, *, appended: bool) -> dict[str, Any]:
+        told = appended or self._audited(self.frozen) or self.frozen.get("entries") or self._value("log")
         facts: dict[str, Any] = (
             self._facts() if told else {"gate": None}
         )  # where nobody will read of them, they take too long

@@ -216,3 +216,13 @@ def test_a_run_that_is_under_way_is_not_held_against_itself(suite: Suite) -> Non
     assert suite.report()["history"]["warnings"] == suite.report()["history"]["notes"] == []
     (one,) = records(suite)
     assert (one["ended"], one["decision"]) == (True, "NOT DECIDED")
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["here", "workers"])
+def test_a_file_that_speaks_of_audits_and_makes_none_ends_as_pytest_does(
+    suite: Suite, arguments: tuple[str, ...]
+) -> None:
+    suite.write(test_it="from pytest_unlearn import Split, UnlearningTask\ndef test_a(): assert Split\n")
+    result = suite.run(*arguments)
+    assert result.ret == pytest.ExitCode.OK, result.outlines
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
