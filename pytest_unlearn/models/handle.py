@@ -264,8 +264,8 @@ class AuditHandles:
         """Return the handle of a model, the same throughout the audit."""
         kept = self._models.kept.get(id(model)) or self._audited.get(id(model))
         if kept is None:
+            # Of the audited model nothing is remembered between processes: what it answers now is what is judged.
             kept = self._audited[id(model)] = self._models.make(model)
-            kept.memory = self._models.memory if self._shared else None  # searches audit hundreds of models
         return kept
 
     def answers(self, model: Any, views: Sequence[View], output: Output = None) -> list[Outputs]:
