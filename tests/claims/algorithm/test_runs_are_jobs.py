@@ -12,7 +12,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_unlearn import EstimatorRecipe, Evidence, UnlearningTask, audit_algorithm
-from tests.claims.algorithm.test_algorithm import RECIPE, make_task
+from tests.claims.algorithm import test_algorithm as trees
 from unlearners import Retrain
 
 RUNS = 6
@@ -56,7 +56,7 @@ class Locked:
 
     def __call__(self, model: Any, retain: Any, forget: Any, *, seed: int) -> Any:
         with self.lock:
-            return RECIPE(retain, seed=seed)
+            return trees.RECIPE(retain, seed=seed)
 
 
 class Partial:
@@ -68,9 +68,9 @@ class Partial:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [Retrain(RECIPE), Partial()], ids=["retrain", "of the model"])
+@pytest.mark.parametrize("method", [Retrain(trees.RECIPE), Partial()], ids=["retrain", "of the model"])
 def test_runs_at_once_come_to_what_runs_in_turn_do(tmp_path: Path, method: Any) -> None:
-    in_turn, at_once = make_task(tmp_path / "1"), make_task(tmp_path / "2")
+    in_turn, at_once = trees.make_task(tmp_path / "1"), trees.make_task(tmp_path / "2")
     at_once.n_jobs = 2
     assert settled(audited(at_once, method)) == settled(audited(in_turn, method))
     kept = [sorted(one.name for one in (tmp_path / name).glob("*.json")) for name in "12"]
@@ -80,39 +80,39 @@ def test_runs_at_once_come_to_what_runs_in_turn_do(tmp_path: Path, method: Any) 
 
 def test_a_repeated_audit_makes_no_run_again_and_finds_the_same(tmp_path: Path) -> None:
     first, second = Reports(), Reports()
-    before = audited(make_task(tmp_path), Retrain(RECIPE), first)
+    before = audited(trees.make_task(tmp_path), Retrain(trees.RECIPE), first)
     assert RUNS in first.totals
-    assert settled(audited(make_task(tmp_path), Retrain(RECIPE), second)) == settled(before)
+    assert settled(audited(trees.make_task(tmp_path), Retrain(trees.RECIPE), second)) == settled(before)
     assert second.totals == []
 
 
 def test_more_runs_are_added_to_those_that_are_there(tmp_path: Path) -> None:
-    audited(make_task(tmp_path), Retrain(RECIPE))
-    task, reports = make_task(tmp_path), Reports()
+    audited(trees.make_task(tmp_path), Retrain(trees.RECIPE))
+    task, reports = trees.make_task(tmp_path), Reports()
     task.progress = reports
-    audit_algorithm(Retrain(RECIPE), task, 0.65, runs=RUNS + 2)
+    audit_algorithm(Retrain(trees.RECIPE), task, 0.65, runs=RUNS + 2)
     assert reports.totals == [2]
 
 
 def test_an_interrupted_audit_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        audited(make_task(tmp_path), Retrain(RECIPE), Reports(stop_after=4))
+        audited(trees.make_task(tmp_path), Retrain(trees.RECIPE), Reports(stop_after=4))
     again = Reports()
-    found = audited(make_task(tmp_path), Retrain(RECIPE), again)
+    found = audited(trees.make_task(tmp_path), Retrain(trees.RECIPE), again)
     assert again.totals == [RUNS - 4]
-    assert settled(found) == settled(audited(make_task(tmp_path / "other"), Retrain(RECIPE)))
+    assert settled(found) == settled(audited(trees.make_task(tmp_path / "other"), Retrain(trees.RECIPE)))
 
 
 def test_another_method_needs_no_originals_anew(tmp_path: Path) -> None:
-    audited(make_task(tmp_path), Retrain(RECIPE))
+    audited(trees.make_task(tmp_path), Retrain(trees.RECIPE))
     kept = len(list(tmp_path.glob("*.json")))
-    audited(make_task(tmp_path), Partial())
+    audited(trees.make_task(tmp_path), Partial())
     assert len(list(tmp_path.glob("*.json"))) == kept + RUNS
 
 
 def test_progress_counts_runs_and_says_how_long_they_take(tmp_path: Path) -> None:
     reports = Reports()
-    audited(make_task(tmp_path), Retrain(RECIPE), reports)
+    audited(trees.make_task(tmp_path), Retrain(trees.RECIPE), reports)
     runs = [line for line in reports.now if "run" in line]
     assert runs[0].startswith(f"run 1 of {RUNS}, for 0 s so far; at least ")
     assert runs[0].endswith(f" left for {RUNS} runs")
@@ -122,12 +122,12 @@ def test_progress_counts_runs_and_says_how_long_they_take(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_method_that_cannot_be_sent_runs_here_and_says_so(tmp_path: Path) -> None:
-    task = make_task(tmp_path / "2")
+    task = trees.make_task(tmp_path / "2")
     task.n_jobs = 2
     with pytest.warns(UserWarning, match="cannot be sent to other processes, so that its runs are made in turn"):
         found = audited(task, Locked())
     with pytest.warns(UserWarning, match="the method runs anew in every audit, as its models are not kept: .*lock"):
-        in_turn = audited(make_task(tmp_path / "1"), Locked())
+        in_turn = audited(trees.make_task(tmp_path / "1"), Locked())
     assert found.estimate == in_turn.estimate
     assert len(list((tmp_path / "2").glob("*.json"))) == 3 + RUNS  # its originals and references alone
 
@@ -135,9 +135,9 @@ def test_a_method_that_cannot_be_sent_runs_here_and_says_so(tmp_path: Path) -> N
 def test_a_method_that_changes_its_input_is_stopped_however_often_it_is_asked(tmp_path: Path) -> None:
     def clears(model: Any, retain: Any, forget: Any, *, seed: int) -> Any:
         model.min_samples_leaf = 1
-        return RECIPE(retain, seed=seed)
+        return trees.RECIPE(retain, seed=seed)
 
     for _ in range(2):  # nothing that it returned is kept
         with pytest.raises(ValueError, match="was changed in place") as caught:
-            audited(make_task(tmp_path), clears)
+            audited(trees.make_task(tmp_path), clears)
     assert any("while running the method with seed" in note for note in caught.value.__notes__)

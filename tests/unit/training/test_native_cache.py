@@ -35,9 +35,10 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_unlearn import EstimatorRecipe, Split, UnlearningTask, Verdict, audit_utility
+from pytest_unlearn.core import seal
 from pytest_unlearn.models.adapters import model_digest
 from pytest_unlearn.training import Store
-from pytest_unlearn.training.cache import native, seal
+from pytest_unlearn.training.cache import native
 from pytest_unlearn.training.cache.serialize import decode, encode
 from pytest_unlearn.training.cache.store import Payload
 from pytest_unlearn.training.cache.tree_checks import check_native, check_trees
