@@ -31,7 +31,7 @@ $(AXE): $(STAMP)       # rules of accessibility that the page is held to; withou
 	-npm install --silent --no-audit --no-fund --prefix $(AXE) axe-core@4
 
 test-processes: $(STAMP) $(AXE)  ## the slow tests that CI runs
-	$(SUITE) -m "slow and not long" examples/github_actions examples/adversarial_requests examples/graph examples/wages
+	$(SUITE) -m "slow and not long" examples/github_actions examples/adversarial_requests
 	$(SUITE) -m "slow and not long" $(PROCESSES)
 
 test-slow: $(STAMP) $(AXE)

@@ -43,7 +43,7 @@ TESTS = (
     "tests/plugin",
     "tests/cli",
 )
-BETWEEN = ("tests/unit", "tests/cli")
+BETWEEN = ("tests/unit",)
 
 
 def promised() -> list[str]:

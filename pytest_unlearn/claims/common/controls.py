@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,10 @@ T = TypeVar("T")
 
 CHANCE = 0.5  # the AUC of an attack that recognises nothing
 SURE = 0.01  # how rarely a model with nothing left may be taken to show what its original does not
+TOO_WEAKLY = {
+    "examples": "but too weakly for so few examples to show that it is gone",
+    "runs": "but too weakly for so few runs to show that it is gone",
+}
 ACQUITTED = 0.95  # how often a model with nothing left has to pass a claim for it to be testable
 
 
@@ -106,7 +110,7 @@ def power_check(
     what: str = "the forget set is",
     where: str = "in the original model",
     name: str = "original",
-    of: str = "examples",
+    of: Literal["examples", "runs"] = "examples",
     explained: bool = False,
 ) -> PowerCheck:
     """Check that deciding findings show the original, and bound what they still show.
@@ -159,7 +163,7 @@ def power_check(
     control = ControlResult(name=name, holds=holds, attack=best.name, estimate=best.estimate, summary=reason)
     untestable = reason
     if holds:
-        untestable = f"{summary}, but too weakly for so few {of} to show that it is gone"
+        untestable = f"{summary}, {TOO_WEAKLY[of]}"
     strong = any(allowed.get(f.name) == most for f in shown)
     if strong:
         untestable = ""

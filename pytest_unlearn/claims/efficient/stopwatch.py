@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,8 +33,9 @@ class Counted:
     """
 
     def __init__(self, view: View) -> None:
-        # Not the task's own view: what that has kept in memory would make the second reader look faster.
-        self._view = View(view.name, view.examples, view.indices)
+        # Neither the task's own view nor its examples, of which a copy reads its own: what these have kept in memory
+        # would make the second reader look faster.
+        self._view = View(view.name, copy.copy(view.examples), view.indices)
         self.rows: int | None = 0
 
     def __len__(self) -> int:
