@@ -39,7 +39,9 @@ def test_without_classes_to_compare_within_there_is_no_class_slice():
 @pytest.mark.parametrize("with_groups", [False, True], ids=["examples", "groups"])
 @pytest.mark.parametrize("with_references", [False, True], ids=["scores", "references"])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_class_measured_among_its_own_controls_is_the_class_measured_among_all(seed, with_references, with_groups):
+def test_a_part_measured_among_controls_of_its_classes_is_the_part_measured_among_all(
+    seed, with_references, with_groups
+):
     random = np.random.default_rng(seed)
     forget, controls = random.integers(0, 7, 90), random.integers(0, 7, 200)
     groups = (random.integers(0, 30, 90), random.integers(30, 90, 200)) if with_groups else (None, None)
@@ -49,12 +51,13 @@ def test_a_class_measured_among_its_own_controls_is_the_class_measured_among_all
         forget=random.normal(size=90).round(1), controls=random.normal(size=200).round(1), tie_share=0.0,
         reference_forget=rows[0], reference_controls=rows[1],
     )  # fmt: skip
-    masks = class_masks(pairing)
-    apart = [slice_measure(OF_A_PART, scores, pairing, mask).at(1 - 0.05 / len(masks)) for mask in masks]
-    for attack, pick in zip(worst_of(masks, "class", OF_A_PART), (max, min), strict=True):
-        estimate = attack.measure(scores, pairing).at(0.95)
-        for bound in ("value", "low", "high"):
-            assert getattr(estimate, bound) == pick(getattr(one, bound) for one in apart)
+    across_classes = [np.arange(90) % 3 == part for part in range(3)]
+    for kind, masks in (("class", class_masks(pairing)), ("slice", across_classes)):
+        apart = [slice_measure(OF_A_PART, scores, pairing, mask).at(1 - 0.05 / len(masks)) for mask in masks]
+        for attack, pick in zip(worst_of(masks, kind, OF_A_PART), (max, min), strict=True):
+            estimate = attack.measure(scores, pairing).at(0.95)
+            for bound in ("value", "low", "high"):
+                assert getattr(estimate, bound) == pick(getattr(one, bound) for one in apart)
 
 
 def hard_part(seed, shift=0.0, references=4):
