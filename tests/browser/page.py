@@ -37,6 +37,7 @@ class Browser:
         self, page: Path, width: int = 1280, *, dark: bool = False, media: str = "screen", js: bool = True
     ) -> None:
         """Load a page from disk, as a reader with this screen would."""
+        self.driver.get("about:blank")  # leave the browser's own first tab, which asks for addresses of its own
         for log in ("browser", "performance"):
             self.driver.get_log(log)  # forget what earlier pages said
         self._tell("Emulation.setScriptExecutionDisabled", value=not js)
@@ -56,9 +57,10 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def requests(self) -> list[str]:
-        """Every address the page asked for."""
+        """Every address the page asked for; what the browser asks for on behalf of its own pages is not the page's."""
         events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [one["request"]["url"] for one in sent if not one["documentURL"].startswith("chrome")]
 
     def picture(self, path: Path | None = None) -> bytes:
         """The whole page as PNG, also written to `path`."""
