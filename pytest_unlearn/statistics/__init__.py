@@ -16,6 +16,8 @@ from pytest_unlearn.statistics.auc.auc import null_design as null_design
 from pytest_unlearn.statistics.auc.auc import null_precision as null_precision
 from pytest_unlearn.statistics.auc.auc import null_standard_error as null_standard_error
 from pytest_unlearn.statistics.auc.difference import auc_difference as auc_difference
+from pytest_unlearn.statistics.auc.each_stratum import auc_differences_by_stratum as auc_differences_by_stratum
+from pytest_unlearn.statistics.auc.each_stratum import aucs_by_stratum as aucs_by_stratum
 from pytest_unlearn.statistics.auc.placements import auc as auc
 from pytest_unlearn.statistics.auc.placements import placements as placements
 from pytest_unlearn.statistics.auc.power import NullPrecision as NullPrecision
@@ -51,6 +53,7 @@ from pytest_unlearn.statistics.folds import out_of_fold as out_of_fold
 from pytest_unlearn.statistics.folds import rank_within_folds as rank_within_folds
 from pytest_unlearn.statistics.measure import ExtremeMeasure as ExtremeMeasure
 from pytest_unlearn.statistics.measure import Measure as Measure
+from pytest_unlearn.statistics.measure import MeasuresTogether as MeasuresTogether
 from pytest_unlearn.statistics.measure import holm as holm
 from pytest_unlearn.statistics.measure import p_value as p_value
 from pytest_unlearn.statistics.quantiles import normal_quantile as normal_quantile
