@@ -1,7 +1,7 @@
 """Measure every stratum by itself, all at once.
 
-One sort, one layout, and sums by stratum: what `auc_measure` and `auc_difference` say of the examples of one stratum, for a thousand strata in little more time
-than for all of them together.
+One sort, one layout, and sums by stratum: what `auc_measure` and `auc_difference` say of the examples of one stratum,
+for a thousand strata in little more time than for all of them together.
 """
 
 from __future__ import annotations
