@@ -1,5 +1,6 @@
 """Turn arrays into estimates, with numpy and scipy alone."""
 
+from pytest_unlearn.statistics.accuracy.clustered import clustered_difference as clustered_difference
 from pytest_unlearn.statistics.accuracy.gap import NewcombeMeasure as NewcombeMeasure
 from pytest_unlearn.statistics.accuracy.gap import accuracy_gap as accuracy_gap
 from pytest_unlearn.statistics.accuracy.paired import PairedMeasure as PairedMeasure
@@ -48,6 +49,8 @@ from pytest_unlearn.statistics.epsilon.forgetting_quality import quality_ratio a
 from pytest_unlearn.statistics.epsilon.per_example import ExampleBounds as ExampleBounds
 from pytest_unlearn.statistics.epsilon.per_example import distinguishable_examples as distinguishable_examples
 from pytest_unlearn.statistics.epsilon.per_example import epsilon_examples as epsilon_examples
+from pytest_unlearn.statistics.equivalence import Equivalence as Equivalence
+from pytest_unlearn.statistics.equivalence import equivalence as equivalence
 from pytest_unlearn.statistics.folds import folds as folds
 from pytest_unlearn.statistics.folds import out_of_fold as out_of_fold
 from pytest_unlearn.statistics.folds import rank_within_folds as rank_within_folds
@@ -76,3 +79,14 @@ from pytest_unlearn.statistics.runs import fewest_for_median as fewest_for_media
 from pytest_unlearn.statistics.runs import median as median
 from pytest_unlearn.statistics.runs import needed_for_median as needed_for_median
 from pytest_unlearn.statistics.runs import over_models as over_models
+from pytest_unlearn.statistics.verbatim.canary_ranks import CanaryRanks as CanaryRanks
+from pytest_unlearn.statistics.verbatim.canary_ranks import ranks_among_rivals as ranks_among_rivals
+from pytest_unlearn.statistics.verbatim.extraction import extraction_probability as extraction_probability
+from pytest_unlearn.statistics.verbatim.extraction import is_extractable as is_extractable
+from pytest_unlearn.statistics.verbatim.extraction import log_extraction_probability as log_extraction_probability
+from pytest_unlearn.statistics.verbatim.extraction import log_tries_needed as log_tries_needed
+from pytest_unlearn.statistics.verbatim.extraction import tries_needed as tries_needed
+from pytest_unlearn.statistics.verbatim.token_hits import exact_memorisation as exact_memorisation
+from pytest_unlearn.statistics.verbatim.token_hits import extraction_strength as extraction_strength
+from pytest_unlearn.statistics.verbatim.token_hits import longest_prefix as longest_prefix
+from pytest_unlearn.statistics.verbatim.token_hits import longest_run as longest_run
