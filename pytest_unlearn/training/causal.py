@@ -88,7 +88,7 @@ class CausalRecipe:
         return Encoder(self.tokenizer, self.max_length)
 
     def untrained(self) -> nn.Module:
-        """Make the model as it is before training: built, with the base's weights, with its adapter.
+        """Make the model as it is before training, with the base's weights.
 
         Raises:
             TypeError: `build` makes something else than a module.

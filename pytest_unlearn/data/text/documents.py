@@ -86,7 +86,7 @@ def read_document(given: Any, where: str) -> Document:
 
 
 class Documents(Examples):
-    """Hold documents in a fixed order, map-style: an item is the document as it was given.
+    """Hold documents in a fixed order, map-style; an item is what was given.
 
     `contents` holds a digest of each, shape (documents,); all have the label 0 and no inputs.
 

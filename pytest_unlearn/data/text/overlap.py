@@ -14,7 +14,7 @@ NEAR_DUPLICATE = 0.5  # of a document's runs
 
 
 def overlap(documents: Sequence[Document], others: Iterable[Document], run: int = RUN) -> FloatArray:
-    """Return the share of each document's runs of words that occur in any of the others.
+    """Return the share of each document's runs of words that stand in others.
 
     Args:
         documents: those to look for, n of them.

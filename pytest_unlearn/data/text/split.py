@@ -69,7 +69,10 @@ class TextSplit(Split):
 
     @cached_property
     def overlaps(self) -> FloatArray:
-        """The share of each forget document's runs of 13 words that occur in retain, shape (forget,)."""
+        """How much of each forget document stands in retain as well, shape (forget,).
+
+        The share of its runs of 13 words.
+        """
         documents = self._train.documents
         kept = (documents[k] for k in self.retain_indices if self._train.contents[k] not in self._forgotten)
         return overlap([documents[k] for k in self.forget_indices], kept)

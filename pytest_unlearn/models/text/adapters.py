@@ -83,7 +83,7 @@ def check_language_model(model: Any, name: str = "the audited model") -> None:
 
 
 def checked_language_models(models: Any, name: str) -> list[Any]:
-    """Return language models as a list, bare of pipelines; TypeError for anything else."""
+    """Return language models as a list; TypeError for anything else."""
     if isinstance(models, (str, bytes, Mapping)) or callable(models) or not isinstance(models, Iterable):
         raise TypeError(f"{name} must be a number or a list of models; for one model write {name}=[model].")
     listed = list(models)

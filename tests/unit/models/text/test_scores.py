@@ -62,7 +62,9 @@ def test_chunks_score_each_token_once_and_are_one_document() -> None:
 
 
 def test_what_follows_a_prompt_alone_is_scored() -> None:
-    found = scored(bigrams(), [{"prompt": "abc", "completion": "de"}, {"input_ids": [0, 1, 2], "labels": [-100, -100, 2]}])
+    found = scored(
+        bigrams(), [{"prompt": "abc", "completion": "de"}, {"input_ids": [0, 1, 2], "labels": [-100, -100, 2]}]
+    )
     model = bigrams()
     assert found.lengths.tolist() == [2, 1]
     np.testing.assert_allclose(found.logprob[:2], model.log_probabilities(letters("cde")))
@@ -70,7 +72,10 @@ def test_what_follows_a_prompt_alone_is_scored() -> None:
 
 
 def test_half_precision_stays_near() -> None:
-    exact, half = (scored(Bigrams(bigrams().logits.numpy())), scored(Bigrams(bigrams().logits.bfloat16().float().numpy())))
+    exact, half = (
+        scored(Bigrams(bigrams().logits.numpy())),
+        scored(Bigrams(bigrams().logits.bfloat16().float().numpy())),
+    )
     np.testing.assert_allclose(half.logprob, exact.logprob, atol=0.05)
 
 
