@@ -19,7 +19,7 @@ from pytest_unlearn.statistics.quantiles import FEW_UNITS, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
 
 _LONG = 2_000  # examples a stratum from which strata are better sorted one by one
-_ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
+NOTHING = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class AucMeasure:
     def at(self, confidence: float) -> Estimate:
         """Bound it by logit-DeLong; exactly, or not at all, where that has no width."""
         alpha = 1.0 - check_confidence(confidence)
-        tied = self.forget_variance <= _ZERO, self.control_variance <= _ZERO
+        tied = self.forget_variance <= NOTHING, self.control_variance <= NOTHING
         if min(self.units, self.control_units) < 2:
             low, high, method = 0.0, 1.0, "undefined: a single unit"
         elif self.value == 1.0:

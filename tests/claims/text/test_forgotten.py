@@ -28,6 +28,11 @@ def task() -> Any:
     return world().task()
 
 
+@functools.cache
+def honest() -> Evidence:
+    return audited(world().retrained(7))
+
+
 def audited(model: Any, limit: float = 0.6, **settings: Any) -> Evidence:
     return audit_text_forgotten(model, task().forget, limit, **settings)
 
@@ -41,7 +46,7 @@ def test_a_model_that_forgot_nothing_fails() -> None:
 
 
 def test_a_retrained_model_passes_with_all_controls() -> None:
-    found = audited(world().retrained(7))
+    found = honest()
     assert found.verdict is Verdict.PASS
     assert found.controls.original is not None
     assert found.controls.original.holds
@@ -97,7 +102,7 @@ def test_documents_of_one_person_are_no_independent_evidence() -> None:
     half = Memory([*world().retain, *world().request[:75]], STRENGTH, draw=7)  # of every other person of the request
     alone, grouped = audited(half), audit_text_forgotten(half, of_persons.forget, 0.6)
     alone, grouped = (found.attacks["windows"] for found in (alone, grouped))
-    assert grouped.value == alone.value
+    assert grouped.value == pytest.approx(alone.value)
     assert grouped.high - grouped.low > 1.3 * (alone.high - alone.low)
 
 
@@ -112,7 +117,7 @@ def test_bare_documents_need_their_counterparts() -> None:
         baseline=world().original,
         references=world().references,
     )
-    assert found.attacks["loss residual"] == audited(world().retrained(7)).attacks["loss residual"]
+    assert found.attacks["loss residual"] == honest().attacks["loss residual"]
 
 
 def test_saved_scores_give_the_verdict_of_the_model_bit_for_bit(tmp_path: Path) -> None:
@@ -120,7 +125,7 @@ def test_saved_scores_give_the_verdict_of_the_model_bit_for_bit(tmp_path: Path) 
     encoder = encoder_of(model, task(), None, None)
     forget, controls = task().models.of(model).token_scores((task().forget, task().controls), encoder)
     SavedLogprobs(forget=forget, controls=controls).save(tmp_path / "scores.npz")
-    saved, live = audited(SavedLogprobs.load(tmp_path / "scores.npz")), audited(model)
+    saved, live = audited(SavedLogprobs.load(tmp_path / "scores.npz")), honest()
     assert saved.attacks == live.attacks
     assert (saved.verdict, saved.estimate, saved.controls) == (live.verdict, live.estimate, live.controls)
 
@@ -137,8 +142,7 @@ def test_saved_scores_of_other_documents_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_audit_gives_the_same_evidence_and_can_be_computed_again() -> None:
-    model = world().retrained(7)
-    first, second = audited(model), audited(model)
+    first, second = honest(), audited(world().retrained(7))
     assert first.to_json() == second.to_json()
     assert first.scores is not None
     record = dict(first.scores)

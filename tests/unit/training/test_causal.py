@@ -51,10 +51,9 @@ def test_the_same_seed_gives_the_same_model_and_leaves_no_trace() -> None:
 
 
 def test_training_learns_the_language() -> None:
-    task = UnlearningTask(TextSplit(documents(), forget=range(10), test=documents(1)), recipe(epochs=20), references=1)
-    untrained = Small()
-    found = audit_text_utility(task.original, task.test, baseline=untrained)
-    assert found.estimate.high < -0.5
+    trained = recipe(epochs=30)(documents(), seed=0)
+    found = audit_text_utility(trained, documents(1), baseline=Small())
+    assert found.estimate.high < -0.1  # tokens are more probable than before
 
 
 def test_models_are_cached_and_the_key_knows_the_documents(tmp_path: Path) -> None:
