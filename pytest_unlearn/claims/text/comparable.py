@@ -6,7 +6,9 @@ either: both would pass, whatever they remember. Controls show it, on which all 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +22,9 @@ from pytest_unlearn.claims.common.controls import (
     uncorrelated_with_references,
 )
 from pytest_unlearn.claims.common.verdict import Objection, doubt, invalid
+from pytest_unlearn.core.evidence import Estimate, FloatArray, Verdict
 from pytest_unlearn.core.token_scores import TextAnswers, TokenScores
+from pytest_unlearn.statistics import normal_quantile
 from pytest_unlearn.statistics.accuracy.clustered import clustered_difference
 
 LOST_SHARE = 0.1  # of the references' loss: a model that has lost so much shows nothing of what it remembers
@@ -30,10 +34,19 @@ LOST = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """What the audited model and the references think of documents that they were trained on."""
+
+    target: TokenScores
+    references: Sequence[TokenScores]
+
+
 def comparable_objections(
     target: TextAnswers,
     references: Sequence[TextAnswers],
-    retained: Sequence[TokenScores],
+    original: TextAnswers | None,
+    retained: Retained | None,
     confidence: float,
     *,
     below: bool,
@@ -43,17 +56,17 @@ def comparable_objections(
     Args:
         target: the audited model.
         references: retrained models that differ, at least one.
-        retained: what each of them thinks of documents that it was trained on; empty where none are known.
+        original: the model that was trained on the request, if it is known.
+        retained: what the model and the references think of documents that all were trained on; None if none are known.
         confidence: of what is said to be sure.
         below: whether controls surely look more like training data than the request does.
 
     Returns:
         Objections that outrank a FAIL, and doubts.
     """
-    ours, theirs = _losses(target), np.array([_losses(one) for one in references])
+    ours, theirs = _losses(target.controls), np.array([_losses(one.controls) for one in references])
     usual = float(theirs.mean())
-    units = np.arange(len(ours))
-    gain = clustered_difference(-ours, -theirs, units, bounded=False).at(confidence)
+    gain = _gain(ours, theirs, confidence)
     doubts = []
     if gain.high < -LOST_SHARE * usual:
         doubts.append(
@@ -67,23 +80,64 @@ def comparable_objections(
     weak = weak or noisier_than_references(target, references, statistic=mean_log_probability, what=WHAT)
     if weak:
         doubts.append(doubt(weak, advice.OUT_OF_ORDER))
-    # Retrained models show what it does to a document to be trained on.
-    learned = usual + float(np.mean([mean_log_probability(one).mean() for one in retained])) if retained else 0.0
-    if learned <= 0:
-        return [], doubts
-    reason = (
-        f"on the controls the model loses {ours.mean():.2f} nats a token and retrained models {usual:.2f}, which lose "
-        f"{usual - learned:.2f} on what they were trained on: it"
-    )
-    then = "and then they cannot stand for documents it never saw"
-    if gain.low > (STRANGE_SHARE if below else TRAINED_SHARE) * learned:
-        return [
-            invalid(f"{reason} seems to have been trained on the controls, {then}", advice.CONTROLS_TRAINED)
-        ], doubts
-    if gain.low > DOUBTFUL_SHARE * learned:
-        doubts.append(doubt(f"{reason} may have been trained on the controls, {then}", advice.CONTROLS_TRAINED))
-    return [], doubts
+    trained = _trained_on_controls(target, references, original, retained, confidence, below=below)
+    vetoes = [one for one in trained if one.verdict is Verdict.INVALID]
+    return vetoes, [*doubts, *(one for one in trained if one not in vetoes)]
 
 
-def _losses(answers: TextAnswers) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return -mean_log_probability(answers.controls)
+def _trained_on_controls(
+    target: TextAnswers,
+    references: Sequence[TextAnswers],
+    original: TextAnswers | None,
+    retained: Retained | None,
+    confidence: float,
+    *,
+    below: bool,
+) -> list[Objection]:
+    """Say whether the model gains on the controls what only training on them gives.
+
+    A better model gains everywhere, one that was trained on the controls on these alone: beside what it gains on
+    retained documents as much as training on those gave references, and beside what the original gains on the controls
+    as much as the original gains on the request. What is known of both has to show it.
+    """
+    gains = _gains(target, references, "controls")
+    shares = []
+    if retained is not None:
+        unseen = np.concatenate([_losses(one.controls) for one in references]).mean()
+        known = np.array([_losses(one) for one in retained.references])
+        own = known.mean(axis=0) - _losses(retained.target)
+        shares.append(_share((gains, own), float(unseen - known.mean()), confidence))
+    if original is not None:
+        seen, not_seen = (_gains(original, references, side) for side in ("forget", "controls"))
+        shares.append(_share((gains - not_seen,), float(seen.mean() - not_seen.mean()), confidence))
+    surely = min(shares, default=-math.inf)
+    ours, theirs = (float(np.mean([_losses(one.controls) for one in some])) for some in ([target], references))
+    reason = f"on the controls the model loses {ours:.2f} nats a token and retrained models {theirs:.2f}: it"
+    then = "been trained on the controls, and then they cannot stand for documents it never saw"
+    if surely > (STRANGE_SHARE if below else TRAINED_SHARE):
+        return [invalid(f"{reason} seems to have {then}", advice.CONTROLS_TRAINED)]
+    return [doubt(f"{reason} may have {then}", advice.CONTROLS_TRAINED)] if surely > DOUBTFUL_SHARE else []
+
+
+def _share(sides: tuple[FloatArray, ...], memory: float, confidence: float) -> float:
+    """Bound from below the difference of two means, or a mean, as a share of what training on a document gives."""
+    if memory <= 0:
+        return -math.inf
+    error = math.hypot(*(float(one.std(ddof=1)) / math.sqrt(len(one)) for one in sides))
+    difference = float(sides[0].mean()) - (float(sides[1].mean()) if len(sides) > 1 else 0.0)
+    return (difference - normal_quantile(confidence) * error) / memory
+
+
+def _gains(model: TextAnswers, references: Sequence[TextAnswers], side: str) -> FloatArray:
+    """Return how much less a model loses on each document than references do."""
+    theirs = np.mean([_losses(getattr(one, side)) for one in references], axis=0)
+    return np.asarray(theirs - _losses(getattr(model, side)))
+
+
+def _gain(ours: FloatArray, theirs: FloatArray, confidence: float) -> Estimate:
+    """Bound how much less a model loses than references, document by document."""
+    return clustered_difference(-ours, -theirs, np.arange(len(ours)), bounded=False).at(confidence)
+
+
+def _losses(scores: TokenScores) -> FloatArray:
+    return -mean_log_probability(scores)

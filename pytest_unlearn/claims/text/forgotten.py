@@ -146,9 +146,9 @@ def audit_documents(model: Any, inputs: TextInputs, terms: AucTerms) -> TextAudi
     trained: list[Objection] = []
     unlike: list[Objection] = []
     if references:
-        retained = [part for one in inputs.references if (part := inputs.retained(one, MOST_RETAINED)) is not None]
         below = surely_beyond(findings, sides=("low",))
-        trained, unlike = comparable_objections(target, others, retained, confidence, below=below)
+        retained = inputs.retained(model, MOST_RETAINED)
+        trained, unlike = comparable_objections(target, others, original, retained, confidence, below=below)
     found = Found(
         terms=terms,
         pairing=pairing,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.attack import Pairing
+from pytest_unlearn.claims.text.comparable import Retained
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.token_scores import TextAnswers, TokenScores
 from pytest_unlearn.data.row_digests import first_in
@@ -23,6 +24,7 @@ from pytest_unlearn.models.text.adapters import (
     longest_input,
     tokenizer_of,
 )
+from pytest_unlearn.models.text.saved import SavedLogprobs
 from pytest_unlearn.task import UnlearningTask
 
 NOTHING = np.zeros(1, dtype=np.int64)
@@ -51,13 +53,26 @@ class TextInputs:
         forget, controls = self.models.of(model).token_scores((self.forget, self.controls), self.encoder)
         return TextAnswers(forget=forget, controls=controls)
 
-    def retained(self, model: Any, most: int) -> TokenScores | None:
-        """Return what a model thinks of some retained documents; None without a task."""
-        if self.task is None:
+    def retained(self, model: Any, most: int) -> Retained | None:
+        """Return what the model and the references think of some retained documents.
+
+        None without a task, and for saved scores that hold none.
+        """
+        models = (model, *self.references)
+        saved = (one for one in models if isinstance(one, SavedLogprobs))
+        if self.task is None or any("retain" not in one.parts for one in saved):
             return None
-        chosen = np.unique(np.linspace(0, len(self.task.retain) - 1, most).astype(np.int64))
-        view = View("part of retain", self.task.split.train, self.task.retain.indices[chosen], self.task)
-        return self.models.of(model).token_scores((view,), self.encoder)[0]
+        whole = self.task.retain
+        chosen = np.unique(np.linspace(0, len(whole) - 1, min(most, len(whole))).astype(np.int64))
+        some = View("part of retain", whole.examples, whole.indices[chosen], self.task)
+
+        def scores(one: Any) -> TokenScores:
+            handle = self.models.of(one)
+            if isinstance(one, SavedLogprobs):
+                return handle.token_scores((whole,), self.encoder)[0].take(chosen)
+            return handle.token_scores((some,), self.encoder)[0]
+
+        return Retained(scores(model), [scores(one) for one in self.references])
 
 
 def resolve_text_inputs(

@@ -97,11 +97,14 @@ class TextSplit(Split):
 
 
 def document_view(given: Any, name: str) -> View:
-    """Return documents as a view: as it is, or of a list of documents.
+    """Return documents as a view: as it is, behind a loader, or of a list.
 
     Raises:
         TypeError: no documents, or a view of something else.
     """
+    dataset = getattr(given, "dataset", None)
+    if isinstance(dataset, View):
+        given = dataset
     if isinstance(given, View):
         if not isinstance(given.examples, Documents):
             raise TypeError(f"{name} is a view of labelled examples: build the task of a TextSplit for documents.")
