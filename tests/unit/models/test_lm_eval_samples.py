@@ -34,7 +34,8 @@ def sample(number=0, scores=(-1.5, -0.25), choices=(" A", " B"), target="1", **c
 def written(tmp_path):
     def write(*lines, name="samples_task_2026-01-01.jsonl"):
         path = tmp_path / name
-        path.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+        texts = [line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines]
+        path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
         return path
 
     return write
@@ -93,6 +94,17 @@ def test_a_target_may_be_the_text_of_a_choice(written):
 def test_an_answer_that_cannot_be_told_is_no_guess(written, choices, target, said):
     with pytest.raises(ValueError, match=f"item 0: the target '{target}' {said}"):
         _ = read_lm_eval_samples(written(sample(choices=choices, target=target))).answers
+
+
+def test_a_separator_of_lines_within_a_text_separates_no_items(written):
+    line = sample(choices=(" A\u2028B\x85", " C"), target="0")
+    assert read_lm_eval_samples(written(line)).items[0].continuations[0] == " A\u2028B\x85"
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "samples.jsonl").write_bytes(b'{"doc_id": "\xff"}\n')
+    with pytest.raises(ValueError, match=r"samples.jsonl, line 1 is no JSON"):
+        read_lm_eval_samples(tmp_path / "samples.jsonl")
 
 
 def test_filters_are_named(written):
