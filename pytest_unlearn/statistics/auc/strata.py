@@ -346,8 +346,13 @@ class Sizes:
         names, sizes = counted(cells)
         strata = names % counts.size
         units = np.bincount(strata, minlength=counts.size).astype(np.int64)
-        second, third, fourth = (np.bincount(strata, weights=(sizes / counts[strata]) ** k) for k in (2, 3, 4))
-        shown = np.ones(counts.size)
+        powers = ((sizes / counts[strata]) ** k for k in (2, 3, 4))
+        return Sizes.of_moments(units, *(np.bincount(strata, weights=one).astype(np.float64) for one in powers))
+
+    @staticmethod
+    def of_moments(units: IntArray, second: FloatArray, third: FloatArray, fourth: FloatArray) -> Sizes:
+        """Describe strata by what the powers of their units' shares add up to."""
+        shown = np.ones(units.size)
         several = units > 1
         correction = units / np.maximum(1, units - 1)
         np.multiply(correction, 1.0 - 2.0 * third / second + second, out=shown, where=several)
