@@ -36,7 +36,7 @@ LOST = (
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """What the audited model and the references think of documents that they were trained on."""
+    """What the audited model and references think of retained documents."""
 
     target: TokenScores
     references: Sequence[TokenScores]
