@@ -1,7 +1,8 @@
-"""Ask convolutional networks in channels-last, in which processors pool and convolve two to three times as fast.
+"""Ask convolutional networks in channels-last.
 
-The network itself is left as it is: its kernels are copied, and stand in for it during a question. Where the copies
-cannot, or answer otherwise (a forward pass that relies on how tensors lie in memory), it is asked as it is.
+Processors pool and convolve two to three times as fast in it. The network itself is left as it is: its kernels are
+copied, and stand in for it during a question. Where the copies cannot, or answer otherwise (a forward pass that relies
+on how tensors lie in memory), it is asked as it is.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ CLOSE = 1e-4  # relative to the largest answer; the two ways differ by 1e-7
 
 
 def asked_channels_last(model: Any) -> Any:
-    """Return a function of a batch that answers as the network does, to single precision.
+    """Return a function of a batch that answers as the network does.
 
     Args:
         model: an `nn.Module` on the processor, in eval mode; called without gradients.
@@ -27,7 +28,7 @@ def asked_channels_last(model: Any) -> Any:
     plain = not isinstance(model, (torch.jit.ScriptModule, torch.fx.GraphModule)) and not hasattr(model, "_orig_mod")
     kernels = {name: weight for name, weight in model.named_parameters() if weight.ndim == 4} if plain else {}
     here = all(weight.device.type == "cpu" for weight in kernels.values())
-    if not here or not any(isinstance(module, torch.nn.Conv2d) for module in model.modules()):
+    if not kernels or not here or not any(isinstance(module, torch.nn.Conv2d) for module in model.modules()):
         return model
     return _ChannelsLast(model, {name: _reordered(weight.detach()) for name, weight in kernels.items()})
 
