@@ -166,9 +166,14 @@ def api() -> str:
 
 def methods() -> str:
     """List every reference method, for autodoc to document."""
-    classes = sorted({method.__name__ for method in unlearners.UNLEARNERS.values()})
+    classes = sorted({method.__name__ for method in every_method().values()})
     entries = "\n".join(_entry("unlearners", name, getattr(unlearners, name)) for name in classes)
     return f"## Their arguments\n\n{entries}"
+
+
+def every_method() -> dict[str, type]:
+    """List the reference methods by name."""
+    return {**unlearners.UNLEARNERS, **unlearners.TEXT_UNLEARNERS}
 
 
 def metrics() -> str:
@@ -232,9 +237,8 @@ def metric_names() -> str:
 
 def method_names() -> str:
     """List every reference method with the first sentence on it."""
-    found = unlearners.UNLEARNERS.items()
-    rows = ((f"`{name}`", f"`{method.__name__}`", _summary(method)) for name, method in found)
-    return table(("name in `UNLEARNERS`", "class", "what it does"), rows)
+    rows = ((f"`{name}`", f"`{method.__name__}`", _summary(method)) for name, method in every_method().items())
+    return table(("name in `UNLEARNERS`, or `TEXT_UNLEARNERS`", "class", "what it does"), rows)
 
 
 def command_names() -> str:

@@ -414,6 +414,38 @@ TABLE: dict[str, ClaimSpec] = {
             planned="search",
             in_policies=False,  # a search is above the claims that it searches with
         ),
+        ClaimSpec(
+            name="text_forgotten",
+            stores_scores=True,
+            module="pytest_unlearn.claims.text.forgotten",
+            states="the documents of the request are no longer recognisable in this language model",
+            passes="no leakage of the documents was found through the tested channels",
+            fails="the documents of the request can be told apart in this language model",
+            inconclusive="this audit cannot tell whether the documents are still recognisable",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
+            plain="an attacker who knows the documents guesses membership {} times in 100 in these tests; 50 is chance",
+            promise="the deleted documents no longer show in what the model finds probable",
+            looks_at="how probable the model finds the deleted documents",
+            limit=AUC,
+            deviations=True,
+            in_policies=False,  # policies are of classifiers so far
+        ),
+        ClaimSpec(
+            name="text_utility",
+            module="pytest_unlearn.claims.text.utility",
+            states="the probability of a token is at most `max_drop` below the baseline's",
+            passes="the language model predicts other documents about as well as its baseline",
+            fails="the language model predicts other documents worse than allowed",
+            inconclusive="this audit cannot tell whether the language model predicts worse than allowed",
+            plain="tokens of other documents are less probable by {} in 100 than by the baseline",
+            below_zero="tokens of other documents are more probable by {} in 100 than by the baseline",
+            promise="the language model is still good on other documents",
+            looks_at="how well the language model predicts other documents",
+            limit=DROP,
+            view="test",
+            in_policies=False,
+        ),
     )
 }
 """The claims by name, in the order in which policies ask them. The product never changes it."""

@@ -63,7 +63,8 @@ def test_every_public_name_is_in_the_api_once() -> None:
     assert sorted([*names, "__version__"]) == sorted(pytest_unlearn.__all__)
     assert all(f"| `{name}` |" in (DOCS / "reference" / "api.md").read_text() for name in names)
     assert all(
-        f"unlearners.{method.__name__}\n" in reference_pages.methods() for method in unlearners.UNLEARNERS.values()
+        f"unlearners.{method.__name__}\n" in reference_pages.methods()
+        for method in (*unlearners.UNLEARNERS.values(), *unlearners.TEXT_UNLEARNERS.values())
     )
 
 

@@ -36,6 +36,7 @@ FUNCTIONS: Mapping[str, str] = {
     "cross-fitted gap": f"{_ATTACK}:cross_fitted_gap",
     "share": f"{_ATTACK}:share_of_scores",
     "worst": "pytest_unlearn.attacks.subgroups:worst_measure",
+    "worst class": "pytest_unlearn.attacks.subgroups:worst_class_measure",
     "auc among": f"{_PROBE}:auc_among",
     "share among": f"{_PROBE}:share_among",
     "band": f"{_PROBE}:band_of_scores",
