@@ -215,7 +215,10 @@ class Extraction:
         return self._largest(self._uncommon)
 
     def at(self, confidence: float) -> Estimate:
-        """Bound it: below by what one more retrained model would not give, above by the value, which is exact."""
+        """Bound it: below by what one more retrained model would not give.
+
+        Above by the value, which is exact.
+        """
         return Estimate(
             value=self.value,
             low=self._largest(self._uncommon & (self._standing > normal_quantile(self._strict(confidence)))),
