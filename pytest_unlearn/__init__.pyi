@@ -20,6 +20,7 @@ from pytest_unlearn.claims.release import audit_release as audit_release
 from pytest_unlearn.claims.residual.audit import audit_no_residual as audit_no_residual
 from pytest_unlearn.claims.sequence.adversary import adaptive_adversary as adaptive_adversary
 from pytest_unlearn.claims.sequence.audit import audit_sequence as audit_sequence
+from pytest_unlearn.claims.text.extraction import audit_not_extractable as audit_not_extractable
 from pytest_unlearn.claims.text.forgotten import audit_text_forgotten as audit_text_forgotten
 from pytest_unlearn.claims.text.utility import audit_text_utility as audit_text_utility
 from pytest_unlearn.conformance.case import Case as Case
@@ -65,6 +66,7 @@ assert_indistinguishable = audit_indistinguishable
 assert_leakage_reduced = audit_leakage_reduced
 assert_matches_retrained = audit_matches_retrained
 assert_no_residual = audit_no_residual
+assert_not_extractable = audit_not_extractable
 assert_not_relearnable = audit_not_relearnable
 assert_sequence = audit_sequence
 assert_survives = audit_survives

@@ -153,6 +153,7 @@ RATIO = Limit("min_ratio", Range(0, 1), side="lowest", scale=OUT_OF_100)
 FRACTION = Limit("max_fraction", Range(0, 1, ("high",)), scale=OUT_OF_100)
 REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
 EFFECT = Limit("max_effect", Range(0, 1))
+EXTRACTION = Limit("max_probability", Range(0, 1, ("low",)), scale=OUT_OF_100)
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
 FROM_ANSWERS = "membership inference from the model's answers"
@@ -430,6 +431,21 @@ TABLE: dict[str, ClaimSpec] = {
             limit=AUC,
             deviations=True,
             in_policies=False,  # policies are of classifiers so far
+        ),
+        ClaimSpec(
+            name="not_extractable",
+            module="pytest_unlearn.claims.text.extraction",
+            states="no document of the request can be drawn out of this language model",
+            passes="no document was found that the model recites and retrained models do not",
+            fails="the language model recites documents of the request",
+            inconclusive="this audit cannot tell whether the language model recites documents of the request",
+            attack_class="extraction and regurgitation of training data",
+            access="probabilities of tokens; models retrained without the documents",
+            plain="a deleted document comes back word for word in {} of 100 runs of so many tries",
+            promise="the model recites none of the deleted documents",
+            looks_at="whether the model recites deleted documents",
+            limit=EXTRACTION,
+            in_policies=False,
         ),
         ClaimSpec(
             name="text_utility",

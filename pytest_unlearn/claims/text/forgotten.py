@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,13 +16,13 @@ from pytest_unlearn.claims.common.conclusion import Conclusion, Found, OnDemand,
 from pytest_unlearn.claims.common.controls import distinct, same_answers, surely_beyond, without
 from pytest_unlearn.claims.common.evidence import AucTerms, auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
-from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, provenance
+from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes
 from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived
 from pytest_unlearn.claims.text.blind import blind_text_control
 from pytest_unlearn.claims.text.comparable import comparable_objections
 from pytest_unlearn.claims.text.figures import text_figures
-from pytest_unlearn.claims.text.inputs import TextInputs, resolve_text_inputs
+from pytest_unlearn.claims.text.inputs import TextInputs, resolve_text_inputs, text_provenance
 from pytest_unlearn.core.evidence import Evidence, Exposure, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.core.token_scores import TextAnswers
@@ -99,7 +98,14 @@ def audit_text_forgotten(
         audit.concluded.decision,
         audit.found.findings,
         controls=audit.concluded.controls,
-        provenance=text_provenance(bare(model), inputs, terms, baseline, references, answers=audit.target),
+        provenance=text_provenance(
+            bare(model),
+            inputs,
+            (audit.target.forget, audit.target.controls),
+            own=(baseline is None, references is None),
+            require_controls=terms.require_controls,
+            max_share_left=terms.max_share_left,
+        ),
         figures=text_figures(audit.shown, audit.target, audit.original, audit.references),
         most_exposed=_most_exposed(inputs, failed or audit.found.findings[0]),
         share_left=audit.concluded.share_left,
@@ -175,27 +181,6 @@ def audit_documents(model: Any, inputs: TextInputs, terms: AucTerms) -> TextAudi
         ),
     )
     return TextAudit(target=target, original=original, references=references, found=found, concluded=conclude(found))
-
-
-def text_provenance(
-    model: Any, inputs: TextInputs, terms: AucTerms, baseline: Any, references: Any, *, answers: TextAnswers
-) -> dict[str, Any]:
-    """Record digests, seeds, settings and versions behind an audit of documents."""
-    return provenance(
-        model,
-        (inputs.forget, inputs.controls),
-        inputs.task,
-        models=inputs.models,
-        original=baseline is None and inputs.original is not None,
-        retrained=references is None and bool(inputs.references),
-        require_controls=terms.require_controls,
-        max_share_left=terms.max_share_left,
-        max_length=inputs.encoder.max_length,
-        tokens=[int(part.offsets[-1]) for part in (answers.forget, answers.controls)],
-        encoded=inputs.encoder.encoded((inputs.forget, inputs.controls)).digest,
-        outputs=hashlib.sha256(answers.forget.logprob.tobytes() + answers.controls.logprob.tobytes()).hexdigest(),
-        references=len(inputs.references),
-    )
 
 
 def _differ(inputs: TextInputs, references: Sequence[TextAnswers], terms: AucTerms) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.attack import Pairing
+from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.text.comparable import Retained
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.token_scores import TextAnswers, TokenScores
@@ -140,6 +142,28 @@ def resolve_text_inputs(
         references=trained,
         encoder=encoder,
         models=models,
+    )
+
+
+def text_provenance(
+    model: Any, inputs: TextInputs, answers: Sequence[TokenScores], *, own: tuple[bool, bool], **settings: Any
+) -> dict[str, Any]:
+    """Record digests, seeds, settings and versions behind an audit of documents.
+
+    `own` says whether original and references are the task's.
+    """
+    return provenance(
+        model,
+        (inputs.forget, inputs.controls),
+        inputs.task,
+        models=inputs.models,
+        original=own[0] and inputs.original is not None,
+        retrained=own[1] and bool(inputs.references),
+        max_length=inputs.encoder.max_length,
+        encoded=inputs.encoder.encoded((inputs.forget, inputs.controls)).digest,
+        outputs=hashlib.sha256(b"".join(one.logprob.tobytes() for one in answers)).hexdigest(),
+        references=len(inputs.references),
+        **settings,
     )
 
 
