@@ -24,6 +24,7 @@ from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.adapters import identify
 from pytest_unlearn.models.answer_memory import AnswerMemory
 from pytest_unlearn.models.handle import ModelHandles
+from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models
 from pytest_unlearn.models.unlearning import Unlearning, UnlearningRequest, method_digest, read_method
 from pytest_unlearn.training import (
     Job,
@@ -67,7 +68,7 @@ class UnlearningTask:
     """Hold a deletion request, the original model and retrained ones.
 
     Args:
-        split: what was trained on and what must go.
+        split: what was trained on and what must go; a `TextSplit` for documents of a language model.
         recipe: `recipe(dataset, *, seed) -> model`, how models are trained; not needed if all models are given.
         original: the model that was trained on all of train; trained by the recipe if not given.
         references: how many reference models to train on retain, or a list of models so trained.
@@ -105,9 +106,11 @@ class UnlearningTask:
             raise TypeError(f"UnlearningTask needs a Split(train, forget=..., test=...), not {type(split).__name__}.")
         if recipe is not None:
             check_recipe(recipe)
+        self.kind = split.kind
+        self._check = check_language_model if split.kind == "text" else check_model
         if original is not None:
-            check_model(original, "original")
-        references = _checked_references(references)
+            self._check(original, "original")
+        references = _checked_references(references, split.kind)
         seed = whole_number(seed, "seed", 0)
         if n_jobs != -1:
             n_jobs = whole_number(n_jobs, "n_jobs", 1, "or -1 for every core")
@@ -125,7 +128,7 @@ class UnlearningTask:
         self.progress: Progress = report_progress
         self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
-        self._given_original = original
+        self._given_original = bare(original)
         # A task that trains nothing writes nothing, unless it is told where.
         keeps = recipe is not None or cache_dir is not None
         memory = AnswerMemory(ArrayMemory(self.store.directory / ANSWERS), fresh) if keeps else None
@@ -420,9 +423,9 @@ class UnlearningTask:
         )  # fmt: skip
         made_by = getattr(jobs[0].recipe, "role", "the recipe") if jobs else ""
         for trained in done:
-            check_model(trained.model, f"what {made_by} returned")
+            self._check(trained.model, f"what {made_by} returned")
             if trained.made is not None:
-                check_model(trained.made.model, "what the method returned")
+                self._check(trained.made.model, "what the method returned")
             for made in trained.links:
                 self.models.note_making(made.model, made.seconds, made.origin)
         for why, said in (("damaged cache", "were damaged"), ("not sealed", f"are not sealed with {CACHE_KEY}")):
@@ -432,16 +435,21 @@ class UnlearningTask:
         return done
 
     def _equal(self, one: Any, other: Any) -> bool:
+        if self.kind == "text":  # equal weights answer alike
+            first, second = (self.models.of(model).identity for model in (one, other))
+            return not first.obstacle and first == second
         ours, theirs = (self.models.of(model).outputs(self.controls).logits for model in (one, other))
         return ours.shape == theirs.shape and bool((ours == theirs).all())
 
 
-def _checked_references(references: Any) -> int | list[Any]:
+def _checked_references(references: Any, kind: str) -> int | list[Any]:
     """Check how many references to train, or those that were given; TypeError or ValueError."""
     if isinstance(references, (bool, float)) or references is None:
         raise TypeError(f"references must be a number or a list of models, not {references!r}.")
     if hasattr(references, "__index__") and not hasattr(references, "shape"):
         return whole_number(references, "references", 0, "models to train, or a list of models")
+    if kind == "text":
+        return checked_language_models(references, "references")
     return checked_models(references, "references", "a number or a list of models")
 
 

@@ -160,10 +160,12 @@ def api() -> str:
 
 def methods() -> str:
     """List every reference method, for autodoc to document."""
-    rows = ((f"`{name}`", f"`{method.__name__}`", _summary(method)) for name, method in unlearners.UNLEARNERS.items())
-    names = sorted({method.__name__ for method in unlearners.UNLEARNERS.values()})
+    every = {**unlearners.UNLEARNERS, **unlearners.TEXT_UNLEARNERS}
+    rows = ((f"`{name}`", f"`{method.__name__}`", _summary(method)) for name, method in every.items())
+    names = sorted({method.__name__ for method in every.values()})
     entries = "\n".join(_entry("unlearners", name, getattr(unlearners, name)) for name in names)
-    return f"{table(('name in `UNLEARNERS`', 'class', 'what it does'), rows)}\n## Their arguments\n\n{entries}"
+    head = ("name in `UNLEARNERS`, or `TEXT_UNLEARNERS`", "class", "what it does")
+    return f"{table(head, rows)}\n## Their arguments\n\n{entries}"
 
 
 def metrics() -> str:

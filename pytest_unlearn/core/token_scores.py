@@ -12,7 +12,7 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)  # no slots: signals are remembered by a weak reference to it
 class TokenScores:
     """Hold the scored tokens of n documents, T in all, one document after another.
 
@@ -82,3 +82,18 @@ class TokenScores:
             text_bytes=self.text_bytes[documents],
             compressed=self.compressed[documents],
         )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TextAnswers:
+    """What one model thought of the two sets of documents an audit compares.
+
+    Args:
+        forget: of the documents that had to go.
+        controls: of documents that no model was trained on.
+        channel: a model that may reveal less; attacks then see no more in these scores than it tells apart.
+    """
+
+    forget: TokenScores
+    controls: TokenScores
+    channel: TextAnswers | None = None

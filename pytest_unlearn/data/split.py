@@ -56,6 +56,8 @@ class Split:
             each example.
     """
 
+    kind = "examples"
+
     def __init__(
         self,
         train: Any,

@@ -62,7 +62,8 @@ def test_every_public_name_is_in_the_api_once() -> None:
     names = [name for group in reference_pages.groups().values() for name in group]
     assert sorted([*names, "__version__"]) == sorted(pytest_unlearn.__all__)
     assert all(
-        f"unlearners.{method.__name__}\n" in reference_pages.methods() for method in unlearners.UNLEARNERS.values()
+        f"unlearners.{method.__name__}\n" in reference_pages.methods()
+        for method in (*unlearners.UNLEARNERS.values(), *unlearners.TEXT_UNLEARNERS.values())
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.claims.common.inputs import AuditInputs
-from pytest_unlearn.core.evidence import ControlResult, FloatArray, IntArray
+from pytest_unlearn.core.evidence import ControlResult, Estimate, FloatArray, IntArray
 from pytest_unlearn.data.tables import concatenate, is_frame, numbers, without_column
 from pytest_unlearn.data.view import View
 from pytest_unlearn.statistics import Measure, auc_measure, folds, out_of_fold, rank_within_folds
@@ -34,13 +34,17 @@ def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
     member = np.r_[np.ones(len(inputs.forget), dtype=int), np.zeros(len(controls), dtype=int)]
     units = pairing.units(len(inputs.forget), len(controls))
     plausible = _plausibility(rows, labels, folds(labels, units, seed=seed), seed)
-    scores = _out_of_fold(np.column_stack([rows, plausible, labels]), member, folds(member, units, seed=seed), seed)
+    scores = cross_fitted(np.column_stack([rows, plausible, labels]), member, folds(member, units, seed=seed), seed)
     return auc_measure(scores[member == 1], scores[member == 0], **pairing.labels)
 
 
 def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> ControlResult:
     """Build the blind control: it holds unless it surely tells the sets apart."""
-    estimate = blind_baseline(inputs).at(confidence)
+    return blind_result(blind_baseline(inputs).at(confidence), limit)
+
+
+def blind_result(estimate: Estimate, limit: float) -> ControlResult:
+    """Make the blind control of an AUC that was found without any model."""
     holds = estimate.low <= limit
     tells = "does not tell" if holds else "tells"
     return ControlResult(
@@ -89,7 +93,8 @@ def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int)
     return out_of_fold(fold, score)
 
 
-def _out_of_fold(table: FloatArray, member: IntArray, fold: IntArray, seed: int) -> FloatArray:
+def cross_fitted(table: FloatArray, member: IntArray, fold: IntArray, seed: int) -> FloatArray:
+    """Score each row out of fold by how likely it is a member, ranked in its fold."""
     from sklearn.ensemble import RandomForestClassifier
 
     def score(fitted: IntArray, held: IntArray) -> FloatArray:

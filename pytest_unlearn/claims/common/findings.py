@@ -112,8 +112,8 @@ def _part(whole: AttackFinding, name: str, mask: Mask, pairing: Pairing, confide
 def run_attacks(
     deciding: Sequence[Attack],
     watching: Sequence[Attack],
-    target: Answers,
-    references: Sequence[Answers],
+    target: Any,
+    references: Sequence[Any],
     pairing: Pairing,
     confidence: float,
 ) -> tuple[AttackFinding, ...]:
@@ -230,13 +230,7 @@ def score_problem(attack: Attack, scores: Scores) -> str:
 
 
 def _find(
-    attack: Attack,
-    *,
-    deciding: bool,
-    target: Answers,
-    references: Sequence[Answers],
-    pairing: Pairing,
-    confidence: float,
+    attack: Attack, *, deciding: bool, target: Any, references: Sequence[Any], pairing: Pairing, confidence: float
 ) -> AttackFinding:
     scores = attack.score(target, references, pairing)
     measure, problem = attack.measure(scores, pairing), score_problem(attack, scores)
