@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 OPERATORS = ("nms", "qnms", "roi_align", "qroi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "deform_conv2d",
              "_roi_align_backward", "_roi_pool_backward", "_ps_roi_align_backward", "_ps_roi_pool_backward",
              "_deform_conv2d_backward")  # fmt: skip
+BESIDE = Path(sys.prefix) / "torchvision"  # where `make test` installs it
 _DEFINED: list[Any] = []  # torch forgets a library's operators when nobody holds it
 
 
@@ -42,6 +44,8 @@ def torchvision() -> Any:
 
 
 def _compiled() -> list[Path]:
+    if find_spec("torchvision") is None:
+        sys.path.append(str(BESIDE))
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None:
         raise ImportError("this example needs torchvision: pip install 'pytest-unlearn[vision]'")
