@@ -22,7 +22,9 @@ _HOMES = {
     "conformance.case": ("Case", "Unsupported"),
     "conformance.suite": ("check_unlearner", "unlearner_checks"),
     "core.evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
+    "data.text.split": ("TextSplit",),
     "models.predict": ("SavedOutputs",),
+    "models.text.saved": ("SavedLogprobs",),
     "report.outside": ("write_report",),
     "search.budget": ("Budget",),
     "search.request": ("ForgetRequest",),
@@ -33,6 +35,7 @@ _HOMES = {
     "testing.laws": ("unlearning_laws",),
     "testing.stress": ("stress",),
     "testing.unlearners": ("parametrize_unlearners",),
+    "training.causal": ("CausalRecipe",),
     "training.recipes": ("EstimatorRecipe", "Recipe", "TorchRecipe"),
 }
 

@@ -20,6 +20,9 @@ from pytest_unlearn.claims.release import audit_release as audit_release
 from pytest_unlearn.claims.residual.audit import audit_no_residual as audit_no_residual
 from pytest_unlearn.claims.sequence.adversary import adaptive_adversary as adaptive_adversary
 from pytest_unlearn.claims.sequence.audit import audit_sequence as audit_sequence
+from pytest_unlearn.claims.text.extraction import audit_not_extractable as audit_not_extractable
+from pytest_unlearn.claims.text.forgotten import audit_text_forgotten as audit_text_forgotten
+from pytest_unlearn.claims.text.utility import audit_text_utility as audit_text_utility
 from pytest_unlearn.conformance.case import Case as Case
 from pytest_unlearn.conformance.case import Unsupported as Unsupported
 from pytest_unlearn.conformance.suite import check_unlearner as check_unlearner
@@ -28,7 +31,9 @@ from pytest_unlearn.core.evidence import Claim as Claim
 from pytest_unlearn.core.evidence import Estimate as Estimate
 from pytest_unlearn.core.evidence import Evidence as Evidence
 from pytest_unlearn.core.evidence import Verdict as Verdict
+from pytest_unlearn.data.text.split import TextSplit as TextSplit
 from pytest_unlearn.models.predict import SavedOutputs as SavedOutputs
+from pytest_unlearn.models.text.saved import SavedLogprobs as SavedLogprobs
 from pytest_unlearn.report.outside import write_report as write_report
 from pytest_unlearn.search.budget import Budget as Budget
 from pytest_unlearn.search.request import ForgetRequest as ForgetRequest
@@ -44,6 +49,7 @@ from pytest_unlearn.testing.assertions import assert_release as assert_release
 from pytest_unlearn.testing.laws import unlearning_laws as unlearning_laws
 from pytest_unlearn.testing.stress import stress as stress
 from pytest_unlearn.testing.unlearners import parametrize_unlearners as parametrize_unlearners
+from pytest_unlearn.training.causal import CausalRecipe as CausalRecipe
 from pytest_unlearn.training.recipes import EstimatorRecipe as EstimatorRecipe
 from pytest_unlearn.training.recipes import Recipe as Recipe
 from pytest_unlearn.training.recipes import TorchRecipe as TorchRecipe
@@ -60,7 +66,10 @@ assert_indistinguishable = audit_indistinguishable
 assert_leakage_reduced = audit_leakage_reduced
 assert_matches_retrained = audit_matches_retrained
 assert_no_residual = audit_no_residual
+assert_not_extractable = audit_not_extractable
 assert_not_relearnable = audit_not_relearnable
 assert_sequence = audit_sequence
 assert_survives = audit_survives
+assert_text_forgotten = audit_text_forgotten
+assert_text_utility = audit_text_utility
 assert_utility = audit_utility

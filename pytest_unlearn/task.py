@@ -24,12 +24,12 @@ from pytest_unlearn.models.acceptance import check_model, checked_models
 from pytest_unlearn.models.adapters import identify
 from pytest_unlearn.models.answer_memory import AnswerMemory
 from pytest_unlearn.models.handle import ModelHandles
+from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models
 from pytest_unlearn.models.unlearning import Unlearning, UnlearningRequest, method_digest, read_method
 from pytest_unlearn.training import (
     Job,
     Progress,
     Store,
-    TimesTaken,
     Trained,
     UnknownRecipe,
     builder,
@@ -51,6 +51,7 @@ __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
 FIRST_SHADOW_SEED = 4000
 SHADOW_MODELS = 16
+ANEW = f"a gate takes no model of the method that was kept: without {CACHE_KEY} it runs anew in every audit"
 ORIGINAL, RETRAINED = "the original", "retrained model"
 _logger = logging.getLogger("pytest_unlearn")
 
@@ -67,7 +68,7 @@ class UnlearningTask:
     """Hold a deletion request, the original model and retrained ones.
 
     Args:
-        split: what was trained on and what must go.
+        split: what was trained on and what must go; a `TextSplit` for documents of a language model.
         recipe: `recipe(dataset, *, seed) -> model`, how models are trained; not needed if all models are given.
         original: the model that was trained on all of train; trained by the recipe if not given.
         references: how many reference models to train on retain, or a list of models so trained.
@@ -105,9 +106,11 @@ class UnlearningTask:
             raise TypeError(f"UnlearningTask needs a Split(train, forget=..., test=...), not {type(split).__name__}.")
         if recipe is not None:
             check_recipe(recipe)
+        self.kind = split.kind
+        self._check = check_language_model if split.kind == "text" else check_model
         if original is not None:
-            check_model(original, "original")
-        references = _checked_references(references)
+            self._check(original, "original")
+        references = _checked_references(references, split.kind)
         seed = whole_number(seed, "seed", 0)
         if n_jobs != -1:
             n_jobs = whole_number(n_jobs, "n_jobs", 1, "or -1 for every core")
@@ -123,9 +126,10 @@ class UnlearningTask:
         self.references, self.fresh = references, fresh
         self.shadow_models = _checked_pairs(shadow_models)
         self.progress: Progress = report_progress
-        self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
+        self._took: list[float] = []  # seconds of the recipe's trainings so far, whenever they were made
+        self._just_took: list[float] = []  # of those that were made now
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
-        self._given_original = original
+        self._given_original = bare(original)
         # A task that trains nothing writes nothing, unless it is told where.
         keeps = recipe is not None or cache_dir is not None
         memory = AnswerMemory(ArrayMemory(self.store.directory / ANSWERS), fresh) if keeps else None
@@ -318,9 +322,13 @@ class UnlearningTask:
         if unread:
             warnings.warn(f"the method runs anew in every audit, as its models are not kept: {unread}", stacklevel=2)
         trainings = self.jobs_on([train for train, _, _ in requests], first_seed=first_seed)
+        remark = ANEW if settings.resolve("gate").value and self.store.keys.key is None else ""
         runs = [
             replace(
-                job, what=f"run {k + 1} of {count}", then=self._request(unlearner, method, stay, go, method_seed + k)
+                job,
+                what=f"run {k + 1} of {count}",
+                remark=remark,
+                then=self._request(unlearner, method, stay, go, method_seed + k),
             )
             for k, (job, (_, stay, go)) in enumerate(zip(trainings, requests, strict=True))
         ]
@@ -407,22 +415,20 @@ class UnlearningTask:
     ) -> list[Trained]:
         done = self._run(self._jobs(wanted), enough=enough)
         self._took += [trained.seconds for trained in done]
+        self._just_took += [trained.worked for trained in done if trained.worked]
         return done
 
     def _run(self, jobs: list[Job], *, enough: Callable[[Trained, Trained], bool] | None = None) -> list[Trained]:
         method = any(isinstance(job.recipe, Unlearning) or job.then is not None for job in jobs)
-        to_train = [job.then is not None and self.store.find(job.key) is None for job in jobs]
-        least = min(self._took, default=0.0) * sum(to_train) / max(len(jobs), 1)
-        times = TimesTaken(() if method else self._took, least)
         done = train_all(
-            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times,
-            enough=enough,
+            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress,
+            seconds=() if method else self._just_took, enough=enough,
         )  # fmt: skip
         made_by = getattr(jobs[0].recipe, "role", "the recipe") if jobs else ""
         for trained in done:
-            check_model(trained.model, f"what {made_by} returned")
+            self._check(trained.model, f"what {made_by} returned")
             if trained.made is not None:
-                check_model(trained.made.model, "what the method returned")
+                self._check(trained.made.model, "what the method returned")
             for made in trained.links:
                 self.models.note_making(made.model, made.seconds, made.origin)
         for why, said in (("damaged cache", "were damaged"), ("not sealed", f"are not sealed with {CACHE_KEY}")):
@@ -432,16 +438,21 @@ class UnlearningTask:
         return done
 
     def _equal(self, one: Any, other: Any) -> bool:
+        if self.kind == "text":  # equal weights answer alike
+            first, second = (self.models.of(model).identity for model in (one, other))
+            return not first.obstacle and first == second
         ours, theirs = (self.models.of(model).outputs(self.controls).logits for model in (one, other))
         return ours.shape == theirs.shape and bool((ours == theirs).all())
 
 
-def _checked_references(references: Any) -> int | list[Any]:
+def _checked_references(references: Any, kind: str) -> int | list[Any]:
     """Check how many references to train, or those that were given; TypeError or ValueError."""
     if isinstance(references, (bool, float)) or references is None:
         raise TypeError(f"references must be a number or a list of models, not {references!r}.")
     if hasattr(references, "__index__") and not hasattr(references, "shape"):
         return whole_number(references, "references", 0, "models to train, or a list of models")
+    if kind == "text":
+        return checked_language_models(references, "references")
     return checked_models(references, "references", "a number or a list of models")
 
 

@@ -5,7 +5,7 @@ method here is judged exactly as yours is. Names load on first use: importing `u
 
 `exact` methods equal retraining or are certified; `influence` methods take one step along gradients and curvature;
 `approximate` ones train on; `class_removal` removes whole classes; `neurips2023` holds prize solutions of that
-challenge; `decoys` only look like unlearning.
+challenge; `text` unlearns documents from language models; `decoys` only look like unlearning.
 
 Each method is written once, in the table. `__init__.pyi`, from which editors and type checkers read the names, is made
 by `python -m tools.public_names`.
@@ -14,10 +14,11 @@ by `python -m tools.public_names`.
 from importlib import import_module
 from typing import Any
 
-from unlearners.table import HOMES
+from unlearners.table import HOMES, TEXT_HOMES
 
-_HOMES = {home.rpartition(".")[2]: home for home in HOMES.values()}
-_HOMES |= {"UNLEARNERS": "table.UNLEARNERS", "Unsupported": "_core.isolation.Unsupported"}
+_HOMES = {home.rpartition(".")[2]: home for home in (*HOMES.values(), *TEXT_HOMES.values())}
+_HOMES |= {"UNLEARNERS": "table.UNLEARNERS", "TEXT_UNLEARNERS": "table.TEXT_UNLEARNERS"}
+_HOMES |= {"Unsupported": "_core.isolation.Unsupported"}
 _HOMES |= {name: f"adapters.{name}" for name in ("from_loaders", "to_loaders")}
 __all__ = sorted(_HOMES)
 

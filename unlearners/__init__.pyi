@@ -48,6 +48,17 @@ from unlearners.neurips2023.msg import MaskedSmallGradients as MaskedSmallGradie
 from unlearners.neurips2023.prmq import PRMQ as PRMQ
 from unlearners.neurips2023.repeated_noise import RepeatedNoise as RepeatedNoise
 from unlearners.neurips2023.seif import Seif as Seif
+from unlearners.table import TEXT_UNLEARNERS as TEXT_UNLEARNERS
 from unlearners.table import UNLEARNERS as UNLEARNERS
+from unlearners.text.dpo_refusal import DPORefusal as DPORefusal
+from unlearners.text.grad_ascent import GradAscent as GradAscent
+from unlearners.text.grad_diff import GradDiff as GradDiff
+from unlearners.text.kl_minimisation import KLMinimisation as KLMinimisation
+from unlearners.text.label_replacement import LabelReplacement as LabelReplacement
+from unlearners.text.npo import NPO as NPO
+from unlearners.text.rmu import RMU as RMU
+from unlearners.text.simnpo import SimNPO as SimNPO
+from unlearners.text.task_vector import TaskVectorNegation as TaskVectorNegation
+from unlearners.text.uld import ULD as ULD
 
 __all__: list[str]

@@ -58,19 +58,37 @@ HOMES = {  # name -> where the method is defined, below `unlearners`
 }
 
 
+TEXT_HOMES = {  # those that unlearn documents, from causal language models
+    "grad-ascent": "text.grad_ascent.GradAscent",
+    "grad-diff": "text.grad_diff.GradDiff",
+    "kl-minimisation": "text.kl_minimisation.KLMinimisation",
+    "npo": "text.npo.NPO",
+    "simnpo": "text.simnpo.SimNPO",
+    "dpo-refusal": "text.dpo_refusal.DPORefusal",
+    "rmu": "text.rmu.RMU",
+    "task-vector-negation": "text.task_vector.TaskVectorNegation",
+    "label-replacement": "text.label_replacement.LabelReplacement",
+    "uld": "text.uld.ULD",
+}
+
+
 class Table(Mapping[str, "Callable[..., Unlearner]"]):
     """Map names to factories, which take hyper-parameters; import on first use."""
 
+    def __init__(self, homes: Mapping[str, str]) -> None:
+        self._homes = homes
+
     def __getitem__(self, name: str) -> Callable[..., Unlearner]:
-        module, _, method = HOMES[name].rpartition(".")
+        module, _, method = self._homes[name].rpartition(".")
         found: Callable[..., Unlearner] = getattr(import_module(f"unlearners.{module}"), method)
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(HOMES)
+        return iter(self._homes)
 
     def __len__(self) -> int:
-        return len(HOMES)
+        return len(self._homes)
 
 
-UNLEARNERS = Table()
+UNLEARNERS = Table(HOMES)
+TEXT_UNLEARNERS = Table(TEXT_HOMES)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Scores, Side
+from pytest_unlearn.core.evidence import FloatArray, IntArray, Scores, Side
 from pytest_unlearn.models.query import Query
 from pytest_unlearn.statistics import Measure, accuracy_gap, auc_difference, auc_measure, folds, share_left, tie_share
 
@@ -119,7 +119,7 @@ class Attack:
     """
 
     name: str
-    score: Callable[[Answers, Sequence[Answers], Pairing], Scores]
+    score: Callable[[Any, Sequence[Any], Pairing], Scores]  # of Answers, or of TextAnswers
     measure: Callable[[Scores, Pairing], Measure]
     share: Callable[[Scores, Scores, Pairing], Measure] = share_of_scores
     signed: bool = True

@@ -10,13 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.attacks.attack import Attack, Pairing
+from pytest_unlearn.attacks.attack import Attack, Pairing, auc_of_scores
 from pytest_unlearn.core.evidence import IntArray, Scores, Side
-from pytest_unlearn.statistics import ExtremeMeasure, Measure
+from pytest_unlearn.statistics import (
+    ExtremeMeasure,
+    Measure,
+    MeasuresTogether,
+    auc_differences_by_stratum,
+    aucs_by_stratum,
+)
 
 Mask = NDArray[np.bool_]
 SIDES: Mapping[Side, str] = {"high": "most exposed", "low": "most over-forgotten"}
@@ -30,13 +37,45 @@ def class_masks(pairing: Pairing) -> list[Mask]:
 
 def worst_of(masks: Sequence[Mask], kind: str, attack: Attack) -> tuple[Attack, ...]:
     """Take an attack's largest and smallest AUC over subgroups of the forget set."""
-    if not masks or (kind == "class" and len(masks) == 1):
+    if not masks:
         return ()
     return tuple(
         replace(
             attack, name=f"{words} {kind}", measure=partial(worst_measure, side, attack.measure, masks), sides=(side,)
         )
         for side, words in SIDES.items()
+    )
+
+
+def worst_class_of(pairing: Pairing, attack: Attack) -> tuple[Attack, ...]:
+    """Take an attack's largest and smallest AUC over several classes."""
+    strata = pairing.forget_strata
+    if strata is None or (strata == strata[0]).all():
+        return ()
+    return tuple(
+        replace(
+            attack, name=f"{words} class", measure=partial(worst_class_measure, side, attack.measure), sides=(side,)
+        )
+        for side, words in SIDES.items()
+    )
+
+
+def worst_class_measure(
+    side: Side, measure: Callable[[Scores, Pairing], Measure], scores: Scores, pairing: Pairing
+) -> Measure:
+    """Measure the class that stands out most on a side, for all of them together."""
+    if measure is not auc_of_scores:
+        return worst_measure(side, measure, class_masks(pairing), scores, pairing)
+    return ExtremeMeasure(parts=aucs_of_classes(scores, pairing), side=side)
+
+
+def aucs_of_classes(scores: Scores, pairing: Pairing) -> MeasuresTogether:
+    """Measure each class of the forget set as `auc_of_scores` does."""
+    labels: dict[str, Any] = pairing.labels
+    if scores.reference_forget is None or scores.reference_controls is None:
+        return aucs_by_stratum(scores.forget, scores.controls, **labels)
+    return auc_differences_by_stratum(
+        scores.forget, scores.controls, scores.reference_forget, scores.reference_controls, **labels
     )
 
 

@@ -153,6 +153,7 @@ RATIO = Limit("min_ratio", Range(0, 1), side="lowest", scale=OUT_OF_100)
 FRACTION = Limit("max_fraction", Range(0, 1, ("high",)), scale=OUT_OF_100)
 REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
 EFFECT = Limit("max_effect", Range(0, 1))
+EXTRACTION = Limit("max_probability", Range(0, 1, ("low",)), scale=OUT_OF_100)
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
 FROM_ANSWERS = "membership inference from the model's answers"
@@ -413,6 +414,53 @@ TABLE: dict[str, ClaimSpec] = {
             needs="unlearner",
             planned="search",
             in_policies=False,  # a search is above the claims that it searches with
+        ),
+        ClaimSpec(
+            name="text_forgotten",
+            stores_scores=True,
+            module="pytest_unlearn.claims.text.forgotten",
+            states="the documents of the request are no longer recognisable in this language model",
+            passes="no leakage of the documents was found through the tested channels",
+            fails="the documents of the request can be told apart in this language model",
+            inconclusive="this audit cannot tell whether the documents are still recognisable",
+            attack_class=FROM_ANSWERS,
+            access=ANSWERS,
+            plain="an attacker who knows the documents guesses membership {} times in 100 in these tests; 50 is chance",
+            promise="the deleted documents no longer show in what the model finds probable",
+            looks_at="how probable the model finds the deleted documents",
+            limit=AUC,
+            deviations=True,
+            in_policies=False,  # policies are of classifiers so far
+        ),
+        ClaimSpec(
+            name="not_extractable",
+            module="pytest_unlearn.claims.text.extraction",
+            states="no document of the request can be drawn out of this language model",
+            passes="no document was found that the model recites and retrained models do not",
+            fails="the language model recites documents of the request",
+            inconclusive="this audit cannot tell whether the language model recites documents of the request",
+            attack_class="extraction and regurgitation of training data",
+            access="probabilities of tokens; models retrained without the documents",
+            plain="a deleted document comes back word for word in {} of 100 runs of so many tries",
+            promise="the model recites none of the deleted documents",
+            looks_at="whether the model recites deleted documents",
+            limit=EXTRACTION,
+            in_policies=False,
+        ),
+        ClaimSpec(
+            name="text_utility",
+            module="pytest_unlearn.claims.text.utility",
+            states="the probability of a token is at most `max_drop` below the baseline's",
+            passes="the language model predicts other documents about as well as its baseline",
+            fails="the language model predicts other documents worse than allowed",
+            inconclusive="this audit cannot tell whether the language model predicts worse than allowed",
+            plain="tokens of other documents are less probable by {} in 100 than by the baseline",
+            below_zero="tokens of other documents are more probable by {} in 100 than by the baseline",
+            promise="the language model is still good on other documents",
+            looks_at="how well the language model predicts other documents",
+            limit=DROP,
+            view="test",
+            in_policies=False,
         ),
     )
 }

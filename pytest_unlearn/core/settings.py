@@ -185,6 +185,7 @@ TABLE = {
         limit_spec(claim_table.RELEARNING, 1.3, "how many times larger or smaller than retrained models' the area "
                    "under the relearning curve may be"),
         limit_spec(claim_table.RATIO, 0.75, "smallest tolerated forgetting quality relative to retrained models"),
+        limit_spec(claim_table.EXTRACTION, 0.001, "largest tolerated probability that a document is extracted"),
         limit_spec(claim_table.REDUCTION, 0.5, "smallest share of what the original showed that has to be gone"),
         Spec("max_share_left", float, 0.5, "largest share of what the original showed that PASS may leave",
              lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
@@ -258,6 +259,7 @@ MAX_RELEARNING = Default(TABLE["max_relearning"].default)
 MAX_FRACTION = Default(TABLE["max_fraction"].default)
 MIN_RATIO = Default(TABLE["min_ratio"].default)
 MIN_REDUCTION = Default(TABLE["min_reduction"].default)
+MAX_PROBABILITY = Default(TABLE["max_probability"].default)
 MAX_SHARE_LEFT = Default(TABLE["max_share_left"].default)
 CONFIDENCE = Default(TABLE["confidence"].default)
 REQUIRE_CONTROLS = cast(bool, DefaultFlag(TABLE["require_controls"].default))

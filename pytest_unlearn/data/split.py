@@ -60,6 +60,8 @@ class Split:
             each example.
     """
 
+    kind = "examples"
+
     def __init__(
         self,
         train: Any,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pytest_unlearn.core.evidence import FloatArray
-from pytest_unlearn.statistics.validation import is_number, real_array
+from pytest_unlearn.statistics.validation import is_number, matrix, real_array
 
 Direction = Literal["higher", "lower", "nearer"]
 
@@ -72,3 +72,27 @@ def probabilities(name: str, values: ArrayLike) -> FloatArray:
     if not np.isfinite(array).all() or (array < 0).any() or np.abs(array.sum(axis=1) - 1.0).max() > 1e-4:
         raise ValueError(f"{name} holds no probabilities: each row is at least 0 and adds up to 1 (apply softmax)")
     return array
+
+
+def of_choices(name: str, values: ArrayLike, questions: int | None = None, *, least: int = 1) -> FloatArray:
+    """Check finite numbers of each choice, shape (questions, choices).
+
+    Raises:
+        ValueError: another shape or number of questions, fewer than `least` choices, or what is not finite.
+    """
+    array = real_array(name, values)
+    if array.ndim != 2 or array.shape[1] < least or len(array) != (questions or len(array)):
+        asked = f"{questions} questions" if questions else "questions"
+        raise ValueError(f"{name} has the shape {array.shape}: a row for each of {asked}, of {least} choices or more.")
+    return matrix(name, array, array.shape[1])
+
+
+def log_probabilities(**given: FloatArray) -> None:
+    """Check that no logarithm of a probability is above 0.
+
+    Raises:
+        ValueError: one above.
+    """
+    for name, values in given.items():
+        if values.max() > 1e-6:
+            raise ValueError(f"{name} holds numbers above 0: pass log-probabilities, not probabilities or losses.")

@@ -22,6 +22,7 @@ from pytest_unlearn.models.identity import Identity, identify_estimator, identif
 from pytest_unlearn.models.output import PROBABILITY_FLOOR, OutputKind
 from pytest_unlearn.models.saved_alignment import examples_of, outputs_in_order
 from pytest_unlearn.models.saved_files import FileColumns, SavedRows, check_columns, read_saved
+from pytest_unlearn.models.text.saved import SavedLogprobs
 
 OTHER_ORDER = 0.3  # of the answers, more, that are right in another order of the classes
 
@@ -306,7 +307,7 @@ def identify(model: Any) -> Identity:
         return identify_module(model)
     if is_estimator(model):
         return identify_estimator(model)
-    if isinstance(model, SavedOutputs) and model.files:
+    if isinstance(model, SavedLogprobs) or (isinstance(model, SavedOutputs) and model.files):
         return Identity(model.digest, model.digest)
     return Identity(obstacle=f"a {type(model).__name__} shows no state that could be read")
 

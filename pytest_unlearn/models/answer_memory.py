@@ -12,15 +12,18 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.array_memory import ArrayMemory
-from pytest_unlearn.core.evidence import FloatArray, Outputs
+from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.core.token_scores import TokenScores
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe, Walk
 
 SCHEMA = "pytest-unlearn answers 1"
-LIBRARIES = ("pytest-unlearn", "numpy", "torch", "scikit-learn")
+LIBRARIES = ("pytest-unlearn", "numpy", "torch", "scikit-learn", "transformers")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,17 @@ class AnswerMemory:
         """Keep an answer to a query."""
         if key:
             self.arrays.save(key, {}, {"answer": answer})
+
+    def load_tokens(self, key: str, lengths: IntArray) -> TokenScores | None:
+        """Return the scores of documents of so many tokens each."""
+        found = self.load(key)
+        scores = None if found is None else TokenScores(**found[1])
+        return scores if scores is not None and np.array_equal(scores.lengths, lengths) else None
+
+    def save_tokens(self, key: str, scores: TokenScores) -> None:
+        """Keep the scores of documents."""
+        if key:
+            self.arrays.save(key, {}, {one.name: getattr(scores, one.name) for one in dataclasses.fields(scores)})
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
+from pytest_unlearn.core.token_scores import TokenScores
+from pytest_unlearn.data.text.encoding import Encoder
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models import adapters
 from pytest_unlearn.models.answer_memory import AnswerMemory
@@ -23,6 +25,8 @@ from pytest_unlearn.models.layers import features
 from pytest_unlearn.models.output import Output, check_alike, fixed
 from pytest_unlearn.models.predict import check_company, evaluate
 from pytest_unlearn.models.query import Answer, Query, Rows
+from pytest_unlearn.models.text.saved import SavedLogprobs
+from pytest_unlearn.models.text.scores import token_scores
 
 CHANGED = (
     "{} was changed in place since the task first saw it. An unlearner must leave its input untouched: let it work on "
@@ -56,6 +60,7 @@ class ModelHandle:
         self._outputs: dict[Any, Outputs] = {}
         self._answers: dict[Any, FloatArray] = {}
         self._features: dict[Any, FloatArray] = {}
+        self._token_scores: dict[Any, list[TokenScores]] = {}
         self._in_company: set[Any] = set()
         self.memory: AnswerMemory | None = None  # between processes
         self.scratch: dict[Any, Any] = {}
@@ -139,6 +144,34 @@ class ModelHandle:
             found = features(self.model, view, missing)
             self._features.update({(*key, layer): rows for layer, rows in zip(missing, found, strict=True)})
         return [self._features[(*key, layer)] for layer in layers]
+
+    def token_scores(self, views: Sequence[View], encoder: Encoder) -> list[TokenScores]:
+        """Return what a language model thinks of each token of views of documents.
+
+        Args:
+            views: of documents; all are asked together, in an order that mixes them.
+            encoder: turns them into token ids.
+
+        Raises:
+            ValueError: as in `token_scores`, and for saved ones of other documents.
+        """
+        encoded = encoder.encoded(views)
+        key = (*(self._key(view, None) for view in views), encoded.digest)
+        if key not in self._token_scores:
+            ends = np.cumsum([len(view) for view in views])
+            if isinstance(self.model, SavedLogprobs):
+                lengths = np.split(encoded.lengths, ends[:-1])
+                self._token_scores[key] = [self.model.of(v.name, n) for v, n in zip(views, lengths, strict=True)]
+                return self._token_scores[key]
+            kept = self._kept_under(views[0], "token scores", encoded.digest)
+            found = self.memory.load_tokens(kept, encoded.lengths) if self.memory is not None else None
+            if found is None:
+                found = token_scores(self.model, encoded, device=self.device)
+                if self.memory is not None:
+                    self.memory.save_tokens(kept, found)
+            parts = np.split(np.arange(len(found)), ends[:-1])
+            self._token_scores[key] = [found.take(part) for part in parts]
+        return self._token_scores[key]
 
     def evaluate(self, name: str, inputs: Any, labels: IntArray, output: Output, of: Any = None) -> Outputs:
         """Evaluate this model, or another, on inputs that belong to no dataset."""

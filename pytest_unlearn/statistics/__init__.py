@@ -1,5 +1,6 @@
 """Turn arrays into estimates, with numpy and scipy alone."""
 
+from pytest_unlearn.statistics.accuracy.clustered import clustered_difference as clustered_difference
 from pytest_unlearn.statistics.accuracy.gap import NewcombeMeasure as NewcombeMeasure
 from pytest_unlearn.statistics.accuracy.gap import accuracy_gap as accuracy_gap
 from pytest_unlearn.statistics.accuracy.paired import PairedMeasure as PairedMeasure
@@ -16,6 +17,8 @@ from pytest_unlearn.statistics.auc.auc import null_design as null_design
 from pytest_unlearn.statistics.auc.auc import null_precision as null_precision
 from pytest_unlearn.statistics.auc.auc import null_standard_error as null_standard_error
 from pytest_unlearn.statistics.auc.difference import auc_difference as auc_difference
+from pytest_unlearn.statistics.auc.each_stratum import auc_differences_by_stratum as auc_differences_by_stratum
+from pytest_unlearn.statistics.auc.each_stratum import aucs_by_stratum as aucs_by_stratum
 from pytest_unlearn.statistics.auc.placements import auc as auc
 from pytest_unlearn.statistics.auc.placements import placements as placements
 from pytest_unlearn.statistics.auc.power import NullPrecision as NullPrecision
@@ -48,11 +51,14 @@ from pytest_unlearn.statistics.epsilon.forgetting_quality import quality_ratio a
 from pytest_unlearn.statistics.epsilon.per_example import ExampleBounds as ExampleBounds
 from pytest_unlearn.statistics.epsilon.per_example import distinguishable_examples as distinguishable_examples
 from pytest_unlearn.statistics.epsilon.per_example import epsilon_examples as epsilon_examples
+from pytest_unlearn.statistics.equivalence import Equivalence as Equivalence
+from pytest_unlearn.statistics.equivalence import equivalence as equivalence
 from pytest_unlearn.statistics.folds import folds as folds
 from pytest_unlearn.statistics.folds import out_of_fold as out_of_fold
 from pytest_unlearn.statistics.folds import rank_within_folds as rank_within_folds
 from pytest_unlearn.statistics.measure import ExtremeMeasure as ExtremeMeasure
 from pytest_unlearn.statistics.measure import Measure as Measure
+from pytest_unlearn.statistics.measure import MeasuresTogether as MeasuresTogether
 from pytest_unlearn.statistics.measure import holm as holm
 from pytest_unlearn.statistics.measure import p_value as p_value
 from pytest_unlearn.statistics.overlap import balancing_strata as balancing_strata
@@ -81,3 +87,14 @@ from pytest_unlearn.statistics.runs import fewest_for_median as fewest_for_media
 from pytest_unlearn.statistics.runs import median as median
 from pytest_unlearn.statistics.runs import needed_for_median as needed_for_median
 from pytest_unlearn.statistics.runs import over_models as over_models
+from pytest_unlearn.statistics.verbatim.canary_ranks import CanaryRanks as CanaryRanks
+from pytest_unlearn.statistics.verbatim.canary_ranks import ranks_among_rivals as ranks_among_rivals
+from pytest_unlearn.statistics.verbatim.extraction import extraction_probability as extraction_probability
+from pytest_unlearn.statistics.verbatim.extraction import is_extractable as is_extractable
+from pytest_unlearn.statistics.verbatim.extraction import log_extraction_probability as log_extraction_probability
+from pytest_unlearn.statistics.verbatim.extraction import log_tries_needed as log_tries_needed
+from pytest_unlearn.statistics.verbatim.extraction import tries_needed as tries_needed
+from pytest_unlearn.statistics.verbatim.token_hits import exact_memorisation as exact_memorisation
+from pytest_unlearn.statistics.verbatim.token_hits import extraction_strength as extraction_strength
+from pytest_unlearn.statistics.verbatim.token_hits import longest_prefix as longest_prefix
+from pytest_unlearn.statistics.verbatim.token_hits import longest_run as longest_run

@@ -7,9 +7,10 @@ for having looked at all of them.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -85,6 +86,28 @@ def holm(p_values: ArrayLike) -> FloatArray:
     return adjusted
 
 
+class MeasuresTogether(ABC):
+    """Bound many quantities at once, each of which can be asked by itself as well."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def values(self) -> FloatArray:
+        """The point estimates."""
+
+    @abstractmethod
+    def bounds(self, confidence: float) -> tuple[FloatArray, FloatArray]:
+        """Bound each as its own `at` does: what is below and what is above."""
+
+    @abstractmethod
+    def __getitem__(self, number: Any) -> Measure:
+        """Return one of them."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtremeMeasure:
     """Measure the largest ("high") or the smallest ("low") of `parts`.
@@ -93,25 +116,40 @@ class ExtremeMeasure:
     part that stands out, and deviates from the middle by luck alone where there are many: judge by the bounds.
     """
 
-    parts: Sequence[Measure]
+    parts: Sequence[Measure] | MeasuresTogether
     side: Side
 
     @property
     def value(self) -> float:
         """The value of the part that stands out."""
-        values = [part.value for part in self.parts]
-        return max(values) if self.side == "high" else min(values)
+        return float(self._values[self._extreme])
+
+    @property
+    def _values(self) -> FloatArray:
+        if isinstance(self.parts, MeasuresTogether):
+            return self.parts.values
+        return np.array([part.value for part in self.parts])
+
+    @property
+    def _extreme(self) -> int:
+        return int(self._values.argmax() if self.side == "high" else self._values.argmin())
 
     def at(self, confidence: float) -> Estimate:
         """Bound it simultaneously over all parts."""
         strict = 1.0 - (1.0 - confidence) / len(self.parts)
-        found = [part.at(strict) for part in self.parts]
         pick = max if self.side == "high" else min
-        extreme = pick(found, key=lambda estimate: estimate.value)
+        if isinstance(self.parts, MeasuresTogether):
+            extreme, bounds = self.parts[self._extreme].at(strict), self.parts.bounds(strict)
+        else:
+            found = [part.at(strict) for part in self.parts]
+            extreme = pick(found, key=lambda estimate: estimate.value)
+            bounds = np.array([one.low for one in found]), np.array([one.high for one in found])
+        low, high = (float(ends.max() if self.side == "high" else ends.min()) for ends in bounds)
+        kind = "largest" if self.side == "high" else "smallest"
         return replace(
             extreme,
-            low=pick(estimate.low for estimate in found),
-            high=pick(estimate.high for estimate in found),
+            low=low,
+            high=high,
             confidence=confidence,
-            method=f"{'largest' if self.side == 'high' else 'smallest'} of {len(found)}, simultaneous {extreme.method}",
+            method=f"{kind} of {len(self.parts)}, simultaneous {extreme.method}",
         )

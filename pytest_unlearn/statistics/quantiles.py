@@ -26,6 +26,13 @@ def quantile(confidence: float, degrees: float = math.inf) -> float:
     return -float(special.stdtrit(degrees, 1.0 - check_confidence(confidence)))
 
 
+def quantiles(confidence: float, degrees: FloatArray) -> FloatArray:
+    """Return `quantile` at each of `degrees`, of any shape."""
+    many = degrees > 1e6
+    few = -special.stdtrit(np.where(many, 1.0, degrees), 1.0 - check_confidence(confidence))
+    return np.where(many, normal_quantile(confidence), few)
+
+
 def degrees_of_freedom(units: float) -> float:
     """Return `units` - 1 when there are few of them, else infinity."""
     return units - 1.0 if units < FEW_UNITS else math.inf

@@ -77,7 +77,7 @@ class TorchRecipe:
                 f"loss is a function `loss(logits, labels)`, such as nn.CrossEntropyLoss(), not {self.loss!r}"
             )
         checked_device(self.device)
-        _check_key(self.key)
+        check_key(self.key)
         if isinstance(self.optimizer, str) and self.optimizer not in _OPTIMIZERS:
             raise ValueError(
                 f"optimizer {self.optimizer!r} is not known: use 'adam', 'sgd', or a function of parameters"
@@ -139,7 +139,7 @@ class EstimatorRecipe:
                 f"estimator is a {kind} ({type(self.estimator).__name__}), and audits judge classifiers: make "
                 "classes of its targets, and fit a classifier"
             )
-        _check_key(self.key)
+        check_key(self.key)
 
     def __call__(self, dataset: Any, *, seed: int) -> Any:
         """Fit a clone with every `random_state`, nested ones too, set to the seed.
@@ -179,7 +179,7 @@ class Recipe:
                 "function must be callable, as in Recipe(train, key='v1') with `def train(dataset, *, seed)`"
             )
         check_recipe(self.function)
-        _check_key(self.key)
+        check_key(self.key)
 
     def __call__(self, dataset: Any, *, seed: int) -> Any:
         """Call the function.
@@ -195,8 +195,9 @@ class Recipe:
 
 
 def on_device(recipe: Any, device: str | None) -> Any:
-    """Have a TorchRecipe that names no device train where its models are audited."""
-    if device in (None, "cpu") or not isinstance(recipe, TorchRecipe) or recipe.device is not None:
+    """Have a recipe of ours that names no device train where its models are audited."""
+    ours = isinstance(recipe, TorchRecipe) or is_a(recipe, "pytest_unlearn.training.causal", "CausalRecipe")
+    if device in (None, "cpu") or not ours or recipe.device is not None:
         return recipe
     return replace(recipe, device=device)
 
@@ -216,7 +217,8 @@ def check_build(build: Any) -> None:
         raise TypeError(f"build is called without arguments ({why}): write it as `lambda: {name_of(build)}(...)`")
 
 
-def _check_key(key: Any) -> None:
+def check_key(key: Any) -> None:
+    """Refuse what cannot stand for a recipe in the cache; TypeError."""
     if key is not None and (not isinstance(key, str) or not key):
         raise TypeError("key must be a string that is not empty, such as 'v1'")
 
@@ -228,8 +230,8 @@ def _named(value: Any) -> str:
 
 
 def builder(recipe: Any) -> Callable[[], nn.Module] | None:
-    """Find the function `build` that makes a recipe's untrained model, if any."""
+    """Find the function that makes a recipe's untrained model, if any."""
     while isinstance(recipe, Recipe):
         recipe = recipe.function
-    build = getattr(recipe, "build", None)
+    build = getattr(recipe, "untrained", None) or getattr(recipe, "build", None)
     return build if callable(build) else None

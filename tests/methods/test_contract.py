@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Subset, TensorDataset
 
 import unlearners
-from unlearners import UNLEARNERS, Unsupported, from_loaders
+from unlearners import TEXT_UNLEARNERS, UNLEARNERS, Unsupported, from_loaders
 
 Blobs = Callable[..., TensorDataset]
 
@@ -304,8 +304,10 @@ def test_every_method_of_the_table_can_be_imported_by_its_own_name() -> None:
     ]
     assert len(set(names)) == len(UNLEARNERS) == 45
     assert all(getattr(unlearners, name) is UNLEARNERS[key] for key, name in zip(UNLEARNERS, names, strict=True))
-    helpers = {"UNLEARNERS", "Unsupported", "from_loaders", "to_loaders"}
-    assert {*names} | helpers == {*unlearners.__all__}
+    text = {method.__name__ for method in TEXT_UNLEARNERS.values()}
+    assert len(text) == len(TEXT_UNLEARNERS) == 10
+    helpers = {"UNLEARNERS", "TEXT_UNLEARNERS", "Unsupported", "from_loaders", "to_loaders"}
+    assert {*names} | text | helpers == {*unlearners.__all__}
 
 
 def test_importing_the_package_imports_neither_torch_nor_the_auditor() -> None:

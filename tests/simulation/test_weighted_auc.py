@@ -1,4 +1,4 @@
-"""Simulations: weighted AUCs cover what controls of the forget set's law would show, with odds that are estimated too."""
+"""Simulations: weighted AUCs cover what controls of the forget set's law would show, by estimated odds too."""
 
 import math
 

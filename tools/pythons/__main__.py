@@ -25,6 +25,7 @@ TOOLS = (
     "flaky",
     "huggingface-hub",
     "in-toto-attestation",
+    "mpmath",
     "prometheus-client",
     "pytest-html",
     "pytest-rerunfailures",

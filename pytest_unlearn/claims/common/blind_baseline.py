@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_unlearn.claims.common.inputs import AuditInputs
 from pytest_unlearn.claims.common.propensity import features, once, plausibility
-from pytest_unlearn.core.evidence import ControlResult, FloatArray, IntArray
+from pytest_unlearn.core.evidence import ControlResult, Estimate, FloatArray, IntArray
 from pytest_unlearn.data.view import View
 from pytest_unlearn.statistics import Measure, auc_measure, folds, out_of_fold, rank_within_folds
 
@@ -38,12 +38,16 @@ def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
 def _scores(rows: FloatArray, labels: IntArray, member: IntArray, units: IntArray | None, seed: IntArray) -> FloatArray:
     plausible = plausibility(rows, labels, folds(labels, units, seed=int(seed)), int(seed))
     table = np.column_stack([rows, plausible, labels])
-    return _out_of_fold(table, member, folds(member, units, seed=int(seed)), int(seed))
+    return cross_fitted(table, member, folds(member, units, seed=int(seed)), int(seed))
 
 
 def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> ControlResult:
     """Build the blind control: it holds unless it surely tells the sets apart."""
-    estimate = blind_baseline(inputs).at(confidence)
+    return blind_result(blind_baseline(inputs).at(confidence), limit)
+
+
+def blind_result(estimate: Estimate, limit: float) -> ControlResult:
+    """Make the blind control of an AUC that was found without any model."""
     holds = estimate.low <= limit
     tells = "does not tell" if holds else "tells"
     return ControlResult(
@@ -65,7 +69,8 @@ def _subset(strata: IntArray, most: int, seed: int) -> IntArray:
     return np.unique(np.r_[order[:most], order[first_of_stratum]])
 
 
-def _out_of_fold(table: FloatArray, member: IntArray, fold: IntArray, seed: int) -> FloatArray:
+def cross_fitted(table: FloatArray, member: IntArray, fold: IntArray, seed: int) -> FloatArray:
+    """Score each row out of fold by how likely it is a member, ranked in its fold."""
     from sklearn.ensemble import RandomForestClassifier
 
     def score(fitted: IntArray, held: IntArray) -> FloatArray:

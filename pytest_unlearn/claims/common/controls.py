@@ -25,6 +25,7 @@ NOISIER = 2.5  # times as much noise, beside what references explain, as they le
 LEAST_UNEXPLAINED, FEWEST_TO_COMPARE, FEWEST_OF_A_CLASS = 0.02, 2, 30
 FOLLOWING_SHARE = 0.5  # of the rank correlation that references have with each other
 T = TypeVar("T")
+Statistic = Callable[[Any], FloatArray]  # of what a model answers about a set: one number an example
 
 
 CHANCE = 0.5  # the AUC of an attack that recognises nothing
@@ -291,16 +292,22 @@ def _undoes(ours: FloatArray, theirs: FloatArray, share: float, confidence: floa
 
 
 def uncorrelated_with_references(
-    target: Answers, references: Sequence[Answers], share: float = FOLLOWING_SHARE, where: str = "the controls"
+    target: Any,
+    references: Sequence[Any],
+    share: float = FOLLOWING_SHARE,
+    where: str = "the controls",
+    *,
+    statistic: Statistic = hinge_margin,
+    what: str = "margins",
 ) -> str:
     """Explain why the attack may have no power on this very model; empty if it has.
 
     The positive control shows power on the original's outputs. A model whose outputs on the controls do not follow
     those of comparable models (logit columns or saved rows out of order, outputs drowned in noise) would pass whatever
     it remembers. `references` are retrained models, or the original where there are none; `share` of the correlation
-    that they have among themselves is expected; `where` says on what.
+    that they have among themselves is expected; `where` says on what. `statistic` is compared, which is called `what`.
     """
-    margins = [hinge_margin(answers.controls) for answers in references]
+    margins = [statistic(answers.controls) for answers in references]
     if not margins:
         return ""
     usual = [
@@ -308,28 +315,31 @@ def uncorrelated_with_references(
         for k, margin in enumerate(margins)
         if len(margins) > 1
     ]
-    ours = rank_correlation(hinge_margin(target.controls), np.mean(margins, axis=0))
+    ours = rank_correlation(statistic(target.controls), np.mean(margins, axis=0))
     expected = float(np.median(usual)) if usual else 1.0
     if ours >= share * expected:
         return ""
     return (
-        f"no power on this model: on {where} its margins follow those of comparable models with a rank correlation "
+        f"no power on this model: on {where} its {what} follow those of comparable models with a rank correlation "
         f"of {ours:.2f}, where these have {expected:.2f} among themselves"
     )
 
 
-def noisier_than_references(target: Answers, references: Sequence[Answers]) -> str:
+def noisier_than_references(
+    target: Any, references: Sequence[Any], *, statistic: Statistic = hinge_margin, what: str = "margins"
+) -> str:
     """Explain that noise may hide memory from the attack; empty if it does not.
 
     What references leave unexplained of a model's margins on the controls divides whatever it remembers. Noise that is
     drawn once for each input doubles it long before the model stops to follow the references, and noise on some classes
     doubles it there. Where these follow each other to a fiftieth of the variance, a fiftieth is taken for what they
-    leave.
+    leave. `statistic` is compared, which is called `what`.
     """
-    margins = [hinge_margin(answers.controls) for answers in references]
+    margins = [statistic(answers.controls) for answers in references]
     if len(margins) < FEWEST_TO_COMPARE:
         return ""
-    own, labels = hinge_margin(target.controls), target.controls.labels
+    own = statistic(target.controls)
+    labels = getattr(target.controls, "labels", np.zeros(len(own), dtype=np.int64))  # documents have none
     counts = np.bincount(labels)
     classes = np.flatnonzero(counts >= FEWEST_OF_A_CLASS)
     parts = [("the controls", np.ones(len(labels), dtype=bool))]
@@ -342,7 +352,7 @@ def noisier_than_references(target: Answers, references: Sequence[Answers]) -> s
         least = math.sqrt(max(0.0, 1 - theirs) / (1 - theirs + NOISIER * theirs))
         if math.sqrt(1 - ours) + surely / math.sqrt(part.sum()) < least:
             return (
-                f"no power on this model: on {where} its margins leave {ours:.0%} of their variance unexplained by "
+                f"no power on this model: on {where} its {what} leave {ours:.0%} of their variance unexplained by "
                 f"comparable models, which leave at most {theirs:.0%} of each other's: noise that may hide what it "
                 "remembers"
             )
@@ -360,18 +370,18 @@ def rank_correlation(one: FloatArray, other: FloatArray) -> float:
     return float(spearmanr(one, other).statistic) if np.ptp(one) and np.ptp(other) else 0.0
 
 
-def distinct(answers: Sequence[Answers]) -> list[Answers]:
+def distinct(answers: Sequence[T], statistic: Statistic = hinge_margin) -> list[T]:
     """Drop exact repetitions: references that agree in everything count once."""
-    kept: list[Answers] = []
+    kept: list[T] = []
     for candidate in answers:
-        if not any(same_answers(candidate, other) for other in kept):
+        if not any(same_answers(candidate, other, statistic) for other in kept):
             kept.append(candidate)
     return kept
 
 
-def same_answers(one: Answers, other: Answers) -> bool:
+def same_answers(one: Any, other: Any, statistic: Statistic = hinge_margin) -> bool:
     """Tell whether two models order both sets alike, as under another scale."""
     from scipy.stats import rankdata
 
-    margins = [np.r_[hinge_margin(answers.forget), hinge_margin(answers.controls)] for answers in (one, other)]
+    margins = [np.r_[statistic(answers.forget), statistic(answers.controls)] for answers in (one, other)]
     return bool(np.array_equal(*map(rankdata, margins)))

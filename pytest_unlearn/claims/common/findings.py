@@ -12,11 +12,11 @@ import numpy as np
 
 from pytest_unlearn.attacks.online import Shadows
 from pytest_unlearn.attacks.registry import LABEL_ONLY, OF_A_PART, Attack, Pairing, deciding_set, tripwires
-from pytest_unlearn.attacks.subgroups import Mask, class_masks, slice_measure, worst_of
+from pytest_unlearn.attacks.subgroups import Mask, aucs_of_classes, slice_measure, worst_class_of, worst_of
 from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
 from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
-from pytest_unlearn.statistics import Measure
+from pytest_unlearn.statistics import ExtremeMeasure, Measure
 
 SPREAD_FLOOR = 1e-9
 
@@ -59,19 +59,45 @@ def evaluate_attacks(
     chosen = deciding_set(references=bool(references), classes=columns, shadows=shadows)
     deciding = [find(attack, deciding=True) for attack in chosen]
     coarse = max(finding.scores.tie_share for finding in deciding) > MOSTLY_TIED
-    others: tuple[Attack, ...] = (LABEL_ONLY,)
-    if standard:
-        others = tripwires(references=len(references), classes=columns, original=target.original is not None)
-        others = (*(attack for attack in known if attack not in chosen), *others)
-        if by_class:
-            others += worst_of(class_masks(pairing), "class", OF_A_PART)
-        others += worst_of(list(slices.values()), "slice", OF_A_PART)
-        others += tuple(attack for attack in more if can_run(attack, target, references))
+    if not standard:
+        return (*deciding, find(LABEL_ONLY, deciding=coarse))
     parts = []
-    if standard and slices:
+    if slices:
         whole = find(OF_A_PART, deciding=False)
         parts = [_part(whole, name, mask, pairing, confidence) for name, mask in slices.items()]
-    return (*deciding, *parts, *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in others))
+    watching = tripwires(references=len(references), classes=columns, original=target.original is not None)
+    watching = (*(attack for attack in known if attack not in chosen), *watching)
+    added = worst_of(list(slices.values()), "slice", OF_A_PART)
+    added += tuple(attack for attack in more if can_run(attack, target, references))
+    return (
+        *deciding,
+        *parts,
+        *(find(attack, deciding=coarse and attack is LABEL_ONLY) for attack in watching),
+        *(_worst_classes(target, references, pairing, confidence) if by_class else ()),
+        *(find(attack, deciding=False) for attack in added),
+    )
+
+
+def _worst_classes(
+    target: Answers, references: Sequence[Answers], pairing: Pairing, confidence: float
+) -> list[AttackFinding]:
+    """Find the classes that stand out on either side; both are looked for in one measurement of all classes."""
+    attacks = worst_class_of(pairing, OF_A_PART)
+    if not attacks:
+        return []
+    scores = OF_A_PART.score(target, references, pairing)
+    classes = aucs_of_classes(scores, pairing)
+    return [
+        attack_finding(
+            attack,
+            scores,
+            ExtremeMeasure(parts=classes, side=attack.sides[0]),
+            confidence,
+            deciding=False,
+            problem=score_problem(attack, scores),
+        )
+        for attack in attacks
+    ]
 
 
 def _part(whole: AttackFinding, name: str, mask: Mask, pairing: Pairing, confidence: float) -> AttackFinding:
@@ -86,8 +112,8 @@ def _part(whole: AttackFinding, name: str, mask: Mask, pairing: Pairing, confide
 def run_attacks(
     deciding: Sequence[Attack],
     watching: Sequence[Attack],
-    target: Answers,
-    references: Sequence[Answers],
+    target: Any,
+    references: Sequence[Any],
     pairing: Pairing,
     confidence: float,
 ) -> tuple[AttackFinding, ...]:
@@ -204,13 +230,7 @@ def score_problem(attack: Attack, scores: Scores) -> str:
 
 
 def _find(
-    attack: Attack,
-    *,
-    deciding: bool,
-    target: Answers,
-    references: Sequence[Answers],
-    pairing: Pairing,
-    confidence: float,
+    attack: Attack, *, deciding: bool, target: Any, references: Sequence[Any], pairing: Pairing, confidence: float
 ) -> AttackFinding:
     scores = attack.score(target, references, pairing)
     measure, problem = attack.measure(scores, pairing), score_problem(attack, scores)

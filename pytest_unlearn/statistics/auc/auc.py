@@ -13,13 +13,14 @@ from pytest_unlearn.core.evidence import Estimate, FloatArray
 from pytest_unlearn.statistics.auc.placement_sums import PlacementSums, placement_sums
 from pytest_unlearn.statistics.auc.placements import by_stratum, stratified_placements
 from pytest_unlearn.statistics.auc.power import NullPrecision, binormal_auc_variance, least_limit
-from pytest_unlearn.statistics.auc.strata import Layout, Sides, layout
+from pytest_unlearn.statistics.auc.strata import Layout, Sides, labels, layout
+from pytest_unlearn.statistics.auc.unit_sums import unit_sums
 from pytest_unlearn.statistics.measure import estimate
-from pytest_unlearn.statistics.quantiles import FEW_UNITS, quantile
+from pytest_unlearn.statistics.quantiles import FEW_UNITS, pooled_degrees, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, vector
 
 _LONG = 2_000  # examples a stratum from which strata are better sorted one by one
-_ZERO = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
+NOTHING = 1e-30  # placements are multiples of 1/(2n), so a true variance is far above the rounding of equal ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class AucMeasure:
     def at(self, confidence: float) -> Estimate:
         """Bound it by logit-DeLong; exactly, or not at all, where that has no width."""
         alpha = 1.0 - check_confidence(confidence)
-        tied = self.forget_variance <= _ZERO, self.control_variance <= _ZERO
+        tied = self.forget_variance <= NOTHING, self.control_variance <= NOTHING
         if min(self.units, self.control_units) < 2:
             low, high, method = 0.0, 1.0, "undefined: a single unit"
         elif self.value == 1.0:
@@ -110,6 +111,10 @@ def auc_measure(
         sums = placement_sums(forget, controls)
         if sums is not None:
             return _of_sums(sums)
+    if grouped and forget_strata is None and control_strata is None and _many(forget.size, controls.size):
+        found = _of_units(forget, controls, forget_groups, control_groups)
+        if found is not None:
+            return found
     design = layout(forget.size, controls.size, forget_strata, control_strata, forget_groups, control_groups)
     if not grouped and forget.size + controls.size >= _LONG * design.weights.size:
         found = _by_stratum(forget, controls[design.kept], design)
@@ -163,6 +168,37 @@ def _of_sums(sums: PlacementSums) -> AucMeasure:
         missing=0.0,
         degrees=math.inf,
         worth=(m, n),
+    )
+
+
+def _of_units(
+    forget: FloatArray, controls: FloatArray, forget_groups: ArrayLike | None, control_groups: ArrayLike | None
+) -> AucMeasure | None:
+    """Measure many units of one stratum; None where they are few, or scores tie."""
+    given = (forget_groups, "forget_groups", forget.size), (control_groups, "control_groups", controls.size)
+    ours, theirs = (None if ids is None else labels(name, ids, size) for ids, name, size in given)
+    sums = unit_sums(forget, controls, ours, theirs)
+    if sums is None or not _many(*sums.units):
+        return None
+    first, second, both = sums.variances
+    designs, units, apart = sums.sizes, sums.units, sums.all_units == sum(sums.units)
+    sure = units[0] == forget.size or first == 0.0, units[1] == controls.size or second == 0.0
+    degrees = [math.inf if one else float(design.degrees[0]) for one, design in zip(sure, designs, strict=True)]
+    m, n = (float(design.effective[0]) for design in designs)
+    return AucMeasure(
+        value=sums.auc,
+        forget_variance=first,
+        control_variance=second,
+        n_forget=forget.size,
+        n_controls=controls.size,
+        units=units[0],
+        control_units=units[1],
+        pairs=float(min(*units, sums.all_units // 2)),
+        null_error=null_standard_error(m, n),
+        missing=first / float(designs[0].shown[0]) - first + second / float(designs[1].shown[0]) - second,
+        degrees=pooled_degrees((first, second), degrees) if apart else min(degrees),
+        worth=(float(units[0]), float(units[1])),
+        covariance=both,
     )
 
 
@@ -267,7 +303,7 @@ def null_design(
     )
 
 
-def null_standard_error(n_forget: int, n_controls: int) -> float:
+def null_standard_error(n_forget: float, n_controls: float) -> float:
     """Return the AUC's standard error for exchangeable, untied scores.
 
     Returns sqrt((m+n+1)/(12mn)); raises ValueError for counts below 1. Source: Mann & Whitney 1947.

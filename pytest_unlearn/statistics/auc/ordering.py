@@ -53,6 +53,19 @@ def numbered(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
     return names, (np.cumsum(present) - 1)[values.astype(np.int64) - least]
 
 
+def coded(values: NDArray[Any]) -> tuple[IntArray, int]:
+    """Return a number for each of `values` [k], and how many there may be.
+
+    Equals have the same number; some numbers may be nobody's.
+    """
+    if values.dtype.kind in "iu":
+        least, largest = int(values.min()), int(values.max())
+        if largest - least <= _SPARSE * values.size and largest <= np.iinfo(np.int64).max:
+            return np.subtract(values, least, dtype=np.int64), largest - least + 1
+    names, numbers = numbered(values)
+    return numbers, names.size
+
+
 def counted(values: NDArray[Any]) -> tuple[NDArray[Any], IntArray]:
     """Return the distinct `values` [k], sorted, and how often each occurs."""
     table = _table(values)

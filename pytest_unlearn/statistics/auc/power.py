@@ -6,8 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
+from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.statistics.quantiles import degrees_of_freedom, normal_quantile, pooled_degrees, quantile
 from pytest_unlearn.statistics.validation import check_confidence, check_count, check_open_unit
 
@@ -51,11 +54,20 @@ def binormal_auc_variance(auc: float, n_forget: float, n_controls: float) -> flo
     """
     a = check_open_unit("auc", auc)
     m, n = check_count("n_forget", n_forget), check_count("n_controls", n_controls)
-    q = a - 2.0 * float(special.owens_t(float(special.ndtri(a)), 1.0 / math.sqrt(3.0)))
-    spread = q - a * a
+    spread = float(binormal_spread(a))
     if math.isinf(n):
         return spread / m
     return (a * (1.0 - a) + (m + n - 2.0) * spread) / (m * n)
+
+
+def binormal_spread(auc: ArrayLike) -> FloatArray:
+    """Return the variance of placements of equal-variance normal scores.
+
+    `auc` in [0, 1], of any shape.
+    """
+    a = np.asarray(auc, dtype=np.float64)
+    both = a - 2.0 * special.owens_t(special.ndtri(a), 1.0 / math.sqrt(3.0))
+    return np.asarray(both - a * a)
 
 
 def power_to_certify(

@@ -18,7 +18,7 @@ from pytest_unlearn.statistics.quantiles import FEW_UNITS, pooled_degrees
 
 REMEMBERED_EXAMPLES = 100_000  # beyond these the memory is worth more than the time
 Sides = tuple[FloatArray, FloatArray]  # one number a stratum, of forget and of controls
-_FEW_DEGREES = 2.0 * (FEW_UNITS - 1)  # of two sides that have a unit more than few
+FEW_DEGREES = 2.0 * (FEW_UNITS - 1)  # of two sides that have a unit more than few
 Packed = tuple[str, tuple[int, ...], bytes]  # an array's type, shape and content: something to look it up by
 
 
@@ -90,7 +90,7 @@ class Layout:
 
         Many strata of few units do not all look alike by luck: their floors count while degrees are few as well.
         """
-        lacking, uncertain = 0.0, self.degrees(parts, *floors) < _FEW_DEGREES
+        lacking, uncertain = 0.0, self.degrees(parts, *floors) < FEW_DEGREES
         for number, side in enumerate((self.forget, self.controls)):
             whole = parts[number] / side.shown
             few = uncertain & (side.unit_counts < FEW_UNITS)
@@ -346,8 +346,13 @@ class Sizes:
         names, sizes = counted(cells)
         strata = names % counts.size
         units = np.bincount(strata, minlength=counts.size).astype(np.int64)
-        second, third, fourth = (np.bincount(strata, weights=(sizes / counts[strata]) ** k) for k in (2, 3, 4))
-        shown = np.ones(counts.size)
+        powers = ((sizes / counts[strata]) ** k for k in (2, 3, 4))
+        return Sizes.of_moments(units, *(np.bincount(strata, weights=one).astype(np.float64) for one in powers))
+
+    @staticmethod
+    def of_moments(units: IntArray, second: FloatArray, third: FloatArray, fourth: FloatArray) -> Sizes:
+        """Describe strata by what the powers of their units' shares add up to."""
+        shown = np.ones(units.size)
         several = units > 1
         correction = units / np.maximum(1, units - 1)
         np.multiply(correction, 1.0 - 2.0 * third / second + second, out=shown, where=several)

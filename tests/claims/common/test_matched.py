@@ -99,9 +99,8 @@ def test_covariates_read_off_the_audited_model_never_pass(references, cut):
 
     found = verdict(model, split, references, match=own_answer)
     assert found.verdict != "PASS"
-    assert found.verdict == "FAIL" or any(
-        "orders the examples as the audited model's own answers do" in reason for reason in found.reasons
-    )
+    told = any("orders the examples as the audited model's own answers do" in reason for reason in found.reasons)
+    assert told or found.verdict == "FAIL"
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.registry import CONFIDENCE_RESIDUALS, OF_A_PART
-from pytest_unlearn.attacks.subgroups import class_masks, slice_measure, worst_of
+from pytest_unlearn.attacks.subgroups import class_masks, slice_measure, worst_class_of, worst_of
 from pytest_unlearn.core.evidence import Scores
 from tests.unit.attacks.gaussian import Population, answers
 
@@ -23,7 +23,7 @@ def found(attack, target, references, pairing=PAIRING):
 def test_a_class_that_is_remembered_stands_out_although_the_average_is_within_the_limit():
     people = Population(1000, 1000)
     target, references = people.model(np.where(CLASSES == 3, 3.0, 0.0)), people.models(4)
-    exposed, forgotten = worst_of(class_masks(PAIRING), "class", RESIDUAL)
+    exposed, forgotten = worst_class_of(PAIRING, RESIDUAL)
     assert found(RESIDUAL, target, references).value < 0.57
     assert found(exposed, target, references).low > 0.75
     assert found(forgotten, target, references).high >= 0.5
@@ -31,9 +31,10 @@ def test_a_class_that_is_remembered_stands_out_although_the_average_is_within_th
 
 
 def test_without_classes_to_compare_within_there_is_no_class_slice():
-    assert class_masks(Pairing()) == []
-    assert worst_of([], "class", RESIDUAL) == ()
-    assert worst_of([np.ones(5, dtype=bool)], "class", RESIDUAL) == ()
+    one = np.zeros(5, dtype=int)
+    assert worst_class_of(Pairing(), RESIDUAL) == ()
+    assert worst_class_of(Pairing(forget_strata=one, control_strata=one), RESIDUAL) == ()
+    assert worst_of([], "slice", RESIDUAL) == ()
 
 
 @pytest.mark.parametrize("with_groups", [False, True], ids=["examples", "groups"])
@@ -52,12 +53,14 @@ def test_a_part_measured_among_controls_of_its_classes_is_the_part_measured_amon
         reference_forget=rows[0], reference_controls=rows[1],
     )  # fmt: skip
     across_classes = [np.arange(90) % 3 == part for part in range(3)]
-    for kind, masks in (("class", class_masks(pairing)), ("slice", across_classes)):
+    classes, slices = worst_class_of(pairing, OF_A_PART), worst_of(across_classes, "slice", OF_A_PART)
+    for attacks, masks in ((classes, class_masks(pairing)), (slices, across_classes)):
         apart = [slice_measure(OF_A_PART, scores, pairing, mask).at(1 - 0.05 / len(masks)) for mask in masks]
-        for attack, pick in zip(worst_of(masks, kind, OF_A_PART), (max, min), strict=True):
+        for attack, pick in zip(attacks, (max, min), strict=True):
             estimate = attack.measure(scores, pairing).at(0.95)
             for bound in ("value", "low", "high"):
-                assert getattr(estimate, bound) == pick(getattr(one, bound) for one in apart)
+                expected = pick(getattr(one, bound) for one in apart)
+                assert getattr(estimate, bound) == pytest.approx(expected, abs=1e-12)
 
 
 def hard_part(seed, shift=0.0, references=4):

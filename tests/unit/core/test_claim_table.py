@@ -31,6 +31,7 @@ ENDS = {  # of each setting: ends of a sensible claim, and the same side's ends 
     "min_reduction": ((0.5, None), (0.0, -1.0, 1.0)),
     "max_fraction": ((None, 0.2), (1.5, 0.0)),
     "max_failures": ((None, 0.0), (1.0, 60.0)),
+    "max_probability": ((None, 0.001), (1.0, 5.0, -0.1)),
 }
 
 
@@ -115,7 +116,8 @@ def test_a_range_holds_its_ends_only_where_it_says_so() -> None:
 
 
 def test_policies_may_require_what_needs_neither_requests_nor_a_search() -> None:
-    assert set(TABLE) - set(AUDITS) == {"matches_retrained", "leakage_reduced", "sequence", "survives"}
+    of_text = {name for name, spec in TABLE.items() if ".text." in spec.module}
+    assert set(TABLE) - set(AUDITS) == {"matches_retrained", "leakage_reduced", "sequence", "survives", *of_text}
     assert DEFAULT_REQUIRED == ("forgotten",)
 
 

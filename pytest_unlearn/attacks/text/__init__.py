@@ -1,0 +1,1 @@
+"""Score documents by what a language model thinks of their tokens."""

@@ -1,0 +1,72 @@
+"""List the attacks on documents by name: those that decide, and tripwires.
+
+All are stated on the AUC scale, where 0.5 is the target, like those on classifiers. With references those decide that
+take away how hard a document is: residuals of the mean log-probability, of min-k and of min-k++, and windows. A
+temperature or any other monotone change of a signal hides nothing from a residual; windows see a few remembered tokens
+among many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from pytest_unlearn.attacks import thresholds
+from pytest_unlearn.attacks.attack import Access, Attack, Pairing, auc_of_scores
+from pytest_unlearn.attacks.text.references import TextSignal, reference_gain, window_share
+from pytest_unlearn.attacks.text.signals import mean_log_probability, min_k, min_k_plus_plus, zlib_ratio
+from pytest_unlearn.core.evidence import Scores
+from pytest_unlearn.core.token_scores import TextAnswers
+
+REFERENCES: tuple[Access, ...] = ("outputs", "references")
+SHARED = "one evaluation of each reference, shared with all others"
+_by_auc = partial(Attack, measure=auc_of_scores)
+_against_references = partial(_by_auc, access=REFERENCES, cost=SHARED, least_references=1, calibrated=True)
+
+
+def beside(score: Any, target: TextAnswers, references: Sequence[TextAnswers], pairing: Pairing) -> Scores:
+    """Score by a function of a model's tokens and those of all references."""
+    forget, controls = (
+        score(getattr(target, side), [getattr(one, side) for one in references]) for side in ("forget", "controls")
+    )
+    return Scores(forget=forget, controls=controls, tie_share=pairing.tie_share(forget, controls))
+
+
+def _residual(name: str, signal: TextSignal, source: str) -> Attack:
+    return _against_references(
+        name=f"{name} residual", score=partial(thresholds.reference_residual, signal), source=f"ours, after {source}"
+    )
+
+
+def _single(name: str, signal: TextSignal, source: str) -> Attack:
+    return _by_auc(name=name, score=partial(thresholds.single_model, signal), source=source)
+
+
+LOSS = _single("loss", mean_log_probability, "Yeom et al. 2018")
+MIN_K = _single("min-k", min_k, "Shi et al. 2024")
+MIN_K_PLUS_PLUS = _single("min-k++", min_k_plus_plus, "Zhang et al. 2024")
+ZLIB = _single("zlib", zlib_ratio, "Carlini et al. 2021")
+LOSS_RESIDUAL = _residual("loss", mean_log_probability, "Yeom et al. 2018")
+MIN_K_RESIDUAL = _residual("min-k", min_k, "Shi et al. 2024")
+MIN_K_PLUS_PLUS_RESIDUAL = _residual("min-k++", min_k_plus_plus, "Zhang et al. 2024")
+LOSS_DEVIATION = _against_references(
+    name="loss deviation",
+    score=partial(thresholds.residual_deviation, mean_log_probability),
+    signed=False,
+    source="ours, after Carlini et al. 2022",
+)
+WINDOWS = _against_references(name="windows", score=partial(beside, window_share), source="Chen et al. 2026")
+GAIN = _against_references(name="loss difference", score=partial(beside, reference_gain), source="Carlini et al. 2021")
+
+
+def deciding_text_attacks(*, references: bool) -> tuple[Attack, ...]:
+    """Return the attacks that PASS depends on."""
+    if not references:
+        return (LOSS, MIN_K_PLUS_PLUS)
+    return (LOSS_RESIDUAL, MIN_K_RESIDUAL, MIN_K_PLUS_PLUS_RESIDUAL, WINDOWS, LOSS_DEVIATION)
+
+
+def text_tripwires(*, references: bool) -> tuple[Attack, ...]:
+    """Return the attacks that can only make a verdict FAIL."""
+    return (GAIN, LOSS, MIN_K, MIN_K_PLUS_PLUS, ZLIB) if references else (MIN_K, ZLIB)

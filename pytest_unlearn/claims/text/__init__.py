@@ -1,0 +1,1 @@
+"""Claims about documents and the language models that were to forget them."""

@@ -1,0 +1,217 @@
+"""Audit whether documents are still recognisable in a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pytest_unlearn.attacks.text.registry import deciding_text_attacks, text_tripwires
+from pytest_unlearn.attacks.text.signals import mean_log_probability
+from pytest_unlearn.claims.common.attack_audit import FORGET_SET
+from pytest_unlearn.claims.common.conclusion import Conclusion, Found, OnDemand, conclude
+from pytest_unlearn.claims.common.controls import distinct, same_answers, surely_beyond, without
+from pytest_unlearn.claims.common.evidence import AucTerms, auc_terms, build_evidence
+from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
+from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes
+from pytest_unlearn.claims.common.stored_findings import record_of
+from pytest_unlearn.claims.common.verdict import Objection, controls_waived
+from pytest_unlearn.claims.text.blind import blind_text_control
+from pytest_unlearn.claims.text.comparable import comparable_objections
+from pytest_unlearn.claims.text.figures import text_figures
+from pytest_unlearn.claims.text.inputs import TextInputs, resolve_text_inputs, text_provenance
+from pytest_unlearn.core.evidence import Evidence, Exposure, Verdict
+from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.core.token_scores import TextAnswers
+from pytest_unlearn.models.text.adapters import bare
+from pytest_unlearn.statistics import placements
+
+MOST_EXPOSED = 5
+MOST_RETAINED = 200  # retained documents that references are asked about
+
+
+def audit_text_forgotten(
+    model: Any,
+    documents: Any,
+    max_mia_auc: float = MAX_MIA_AUC,
+    *,
+    tokenizer: Any = None,
+    controls: Any = None,
+    baseline: Any = None,
+    references: Sequence[Any] | None = None,
+    groups: Any = None,
+    require_controls: bool = REQUIRE_CONTROLS,
+    confidence: float = CONFIDENCE,
+    max_share_left: float = MAX_SHARE_LEFT,
+    max_length: int | None = None,
+) -> Evidence:
+    """Audit whether documents are still recognisable in a language model.
+
+    Args:
+        model: the unlearned model: a causal model of transformers (with adapters or without), a text-generation
+            pipeline, a callable `(input_ids, attention_mask) -> logits`, or `SavedLogprobs`.
+        documents: the forget view of an `UnlearningTask` of a `TextSplit`; or a list of documents together with
+            `controls=` and `baseline=`.
+        max_mia_auc: the largest membership-inference AUC over documents that is tolerated, between 0.5 and 1; 1 -
+            max_mia_auc is the smallest, since conspicuously bad behaviour on the request is a leak too. Perfect
+            unlearning gives 0.5.
+        tokenizer: of transformers or tokenizers, or a callable; the recipe's or the pipeline's by default.
+        controls: documents no model was trained on, in place of the task's.
+        baseline: the original model, in place of the task's.
+        references: models retrained without the request, in place of the task's.
+        groups: of bare documents, one id each: the unit of deletion, such as an author.
+        require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
+        confidence: of every one-sided bound.
+        max_share_left: the largest share of the original's excess over chance that PASS may leave, above 0 and below 1,
+            by every deciding attack that recognises the original.
+        max_length: tokens that models are asked about at once; the recipe's, or as many as the model takes.
+
+    Returns:
+        Evidence with verdict PASS, FAIL, INCONCLUSIVE or INVALID. Units are documents, or groups, never tokens.
+
+    Raises:
+        TypeError: no language model, or no documents.
+        ValueError: input that cannot be audited, or bare documents without their counterparts.
+
+    Sources: `attacks/text/registry.py` has one for each attack; the residual's is `statistics/residual.py`.
+    """
+    terms = auc_terms(max_mia_auc, confidence, require_controls, max_share_left)
+    inputs = resolve_text_inputs(
+        model,
+        documents,
+        tokenizer=tokenizer,
+        max_length=max_length,
+        controls=controls,
+        groups=groups,
+        baseline=baseline,
+        references=references,
+        require_controls=terms.require_controls,
+    )
+    audit = audit_documents(bare(model), inputs, terms)
+    judged = audit.concluded.judged
+    failed = judged.finding if judged.verdict is Verdict.FAIL else None
+    return build_evidence(
+        terms.claim("text_forgotten", "membership AUC over documents"),
+        audit.concluded.decision,
+        audit.found.findings,
+        controls=audit.concluded.controls,
+        provenance=text_provenance(
+            bare(model),
+            inputs,
+            (audit.target.forget, audit.target.controls),
+            own=(baseline is None, references is None),
+            require_controls=terms.require_controls,
+            max_share_left=terms.max_share_left,
+        ),
+        figures=text_figures(audit.shown, audit.target, audit.original, audit.references),
+        most_exposed=_most_exposed(inputs, failed or audit.found.findings[0]),
+        share_left=audit.concluded.share_left,
+        not_testable=audit.concluded.not_testable,
+        scores=record_of(audit.found, "text_forgotten", "membership AUC over documents")
+        if resolve("store_scores").value
+        else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextAudit:
+    """What attacks found in documents' scores, and what follows."""
+
+    target: TextAnswers
+    original: TextAnswers | None
+    references: Sequence[TextAnswers]
+    found: Found
+    concluded: Conclusion
+
+    @property
+    def shown(self) -> AttackFinding:
+        """The finding that pictures are of: the one that settled the verdict by itself."""
+        return self.concluded.judged.finding
+
+
+def audit_documents(model: Any, inputs: TextInputs, terms: AucTerms) -> TextAudit:
+    """Run the attacks on model, original and each reference, and decide."""
+    target, pairing, confidence = inputs.answers(model), inputs.pairing, terms.confidence
+    original = None if inputs.original is None else inputs.answers(inputs.original)
+    references = distinct([inputs.answers(one) for one in inputs.references], mean_log_probability)
+    others = [one for one in references if not same_answers(one, target, mean_log_probability)]
+    if references and not others:
+        raise ValueError(ONLY_ITSELF)
+
+    def run(one: TextAnswers, among: Sequence[TextAnswers], *, tripwires: bool = True) -> tuple[AttackFinding, ...]:
+        watching = text_tripwires(references=bool(among)) if tripwires else ()
+        return run_attacks(deciding_text_attacks(references=bool(among)), watching, one, among, pairing, confidence)
+
+    findings = run(target, others)
+    known = None
+    if original is not None:
+        known = run(replace(original, channel=target), references, tripwires=False)
+    trained: list[Objection] = []
+    unlike: list[Objection] = []
+    if references:
+        below = surely_beyond(findings, sides=("low",))
+        retained = inputs.retained(model, MOST_RETAINED)
+        trained, unlike = comparable_objections(target, others, original, retained, confidence, below=below)
+    found = Found(
+        terms=terms,
+        pairing=pairing,
+        sizes=inputs.sizes,
+        findings=findings,
+        known=known,
+        plain=OnDemand(lambda: run(original, references, tripwires=False) if original is not None else ()),
+        what=FORGET_SET,
+        rotations=[run(one, without(references, k)) for k, one in enumerate(references)] if len(references) > 1 else [],
+        references=len(references),
+        fewest_references=2,
+        counted=True,
+        simulable=False,
+        training=None if inputs.task is None else inputs.task.training_seconds,
+        itself=original is not None and same_answers(target, original, mean_log_probability),
+        blind=None if references else blind_text_control(inputs, terms.limit, confidence),
+        differ=OnDemand(partial(_differ, inputs, references, terms)),
+        misaligned=trained,
+        unlike=unlike,
+        notes=(
+            *_notes(inputs, references),
+            *controls_waived(terms.require_controls),
+            *identity_notes(model, inputs.original, inputs.references, inputs.models),
+        ),
+    )
+    return TextAudit(target=target, original=original, references=references, found=found, concluded=conclude(found))
+
+
+def _differ(inputs: TextInputs, references: Sequence[TextAnswers], terms: AucTerms) -> tuple[str, ...]:
+    """Say how request and controls differ where references tell them apart."""
+    losses = [-np.mean([mean_log_probability(getattr(a, side)) for a in references]) for side in ("forget", "controls")]
+    return (
+        blind_text_control(inputs, terms.limit, terms.confidence).summary,
+        f"references lose {losses[0]:.2f} nats a token on the request and {losses[1]:.2f} on the controls",
+    )
+
+
+def _notes(inputs: TextInputs, references: Sequence[TextAnswers]) -> tuple[str, ...]:
+    notes = []
+    if not references:
+        notes.append(
+            "uncalibrated: no references, so documents are not compared with what a retrained model makes of them"
+        )
+    if len(references) < len(inputs.references):
+        notes.append(
+            f"{len(inputs.references)} references give only {len(references)} different models; equal ones count once"
+        )
+    if inputs.task is not None and inputs.task.bootstrapped and references:
+        notes.append(
+            "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
+        )
+    return tuple(notes)
+
+
+def _most_exposed(inputs: TextInputs, finding: AttackFinding) -> tuple[Exposure, ...]:
+    """List the documents that stand out most."""
+    below = placements(finding.scores.forget, finding.scores.controls)[0]
+    strangeness = 1 - below if finding.estimate.value < 0.5 else below
+    order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]
+    return tuple(Exposure(index=int(inputs.forget.indices[k]), percentile=float(below[k])) for k in order)

@@ -1,0 +1,1 @@
+"""Documents of a language model: reading, splitting and encoding them."""

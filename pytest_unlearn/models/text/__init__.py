@@ -1,0 +1,1 @@
+"""Language models: what they think of each token of some documents."""

@@ -1,0 +1,1 @@
+"""Measure whether a text comes back word for word."""

@@ -1,0 +1,1 @@
+"""Unlearn documents from causal language models."""
