@@ -1,4 +1,4 @@
-"""Read what forget examples and controls are matched by, and compute it for a view.
+"""Read what examples are matched by, and compute it for a view.
 
 It has to be known of an example without any model that is audited: of inputs and labels alone.
 """
@@ -27,7 +27,7 @@ HOW = (
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Say what is matched: classes, and besides them a column, "propensity" or what a callable returns."""
+    """Say what is matched: classes, a column, "propensity", or a callable's values."""
 
     by_class: bool
     by: str | Covariates | None = None

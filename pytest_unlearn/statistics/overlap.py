@@ -1,4 +1,4 @@
-"""Find out which forget examples have comparable controls, and lay strata over both.
+"""Find forget examples with comparable controls, and lay strata over both.
 
 Everything is about one number an example, a balancing score: a covariate, or the log odds of a propensity. Given it,
 forget set and controls are alike in whatever went into it (Rosenbaum & Rubin 1983), so that an honest model's scores
@@ -24,12 +24,12 @@ NOWHERE = -1  # the stratum of who is compared with nobody
 
 
 def caliper_of(forget: FloatArray, controls: FloatArray) -> float:
-    """Return how far apart comparable scores may lie: 0.2 pooled standard deviations. Source: Austin 2011."""
+    """Return how far apart comparable scores may lie. Source: Austin 2011."""
     return CALIPER * math.sqrt((float(np.var(forget)) + float(np.var(controls))) / 2.0)
 
 
 def overlapping(forget: ArrayLike, controls: ArrayLike) -> NDArray[np.bool_]:
-    """Mark the forget examples that have at least two controls within the caliper.
+    """Mark the forget examples with two controls or more within the caliper.
 
     `forget` [m] and `controls` [n] are balancing scores. The others leave the comparison, as no control says what an
     honest model does there. Returns a mask [m]. Raises ValueError for empty or non-finite scores. Source: Crump et al.
@@ -72,7 +72,7 @@ def balancing_strata(forget: ArrayLike, controls: ArrayLike, most: int = MOST_ST
 def crossed_strata(
     first: tuple[ArrayLike, ArrayLike], second: tuple[ArrayLike, ArrayLike]
 ) -> tuple[IntArray, IntArray]:
-    """Cut one balancing score into sqrt(m)/2 strata, and each of them by another score.
+    """Cut one score into sqrt(m)/2 strata, and each of them by another score.
 
     Each score is a pair: of forget set [m] and of controls [n]. Returns as `balancing_strata` does. Source: propensity
     and prognostic score together, Leacy & Stuart 2014.
@@ -91,9 +91,10 @@ def crossed_strata(
 
 
 def strata_weights(forget_strata: ArrayLike, control_strata: ArrayLike) -> FloatArray:
-    """Weigh controls by what their stratum holds of the forget set; 0 for strata without any.
+    """Weigh controls by what their stratum holds of the forget set.
 
-    Arguments are labels [m] and [n]. Returns weights [n] that add up to the share of the forget set that has controls.
+    Arguments are labels [m] and [n]. Returns weights [n], 0 in strata without forget examples, that add up to the share
+    of the forget set that has controls.
     """
     ours, theirs = np.asarray(forget_strata), np.asarray(control_strata)
     names, codes = np.unique(theirs, return_inverse=True)
@@ -103,10 +104,10 @@ def strata_weights(forget_strata: ArrayLike, control_strata: ArrayLike) -> Float
 
 
 def effective_size(weights: ArrayLike) -> float:
-    """Count the equally weighted examples that would tell as much: (sum w)^2 / sum w^2.
+    """Count the equally weighted examples that would tell as much.
 
-    `weights` [n] are at least 0 and finite. Returns a number from 0 (no weight at all) to n. Raises ValueError for
-    negative ones. Source: Kish 1965.
+    `weights` [n] are at least 0 and finite. Returns (sum w)^2 / sum w^2, a number from 0 (no weight at all) to n.
+    Raises ValueError for negative ones. Source: Kish 1965.
     """
     weights = vector("weights", weights)
     if (weights < 0.0).any():
@@ -116,9 +117,10 @@ def effective_size(weights: ArrayLike) -> float:
 
 
 def midrank_share(values: ArrayLike, scores: ArrayLike) -> float:
-    """Return the rank correlation of two quantities, as a share of the most that the ties of `values` allow.
+    """Return how far scores can be read off values, from 0 to 1.
 
-    `values` [n] and `scores` [n]. Returns a number in [0, 1], whatever the direction: 1 where equal values hold scores
+    `values` [n] and `scores` [n]. The rank correlation of the two, as a share of the most that the ties of `values`
+    allow. Returns a number in [0, 1], whatever the direction: 1 where equal values hold scores
     that lie side by side, so that the scores can be read off them; 0 where either is constant. Raises ValueError for
     empty or non-finite ones and other lengths. Source: Spearman 1904, with midranks.
     """

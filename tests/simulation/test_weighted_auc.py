@@ -54,7 +54,7 @@ def by_strata(ages, scores):
 
 @pytest.mark.parametrize("leak", [0.0, 0.75])
 def test_with_known_odds_each_bound_covers(leak):
-    assert min(coverage(by_known_odds, 1000, leak=leak)) >= 0.935
+    assert min(coverage(by_known_odds, 1000, leak=leak)) >= 0.925
 
 
 @pytest.mark.slow

@@ -224,7 +224,10 @@ def resolve_inputs(
 
 
 def _with_matched(inputs: AuditInputs, matching: Matching) -> AuditInputs:
-    """Narrow an audit to what can be compared; all of it, for a look, where forget set and controls do not overlap."""
+    """Narrow an audit to what can be compared.
+
+    Where forget set and controls do not overlap it stays as it is, for a look.
+    """
     forget, controls = inputs.forget, inputs.controls
     found = match(forget, controls, matching, inputs.pairing)
     if found.fails:

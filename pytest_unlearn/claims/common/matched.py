@@ -1,4 +1,4 @@
-"""Match forget examples with controls of alike covariates or propensity, and say how far that goes.
+"""Match forget examples with controls of alike covariates or propensity.
 
 Where the forget set follows another law than the controls, an honest model answers it otherwise, and no leak is needed
 for an attack to tell them apart. Given a balancing score both are alike (Rosenbaum & Rubin 1983). What has no
@@ -83,7 +83,7 @@ class Matched:
         return ""
 
     def objections(self) -> list[Objection]:
-        """Return what the matching withholds: everything without overlap, PASS where many leave."""
+        """Return why nothing can be said, or PASS is withheld: lack of overlap."""
         if self.fails:
             return [invalid(self.fails, advice.NO_OVERLAP)]
         if self.left_out > MOST_LEFT_OUT * self.size:
@@ -116,9 +116,10 @@ class Matched:
         )
 
     def unbalanced(self, pairing: Pairing, limit: float, confidence: float) -> list[Objection]:
-        """Object where models that never saw the forget set are told apart as well: matching explains too little.
+        """Object where models that never saw the forget set are told apart.
 
-        A negative control by simple models of retain, for where there are no references. Source: Lipsitch et al. 2010.
+        Matching explains too little then. A negative control by simple models of retain, for where there are no
+        references. Source: Lipsitch et al. 2010.
         """
         if self.stand_ins is None or self.fails:
             return []
@@ -136,7 +137,10 @@ class Matched:
         return []
 
     def follows(self, target: Answers, findings: Sequence[AttackFinding]) -> list[Objection]:
-        """Doubt covariates that order the audited model's scores: within their strata nothing is left to be seen."""
+        """Doubt covariates that order the audited model's scores.
+
+        Within their strata nothing is left to be seen.
+        """
         if self.values is None or self.fails:
             return []
         sides = [(logit_scaled_confidence(target.forget), logit_scaled_confidence(target.controls))]
@@ -190,7 +194,7 @@ def match(forget: View, controls: View, matching: Matching, pairing: Pairing) ->
 
 
 def _covariates(forget: View, controls: View, matching: Matching) -> tuple[FloatArray, FloatArray | None, bool]:
-    """Return what is matched by as a score, as columns, and whether only equal values are compared.
+    """Return what is matched by: a score, columns, and whether to compare equals.
 
     Names have no order: they are numbered, and no columns.
     """

@@ -1,4 +1,7 @@
-"""Estimate out of fold how likely an example is to be asked for, from inputs and labels alone."""
+"""Estimate how likely an example is to be asked for.
+
+Out of fold, and from inputs and labels alone.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ SURE = 0.005  # no forest of so many trees is surer than that
 
 
 def once(find: Callable[..., FloatArray], *arrays: Any) -> FloatArray:
-    """Return what a pure function finds in arrays (None for none), and remember the last few of its answers.
+    """Return what a pure function finds in arrays, None for none.
 
-    All models of a run are compared on the same examples.
+    The last few answers are remembered: all models of a run are compared on the same examples.
     """
     digest = hashlib.sha256(find.__qualname__.encode())
     for one in arrays:
@@ -46,14 +49,17 @@ def features(*views: View) -> tuple[FloatArray, IntArray]:
 
 
 def _without_ids(view: View) -> Any:
-    """Return the inputs but for whose they are: ids tell persons apart, and not what they are like."""
+    """Return the inputs but for whose they are.
+
+    Ids tell persons apart, and not what they are like.
+    """
     inputs = view.arrays()[0]
     named = view.task.split.group_column if view.task is not None else None
     return inputs if named is None or not is_frame(inputs) else without_column(inputs, named)
 
 
 def plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int = 0) -> FloatArray:
-    """Score each example's own label out of fold by a simple classifier: hard examples show."""
+    """Score each example's own label out of fold by a simple classifier."""
     from sklearn.ensemble import RandomForestClassifier
 
     def score(fitted: IntArray, held: IntArray) -> FloatArray:
@@ -68,10 +74,11 @@ def plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int =
 
 
 def stand_ins(forget: View, controls: View) -> FloatArray | None:
-    """Ask two simple models of retain for their log odds of each label: a forest and a logistic regression.
+    """Ask two simple models of retain for their log odds of each label.
 
-    They saw neither forget set nor controls, and say how hard an example is (a prognostic score, Hansen 2008). Returns
-    [2, forget + controls]; None where nothing is known of retain, or it has one class.
+    A forest and a logistic regression. They saw neither forget set nor controls, and say how hard an example is (a
+    prognostic score, Hansen 2008). Returns [2, forget + controls]; None where nothing is known of retain, or it has one
+    class.
     """
     task = forget.task
     if task is None or len(np.unique(task.retain.labels)) < 2:
@@ -148,7 +155,7 @@ def _scale() -> Any:
 
 
 def _components(rows: FloatArray) -> FloatArray:
-    """Reduce many columns to 50 principal components, which know nothing of who is a forget example."""
+    """Reduce many columns to 50 principal components."""
     if min(rows.shape) <= 2 * COMPONENTS:
         return rows
     from sklearn.decomposition import PCA

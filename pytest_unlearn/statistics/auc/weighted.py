@@ -1,4 +1,7 @@
-"""Measure the AUC of forget against weighted controls: what it were if these had the forget set's law."""
+"""Measure the AUC of forget against weighted controls.
+
+It is what it were if the controls had the forget set's law.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,10 @@ class WeightedAucMeasure:
     n_controls: int
 
     def at(self, confidence: float) -> Estimate:
-        """Bound it on the logit scale by Student's t; not at all where nothing estimates a variance.
+        """Bound it on the logit scale by Student's t.
 
-        Where one set beats the other throughout, the bound is that of as many independent pairs as there are units.
+        Not at all where nothing estimates a variance. Where one set beats the other throughout, the bound is that of as
+        many independent pairs as there are units.
         """
         alpha = 1.0 - check_confidence(confidence)
         low, high, method = 0.0, 1.0, "undefined: too few units"
