@@ -30,7 +30,6 @@ from pytest_unlearn.training import (
     Job,
     Progress,
     Store,
-    TimesTaken,
     Trained,
     UnknownRecipe,
     builder,
@@ -52,6 +51,7 @@ __all__ = ["Split", "UnlearningTask", "View", "reserve_controls"]
 FIRST_REFERENCE_SEED = 1000  # far from the small seeds that people give to the models they audit
 FIRST_SHADOW_SEED = 4000
 SHADOW_MODELS = 16
+ANEW = f"a gate takes no model of the method that was kept: without {CACHE_KEY} it runs anew in every audit"
 ORIGINAL, RETRAINED = "the original", "retrained model"
 _logger = logging.getLogger("pytest_unlearn")
 
@@ -126,7 +126,8 @@ class UnlearningTask:
         self.references, self.fresh = references, fresh
         self.shadow_models = _checked_pairs(shadow_models)
         self.progress: Progress = report_progress
-        self._took: list[float] = []  # seconds of the recipe's trainings so far, as the next will take
+        self._took: list[float] = []  # seconds of the recipe's trainings so far, whenever they were made
+        self._just_took: list[float] = []  # of those that were made now
         self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
         self._given_original = bare(original)
         # A task that trains nothing writes nothing, unless it is told where.
@@ -321,9 +322,13 @@ class UnlearningTask:
         if unread:
             warnings.warn(f"the method runs anew in every audit, as its models are not kept: {unread}", stacklevel=2)
         trainings = self.jobs_on([train for train, _, _ in requests], first_seed=first_seed)
+        remark = ANEW if settings.resolve("gate").value and self.store.keys.key is None else ""
         runs = [
             replace(
-                job, what=f"run {k + 1} of {count}", then=self._request(unlearner, method, stay, go, method_seed + k)
+                job,
+                what=f"run {k + 1} of {count}",
+                remark=remark,
+                then=self._request(unlearner, method, stay, go, method_seed + k),
             )
             for k, (job, (_, stay, go)) in enumerate(zip(trainings, requests, strict=True))
         ]
@@ -410,16 +415,14 @@ class UnlearningTask:
     ) -> list[Trained]:
         done = self._run(self._jobs(wanted), enough=enough)
         self._took += [trained.seconds for trained in done]
+        self._just_took += [trained.worked for trained in done if trained.worked]
         return done
 
     def _run(self, jobs: list[Job], *, enough: Callable[[Trained, Trained], bool] | None = None) -> list[Trained]:
         method = any(isinstance(job.recipe, Unlearning) or job.then is not None for job in jobs)
-        to_train = [job.then is not None and self.store.find(job.key) is None for job in jobs]
-        least = min(self._took, default=0.0) * sum(to_train) / max(len(jobs), 1)
-        times = TimesTaken(() if method else self._took, least)
         done = train_all(
-            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress, times=times,
-            enough=enough,
+            jobs, store=self.store, n_jobs=self.n_jobs, fresh=self.fresh, progress=self.progress,
+            seconds=() if method else self._just_took, enough=enough,
         )  # fmt: skip
         made_by = getattr(jobs[0].recipe, "role", "the recipe") if jobs else ""
         for trained in done:

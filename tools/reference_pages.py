@@ -1,13 +1,17 @@
-"""Write what the reference pages include: tables of settings, claims and the schema, and the list of public names.
+"""Write what the reference pages say that the product knows: tables of settings, claims, names, and the schema.
 
-`docs/conf.py` calls it whenever the pages are built, so that nothing in it is out of date; it is not committed.
+`python -m tools.reference_pages` renews the tables in the pages, between two marks, where whoever reads the repository
+sees them; a test compares. What takes Sphinx to read (signatures, docstrings) and what looks different under another
+Python (the commands' help) is included when the pages are built, by `docs/conf.py`, and is not committed.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest_unlearn
@@ -18,6 +22,8 @@ from pytest_unlearn.core.settings import TABLE as SETTINGS
 from pytest_unlearn.core.settings import Spec
 
 ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "docs" / "reference"
+MADE = re.compile(r"(<!-- made: (\w+) -->\n\n).*?(\n<!-- made: end -->)", re.DOTALL)
 SCHEMA = ROOT / "pytest_unlearn" / "report" / "schema" / "report-v1.json"
 NEEDS = {
     "": "outputs of the model",
@@ -160,12 +166,14 @@ def api() -> str:
 
 def methods() -> str:
     """List every reference method, for autodoc to document."""
-    every = {**unlearners.UNLEARNERS, **unlearners.TEXT_UNLEARNERS}
-    rows = ((f"`{name}`", f"`{method.__name__}`", _summary(method)) for name, method in every.items())
-    names = sorted({method.__name__ for method in every.values()})
-    entries = "\n".join(_entry("unlearners", name, getattr(unlearners, name)) for name in names)
-    head = ("name in `UNLEARNERS`, or `TEXT_UNLEARNERS`", "class", "what it does")
-    return f"{table(head, rows)}\n## Their arguments\n\n{entries}"
+    classes = sorted({method.__name__ for method in every_method().values()})
+    entries = "\n".join(_entry("unlearners", name, getattr(unlearners, name)) for name in classes)
+    return f"## Their arguments\n\n{entries}"
+
+
+def every_method() -> dict[str, type]:
+    """List the reference methods by name."""
+    return {**unlearners.UNLEARNERS, **unlearners.TEXT_UNLEARNERS}
 
 
 def metrics() -> str:
@@ -207,7 +215,58 @@ def _summary(value: Any) -> str:
     return str(value.__doc__ or "").strip().partition("\n")[0]
 
 
-FRAGMENTS: dict[str, Callable[[], str]] = {
+def names() -> str:
+    """List every public name with the first sentence on it."""
+    rows = (
+        (f"`{name}`", title, _summary(getattr(pytest_unlearn, name)))
+        for title, group in groups().items()
+        for name in group
+    )
+    return table(("name", "kind", "what it is"), rows)
+
+
+def metric_names() -> str:
+    """List every metric with the first sentence on it."""
+    from pytest_unlearn import metrics as module
+
+    found = ((name, getattr(module, name)) for name in module.__all__)
+    return table(
+        ("metric", "what it is"), ((f"`{name}`", _summary(one)) for name, one in found if isinstance(one, FunctionType))
+    )
+
+
+def method_names() -> str:
+    """List every reference method with the first sentence on it."""
+    rows = ((f"`{name}`", f"`{method.__name__}`", _summary(method)) for name, method in every_method().items())
+    return table(("name in `UNLEARNERS`, or `TEXT_UNLEARNERS`", "class", "what it does"), rows)
+
+
+def command_names() -> str:
+    """List every command with what it is for."""
+    from pytest_unlearn.__main__ import parser
+
+    (found,) = (action for action in parser()._actions if action.dest == "command")
+    return table(
+        ("command", "what it does"),
+        ((f"`{one.dest}`", str(one.help)) for one in found._choices_actions),  # type: ignore[attr-defined]
+    )
+
+
+def renewed(page: str) -> str:
+    """Return a page with its tables made again."""
+    return MADE.sub(lambda found: f"{found[1]}{TABLES[found[2]]().strip()}\n{found[3]}", page)
+
+
+FRAGMENTS: dict[str, Callable[[], str]] = {made.__name__: made for made in (api, methods, metrics, attacks, commands)}
+TABLES: dict[str, Callable[[], str]] = {
     made.__name__: made
-    for made in (settings, claims, headlines, marker, environment, schema, api, methods, metrics, attacks, commands)
-}
+    for made in (
+        settings, claims, headlines, marker, environment, schema, names, metric_names, method_names, command_names,
+    )
+}  # fmt: skip
+
+if __name__ == "__main__":
+    for file in sorted(PAGES.glob("*.md")):
+        text = file.read_text(encoding="utf-8")
+        if renewed(text) != text:
+            file.write_text(renewed(text), encoding="utf-8")

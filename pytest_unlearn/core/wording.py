@@ -80,7 +80,9 @@ def _observed(evidence: Mapping[str, Any]) -> str:
 def _controls(controls: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     rows = []
     if controls["original"]:
-        rows.append(("original", [f"{interval(controls['original']['estimate'])}   {controls['original']['says']}"]))
+        original = controls["original"]
+        by = "" if original["attack"] in original["says"] else f", by {original['attack']}"
+        rows.append(("original", [f"{interval(original['estimate'])}   {original['says']}{by}"]))
     rows += [(one["name"], [f"{interval(one['estimate'])}   {one['attack']}"]) for one in controls["retrained"]]
     if controls["blind"]:
         rows.append(("blind", [f"{interval(controls['blind']['estimate'])}   {controls['blind']['says']}"]))

@@ -12,6 +12,7 @@ import pytest
 from pytest_unlearn.core.claim_table import assertion_names
 
 WORDS = (b"pytest_unlearn", b"unlearned_model", b"mark.unlearn")
+PROMPT = b">>>"
 FLAGS = {
     "lf": "--last-failed was given",  # skips whole files before they are collected
     "setuponly": "--setup-only or --setup-plan was given, so that no test was called",
@@ -63,6 +64,20 @@ def _asserting_tests(path: Path) -> set[str]:
 def _asserts(function: ast.AST) -> bool:
     found = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(function))
     return not assertion_names().isdisjoint(map(str, found))
+
+
+def holds_doctests_alone(collector: pytest.Module) -> bool:
+    """Tell whether a file is read for its doctests, and can hold no other test.
+
+    A text that the command line names is; where it has a prompt and yet no test, it may hide an audit.
+    """
+    kind = type(collector).__name__
+    if kind != "DoctestTextfile" or collector.path.suffix == ".py":
+        return kind == "DoctestModule"
+    try:
+        return PROMPT not in collector.path.read_bytes()
+    except OSError:
+        return False
 
 
 def mentions_audits(path: Path) -> bool:

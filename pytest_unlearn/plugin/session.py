@@ -19,7 +19,13 @@ from pytest_unlearn.core.identity import declared, identity
 from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.core.text import LONGEST_NAME, shown
 from pytest_unlearn.plugin import allure_results, remembering, requirements
-from pytest_unlearn.plugin.completeness import cli_restrictions, display_path, mentions_audits, uncollected_audits
+from pytest_unlearn.plugin.completeness import (
+    cli_restrictions,
+    display_path,
+    holds_doctests_alone,
+    mentions_audits,
+    uncollected_audits,
+)
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.plugin.handover import start_run, take
 from pytest_unlearn.report import gate
@@ -37,6 +43,9 @@ ASKED = ("unlearn_gate", "unlearn_report")
 SHOWING = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow", "collectonly",
            "setuponly", "setupplan", "unlearn_policies")  # fmt: skip
 CALLS_NO_TEST = "--setup-only and --setup-plan call no test"
+COMPLETE = (
+    "Name folders in place of files, leave out what selects tests, repair what cannot be collected, and run again"
+)
 NOTEBOOK = (
     "its cells run in a kernel of their own, where there are no fixtures, and nothing that they prove reaches the "
     "gate. Make a test function of what has to be proven, in a test_*.py"
@@ -55,7 +64,7 @@ class Collecting:
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
         """Note the file."""
-        if isinstance(collector, pytest.Module) and type(collector).__name__ != "DoctestModule":
+        if isinstance(collector, pytest.Module) and not holds_doctests_alone(collector):
             self._files.add(collector.path)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -87,12 +96,24 @@ class Collecting:
         if gone := sum(id(item) not in accounted for item in self._items):
             tests = "1 test was" if gone == 1 else f"{gone} tests were"
             self.ledger.narrow(f"{tests} collected and then removed by a conftest.py or a plugin")
+        self._say_what_is_partial()
         detector = AuditTestDetector()
         self.ledger.plan(
             marked=[item.nodeid for item in session.items if item.get_closest_marker("unlearn")],
             suspected=[item.nodeid for item in session.items if item in detector],
         )
         self._items.clear()
+
+    def _say_what_is_partial(self) -> None:
+        """Say before anything is trained that the gate will block, as it takes no partial run."""
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        asked = settings.resolve("gate", None, self.config.stash[LAYERS]).value
+        if terminal is None or not asked or self.config.option.collectonly:
+            return
+        for reason in (*cli_restrictions(self.config), *self.ledger.freeze()["partial"]):
+            terminal.write_line(
+                f"release gate: it will block, as this is a partial run: {reason}. {COMPLETE}", yellow=True
+            )
 
 
 class Worker(Collecting):

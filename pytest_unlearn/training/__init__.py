@@ -4,7 +4,6 @@ Importing this package is light: torch, scikit-learn and the file formats are im
 """
 
 from pytest_unlearn.core.progress import Progress, progress, report_progress
-from pytest_unlearn.training.announcement import TimesTaken
 from pytest_unlearn.training.arrays import stack
 from pytest_unlearn.training.cache.store import Store, StoredModel
 from pytest_unlearn.training.fingerprint import fingerprint
@@ -23,7 +22,6 @@ __all__ = [
     "Recipe",
     "Store",
     "StoredModel",
-    "TimesTaken",
     "TorchRecipe",
     "Trained",
     "UnknownRecipe",

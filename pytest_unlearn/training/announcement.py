@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_unlearn.core.progress import duration
 
 if TYPE_CHECKING:
     from pytest_unlearn.training.runner import Job, Trained
-
-
-@dataclass(frozen=True)
-class TimesTaken:
-    """Hold what tells how long trainings will take.
-
-    Attributes:
-        seconds: that trainings of the same recipe took.
-        least: seconds that each takes at least, where no more is known: a run trains a model before its method runs.
-    """
-
-    seconds: Sequence[float] = ()
-    least: float = 0.0
-
-    def with_times(self, more: Iterable[float]) -> TimesTaken:
-        """Add what other trainings took."""
-        return replace(self, seconds=[taken for taken in (*self.seconds, *more) if taken > 0])
-
-
-NO_TIMES = TimesTaken()
 
 
 class Announcement:
@@ -41,13 +20,16 @@ class Announcement:
         jobs: all models that are wanted.
         waiting: positions of those that have to be trained.
         at_once: how many are trained at the same time; -1 for one a core.
-        times: what tells how long they will take.
+        seconds: that trainings of the same recipe took just now. Where there are none, how long the rest takes is said
+            from the first that is done: times of another day and another load mislead.
     """
 
-    def __init__(self, jobs: Sequence[Job], waiting: Sequence[int], at_once: int, times: TimesTaken) -> None:
+    def __init__(
+        self, jobs: Sequence[Job], waiting: Sequence[int], at_once: int, seconds: Sequence[float] = ()
+    ) -> None:
         self._jobs, self._left = jobs, list(waiting)
         self._at_once = min(os.cpu_count() or 1 if at_once < 0 else at_once, len(waiting) or 1)
-        self._seconds, self._least = list(times.seconds), times.least
+        self._seconds = [one for one in seconds if one > 0]
         self._unit = jobs[0].unit if jobs else "model"
         self._current = waiting[0] if waiting else 0
         self._started = time.monotonic()
@@ -75,7 +57,8 @@ class Announcement:
         took = time.monotonic() - self._started
         at_once = min(self._at_once, len(self._left))
         doing = self._jobs[self._current].doing if at_once <= 1 else self._several(at_once)
-        return f"{doing}, for {duration(took)} so far; {self._remaining(took)}"
+        remark = self._jobs[self._current].remark
+        return f"{doing}, for {duration(took)} so far; {self._remaining(took)}{f' ({remark})' if remark else ''}"
 
     def _several(self, at_once: int) -> str:
         if self._unit == "model":
@@ -87,12 +70,8 @@ class Announcement:
         count = len(self._left)
         models = f"1 {self._unit}" if count == 1 else f"{count} {self._unit}s"
         rounds = -(-count // self._at_once)
-        if not self._seconds and self._least:
-            return f"at least {duration(max(self._least * rounds, 1))} left for {models}"
         if not self._seconds:
-            return (
-                f"{models} to {'train' if self._unit == 'model' else 'make'}, and how long one takes is not known yet"
-            )
+            return f"{models} to {'train' if self._unit == 'model' else 'make'}"
         each = sum(self._seconds) / len(self._seconds)
         rest = each * rounds - (took if self._at_once == 1 else 0)
         return f"about {duration(max(rest, 1))} left for {models}"

@@ -20,7 +20,7 @@ import numpy as np
 
 from pytest_unlearn.core.progress import Progress, report_progress
 from pytest_unlearn.core.seal import Sealed
-from pytest_unlearn.training.announcement import NO_TIMES, Announcement, TimesTaken
+from pytest_unlearn.training.announcement import Announcement
 from pytest_unlearn.training.cache.store import SCHEMA, Fetched, Store
 from pytest_unlearn.training.fingerprint.imports import version_of
 from pytest_unlearn.training.recipes import builder
@@ -39,7 +39,7 @@ class Job:
     An empty key is of a model that nothing identifies: it is kept nowhere. `own` asks for one that was made in this
     run, or that a key vouches for: whatever else the store has is made again. `what` says which model it is, as in "the
     original" or "retrained model 2 of 4". `then(model)` is the job that follows, in the same process, once the model is
-    there: the two are one run, and `what` is its name.
+    there: the two are one run, and `what` is its name. `remark` is told beside what goes on.
     """
 
     recipe: Any
@@ -49,6 +49,7 @@ class Job:
     own: bool = False
     what: str = "a model"
     then: Callable[[Any], Job] | None = None
+    remark: str = ""
 
     @property
     def unit(self) -> str:
@@ -136,7 +137,7 @@ def train_all(
     n_jobs: int = 1,
     fresh: bool = False,
     progress: Progress = report_progress,
-    times: TimesTaken = NO_TIMES,
+    seconds: Sequence[float] = (),
     enough: Callable[[Trained, Trained], bool] | None = None,
 ) -> list[Trained]:
     """Fetch every model from the store, or train it on one thread and store it.
@@ -150,7 +151,7 @@ def train_all(
             `joblib.parallel_config` names workers.
         fresh: whether to train what is in the store again.
         progress: told of each model that is trained.
-        times: what tells how long these trainings will take.
+        seconds: that such trainings took just now, which tells how long these will take.
         enough: asked of the first two models that are there; where it says so, the others are not trained.
 
     Returns:
@@ -174,12 +175,7 @@ def train_all(
             refused[index] = found
     waiting = [index for index in range(len(jobs)) if index not in results]
     others = workers(n_jobs, len(waiting)) if waiting else None
-    told = Announcement(
-        jobs,
-        waiting,
-        others.count if others else 1,
-        times.with_times(sum(link.seconds for link in found.links) for found in results.values()),
-    )
+    told = Announcement(jobs, waiting, others.count if others else 1, seconds)
     if others is None:
         coming = _train_here(jobs, waiting, store, fresh, told)
     else:

@@ -20,7 +20,7 @@ DOCS = ROOT / "docs"
 
 
 def test_every_option_and_every_ini_key_is_there_with_its_default() -> None:
-    text = reference_pages.settings() + (DOCS / "reference" / "settings.md").read_text()
+    text = (DOCS / "reference" / "settings.md").read_text()
     for spec in SETTINGS.values():
         row = next(line for line in text.splitlines() if line.startswith(f"| `{spec.name}` |"))
         assert (f"`{spec.option}" in row) == spec.flag
@@ -42,7 +42,7 @@ def test_so_is_all_that_the_plugin_adds_besides() -> None:
 
     hooks.pytest_addoption(Parser())  # type: ignore[arg-type]
     assert len(found) > len(SETTINGS)
-    text = reference_pages.settings() + (DOCS / "reference" / "settings.md").read_text()
+    text = (DOCS / "reference" / "settings.md").read_text()
     assert not [name for name in found if f"`{name}" not in text]
 
 
@@ -61,6 +61,7 @@ def test_every_environment_variable_of_the_product_is_there_with_a_sentence() ->
 def test_every_public_name_is_in_the_api_once() -> None:
     names = [name for group in reference_pages.groups().values() for name in group]
     assert sorted([*names, "__version__"]) == sorted(pytest_unlearn.__all__)
+    assert all(f"| `{name}` |" in (DOCS / "reference" / "api.md").read_text() for name in names)
     assert all(
         f"unlearners.{method.__name__}\n" in reference_pages.methods()
         for method in (*unlearners.UNLEARNERS.values(), *unlearners.TEXT_UNLEARNERS.values())
@@ -72,6 +73,19 @@ def test_every_command_and_every_field_of_the_schema_is_there() -> None:
     assert all(f"## {name}\n" in text for name in ("init", "plan", "gate", "check", "verify", "compare", "cache"))
     assert "__main__.py" not in text
     assert all(f"| `{name}` |" in reference_pages.schema() for name in ("schema_version", "verdict", "attacks", "low"))
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "reference").glob("*.md")), ids=lambda page: page.stem)
+def test_who_reads_the_repository_sees_the_tables_in_the_pages_as_they_are(page: Path) -> None:
+    written = page.read_text()
+    assert reference_pages.renewed(written) == written, "python -m tools.reference_pages"
+    without = re.sub(r"```\{include\}.*?```", "", written, flags=re.DOTALL)
+    assert len(re.findall(r"^(?:\| `|\| \[|\S)", without, flags=re.MULTILINE)) >= 10
+
+
+def test_every_table_stands_in_a_page() -> None:
+    placed = [name for page in DOCS.rglob("*.md") for name in re.findall(r"<!-- made: (\w+) -->", page.read_text())]
+    assert sorted(name for name in placed if name != "end") == sorted(reference_pages.TABLES)
 
 
 def test_every_page_includes_what_is_made() -> None:

@@ -209,6 +209,36 @@ def test_a_file_of_audits_that_a_conftest_ignores_is_missed(suite: Suite) -> Non
     assert suite.run("--unlearn-gate", "test_it.py").ret == 0
 
 
+@pytest.mark.parametrize("text", ["pytest_unlearn: retrained on Monday\n", ""])
+def test_notes_beside_tests_hold_no_test_also_where_the_command_line_names_them(suite: Suite, text: str) -> None:
+    suite.write(test_it="def test_a(): audit()")
+    (suite.path / "notes.txt").write_text(text)
+    assert suite.run("--unlearn-gate", "test_it.py", "notes.txt").ret == 0
+
+
+def test_a_text_whose_doctests_a_conftest_takes_away_is_missed(suite: Suite) -> None:
+    suite.pytester.makeconftest("""
+def pytest_collectstart(collector):
+    if collector.name == "audit.txt":
+        collector.collect = list
+""")
+    suite.write(test_it="def test_a(): audit()")
+    (suite.path / "audit.txt").write_text(">>> from pytest_unlearn import assert_forgotten\n")
+    result = suite.run("--unlearn-gate", "audit.txt")
+    result.stdout.fnmatch_lines(["partial run: no test was collected from audit.txt, which speaks of audits"])
+
+
+def test_a_gate_that_will_block_a_partial_run_says_so_before_the_first_test(suite: Suite) -> None:
+    suite.write(test_it="def test_a(): print('TEST RUNS'); audit()")
+    suite.pytester.makepyfile(test_b=f"import pytest_unlearn\n{EMPTY['misnamed']}\n")
+    lines = suite.run("--unlearn-gate", "-s", "-k", "test_a", "test_it.py", "test_b.py").outlines
+    early = "\n".join(lines[: next(k for k, line in enumerate(lines) if "TEST RUNS" in line)])
+    assert "release gate: it will block, as this is a partial run: no test was collected from test_b.py, which" in early
+    assert "Name folders in place of files" in early
+    assert not any("will block" in line for line in suite.run("test_it.py", "test_b.py").outlines)
+    assert not any("will block" in line for line in suite.run("--unlearn-gate", "test_it.py").outlines)
+
+
 def test_a_text_with_doctests_is_no_file_of_audits(suite: Suite) -> None:
     suite.write(test_it="def test_a(): audit()")
     (suite.path / "guide.txt").write_text("pytest_unlearn says:\n\n>>> 1 + 1\n2\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,10 @@ from pytest_unlearn.attacks.registry import Attack
 from pytest_unlearn.attacks.signals import logit_scaled_confidence
 from pytest_unlearn.attacks.subgroups import SIDES, slice_measure
 from pytest_unlearn.attacks.u_lira import Null, Shadow, unlearning_lira
-from pytest_unlearn.claims.algorithm.runs import Run
+from pytest_unlearn.claims.algorithm.runs import RequestPool, Run, originals_alone
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.certify import ENOUGH_RUNS
+from pytest_unlearn.claims.common.conclusion import least_shown
 from pytest_unlearn.claims.common.controls import (
     CHANCE,
     PowerCheck,
@@ -37,7 +39,9 @@ from pytest_unlearn.claims.common.findings import (
 )
 from pytest_unlearn.claims.common.verdict import Objection
 from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, Outputs, Verdict
+from pytest_unlearn.core.settings import CONFIDENCE
 from pytest_unlearn.statistics import ExtremeMeasure, Measure, ModelsMeasure, over_models, share_of_estimates
+from pytest_unlearn.task import UnlearningTask
 
 NULLS: dict[str, Null] = {"U-LiRA": "never trained", "U-LiRA, unlearned null": "unlearned"}
 UNCORRELATED = 0.25  # the share of runs whose outputs may follow no comparable model's
@@ -207,11 +211,12 @@ def run_controls(
     most: float,
     *,
     coarse: bool,
-) -> tuple[PowerCheck, tuple[ControlResult, ...]]:
+) -> tuple[PowerCheck, tuple[ControlResult, ...], float | None]:
     """Check that originals are recognised on average and no reference is.
 
-    Originals are seen through the audited models' channel, and where these reveal labels alone (`coarse`), reduced to
-    theirs: power against finer outputs would say nothing of the attack that was possible.
+    Besides, return the originals' mean AUC by the attack that shows them least. Originals are seen through the audited
+    models' channel, and where these reveal labels alone (`coarse`), reduced to theirs: power against finer outputs
+    would say nothing of the attack that was possible.
     """
     originals = run_attacks(
         lambda run: labels_only(run.original) if coarse else replace(run.original, channel=run.unlearned),
@@ -230,4 +235,22 @@ def run_controls(
     where = "in the original models"
     what = "the requests are"
     power = power_check(originals, findings, share, most, what=what, where=where, name="originals", of="runs")
-    return power, tuple(retrained)
+    return power, tuple(retrained), least_shown(originals)
+
+
+def recognised_over_runs(
+    task: UnlearningTask, pool: RequestPool, drawn: Sequence[tuple[NDArray[np.bool_], Any]], references: Sequence[Any]
+) -> float | None:
+    """Compute the mean AUC of runs' originals by the attack that shows them least.
+
+    Args:
+        task: whose runs they are.
+        pool: of these runs.
+        drawn: of each run, which of the pool its request holds, and its original.
+        references: models of the task that were retrained.
+
+    Returns:
+        The AUC, 0.5 where nothing is recognised; None where no attack tells anything.
+    """
+    runs = originals_alone(task, pool, drawn, references)
+    return least_shown(over_runs(runs, lambda run: run.original, same=False, confidence=CONFIDENCE, standard=False))

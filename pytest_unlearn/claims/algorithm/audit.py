@@ -20,12 +20,12 @@ from pytest_unlearn.claims.algorithm.aggregate import (
 )
 from pytest_unlearn.claims.algorithm.runs import Requests, Run, open_pool, simulate
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.certify import ENOUGH_RUNS, MOST_RUNS, POWER
+from pytest_unlearn.claims.common.certify import ENOUGH_RUNS, MOST_RUNS, RUNS_POWER, request
 from pytest_unlearn.claims.common.controls import PowerCheck
-from pytest_unlearn.claims.common.evidence import auc_terms, build_evidence
+from pytest_unlearn.claims.common.evidence import AucTerms, auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import AttackFinding, is_coarse, judge_attacks
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.claims.common.verdict import Objection, decide, failed_negative_control, missing_controls
+from pytest_unlearn.claims.common.verdict import Decision, Objection, decide, failed_negative_control, missing_controls
 from pytest_unlearn.core.evidence import Controls, Evidence, Verdict
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
@@ -105,10 +105,11 @@ def audit_algorithm(
     findings = (*findings, *compared)
     findings = (*findings, *classes_over_runs(done, findings[0].attack, same=same, confidence=confidence))
     judged = judge_attacks(findings, limit, confidence)
-    power, retrained = run_controls(
+    power, retrained, shown = run_controls(
         done, run_attacks, findings, limit, confidence, terms.max_share_left, coarse=is_coarse(findings)
     )
     controls = Controls(original=power.control, retrained=retrained)
+    lacking = _runs_that_do(done, judged, power, shown, terms)
     decision = decide(
         judged,
         vetoes=failed_negative_control(controls, advice.CONTROLS_DIFFER),
@@ -116,12 +117,15 @@ def audit_algorithm(
             *_failing(failing_runs(done, limit, confidence), runs),
             *doubts_over_runs(done, findings, confidence, bootstrapped=task.bootstrapped),
         ],
-        advice=_settles(judged.finding, limit, confidence),
+        advice=lacking,
         doubts=[
             *missing_controls(
-                controls, require_controls, no_negative="" if retrained else "at least two references are needed"
+                controls,
+                require_controls,
+                no_power=lacking,
+                no_negative="" if retrained else "at least two references are needed",
             ),
-            *power.objections(few=_more_runs(power, runs)),
+            *power.objections(few=lacking),
         ],
         scope=(_scope(done, same),),
         notes=() if same or runs < ENOUGH_RUNS else _not_compared({finding.name for finding in compared}),
@@ -151,23 +155,6 @@ def audit_algorithm(
     )
 
 
-def _more_runs(power: PowerCheck, runs: int) -> tuple[str, ...]:
-    """Advise on how many runs show, where these originals are recognised as weakly as they are, that half is gone."""
-    needed = math.ceil(runs * power.times) if math.isfinite(power.times) else MOST_RUNS + 1
-    share = power.share_left
-    gone = ""
-    if share is not None and math.isfinite(share[1].high):
-        surely = max(0.0, 1 - share[1].high)
-        gone = f" (by {share[0]} at least {surely:.0%} is gone, and PASS asks for {1 - power.most:.0%})"
-    if needed > MOST_RUNS:
-        return (
-            f"the method is not to be judged on requests of this size{gone}: no affordable number of runs shows it",
-        )
-    recognised = "if originals go on to be recognised as these are"
-    step = f"about runs={max(needed, runs + 1)} show of an exact method that it is one, {recognised}{gone}"
-    return (f"{step}; what has run is not run again. Decide on a number once: runs added until it passes prove little",)
-
-
 def _failing(seeds: Sequence[int], runs: int) -> list[Objection]:
     """Return the objection that the method FAILs under these seeds."""
     if not seeds:
@@ -176,16 +163,48 @@ def _failing(seeds: Sequence[int], runs: int) -> list[Objection]:
     return [Objection((reason,), (advice.LEAK["recognisable"],), Verdict.FAIL, SOME_SEEDS)]
 
 
-def _settles(finding: AttackFinding, limit: float, confidence: float) -> tuple[str, ...]:
-    """Advise on the number of runs, or of examples where all runs share them."""
+def _runs_that_do(
+    runs: Sequence[Run], judged: Decision[AttackFinding], power: PowerCheck, shown: float | None, terms: AucTerms
+) -> tuple[str, ...]:
+    """Advise on the one number of runs that an exact method passes with, nine times in ten.
+
+    What `plan` and the advice of other claims compute (certify), and no fewer than these runs' own spread asks.
+    """
+    if judged.verdict is Verdict.INCONCLUSIVE and not runs[0].pairing.exchangeable:
+        return _of_one_request(judged.finding, terms)
+    count, size = len(runs), len(runs[0].unlearned.forget.labels)
+    this = request(size, len(runs[0].unlearned.controls.labels), **runs[0].pairing.labels)
+    original = this.counted_on(shown, count)
+    closed = this.runs_needed(terms.limit, terms.confidence, original, terms.max_share_left)
+    spread = math.ceil(count * power.times) if power.control.holds and math.isfinite(power.times) else 0
+    share, gone = power.share_left, ""
+    if share is not None and math.isfinite(share[1].high):
+        surely = max(0.0, 1 - share[1].high)
+        gone = f" (by {share[0]} at least {surely:.0%} is gone, and PASS asks for {1 - power.most:.0%})"
+    needed = max(MOST_RUNS + 1 if closed is None else closed, spread)
+    if needed > MOST_RUNS:
+        return (
+            f"the method is not to be judged on requests of this size{gone}: no affordable number of runs shows it",
+        )
+    if needed <= count:
+        often = f"of exact methods nine in ten pass with {count} runs, and this one did not{gone}"
+        return (f"{often}: it leaves something, or is the tenth; runs={2 * count} tell which",)
+    recognised = f"if originals are recognised with a mean AUC of {original:.2f}"
+    if shown is not None and abs(shown - original) >= 0.005:
+        recognised += f" (in these runs it is {shown:.2f})"
+    step = f"about runs={needed} let a perfect method pass {RUNS_POWER:.0%} of the time, {recognised}{gone}"
+    return (f"{step}; what has run is not run again. Decide on a number once: runs added until it passes prove little",)
+
+
+def _of_one_request(finding: AttackFinding, terms: AucTerms) -> tuple[str, ...]:
+    """Advise on runs that are all judged on the same examples."""
     estimate, measure = finding.estimate, finding.measure
-    gap = min(abs(estimate.value - limit), abs(estimate.value - (1 - limit)))
-    if gap < advice.HOPELESS or not isinstance(measure, ModelsMeasure):
-        return ("no affordable number of runs settles an estimate so near the limit: choose another limit",)
-    needed = measure.needed(gap, confidence, POWER)
-    if needed is None:
-        return ('no number of runs settles it, as all are judged on the same examples: pass requests="drawn"',)
-    return (f"about {max(needed, measure.values.size + 1):,} runs would settle it",)
+    gap = min(abs(estimate.value - terms.limit), abs(estimate.value - (1 - terms.limit)))
+    if gap >= advice.HOPELESS and isinstance(measure, ModelsMeasure):
+        needed = measure.needed(gap, terms.confidence, RUNS_POWER)
+        if needed is not None:
+            return (f"about runs={max(needed, measure.values.size + 1)} would settle it",)
+    return ('no number of runs settles it, as all are judged on the same examples: pass requests="drawn"',)
 
 
 def _not_compared(compared: set[str]) -> tuple[str, ...]:

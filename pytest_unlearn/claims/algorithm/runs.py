@@ -7,6 +7,7 @@ so that an exact method gives an AUC of 0.5 whatever the forget set is like.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -119,26 +120,48 @@ def simulate(unlearner: Any, task: UnlearningTask, pool: RequestPool, count: int
     models = task.runs(unlearner, asked, first_seed=first, method_seed=first + METHOD_SEEDS)
     runs = []
     for number, (mask, (original, model)) in enumerate(zip(masks, models, strict=True)):
-        before = _split(_ask(task, original, view, output), mask)
-        after = replace(_split(_ask(task, model, view, output), mask), original=before)
-        references = tuple(replace(_split(one, mask), original=before) for one in reference_outputs)
-        others = tuple(one for one in references if not same_answers(one, after))
-        if pool.fixed is not None and not others:
+        before, after = (_ask(task, one, view, output) for one in (original, model))
+        run = _run(pool, mask, first + number, before, after, reference_outputs, task.models.seconds_of(model))
+        if pool.fixed is not None and not run.others:
             raise ValueError(ONLY_ITSELF)
-        runs.append(
-            Run(
-                seed=first + number,
-                original=before,
-                unlearned=after,
-                references=references,
-                others=others,
-                pairing=_pairing(pool, mask),
-                drawn=mask,
-                outside=np.flatnonzero(~mask) >= pool.size,
-                seconds=task.models.seconds_of(model),
-            )
-        )
+        runs.append(run)
     return runs
+
+
+def originals_alone(
+    task: UnlearningTask, pool: RequestPool, drawn: Sequence[tuple[NDArray[np.bool_], Any]], references: Sequence[Any]
+) -> list[Run]:
+    """Return runs whose method has done nothing yet."""
+    view = View("pool", pool.examples, pool.positions)
+    reference_outputs = [_ask(task, model, view, None) for model in references]
+    asked = [(mask, _ask(task, original, view, None)) for mask, original in drawn]
+    return [_run(pool, mask, number, one, one, reference_outputs, None) for number, (mask, one) in enumerate(asked)]
+
+
+def _run(
+    pool: RequestPool,
+    mask: NDArray[np.bool_],
+    seed: int,
+    original: Outputs,
+    unlearned: Outputs,
+    references: Sequence[Outputs],
+    seconds: float | None,
+) -> Run:
+    """Put together what the models of one run answered."""
+    before = _split(original, mask)
+    after = replace(_split(unlearned, mask), original=before)
+    retrained = tuple(replace(_split(one, mask), original=before) for one in references)
+    return Run(
+        seed=seed,
+        original=before,
+        unlearned=after,
+        references=retrained,
+        others=tuple(one for one in retrained if not same_answers(one, after)),
+        pairing=_pairing(pool, mask),
+        drawn=mask,
+        outside=np.flatnonzero(~mask) >= pool.size,
+        seconds=seconds,
+    )
 
 
 def _train_set(pool: RequestPool, drawn: NDArray[np.bool_]) -> View:

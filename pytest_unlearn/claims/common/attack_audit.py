@@ -131,6 +131,7 @@ def audit_with_attacks(
         counted=counted,
         simulable=inputs.task is not None and inputs.task.recipe is not None,
         training=None if inputs.task is None else inputs.task.training_seconds,
+        runs_limit=float(resolve("max_mia_auc").value),
         shadowed=could_be_shadowed(inputs),
         itself=original is not None and same_answers(target, original),
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),

@@ -15,11 +15,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pytest_unlearn.core.settings import MAX_MIA_AUC
 from pytest_unlearn.statistics import NullPrecision, binormal_auc_variance, least_limit, null_design
 from pytest_unlearn.statistics.quantiles import normal_quantile, quantile
 
 POWER = 0.8  # the chance of a perfect method that counts as likely
+RUNS_POWER = 0.9  # the same over runs, which are a cost, and which nobody wants to make twice
 ASSUMED = 0.8  # AUC of an original that nobody has audited yet
+WEAK = 0.6  # the mean AUC over runs of originals that nobody has seen to be recognised more plainly
+HOPELESS_RUNS = 0.05  # a chance over runs that would be luck
 LEAST_REDUCTION = 0.5  # a model that remembers half must not pass by what is advised
 WORTH_TRYING = 0.5  # a chance below this is no advice
 ATTACKS = 2  # signed ones that decide, either of which may miss by chance
@@ -143,30 +147,41 @@ class Request:
         return _smallest(lambda n: self.share_power(original, most, confidence, n) >= POWER, 2, MOST)
 
     def runs_power(
-        self, runs: int, limit: float, confidence: float, original: float | None = None, most: float = 0.5
+        self, runs: int, limit: float, confidence: float, original: float = WEAK, most: float = 0.5
     ) -> float:
         """Compute the chance that runs over drawn requests let an exact method pass.
 
-        The widest interval decides: that of models judged by each other, whose variance counts twice. With the
-        original's AUC, the share that is left is asked as well.
+        The widest interval decides: that of models judged by each other, whose variance counts twice. `original` is the
+        mean AUC of the runs' originals, of whose excess over chance `most` may be left.
         """
         inflation = 2.0 if runs >= ENOUGH_RUNS else 1.0
         one = self.run_error / math.sqrt(runs)
         error, q = one * math.sqrt(inflation), quantile(confidence, runs - 1.0)
         chance = _within((limit - 0.5) / error - q)
-        if original is None:
-            return chance
         return min(chance, _share_power(original, most, confidence, error, one, runs - 1.0))
 
-    def runs_needed(
-        self, limit: float, confidence: float, original: float | None = None, most: float = 0.5
-    ) -> int | None:
-        """Find how many runs an exact method likely (80%) passes with, if any number."""
+    def runs_needed(self, limit: float, confidence: float, original: float = WEAK, most: float = 0.5) -> int | None:
+        """Find how many runs let an exact method pass nine times in ten, if any do."""
 
         def enough(runs: int) -> bool:
-            return self.runs_power(runs, limit, confidence, original, most) >= POWER
+            return self.runs_power(runs, limit, confidence, original, most) >= RUNS_POWER
 
         return _smallest(enough, ENOUGH_RUNS, MOST_RUNS) if self.units > 1 else None
+
+    def counted_on(self, original: float | None = None, runs: int = 1) -> float:
+        """Return the mean AUC of originals that a number of runs should be counted on.
+
+        That is weakly, unless what was seen is surely plainer, nine times in ten, or weaker: what one request shows is
+        so uncertain that it has to be surely weaker too, the mean over runs is not.
+
+        Args:
+            original: the AUC that was seen; None before anybody has looked.
+            runs: over how many requests it is the mean.
+        """
+        if original is None:
+            return WEAK
+        around = normal_quantile(RUNS_POWER) * self.run_error * math.sqrt(_spread(original) / runs)
+        return max(original - around, min(original + around if runs == 1 else original, WEAK))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +195,7 @@ class Certifiable:
         original: the AUC of the original by the attack that shows it least, as far as it is known or assumed.
         assumed: whether nobody has audited the original yet.
         most: the share of the original's excess that PASS may leave.
+        runs_limit: on the mean AUC over runs, where the claim itself has no limit on AUCs.
     """
 
     request: Request
@@ -188,6 +204,7 @@ class Certifiable:
     original: float
     assumed: bool
     most: float
+    runs_limit: float = float(MAX_MIA_AUC)
 
     @cached_property
     def smallest_limit(self) -> float:
@@ -270,11 +287,15 @@ class Certifiable:
         sharper = min(0.99, 0.5 + ONLINE_GAIN * (self.original - 0.5))
         return replace(self, request=self.request.with_controls(n_controls), original=sharper)
 
+    @property
+    def runs_original(self) -> float:
+        """The mean AUC of originals that `runs` is counted on."""
+        return self.request.counted_on(None if self.assumed else self.original)
+
     @cached_property
     def runs(self) -> int | None:
-        """How many runs of `assert_algorithm` an exact method likely (80%) passes."""
-        limit = 0.55 if self.limit is None else self.limit
-        return self.request.runs_needed(limit, self.confidence, self.original, self.most)
+        """How many runs of `assert_algorithm` an exact method passes nine times in ten."""
+        return self.request.runs_needed(self.runs_limit, self.confidence, self.runs_original, self.most)
 
 
 @dataclass(frozen=True)
@@ -325,7 +346,13 @@ def request(
 
 
 def certify(
-    of: Request, *, limit: float | None, confidence: float, original: float | None = None, most: float = 0.5
+    of: Request,
+    *,
+    limit: float | None,
+    confidence: float,
+    original: float | None = None,
+    most: float = 0.5,
+    runs_limit: float = MAX_MIA_AUC,
 ) -> Certifiable:
     """Say what can be said with a request.
 
@@ -335,10 +362,17 @@ def certify(
         confidence: of every one-sided bound.
         original: the original's AUC where it was audited; 0.8 is assumed before.
         most: the share of the original's excess that may be left.
+        runs_limit: what a claim about the method would be held to, for a claim without a limit on AUCs.
     """
     known = ASSUMED if original is None else original
     return Certifiable(
-        request=of, limit=limit, confidence=confidence, original=known, assumed=original is None, most=most
+        request=of,
+        limit=limit,
+        confidence=confidence,
+        original=known,
+        assumed=original is None,
+        most=most,
+        runs_limit=float(runs_limit if limit is None else limit),
     )
 
 

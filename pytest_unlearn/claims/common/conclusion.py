@@ -19,6 +19,7 @@ from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks
 from pytest_unlearn.claims.common.verdict import NO_NEGATIVE, Decision, Objection, decide, doubt, missing_controls
 from pytest_unlearn.core.evidence import ControlResult, Controls, Estimate, Verdict
+from pytest_unlearn.core.settings import MAX_MIA_AUC
 from pytest_unlearn.statistics import can_certify, normal_quantile, null_precision
 
 Judge = Callable[..., Decision[AttackFinding]]
@@ -54,8 +55,9 @@ class Found:
     `judge_by` judges one model's findings, by the limit on AUCs by default; `seen` are those on the original that it
     went by.
     `counted` says whether more examples settle what reaches beyond the limits, `simulable` whether there is a recipe by
-    which requests like this one can be simulated, `training` how many seconds it takes once, where that is known, and
-    `shadowed` what online attacks would take where they could be run.
+    which requests like this one can be simulated, `training` how many seconds it takes once, where that is known,
+    `runs_limit` what such runs would be held to where this claim has no limit on AUCs, and `shadowed` what online
+    attacks would take where they could be run.
     `itself` says whether the audited model answers as the original does. `differ` says how forget set and controls
     differ without the model. What only the models can tell is here as objections: `misaligned` (and controls that were
     surely trained on), which outrank a FAIL, `unlike` (references) and those that come `before` others.
@@ -74,6 +76,7 @@ class Found:
     counted: bool = False
     simulable: bool = False
     training: float | None = None
+    runs_limit: float = float(MAX_MIA_AUC)
     shadowed: Shadowed | None = None
     itself: bool = False
     blind: ControlResult | None = None
@@ -185,6 +188,7 @@ def _certifiable(found: Found) -> Certifiable:
         confidence=terms.confidence,
         original=least_shown(found.known),
         most=terms.max_share_left,
+        runs_limit=found.runs_limit,
     )
 
 

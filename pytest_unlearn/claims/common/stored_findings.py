@@ -22,6 +22,7 @@ from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, attack_finding, score_problem
 from pytest_unlearn.claims.common.verdict import Objection
 from pytest_unlearn.core.evidence import ControlResult, Estimate, Scores, Verdict, to_plain
+from pytest_unlearn.core.settings import MAX_MIA_AUC
 from pytest_unlearn.core.stored_arrays import StoredArrays
 
 Plain = dict[str, Any]
@@ -78,6 +79,7 @@ def record_of(found: Found, name: str, quantity: str) -> Plain:
             "counted": found.counted,
             "simulable": found.simulable,
             "training": found.training,
+            "runs_limit": found.runs_limit,
             "shadowed": to_plain(found.shadowed),
             "itself": found.itself,
             "blind": to_plain(found.blind),
@@ -122,6 +124,7 @@ def found_in(record: Mapping[str, Any], arrays: StoredArrays) -> Found:
         counted=record["counted"],
         simulable=bool(record["simulable"]),
         training=record.get("training"),
+        runs_limit=float(record.get("runs_limit", MAX_MIA_AUC)),
         shadowed=None if record.get("shadowed") is None else Shadowed(**record["shadowed"]),
         itself=record["itself"],
         blind=None if record["blind"] is None else _control(record["blind"]),

@@ -14,7 +14,9 @@ import pytest
 
 from pytest_unlearn.cli.console import Unusable, one_line
 from pytest_unlearn.cli.plan.asked import Asked, asked_by, calls_of
+from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_table import TABLE
+from pytest_unlearn.core.settings import MAX_MIA_AUC
 from pytest_unlearn.plugin import fixtures
 from pytest_unlearn.plugin.hooks import marked_settings
 from pytest_unlearn.plugin.overrides import NAMES, SOURCES, overridden, resolved_fixtures
@@ -38,7 +40,8 @@ class Inputs:
     """Hold what the tests of one place audit; its task has trained nothing yet.
 
     `asked` is what the tests claim, each at its settings, `warnings` what the inputs said, `missing` what a test asks
-    for and nobody defines. `original` and `references` are models that were handed over, where plan may ask them.
+    for and nobody defines. `max_mia_auc` is the limit that is configured. `original` and `references` are models that
+    were handed over, where plan may ask them.
     """
 
     place: str
@@ -48,6 +51,7 @@ class Inputs:
     asked: tuple[Asked, ...]
     warnings: tuple[str, ...]
     missing: tuple[str, ...] = ()
+    max_mia_auc: float = float(MAX_MIA_AUC)
     original: Any = None
     references: Sequence[Any] | None = None
 
@@ -221,6 +225,7 @@ def evaluate(request: pytest.FixtureRequest, tests: Iterable[pytest.Item]) -> In
         asked=_asked(request.config, tests),
         warnings=tuple(dict.fromkeys(str(one.message) for one in caught if one.category is UserWarning)),
         missing=tuple(_missing(request, tests)),
+        max_mia_auc=settings.resolve("max_mia_auc", None, request.config.stash[LAYERS]).value,
     )
 
 

@@ -101,11 +101,16 @@ def _plan(inputs: Inputs, options: argparse.Namespace, lines: list[str]) -> bool
     pace = measured(inputs, needed, probing=not options.no_probe)
     training = pace.seconds(len(inputs.task.split.train)) if isinstance(pace, timing.Pace) else None
     simulable = inputs.task.recipe is not None
-    found = [outlook.of(one, planned, simulable=simulable, training=training, original=original) for one in wanted]
-    lines += [f"  {line}" for one in found for line in one.lines]
+    known: dict[str, Any] = {"simulable": simulable, "training": training, "original": original}
+    known["runs_limit"] = inputs.max_mia_auc if options.max_mia_auc is None else options.max_mia_auc
+    found = [outlook.of(one, planned, **known) for one in wanted]
     for asked, (runs, jobs) in needed.runs.items():
         missing = sum(job.key in needed.missing for job in jobs)
-        lines += [f"  {line}" for line in algorithm.lines(runs, wanted[asked], planned.request, missing, original)]
+        seen = None if original is None else algorithm.SeenOriginals(original)
+        if options.ask_original:
+            seen = algorithm.seen_in(inputs, runs, jobs) or seen
+        found[asked] = algorithm.outlook(runs, wanted[asked], planned.request, missing, seen)
+    lines += [f"  {line}" for one in found for line in one.lines]
     lines += [f"  {line}" for line in cost(inputs, needed, pace)]
     lines += [f"  warning: {text}" for text in inputs.warnings]
     lines += [f"  missing: {text}" for text in inputs.missing]
@@ -230,7 +235,7 @@ def _time(inputs: Inputs, needed: Trainings, pace: Pace) -> str:
     from pytest_unlearn.cli.plan import timing
 
     task = inputs.task
-    begun = {job.key: job for _, jobs in needed.runs.values() for job in jobs}
+    begun = {job.key for jobs in (*(jobs for _, jobs in needed.runs.values()), needed.shadows) for job in jobs}
     at_once = task.n_jobs if task.n_jobs > 0 else os.cpu_count() or 1
     original = [job for job in needed.original if job.key in needed.missing]
     batches = (needed.references[:2], needed.references[2:])

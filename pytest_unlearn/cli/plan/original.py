@@ -18,7 +18,7 @@ def asked_original(inputs: Inputs) -> tuple[float | None, str]:
 
     Nothing is trained: the original is one that was handed over or that the cache holds, and so are the references.
     """
-    original, references = _models(inputs)
+    original, references = models_there(inputs)
     if original is None:
         return None, "original asked: no, it is neither handed over nor in the cache"
     if not references and inputs.task.recipe is not None and inputs.task.has_references:
@@ -54,8 +54,8 @@ def recognised(task: UnlearningTask, original: Any, references: Sequence[Any]) -
     return least_shown(found)
 
 
-def _models(inputs: Inputs) -> tuple[Any, list[Any]]:
-    """Find the models that are there."""
+def models_there(inputs: Inputs) -> tuple[Any, list[Any]]:
+    """Find original and references, handed over or in the cache."""
     task = inputs.task
     given = [] if isinstance(task.references, int) else list(task.references)
     original, references = inputs.original, list(given if inputs.references is None else inputs.references)

@@ -10,6 +10,7 @@ from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.certify import POWER, Certifiable, Shadowed, certify
 from pytest_unlearn.cli.plan.asked import Asked
 from pytest_unlearn.cli.plan.power import Design
+from pytest_unlearn.core.settings import MAX_MIA_AUC
 
 PLAIN = (0.65, 0.75, 0.9)  # AUCs of an original: hardly, plainly and glaringly recognised
 
@@ -27,7 +28,13 @@ class Outlook:
 
 
 def of(
-    asked: Asked, planned: Design, *, simulable: bool, training: float | None = None, original: float | None = None
+    asked: Asked,
+    planned: Design,
+    *,
+    simulable: bool,
+    training: float | None = None,
+    original: float | None = None,
+    runs_limit: float = MAX_MIA_AUC,
 ) -> Outlook:
     """Say what a claim can come to on this request.
 
@@ -37,22 +44,20 @@ def of(
         simulable: whether there is a recipe that requests of this size can be simulated by.
         training: the seconds that one training takes, where that is known.
         original: the original's AUC by the attack that shows it least, where it was asked.
+        runs_limit: what a claim about the method would be held to, for a claim without a limit on AUCs.
     """
     values = {name: setting.value for name, setting in asked.settings.items()}
     shadowed = None if asked.online else planned.shadowed
     planned = planned.online() if asked.online else planned
     if asked.planned == "runs":
-        runs = int(asked.given.get("runs", 10))
-        drawn = asked.given.get("requests", "drawn") == "drawn"
-        settled = (values["max_mia_auc"], values["confidence"], original, values["max_share_left"])
-        chance = planned.request.runs_power(runs, *settled) if drawn else 1.0
-        return Outlook((), hopeless=chance <= 0.0, likely=chance >= POWER)
+        return Outlook()  # see algorithm.outlook
     if asked.planned == "search":
         return Outlook(tuple(_search(asked)))
     reduction = values.get("min_reduction")
     most = values["max_share_left"] if reduction is None else round(1 - reduction, 12)
     limit, confidence = values.get("max_mia_auc"), values["confidence"]
-    said = certify(planned.request, limit=limit, confidence=confidence, original=original, most=most)
+    size = planned.request
+    said = certify(size, limit=limit, confidence=confidence, original=original, most=most, runs_limit=runs_limit)
     steps = _steps(said, simulable, training, shadowed)
     if reduction is not None:
         chance = said.share_power

@@ -12,6 +12,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from pytest_unlearn import EstimatorRecipe, Evidence, UnlearningTask, audit_algorithm
+from pytest_unlearn.core.recorder import Recorder, recording
 from tests.claims.algorithm import test_algorithm as trees
 from unlearners import Retrain
 
@@ -114,10 +115,23 @@ def test_progress_counts_runs_and_says_how_long_they_take(tmp_path: Path) -> Non
     reports = Reports()
     audited(trees.make_task(tmp_path), Retrain(trees.RECIPE), reports)
     runs = [line for line in reports.now if "run" in line]
-    assert runs[0].startswith(f"run 1 of {RUNS}, for 0 s so far; at least ")
-    assert runs[0].endswith(f" left for {RUNS} runs")
+    assert runs[0] == f"run 1 of {RUNS}, for 0 s so far; {RUNS} runs to make"  # no guess before one was timed
     assert runs[3].startswith(f"run 4 of {RUNS}, for 0 s so far; about ")
     assert f"run {RUNS} of {RUNS} took " in reports.lines[-1]
+
+
+def test_under_a_gate_without_a_key_each_line_says_that_the_method_runs_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNLEARN_CACHE_KEY", raising=False)
+    said = []
+    for gate, key in ((True, ""), (True, "0123456789abcdef"), (False, "")):
+        monkeypatch.setenv("UNLEARN_CACHE_KEY", key)
+        reports = Reports()
+        with recording(Recorder("test", {"command line": {"gate": gate}}, collapse=False)):
+            audited(trees.make_task(tmp_path / f"{gate}{key}"), Retrain(trees.RECIPE), reports)
+        said.append(any("without UNLEARN_CACHE_KEY it runs anew" in line for line in reports.now))
+    assert said == [True, False, False]
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 from scipy.stats import norm
 
-from pytest_unlearn.claims.common.certify import ASSUMED, ATTACKS, POWER, Request, certify, request
+from pytest_unlearn.claims.common.certify import ASSUMED, ATTACKS, POWER, RUNS_POWER, WEAK, Request, certify, request
 from pytest_unlearn.statistics import auc_measure, can_certify, null_precision, over_models, share_left
 from tools import small_requests
 
@@ -152,7 +152,8 @@ def test_the_chance_of_an_exact_method_over_runs_is_what_simulation_gives(runs: 
         error = max(values.var(ddof=1), inflation * found.example_errors[0] ** 2) ** 0.5 / runs**0.5
         half = -special.stdtrit(runs - 1, 0.05) * error
         passed += values.mean() + half <= limit and values.mean() - half >= 1 - limit
-    assert both(passed / count) == pytest.approx(request(units, 3000).runs_power(runs, limit, 0.95), abs=0.2)
+    plain = request(units, 3000).runs_power(runs, limit, 0.95, original=0.99)
+    assert both(passed / count) == pytest.approx(plain, abs=0.2)
 
 
 def test_more_runs_never_have_less_power_and_as_many_as_are_asked_for_are_enough() -> None:
@@ -162,8 +163,24 @@ def test_more_runs_never_have_less_power_and_as_many_as_are_asked_for_are_enough
     assert chances[-1] > 0.99
     needed = size.runs_needed(0.55, 0.95)
     assert needed is not None
-    assert size.runs_power(needed, 0.55, 0.95) >= POWER > size.runs_power(needed - 1, 0.55, 0.95)
+    assert size.runs_power(needed, 0.55, 0.95) >= RUNS_POWER > size.runs_power(needed - 1, 0.55, 0.95)
     assert (size.runs_needed(0.55, 0.95, original=0.56) or 999) > needed
+
+
+def test_runs_are_counted_on_weak_originals_unless_they_are_surely_plainer() -> None:
+    size = request(40, 3000)
+    assert size.counted_on() == WEAK
+    assert size.counted_on(0.65) == WEAK  # of one request: the next one may show less
+    assert WEAK < size.counted_on(0.65, runs=16) < 0.65  # over sixteen it is surer
+    assert size.counted_on(0.57) == WEAK  # nor is that one surely weaker than the others will be
+    assert size.counted_on(0.57, runs=16) == 0.57
+    assert 0.5 < size.counted_on(0.48) < WEAK
+    assert 0.7 < size.counted_on(0.8) < 0.8
+    assert (size.counted_on(0.45, runs=16), size.counted_on(1.0)) == (0.45, 1.0)
+    named = certify(size, limit=0.6, confidence=0.95).runs
+    assert named == certify(size, limit=0.6, confidence=0.95, original=0.65).runs == size.runs_needed(0.6, 0.95, WEAK)
+    assert named is not None
+    assert (certify(size, limit=0.6, confidence=0.95, original=0.8).runs or 999) < named / 2
 
 
 def test_more_of_anything_never_says_less() -> None:

@@ -11,6 +11,9 @@ import pytest
 
 from pytest_unlearn import Split, UnlearningTask
 from pytest_unlearn.cli.plan import timing
+from pytest_unlearn.cli.plan.algorithm import Runs
+from pytest_unlearn.cli.plan.command import Trainings, cost
+from pytest_unlearn.cli.plan.timing import Pace
 from pytest_unlearn.data.view import View
 from pytest_unlearn.training import Job, StoredModel
 
@@ -110,3 +113,20 @@ def test_rounds_of_jobs() -> None:
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert timing.duration(seconds) == words
+
+
+def test_shadow_models_and_runs_are_trained_too_and_count() -> None:
+    task = SimpleNamespace(n_jobs=1, split=SimpleNamespace(train=range(100)), retain=range(90))
+
+    def minutes(shadows: int, runs: int) -> str:
+        jobs = [Job(None, None, k, f"{k}") for k in range(shadows + runs)]
+        about = {0: (Runs(runs, "drawn"), jobs[shadows:])}
+        needed = Trainings((), (), about, tuple(jobs[:shadows]), {}, frozenset(job.key for job in jobs), False)
+        told = list(cost(SimpleNamespace(task=task, own_original=True, own_references=True), needed, PACE))
+        return told[-1]
+
+    assert minutes(16, 0).startswith("time: about 16 minutes of training, roughly")
+    assert minutes(16, 50).startswith("time: about 66 minutes of training, roughly")
+
+
+PACE = Pace(lambda examples: 60.0, "measured")
