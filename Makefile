@@ -4,6 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 AXE := $(VENV)/axe
+TORCHVISION := $(VENV)/torchvision
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 PROCESSES := tests/search tests/browser tests/docs tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance  # the longest files first
@@ -20,10 +21,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(RUN) pip install --quiet --constraint constraints.txt --group dev --group docs --editable .
 	@touch $@
 
+$(TORCHVISION): $(STAMP)  # for examples/cifar10 alone: transformers would import it as well, and fail with it on a CPU
+	$(RUN) pip install --quiet --no-deps --constraint constraints.txt --target $@ torchvision
+
 audit: $(STAMP)        ## audit a release on scikit-learn's digits and write a report to .unlearn/report
 	$(RUN) pytest examples/digits_release_gate --unlearn-report
 
-test: $(STAMP)         ## everything that is not slow
+test: $(STAMP) $(TORCHVISION)         ## everything that is not slow
 	$(SUITE) examples
 	$(SUITE)
 
@@ -34,7 +38,7 @@ test-processes: $(STAMP) $(AXE)  ## the slow tests that CI runs
 	$(SUITE) -m "slow and not long" examples/github_actions examples/adversarial_requests
 	$(SUITE) -m "slow and not long" $(PROCESSES)
 
-test-slow: $(STAMP) $(AXE)
+test-slow: $(STAMP) $(AXE) $(TORCHVISION)
 	$(SUITE) -m slow examples
 	$(SUITE) -m slow
 
@@ -50,7 +54,7 @@ test-trained: $(STAMP)  ## the tests that train, as three other processors would
 test-pythons: $(STAMP)   ## every other Python that is promised and is here, without torch
 	$(RUN) tools.pythons
 
-coverage: $(STAMP)       ## the tests of `make test`, and which lines and branches of the auditor they run
+coverage: $(STAMP) $(TORCHVISION)       ## the tests of `make test`, and which lines and branches of the auditor they run
 	$(VENV)/bin/coverage erase
 	$(SUITE) examples
 	$(VENV)/bin/coverage run -m $(PYTEST)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.alignment import Answered, misaligned_others, misaligned_views
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
+from pytest_unlearn.claims.common.inputs import removed_classes
 from pytest_unlearn.claims.common.provenance import outputs_digest, provenance
 from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Finding, Objection, Wording, decide, judge
 from pytest_unlearn.core.evidence import (
@@ -167,20 +169,25 @@ def compare(model: Any, view: Any, baseline: Any, *, output: Output) -> Comparis
         models=handles,
         misaligned=[
             *misaligned_views(model, {f"the {asked.name} examples": (ours, answers)}, columns=False),
-            *_others_misaligned(asked.name, (model, ours), name, list(zip(models, answers, strict=True))),
+            *_others_misaligned(asked, (model, ours), name, list(zip(models, answers, strict=True))),
         ],
     )
 
 
 def _others_misaligned(
-    of: str, ours: tuple[Any, Outputs], baseline: str, theirs: Sequence[tuple[Any, Outputs]]
+    view: View, ours: tuple[Any, Outputs], baseline: str, theirs: Sequence[tuple[Any, Outputs]]
 ) -> list[Objection]:
     """Return why the answers of the baseline may be in another order."""
+    of, task = view.name, view.task
     several = baseline == "retrained"
     names = [f"{baseline} {k}" if several else f"the {baseline}" for k in range(len(theirs))]
     others = [Answered(name, model, {of: answers}) for name, (model, answers) in zip(names, theirs, strict=True)]
     return misaligned_others(
-        Answered("the model", ours[0], {of: ours[1]}), None, others, unseen=() if of == "forget" else (of,)
+        Answered("the model", ours[0], {of: ours[1]}),
+        None,
+        others,
+        unseen=() if of == "forget" else (of,),
+        removed=partial(removed_classes, task) if several and task is not None else None,
     )
 
 

@@ -18,6 +18,7 @@ from pytest_unlearn.data.tables import is_table, plain_numbers
 from pytest_unlearn.data.unseen import UnseenExamples
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.asking import answering
+from pytest_unlearn.models.channels_last import asked_channels_last
 from pytest_unlearn.models.identity import Identity, identify_estimator, identify_module, module_state
 from pytest_unlearn.models.output import PROBABILITY_FLOOR, OutputKind
 from pytest_unlearn.models.saved_alignment import examples_of, outputs_in_order
@@ -178,8 +179,11 @@ def _saved(name: str, part: Any) -> FloatArray:
 
 
 @contextmanager
-def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
-    """Provide the model as a function of a batch, in eval mode and without gradients."""
+def ready(model: Any, device: str | None, *, rearranged: bool = False) -> Iterator[Callable[[Any], Any]]:
+    """Provide the model as a function of a batch, in eval mode and without gradients.
+
+    `rearranged` says that a convolutional network may be asked in channels-last.
+    """
     if not is_module(model):
         yield answering(model, type(model).__name__)
         return
@@ -196,8 +200,9 @@ def ready(model: Any, device: str | None) -> Iterator[Callable[[Any], Any]]:
         x = torch.as_tensor(batch, device=place)
         if x.is_floating_point() and parameter is not None:
             x = x.to(parameter.dtype)
-        return model(x)
+        return asked(x)
 
+    asked = asked_channels_last(model) if rearranged and (place is None or place.type == "cpu") else model
     try:
         with suppress(NotImplementedError):  # the mode of an exported module was fixed when it was exported
             model.eval()

@@ -22,7 +22,7 @@ from pytest_unlearn.data.view import View
 from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe, Walk
 
-SCHEMA = "pytest-unlearn answers 1"
+SCHEMA = "pytest-unlearn answers 2"
 LIBRARIES = ("pytest-unlearn", "numpy", "torch", "scikit-learn", "transformers")
 
 

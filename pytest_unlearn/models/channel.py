@@ -90,7 +90,7 @@ def open_channel(
             f"a model is an nn.Module, a fitted scikit-learn classifier, a callable x -> logits or SavedOutputs; "
             f"got {type(model).__name__}."
         )
-    with ready(model, device) as ask:
+    with ready(model, device, rearranged=True) as ask:
         yield Channel(ask, output, exactly)
 
 

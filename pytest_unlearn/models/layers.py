@@ -242,7 +242,7 @@ def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = 
         for layer, module in watched.items()
     ]
     try:
-        with ready(model, None) as ask:
+        with ready(model, None, rearranged=True) as ask:
             batches = view.batches(256) if rows is None else iter([view.inputs(np.arange(min(rows, len(view))))])
             for batch in batches:
                 seen.clear()

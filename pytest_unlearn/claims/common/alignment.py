@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.advice import OUT_OF_ORDER
 from pytest_unlearn.claims.common.verdict import Objection, invalid
-from pytest_unlearn.core.evidence import Answers, Outputs
+from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
 from pytest_unlearn.models.adapters import SavedOutputs, is_estimator, is_module
 
 AT_CHANCE = 3.0  # standard errors that guesses lie around what they get right on average
@@ -49,12 +49,19 @@ class Answered:
 
 
 def misaligned_others(
-    audited: Answered, original: Answered | None, references: Sequence[Answered], *, unseen: Collection[str]
+    audited: Answered,
+    original: Answered | None,
+    references: Sequence[Answered],
+    *,
+    unseen: Collection[str],
+    removed: Callable[[], IntArray] | None = None,
 ) -> list[Objection]:
     """Return why original or retrained models may be in another order.
 
     Each is held to the other retrained models. On sets that were `unseen` by all, retrained models are held to the
-    original too, or to the audited model where there is none: of what only these saw, they may well know more.
+    original too, or to the audited model where there is none: of what only these saw, they may well know more. That
+    goes for classes of which nothing is retained as well: `removed` returns them, and is called only where it matters,
+    since it reads the labels of what is retained.
     """
     informed = original or audited
     found: list[Objection] = []
@@ -63,9 +70,25 @@ def misaligned_others(
         beside = informed if one is not original else audited if not references else None
         sides = {name: (one.sets[name], [peer.sets[name] for peer in peers]) for name in one.sets}
         knowing = {} if beside is None else {name: (one.sets[name], [beside.sets[name]]) for name in unseen}
-        found += (_views_of(one, sides) or _views_of(one, knowing))[:1]
+        said = _views_of(one, sides) or _views_of(one, knowing)
+        if said and removed is not None:
+            said = _views_of(one, sides) or _views_of(one, _without(knowing, removed()))
+        found += said[:1]
     together = tuple(reason for one in found for reason in one.reasons)
     return [replace(found[0], reasons=together)] if found else []
+
+
+def _without(
+    sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]], classes: IntArray
+) -> dict[str, tuple[Outputs, Sequence[Outputs]]]:
+    """Leave out examples of some classes, and sets of which nothing is left."""
+
+    def known(outputs: Outputs) -> Outputs:
+        rows = ~np.isin(outputs.labels, classes)
+        return Outputs(logits=outputs.logits[rows], labels=outputs.labels[rows], kind=outputs.kind)
+
+    fewer = {name: (known(ours), [known(one) for one in theirs]) for name, (ours, theirs) in sides.items()}
+    return {name: side for name, side in fewer.items() if len(side[0].labels)}
 
 
 def _views_of(one: Answered, sides: Mapping[str, tuple[Outputs, Sequence[Outputs]]]) -> list[Objection]:

@@ -31,7 +31,7 @@ from pytest_unlearn.claims.common.controls import (
 )
 from pytest_unlearn.claims.common.evidence import AucTerms, build_evidence, rounded
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
-from pytest_unlearn.claims.common.inputs import AuditInputs
+from pytest_unlearn.claims.common.inputs import AuditInputs, removed_classes
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, outputs_digest, provenance
 from pytest_unlearn.claims.common.shadows import could_be_shadowed
 from pytest_unlearn.claims.common.stored_findings import record_of
@@ -258,6 +258,7 @@ def _others_misaligned(
         None if original is None else Answered.of("the original", inputs.original, original),
         [Answered.of(f"retrained {k}", one, answers) for k, (one, answers) in enumerate(named)],
         unseen=("controls",),
+        removed=None if inputs.task is None else partial(removed_classes, inputs.task),
     )
 
 

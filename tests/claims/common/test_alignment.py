@@ -249,3 +249,54 @@ def answered(world, name, model):
     return Answered(
         name, model, {one: Outputs(logits=model.parts[part], labels=world.labels[part]) for one, part in sets.items()}
     )
+
+
+PERSONS, LEAVE, EACH = 60, 12, 6  # classes, how many of them go, examples of each on each side
+
+
+def recogniser(known, seed, right=0.4):
+    """Answers of a network that was trained on some of the persons: others it often takes for one who looks alike."""
+    rng = np.random.default_rng(seed)
+
+    def answered(labels):
+        logits = rng.normal(size=(len(labels), PERSONS))
+        logits[:, ~np.isin(np.arange(PERSONS), known)] = -9.0
+        taken_for = np.where(np.isin(labels, known), labels, labels + LEAVE)
+        sure = np.flatnonzero(rng.random(len(labels)) < right)
+        logits[sure, taken_for[sure]] = 6.0
+        return logits
+
+    labels = np.repeat(np.arange(PERSONS), EACH)
+    return SavedOutputs(forget=answered(labels[labels < LEAVE]), test=answered(labels))
+
+
+@pytest.fixture(scope="module")
+def persons_task():
+    labels = np.repeat(np.arange(PERSONS), EACH)
+    seen, unseen = (np.random.default_rng(k).normal(size=(len(labels), 3)) for k in (0, 1))
+    return UnlearningTask(
+        Split((seen, labels), forget=labels < LEAVE, test=(unseen, labels)),
+        original=recogniser(np.arange(PERSONS), seed=1),
+        references=[recogniser(np.arange(LEAVE, PERSONS), seed=k) for k in (2, 3, 4)],
+    )
+
+
+def test_retrained_models_name_nobody_who_left_and_that_is_no_disorder(persons_task):
+    """Who left is taken for somebody else, as if the columns had another order."""
+    honest, known = recogniser(np.arange(LEAVE, PERSONS), seed=9), persons_task.original
+    for model in (honest, known):
+        claims = (
+            audit_forgotten(model, persons_task.forget, 0.65),
+            audit_utility(model, persons_task.test, 0.3),
+            audit_matches_retrained(model, persons_task.test, 0.3),
+        )
+        assert [reason for claim in claims for reason in claim.reasons if "misaligned" in reason] == []
+
+
+def test_retrained_models_whose_columns_are_permuted_are_still_found_where_classes_were_removed(persons_task):
+    order = np.random.default_rng(0).permutation(PERSONS)
+    mixed = [saved(one, *[lambda part: part[:, order]] * 2) for one in persons_task.retrained]
+    task = UnlearningTask(persons_task.split, original=persons_task.original, references=mixed)
+    evidence = audit_utility(persons_task.original, task.test, 0.3, baseline="retrained")
+    assert evidence.verdict is Verdict.INVALID
+    assert any("misaligned" in reason for reason in evidence.reasons)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from pytest_unlearn.data.text.documents import documents_of
+from pytest_unlearn.data.text.encoding import Encoder
 from tests.methods.text.language import letters
 from unlearners._core.documents import encode, said_of
 
@@ -87,3 +89,14 @@ def test_a_document_in_which_nothing_is_learned_is_refused() -> None:
 def test_token_ids_have_no_prompt_to_be_found() -> None:
     with pytest.raises(TypeError, match="has no words"):
         said_of([1, 2], "document 0")
+
+
+@pytest.mark.parametrize("max_length", [None, 5])
+def test_methods_learn_what_audits_score(max_length: int | None) -> None:
+    """Neither package knows the other, and both read documents: they must read the same."""
+    documents = ["abcdefgh", {"text": "hgfe"}, {"prompt": "abcdef", "completion": "gh"}, [3, 1, 2],
+                 {"input_ids": [1, 2, 3, 4], "labels": [-100, -100, 3, 4]}]  # fmt: skip
+    scored = Encoder(letters, max_length).encode(documents_of(documents)).sequences
+    assert [(one.ids.tolist(), one.scored.astype(int).tolist()) for one in scored] == read(
+        *documents, max_length=max_length
+    )

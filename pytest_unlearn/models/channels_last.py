@@ -1,0 +1,86 @@
+"""Ask convolutional networks in channels-last.
+
+Processors pool and convolve two to three times as fast in it. The network itself is left as it is: its kernels are
+copied, and stand in for it during a question. Where the copies cannot, or answer otherwise (a forward pass that relies
+on how tensors lie in memory), it is asked as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+TRIED = 8  # examples that are asked both ways before any answer is taken
+CLOSE = 1e-4  # relative to the largest answer; the two ways differ by 1e-7
+
+
+def asked_channels_last(model: Any) -> Any:
+    """Return a function of a batch that answers as the network does.
+
+    Args:
+        model: an `nn.Module` on the processor, in eval mode; called without gradients.
+
+    Returns:
+        The model itself where it has no two-dimensional convolution, is compiled or exported, or lies elsewhere.
+    """
+    import torch
+
+    plain = not isinstance(model, (torch.jit.ScriptModule, torch.fx.GraphModule)) and not hasattr(model, "_orig_mod")
+    kernels = {name: weight for name, weight in model.named_parameters() if weight.ndim == 4} if plain else {}
+    here = all(weight.device.type == "cpu" for weight in kernels.values())
+    if not kernels or not here or not any(isinstance(module, torch.nn.Conv2d) for module in model.modules()):
+        return model
+    return _ChannelsLast(model, {name: _reordered(weight.detach()) for name, weight in kernels.items()})
+
+
+class _ChannelsLast:
+    def __init__(self, model: Any, kernels: dict[str, Any]) -> None:
+        self._model, self._kernels = model, kernels
+        self._works: bool | None = None  # known from the first batch on
+
+    def __call__(self, batch: Any) -> Any:
+        if self._works is None:
+            self._works = self._agrees(batch[:TRIED])
+        if self._works:
+            try:
+                return self._ask(batch)
+            except RuntimeError:  # the model's own are raised below
+                self._works = False
+        return self._model(batch)
+
+    def _agrees(self, batch: Any) -> bool:
+        """Tell whether both ways give one answer for a few examples."""
+        try:
+            return _close(self._ask(batch), self._model(batch))
+        except Exception:
+            return False
+
+    def _ask(self, batch: Any) -> Any:
+        import torch
+
+        given = _reordered(batch) if batch.ndim == 4 and batch.is_floating_point() else batch
+        return torch.func.functional_call(self._model, self._kernels, (given,))
+
+
+def _reordered(tensor: Any) -> Any:
+    """Copy a tensor, channels last; of a single channel too, whose order in memory is told by its strides alone."""
+    import torch
+
+    n, c, h, w = tensor.shape
+    made = torch.empty_strided((n, c, h, w), (h * w * c, 1, w * c, c), dtype=tensor.dtype, device=tensor.device)
+    return made.copy_(tensor)
+
+
+def _close(one: Any, other: Any) -> bool:
+    """Tell whether two answers of a kind that audits read are the same to single precision."""
+    import torch
+
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor) and one.shape == other.shape:
+        if not one.is_floating_point():
+            return bool(torch.equal(one, other))
+        return bool(torch.allclose(one, other, rtol=0.0, atol=CLOSE * float(1 + other.abs().max())))
+    if isinstance(one, Mapping) and isinstance(other, Mapping) and one.keys() == other.keys():
+        return all(_close(one[name], other[name]) for name in one)
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)) and len(one) == len(other):
+        return all(_close(*pair) for pair in zip(one, other, strict=True))
+    return one is None and other is None
