@@ -19,7 +19,7 @@ from pytest_unlearn.core.figures import Table
 from pytest_unlearn.data.view import View
 
 LIMIT = 0.55  # at which choices are compared: strict, so that what accuses honest models shows
-RELEASE = 0.6  # at which a release is judged, by references
+RELEASE = 0.65  # at which a release is judged, by references
 KNOWN, REFERENCES = "known", 4
 CHOICES: dict[str, tuple[Any, bool]] = {  # what controls are matched by, and whether there are references
     "all controls": ("class", False),
@@ -61,7 +61,7 @@ def rows(name: str, draw: int, choices: Iterable[str] = tuple(CHOICES), *, relea
             yield from _weighted(name, what, found) if match == "propensity" else ()
     if not release:
         return
-    compared = _task(shift, draw, "class", original, references)
+    compared = _task(shift, draw, shift.release, original, references)
     more = more_trees(original, task.retain)
     for what, model in {"original": original, "20 more trees": more, "retrained": honest}.items():
         yield _row(name, "release", what, audit_forgotten(model, compared.forget, max_mia_auc=RELEASE))

@@ -23,10 +23,11 @@ OUTSIDE = 3000  # images that nobody asks about: they say what is hard, and trai
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A request by another law: `split(draw, match)`, and the covariates that say what it was chosen by."""
+    """A request by another law: `split(draw, match)`, what it was chosen by, and what a release is matched by."""
 
     split: Callable[[int, Match], Split]
     known: Match
+    release: Match = "class"  # beside references
 
 
 def one_style(draw: int, match: Match = "class") -> Split:
@@ -107,7 +108,7 @@ def radius(x: Any, _: Any) -> Any:
 SHIFTS = {
     "one style": Shift(one_style, ("class", style)),
     "bright images": Shift(bright_images, brightness),
-    "hardest tenth": Shift(hardest_tenth, difficulty),
+    "hardest tenth": Shift(hardest_tenth, difficulty, release=difficulty),
     "one year": Shift(one_year, "year"),
     "large tumours": Shift(large_tumours, radius),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,9 +112,9 @@ def log_odds(
 ) -> FloatArray:
     """Estimate each example's log odds of being a forget example and no control.
 
-    Cross-fitted: whoever is estimated, and its unit, was not fitted to. The mean log odds of a logistic regression and
-    of a forest, which see principal components, labels and how plausible these are, put to scale by a logistic
-    regression on it (Platt 1999).
+    Cross-fitted: whoever is estimated, and its unit, was not fitted to. Log odds of a logistic
+    regression and of a forest, which see principal components, labels and how plausible these are, joined and put to
+    scale by a logistic regression on them (stacking, Wolpert 1992).
 
     Args:
         rows: [examples, columns] numbers, missing ones NaN.
@@ -133,14 +134,12 @@ def _cross_fitted(
     table = np.column_stack([_components(comparable(rows)), hardness.T, labels[:, None] == np.unique(labels)])
     fold = folds(member, units)
 
-    def score(fitted: IntArray, held: IntArray) -> FloatArray:
-        models = (_linear(), _forest())
-        odds = [_log_odds(m.fit(table[fitted], member[fitted]).predict_proba(table[held])[:, -1]) for m in models]
-        return np.asarray(np.mean(odds, axis=0))
+    def score(make: Callable[[], Any], fitted: IntArray, held: IntArray) -> FloatArray:
+        model = make().fit(table[fitted], member[fitted])
+        return _log_odds(model.predict_proba(table[held])[:, -1])
 
-    raw = out_of_fold(fold, score)
-    scale = _scale().fit(raw[:, None], member)
-    return np.asarray(scale.decision_function(raw[:, None]), dtype=np.float64)
+    raw = np.column_stack([out_of_fold(fold, partial(score, model)) for model in (_linear, _forest)])
+    return np.asarray(_scale().fit(raw, member).decision_function(raw), dtype=np.float64)
 
 
 def _log_odds(p: FloatArray) -> FloatArray:
