@@ -79,7 +79,7 @@ def plant_text_canaries(
         length: how many of them, at least 1.
         separator: what stands between them.
         rivals: how many others each is ranked among, at least 1 and fewer than the secrets there are. Of 20 canaries a
-            model is seen to know three by heart among 99 rivals, and two among 999, which take ten times as long to ask.
+            model is seen to know three by heart among 99 rivals, and two among 999, which take ten times as long.
         seed: of every draw, from 0.
 
     Returns:
