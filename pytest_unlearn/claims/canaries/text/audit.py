@@ -63,8 +63,8 @@ KEPT = "give a model that has kept its language and answers texts like the canar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """What one model shows: ranks, and how probable it finds rivals and other texts.
+class RankedCanaries:
+    """What one model shows: ranks, and how probable it finds other texts.
 
     `rivals` and `probes` are mean log-probabilities of a token, by canary and by document.
     """
@@ -83,7 +83,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
+class CanaryQuestions:
     """Ask models about all candidates and the probes, and rank what was planted."""
 
     canaries: TextCanaries
@@ -91,7 +91,7 @@ class Questions:
     handles: AuditHandles
     confidence: float
 
-    def of(self, model: Any) -> Answered:
+    def of(self, model: Any) -> RankedCanaries:
         """Ask one model."""
         planted, size = self.canaries.planted, self.canaries.space
         views = (
@@ -111,7 +111,7 @@ class Questions:
         said = f"{first} of {len(planted)} canaries are the most probable of {size}, as much by chance {chance:.2g}"
         estimate = ranks.at(self.confidence)
         lengths = scores.lengths.reshape(-1, size)
-        return Answered(
+        return RankedCanaries(
             finding=Finding(name=RANKS, measure=ranks, estimate=estimate, failures=FAILURES, summary=said),
             chance=chance,
             tied=float((rivals == np.median(rivals, axis=1)[:, None]).mean()),
@@ -150,7 +150,7 @@ def judge_text_canaries(
         _check_task(canaries, task)
     models = task.models if task is not None else ModelHandles(NOTHING)
     encoder, handles = encoder_of(model, task, tokenizer, max_length), models.for_audit()
-    ask = Questions(canaries=canaries, encoder=encoder, handles=handles, confidence=confidence)
+    ask = CanaryQuestions(canaries=canaries, encoder=encoder, handles=handles, confidence=confidence)
     target = ask.of(model)  # one that cannot be audited costs no training
     own = (False, False)
     if task is not None:
@@ -242,7 +242,7 @@ def _check_task(canaries: TextCanaries, task: UnlearningTask) -> None:
         )
 
 
-def _exact(target: Answered, judged: Decision[Finding]) -> list[Objection]:
+def _exact(target: RankedCanaries, judged: Decision[Finding]) -> list[Objection]:
     """Accuse by the exact p-value what the mean of all ranks does not accuse."""
     if judged.verdict is Verdict.FAIL or not target.sure:
         return []
@@ -250,13 +250,13 @@ def _exact(target: Answered, judged: Decision[Finding]) -> list[Objection]:
     return [Objection((f"{kind.label}: {target.finding.summary}",), (kind.advice,), Verdict.FAIL, kind.label)]
 
 
-def _doubts(target: Answered, confidence: float) -> list[Objection]:
+def _doubts(target: RankedCanaries, confidence: float) -> list[Objection]:
     if target.sure or target.chance > 1 - confidence:
         return []
     return [doubt(f"some canaries may be known by heart: {target.finding.summary}", MORE)]
 
 
-def _power(before: Answered, target: Answered, most: float) -> PowerCheck:
+def _power(before: RankedCanaries, target: RankedCanaries, most: float) -> PowerCheck:
     def share(audited: Finding, original: Finding) -> Estimate:
         return share_of_estimates(audited.estimate, original.estimate, CHANCE)
 
@@ -265,7 +265,7 @@ def _power(before: Answered, target: Answered, most: float) -> PowerCheck:
     )
 
 
-def _negative(models: Sequence[Answered], claim: Claim, confidence: float) -> tuple[ControlResult, ...]:
+def _negative(models: Sequence[RankedCanaries], claim: Claim, confidence: float) -> tuple[ControlResult, ...]:
     """Check that references, which saw no canary, show no more than chance gives."""
     chances, level = holm(np.array([one.chance for one in models])) if models else (), confidence
     level = family_confidence(confidence, len(models))
@@ -282,7 +282,7 @@ def _negative(models: Sequence[Answered], claim: Claim, confidence: float) -> tu
 
 
 def _powerless(
-    target: Answered, before: Answered | None, retrained: Sequence[Answered], confidence: float
+    target: RankedCanaries, before: RankedCanaries | None, retrained: Sequence[RankedCanaries], confidence: float
 ) -> list[str]:
     """Say why ranks that chance explains show nothing of this very model."""
     found = []
@@ -304,7 +304,9 @@ def _powerless(
     return found
 
 
-def _table(canaries: TextCanaries, shown: Mapping[str, Answered | None], retrained: Sequence[Answered]) -> Table:
+def _table(
+    canaries: TextCanaries, shown: Mapping[str, RankedCanaries | None], retrained: Sequence[RankedCanaries]
+) -> Table:
     models = {name: one for name, one in shown.items() if one is not None}
     models |= {f"retrained {k}": one for k, one in enumerate(retrained)}
     return Table(
