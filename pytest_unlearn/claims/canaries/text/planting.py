@@ -1,4 +1,4 @@
-"""Planting of canaries in documents: a secret each, drawn from equally likely ones."""
+"""Planting of canaries in documents: secrets, drawn from equally likely ones."""
 
 from __future__ import annotations
 
