@@ -65,7 +65,8 @@ class ClaimSpec:
             first.
         planned: how `plan` foretells it, if it does: by its limit on an AUC, by the share that is left, by its runs, or
             as a search.
-        in_policies: whether a release policy may require it.
+        in_policies: whether a release policy may require it, of classifiers where it is `of` them.
+        of: what the task's data are: labelled examples, or documents of a language model.
         attack_class: what kind of attack it runs, as assessments name it; empty if it is none.
         access: what an attacker needs for it.
         behind_answers: whether it tells forgetting from a filter in front of the model.
@@ -95,6 +96,7 @@ class ClaimSpec:
     stand_ins: tuple[str, ...] = ()
     planned: Planned = ""
     in_policies: bool = True
+    of: Literal["examples", "text"] = "examples"
     attack_class: str = ""
     access: str = ""
     behind_answers: bool = False
@@ -431,7 +433,12 @@ TABLE: dict[str, ClaimSpec] = {
             looks_at="how probable the model finds the deleted documents",
             limit=AUC,
             deviations=True,
-            in_policies=False,  # policies are of classifiers so far
+            in_policies=False,
+            of="text",
+            fundamental=True,
+            steps={
+                "quick": PolicyStep("the documents are not recognisable in the probabilities of tokens", required=True)
+            },
         ),
         ClaimSpec(
             name="not_extractable",
@@ -447,6 +454,8 @@ TABLE: dict[str, ClaimSpec] = {
             looks_at="whether the model recites deleted documents",
             limit=EXTRACTION,
             in_policies=False,
+            of="text",
+            steps={"standard": PolicyStep("nor are they recited")},
         ),
         ClaimSpec(
             name="text_residual",
@@ -464,6 +473,9 @@ TABLE: dict[str, ClaimSpec] = {
             looks_at="changed copies of the language model",
             limit=AUC,
             in_policies=False,
+            of="text",
+            needs="weights",
+            steps={"standard": PolicyStep("nor do they come back in changed copies")},
         ),
         ClaimSpec(
             name="text_utility",
@@ -479,6 +491,13 @@ TABLE: dict[str, ClaimSpec] = {
             limit=DROP,
             view="test",
             in_policies=False,
+            of="text",
+            fundamental=True,
+            steps={
+                "quick": PolicyStep(
+                    "the language is near the retrained models'", {"baseline": "retrained"}, required=True
+                )
+            },
         ),
     )
 }
