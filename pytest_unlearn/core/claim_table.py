@@ -7,15 +7,15 @@ when asked, so that a row added before is found everywhere. Standard library onl
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from pytest_unlearn.core.claim_limit import Limit, Range, Scale, hundredths
+from pytest_unlearn.core.claim_limit import (
+    AUC, DROP, EFFECT, EXTRACTION, FAILURES, FRACTION, GAP, RATIO, REDUCTION, RELEARNING, Limit,
+)  # fmt: skip
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -143,20 +143,6 @@ class TableView(Mapping[K, V]):
     def __repr__(self) -> str:
         return repr(self._make())
 
-
-OUT_OF_100 = Scale(hundredths)
-AUC = Limit("max_mia_auc", Range(0.5, 1), mirror=lambda end: 1 - end, scale=Scale(hundredths, 0.5))
-DROP = Limit("max_drop", Range(0, 1, ("low",)), scale=OUT_OF_100)
-GAP = Limit("max_gap", Range(0, 1), mirror=operator.neg, scale=Scale(hundredths, 0.0))
-RELEARNING = Limit(
-    "max_relearning", Range(1, 10, ("high",)), value_of=math.exp, mirror=operator.neg, scale=Scale(math.exp)
-)
-RATIO = Limit("min_ratio", Range(0, 1), side="lowest", scale=OUT_OF_100)
-FRACTION = Limit("max_fraction", Range(0, 1, ("high",)), scale=OUT_OF_100)
-REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
-EFFECT = Limit("max_effect", Range(0, 1))
-EXTRACTION = Limit("max_probability", Range(0, 1, ("low",)), scale=OUT_OF_100)
-FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
 FROM_ANSWERS = "membership inference from the model's answers"
 FROM_WEAKENED = "recovery from weakened copies: noise, rounding, pruning, brief training"

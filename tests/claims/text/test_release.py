@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_unlearn import ReleaseFailure, Verdict, assert_release, audit_release
-from tests.claims.text.test_residual import Gated
+from tests.claims.text.test_residual import FOUR_BITS, Gated
 from tests.worlds.documents import World
 
 
@@ -40,7 +40,7 @@ def test_a_policy_asks_its_claims_about_documents() -> None:
 
 def test_standard_looks_at_changed_copies_and_what_is_recited_where_that_can_be_tested() -> None:
     hiding = Gated(world().retrained(7), world().trained(7))
-    found = audit_release(hiding, task(), "standard", max_mia_auc=0.65, learning_rate=1e-6)
+    found = audit_release(hiding, task(), "standard", max_mia_auc=0.65, changes=FOUR_BITS)
     assert list(found) == ["text_forgotten", "text_utility", "not_extractable", "text_residual"]
     assert found["text_forgotten"].verdict is Verdict.PASS
     assert found["text_residual"].verdict is Verdict.FAIL
