@@ -22,6 +22,7 @@ from pytest_unlearn.claims.sequence.adversary import adaptive_adversary as adapt
 from pytest_unlearn.claims.sequence.audit import audit_sequence as audit_sequence
 from pytest_unlearn.claims.text.extraction import audit_not_extractable as audit_not_extractable
 from pytest_unlearn.claims.text.forgotten import audit_text_forgotten as audit_text_forgotten
+from pytest_unlearn.claims.text.residual import audit_text_residual as audit_text_residual
 from pytest_unlearn.claims.text.utility import audit_text_utility as audit_text_utility
 from pytest_unlearn.conformance.case import Case as Case
 from pytest_unlearn.conformance.case import Unsupported as Unsupported
@@ -71,5 +72,6 @@ assert_not_relearnable = audit_not_relearnable
 assert_sequence = audit_sequence
 assert_survives = audit_survives
 assert_text_forgotten = audit_text_forgotten
+assert_text_residual = audit_text_residual
 assert_text_utility = audit_text_utility
 assert_utility = audit_utility

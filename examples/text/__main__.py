@@ -5,7 +5,7 @@ import sys
 from examples.text.language_models import HEAVY, LIGHT, FineTune, recipe, split
 from pytest_unlearn import UnlearningTask, audit_text_forgotten, audit_text_utility
 
-LIMIT = 0.6
+LIMIT = 0.65
 
 
 def main(epochs: int, draws: int) -> None:

@@ -5,6 +5,7 @@ import importlib
 import inspect
 import pkgutil
 import random
+import warnings
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
@@ -24,7 +25,9 @@ def docstrings() -> tuple[str, ...]:
             if "._" in name or "test" in name:
                 continue
             try:
-                module = importlib.import_module(name)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    module = importlib.import_module(name)
             except Exception:  # what a package does not need here may not be there
                 continue
             for member in vars(module).values():

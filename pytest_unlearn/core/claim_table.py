@@ -157,6 +157,7 @@ EXTRACTION = Limit("max_probability", Range(0, 1, ("low",)), scale=OUT_OF_100)
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
 
 FROM_ANSWERS = "membership inference from the model's answers"
+FROM_WEAKENED = "recovery from weakened copies: noise, rounding, pruning, brief training"
 ANSWERS = "answers to queries; models retrained without the data"
 
 TABLE: dict[str, ClaimSpec] = {
@@ -253,7 +254,7 @@ TABLE: dict[str, ClaimSpec] = {
             passes="nothing came back beside the forget examples or in weakened copies of the model",
             fails="what was to be forgotten comes back beside the examples or in weakened copies",
             inconclusive="this audit cannot tell whether anything comes back",
-            attack_class="recovery from weakened copies: noise, rounding, pruning, brief training",
+            attack_class=FROM_WEAKENED,
             access="weights, or answers beside the examples",
             behind_answers=True,
             plain="an attacker who tries near neighbours and weakened copies guesses {} times in 100; 50 is chance",
@@ -445,6 +446,23 @@ TABLE: dict[str, ClaimSpec] = {
             promise="the model recites none of the deleted documents",
             looks_at="whether the model recites deleted documents",
             limit=EXTRACTION,
+            in_policies=False,
+        ),
+        ClaimSpec(
+            name="text_residual",
+            stores_scores=True,
+            module="pytest_unlearn.claims.text.residual",
+            states="the documents of the request do not come back in changed copies of this language model",
+            passes="no document came back in changed copies of the language model",
+            fails="documents that were to be forgotten come back in changed copies of the language model",
+            inconclusive="this audit cannot tell whether documents come back in changed copies",
+            attack_class=FROM_WEAKENED,
+            access="weights, or answers beside the examples",
+            behind_answers=True,
+            plain="an attacker who changes the model guesses membership {} times in 100; 50 is chance",
+            promise="the deleted documents do not come back when the model is rounded or trained a little",
+            looks_at="changed copies of the language model",
+            limit=AUC,
             in_policies=False,
         ),
         ClaimSpec(

@@ -172,17 +172,18 @@ def _exchange(module: Any, layer: str) -> Any:
     return module.register_forward_pre_hook(lambda _, given: (given[0].flip(0), *given[1:]))
 
 
-def answers_by(model: Any, view: View, layer: str, output: Output = None) -> float:
-    """Return the share of examples whose label follows exchanged features.
+def labels_exchanged(model: Any, view: View, layer: str, output: Output = None) -> FloatArray:
+    """Tell of each example whether its label follows exchanged features.
 
-    What enters (or leaves) the layer, in every member of an ensemble, is exchanged between the examples of a batch. 1
-    where later layers see nothing else; about what chance gives where the answers come from elsewhere.
+    What enters (or leaves) the layer, in every member of an ensemble, is exchanged between the examples of a batch.
+    Shape (examples, 2): the first column is 1 where the two examples have different labels, the second where the label
+    is then the other's.
     """
     modules = _named(dict(model.named_modules()), layer)
     output = settle(model, view, output)
     middle = 0.5 if isinstance(output, Reading) and output.kind == "probabilities" else 0.0
-    followed, asked = 0, 0
-    with ready(model, None) as ask:
+    found = []
+    with ready(model, None, rearranged=True) as ask:
         for batch in view.batches(256):
             own = _labels(pick(ask(batch), output), middle)
             hooks = [_exchange(module, layer) for module in modules]
@@ -192,8 +193,17 @@ def answers_by(model: Any, view: View, layer: str, output: Output = None) -> flo
                 for hook in hooks:
                     hook.remove()
             differ = own != own[::-1]  # where both have one label, nothing shows
-            followed, asked = followed + int((exchanged == own[::-1])[differ].sum()), asked + int(differ.sum())
-    return followed / asked if asked else 1.0
+            found.append(np.stack([differ, differ & (exchanged == own[::-1])], axis=1))
+    return np.concatenate(found).astype(np.float64)
+
+
+def share_following(exchanged: FloatArray) -> float:
+    """Return the share of labels that follow exchanged features, of those that could.
+
+    1 where later layers see nothing else; about what chance gives where the answers come from elsewhere.
+    """
+    asked, followed = exchanged.sum(axis=0)
+    return float(followed / asked) if asked else 1.0
 
 
 def _labels(logits: Any, middle: float) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 NO_LABEL = -100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """How a language model is trained step by step; as in `CausalRecipe`."""
+
+    epochs: int
+    batch_size: int = 16
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    max_norm: float = 1.0
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,11 @@ class CausalRecipe:
         """What turns documents into token ids."""
         return Encoder(self.tokenizer, self.max_length)
 
+    @property
+    def descent(self) -> Descent:
+        """The steps that it takes."""
+        return Descent(**{one.name: getattr(self, one.name) for one in fields(Descent)})
+
     def untrained(self) -> nn.Module:
         """Make the model as it is before training, with the base's weights.
 
@@ -130,14 +148,14 @@ class CausalRecipe:
         """
         sequences = self.encoder.encode(documents_of(dataset)).sequences
         with isolated(seed):
-            return descend(self, self.untrained(), sequences)
+            return descend(self.descent, self.untrained(), sequences)
 
 
-def descend(recipe: CausalRecipe, model: nn.Module, sequences: tuple[TokenSequence, ...]) -> nn.Module:
-    """Take a recipe's steps on a model, in place, with the generators as they are.
+def descend(descent: Descent, model: nn.Module, sequences: Sequence[TokenSequence]) -> nn.Module:
+    """Train a model in place, with the generators as they are.
 
     Args:
-        recipe: whose settings count.
+        descent: how.
         model: any language model that can be trained.
         sequences: what to train on.
 
@@ -149,25 +167,25 @@ def descend(recipe: CausalRecipe, model: nn.Module, sequences: tuple[TokenSequen
     """
     import torch
 
-    if recipe.device is not None:
-        model = model.to(recipe.device)
+    if descent.device is not None:
+        model = model.to(descent.device)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trainable:
         raise ValueError("the model has no parameters to train: check `build` and its requires_grad flags")
     place = trainable[0].device
-    optimizer = torch.optim.AdamW(trainable, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    steps = recipe.epochs * -(-len(sequences) // recipe.batch_size)
-    rising = max(1, round(recipe.warmup * steps))
+    optimizer = torch.optim.AdamW(trainable, lr=descent.learning_rate, weight_decay=descent.weight_decay)
+    steps = descent.epochs * -(-len(sequences) // descent.batch_size)
+    rising = max(1, round(descent.warmup * steps))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / rising, (steps - step) / max(1, steps - rising))
     )
     model.train()
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        for batch in _drawn(len(sequences), recipe.epochs, recipe.batch_size):
+        for batch in _drawn(len(sequences), descent.epochs, descent.batch_size):
             loss = causal_loss(model, [sequences[k] for k in batch], place)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(trainable, recipe.max_norm)
+            torch.nn.utils.clip_grad_norm_(trainable, descent.max_norm)
             optimizer.step()
             schedule.step()
     optimizer.zero_grad(set_to_none=True)

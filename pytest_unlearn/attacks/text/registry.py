@@ -60,13 +60,12 @@ WINDOWS = _against_references(name="windows", score=partial(beside, window_share
 GAIN = _against_references(name="loss difference", score=partial(beside, reference_gain), source="Carlini et al. 2021")
 
 
-def deciding_text_attacks(*, references: bool) -> tuple[Attack, ...]:
-    """Return the attacks that PASS depends on."""
+def text_attacks(references: bool) -> tuple[tuple[Attack, ...], tuple[Attack, ...]]:
+    """Return the attacks that PASS depends on, and those that can only FAIL.
+
+    With `references` they are those that take away how hard a document is.
+    """
     if not references:
-        return (LOSS, MIN_K_PLUS_PLUS)
-    return (LOSS_RESIDUAL, MIN_K_RESIDUAL, MIN_K_PLUS_PLUS_RESIDUAL, WINDOWS, LOSS_DEVIATION)
-
-
-def text_tripwires(*, references: bool) -> tuple[Attack, ...]:
-    """Return the attacks that can only make a verdict FAIL."""
-    return (GAIN, LOSS, MIN_K, MIN_K_PLUS_PLUS, ZLIB) if references else (MIN_K, ZLIB)
+        return (LOSS, MIN_K_PLUS_PLUS), (MIN_K, ZLIB)
+    deciding = (LOSS_RESIDUAL, MIN_K_RESIDUAL, MIN_K_PLUS_PLUS_RESIDUAL, WINDOWS, LOSS_DEVIATION)
+    return deciding, (GAIN, LOSS, MIN_K, MIN_K_PLUS_PLUS, ZLIB)

@@ -20,12 +20,18 @@ from pytest_unlearn.claims.common.evidence import auc_terms
 from pytest_unlearn.claims.common.inputs import AuditInputs, check_task, removed_classes, resolve_task_inputs
 from pytest_unlearn.claims.common.verdict import Objection, doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
-from pytest_unlearn.claims.features.probe_queries import CLASS_SHOTS, ClassProbe, LabelProbe, LayerFeatures
+from pytest_unlearn.claims.features.probe_queries import (
+    CLASS_SHOTS,
+    ClassProbe,
+    Components,
+    LabelProbe,
+    LabelsByFeatures,
+)
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.models.acceptance import check_model
-from pytest_unlearn.models.layers import answers_by, check_layers, find_layers
+from pytest_unlearn.models.layers import check_layers, find_layers, share_following
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask, View
@@ -99,8 +105,12 @@ def audit_features_forgotten(
 
 def _answers_elsewhere(model: Any, inputs: AuditInputs, layer: str, output: Output) -> list[Objection]:
     """Doubt that the probed features are those behind the model's answers."""
-    ours = answers_by(model, inputs.controls, layer, output)
-    usual = min(answers_by(reference, inputs.controls, layer, output) for reference in inputs.references)
+    query = Query(name="labels by features", ask=LabelsByFeatures(layer))
+    ours, *others = (
+        share_following(inputs.models.of(one).ask(query, inputs.controls, output))
+        for one in (model, *inputs.references)
+    )
+    usual = min(others)
     if ours >= FOLLOWING * usual:
         return []
     reason = (
@@ -137,7 +147,10 @@ def _probes(inputs: AuditInputs, task: UnlearningTask, names: tuple[str, ...]) -
             "no probe can be judged: the forget set is a whole class, and there are too few test examples of other "
             f"classes to tell it from. Give the split a test set with more than {CLASS_SHOTS} examples of each class."
         )
-    tripwires += [membership_probe(Query(name=f"features {name}", ask=LayerFeatures(name)), name) for name in names]
+    tripwires += [
+        membership_probe(Query(name=f"components {name}", ask=Components(name, inputs.forget, inputs.controls)), name)
+        for name in names
+    ]
     return deciding, tripwires
 
 

@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_unlearn.attacks.attack import Attack, Pairing, auc_of_scores, share_of_scores
-from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
+from pytest_unlearn.attacks.learned import cross_fitted
 from pytest_unlearn.attacks.thresholds import reference_residual, residual_deviation
 from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
 from pytest_unlearn.models.query import Query
 from pytest_unlearn.statistics import Measure, RatioMeasure, band
 
 Kept = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # which forget examples and which controls a probe is about
-MOST_COLUMNS = 64  # of features that the membership probe looks at: it has few examples to learn from
 SOURCE = "Golatkar et al. 2020 (readout of features); Goel et al. 2022; the comparison with references is ours"
 
 
@@ -199,17 +198,5 @@ def _probed(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, Fl
 
 def _learned(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
     """Fit a logistic regression out of fold on principal components."""
-    features = np.concatenate([model.forget.asked[name], model.controls.asked[name]])
-    centred = features - features.mean(axis=0)
-    return cross_fitted(normal_columns(_principal(centred)), len(model.forget.labels), pairing)
-
-
-def _principal(centred: FloatArray) -> FloatArray:
-    """Project onto the leading principal components, by the covariance.
-
-    Directions in which nothing varies are left out: what rounding makes of them would rank like a feature.
-    """
-    variances, directions = np.linalg.eigh(centred.T @ centred)
-    varying = variances > max(variances[-1], 0.0) * len(variances) * np.finfo(np.float64).eps
-    kept = directions[:, varying][:, ::-1][:, :MOST_COLUMNS]
-    return np.asarray(centred @ (kept if kept.shape[1] else directions[:, -1:]))
+    components = np.concatenate([model.forget.asked[name], model.controls.asked[name]])
+    return cross_fitted(components, len(model.forget.labels), pairing)

@@ -4,28 +4,60 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import ReferenceType, ref
 
 import numpy as np
 
+from pytest_unlearn.attacks.learned import normal_columns
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.view import View
+from pytest_unlearn.models.handle import ModelHandle
+from pytest_unlearn.models.layers import labels_exchanged
 from pytest_unlearn.models.query import Answer
 from pytest_unlearn.statistics import normal_scores
 
 LABEL_SHOTS, LABEL_DRAWS = 10, 5  # a class, and how often they are drawn
 CLASS_SHOTS, CLASS_DRAWS = 3, 10
+MOST_COMPONENTS = 64  # that the membership probe looks at: it has few examples to learn from
 RIDGE = 1.0  # the penalty, in mean squared lengths of the shots
 
 
 @dataclass(frozen=True)
-class LayerFeatures:
-    """One layer's features of an example, shape (examples, features)."""
+class Components:
+    """Principal components of one layer's features, shape (examples, components).
+
+    Each as normal scores among forget set and controls together, and asked about either.
+    """
+
+    layer: str
+    forget: View = field(repr=False)
+    controls: View = field(repr=False)
+    _made: list[tuple[ReferenceType[ModelHandle], FloatArray]] = field(default_factory=list, compare=False, repr=False)
+
+    def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
+        """Run the model on both sets, and return one of them."""
+        both, cut = self._of(answer), len(self.forget)
+        return both[:cut] if view.key == self.forget.key else both[cut:]
+
+    def _of(self, answer: Answer) -> FloatArray:
+        for asked, made in self._made:
+            if asked() is answer.handle:
+                return made
+        features = np.concatenate([answer.features(side, (self.layer,))[0] for side in (self.forget, self.controls)])
+        made = normal_columns(principal(features - features.mean(axis=0)))
+        self._made[:] = [(ref(answer.handle), made)]  # of one model at a time
+        return made
+
+
+@dataclass(frozen=True)
+class LabelsByFeatures:
+    """Whether an example's label follows exchanged features; see `labels_exchanged`."""
 
     layer: str
 
-    def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
-        """Run the model on the view."""
-        return answer.features(view, (self.layer,))[0]
+    def __call__(self, model: Any, view: View, answer: Answer) -> FloatArray:
+        """Exchange features between the examples of the view."""
+        return labels_exchanged(model, view, self.layer, answer.output)
 
 
 @dataclass(frozen=True)
@@ -128,3 +160,14 @@ def _few(labels: IntArray, count: int, rng: np.random.Generator) -> IntArray:
 
 def _part(view: View, positions: IntArray) -> View:
     return View(view.name, view.examples, view.indices[positions], view.task)
+
+
+def principal(centred: FloatArray) -> FloatArray:
+    """Project onto the leading principal components, by the covariance.
+
+    Directions in which nothing varies are left out: what rounding makes of them would rank like a feature.
+    """
+    variances, directions = np.linalg.eigh(centred.T @ centred)
+    varying = variances > max(variances[-1], 0.0) * len(variances) * np.finfo(np.float64).eps
+    kept = directions[:, varying][:, ::-1][:, :MOST_COMPONENTS]
+    return np.asarray(centred @ (kept if kept.shape[1] else directions[:, -1:]))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.text.registry import deciding_text_attacks, text_tripwires
+from pytest_unlearn.attacks.attack import Attack, Pairing
+from pytest_unlearn.attacks.text.registry import text_attacks
 from pytest_unlearn.attacks.text.signals import mean_log_probability
 from pytest_unlearn.claims.common.attack_audit import FORGET_SET
 from pytest_unlearn.claims.common.conclusion import Conclusion, Found, OnDemand, conclude
-from pytest_unlearn.claims.common.controls import distinct, same_answers, surely_beyond, without
+from pytest_unlearn.claims.common.controls import same_answers, surely_beyond, without
 from pytest_unlearn.claims.common.evidence import AucTerms, auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes
@@ -132,23 +133,49 @@ class TextAudit:
         return self.concluded.judged.finding
 
 
-def audit_documents(model: Any, inputs: TextInputs, terms: AucTerms) -> TextAudit:
-    """Run the attacks on model, original and each reference, and decide."""
-    target, pairing, confidence = inputs.answers(model), inputs.pairing, terms.confidence
+def audit_documents(
+    model: Any,
+    inputs: TextInputs,
+    terms: AucTerms,
+    *,
+    ask: Callable[[Any], TextAnswers] | None = None,
+    attacks: Callable[[bool], tuple[Sequence[Attack], Sequence[Attack]]] = text_attacks,
+    pairing: Pairing | None = None,
+    sizes: tuple[int, int] | None = None,
+) -> TextAudit:
+    """Run the attacks on model, original and each reference, and decide.
+
+    Args:
+        model: the audited model.
+        inputs: what it is compared with, and how it is asked; by that it is compared with other models.
+        terms: of the claim.
+        ask: what the attacks ask of a model; by default what is asked anyway.
+        attacks: those that decide, and tripwires, with references or without.
+        pairing: who is compared with whom in what the attacks ask; by default as in `inputs`.
+        sizes: of the two sets in what the attacks ask; by default as in `inputs`.
+    """
+    confidence, asked = terms.confidence, ask or inputs.answers
+    pairing, sizes = pairing or inputs.pairing, sizes or inputs.sizes
+    target = inputs.answers(model)
     original = None if inputs.original is None else inputs.answers(inputs.original)
-    references = distinct([inputs.answers(one) for one in inputs.references], mean_log_probability)
-    others = [one for one in references if not same_answers(one, target, mean_log_probability)]
-    if references and not others:
+    models = _distinct_models(inputs)
+    references = [inputs.answers(one) for one in models]
+    if references and all(same_answers(one, target, mean_log_probability) for one in references):
         raise ValueError(ONLY_ITSELF)
+    apart = [not same_answers(one, target, mean_log_probability) for one in references]
+    others = [one for one, own in zip(references, apart, strict=True) if own]
+    seen, seen_in_references = asked(model), [asked(one) for one in models]
+    seen_in_others = [one for one, own in zip(seen_in_references, apart, strict=True) if own]
+    seen_in_original = None if inputs.original is None else asked(inputs.original)
 
     def run(one: TextAnswers, among: Sequence[TextAnswers], *, tripwires: bool = True) -> tuple[AttackFinding, ...]:
-        watching = text_tripwires(references=bool(among)) if tripwires else ()
-        return run_attacks(deciding_text_attacks(references=bool(among)), watching, one, among, pairing, confidence)
+        deciding, watching = attacks(bool(among))
+        return run_attacks(deciding, watching if tripwires else (), one, among, pairing, confidence)
 
-    findings = run(target, others)
+    findings = run(seen, seen_in_others)
     known = None
-    if original is not None:
-        known = run(replace(original, channel=target), references, tripwires=False)
+    if seen_in_original is not None:
+        known = run(replace(seen_in_original, channel=seen), seen_in_references, tripwires=False)
     trained: list[Objection] = []
     unlike: list[Objection] = []
     if references:
@@ -158,12 +185,16 @@ def audit_documents(model: Any, inputs: TextInputs, terms: AucTerms) -> TextAudi
     found = Found(
         terms=terms,
         pairing=pairing,
-        sizes=inputs.sizes,
+        sizes=sizes,
         findings=findings,
         known=known,
-        plain=OnDemand(lambda: run(original, references, tripwires=False) if original is not None else ()),
+        plain=OnDemand(
+            lambda: () if seen_in_original is None else run(seen_in_original, seen_in_references, tripwires=False)
+        ),
         what=FORGET_SET,
-        rotations=[run(one, without(references, k)) for k, one in enumerate(references)] if len(references) > 1 else [],
+        rotations=[run(one, without(seen_in_references, k)) for k, one in enumerate(seen_in_references)]
+        if len(references) > 1
+        else [],
         references=len(references),
         fewest_references=2,
         counted=True,
@@ -181,6 +212,16 @@ def audit_documents(model: Any, inputs: TextInputs, terms: AucTerms) -> TextAudi
         ),
     )
     return TextAudit(target=target, original=original, references=references, found=found, concluded=conclude(found))
+
+
+def _distinct_models(inputs: TextInputs) -> list[Any]:
+    """Return the references that answer otherwise than those before them."""
+    kept: list[Any] = []
+    for one in inputs.references:
+        ours = inputs.answers(one)
+        if not any(same_answers(ours, inputs.answers(other), mean_log_probability) for other in kept):
+            kept.append(one)
+    return kept
 
 
 def _differ(inputs: TextInputs, references: Sequence[TextAnswers], terms: AucTerms) -> tuple[str, ...]:

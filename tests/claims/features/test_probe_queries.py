@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from pytest_unlearn import Split, UnlearningTask
+from pytest_unlearn.attacks.learned import normal_columns
 from pytest_unlearn.claims.features import probe_queries as probes
-from pytest_unlearn.claims.features.probe_queries import ClassProbe, LabelProbe, LayerFeatures
+from pytest_unlearn.claims.features.probe_queries import ClassProbe, Components, LabelProbe
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.query import Query
@@ -191,6 +192,17 @@ def test_equal_probes_of_one_task_are_asked_once():
     assert LabelProbe(LAYERS, task.retain) == LabelProbe(LAYERS, task.retain)
 
 
-def test_layer_features_are_the_features():
+def test_components_are_the_leading_directions_of_both_sets_as_normal_scores():
     task = task_of(1.0, gone=[3])
-    np.testing.assert_allclose(asked(LayerFeatures("into 1"), Reading(), task.forget), task.forget.arrays()[0])
+    probe = Components("into 1", task.forget, task.controls)
+    found = [asked(probe, Reading(), side) for side in (task.forget, task.controls)]
+    rows = np.concatenate([side.arrays()[0] for side in (task.forget, task.controls)]).astype(np.float64)
+    centred = rows - rows.mean(axis=0)
+    expected = normal_columns(centred @ np.linalg.svd(centred, full_matrices=False)[2].T)
+    together = np.concatenate(found)
+    assert [len(one) for one in found] == [len(task.forget), len(task.controls)]
+    assert together.shape == expected.shape
+    for one, other in zip(together.T, expected.T, strict=True):  # a direction has no sign
+        assert abs(np.corrcoef(one, other)[0, 1]) > 1 - 1e-6
+    assert probe == Components("into 1", task.forget, task.controls)
+    assert probe != Components("into 1", task.forget, task.test)

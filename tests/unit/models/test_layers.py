@@ -13,9 +13,10 @@ from pytest_unlearn.models.layers import (
     HiddenLayersError,
     OtherArchitectureError,
     SingleLayerError,
-    answers_by,
     features,
     find_layers,
+    labels_exchanged,
+    share_following,
     shows_weights,
 )
 from tests.worlds.networks import (
@@ -33,6 +34,11 @@ from tests.worlds.networks import (
 from unlearners import decoys
 
 FLAT, IMAGES = noise_task().forget, noise_task(shape=(1, 8, 8)).forget
+
+
+def answers_by(model, view, layer):
+    """The share of labels that follow what passes a layer."""
+    return share_following(labels_exchanged(model, view, layer))
 
 
 def deep(layers):
