@@ -463,6 +463,22 @@ TABLE: dict[str, ClaimSpec] = {
             steps={"standard": PolicyStep("nor do they come back in changed copies")},
         ),
         ClaimSpec(
+            name="knowledge_forgotten",
+            module="pytest_unlearn.claims.text.knowledge",
+            states="this language model knows no more of the request than retrained ones, and no less",
+            passes="the language model answers questions on the request as retrained models do",
+            fails="the language model answers questions on the request unlike retrained models",
+            inconclusive="this audit cannot tell whether the language model still knows facts of the request",
+            attack_class="questions on the facts of the request",
+            access="probabilities of answers; models retrained without the documents",
+            plain="right answers are more or less probable than from retrained models by {} in 100",
+            promise="the model knows the deleted facts no better than one that never read them",
+            looks_at="questions on the facts of the deleted documents",
+            limit=claim_limit.GAP,
+            of="text",
+            in_policies=False,  # which has no questions
+        ),
+        ClaimSpec(
             name="text_utility",
             module="pytest_unlearn.claims.text.utility",
             states="the probability of a token is at most `max_drop` below the baseline's",
