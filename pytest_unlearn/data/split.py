@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,11 @@ from pytest_unlearn.core.text import some
 from pytest_unlearn.data.class_names import together
 from pytest_unlearn.data.dataset import Examples, check_alike, to_numpy
 from pytest_unlearn.data.identity import DataMemory, memories
+from pytest_unlearn.data.matching import Match, read_match
 from pytest_unlearn.data.persons import ids_of, rows_of_ids, rows_of_index, unsaid_persons
 from pytest_unlearn.data.request import forget_indices
 from pytest_unlearn.data.row_digests import first_in
 
-Match = Literal["class"] | None
 CHECKED = 64  # examples of the request, and controls, that are compared at once with what was remembered of them
 
 
@@ -41,7 +41,11 @@ class Split:
         controls: never-trained examples from the law of the forget set, if the test set is not that.
         groups: one id an example of train, the unit of deletion (a person), or the name of the frame's column that
             holds them: intervals cluster by it. A column is looked for in the controls as well.
-        match: "class" compares forget examples with controls of their own class; None compares all with all.
+        match: "class" compares forget examples with controls of their own class; None compares all with all. For a
+            forget set of another law than the controls': "propensity" compares examples that a classifier of inputs and
+            labels finds equally likely to be asked for; a column of the frame, or a callable `(X, y) -> values` with
+            one number or row of numbers an example, those of alike values. `("class", "propensity")` is both. Values
+            must be known without the audited models. What has no comparable control is left out, and counted.
         control_groups: one id an example of controls (of test, where there are none), or a column, with the same id
             for a person as in groups: intervals cluster the controls as well, and a person on both sides is one unit.
         identity: what stands for the data, so that only the first process reads all of them: a text that names them
@@ -79,8 +83,7 @@ class Split:
         for part in (self.test, self.held_out):
             check_comparable(part, self.train)
         self.match = match
-        if match not in ("class", None):
-            raise ValueError(f'match must be "class" or None, not {match!r}.')
+        self.matching = read_match(match)
         if isinstance(forget, Mapping) and self.train.frame is not None:
             forget, asked_by = rows_of_ids(forget, self.train.frame)
             groups = asked_by if groups is None else groups
@@ -112,7 +115,7 @@ class Split:
     def digest(self) -> str:
         """Digest the whole comparison: data, request and controls, in order."""
         state = hashlib.sha256(b"".join(p.digests().tobytes() for p in (self.train, self.test, self.held_out)))
-        state.update(self.forget_indices.tobytes() + self.control_indices.tobytes() + str(self.match).encode())
+        state.update(self.forget_indices.tobytes() + self.control_indices.tobytes() + str(self.matching.name).encode())
         return state.hexdigest()
 
     def with_forget(self, forget: Iterable[int] | Any, *, controls: Any = None, control_groups: Any = None) -> Split:
@@ -182,7 +185,7 @@ class Split:
 
     def _controls(self) -> IntArray:
         everything = self.held_out.without_repeats(np.arange(len(self.held_out), dtype=np.int64))
-        if self.match is None:
+        if not self.matching.by_class:
             return everything
         wanted = np.unique(self.train.labels[self.forget_indices])
         missing = np.setdiff1d(wanted, self.held_out.labels)

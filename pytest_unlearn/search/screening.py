@@ -171,7 +171,7 @@ class RequestRunner:
         forget = np.unique(np.concatenate(steps))
         if len(forget) == self.stats.count:
             return "nothing would be left to train on"
-        for half in (0, 1) if self.task.split.match == "class" else ():
+        for half in (0, 1) if self.task.split.matching.by_class else ():
             lacking = np.setdiff1d(self.stats.labels[forget], self.controls(half).labels)
             if len(lacking):
                 return f"class {lacking[0]} has too few controls to be looked at twice"
@@ -257,7 +257,7 @@ class RequestRunner:
 
         With `coarse`, only its labels are looked at.
         """
-        controls, matched = self.controls(0), self.task.split.match == "class"
+        controls, matched = self.controls(0), self.task.split.matching.by_class
         answers = Answers(forget=self._ask(model, self._forget(forget)), controls=self._ask(model, controls))
         if coarse:
             answers = labels_only(answers)

@@ -33,6 +33,8 @@ from pytest_unlearn.statistics.auc.share import RatioMeasure as RatioMeasure
 from pytest_unlearn.statistics.auc.share import ShareLeftMeasure as ShareLeftMeasure
 from pytest_unlearn.statistics.auc.share import share_left as share_left
 from pytest_unlearn.statistics.auc.share import share_of_estimates as share_of_estimates
+from pytest_unlearn.statistics.auc.weighted import WeightedAucMeasure as WeightedAucMeasure
+from pytest_unlearn.statistics.auc.weighted import weighted_auc as weighted_auc
 from pytest_unlearn.statistics.epsilon.bounds import EpsilonBound as EpsilonBound
 from pytest_unlearn.statistics.epsilon.bounds import delta_of_mu as delta_of_mu
 from pytest_unlearn.statistics.epsilon.bounds import epsilon_bound as epsilon_bound
@@ -59,6 +61,12 @@ from pytest_unlearn.statistics.measure import Measure as Measure
 from pytest_unlearn.statistics.measure import MeasuresTogether as MeasuresTogether
 from pytest_unlearn.statistics.measure import holm as holm
 from pytest_unlearn.statistics.measure import p_value as p_value
+from pytest_unlearn.statistics.overlap import balancing_strata as balancing_strata
+from pytest_unlearn.statistics.overlap import crossed_strata as crossed_strata
+from pytest_unlearn.statistics.overlap import effective_size as effective_size
+from pytest_unlearn.statistics.overlap import midrank_share as midrank_share
+from pytest_unlearn.statistics.overlap import overlapping as overlapping
+from pytest_unlearn.statistics.overlap import strata_weights as strata_weights
 from pytest_unlearn.statistics.quantiles import normal_quantile as normal_quantile
 from pytest_unlearn.statistics.references.band import BandMeasure as BandMeasure
 from pytest_unlearn.statistics.references.band import band as band

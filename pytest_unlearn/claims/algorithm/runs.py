@@ -77,7 +77,7 @@ def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
     start = len(retain)
     chosen = np.arange(len(controls))
     if requests == "drawn":
-        chosen = _as_many(forget.labels, controls.labels, task.split.match == "class", task.seed)
+        chosen = _as_many(forget.labels, controls.labels, task.split.matching.by_class, task.seed)
     units = None
     groups, owners = task.split.groups, task.split.control_groups
     if groups is not None or owners is not None:
@@ -94,7 +94,7 @@ def open_pool(task: UnlearningTask, requests: Requests) -> RequestPool:
         units=units,
         size=len(forget),
         fixed=fixed if requests == "same" else None,
-        by_class=task.split.match == "class",
+        by_class=task.split.matching.by_class,
     )
 
 

@@ -224,6 +224,14 @@ NO_REFERENCES = (
     "give at least two references (a recipe, or retrained models): without them nothing shows that honest models pass"
 )
 CONTROLS_DIFFER = "choose controls from the same population as the forget set, best by reserve_controls before training"
+NO_OVERLAP = (
+    "hold out controls that are like the forget set, or compare with retrained models, which need no matching: give a "
+    'recipe or references, and match="class"'
+)
+KNOWN_WITHOUT_MODELS = (
+    "match by what is known of examples without any model, or give references and leave match= out: retrained models "
+    "say how hard an example is"
+)
 OUT_OF_ORDER = "check that logit columns are in the order of the labels, and saved rows in the order of the view"
 SOME_RUNS = "look at the runs that stand out, one by one: audit_forgotten says what is wrong with a single model"
 CONTROLS_TRAINED = "use controls that neither the method nor its tuning has seen"

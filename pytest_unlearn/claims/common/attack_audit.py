@@ -117,6 +117,10 @@ def audit_with_attacks(
     unlike = _unlike_references(every, model_itself, comparable, terms.confidence, below=below)
     # Over-forgetting makes no model better on the controls, so that this outranks a FAIL.
     trained = [one for one in unlike if below and one.verdict is Verdict.INVALID]
+    matched = inputs.matched
+    unmatched = [] if matched is None else [*matched.objections(), *matched.follows(target, findings)]
+    if matched is not None and not references:
+        unmatched += matched.unbalanced(inputs.pairing, terms.limit, terms.confidence)
     found = Found(
         terms=terms,
         pairing=inputs.pairing,
@@ -137,12 +141,13 @@ def audit_with_attacks(
         blind=None if references else blind_control(inputs, terms.limit, terms.confidence),
         differ=OnDemand(partial(_differ, every, comparable, terms)),
         misaligned=[
+            *(one for one in unmatched if one.verdict is Verdict.INVALID),
             *misaligned(model, model_itself, comparable or ([base] if base is not None else [])),
             *_others_misaligned(model, every, model_itself, others_asked),
             *trained,
         ],
         unlike=[one for one in unlike if one not in trained],
-        before=doubts(),
+        before=[*(one for one in unmatched if one.verdict is not Verdict.INVALID), *doubts()],
         notes=(
             *_notes(inputs, references, terms.require_controls),
             *identity_notes(model, inputs.original, inputs.references, inputs.models),
@@ -211,13 +216,13 @@ def attack_evidence(
         controls=audit.concluded.controls,
         provenance=provenance(
             audit.model,
-            (inputs.forget, inputs.controls),
+            (inputs.everything.forget, inputs.everything.controls),
             inputs.task,
             models=inputs.models,
             original=own_original and inputs.original is not None,
             retrained=own_references and bool(inputs.references),
             require_controls=audit.terms.require_controls,
-            match="class" if inputs.pairing.forget_strata is not None else None,
+            match=inputs.match,
             outputs=outputs_digest(audit.target),
             references=len(audit.references),
             max_share_left=audit.terms.max_share_left,
@@ -299,6 +304,8 @@ def _notes(inputs: AuditInputs, references: Sequence[Answers], require_controls:
         notes.append(
             "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
         )
+    if inputs.matched is not None and not inputs.matched.fails:
+        notes.append(inputs.matched.note())
     if inputs.shadows is not None:
         notes.append(
             f"online: {len(inputs.shadows.answers)} shadow models, each trained on retain and on a half of the forget "

@@ -6,19 +6,16 @@ membership inference attacks for foundation models".
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from pytest_unlearn.claims.common.inputs import AuditInputs
+from pytest_unlearn.claims.common.propensity import features, once, plausibility
 from pytest_unlearn.core.evidence import ControlResult, Estimate, FloatArray, IntArray
-from pytest_unlearn.data.tables import concatenate, is_frame, numbers, without_column
 from pytest_unlearn.data.view import View
 from pytest_unlearn.statistics import Measure, auc_measure, folds, out_of_fold, rank_within_folds
 
-TREES = 30
+TREES = 60
 MOST_CONTROLS = 2000
-MOST_FEATURES = 4096
 
 
 def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
@@ -27,15 +24,21 @@ def blind_baseline(inputs: AuditInputs, seed: int = 0) -> Measure:
     Cross-fitted, forget against controls (target 0.5). Inputs are flattened; a label counts as it is and by how
     plausible a simple classifier finds it (mislabelled examples show). Scores are ranked within their fold.
     """
-    chosen = _subset(inputs.controls, MOST_CONTROLS, seed)
+    strata = inputs.pairing.control_strata
+    chosen = _subset(inputs.controls.labels if strata is None else strata, MOST_CONTROLS, seed)
     controls = View(inputs.controls.name, inputs.controls.examples, inputs.controls.indices[chosen], inputs.task)
     pairing = inputs.pairing.among_controls(chosen)
-    rows, labels = _features(inputs.forget, controls)
+    rows, labels = features(inputs.forget, controls)
     member = np.r_[np.ones(len(inputs.forget), dtype=int), np.zeros(len(controls), dtype=int)]
     units = pairing.units(len(inputs.forget), len(controls))
-    plausible = _plausibility(rows, labels, folds(labels, units, seed=seed), seed)
-    scores = cross_fitted(np.column_stack([rows, plausible, labels]), member, folds(member, units, seed=seed), seed)
+    scores = once(_scores, rows, labels, member, units, np.array(seed))
     return auc_measure(scores[member == 1], scores[member == 0], **pairing.labels)
+
+
+def _scores(rows: FloatArray, labels: IntArray, member: IntArray, units: IntArray | None, seed: IntArray) -> FloatArray:
+    plausible = plausibility(rows, labels, folds(labels, units, seed=int(seed)), int(seed))
+    table = np.column_stack([rows, plausible, labels])
+    return cross_fitted(table, member, folds(member, units, seed=int(seed)), int(seed))
 
 
 def blind_control(inputs: AuditInputs, limit: float, confidence: float) -> ControlResult:
@@ -57,40 +60,13 @@ def blind_result(estimate: Estimate, limit: float) -> ControlResult:
     )
 
 
-def _subset(view: View, most: int, seed: int) -> IntArray:
-    """Choose positions in the view: all, or a draw with every class in it."""
-    if len(view) <= most:
-        return np.arange(len(view))
-    order = np.random.default_rng(seed).permutation(len(view))
-    first_of_class = np.unique(view.labels[order], return_index=True)[1]
-    return np.unique(np.r_[order[:most], order[first_of_class]])
-
-
-def _features(forget: View, controls: View) -> tuple[FloatArray, IntArray]:
-    views = (forget, controls)
-    rows = numbers(concatenate([_without_ids(view) for view in views]))
-    step = -(-rows.shape[1] // MOST_FEATURES)
-    return rows[:, ::step], np.concatenate([view.labels for view in views])
-
-
-def _without_ids(view: View) -> Any:
-    """Return the inputs but for whose they are: ids tell persons apart, and not what they are like."""
-    inputs = view.arrays()[0]
-    named = view.task.split.group_column if view.task is not None else None
-    return inputs if named is None or not is_frame(inputs) else without_column(inputs, named)
-
-
-def _plausibility(rows: FloatArray, labels: IntArray, fold: IntArray, seed: int) -> FloatArray:
-    """Score each example's own label out of fold by a simple classifier."""
-    from sklearn.ensemble import RandomForestClassifier
-
-    def score(fitted: IntArray, held: IntArray) -> FloatArray:
-        model = RandomForestClassifier(TREES, min_samples_leaf=2, random_state=seed).fit(rows[fitted], labels[fitted])
-        columns = {label: column for column, label in enumerate(model.classes_)}
-        p = model.predict_proba(rows[held])
-        return np.array([p[i, columns[label]] if label in columns else 0.0 for i, label in enumerate(labels[held])])
-
-    return out_of_fold(fold, score)
+def _subset(strata: IntArray, most: int, seed: int) -> IntArray:
+    """Choose positions: all, or a draw with every stratum in it."""
+    if len(strata) <= most:
+        return np.arange(len(strata))
+    order = np.random.default_rng(seed).permutation(len(strata))
+    first_of_stratum = np.unique(strata[order], return_index=True)[1]
+    return np.unique(np.r_[order[:most], order[first_of_stratum]])
 
 
 def cross_fitted(table: FloatArray, member: IntArray, fold: IntArray, seed: int) -> FloatArray:
@@ -98,7 +74,7 @@ def cross_fitted(table: FloatArray, member: IntArray, fold: IntArray, seed: int)
     from sklearn.ensemble import RandomForestClassifier
 
     def score(fitted: IntArray, held: IntArray) -> FloatArray:
-        model = RandomForestClassifier(2 * TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
+        model = RandomForestClassifier(TREES, min_samples_leaf=3, class_weight="balanced", random_state=seed)
         return np.asarray(model.fit(table[fitted], member[fitted]).predict_proba(table[held])[:, -1])
 
     return rank_within_folds(out_of_fold(fold, score), fold)

@@ -12,7 +12,9 @@ import numpy as np
 from pytest_unlearn.attacks.online import Shadows
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.claims.common.matched import Matched, match
 from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
+from pytest_unlearn.data.matching import Match, Matching, read_match
 from pytest_unlearn.data.persons import unsaid_persons
 from pytest_unlearn.data.row_digests import first_in
 from pytest_unlearn.data.split import check_shape
@@ -32,6 +34,7 @@ MOST_RETAINED = 2000  # retained or test examples that are looked at beside the 
 class AuditInputs:
     """Two sets of examples, the original, the references, and their pairing.
 
+    Where covariates are `matched`, `forget` and `controls` hold what is compared, and `whole` all there is.
     Where shadow models judge, `compared` are the positions of the controls that they share with the forget set, which
     `pairing` is then of, and `whole` are the same inputs with all controls.
     """
@@ -47,6 +50,7 @@ class AuditInputs:
     models: AuditHandles
     queries: tuple[Query, ...] = ()
     retain: View | None = None
+    matched: Matched | None = None
     whole: AuditInputs | None = None
     compared: IntArray | None = None
     shadows: Shadows | None = None
@@ -73,6 +77,16 @@ class AuditInputs:
         return self.controls.labels if self.compared is None else self.controls.labels[self.compared]
 
     @property
+    def by_class(self) -> bool:
+        """Whether strata are classes."""
+        return self.pairing.forget_strata is not None and (self.matched is None or bool(self.matched.fails))
+
+    @property
+    def match(self) -> str | None:
+        """Name what is compared with what, for the record."""
+        return self.matched.name if self.matched is not None else "class" if self.by_class else None
+
+    @property
     def sizes(self) -> tuple[int, int]:
         """How many forget examples are compared with how many controls."""
         return len(self.forget), len(self.control_labels)
@@ -87,6 +101,10 @@ class AuditInputs:
 
     def answers(self, model: Any) -> Answers:
         """Return a model's outputs and queries on both sets, each computed once."""
+        if self.matched is not None and self.whole is not None:
+            asked = self.whole.answers(model)
+            ours, theirs = _of(asked.forget, self.matched.kept), _of(asked.controls, self.matched.controls)
+            return replace(asked, forget=ours, controls=theirs)
         handle, views = self.models.of(model), (self.forget, self.controls)
         forget, controls = (
             replace(outputs, asked={query.name: handle.ask(query, view, self.output) for query in self.queries})
@@ -129,7 +147,7 @@ def resolve_inputs(
     nonmembers: Any,
     baseline: Any,
     references: Sequence[Any] | None,
-    match: str | None,
+    match: Match,
     output: Output,
     require_controls: bool,
     audited: Sequence[Any] = (),
@@ -149,7 +167,7 @@ def resolve_inputs(
         references = checked_models(references, "references")
     if baseline is not None:
         check_model(baseline, "baseline")
-    check_match(match)
+    matching = None if match == "inherit" else read_match(match)
     view = as_view(forget, "forget")
     task = view.task
     if task is None:
@@ -158,8 +176,8 @@ def resolve_inputs(
         view, controls = named_alike(view, as_view(nonmembers, "controls"))
         _check_disjoint(view, controls)
         classes = np.union1d(view.labels, controls.labels)
-        match = "class" if match == "inherit" else match
-        controls = _matched(view, controls, match)
+        matching = matching or read_match("class")
+        controls = _matched(view, controls, matching)
     else:
         if view.name != "forget":
             raise ValueError(
@@ -169,9 +187,10 @@ def resolve_inputs(
         if given is not None:
             view, given = named_alike(view, given)
             _check_disjoint(View("train", task.split.train, np.arange(len(task.split.train))), given)
-        match = task.split.match if match == "inherit" else match
-        controls = _matched(view, given, match) if given is not None else task.controls
+        matching = matching or task.split.matching
+        controls = _matched(view, given, matching) if given is not None else task.controls
         classes = np.union1d(task.split.classes, controls.labels)
+    matching.check_columns((view, controls))
     models = task.models.for_audit() if task is not None and nonmembers is None else _apart(task, classes)
     for model in audited:
         models.answers(model, (view, controls), output)
@@ -179,13 +198,13 @@ def resolve_inputs(
         baseline = task.original
     if task is not None and references is None:
         references = task.retrained
-    strata = (view.labels, controls.labels) if match == "class" else (None, None)
+    strata = (view.labels, controls.labels) if matching.by_class else (None, None)
     # Nothing is known of whose the examples of other controls than the split's are.
     owned = task.split.control_groups if task is not None and nonmembers is None else None
     control_groups = owned[controls.indices] if owned is not None else None
     forget_groups, groups_in_files = groups_of(view, controls)
     control_groups = control_groups if groups_in_files is None else groups_in_files
-    return AuditInputs(
+    inputs = AuditInputs(
         forget=view,
         controls=controls,
         classes=classes,
@@ -201,12 +220,26 @@ def resolve_inputs(
         output=output,
         models=models,
     )
+    return inputs if matching.by is None else _with_matched(inputs, matching)
 
 
-def check_match(match: Any) -> None:
-    """Refuse another rule than those of `Split`; ValueError."""
-    if match is not None and match not in ("class", "inherit"):
-        raise ValueError(f'match must be "class" or None, not {match!r}.')
+def _with_matched(inputs: AuditInputs, matching: Matching) -> AuditInputs:
+    """Narrow an audit to what can be compared.
+
+    Where forget set and controls do not overlap it stays as it is, for a look.
+    """
+    forget, controls = inputs.forget, inputs.controls
+    found = match(forget, controls, matching, inputs.pairing)
+    if found.fails:
+        return replace(inputs, matched=found)
+    return replace(
+        inputs,
+        forget=View(forget.name, forget.examples, forget.indices[found.kept], forget.task),
+        controls=View(controls.name, controls.examples, controls.indices[found.controls], controls.task),
+        pairing=found.pairing(inputs.pairing.among_forget(found.kept).among_controls(found.controls)),
+        matched=found,
+        whole=inputs,
+    )
 
 
 def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
@@ -264,11 +297,11 @@ def _warn_of_persons(view: View) -> None:
             warnings.warn(said, stacklevel=4)
 
 
-def _matched(forget: View, controls: View, match: str | None) -> View:
+def _matched(forget: View, controls: View, matching: Matching) -> View:
     controls = View(
         controls.name, controls.examples, controls.examples.without_repeats(controls.indices), controls.task
     )
-    if match is None:
+    if not matching.by_class:
         return controls
     wanted = np.unique(forget.labels)
     missing = np.setdiff1d(wanted, controls.labels)

@@ -95,6 +95,11 @@ def _distinct(units: IntArray | None, n_forget: int) -> int:
 def with_shadows(inputs: AuditInputs) -> AuditInputs:
     """Train or fetch shadow models, and narrow an audit to what they can judge."""
     assert inputs.task is not None
+    if inputs.matched is not None:
+        raise ValueError(
+            f'attacks="{ONLINE}" draws halves of the request and of controls by chance, which needs no match='
+            f'{inputs.match!r}: pass match="class" or None, or leave attacks= out.'
+        )
     chosen, included, parts = _draw(inputs)
     compared = replace(inputs, whole=inputs, compared=chosen, pairing=inputs.pairing.among_controls(chosen))
     answers = [compared.answers(model) for model in inputs.task.train_shadows(parts)]
@@ -110,7 +115,12 @@ def shadow_jobs(inputs: AuditInputs) -> list[Job]:
 def could_be_shadowed(inputs: AuditInputs) -> Shadowed | None:
     """Say what online attacks would take; None where they cannot be run, or were."""
     task = inputs.task
-    if task is None or inputs.shadows is not None or _lacking(None, inputs.forget, given=False):
+    if (
+        task is None
+        or inputs.shadows is not None
+        or inputs.matched is not None
+        or _lacking(None, inputs.forget, given=False)
+    ):
         return None
     chosen = _chosen(inputs, task)
     helps = len(inputs.controls) - len(chosen) >= SCALE and len(chosen) >= FEWEST_EACH * len(inputs.forget)

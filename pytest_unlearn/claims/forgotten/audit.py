@@ -30,6 +30,7 @@ from pytest_unlearn.claims.forgotten.figures import (
 from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
 from pytest_unlearn.core.figures import Figure
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
+from pytest_unlearn.data.matching import Match
 from pytest_unlearn.data.unseen import UnseenExamples
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.acceptance import check_model
@@ -50,7 +51,7 @@ def audit_forgotten(
     references: Sequence[Any] | None = None,
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
-    match: str | None = "inherit",
+    match: Match = "inherit",
     output: Output = None,
     output_kind: OutputKind | None = None,
     attacks: str | Iterable[str | Attack] = "standard",
@@ -71,7 +72,8 @@ def audit_forgotten(
         references: models retrained without the forget set, in place of the task's.
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
-        match: "class" compares within classes, None across; the split's own rule by default.
+        match: "class" compares within classes, None across; "propensity", a column, a callable or ("class", one of
+            these) as in `Split`; the split's own rule by default.
         output: which entry of a dict or tuple output holds the logits.
         output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         attacks: attacks to add as tripwires: names in `attacks/registry.py`, attacks of your own, or "all" that can
@@ -98,7 +100,7 @@ def audit_forgotten(
     forget = as_view(forget, "forget")
     if online:
         check_online(model, forget, given=any(one is not None for one in (nonmembers, baseline, references)))
-    masks = slice_masks(slices, len(forget))
+    named = slice_masks(slices, len(forget))
     if attacks != "all":
         check_attainable(added, model, forget, references, baseline)
     inputs = resolve_inputs(
@@ -112,8 +114,15 @@ def audit_forgotten(
         audited=(model,),
     )
     added, left_out = available_attacks(added, inputs, model, insist=attacks != "all")
+    masks = _compared(named, inputs)
     inputs = (with_shadows(inputs) if online else inputs).for_attacks(added)
-    judge = partial(evaluate_attacks, pairing=inputs.pairing, confidence=terms.confidence, shadows=inputs.shadows)
+    judge = partial(
+        evaluate_attacks,
+        pairing=inputs.pairing,
+        confidence=terms.confidence,
+        by_class=inputs.by_class,
+        shadows=inputs.shadows,
+    )
     run = partial(judge, more=added, slices=masks)
     audit = audit_with_attacks(model, inputs, run, terms, on_original=partial(_on_original, judge), counted=True)
     judged = audit.concluded.judged
@@ -130,6 +139,17 @@ def audit_forgotten(
         calibrated=bool(audit.references),
         attacks={"added": [attack.name for attack in added], "left out": left_out},
     )
+
+
+def _compared(slices: Mapping[str, Mask], inputs: AuditInputs) -> dict[str, Mask]:
+    """Keep of slices what is compared at all."""
+    if inputs.matched is None or inputs.matched.fails:
+        return dict(slices)
+    kept = {name: mask[inputs.matched.kept] for name, mask in slices.items()}
+    for name, mask in kept.items():
+        if not mask.any():
+            raise ValueError(f"slice {name!r} holds no example with a comparable control, by match={inputs.match!r}.")
+    return kept
 
 
 def _on_original(
@@ -161,6 +181,7 @@ def _tables(audit: AttackAudit, run: Run, masks: Mapping[str, Mask]) -> tuple[Fi
         tables.retain_table(audit.target, audit.references, confidence),
         tables.epsilon_table(findings[0], pairing, confidence),
         tables.null_table(as_peers, audit.found.rotations),
+        tables.matched_table(audit.inputs.matched, findings, pairing, confidence),
     )
     return tuple(table for table in found if table is not None)
 
@@ -198,9 +219,10 @@ def _most_exposed(inputs: AuditInputs, failed: AttackFinding | None, usual: Atta
     """List the forget examples that stand out most under the failing attack."""
     finding = failed or usual
     below = np.zeros(len(inputs.forget))
-    for label in np.unique(inputs.forget.labels) if inputs.pairing.forget_strata is not None else [None]:
-        ours = slice(None) if label is None else inputs.forget.labels == label
-        theirs = slice(None) if label is None else inputs.control_labels == label
+    strata = inputs.pairing.forget_strata, inputs.pairing.control_strata
+    for stratum in [None] if strata[0] is None else np.unique(strata[0]):
+        ours = slice(None) if stratum is None else strata[0] == stratum
+        theirs = slice(None) if stratum is None else strata[1] == stratum
         below[ours] = placements(finding.scores.forget[ours], finding.scores.controls[theirs])[0]
     strangeness = 1 - below if failed and finding.estimate.value < 0.5 else below
     order = np.argsort(-strangeness, kind="stable")[:MOST_EXPOSED]

@@ -13,15 +13,19 @@ from pytest_unlearn.attacks.subgroups import Mask, slice_measure
 from pytest_unlearn.attacks.update_leakage import release_risk
 from pytest_unlearn.claims.common.evidence import rounded
 from pytest_unlearn.claims.common.findings import AttackFinding
+from pytest_unlearn.claims.common.matched import Matched
 from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.statistics import (
     EpsilonBound,
     auc_difference,
     auc_measure,
+    effective_size,
     empirical_null,
     epsilon_bound,
     epsilon_gaussian,
+    strata_weights,
+    weighted_auc,
 )
 from pytest_unlearn.statistics.references.rank import ENOUGH
 
@@ -167,6 +171,32 @@ def null_table(findings: Sequence[AttackFinding], rotations: Sequence[Sequence[A
         f"exact unlearning every rank is equally likely; with {len(rotations)} models no p-value is below "
         f"{2 / (len(rotations) + 1):.3f}, and they are not corrected for looking at several attacks.",
         columns=("attack", "this model", "lowest retrained", "highest retrained", "retrained above it", "p, two-sided"),
+        rows=tuple(rows),
+    )
+
+
+def matched_table(
+    matched: Matched | None, findings: Sequence[AttackFinding], pairing: Pairing, confidence: float
+) -> Table | None:
+    """Tabulate AUCs within matched strata beside those of weighted controls."""
+    if matched is None or matched.fails:
+        return None
+    weights = matched.odds
+    if weights is None:
+        weights = strata_weights(matched.forget_strata, matched.control_strata)
+    rows: list[tuple[Cell, ...]] = []
+    groups = {name: value for name, value in pairing.labels.items() if name.endswith("groups")}
+    for finding in findings:
+        scores = finding.scores
+        if finding.attack.signed and finding.part is None and finding.deciding and len(scores.controls) == len(weights):
+            weighted = weighted_auc(scores.forget, scores.controls, weights, **groups).at(confidence)
+            rows.append((finding.name, *rounded(finding.estimate), *rounded(weighted)))
+    return Table(
+        title="Matched controls",
+        caption=f"{matched.note()}. AUCs within strata, which decide, and of all these controls, weighted by how much "
+        f"more often each would be asked for: 0.5 under perfect unlearning, with one-sided {confidence:.0%} bounds. "
+        f"The weights are worth {effective_size(weights):.0f} equally weighted controls.",
+        columns=("attack", "AUC", "low", "high", "weighted AUC", "low, weighted", "high, weighted"),
         rows=tuple(rows),
     )
 

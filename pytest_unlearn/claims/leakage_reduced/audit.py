@@ -20,6 +20,7 @@ from pytest_unlearn.claims.common.verdict import Decision, FailureKind, Wording,
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, reduction_of
 from pytest_unlearn.core.figures import Cell, Table
 from pytest_unlearn.core.settings import CONFIDENCE, MIN_REDUCTION, REQUIRE_CONTROLS
+from pytest_unlearn.data.matching import Match
 from pytest_unlearn.data.view import as_view
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import Measure
@@ -42,7 +43,7 @@ def audit_leakage_reduced(
     references: Sequence[Any] | None = None,
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
-    match: str | None = "inherit",
+    match: Match = "inherit",
     output: Output = None,
     output_kind: OutputKind | None = None,
     attacks: str = "standard",
@@ -64,7 +65,8 @@ def audit_leakage_reduced(
         references: models retrained without the forget set, in place of the task's.
         require_controls: whether missing references make the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
-        match: "class" compares within classes, None across; the split's own rule by default.
+        match: "class" compares within classes, None across; "propensity", a column, a callable or ("class", one of
+            these) as in `Split`; the split's own rule by default.
         output: which entry of a dict or tuple output holds the logits.
         output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         attacks: "standard", or "online" for far sharper ones, which learn of shadow models that are trained with halves

@@ -81,7 +81,9 @@ def audit_not_relearnable(
     check_model(model)
     check_task(forget, CALLER)
     check_trainable(model)
-    inputs = resolve_task_inputs(model, forget, output, require_controls, CALLER)
+    inputs = resolve_task_inputs(
+        model, forget, output, require_controls, CALLER
+    ).everything  # references say how fast it goes, controls do not
     query = Query(name="relearning", ask=Relearning(steps, seeds, learning_rate, output))
     curves = _curves(inputs, model, query)
     highest = math.log(limit)

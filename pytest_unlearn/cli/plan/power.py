@@ -77,7 +77,7 @@ def design(task: UnlearningTask) -> Design:
     inputs = compared(task)
     pairing = inputs.pairing
     scarcest = None
-    if pairing.control_strata is not None:
+    if inputs.by_class:
         labels = inputs.controls.labels.tolist()
         scarcest = min(((labels.count(label), label) for label in sorted(set(labels))), default=None)
     return Design(
