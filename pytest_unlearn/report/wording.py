@@ -150,7 +150,7 @@ def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
-    """Put what was seen beside its claim; `brief` names the attack in place of the quantity."""
+    """Put what was seen beside its claim; if `brief`, by attack, not quantity."""
     evidence = entry["evidence"]
     label = f" ({evidence['label']})" if evidence.get("label") else ""
     times = f" (worst of {entry['count']})" if entry["count"] > 1 else ""
