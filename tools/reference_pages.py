@@ -35,6 +35,7 @@ NEEDS = {
 GROUPS = {
     "Data and task": ("Split", "UnlearningTask", "reserve_controls", "SavedOutputs"),
     "Recipes": ("TorchRecipe", "EstimatorRecipe", "Recipe"),
+    "Language models": ("TextSplit", "CausalRecipe", "SavedLogprobs"),
     "Evidence": ("Evidence", "Verdict", "Estimate", "Claim", "AuditFailure", "ReleaseFailure"),
     "Release policies": ("assert_release", "audit_release", "POLICIES", "Policy", "Step"),
     "Searching requests": ("stress", "forget_sets", "ForgetRequest", "audit_request", "Budget", "adaptive_adversary"),

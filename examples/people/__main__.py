@@ -18,7 +18,8 @@ from pytest_unlearn.data.view import View
 from pytest_unlearn.models.predict import evaluate
 from unlearners import UNLEARNERS, Retrain
 
-LIMIT, MAX_GAP = 0.6, 0.05
+MAX_GAP = 0.05
+LIMITS = {"persons": 0.6, "ten photographs": 0.7}  # sixty persons are sixty units, whose photographs may all be alike
 REQUESTS: dict[str, Callable[[Album, int], Split]] = {"persons": whole_persons, "ten photographs": ten_photographs}
 HEAD = """
 | request | draw | model | recognised as trained on | AUC | class | retrieval | retrieval, AUC | accuracy, others | s |
@@ -58,14 +59,14 @@ def row(
     request: str, draw: int, name: str, model: Any, task: UnlearningTask, lookup: UnlearningTask, took: float
 ) -> str:
     """Audit a model twice: as it was trained, and as a network for retrieval."""
-    evidence = audit_forgotten(model, task.forget, max_mia_auc=LIMIT)
+    evidence = audit_forgotten(model, task.forget, max_mia_auc=LIMITS[request])
     of_class = "-"
     if request == "persons":
         of_class = audit_class_forgotten(model, task.forget, max_gap=MAX_GAP, max_drop=MAX_GAP).verdict.value
     searched = Retrieval(model, lookup.original.gallery)
     theirs = photographs_of(task.split, lookup, asked=True)
     same = audit_matches_retrained(searched, theirs, max_gap=MAX_GAP)
-    members = audit_forgotten(searched, lookup.forget, max_mia_auc=LIMIT)
+    members = audit_forgotten(searched, lookup.forget, max_mia_auc=LIMITS[request])
     others = evaluate(model, photographs_of(task.split, task, asked=False), classes=task.split.classes)
     accuracy = (others.logits.argmax(1) == others.labels).mean()
     cells = (

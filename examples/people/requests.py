@@ -11,7 +11,7 @@ import torch
 from examples.people.persons import persons
 from pytest_unlearn import Split
 
-TRAINED, GALLERY, LEAVE, ASK, OF_EACH = 20, 6, 20, 25, 10
+TRAINED, GALLERY, LEAVE, ASK, OF_EACH = 20, 6, 40, 60, 10
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ def album(draw: int, *, most: int | None = None) -> Album:
 
 
 def whole_persons(of: Album, draw: int) -> Split:
-    """Twenty persons leave with every photograph; each is compared with photographs of the same person."""
+    """Forty persons leave with every photograph; each is compared with photographs of the same person."""
     who = np.random.default_rng(draw).choice(of.persons, LEAVE, replace=False)
     return Split(of.train, forget=np.isin(of.train[1], who), test=of.test)
 
 
 def ten_photographs(of: Album, draw: int) -> Split:
-    """Twenty-five persons want ten of their twenty photographs deleted; persons are counted, not photographs."""
+    """Sixty persons want ten of their twenty photographs deleted; persons are counted, not photographs."""
     rng = np.random.default_rng(draw)
     who = rng.choice(of.persons, ASK, replace=False)
     rows = [rng.choice(np.flatnonzero(of.train[1] == person), OF_EACH, replace=False) for person in who]

@@ -2,7 +2,8 @@
 
 import sys
 
-from examples.text.language_models import HEAVY, LIGHT, FineTune, recipe, split
+from examples.text.language_models import HEAVY, LIGHT, recipe, split
+from examples.text.methods import FineTune
 from pytest_unlearn import UnlearningTask, audit_text_forgotten, audit_text_utility
 
 LIMIT = 0.65

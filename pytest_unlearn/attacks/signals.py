@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, Outputs
+
+BLOCK = 1 << 20  # logits that are reduced at once: 8 MB
 
 
 def remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], FloatArray]:
@@ -19,12 +22,25 @@ def remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], F
     def remembering(outputs: Outputs) -> FloatArray:
         values = computed.get(outputs)
         if values is None:
-            values = signal(outputs)
+            values = np.concatenate([signal(block) for block in _blocks(outputs)], axis=-1)
             values.flags.writeable = False
             computed[outputs] = values
         return values
 
     return remembering
+
+
+def _blocks(outputs: Outputs) -> Iterator[Outputs]:
+    """Yield the outputs by rows: what a signal makes of a thousand columns on its way is as large as they are."""
+    count, columns = outputs.logits.shape
+    rows = max(1, BLOCK // columns)
+    if count <= rows:
+        yield outputs
+        return
+    for start in range(0, count, rows):
+        part = slice(start, start + rows)
+        asked = {name: values[part] for name, values in outputs.asked.items()}
+        yield replace(outputs, logits=outputs.logits[part], labels=outputs.labels[part], asked=asked)
 
 
 @remembered
@@ -49,7 +65,6 @@ def hinge_margin(outputs: Outputs) -> FloatArray:
     return np.asarray(own - rest.max(axis=1))
 
 
-@remembered
 def negative_entropy(outputs: Outputs) -> FloatArray:
     """Compute sum of p log p: certainty, whatever the label.
 
@@ -57,29 +72,21 @@ def negative_entropy(outputs: Outputs) -> FloatArray:
 
     Source: Salem et al. 2019, "ML-Leaks"; Song and Mittal 2021.
     """
-    log_p = _log_probabilities(outputs)
-    return np.asarray((np.exp(log_p) * log_p).sum(axis=1))
+    return np.asarray(_of_probabilities(outputs)[0])
 
 
-@remembered
 def negative_modified_entropy(outputs: Outputs) -> FloatArray:
     """Compute (1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i).
 
     Certain and right: 0 exactly when p_y = 1. Source: Song and Mittal 2021, "Systematic evaluation of privacy risks of
     machine learning models", eq. 8 (negated).
     """
-    log_p = _log_probabilities(outputs)
-    log_rest = _log_complements(log_p)
-    rows = np.arange(len(log_p))
-    terms = np.exp(log_p) * log_rest
-    terms[rows, outputs.labels] = np.exp(log_rest[rows, outputs.labels]) * log_p[rows, outputs.labels]
-    return np.asarray(terms.sum(axis=1))
+    return np.asarray(_of_probabilities(outputs)[1])
 
 
-@remembered
 def log_probability(outputs: Outputs) -> FloatArray:
     """Compute log p_y, the loss with its sign turned (Yeom et al. 2018)."""
-    return np.asarray(_log_probabilities(outputs)[np.arange(len(outputs.labels)), outputs.labels])
+    return np.asarray(_of_probabilities(outputs)[2])
 
 
 def probabilities(outputs: Outputs) -> FloatArray:
@@ -102,6 +109,16 @@ def _own_and_rest(outputs: Outputs) -> tuple[FloatArray, FloatArray]:
 
 
 @remembered
+def _of_probabilities(outputs: Outputs) -> FloatArray:
+    """Compute what signals need of probabilities: entropies, and log p_y, (3, examples)."""
+    log_p = _log_probabilities(outputs)
+    log_rest, p, rows = _log_complements(log_p), np.exp(log_p), np.arange(len(log_p))
+    own = log_p[rows, outputs.labels]
+    terms = p * log_rest
+    terms[rows, outputs.labels] = np.exp(log_rest[rows, outputs.labels]) * own
+    return np.stack([(p * log_p).sum(axis=1), terms.sum(axis=1), own])
+
+
 def _log_probabilities(outputs: Outputs) -> FloatArray:
     logits = outputs.logits - outputs.logits.max(axis=1, keepdims=True)  # keeps log of the sum exact at huge logits
     return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))

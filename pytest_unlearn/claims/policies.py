@@ -48,20 +48,29 @@ class Policy:
 
 
 NAMES = {
-    "quick": "outputs only: what one audit and one accuracy can tell",
-    "standard": "and what outputs may hide: features, neighbours, weakened copies, relearning, removed classes",
-    "thorough": "and every attack, and the method itself over several seeds (trains dozens of models)",
+    "quick": {
+        "examples": "outputs only: what one audit and one accuracy can tell",
+        "text": "probabilities of tokens only: what one audit and one loss can tell",
+    },
+    "standard": {
+        "examples": "and what outputs may hide: features, neighbours, weakened copies, relearning, removed classes",
+        "text": "and what they may hide: what is recited, and changed copies",
+    },
+    "thorough": {
+        "examples": "and every attack, and the method itself over several seeds (trains dozens of models)",
+        "text": "the same: there is no claim about methods on documents yet",
+    },
 }
 """The built-in policies; each asks all that the one before asks."""
 
 
-def _built_in() -> dict[str, Policy]:
+def _built_in(of: str = "examples") -> dict[str, Policy]:
     """Make the policies from the claim table: each claim's latest step so far."""
     steps: dict[str, Step] = {}
     policies = {}
     for policy, about in NAMES.items():
         for name, spec in TABLE.items():
-            if policy in spec.steps:
+            if policy in spec.steps and spec.of == of:
                 step = spec.steps[policy]
                 steps[name] = Step(
                     claim=name,
@@ -70,11 +79,13 @@ def _built_in() -> dict[str, Policy]:
                     keywords=MappingProxyType(dict(step.keywords)),
                     required=step.required,
                 )
-        policies[policy] = Policy(name=policy, says=about, steps=tuple(steps.values()))
+        policies[policy] = Policy(name=policy, says=about[of], steps=tuple(steps.values()))
     return policies
 
 
 POLICIES: Mapping[str, Policy] = TableView(_built_in)
+TEXT_POLICIES: Mapping[str, Policy] = TableView(lambda: _built_in("text"))
+"""The same names for tasks of documents: `assert_release` chooses by the task."""
 
 
 def lines() -> Iterator[str]:

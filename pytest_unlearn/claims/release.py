@@ -16,7 +16,8 @@ import numpy as np
 from pytest_unlearn.claims.canaries.planting import Canaries
 from pytest_unlearn.claims.common import attack_audit  # noqa: F401 - what most claims need is loaded before they run
 from pytest_unlearn.claims.common.provenance import provenance
-from pytest_unlearn.claims.policies import NEEDS, POLICIES, Policy, Step
+from pytest_unlearn.claims.policies import NEEDS, POLICIES, TEXT_POLICIES, Policy, Step
+from pytest_unlearn.claims.text.inputs import encoder_of
 from pytest_unlearn.core.claim_table import TABLE, TableView
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
 from pytest_unlearn.core.release_files import hash_files
@@ -26,6 +27,7 @@ from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.layers import SingleLayerError, find_layers, shows_weights
 from pytest_unlearn.models.predict import Output, read_as
+from pytest_unlearn.models.text.adapters import bare, check_language_model
 from pytest_unlearn.task import UnlearningTask
 from pytest_unlearn.training.signatures import check_unlearner
 
@@ -45,6 +47,9 @@ OWN = {
     "original",
     "match",
     "baseline",
+    "documents",
+    "controls",
+    "groups",
 }
 """Parameters that a claim is given by the release, or that would mean another thing to another claim."""
 MODEL_CANNOT = (ValueError, TypeError, RuntimeError, IndexError, NotImplementedError, AttributeError)
@@ -65,7 +70,8 @@ def audit_release(
     Args:
         model: the unlearned model, of any kind `audit_forgotten` takes.
         task: the deletion request, with references or a recipe.
-        policy: "quick", "standard", "thorough" (`pytest --unlearn-policies` lists them), or a `Policy` of your own.
+        policy: "quick", "standard", "thorough" (`pytest --unlearn-policies` lists them), or a `Policy` of your own. Of
+            documents, a task of a `TextSplit`, these ask claims about documents.
         unlearner: the method, for claims about it.
         canaries: what `plant_canaries` gave before training, if canaries were planted.
         files: paths of the files that hold this model and are released with it; their SHA-256 are part of the evidence,
@@ -82,7 +88,8 @@ def audit_release(
         ValueError: an unknown policy or setting, a policy that needs `unlearner=`, one of which nothing can be judged
             here, a task without references, or a release file that is missing, empty or of another's name.
     """
-    check_model(model)
+    of_text = getattr(task, "kind", "") == "text"
+    (check_language_model if of_text else check_model)(model)
     if not isinstance(task, UnlearningTask):
         raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
     if unlearner is not None:
@@ -90,14 +97,19 @@ def audit_release(
     if canaries is not None and not isinstance(canaries, Canaries):
         raise TypeError(f"canaries must come from plant_canaries(train, kind=...), not {type(canaries).__name__}.")
     released = hash_files(files, Path.cwd()).rows()
-    chosen = _policy(policy)
-    _check(chosen, settings, unlearner)
+    chosen = _policy(policy, of_text)
+    _check(chosen, settings, unlearner, of_text)
     if not task.has_references:
         raise ValueError("a release is judged by retrained models: give the task a recipe, or references=[models].")
     found: dict[str, Evidence] = {}
     with task.models.shared():
         # One that cannot be audited costs no training.
-        task.models.for_audit().answers(model, (task.forget, task.controls), _reading(settings))
+        asked_first, views = task.models.for_audit(), (task.forget, task.controls)
+        if of_text:
+            encoder = encoder_of(model, task, settings.get("tokenizer"), settings.get("max_length"))
+            asked_first.of(bare(model)).token_scores(views, encoder)
+        else:
+            asked_first.answers(model, views, _reading(settings))
         steps = _steps(chosen, task, canaries)
         asked = {step.claim for step in steps if step.required}
         for step in steps:
@@ -119,18 +131,18 @@ def _reading(settings: Mapping[str, Any]) -> Output:
     return read_as(settings.get("output"), settings.get("output_kind"))
 
 
-def _policy(policy: str | Policy) -> Policy:
-    """Look up a policy by its name."""
+def _policy(policy: str | Policy, of_text: bool) -> Policy:
+    """Look up a policy by its name, among those of the task's kind."""
     if isinstance(policy, Policy):
         return policy
     if not isinstance(policy, str) or policy not in POLICIES:
         raise ValueError(
             f"there is no policy {policy!r}; there are {', '.join(POLICIES)}, or pass a Policy of your own."
         )
-    return POLICIES[policy]
+    return (TEXT_POLICIES if of_text else POLICIES)[policy]
 
 
-def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
+def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any, of_text: bool) -> None:
     """Refuse what cannot work before any model is trained."""
     if not isinstance(policy.steps, (tuple, list)) or not all(isinstance(step, Step) for step in policy.steps):
         raise TypeError(f"policy {policy.name!r}: steps is a tuple of Step(claim=..., says=...), not {policy.steps!r}.")
@@ -139,7 +151,7 @@ def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any) -> None:
             f"policy {policy.name!r} names no claim, and a release that nothing was asked of is not proven."
         )
     claims = [step.claim for step in policy.steps]
-    there = [name for name, spec in TABLE.items() if spec.in_policies]
+    there = [name for name, spec in TABLE.items() if (spec.of == "text" if of_text else spec.in_policies)]
     foreign = [claim for claim in claims if claim not in there]
     if foreign:
         raise ValueError(f"policy {policy.name!r} names no claim {foreign[0]!r}; claims are {', '.join(there)}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -94,3 +95,18 @@ class Limit:
     def looser(self, value: float, accepted: float) -> bool:
         """Tell whether one value of the setting allows what another does not."""
         return value > accepted if self.side == "highest" else value < accepted
+
+
+OUT_OF_100 = Scale(hundredths)
+AUC = Limit("max_mia_auc", Range(0.5, 1), mirror=lambda end: 1 - end, scale=Scale(hundredths, 0.5))
+DROP = Limit("max_drop", Range(0, 1, ("low",)), scale=OUT_OF_100)
+GAP = Limit("max_gap", Range(0, 1), mirror=operator.neg, scale=Scale(hundredths, 0.0))
+RELEARNING = Limit(
+    "max_relearning", Range(1, 10, ("high",)), value_of=math.exp, mirror=operator.neg, scale=Scale(math.exp)
+)
+RATIO = Limit("min_ratio", Range(0, 1), side="lowest", scale=OUT_OF_100)
+FRACTION = Limit("max_fraction", Range(0, 1, ("high",)), scale=OUT_OF_100)
+REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
+EFFECT = Limit("max_effect", Range(0, 1))
+EXTRACTION = Limit("max_probability", Range(0, 1, ("low",)), scale=OUT_OF_100)
+FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated

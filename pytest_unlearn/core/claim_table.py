@@ -7,15 +7,14 @@ when asked, so that a row added before is found everywhere. Standard library onl
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from pytest_unlearn.core.claim_limit import Limit, Range, Scale, hundredths
+from pytest_unlearn.core import claim_limit
+from pytest_unlearn.core.claim_limit import Limit
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -65,7 +64,8 @@ class ClaimSpec:
             first.
         planned: how `plan` foretells it, if it does: by its limit on an AUC, by the share that is left, by its runs, or
             as a search.
-        in_policies: whether a release policy may require it.
+        in_policies: whether a release policy may require it, of classifiers where it is `of` them.
+        of: what the task's data are: labelled examples, or documents of a language model.
         attack_class: what kind of attack it runs, as assessments name it; empty if it is none.
         access: what an attacker needs for it.
         behind_answers: whether it tells forgetting from a filter in front of the model.
@@ -95,6 +95,7 @@ class ClaimSpec:
     stand_ins: tuple[str, ...] = ()
     planned: Planned = ""
     in_policies: bool = True
+    of: Literal["examples", "text"] = "examples"
     attack_class: str = ""
     access: str = ""
     behind_answers: bool = False
@@ -142,20 +143,6 @@ class TableView(Mapping[K, V]):
         return repr(self._make())
 
 
-OUT_OF_100 = Scale(hundredths)
-AUC = Limit("max_mia_auc", Range(0.5, 1), mirror=lambda end: 1 - end, scale=Scale(hundredths, 0.5))
-DROP = Limit("max_drop", Range(0, 1, ("low",)), scale=OUT_OF_100)
-GAP = Limit("max_gap", Range(0, 1), mirror=operator.neg, scale=Scale(hundredths, 0.0))
-RELEARNING = Limit(
-    "max_relearning", Range(1, 10, ("high",)), value_of=math.exp, mirror=operator.neg, scale=Scale(math.exp)
-)
-RATIO = Limit("min_ratio", Range(0, 1), side="lowest", scale=OUT_OF_100)
-FRACTION = Limit("max_fraction", Range(0, 1, ("high",)), scale=OUT_OF_100)
-REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
-EFFECT = Limit("max_effect", Range(0, 1))
-EXTRACTION = Limit("max_probability", Range(0, 1, ("low",)), scale=OUT_OF_100)
-FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated
-
 FROM_ANSWERS = "membership inference from the model's answers"
 FROM_WEAKENED = "recovery from weakened copies: noise, rounding, pruning, brief training"
 ANSWERS = "answers to queries; models retrained without the data"
@@ -177,7 +164,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="an attacker who knows the data guesses membership {} times in 100 in these tests; 50 is chance",
             promise="the deleted data no longer show in the model's answers",
             looks_at="what the model answers on the deleted data",
-            limit=AUC,
+            limit=claim_limit.AUC,
             fundamental=True,
             deviations=True,
             required=True,
@@ -204,7 +191,7 @@ TABLE: dict[str, ClaimSpec] = {
             below_zero="the model gives {} more right answers in 100 than its baseline",
             promise="the model is still good on other data",
             looks_at="accuracy on other data",
-            limit=DROP,
+            limit=claim_limit.DROP,
             view="test",
             fundamental=True,
             steps={
@@ -224,7 +211,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="on unseen examples of the class, the model differs from retrained ones by {} in 100",
             promise="the removed class is treated as by a model that never saw it",
             looks_at="unseen examples of a class that goes as a whole",
-            limit=GAP,
+            limit=claim_limit.GAP,
             needs="whole classes",
             steps={"quick": PolicyStep("a removed class is treated as by retrained models", required=True)},
         ),
@@ -242,7 +229,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="an attacker who reads inner layers guesses {} times in 100 beyond retrained models; 50 is chance",
             promise="the deleted data no longer show in the model's inner layers",
             looks_at="features of the inner layers",
-            limit=AUC,
+            limit=claim_limit.AUC,
             needs="weights",
             steps={"standard": PolicyStep("nor in the features of any layer")},
         ),
@@ -260,7 +247,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="an attacker who tries near neighbours and weakened copies guesses {} times in 100; 50 is chance",
             promise="the deleted data do not come back in near neighbours or weakened copies of the model",
             looks_at="near neighbours of the data and weakened copies",
-            limit=AUC,
+            limit=claim_limit.AUC,
             less_without_weights=True,
             steps={"standard": PolicyStep("nor beside its examples or in weakened copies")},
         ),
@@ -278,7 +265,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="taught the data again, the model's loss runs {} times as high as retrained models'; 1 is the same",
             promise="the deleted data are learned again no faster than by a model that never saw them",
             looks_at="how fast the data are learned again",
-            limit=RELEARNING,
+            limit=claim_limit.RELEARNING,
             needs="weights",
             steps={"standard": PolicyStep("it is relearned like something new")},
         ),
@@ -294,7 +281,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="what the auditor had planted shows in the model as {} ({quantity})",
             promise="nothing is left of what the auditor had planted",
             looks_at="planted canaries",
-            limit=EFFECT,
+            limit=claim_limit.EFFECT,
             needs="canaries",
             steps={"standard": PolicyStep("planted canaries are forgotten")},
         ),
@@ -310,7 +297,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="an attacker guesses membership {} times in 100, on average over the method's models; 50 is chance",
             promise="the method forgets, whatever its seeds",
             looks_at="the method under other seeds",
-            limit=AUC,
+            limit=claim_limit.AUC,
             needs="unlearner",
             deviations=True,
             planned="runs",
@@ -328,7 +315,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="the method's models reach {} in 100 of the forgetting quality that retrained models have",
             promise="the method's models are like models that never saw the data",
             looks_at="the law of the method's models",
-            limit=RATIO,
+            limit=claim_limit.RATIO,
             needs="unlearner",
             steps={"thorough": PolicyStep("its models' law is that of retraining", required=True)},
         ),
@@ -342,7 +329,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="the method takes {} in 100 of the time of retraining",
             promise="the method takes little enough of the time of retraining",
             looks_at="what the method costs",
-            limit=FRACTION,
+            limit=claim_limit.FRACTION,
             needs="unlearner",
             steps={"thorough": PolicyStep("it costs a fraction of retraining", required=True)},
         ),
@@ -358,7 +345,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="the model's right answers differ from retrained models' by {} in 100",
             promise="the model is as often right as models that never saw the data",
             looks_at="accuracy beside retrained models",
-            limit=GAP,
+            limit=claim_limit.GAP,
             view="test",
             in_policies=False,
         ),
@@ -376,7 +363,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="of what the original showed of the data, {} parts in 100 are gone",
             promise="enough of what the original showed of the deleted data is gone",
             looks_at="how much of what the original showed is gone",
-            limit=REDUCTION,
+            limit=claim_limit.REDUCTION,
             fundamental=True,
             stand_ins=("algorithm",),
             planned="share",
@@ -394,7 +381,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="after every request, an attacker guesses membership {} times in 100; 50 is chance",
             promise="after every request, all data that were to go no longer show",
             looks_at="several requests in turn",
-            limit=AUC,
+            limit=claim_limit.AUC,
             needs="unlearner",
             deviations=True,
             in_policies=False,  # a release has no requests
@@ -411,7 +398,7 @@ TABLE: dict[str, ClaimSpec] = {
             plain="of {n} deletion requests that were tried, {} are confirmed to fail",
             promise="no deletion request was found that the method fails on",
             looks_at="other deletion requests",
-            limit=FAILURES,
+            limit=claim_limit.FAILURES,
             needs="unlearner",
             planned="search",
             in_policies=False,  # a search is above the claims that it searches with
@@ -429,9 +416,14 @@ TABLE: dict[str, ClaimSpec] = {
             plain="an attacker who knows the documents guesses membership {} times in 100 in these tests; 50 is chance",
             promise="the deleted documents no longer show in what the model finds probable",
             looks_at="how probable the model finds the deleted documents",
-            limit=AUC,
+            limit=claim_limit.AUC,
             deviations=True,
-            in_policies=False,  # policies are of classifiers so far
+            in_policies=False,
+            of="text",
+            fundamental=True,
+            steps={
+                "quick": PolicyStep("the documents are not recognisable in the probabilities of tokens", required=True)
+            },
         ),
         ClaimSpec(
             name="not_extractable",
@@ -445,8 +437,10 @@ TABLE: dict[str, ClaimSpec] = {
             plain="a deleted document comes back word for word in {} of 100 runs of so many tries",
             promise="the model recites none of the deleted documents",
             looks_at="whether the model recites deleted documents",
-            limit=EXTRACTION,
+            limit=claim_limit.EXTRACTION,
             in_policies=False,
+            of="text",
+            steps={"standard": PolicyStep("nor are they recited")},
         ),
         ClaimSpec(
             name="text_residual",
@@ -462,8 +456,11 @@ TABLE: dict[str, ClaimSpec] = {
             plain="an attacker who changes the model guesses membership {} times in 100; 50 is chance",
             promise="the deleted documents do not come back when the model is rounded or trained a little",
             looks_at="changed copies of the language model",
-            limit=AUC,
+            limit=claim_limit.AUC,
             in_policies=False,
+            of="text",
+            needs="weights",
+            steps={"standard": PolicyStep("nor do they come back in changed copies")},
         ),
         ClaimSpec(
             name="text_utility",
@@ -476,9 +473,16 @@ TABLE: dict[str, ClaimSpec] = {
             below_zero="tokens of other documents are more probable by {} in 100 than by the baseline",
             promise="the language model is still good on other documents",
             looks_at="how well the language model predicts other documents",
-            limit=DROP,
+            limit=claim_limit.DROP,
             view="test",
             in_policies=False,
+            of="text",
+            fundamental=True,
+            steps={
+                "quick": PolicyStep(
+                    "the language is near the retrained models'", {"baseline": "retrained"}, required=True
+                )
+            },
         ),
     )
 }

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from pytest_unlearn.core import claim_table, recorder
+from pytest_unlearn.core import claim_limit, claim_table, recorder
 from pytest_unlearn.core.claim_limit import Limit
 
 Source = Literal["call keyword", "marker", "command line", "ini", "default"]
@@ -179,20 +179,20 @@ DECLARED: Any = {
 TABLE = {
     spec.name: spec
     for spec in (
-        limit_spec(claim_table.AUC, 0.55, "largest tolerated membership-inference AUC of the forget set"),
-        limit_spec(claim_table.DROP, 0.02, "largest tolerated drop in accuracy"),
-        limit_spec(claim_table.GAP, 0.05, "largest tolerated gap to the retrained references"),
-        limit_spec(claim_table.RELEARNING, 1.3, "how many times larger or smaller than retrained models' the area "
+        limit_spec(claim_limit.AUC, 0.55, "largest tolerated membership-inference AUC of the forget set"),
+        limit_spec(claim_limit.DROP, 0.02, "largest tolerated drop in accuracy"),
+        limit_spec(claim_limit.GAP, 0.05, "largest tolerated gap to the retrained references"),
+        limit_spec(claim_limit.RELEARNING, 1.3, "how many times larger or smaller than retrained models' the area "
                    "under the relearning curve may be"),
-        limit_spec(claim_table.RATIO, 0.75, "smallest tolerated forgetting quality relative to retrained models"),
-        limit_spec(claim_table.EXTRACTION, 0.001, "largest tolerated probability that a document is extracted"),
-        limit_spec(claim_table.REDUCTION, 0.5, "smallest share of what the original showed that has to be gone"),
+        limit_spec(claim_limit.RATIO, 0.75, "smallest tolerated forgetting quality relative to retrained models"),
+        limit_spec(claim_limit.EXTRACTION, 0.001, "largest tolerated probability that a document is extracted"),
+        limit_spec(claim_limit.REDUCTION, 0.5, "smallest share of what the original showed that has to be gone"),
         Spec("max_share_left", float, 0.5, "largest share of what the original showed that PASS may leave",
              lambda v: 0 < v < 1, "a number above 0 and below 1", marker=True),
         Spec("confidence", float, 0.95, "one-sided confidence of every bound",
              lambda v: 0.5 < v < 1, "a number above 0.5 and below 1", marker=True),
         Spec("require_controls", bool, True, "without both controls a verdict is INCONCLUSIVE at best", marker=True),
-        limit_spec(claim_table.FRACTION, 0.2, "largest tolerated time of the method as a fraction of retraining"),
+        limit_spec(claim_limit.FRACTION, 0.2, "largest tolerated time of the method as a fraction of retraining"),
         Spec("inconclusive", str, "fail", "what an INCONCLUSIVE verdict does to its test: fail, xfail or warn",
              lambda v: v in INCONCLUSIVE_MODES, "fail, xfail or warn", flag=True, marker=True),
         Spec("seed", int, 0, "seed of the reference trainings and of the unlearner",

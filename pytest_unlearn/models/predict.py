@@ -91,7 +91,8 @@ def evaluate(
             return outputs
         if check:
             _check_company(channel, view, rows)
-        kind = _kind(output) or kind_of(np.concatenate([rows, *_beside(channel, view, rows)]))
+        beside = [] if _kind(output) else _beside(channel, view, rows)
+        kind = _kind(output) or kind_of(np.concatenate([rows, *beside]) if beside else rows)
     return _checked(*_logits(rows, kind), view)
 
 

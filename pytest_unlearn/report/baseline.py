@@ -242,7 +242,9 @@ def effective(asked: Demands) -> set[str]:
     by_policy = {
         name
         for name, spec in TABLE.items()
-        if spec.needs in ("", "unlearner") and any(name in upto and step.required for name, step in spec.steps.items())
+        if spec.of == "examples"
+        and spec.needs in ("", "unlearner")
+        and any(name in upto and step.required for name, step in spec.steps.items())
     }
     return {*asked.required, *by_policy}
 

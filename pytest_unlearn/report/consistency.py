@@ -11,7 +11,8 @@ from itertools import pairwise
 from statistics import NormalDist
 from typing import Any
 
-from pytest_unlearn.core.claim_table import AUC, DROP, TABLE
+from pytest_unlearn.core.claim_limit import AUC, DROP
+from pytest_unlearn.core.claim_table import TABLE
 
 Numbers = Mapping[str, Any]
 ROUNDED = 6e-5  # cells of tables hold four digits

@@ -99,7 +99,9 @@ def next_step(evidence: Mapping[str, Any], required: Sequence[str]) -> str:
 def _named(spec: ClaimSpec, stand_in: str, required: Sequence[str]) -> str:
     claims = [stand_in if name == spec.name else name for name in required]
     if not any(name in TABLE and TABLE[name].view == "test" for name in claims):
-        claims += [name for name, one in TABLE.items() if one.view == "test" and one.fundamental]
+        claims += [
+            name for name, one in TABLE.items() if one.view == "test" and one.fundamental and one.of == "examples"
+        ]
     quoted = ", ".join(f'"{name}"' for name in dict.fromkeys(claims))
     return f"[{quoted}]"
 

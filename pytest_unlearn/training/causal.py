@@ -127,7 +127,7 @@ class CausalRecipe:
             try:
                 from peft import get_peft_model  # type: ignore[import-untyped,import-not-found,unused-ignore]
             except ImportError as error:
-                raise ImportError("adapter= takes peft: `pip install peft`") from error
+                raise ImportError("adapter= takes peft: `pip install 'pytest-unlearn[text]' peft`") from error
             made: nn.Module = get_peft_model(model, self.adapter)
             return made
         return model

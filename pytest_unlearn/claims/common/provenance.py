@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pytest_unlearn.core.evidence import Answers, Outputs
 from pytest_unlearn.core.recorder import current_place
 from pytest_unlearn.data.view import View
@@ -81,7 +83,10 @@ def provenance(
 def outputs_digest(answers: Answers | Outputs) -> str:
     """Digest what a model answered."""
     parts = (answers,) if isinstance(answers, Outputs) else (answers.forget, answers.controls)
-    return hashlib.sha256(b"".join(part.logits.tobytes() for part in parts)).hexdigest()
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part.logits).data)  # no copy of what may be a gigabyte
+    return digest.hexdigest()
 
 
 def _request(views: tuple[View, ...], task: UnlearningTask | None) -> dict[str, Any] | None:

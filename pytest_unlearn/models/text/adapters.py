@@ -18,10 +18,6 @@ KINDS = (
     "a language model is a causal model of transformers, a text-generation pipeline, an nn.Module or a callable "
     "(input_ids, attention_mask) -> logits, or SavedLogprobs"
 )
-NEEDS_TEXT = (
-    "this takes transformers and tokenizers, which are not installed here: `pip install 'pytest-unlearn[text]'`, and "
-    "peft beside it for adapters"
-)
 LONGEST = 300
 NO_LENGTH = 1_000_000  # tokenizers that know none say 1e30
 Ask = Callable[["torch.Tensor", "torch.Tensor"], "torch.Tensor"]

@@ -11,6 +11,7 @@ from pytest_unlearn.attacks.signals import (
     boundary_distance,
     correctness,
     hinge_margin,
+    log_probability,
     logit_scaled_confidence,
     negative_entropy,
     negative_gradient_norm,
@@ -121,3 +122,13 @@ class TestSignalsOfFurtherQueries:
         for signal in (negative_gradient_norm, augmentation_stability, boundary_distance):
             with pytest.raises(KeyError):
                 signal(self.outputs())
+
+
+@pytest.mark.parametrize("signal", [*SIGNALS, log_probability])
+def test_signals_of_a_million_logits_are_those_of_their_rows(signal):
+    rng = np.random.default_rng(0)
+    logits, labels = 3 * rng.normal(size=(1100, 1000)), rng.integers(0, 1000, 1100)
+    some = [slice(0, 3), slice(1040, 1060), slice(1099, 1100)]
+    found = signal(Outputs(logits=logits, labels=labels))
+    for rows in some:
+        assert np.array_equal(found[rows], signal(Outputs(logits=logits[rows], labels=labels[rows])))

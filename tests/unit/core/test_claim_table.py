@@ -13,7 +13,8 @@ import pytest
 
 import pytest_unlearn
 from pytest_unlearn.claims.release import AUDITS
-from pytest_unlearn.core.claim_table import SEVERITY, TABLE, ClaimSpec, Range, assertion_names
+from pytest_unlearn.core.claim_limit import Range
+from pytest_unlearn.core.claim_table import SEVERITY, TABLE, ClaimSpec, assertion_names
 from pytest_unlearn.core.settings import TABLE as SETTINGS
 from pytest_unlearn.report.gate import DEFAULT_REQUIRED, LIMITS, unproven
 from pytest_unlearn.report.wording import HEADLINES
