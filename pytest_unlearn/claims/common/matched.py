@@ -217,8 +217,8 @@ def _propensity(
     few = min(len(np.unique(owners[member == side])) for side in (0, 1))
     if few < LEAST_UNITS:
         raise ValueError(
-            f"a propensity is estimated from at least {LEAST_UNITS} forget examples (or groups) and as many controls, and "
-            f"there are {few}: match by a column or a callable with one number an example, or give references."
+            f"a propensity is estimated from at least {LEAST_UNITS} forget examples (or groups) and as many controls, "
+            f"and there are {few}: match by a column or a callable with one number an example, or give references."
         )
     return log_odds(rows, labels, member, units, hardness=hardness)
 
