@@ -16,6 +16,7 @@ from pytest_unlearn.core.claim_table import TABLE
 
 _HOMES = {
     "claims.canaries.planting": ("Canaries", "plant_canaries"),
+    "claims.canaries.text.planting": ("TextCanaries", "plant_text_canaries"),
     "claims.policies": ("POLICIES", "Policy", "Step"),
     "claims.release": ("audit_release",),
     "claims.sequence.adversary": ("adaptive_adversary",),

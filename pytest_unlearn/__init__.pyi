@@ -6,6 +6,8 @@ from pytest_unlearn.claims.algorithm.audit import audit_algorithm as audit_algor
 from pytest_unlearn.claims.canaries.audit import audit_canaries_forgotten as audit_canaries_forgotten
 from pytest_unlearn.claims.canaries.planting import Canaries as Canaries
 from pytest_unlearn.claims.canaries.planting import plant_canaries as plant_canaries
+from pytest_unlearn.claims.canaries.text.planting import TextCanaries as TextCanaries
+from pytest_unlearn.claims.canaries.text.planting import plant_text_canaries as plant_text_canaries
 from pytest_unlearn.claims.class_forgotten.audit import audit_class_forgotten as audit_class_forgotten
 from pytest_unlearn.claims.efficient.audit import audit_efficient as audit_efficient
 from pytest_unlearn.claims.features.audit import audit_features_forgotten as audit_features_forgotten

@@ -14,6 +14,8 @@ from pytest_unlearn.claims.canaries import Canaries
 from pytest_unlearn.claims.canaries.figures import canary_figures
 from pytest_unlearn.claims.canaries.findings import CanaryFinding, Seen, ask_about_canaries, with_confusion
 from pytest_unlearn.claims.canaries.planting import digest_of
+from pytest_unlearn.claims.canaries.text.audit import judge_text_canaries
+from pytest_unlearn.claims.canaries.text.planting import TextCanaries
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.controls import (
     PowerCheck,
@@ -41,6 +43,7 @@ from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import holm, share_of_estimates
 from pytest_unlearn.task import UnlearningTask
 
+NAME = "canaries_forgotten"
 QUANTITIES = {
     "gaussian": "mean alignment with the planted noise",
     "mislabelled": "share of pairs in which the planted example stands out",
@@ -64,7 +67,7 @@ SAW_CANARIES = (
 
 def audit_canaries_forgotten(
     model: Any,
-    canaries: Canaries,
+    canaries: Canaries | TextCanaries,
     max_effect: float | None = None,
     *,
     original: Any = None,
@@ -75,6 +78,8 @@ def audit_canaries_forgotten(
     output: Output = None,
     output_kind: OutputKind | None = None,
     max_share_left: float = MAX_SHARE_LEFT,
+    tokenizer: Any = None,
+    max_length: int | None = None,
 ) -> Evidence:
     """Audit whether the canaries planted before training were unlearned.
 
@@ -83,12 +88,15 @@ def audit_canaries_forgotten(
 
     Args:
         model: the unlearned model: an `nn.Module`, a fitted scikit-learn classifier or a callable; for Gaussian
-            canaries a module or a linear classifier.
+            canaries a module or a linear classifier; for text canaries a language model.
         canaries: from `plant_canaries`; the model's training set was `canaries.train`, its request `canaries.indices`.
+            Or from `plant_text_canaries`, with `canaries.documents`.
         max_effect: the largest tolerated effect. "gaussian": mean of standard normal alignments, between 0 and 1
             (0.2 by default), on either side. "mislabelled" and "confusion": share of pairs in which the planted example
             looks more trained than its twin that was held out, between 0.5 and 1 (0.6 and 0.65); 1 - max_effect is the
             smallest. "backdoor": share of triggers that call for their target, between 1 / classes and 1 (halfway).
+            Text: mean share of equally likely texts that a canary outranks, between 0.5 and 1 (0.75). Whatever the
+            limit, an exact p-value of its exposure up to .001 is a FAIL, and one up to 1 - confidence no PASS.
         original: the model that was trained on the canaries, the positive control.
         references: models retrained without them, negative controls. "confusion" is also judged by how often unseen
             examples of the two classes are confused (0.5 plus half the excess over references, within the same limits);
@@ -99,24 +107,50 @@ def audit_canaries_forgotten(
         output: which entry of a dict or tuple output holds the logits.
         output_kind: "logits", "probabilities" or "log-probabilities"; told by range and sum if it is not given.
         max_share_left: the largest share of the original's effect that PASS may leave, above 0 and below 1.
+        tokenizer: of text canaries: the model's own; the recipe's or the pipeline's by default.
+        max_length: of text canaries: tokens that models are asked about at once.
 
     Returns:
-        Evidence; its estimate is the effect: 0 for "gaussian", 0.5 for pairs and 1 / classes for "backdoor" under
-        perfect unlearning.
+        Evidence; its estimate is the effect: 0 for "gaussian", 0.5 for pairs and texts and 1 / classes for "backdoor"
+        under perfect unlearning. It speaks of canaries alone: a method that forgets these may keep other data, and
+        without references a filter that knows the template of texts is not told from forgetting.
 
     Raises:
         ValueError: a task on other data or whose request lacks canaries, an impossible limit, a model that cannot be
             asked.
 
     Source: Pawelczyk et al. 2024 ("gaussian"); Steinke et al. 2023 (coin flips); Goel et al. 2022 ("confusion"); Sommer
-        et al. 2022 ("backdoor"). Limits and the judgement on bounds are ours.
+        et al. 2022 ("backdoor"); Carlini et al. 2019 (texts). Limits and the judgement on bounds are ours.
     """
     output = read_as(output, output_kind)
-    if not isinstance(canaries, Canaries):
-        raise TypeError(f"canaries must come from plant_canaries(train, kind=...), not {type(canaries).__name__}.")
+    if not isinstance(canaries, (Canaries, TextCanaries)):
+        raise TypeError(
+            "canaries must come from plant_canaries(train, kind=...) or plant_text_canaries(documents), not "
+            f"{type(canaries).__name__}."
+        )
     sources, (confidence, require_controls, share) = resolve_all(
         confidence=confidence, require_controls=require_controls, max_share_left=max_share_left
     )
+    if isinstance(canaries, TextCanaries):
+        if output is not None:
+            raise ValueError("output= and output_kind= are of classifiers: leave them out for text canaries.")
+        return judge_text_canaries(
+            model,
+            canaries,
+            max_effect,
+            original=original,
+            references=references,
+            task=task,
+            tokenizer=tokenizer,
+            max_length=max_length,
+            name=NAME,
+            sources=sources,
+            confidence=confidence,
+            require_controls=require_controls,
+            max_share_left=share,
+        )
+    if tokenizer is not None or max_length is not None:
+        raise ValueError("tokenizer= and max_length= are of text canaries: leave them out for those of classifiers.")
     claim = _claim(canaries, max_effect, sources)
     check_model(model)
     if original is not None:
@@ -193,7 +227,7 @@ def _claim(canaries: Canaries, max_effect: float | None, sources: Mapping[str, s
         highest = float(max_effect)
     lowest = {"gaussian": -highest, "backdoor": None}.get(canaries.kind, round(1 - highest, 12))
     return Claim(
-        name="canaries_forgotten",
+        name=NAME,
         quantity=QUANTITIES[canaries.kind],
         lowest=lowest,
         highest=highest,
