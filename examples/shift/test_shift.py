@@ -82,6 +82,7 @@ def test_matched_controls_acquit_honest_models_and_find_leaks(name):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_requests_that_a_search_shifts_on_purpose_are_survived_by_retraining_alone():
     task = UnlearningTask(SHIFTS["one style"].split(0), RECIPE, cache_dir=None)
     families = ["cluster", "hardest", "outliers", "class-fraction"]
