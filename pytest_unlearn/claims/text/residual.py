@@ -24,9 +24,10 @@ from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.core.token_scores import TextAnswers, TokenScores
 from pytest_unlearn.data.text.documents import documents_of
+from pytest_unlearn.data.text.encoding import Encoded, Encoder
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.text.adapters import bare
-from pytest_unlearn.models.text.changes import RoundedMatrices, TrainedFurther, changed
+from pytest_unlearn.models.text.changes import AfterText, RoundedMatrices, TrainedFurther, changed
 from pytest_unlearn.models.text.scores import token_scores
 from pytest_unlearn.training.causal import CausalRecipe, Descent
 
@@ -34,6 +35,7 @@ NAME, QUANTITY = "text_residual", "membership AUC over documents in changed copi
 RELEARNED = 10  # of so many documents of the request, one is taught again
 LESSONS = 4  # passes over them
 GENTLY = 1 / 3  # of the recipe's learning rate
+BEFORE = 16  # tokens of another text, which no filter of beginnings expects
 USUAL_RATE = 5e-5  # where no recipe says another: what models of transformers are fine-tuned with
 
 
@@ -60,9 +62,10 @@ def audit_text_residual(
         documents: the forget view of an `UnlearningTask` of a `TextSplit`.
         max_mia_auc: the largest AUC over documents that is tolerated, as in `audit_text_forgotten`; 0.5 under perfect
             unlearning.
-        changes: named changes, `change(copy)`, in place or returning a model; by default weights of 8 and of 4 bits,
-            one epoch on retained documents, and a tenth of the request taught again.
-        learning_rate: of the latter two; by default a third of the `CausalRecipe`'s, else 5e-5.
+        changes: named changes, `change(copy)`, in place or returning a model; by default the beginning of a retained
+            document before each, weights of 8 and of 4 bits, one epoch on retained documents, and a tenth of the
+            request taught again.
+        learning_rate: of the last two; by default a third of the `CausalRecipe`'s, else 5e-5.
         tokenizer: as in `audit_text_forgotten`, like those below.
         require_controls: as there.
         confidence: as there.
@@ -152,14 +155,20 @@ class Copies:
 
     def __call__(self, model: Any) -> TextAnswers:
         """Change and ask a copy for each change."""
-        encoded = self.inputs.encoder.encoded((self.inputs.forget, self.inputs.controls))
         cut, forget, controls = len(self.inputs.forget), {}, {}
         for name, change in self.changes.items():
-            found = token_scores(changed(model, change), encoded)
+            found = token_scores(changed(model, change), self._encoded(len(getattr(change, "prefix", ()))))
             forget[name] = found.take(self.judged)
             controls[name] = found.take(np.arange(cut, len(found)))
         # Their attacks know that these are of several copies.
         return TextAnswers(forget=ChangedScores(forget), controls=ChangedScores(controls))  # type: ignore[arg-type]
+
+    def _encoded(self, before: int) -> Encoded:
+        """Encode both sets, in chunks that leave room for so many tokens before them."""
+        encoder, views = self.inputs.encoder, (self.inputs.forget, self.inputs.controls)
+        if before and encoder.max_length is not None:
+            encoder = Encoder(encoder.tokenizer, encoder.max_length - before)
+        return encoder.encoded(views)
 
 
 def _of(name: str, signal: Callable[[TokenScores], FloatArray], scores: ChangedScores) -> FloatArray:
@@ -206,7 +215,10 @@ def _usual(inputs: TextInputs, again: IntArray, rate: float | None) -> dict[str,
     request = list(documents_of(inputs.forget))
     retained = inputs.encoder.encoded((inputs.task.retain,)).sequences
     taught = inputs.encoder.encode([request[k] for k in again]).sequences
+    most = inputs.encoder.max_length
+    before = retained[0].ids[: BEFORE if most is None else min(BEFORE, most // 2)].tolist()
     return {
+        "after another text": AfterText(before),
         "8-bit weights": RoundedMatrices(8),
         "4-bit weights": RoundedMatrices(4),
         "one benign epoch": TrainedFurther(retained, Descent(epochs=1, batch_size=size, learning_rate=rate)),

@@ -50,6 +50,34 @@ class TrainedFurther:
             descend(replace(self.descent, device=device), model, self.sequences)
 
 
+@dataclass(frozen=True, eq=False)
+class AfterText:
+    """Some other text before everything, which the answers leave out.
+
+    A filter that knows how a document begins does not know it there. prefix: token ids, at least one.
+    """
+
+    prefix: Sequence[int]
+
+    def __call__(self, model: Any) -> Any:
+        """Return a module that is told the prefix first."""
+        import torch
+
+        class Told(torch.nn.Module):
+            def __init__(self, inner: Any, before: torch.Tensor) -> None:
+                super().__init__()
+                self.inner, self.before = inner, before
+
+            def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+                first = self.before.to(input_ids.device).expand(len(input_ids), -1)
+                mask = torch.cat([torch.ones_like(first), attention_mask], dim=1)
+                answer = self.inner(input_ids=torch.cat([first, input_ids], dim=1), attention_mask=mask)
+                logits: torch.Tensor = answer if isinstance(answer, torch.Tensor) else answer["logits"]
+                return logits[:, first.shape[1] :]
+
+        return Told(model, torch.tensor(list(self.prefix), dtype=torch.int64))
+
+
 def changed(model: Any, change: Any) -> Any:
     """Return a changed copy of a model.
 
