@@ -24,6 +24,7 @@ from pytest_unlearn.claims.sequence.adversary import adaptive_adversary as adapt
 from pytest_unlearn.claims.sequence.audit import audit_sequence as audit_sequence
 from pytest_unlearn.claims.text.extraction import audit_not_extractable as audit_not_extractable
 from pytest_unlearn.claims.text.forgotten import audit_text_forgotten as audit_text_forgotten
+from pytest_unlearn.claims.text.knowledge import audit_knowledge_forgotten as audit_knowledge_forgotten
 from pytest_unlearn.claims.text.residual import audit_text_residual as audit_text_residual
 from pytest_unlearn.claims.text.utility import audit_text_utility as audit_text_utility
 from pytest_unlearn.conformance.case import Case as Case
@@ -34,7 +35,12 @@ from pytest_unlearn.core.evidence import Claim as Claim
 from pytest_unlearn.core.evidence import Estimate as Estimate
 from pytest_unlearn.core.evidence import Evidence as Evidence
 from pytest_unlearn.core.evidence import Verdict as Verdict
+from pytest_unlearn.data.text.knowledge import Cloze as Cloze
+from pytest_unlearn.data.text.knowledge import MultipleChoice as MultipleChoice
+from pytest_unlearn.data.text.knowledge import OpenQuestion as OpenQuestion
 from pytest_unlearn.data.text.split import TextSplit as TextSplit
+from pytest_unlearn.models.lm_eval_samples import LmEvalSamples as LmEvalSamples
+from pytest_unlearn.models.lm_eval_samples import read_lm_eval_samples as read_lm_eval_samples
 from pytest_unlearn.models.predict import SavedOutputs as SavedOutputs
 from pytest_unlearn.models.text.saved import SavedLogprobs as SavedLogprobs
 from pytest_unlearn.report.outside import write_report as write_report
@@ -66,6 +72,7 @@ assert_efficient = audit_efficient
 assert_features_forgotten = audit_features_forgotten
 assert_forgotten = audit_forgotten
 assert_indistinguishable = audit_indistinguishable
+assert_knowledge_forgotten = audit_knowledge_forgotten
 assert_leakage_reduced = audit_leakage_reduced
 assert_matches_retrained = audit_matches_retrained
 assert_no_residual = audit_no_residual

@@ -41,6 +41,7 @@ GROUPS = {
     "Searching requests": ("stress", "forget_sets", "ForgetRequest", "audit_request", "Budget", "adaptive_adversary"),
     "Checking a method": ("parametrize_unlearners", "check_unlearner", "unlearner_checks", "unlearning_laws", "Case",
                           "Unsupported"),
+    "Questions on facts": ("MultipleChoice", "Cloze", "OpenQuestion", "LmEvalSamples", "read_lm_eval_samples"),
     "Canaries": ("plant_canaries", "Canaries", "plant_text_canaries", "TextCanaries"),
 }  # fmt: skip
 

@@ -23,11 +23,12 @@ OUTSIDE = 3000  # images that nobody asks about: they say what is hard, and trai
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A request by another law: `split(draw, match)`, what it was chosen by, and what a release is matched by."""
+    """A request by another law: `split(draw, match)`, what it was chosen by, and how a release is judged."""
 
     split: Callable[[int, Match], Split]
     known: Match
     release: Match = "class"  # beside references
+    limit: float = 0.6  # of a release
 
 
 def one_style(draw: int, match: Match = "class") -> Split:
@@ -108,7 +109,7 @@ def radius(x: Any, _: Any) -> Any:
 SHIFTS = {
     "one style": Shift(one_style, ("class", style)),
     "bright images": Shift(bright_images, brightness),
-    "hardest tenth": Shift(hardest_tenth, difficulty, release=difficulty),
+    "hardest tenth": Shift(hardest_tenth, difficulty, release=difficulty, limit=0.65),
     "one year": Shift(one_year, "year"),
     "large tumours": Shift(large_tumours, radius),
 }

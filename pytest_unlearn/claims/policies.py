@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from pytest_unlearn.core.claim_table import TABLE, Needs, TableView
+from pytest_unlearn.core.claim_table import TABLE, Needs
+from pytest_unlearn.core.table_view import TableView
 
 NEEDS: Mapping[Needs, str] = MappingProxyType(
     {

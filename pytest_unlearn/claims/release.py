@@ -18,11 +18,12 @@ from pytest_unlearn.claims.common import attack_audit  # noqa: F401 - what most 
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.policies import NEEDS, POLICIES, TEXT_POLICIES, Policy, Step
 from pytest_unlearn.claims.text.inputs import encoder_of
-from pytest_unlearn.core.claim_table import TABLE, TableView
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
 from pytest_unlearn.core.release_files import hash_files
 from pytest_unlearn.core.settings import TABLE as SETTINGS
 from pytest_unlearn.core.settings import resolve
+from pytest_unlearn.core.table_view import TableView
 from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.layers import SingleLayerError, find_layers, shows_weights

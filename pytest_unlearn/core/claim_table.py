@@ -7,17 +7,15 @@ when asked, so that a row added before is found everywhere. Standard library onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from pytest_unlearn.core import claim_limit
 from pytest_unlearn.core.claim_limit import Limit
 
-K = TypeVar("K")
-V = TypeVar("V")
 Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
 Planned = Literal["", "limit", "share", "runs", "search"]
 
@@ -122,25 +120,6 @@ class ClaimSpec:
         """Import the audit."""
         found: Callable[..., Any] = getattr(import_module(self.module), f"audit_{self.name}")
         return found
-
-
-class TableView(Mapping[K, V]):
-    """A mapping made anew from the table whenever it is looked at."""
-
-    def __init__(self, make: Callable[[], Mapping[K, V]]) -> None:
-        self._make = make
-
-    def __getitem__(self, key: K) -> V:
-        return self._make()[key]
-
-    def __iter__(self) -> Iterator[K]:
-        return iter(self._make())
-
-    def __len__(self) -> int:
-        return len(self._make())
-
-    def __repr__(self) -> str:
-        return repr(self._make())
 
 
 FROM_ANSWERS = "membership inference from the model's answers"
@@ -461,6 +440,22 @@ TABLE: dict[str, ClaimSpec] = {
             of="text",
             needs="weights",
             steps={"standard": PolicyStep("nor do they come back in changed copies")},
+        ),
+        ClaimSpec(
+            name="knowledge_forgotten",
+            module="pytest_unlearn.claims.text.knowledge",
+            states="this language model knows no more of the request than retrained ones, and no less",
+            passes="the language model answers questions on the request as retrained models do",
+            fails="the language model answers questions on the request unlike retrained models",
+            inconclusive="this audit cannot tell whether the language model still knows facts of the request",
+            attack_class="questions on the facts of the request",
+            access="probabilities of answers; models retrained without the documents",
+            plain="right answers are more or less probable than from retrained models by {} in 100",
+            promise="the model knows the deleted facts no better than one that never read them",
+            looks_at="questions on the facts of the deleted documents",
+            limit=claim_limit.GAP,
+            of="text",
+            in_policies=False,  # which has no questions
         ),
         ClaimSpec(
             name="text_utility",

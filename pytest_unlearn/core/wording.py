@@ -9,8 +9,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_unlearn.core.claim_table import TABLE, TableView
+from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.numbers import Limits, counts, interval
+from pytest_unlearn.core.table_view import TableView
 from pytest_unlearn.core.text import shown
 
 HEADLINES: Mapping[tuple[str, str], str] = TableView(

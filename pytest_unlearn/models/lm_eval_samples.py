@@ -96,6 +96,19 @@ class LmEvalSamples:
             values[row] = best[item.answer] / best.sum() if len(scores) > 1 else float(item.greedy[0])
         return values
 
+    @property
+    def probabilities(self) -> FloatArray:
+        """That of the right choice among all choices, (items,).
+
+        Of one continuation an item: its own probability.
+        """
+        found = np.zeros(len(self.items))
+        for row, item in enumerate(self.items):
+            scores = np.array(item.log_likelihoods)
+            weights = np.exp(scores - (scores.max() if len(scores) > 1 else 0.0))
+            found[row] = weights[item.answer] / weights.sum() if len(scores) > 1 else min(1.0, float(weights[0]))
+        return found
+
 
 def read_lm_eval_samples(path: str | Path, *, filter: str | None = None) -> LmEvalSamples:  # noqa: A002
     """Read a file of `multiple_choice` or `loglikelihood` items.

