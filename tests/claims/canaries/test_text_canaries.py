@@ -19,6 +19,7 @@ from pytest_unlearn import (
     audit_canaries_forgotten,
     plant_text_canaries,
 )
+from pytest_unlearn.claims.canaries.text.audit import LIMIT
 from pytest_unlearn.statistics.verbatim.canary_ranks import CanaryRanks, ranks_among_rivals
 from tests.worlds.language import Reader, characters
 
@@ -86,7 +87,7 @@ def test_a_few_that_are_known_by_heart_withhold_the_pass_and_more_fail() -> None
     assert audited(knowing(10), max_effect=0.99).verdict is Verdict.FAIL  # no limit excuses it
 
 
-def test_three_of_twenty_known_by_heart_are_seen_among_a_hundred_and_two_among_a_thousand() -> None:
+def test_the_usual_draw_of_three_known_by_heart_is_seen_among_a_hundred_and_of_two_among_a_thousand() -> None:
     def chance(known: int, space: int) -> float:
         rest = np.round((np.arange(20 - known) + 0.5) / (20 - known) * space).astype(np.int64)
         return CanaryRanks(ranks=np.r_[np.ones(known, dtype=np.int64), rest], space=space).exposure_p_value()
@@ -221,3 +222,21 @@ def test_what_cannot_be_asked_is_refused() -> None:
         audited(original(), output="logits")
     with pytest.raises(TypeError, match="plant_text_canaries"):
         audit_canaries_forgotten(original(), [])
+
+
+@pytest.mark.slow
+def test_how_often_the_rule_passes_a_model_that_knows_some_by_heart() -> None:
+    rng = np.random.default_rng(0)
+
+    def passes(known: int, space: int, draws: int = 1000) -> float:
+        def one() -> bool:
+            drawn = rng.integers(1, space + 1, size=20 - known)
+            ranks = CanaryRanks(ranks=np.r_[np.ones(known, dtype=np.int64), drawn], space=space)
+            bounds = ranks.at(0.95)
+            return bounds.low >= 1 - LIMIT and bounds.high <= LIMIT and ranks.exposure_p_value() > 0.05
+
+        return float(np.mean([one() for _ in range(draws)]))
+
+    assert passes(0, 100) > 0.9
+    assert passes(4, 100) < 0.07
+    assert passes(3, 1000) < 0.01

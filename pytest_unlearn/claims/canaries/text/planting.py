@@ -79,7 +79,8 @@ def plant_text_canaries(
         length: how many of them, at least 1.
         separator: what stands between them.
         rivals: how many others each is ranked among, at least 1 and fewer than the secrets there are. Of 20 canaries a
-            model is seen to know three by heart among 99 rivals, and two among 999, which take ten times as long.
+            model that knows four by heart passes in 4% of draws among 99 rivals, one that knows three in 0.1% among
+            999, which take ten times as long to ask.
         seed: of every draw, from 0.
 
     Returns:
