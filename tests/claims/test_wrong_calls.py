@@ -221,8 +221,8 @@ CALLS = {
     "a number of references": (with_the_task(references=4), "references must be a list of retrained models"),
     "a baseline that is a path": (with_the_task(baseline="original.pt"), "baseline is 'original.pt'"),
     "a baseline that is a regressor": (with_the_task(baseline=Ridge().fit(X, Y)), "baseline is a regressor"),
-    "match that is no rule": (with_the_task(match="label"), 'match must be "class" or None'),
-    "match as True": (with_the_task(match=True), 'match must be "class" or None'),
+    "match that is no rule": (with_the_task(match="label"), 'names no column of .*: match is "class", None'),
+    "match as True": (with_the_task(match=True), 'match is "class", None, .*not True'),
     "nonmembers of another width": (
         with_the_task(nonmembers=(X[200:260, :32], Y[200:260])),
         r"examples of controls have shape \(32,\)",
