@@ -1,13 +1,13 @@
 """What is matched by is read once, and refused in one sentence."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pytest_unlearn import Split
 from pytest_unlearn.data.matching import read_match
 from pytest_unlearn.data.view import as_view
 
+pd = pytest.importorskip("pandas")
 X = np.arange(12.0).reshape(6, 2)
 Y = np.array([0, 1, 0, 1, 0, 1])
 
