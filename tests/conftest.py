@@ -28,7 +28,9 @@ def _generator(item: pytest.Item) -> np.random.Generator | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Note how each module's RNG stood when it was imported."""
+    """Note how each module's RNG stood when it was imported; refuse a name that another worker would not give."""
+    if " at 0x" in item.nodeid:
+        raise pytest.UsageError(f"{item.nodeid} is named after an address in memory: give its parameters ids.")
     if (generator := _generator(item)) is not None:
         _FIRST_STATES.setdefault(item.module.__name__, dict(generator.bit_generator.state))  # type: ignore[attr-defined]
 

@@ -64,7 +64,6 @@ def test_completions_are_read_back_as_they_were(tmp_path):
         (lambda to: write_choices_task(to, "t", ["a"], [["b", "c"]], [-1]), "0 to 1"),
         (lambda to: write_choices_task(to, "t", ["a"], [["b", "c"]], [0.5]), "0 to 1"),
     ],
-    ids=str,
 )
 def test_what_is_no_task_is_refused_before_anything_is_written(tmp_path, call, said):
     with pytest.raises(ValueError, match=said):
