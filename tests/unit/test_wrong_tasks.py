@@ -82,8 +82,8 @@ def test_a_task_is_made_of_a_split(split):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"match": "label"}, 'match must be "class" or None'),
-        ({"match": True}, 'match must be "class" or None'),
+        ({"match": "label"}, 'names no column of .*: match is "class", None'),
+        ({"match": True}, 'match is "class", None, .*not True'),
         ({"groups": np.arange(59)}, "groups needs one id for each of the 60"),
         ({"groups": np.zeros((60, 2))}, "groups needs one id for each of the 60"),
         ({"groups": [None] * 60}, "no id at 60 positions"),
