@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray
+from pytest_unlearn.data.dataset import Examples
 from pytest_unlearn.data.kept_items import to_numpy
 from pytest_unlearn.data.tables import column, columns_of, numbers
 from pytest_unlearn.data.view import View
@@ -39,12 +40,12 @@ class Matching:
         parts = [CLASS] * self.by_class + [by or type(self.by).__qualname__] * (self.by is not None)
         return ", ".join(parts) or None
 
-    def check_columns(self, parts: Sequence[View]) -> None:
-        """Refuse a column that one of these views does not have; ValueError."""
+    def check_columns(self, parts: Sequence[Examples]) -> None:
+        """Refuse a column that one of these does not have; ValueError."""
         if not isinstance(self.by, str) or self.by == PROPENSITY:
             return
         for part in parts:
-            frame = part.examples.frame
+            frame = part.frame
             if frame is None or self.by not in columns_of(frame):
                 there = "no frame" if frame is None else f"columns {', '.join(map(repr, columns_of(frame)))}"
                 raise ValueError(f"match={self.by!r} names no column of {part.name}, which has {there}: {HOW}.")

@@ -84,6 +84,7 @@ class Split:
             check_comparable(part, self.train)
         self.match = match
         self.matching = read_match(match)
+        self.matching.check_columns((self.train, self.held_out))
         if isinstance(forget, Mapping) and self.train.frame is not None:
             forget, asked_by = rows_of_ids(forget, self.train.frame)
             groups = asked_by if groups is None else groups

@@ -190,7 +190,7 @@ def resolve_inputs(
         matching = matching or task.split.matching
         controls = _matched(view, given, matching) if given is not None else task.controls
         classes = np.union1d(task.split.classes, controls.labels)
-    matching.check_columns((view, controls))
+    matching.check_columns((view.examples, controls.examples))
     models = task.models.for_audit() if task is not None and nonmembers is None else _apart(task, classes)
     for model in audited:
         models.answers(model, (view, controls), output)

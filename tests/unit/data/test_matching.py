@@ -50,9 +50,9 @@ def test_columns_are_numbers_or_names():
 def test_a_column_that_is_not_there_is_named():
     frame = as_view((pd.DataFrame({"age": [30, 40]}), np.array([0, 1])), "controls")
     with pytest.raises(ValueError, match=r"'size' names no column of controls, which has columns 'age'"):
-        read_match("size").check_columns([frame])
+        read_match("size").check_columns([frame.examples])
     with pytest.raises(ValueError, match="which has no frame"):
-        read_match("size").check_columns([as_view((X, Y), "controls")])
+        read_match("size").check_columns([as_view((X, Y), "controls").examples])
 
 
 @pytest.mark.parametrize(
