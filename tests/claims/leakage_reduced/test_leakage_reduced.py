@@ -31,6 +31,7 @@ def test_forty_examples_show_that_half_is_gone_where_the_original_shows_them_pla
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_honest_models_pass_four_times_in_five_and_half_remembering_ones_one_time_in_twenty_at_most():
     """A boost of 1.03 leaves at least half of the excess by either statistic in every one of these worlds' laws."""
     found = shares((0.0, 1.3, 2.2), seeds=200)

@@ -82,11 +82,12 @@ def test_other_numbers_of_models_are_refused(ours, theirs):
     ("models", "examples", "correlation", "shift"),
     [
         (16, 60, 0.0, 0.0),
-        (16, 60, 0.0, 0.7),
-        (16, 60, 0.4, 0.0),
         (16, 60, 0.4, 0.7),
         (16, 20, 0.9, 0.7),
-        (32, 60, 0.2, 0.4),
+        *(
+            pytest.param(*law, marks=pytest.mark.long)
+            for law in ((16, 60, 0.0, 0.7), (16, 60, 0.4, 0.0), (32, 60, 0.2, 0.4))
+        ),
     ],
 )
 def test_the_interval_covers(models, examples, correlation, shift):
