@@ -96,7 +96,7 @@ def test_copies_that_no_audit_covers_are_named() -> None:
 def test_the_page_has_it_folded() -> None:
     text = page.render(ledger({}), ABOUT)
     assert '<details id="annex" class="printed">' in text
-    assert "1 of 11 classes of attacks ran. This is evidence about the attacks that ran" in text
+    assert "1 of 12 classes of attacks ran. This is evidence about the attacks that ran" in text
     assert "attribute inference" in text
 
 
