@@ -83,7 +83,7 @@ def test_without_a_terminal_lines_say_what_is_trained_and_how_long_it_takes(suit
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "pytest-unlearn: training the original, for * s so far; 1 model to train, and how long one takes is not *",
+            "pytest-unlearn: training the original, for * s so far; 1 model to train",
             "pytest-unlearn: training retrained model 1 of 4, for * s so far; about * s left for 4 models",
             "pytest-unlearn: training retrained model 4 of 4, for * s so far; about * s left for 1 model",
         ]
