@@ -52,6 +52,7 @@ def test_references_need_no_matching():
 
 
 def test_a_column_of_the_frame_matches_too():
+    pytest.importorskip("pandas")
     split = people(3, match=("class", "age"), frame=True)
     found = verdict(leaky(split), split)
     assert (found.verdict, found.provenance["settings"]["match"]) == ("FAIL", "class, age")

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+pytest.importorskip("transformers")
+
 from examples.text.language_models import HEAVY, LIGHT, build, recipe, split
 from examples.text.methods import FineTune, GradientAscent
 from pytest_unlearn import (
