@@ -32,7 +32,13 @@ from pytest_unlearn.claims.common.controls import (
 from pytest_unlearn.claims.common.evidence import AucTerms, build_evidence, rounded
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
 from pytest_unlearn.claims.common.inputs import AuditInputs, removed_classes
-from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, outputs_digest, provenance
+from pytest_unlearn.claims.common.provenance import (
+    ONLY_ITSELF,
+    identity_notes,
+    outputs_digest,
+    provenance,
+    reference_notes,
+)
 from pytest_unlearn.claims.common.shadows import could_be_shadowed
 from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
@@ -291,19 +297,14 @@ def _unlike_references(
 
 
 def _notes(inputs: AuditInputs, references: Sequence[Answers], require_controls: bool) -> tuple[str, ...]:
-    notes = []
-    if not references:
-        notes.append(
-            "uncalibrated: no references, so examples are not compared with what a retrained model makes of them"
+    notes = [
+        *reference_notes(
+            len(references),
+            len(inputs.references),
+            bootstrapped=inputs.task is not None and inputs.task.bootstrapped,
+            compared="examples",
         )
-    if len(references) < len(inputs.references):
-        notes.append(
-            f"{len(inputs.references)} references give only {len(references)} different models; equal ones count once"
-        )
-    if inputs.task is not None and inputs.task.bootstrapped and references:
-        notes.append(
-            "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
-        )
+    ]
     if inputs.matched is not None and not inputs.matched.fails:
         notes.append(inputs.matched.note())
     if inputs.shadows is not None:

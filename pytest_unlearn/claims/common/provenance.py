@@ -157,3 +157,22 @@ def identity_notes(
     if twin:
         return (f"the audited model is {twin}, a reference: it was judged by the others", *asked)
     return asked
+
+
+def reference_notes(different: int, given: int, *, bootstrapped: bool, compared: str) -> tuple[str, ...]:
+    """Note how few references there are, and what they were trained on.
+
+    `different` of the `given` ones are left where equal ones count once; `compared` is what they are compared on.
+    """
+    notes = []
+    if not different:
+        notes.append(
+            f"uncalibrated: no references, so {compared} are not compared with what a retrained model makes of them"
+        )
+    if different < given:
+        notes.append(f"{given} references give only {different} different models; equal ones count once")
+    if bootstrapped and different:
+        notes.append(
+            "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
+        )
+    return tuple(notes)

@@ -17,7 +17,7 @@ from pytest_unlearn.claims.common.conclusion import Conclusion, Found, OnDemand,
 from pytest_unlearn.claims.common.controls import same_answers, surely_beyond, without
 from pytest_unlearn.claims.common.evidence import AucTerms, auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
-from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes
+from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, reference_notes
 from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived
 from pytest_unlearn.claims.text.blind import blind_text_control
@@ -234,20 +234,12 @@ def _differ(inputs: TextInputs, references: Sequence[TextAnswers], terms: AucTer
 
 
 def _notes(inputs: TextInputs, references: Sequence[TextAnswers]) -> tuple[str, ...]:
-    notes = []
-    if not references:
-        notes.append(
-            "uncalibrated: no references, so documents are not compared with what a retrained model makes of them"
-        )
-    if len(references) < len(inputs.references):
-        notes.append(
-            f"{len(inputs.references)} references give only {len(references)} different models; equal ones count once"
-        )
-    if inputs.task is not None and inputs.task.bootstrapped and references:
-        notes.append(
-            "the recipe gives the same model for every seed, so references are trained on bootstraps of retain"
-        )
-    return tuple(notes)
+    return reference_notes(
+        len(references),
+        len(inputs.references),
+        bootstrapped=inputs.task is not None and inputs.task.bootstrapped,
+        compared="documents",
+    )
 
 
 def _most_exposed(inputs: TextInputs, finding: AttackFinding) -> tuple[Exposure, ...]:
