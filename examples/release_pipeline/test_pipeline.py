@@ -56,11 +56,14 @@ def test_every_stage_of_both_weeks_is_planned_and_publishing_comes_after_the_gat
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_two_requests_are_released_and_a_model_that_forgot_nothing_is_not(tmp_path: Path):
+def test_two_requests_are_released_and_a_model_that_forgot_nothing_is_not(tmp_path: Path, request):
+    place_of_work = ROOT / ".unlearn" / tmp_path.name  # files of a release are named relative to the checkout
+    request.addfinalizer(lambda: shutil.rmtree(place_of_work, ignore_errors=True))
+    tmp_path = place_of_work.relative_to(ROOT)
     done = made(tmp_path)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     for number in (1, 2):
-        place = tmp_path / f"published/{number}"
+        place = ROOT / tmp_path / f"published/{number}"
         assert {path.name for path in place.iterdir()} == {
             "model.safetensors",
             "attestation.json",
@@ -68,10 +71,10 @@ def test_two_requests_are_released_and_a_model_that_forgot_nothing_is_not(tmp_pa
             "README.md",
         }
         assert json.loads((place / "report.json").read_text())["gate"]["release"] is True
-    assert "0 regressions" in (tmp_path / "compared.md").read_text()
-    shutil.copy(tmp_path / "models/0.safetensors", tmp_path / "models/2.safetensors")
-    shutil.rmtree(tmp_path / "published/2")
+    assert "0 regressions" in (place_of_work / "compared.md").read_text()
+    shutil.copy(place_of_work / "models/0.safetensors", place_of_work / "models/2.safetensors")
+    shutil.rmtree(place_of_work / "published/2")
     blocked = made(tmp_path, str(tmp_path / "published/2/model.safetensors"))
     assert blocked.returncode != 0
-    assert not (tmp_path / "published/2").exists()
+    assert not (place_of_work / "published/2").exists()
     assert "DO NOT RELEASE" in blocked.stdout

@@ -83,6 +83,9 @@ def find_files(patterns: Sequence[str], root: Path) -> ReleaseFiles:
     digests: dict[str, str] = {}
     problems = []
     for pattern in patterns:
+        if Path(pattern).is_absolute():
+            problems.append(f"unlearn_release_files: {pattern!r} is absolute: write it relative to {root}")
+            continue
         try:
             found = sorted(path for path in root.glob(pattern) if path.is_file())
             if not found:

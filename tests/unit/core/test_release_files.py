@@ -49,6 +49,12 @@ def test_a_pattern_without_a_file_is_a_problem_in_words(root: Path, pattern: str
     assert says in found.problems[0]
 
 
+def test_an_absolute_pattern_is_told_what_it_is_relative_to(root: Path) -> None:
+    found = find_files([str(root / "a/model.bin")], root)
+    assert not found.digests
+    assert found.problems[0].endswith(f"is absolute: write it relative to {root}")
+
+
 def test_pipes_and_dangling_links_are_no_files(root: Path) -> None:
     os.mkfifo(root / "pipe")
     (root / "link").symlink_to(root / "gone")
