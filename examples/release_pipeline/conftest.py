@@ -15,9 +15,13 @@ REQUEST = int(os.environ.get("REQUEST", "1"))
 
 
 @pytest.fixture(scope="session")
-def unlearn_split():
-    if not (WORK / f"requests/{REQUEST}.json").exists():
+def stages_ran():
+    if not (WORK / f"models/{REQUEST}.safetensors").exists():
         pytest.skip("make -f examples/release_pipeline/Makefile trains and unlearns first")
+
+
+@pytest.fixture(scope="session")
+def unlearn_split(stages_ran):
     return split(WORK, REQUEST)
 
 
@@ -32,5 +36,5 @@ def unlearner():
 
 
 @pytest.fixture(scope="session")
-def unlearned_model():
+def unlearned_model(stages_ran):
     return load(WORK / f"models/{REQUEST}.safetensors")
