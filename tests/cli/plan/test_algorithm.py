@@ -21,18 +21,19 @@ NAMED = REQUEST.runs_needed(0.6, 0.95)
 
 
 @pytest.mark.parametrize(
-    ("runs", "seen", "likely"),
+    ("runs", "to_train", "seen", "likely", "said"),
     [
-        (NAMED, None, True),
-        (45, None, False),
-        (NAMED, SeenOriginals(0.59, 50), True),  # weaker than what was counted on: still four times in five
-        (NAMED, SeenOriginals(0.57, 50), False),
-        (45, SeenOriginals(0.62), False),  # one request says too little to ask for fewer
+        (NAMED, NAMED, None, True, "(weakly"),
+        (45, 45, None, False, "too few; runs=50 make it 90%"),
+        (NAMED, 0, SeenOriginals(0.59, NAMED), True, "they are made and will do; for a next request runs=61 make"),
+        (NAMED, 1, SeenOriginals(0.59, NAMED - 1), False, "too few; runs=6"),
+        (NAMED, 0, SeenOriginals(0.57, NAMED), False, "too few; runs="),
+        (45, 45, SeenOriginals(0.62), False, "too few; runs=50"),  # one request says too little to ask for fewer
     ],
 )
-def test_a_number_that_was_named_stays_good_enough_while_what_is_seen_allows(
-    runs: int, seen: SeenOriginals | None, likely: bool
+def test_nobody_who_made_the_runs_that_were_named_is_told_to_make_more(
+    runs: int, to_train: int, seen: SeenOriginals | None, likely: bool, said: str
 ) -> None:
-    found = outlook(Runs(runs, "drawn"), ASKED, REQUEST, 0, seen)
+    found = outlook(Runs(runs, "drawn"), ASKED, REQUEST, to_train, seen)
     assert found.likely is likely
-    assert any("make it 90%" in line or "batch requests" in line for line in found.lines) is not likely
+    assert said in found.lines[-1]
