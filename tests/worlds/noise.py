@@ -20,7 +20,7 @@ def noise(count: int, seed: int, shape: tuple[int, ...] = (12,)) -> tuple[Any, A
 
 
 def sentences(count: int, seed: int, length: int = 8) -> tuple[Any, Any]:
-    """Return token ids from 1 to 19, filled up with 0 to one length, and labels, half of which follow from the first."""
+    """Return token ids from 1 to 19, filled up with 0, and labels, half of which follow from the first."""
     rng = np.random.default_rng([seed, count])
     ids = rng.integers(1, 20, (count, length))
     ids[np.arange(length) >= rng.integers(4, length + 1, count)[:, None]] = 0
