@@ -90,7 +90,7 @@ def evaluate(
             check_numbering(model, outputs, view.names)
             return outputs
         if check:
-            _check_company(channel, view, rows)
+            check_again(channel, view, rows)
         beside = [] if _kind(output) else _beside(channel, view, rows)
         kind = _kind(output) or kind_of(np.concatenate([rows, *beside]) if beside else rows)
     return _checked(*_logits(rows, kind), view)
@@ -154,8 +154,12 @@ def settle(model: Any, view: View, output: Output, device: str | None = None) ->
         return fixed(output, kind_of(np.concatenate([rows, *_beside(channel, view, rows)])))
 
 
-def _check_company(channel: Channel, view: View, rows: FloatArray) -> None:
-    """Ask a few examples again, together and one at a time."""
+def check_again(channel: Channel, view: View, rows: FloatArray) -> None:
+    """Ask a few examples again, together and one at a time.
+
+    Raises:
+        ValueError: an answer changed.
+    """
     some = _spread(len(view), PROBES)[::-1].copy()
     channel.check_same(channel(view.inputs(some)), rows[some])
     some = some[:ALONE]
