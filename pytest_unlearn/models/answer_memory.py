@@ -21,7 +21,7 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.core.token_scores import TokenScores
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.identity import Identity
-from pytest_unlearn.models.reduced import ReducedOutputs, Reduction
+from pytest_unlearn.models.reduced import KeptSignals, ReducedOutputs
 from pytest_unlearn.models.reducing import Question
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe, Walk
 
@@ -59,7 +59,10 @@ class AnswerMemory:
         return self.arrays.load(key, own=self.fresh or bool(settings.resolve("gate").value))
 
     def load_outputs(self, key: str, question: Question) -> Outputs | None:
-        """Return outputs that were kept; of reduced ones, the question is asked again where logits are wanted."""
+        """Return outputs that were kept.
+
+        Of reduced ones the question is asked again where logits are wanted.
+        """
         found = self.load(key)
         if found is None:
             return None
@@ -68,7 +71,7 @@ class AnswerMemory:
         if "digest" not in note:
             return Outputs(logits=arrays["logits"], labels=labels, kind=kind)
         sample, rows = arrays.pop("sample"), arrays.pop("rows")
-        kept = Reduction(note["columns"], arrays, bytes.fromhex(note["digest"]), sample, rows)
+        kept = KeptSignals(note["columns"], arrays, bytes.fromhex(note["digest"]), sample, rows)
         return ReducedOutputs(partial(question.logits, kind), kept, labels, kind)
 
     def save_outputs(self, key: str, outputs: Outputs) -> None:

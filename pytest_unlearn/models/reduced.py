@@ -1,6 +1,6 @@
-"""Outputs of which only signals are kept: too many logits to hold are reduced as they come, batch by batch.
+"""Outputs of which only signals are kept, since their logits are too many.
 
-Whoever wants logits all the same has the model asked again, and what it answers compared with what it did.
+They are reduced as they come, batch by batch. Whoever wants logits all the same has the model asked again, and what it answers compared with what it did.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Source = Callable[[], Iterable[FloatArray]]
 
 
 @dataclass(frozen=True, eq=False)
-class Reduction:
+class KeptSignals:
     """What is kept of a model's logits on a view.
 
     Attributes:
@@ -74,16 +74,16 @@ class Reducer:
         self._digest.update(block.content)
         self.done = end
 
-    def reduction(self) -> Reduction:
+    def reduction(self) -> KeptSignals:
         """Return what is kept of all logits."""
         signals = {name: np.concatenate([one[name] for one in self._signals], axis=-1) for name in self._signals[0]}
         for values in signals.values():
             values.flags.writeable = False
-        return Reduction(self.columns, signals, self._digest.digest(), self.sample, np.concatenate(self._rows))
+        return KeptSignals(self.columns, signals, self._digest.digest(), self.sample, np.concatenate(self._rows))
 
 
 def labels_of(outputs: Outputs) -> Outputs:
-    """Reduce outputs to the label that each example is given: one logit of 1, the others 0."""
+    """Reduce outputs to labels: one logit of 1 an example, the others 0."""
     said, columns = answered(outputs), outputs.columns
     rows = max(1, BLOCK // columns)
 
@@ -112,13 +112,13 @@ class ReducedOutputs(Outputs):
     """
 
     _source: Source
-    _kept: Reduction
+    _kept: KeptSignals
     _where: IntArray | None
 
     def __init__(
         self,
         source: Source,
-        kept: Reduction,
+        kept: KeptSignals,
         labels: IntArray,
         kind: str,
         *,
@@ -158,7 +158,7 @@ class ReducedOutputs(Outputs):
         return self._kept.rows[np.searchsorted(self._kept.sample, positions)]
 
     @property
-    def reduction(self) -> Reduction:
+    def reduction(self) -> KeptSignals:
         """What is kept of the logits."""
         return self._kept
 

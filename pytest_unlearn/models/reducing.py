@@ -1,4 +1,4 @@
-"""Reduce a model's answers on a view as they come, where its logits are too many to be kept."""
+"""Reduce answers as they come, where logits are too many to be kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import estimator_logits, is_estimator
 from pytest_unlearn.models.channel import open_channel
 from pytest_unlearn.models.output import PROBABLE, Output, Reading, as_logits, kind_of
-from pytest_unlearn.models.reduced import ReducedOutputs, Reducer, Reduction
+from pytest_unlearn.models.reduced import KeptSignals, ReducedOutputs, Reducer
 
 OF_ESTIMATOR = 4096  # examples at a time, most of whose time is the call's own
 SCORES = "scores"  # what classifiers of scikit-learn give
@@ -64,7 +64,7 @@ class Question:
         return (self.read(rows, kind)[0] for rows in self.answers())
 
     def read(self, rows: FloatArray, kind: str) -> tuple[FloatArray, IntArray]:
-        """Return the logits of answers of a kind, and the labels that their columns stand for."""
+        """Return the logits of answers, and the labels of their columns."""
         if is_estimator(self.model):
             return estimator_logits(self.model, rows, self.classes, self.view.names)
         logits = as_logits(rows, kind)
@@ -91,7 +91,7 @@ def reduced_outputs(question: Question, answers: Iterable[FloatArray], known: Fl
 
 def _reduce(
     question: Question, answers: Iterable[FloatArray], kind: str, known: FloatArray | None
-) -> tuple[Reduction | None, IntArray, str]:
+) -> tuple[KeptSignals | None, IntArray, str]:
     """Reduce answers of a kind; nothing where these are found to be on another scale, and the kind that they are."""
     reducer, found = None, kind
     for rows in answers:
@@ -121,7 +121,7 @@ def check_finite(logits: FloatArray, view: View, start: int = 0) -> None:
 
 
 def as_columns(view: View, columns: IntArray) -> IntArray:
-    """Return labels as columns that stand for these labels, in order; ValueError for one without a column."""
+    """Return labels as columns; ValueError for one without a column."""
     outside = np.setdiff1d(view.labels, columns)
     if len(outside):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Signals: what a model's logits on an example come down to; higher means more member-like."""
+"""Signals: what logits come down to; higher means more member-like."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Signal = Callable[[Outputs], FloatArray]
 
 
 def of_logits(signal: Signal) -> Signal:
-    """Compute a signal of logits and labels alone once for the same ones, block by block."""
+    """Compute a signal of logits and labels alone once, block by block."""
 
     @wraps(signal)
     def computing(outputs: Outputs) -> FloatArray:
