@@ -1,4 +1,4 @@
-"""Write the tables of docs/guides/small-requests.md: what a request of a size can be asked.
+"""Write the tables of docs/explanation/small-requests.md: what a request of a size can be asked.
 
 `python -m tools.small_requests` renews the part between the two marks; a test compares.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_unlearn.claims.common.certify import POWER, RUNS_POWER, WEAK, Certifiable, certify, request
 
-FILE = Path(__file__).parents[1] / "docs" / "guides" / "small-requests.md"
+FILE = Path(__file__).parents[1] / "docs" / "explanation" / "small-requests.md"
 BEGIN, END = "<!-- computed: begin -->", "<!-- computed: end -->"
 SIZES, CONTROLS = (10, 20, 40, 60, 100, 200, 300, 400), (300, 1_000, 10_000)
 LIMITS, ORIGINALS = (0.55, 0.575, 0.6, 0.65), (0.7, 0.8, 0.9)

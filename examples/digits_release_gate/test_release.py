@@ -3,7 +3,7 @@
 from pytest_unlearn import Verdict, assert_forgotten, assert_utility, audit_forgotten
 from unlearners import FineTune
 
-MAX_MIA_AUC = 0.60  # 300 forget examples cannot certify 0.55: see docs/guides/small-requests.md
+MAX_MIA_AUC = 0.60  # 300 forget examples cannot certify 0.55: see docs/explanation/small-requests.md
 
 
 def test_request_is_forgotten(unlearned_model, forget_loader):

@@ -16,7 +16,7 @@ from pytest_unlearn.report import candidate
 
 Entry = Mapping[str, Any]
 INI = "unlearn_require = "
-DEFINE = "; it needs the fixture `unlearner`, the method, and `unlearned_model` is then left to the plugin"
+DEFINE = "; the method is the fixture `unlearner`, with no fixture `unlearned_model` beside it"
 CALL = r"assert_{}\([^)]*\)"  # a line to paste, in the advice on a claim
 
 

@@ -67,7 +67,7 @@ def test_the_chance_that_its_settings_name_is_the_one_that_plan_computes(run: Ru
     pytest.importorskip("torch", reason="the suites that are written unlearn with methods that need it")
     run("init", f"--{kind}")
     told = call("pytest_unlearn", "plan", "--no-probe", "-p", "pytest_unlearn.plugin.hooks")
-    named = re.search(r"passes it (\d+) times of 100 with the 300 examples", (here / "pyproject.toml").read_text())
+    named = re.search(r"passes it (\d+) times of 100 with these 300 digits", (here / "pyproject.toml").read_text())
     planned = re.search(r"chance that a perfect method passes: about (\d+)%", told)
     assert named is not None
     assert planned is not None, told

@@ -23,7 +23,7 @@ set's difficulty makes of it, so that it is judged by its difference to the retr
 
 `attacks="online"` trains shadow models with halves of the request and of as many controls; two attacks that learn of
 them (confidence, online; margin, online) decide in place of the residuals, which then watch. It is for
-[small requests](guides/small-requests.md).
+[small requests](explanation/small-requests.md).
 
 Besides, each audit judges the first deciding attack on every class, and on the slices that it is given the confidence
 residual, relative to what references have there. `audit_algorithm` adds U-LiRA, under two nulls ({nulls}).

@@ -190,7 +190,8 @@ def together(said: Certifiable) -> str:
     """Say how many examples a PASS needs, with these controls and this original."""
     assert said.needed_to_pass is not None
     many = _many(said, said.needed_to_pass)
-    return f"about {many}: with these controls a perfect method then passes {POWER:.0%} of the time"
+    seen = f"{'if' if said.assumed else 'as'} the original is recognised with an AUC of {said.original:.2f}"
+    return f"about {many}: with these controls a perfect method then passes {POWER:.0%} of the time, {seen}"
 
 
 def _many(said: Certifiable, units: int) -> str:
@@ -207,7 +208,7 @@ def _size(said: Certifiable) -> str:
 
 
 NO_COST = "no model is trained for it"
-NEEDS_METHOD = "it needs the fixture `unlearner`, the method, which takes the place of a fixture `unlearned_model`"
+NEEDS_METHOD = "the method is the fixture `unlearner`, with no fixture `unlearned_model` beside it"
 IS_ORIGINAL = (
     "this is the original, or answers exactly as it does: hand over the unlearned model, or find out why the method "
     "changed nothing"

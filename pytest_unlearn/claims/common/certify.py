@@ -2,7 +2,7 @@
 
 `plan`, verdicts, their advice and the documentation ask here, so that their numbers agree. All chances are those of a
 perfect method. PASS takes two signed attacks, by confidence and by margin, and whichever misses withholds it: they
-are taken to miss independently, which is what retrained networks show (docs/guides/small-requests.md).
+are taken to miss independently, which is what retrained networks show (docs/explanation/small-requests.md).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ OWN_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
 SECTIONS = {"tox.ini": "pytest", "setup.cfg": "tool:pytest"}
 VALUES: dict[str, str] = {
     "unlearn_require": '["forgotten", "utility"]  # what has to be proven before --unlearn-gate releases',
-    "unlearn_max_mia_auc": "0.6  # a perfect method passes it 98 times of 100 with the 300 examples here (see `plan`)",
+    "unlearn_max_mia_auc": "0.6  # a perfect method passes it 98 times of 100 with these 300 digits; yours: see `plan`",
     "unlearn_max_drop": "0.02  # of accuracy",
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_unlearn.claims.common.certify import HOPELESS_RUNS, RUNS_POWER, Request
+from pytest_unlearn.claims.common.certify import HOPELESS_RUNS, RUNS_POWER, WORTH_TRYING, Request
 from pytest_unlearn.cli.plan.asked import Asked
 from pytest_unlearn.cli.plan.outlook import Outlook
 
@@ -92,13 +92,17 @@ def outlook(runs: Runs, asked: Asked, request: Request, to_train: int, seen: See
         return request.runs_needed(limit.value, confidence.value, original, most.value)
 
     hopeless = chance(PLAIN if seen is None else counted) < HOPELESS_RUNS
-    likely = chance(counted) >= RUNS_POWER
     said = (
         f"chance that a perfect method passes them within {limit.value:g} ({limit.source}): about "
         f"{chance(counted):.0%}, if originals are recognised with a mean AUC of {counted:.2f} ({_known(seen)})"
     )
-    if likely:
+    # Runs that are made were counted on weaker knowledge: unless they are worth nothing, nobody is told to make more.
+    made = seen is not None and not to_train and seen.runs >= runs.count
+    likely = chance(counted) >= (WORTH_TRYING if made else RUNS_POWER)
+    if chance(counted) >= RUNS_POWER:
         return Outlook((cost, said))
+    if made and likely:
+        return Outlook((cost, f"{said}; they are made and will do; for a next request {_more(needed(counted), None)}"))
     verdict = "hopeless, whatever the method" if hopeless else "too few"
     return Outlook((cost, f"{said}: {verdict}; {_more(needed(counted), needed(PLAIN))}"), hopeless, likely=False)
 

@@ -116,8 +116,7 @@ def _share_claim(asked: Asked, said: Certifiable, hopeless: bool) -> Iterator[st
     why = f"hopeless with {said.request.units:,} {said.request.unit}: " if hopeless else ""
     yield f"{head}: {why}a perfect method passes {shown}"
     if said.needed_to_pass is not None and said.share_power < POWER:
-        since = "if" if said.assumed else "as"
-        yield f"{since} the original's AUC is {said.original:.2g}, it takes {advice.together(said)}"
+        yield f"it takes {advice.together(said)}"
 
 
 def _search(asked: Asked) -> Iterator[str]:

@@ -211,7 +211,7 @@ def test_of_a_weak_original_only_the_method_can_be_asked_and_the_line_says_what_
     runs, _ = advice.small_request(said, original=True, simulable=True, training=20.0)
     assert runs.startswith(f"assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.6, runs={said.runs}): ")
     assert f"for {said.runs} trainings and as many runs of the method (about {said.runs * 20 / 60:.0f} min" in runs
-    assert "it needs the fixture `unlearner`, the method, which takes the place of a fixture `unlearned_model`" in runs
+    assert "the method is the fixture `unlearner`, with no fixture `unlearned_model` beside it" in runs
     assert "min" not in advice.small_request(said, original=True, simulable=True)[0].replace("min_", "")
 
 
@@ -232,7 +232,7 @@ def test_a_gate_that_blocks_a_share_names_the_line_for_the_method() -> None:
     }
     told = next_step(evidence, ("leakage_reduced", "utility"))
     assert f"Paste assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.55, runs={said.runs})" in told
-    assert 'unlearn_require = ["algorithm", "utility"]; it needs the fixture `unlearner`' in told
+    assert 'unlearn_require = ["algorithm", "utility"]; the method is the fixture `unlearner`' in told
 
 
 def advised(said: Certifiable, shadowed: Shadowed | None) -> str:

@@ -141,8 +141,8 @@ def test_a_block_for_size_names_the_line_for_the_test_and_that_for_the_ini_file(
     (reason,) = gate.decide(book(only_runs, outcomes={0: "failed"}), ["forgotten"]).reasons
     assert reason.endswith(
         "Paste assert_algorithm(unlearner, unlearning_task, max_mia_auc=0.55, runs=30) in its place, and into the ini "
-        'file unlearn_require = ["algorithm", "utility"]; it needs the fixture `unlearner`, the method, and '
-        "`unlearned_model` is then left to the plugin"
+        'file unlearn_require = ["algorithm", "utility"]; the method is the fixture `unlearner`, with no '
+        "fixture `unlearned_model` beside it"
     )
     plain = evidence("INCONCLUSIVE", advice=("batch requests",))
     promise = TABLE["forgotten"].promise
