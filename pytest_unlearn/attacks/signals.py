@@ -1,4 +1,4 @@
-"""Signals that attacks compare: of logits, of answers to queries; higher means more member-like."""
+"""Signals that attacks compare: of logits, and of answers to queries."""
 
 from __future__ import annotations
 

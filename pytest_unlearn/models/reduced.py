@@ -1,6 +1,7 @@
 """Outputs of which only signals are kept, since their logits are too many.
 
-They are reduced as they come, batch by batch. Whoever wants logits all the same has the model asked again, and what it answers compared with what it did.
+They are reduced as they come, batch by batch. Whoever wants logits all the same has the model asked again, and what it
+answers compared with what it did.
 """
 
 from __future__ import annotations
