@@ -107,8 +107,7 @@ def _whole(
     """Keep all logits."""
     view, rows = question.view, np.concatenate([first, *others])
     if check:
-        some = _spread(len(view), PROBES)[::-1].copy()
-        _check_company(channel, view, some, rows[some])
+        check_again(channel, view, rows)
     beside = [] if question.kind else _beside(channel, view, rows)
     kind = question.kind or kind_of(np.concatenate([rows, *beside]) if beside else rows)
     return _checked(*question.read(rows, kind), kind, view)
@@ -124,7 +123,7 @@ def _reduced(
         kind, some = outputs.kind, outputs.known[_spread(len(outputs.known), PROBES)][::-1].copy()
         before = _comparable(outputs.rows(some), kind)
         read = partial(_read, question, kind)
-        _check_company(channel, question.view, some, before, read)
+        _check_some(channel, question.view, some, before, read)
     return outputs
 
 
@@ -181,14 +180,24 @@ def settle(model: Any, view: View, output: Output, device: str | None = None) ->
         return fixed(output, kind_of(np.concatenate([rows, *_beside(channel, view, rows)])))
 
 
-def _check_company(
+def check_again(channel: Channel, view: View, rows: FloatArray) -> None:
+    """Ask a few examples again, together and one at a time.
+
+    Raises:
+        ValueError: an answer changed.
+    """
+    some = _spread(len(view), PROBES)[::-1].copy()
+    _check_some(channel, view, some, rows[some])
+
+
+def _check_some(
     channel: Channel,
     view: View,
     some: IntArray,
     before: FloatArray,
     read: Callable[[FloatArray], FloatArray] = np.asarray,
 ) -> None:
-    """Ask a few examples again, together and one at a time; `read` says what is compared of the answers."""
+    """Ask about some examples again; `read` says what is compared of the answers."""
     channel.check_same(read(channel(view.inputs(some))), before)
     alone = channel.each(view.inputs(some[k : k + 1]) for k in range(min(ALONE, len(some))))
     channel.check_same(read(alone), before[:ALONE])
