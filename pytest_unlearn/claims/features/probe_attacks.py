@@ -148,15 +148,8 @@ def _paired(among: Kept, pairing: Pairing) -> Pairing:
 
 
 def _part(among: Kept, answers: Answers) -> Answers:
-    sides = [
-        Outputs(
-            logits=side.logits[kept],
-            labels=side.labels[kept],
-            asked={name: rows[kept] for name, rows in side.asked.items()},
-        )
-        for side, kept in zip((answers.forget, answers.controls), among, strict=True)
-    ]
-    return Answers(forget=sides[0], controls=sides[1])
+    forget, controls = among
+    return Answers(forget=answers.forget.take(forget), controls=answers.controls.take(controls))
 
 
 def _both_sides(
