@@ -25,8 +25,11 @@ _HOMES = {
     "core.evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "data.text.knowledge": ("Cloze", "MultipleChoice", "OpenQuestion"),
     "data.text.split": ("TextSplit",),
+    "models.endpoint": ("endpoint",),
     "models.lm_eval_samples": ("LmEvalSamples", "read_lm_eval_samples"),
+    "models.onnx": ("onnx_model",),
     "models.predict": ("SavedOutputs",),
+    "models.saved_writer": ("save_outputs",),
     "models.text.saved": ("SavedLogprobs",),
     "report.outside": ("write_report",),
     "search.budget": ("Budget",),
@@ -39,7 +42,9 @@ _HOMES = {
     "testing.stress": ("stress",),
     "testing.unlearners": ("parametrize_unlearners",),
     "training.causal": ("CausalRecipe",),
+    "training.lightning": ("LightningRecipe",),
     "training.recipes": ("EstimatorRecipe", "Recipe", "TorchRecipe"),
+    "training.transformers": ("TransformersClassifier", "TransformersRecipe", "audit_every"),
 }
 
 

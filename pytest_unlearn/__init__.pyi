@@ -39,9 +39,12 @@ from pytest_unlearn.data.text.knowledge import Cloze as Cloze
 from pytest_unlearn.data.text.knowledge import MultipleChoice as MultipleChoice
 from pytest_unlearn.data.text.knowledge import OpenQuestion as OpenQuestion
 from pytest_unlearn.data.text.split import TextSplit as TextSplit
+from pytest_unlearn.models.endpoint import endpoint as endpoint
 from pytest_unlearn.models.lm_eval_samples import LmEvalSamples as LmEvalSamples
 from pytest_unlearn.models.lm_eval_samples import read_lm_eval_samples as read_lm_eval_samples
+from pytest_unlearn.models.onnx import onnx_model as onnx_model
 from pytest_unlearn.models.predict import SavedOutputs as SavedOutputs
+from pytest_unlearn.models.saved_writer import save_outputs as save_outputs
 from pytest_unlearn.models.text.saved import SavedLogprobs as SavedLogprobs
 from pytest_unlearn.report.outside import write_report as write_report
 from pytest_unlearn.search.budget import Budget as Budget
@@ -59,9 +62,13 @@ from pytest_unlearn.testing.laws import unlearning_laws as unlearning_laws
 from pytest_unlearn.testing.stress import stress as stress
 from pytest_unlearn.testing.unlearners import parametrize_unlearners as parametrize_unlearners
 from pytest_unlearn.training.causal import CausalRecipe as CausalRecipe
+from pytest_unlearn.training.lightning import LightningRecipe as LightningRecipe
 from pytest_unlearn.training.recipes import EstimatorRecipe as EstimatorRecipe
 from pytest_unlearn.training.recipes import Recipe as Recipe
 from pytest_unlearn.training.recipes import TorchRecipe as TorchRecipe
+from pytest_unlearn.training.transformers import TransformersClassifier as TransformersClassifier
+from pytest_unlearn.training.transformers import TransformersRecipe as TransformersRecipe
+from pytest_unlearn.training.transformers import audit_every as audit_every
 
 __all__: list[str]
 __version__: str

@@ -35,6 +35,8 @@ NEEDS = {
 GROUPS = {
     "Data and task": ("Split", "UnlearningTask", "reserve_controls", "SavedOutputs"),
     "Recipes": ("TorchRecipe", "EstimatorRecipe", "Recipe"),
+    "Frameworks": ("LightningRecipe", "TransformersRecipe", "TransformersClassifier", "audit_every", "onnx_model",
+                   "endpoint", "save_outputs"),
     "Language models": ("TextSplit", "CausalRecipe", "SavedLogprobs"),
     "Evidence": ("Evidence", "Verdict", "Estimate", "Claim", "AuditFailure", "ReleaseFailure"),
     "Release policies": ("assert_release", "audit_release", "POLICIES", "Policy", "Step"),

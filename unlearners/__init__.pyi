@@ -41,6 +41,7 @@ from unlearners.influence.influence_function import InfluenceFunction as Influen
 from unlearners.influence.puma import PUMA as PUMA
 from unlearners.influence.warnecke_first_order import WarneckeFirstOrder as WarneckeFirstOrder
 from unlearners.influence.warnecke_second_order import WarneckeSecondOrder as WarneckeSecondOrder
+from unlearners.influence.wood_fisher import WoodFisher as WoodFisher
 from unlearners.neurips2023.conv_transpose import ConvolutionTranspose as ConvolutionTranspose
 from unlearners.neurips2023.fanchuan import Fanchuan as Fanchuan
 from unlearners.neurips2023.kde import KnowledgeDistillationEntropy as KnowledgeDistillationEntropy

@@ -18,6 +18,7 @@ HOMES = {  # name -> where the method is defined, below `unlearners`
     "descent-to-delete": "exact.descent_to_delete.DescentToDelete",
     "influence-function": "influence.influence_function.InfluenceFunction",
     "puma": "influence.puma.PUMA",
+    "wood-fisher": "influence.wood_fisher.WoodFisher",
     "warnecke-first-order": "influence.warnecke_first_order.WarneckeFirstOrder",
     "warnecke-second-order": "influence.warnecke_second_order.WarneckeSecondOrder",
     "amnesiac": "approximate.amnesiac.Amnesiac",

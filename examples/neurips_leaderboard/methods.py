@@ -67,6 +67,7 @@ METHODS = (
     Method("descent-to-delete", EXACT, recipe=_train, flat=True),
     Method("influence-function", INFLUENCE, grid(damping=[0.01, 0.1, 1.0])),
     Method("puma", INFLUENCE, grid(damping=[0.01, 0.1, 1.0])),
+    Method("wood-fisher", INFLUENCE),
     Method("warnecke-first-order", INFLUENCE, grid(rate=[2e-5, 1e-4, 5e-4])),
     Method("warnecke-second-order", INFLUENCE, grid(damping=[1e-3, 1e-2], scale=[200.0], iterations=[100])),
     Method("amnesiac", APPROXIMATE, arguments=lambda _: {"build": build, "epochs": 10}, recipe=_train),

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,11 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.core.token_scores import TokenScores
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.identity import Identity
+from pytest_unlearn.models.reduced import KeptSignals, ReducedOutputs
+from pytest_unlearn.models.reducing import Question
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe, Walk
 
-SCHEMA = "pytest-unlearn answers 2"
+SCHEMA = "pytest-unlearn answers 3"
 LIBRARIES = ("pytest-unlearn", "numpy", "torch", "scikit-learn", "transformers")
 
 
@@ -55,17 +58,35 @@ class AnswerMemory:
             return None
         return self.arrays.load(key, own=self.fresh or bool(settings.resolve("gate").value))
 
-    def load_outputs(self, key: str) -> Outputs | None:
-        """Return outputs that were kept."""
+    def load_outputs(self, key: str, question: Question) -> Outputs | None:
+        """Return outputs that were kept.
+
+        Of reduced ones the question is asked again where logits are wanted.
+        """
         found = self.load(key)
         if found is None:
             return None
-        return Outputs(logits=found[1]["logits"], labels=found[1]["labels"], kind=found[0]["kind"])
+        note, arrays = found
+        labels, kind = arrays.pop("labels"), note["kind"]
+        if "digest" not in note:
+            return Outputs(logits=arrays["logits"], labels=labels, kind=kind)
+        sample, rows = arrays.pop("sample"), arrays.pop("rows")
+        kept = KeptSignals(note["columns"], arrays, bytes.fromhex(note["digest"]), sample, rows)
+        return ReducedOutputs(partial(question.logits, kind), kept, labels, kind)
 
     def save_outputs(self, key: str, outputs: Outputs) -> None:
         """Keep outputs."""
-        if key:
-            self.arrays.save(key, {"kind": outputs.kind}, {"logits": outputs.logits, "labels": outputs.labels})
+        if not key:
+            return
+        note: dict[str, Any] = {"kind": outputs.kind}
+        arrays: dict[str, Any] = {"labels": outputs.labels}
+        if isinstance(outputs, ReducedOutputs):
+            kept = outputs.reduction
+            note |= {"columns": kept.columns, "digest": kept.digest.hex()}
+            arrays |= {**kept.signals, "sample": kept.sample, "rows": kept.rows}
+        else:
+            arrays["logits"] = outputs.logits
+        self.arrays.save(key, note, arrays)
 
     def load_answer(self, key: str, count: int) -> FloatArray | None:
         """Return an answer to a query about so many examples, one row each."""

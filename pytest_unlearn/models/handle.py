@@ -25,6 +25,7 @@ from pytest_unlearn.models.layers import features
 from pytest_unlearn.models.output import Output, check_alike, fixed
 from pytest_unlearn.models.predict import check_company, evaluate
 from pytest_unlearn.models.query import Answer, Query, Rows
+from pytest_unlearn.models.reducing import Question
 from pytest_unlearn.models.text.saved import SavedLogprobs
 from pytest_unlearn.models.text.scores import token_scores
 
@@ -80,7 +81,8 @@ class ModelHandle:
         key = self._key(view, output)
         if key not in self._outputs:
             kept = self._kept_under(view, "outputs", output)
-            found = self.memory.load_outputs(kept) if self.memory is not None else None
+            question = Question(model=self.model, view=view, classes=self.classes, output=output, **self._how)
+            found = self.memory.load_outputs(kept, question) if self.memory is not None else None
             if found is None:
                 found = evaluate(self.model, view, classes=self.classes, output=output, **self._how)
                 if self.memory is not None:

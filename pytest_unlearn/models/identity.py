@@ -21,6 +21,8 @@ _OF_TORCH = {
     "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs",
 }  # fmt: skip
 """Attributes of every module that are digested by other means, or that no answer depends on."""
+_OF_LIGHTNING = {"_trainer", "_fabric", "_fabric_optimizers"}
+"""Attributes of a LightningModule that say who trained it last."""
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _CLASSES: weakref.WeakKeyDictionary[type, tuple[str, str]] = weakref.WeakKeyDictionary()
 
@@ -89,10 +91,13 @@ def _attributes(module: Any) -> Iterator[tuple[str, Any]]:
     for name in sorted(module._non_persistent_buffers_set):
         yield name, module._buffers.get(name)
     of_torch = type(module).__module__.partition(".")[0] == "torch"
+    left_out = _OF_TORCH
+    if any(kind.__name__ == "LightningModule" for kind in type(module).__mro__):
+        left_out = _OF_TORCH | _OF_LIGHTNING
     for name, value in sorted(vars(module).items()):
         if name in _HOOKS:
             yield name, list(value.values())
-        elif name not in _OF_TORCH and not (of_torch and name.startswith("_")):  # torch's private ones are its caches
+        elif name not in left_out and not (of_torch and name.startswith("_")):  # torch's private ones are its caches
             yield name, value
 
 

@@ -94,7 +94,7 @@ def _descend(
     import torch
 
     optimizer, loss = _optimizer(recipe, trainable), recipe.loss or _classification_loss(labels)
-    steps = recipe.epochs * len(_batches(torch.arange(len(labels)), recipe.batch_size))
+    steps = recipe.epochs * len(batches(torch.arange(len(labels)), recipe.batch_size))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) if recipe.schedule == "cosine" else None
     augment = _augmentation(recipe, inputs.device)
     # Sizes of batches are few, so that a kernel for each is faster than one for all.
@@ -119,18 +119,21 @@ def _drawn(recipe: TorchRecipe, labels: torch.Tensor) -> Iterator[torch.Tensor]:
     import torch
 
     for _ in range(recipe.epochs):
-        for batch in _batches(torch.randperm(len(labels)), recipe.batch_size):
+        for batch in batches(torch.randperm(len(labels)), recipe.batch_size):
             yield batch.to(labels.device)
 
 
-def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    """Cut an order of examples into steps; one left over joins the step before it.
+
+    BatchNorm cannot train on a single example.
+    """
     import torch
 
-    batches = list(torch.split(order, size))
-    # BatchNorm cannot train on a single example, so a last one joins the batch before it.
-    if len(batches) > 1 and size > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [order[(len(batches) - 2) * size :]]
-    return batches
+    steps = list(torch.split(order, size))
+    if len(steps) > 1 and size > 1 and len(steps[-1]) == 1:
+        steps[-2:] = [order[(len(steps) - 2) * size :]]
+    return steps
 
 
 def _optimizer(recipe: TorchRecipe, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

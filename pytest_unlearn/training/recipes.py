@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+_ELSEWHERE = (("causal", "CausalRecipe"), ("lightning", "LightningRecipe"), ("transformers", "TransformersRecipe"))
 _OPTIMIZERS = ("adam", "sgd")
 
 
@@ -196,7 +197,9 @@ class Recipe:
 
 def on_device(recipe: Any, device: str | None) -> Any:
     """Have a recipe of ours that names no device train where its models are audited."""
-    ours = isinstance(recipe, TorchRecipe) or is_a(recipe, "pytest_unlearn.training.causal", "CausalRecipe")
+    ours = isinstance(recipe, TorchRecipe) or any(
+        is_a(recipe, f"pytest_unlearn.training.{module}", name) for module, name in _ELSEWHERE
+    )
     if device in (None, "cpu") or not ours or recipe.device is not None:
         return recipe
     return replace(recipe, device=device)

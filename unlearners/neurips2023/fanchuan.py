@@ -10,14 +10,15 @@ from torch.nn.functional import log_softmax
 
 from unlearners._core.curvature import trainable
 from unlearners._core.distillation import divergence
-from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.forgetting import ForgetTraining
+from unlearners._core.isolation import Examples
 from unlearners._core.layers import require_classes
 from unlearners._core.method import NetworkMethod
-from unlearners._core.training import Training, batches, forever, stack
+from unlearners._core.training import batches, forever, stack
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fanchuan(NetworkMethod, Training):
+class Fanchuan(NetworkMethod, ForgetTraining):
     """Flatten predictions on forget, then alternate contrast and repair.
 
     First an epoch on the forget set towards uniform predictions, then rounds of a contrastive pass over the forget set
@@ -34,7 +35,6 @@ class Fanchuan(NetworkMethod, Training):
     temperature: of the similarities, positive.
 
     Defaults: the team's for the challenge's ResNet-18; their retain lr is 1e-3 for every 64 examples of a batch.
-    Unlike there, BatchNorm uses its running statistics outside the retain epochs, as a request may be a single example.
     """
 
     epochs: int = 8
@@ -57,7 +57,7 @@ class Fanchuan(NetworkMethod, Training):
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
         kept, gone = stack(retain, model), stack(forget, model)
         require_classes(model, kept[0], "Fanchuan")
-        weights, forward = trainable(model), with_running_statistics(model)
+        weights, forward = trainable(model), self.on_forget(model)
         kept_batches = forever(kept, self.batch_size, order)
         # One optimizer for all contrastive passes: a pass of few steps is too short to build up momentum anew.
         optimizer = replace(self, lr=self.forget_lr, weight_decay=0.0)._optimizer(weights)

@@ -8,14 +8,15 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from unlearners._core.isolation import Examples, with_running_statistics
+from unlearners._core.forgetting import ForgetTraining
+from unlearners._core.isolation import Examples
 from unlearners._core.method import NetworkMethod
-from unlearners._core.training import Data, Loss, Training, chunks, stack
+from unlearners._core.training import Data, Loss, chunks, stack
 from unlearners.neurips2023.shared import main_weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskedSmallGradients(NetworkMethod, Training):
+class MaskedSmallGradients(NetworkMethod, ForgetTraining):
     """Re-initialise weights with small |grad(L_retain - L_forget)|, then repair.
 
     Repair is fine-tuning on the retain set, with the gradients of the kept weights scaled down (Kookmin team,
@@ -28,8 +29,10 @@ class MaskedSmallGradients(NetworkMethod, Training):
     share: share of the candidates that is re-initialised (He normal, fan-out), between 0 and 1.
     kept_scale: factor on the gradients of the other candidates, at least 0; weight decay is not scaled.
 
+    batch_statistics: by which BatchNorm normalises for the gradients, of both sets; batches are of `batch_size`.
+
     Defaults: the team's for the challenge's ResNet-18. Unlike there, gradients are means over examples rather than
-    sums over batches, BatchNorm uses its running statistics for them, and biases of convolutions stay.
+    sums over batches, and biases of convolutions stay.
     """
 
     epochs: int = 5
@@ -49,9 +52,9 @@ class MaskedSmallGradients(NetworkMethod, Training):
         weights = main_weights(model, "MaskedSmallGradients")
         (x, y), gone = stack(retain, model), stack(forget, model)
         sample = torch.randperm(len(y), generator=order)[: len(gone[1])].to(y.device)
-        forward = with_running_statistics(model)
-        pull = mean_gradient(forward, (x[sample], y[sample]), self.loss, weights)
-        push = mean_gradient(forward, gone, self.loss, weights)
+        forward = self.on_forget(model)
+        pull = mean_gradient(forward, (x[sample], y[sample]), self.loss, weights, self.batch_size)
+        push = mean_gradient(forward, gone, self.loss, weights, self.batch_size)
         masks = [smallest((a - b).abs(), self.share) for a, b in zip(pull, push, strict=True)]
         with torch.no_grad():
             for weight, mask in zip(weights, masks, strict=True):
@@ -65,11 +68,11 @@ class MaskedSmallGradients(NetworkMethod, Training):
 
 
 def mean_gradient(
-    forward: Callable[[Tensor], Tensor], data: Data, loss: Loss, weights: list[nn.Parameter]
+    forward: Callable[[Tensor], Tensor], data: Data, loss: Loss, weights: list[nn.Parameter], size: int
 ) -> list[Tensor]:
-    """Compute the gradient in the weights of the mean loss over the data."""
+    """Compute the gradient in the weights of the mean loss, `size` examples at once."""
     total = [torch.zeros_like(w) for w in weights]
-    for x, y in chunks(data):
+    for x, y in chunks(data, size):
         parts = torch.autograd.grad(loss(forward(x), y), weights, allow_unused=True)
         for sum_, part in zip(total, parts, strict=True):
             if part is not None:

@@ -21,7 +21,9 @@ def gradients(model: nn.Linear, data: TensorDataset) -> tuple[Tensor, Tensor]:
 def test_one_step_is_the_closed_form(alpha: float, blobs: Blobs) -> None:
     retain, forget = blobs(30, 0, dtype=torch.float64), blobs(9, 1, dtype=torch.float64)
     model = nn.Linear(4, 3).double()
-    unlearned = NegGradPlus(alpha=alpha, epochs=1, lr=0.3, batch_size=30)(model, retain, forget, seed=3)
+    unlearned = NegGradPlus(alpha=alpha, epochs=1, lr=0.3, batch_size=30, forget_batch_size=9)(
+        model, retain, forget, seed=3
+    )
     for new, old, kept, gone in zip(
         unlearned.parameters(), model.parameters(), gradients(model, retain), gradients(model, forget), strict=True
     ):
@@ -31,9 +33,9 @@ def test_one_step_is_the_closed_form(alpha: float, blobs: Blobs) -> None:
 def test_with_alpha_one_it_is_fine_tuning_bit_for_bit(blobs: Blobs) -> None:
     retain, forget = blobs(30, 0), blobs(9, 1)
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
-    settings = {"epochs": 3, "lr": 0.1, "batch_size": 8, "weight_decay": 1e-3}
+    settings = {"epochs": 3, "lr": 0.1, "batch_size": 8, "weight_decay": 1e-3, "momentum": 0.9}
     tuned = FineTune(**settings, schedule="constant")(model, retain, forget, seed=3)
-    limit, not_limit = (NegGradPlus(**settings, alpha=a)(model, retain, forget, seed=3) for a in (1.0, 0.9))
+    limit, not_limit = (NegGradPlus(**settings, alpha=a, anchor=0)(model, retain, forget, seed=3) for a in (1.0, 0.9))
     for name, tensor in tuned.state_dict().items():
         assert torch.equal(limit.state_dict()[name], tensor)
     assert not torch.equal(not_limit[0].weight, tuned[0].weight)
@@ -55,8 +57,44 @@ def test_forget_batches_cycle_through_every_example() -> None:
     def numbers(first: int, n: int) -> TensorDataset:
         return TensorDataset(torch.arange(first, first + n).float()[:, None], torch.zeros(n, dtype=torch.long))
 
-    NegGradPlus(epochs=1, lr=1e-9, batch_size=1)(Recorder(), numbers(0, 6), numbers(100, 2), seed=3)
+    NegGradPlus(epochs=1, lr=1e-9, batch_size=1, forget_batch_size=1)(
+        Recorder(), numbers(0, 6), numbers(100, 2), seed=3
+    )
+    del seen[12:]  # what follows is the look at the finished model
     assert sorted(seen) == [0, 1, 2, 3, 4, 5, 100, 100, 100, 101, 101, 101]
+
+
+def test_the_anchor_pulls_each_weight_back_to_the_original(blobs: Blobs) -> None:
+    """A second step, from where the first has led: by alpha * anchor of the way that it is away."""
+    retain, forget = blobs(30, 0, dtype=torch.float64), blobs(9, 1, dtype=torch.float64)
+    model = nn.Linear(4, 3).double()
+    settings = {"alpha": 0.8, "lr": 0.3, "batch_size": 30, "forget_batch_size": 9}
+    first = NegGradPlus(epochs=1, **settings)(model, retain, forget, seed=3)
+    free, held = (NegGradPlus(epochs=2, anchor=a, **settings)(model, retain, forget, seed=3) for a in (0.0, 0.7))
+    for start, one, without, anchored in zip(*(m.parameters() for m in (model, first, free, held)), strict=True):
+        torch.testing.assert_close(anchored, without - 0.3 * 0.8 * 0.7 * (one - start), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("statistics", ["authors", "running"])
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("lr", [0.1, 10.0, 1e30])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_answers_are_finite_whatever_the_settings(statistics: str, alpha: float, lr: float, blobs: Blobs) -> None:
+    retain, forget = blobs(60, 0), blobs(30, 1)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+    method = NegGradPlus(alpha=alpha, lr=lr, momentum=0.9, anchor=0.0, batch_size=16, batch_statistics=statistics)
+    unlearned = method(model, retain, forget, seed=3).eval()
+    assert all(bool(unlearned(data.tensors[0]).isfinite().all()) for data in (retain, forget))
+
+
+def test_running_statistics_do_not_move_in_eval_mode(blobs: Blobs) -> None:
+    model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
+    still, moved = (
+        NegGradPlus(epochs=1, batch_statistics=s)(model, blobs(30, 0), blobs(9, 1), seed=3)
+        for s in ("running", "authors")
+    )
+    assert torch.equal(still[0].running_mean, model[0].running_mean)
+    assert not torch.equal(moved[0].running_mean, model[0].running_mean)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])

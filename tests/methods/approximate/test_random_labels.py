@@ -38,6 +38,45 @@ def test_forget_is_trained_on_wrong_labels_and_retain_on_its_own(blobs: Blobs) -
         assert int(truth[i]) not in targets[i]
 
 
+def test_fresh_labels_are_drawn_from_all_classes_in_a_pass_before_retain(blobs: Blobs) -> None:
+    """The loss sees every target there is; forget examples come first in each epoch."""
+    retain, forget = blobs(30, 0), blobs(9, 1)
+    seen: list[tuple[int, int, int]] = []
+    batch: list[Tensor] = []
+    everything = torch.cat([forget.tensors[0], retain.tensors[0]])
+    model = nn.Linear(4, 3)
+    model.register_forward_pre_hook(lambda _, inputs: batch.append(inputs[0]))
+
+    def recording(logits: Tensor, y: Tensor) -> Tensor:
+        rows = batch.pop()
+        for row, label in zip(rows, y.tolist(), strict=True):
+            seen.append((int((everything == row).all(1).nonzero()), label, len(y)))
+        return loss_of(logits, y)
+
+    method = RandomLabels(
+        epochs=20, batch_size=8, loss=recording, fresh_labels=True, true_label=True, forget_first=True
+    )
+    batch.clear()
+    method(model, retain, forget, seed=3)
+    assert len(seen) == 20 * 39
+    for start in range(0, len(seen), 39):
+        assert all(place < 9 for place, _, _ in seen[start : start + 9])
+        assert all(place >= 9 for place, _, _ in seen[start + 9 : start + 39])
+    for place in range(9):
+        assert {label for other, label, _ in seen if other == place} == {0, 1, 2}
+
+
+def test_mixed_batches_are_remembered_as_asked(blobs: Blobs) -> None:
+    """As the authors do it the forget set enters the running statistics, otherwise only the retain set."""
+    model = nn.Sequential(nn.BatchNorm1d(4, momentum=1.0), nn.Linear(4, 3))
+    retain = TensorDataset(torch.zeros(8, 4), torch.arange(8) % 3)
+    theirs, ours = (
+        RandomLabels(epochs=1, batch_statistics=s)(model, retain, blobs(9, 1), seed=3) for s in ("authors", "running")
+    )
+    assert torch.equal(ours[0].running_mean, torch.zeros(4))
+    assert not torch.equal(theirs[0].running_mean, torch.zeros(4))
+
+
 def test_with_two_classes_a_wrong_label_is_the_flipped_label(blobs: Blobs) -> None:
     """One full-batch step is then the closed form of training on flipped labels."""
     retain, forget = blobs(30, 0, classes=2, dtype=torch.float64), blobs(10, 1, classes=2, dtype=torch.float64)

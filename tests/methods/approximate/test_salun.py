@@ -42,7 +42,8 @@ def test_the_share_is_global_and_survives_momentum_and_weight_decay(optimizer, b
 def test_with_every_weight_it_is_random_labelling_bit_for_bit(blobs):
     model, settings = network(0), {"epochs": 3, "lr": 0.05, "optimizer": "sgd", "weight_decay": 1e-3}
     ours = SalUn(**settings, share=1)(model, blobs(30, 0), blobs(9, 1), seed=3)
-    theirs = RandomLabels(**settings)(model, blobs(30, 0), blobs(9, 1), seed=3)
+    as_salun = {"fresh_labels": True, "true_label": True, "forget_first": True, "batch_size": 256}
+    theirs = RandomLabels(**settings, **as_salun)(model, blobs(30, 0), blobs(9, 1), seed=3)
     assert not changed(ours, theirs).any()
 
 

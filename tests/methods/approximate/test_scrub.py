@@ -9,7 +9,14 @@ from tests.methods.closed_forms import gradients, linear, parts
 from unlearners import FineTune
 from unlearners.approximate.scrub import SCRUB
 
-PLAIN = {"optimizer": "sgd", "momentum": 0, "weight_decay": 0, "batch_size": 99, "forget_batch_size": 99}
+PLAIN = {
+    "optimizer": "sgd",
+    "momentum": 0,
+    "weight_decay": 0,
+    "batch_size": 99,
+    "forget_batch_size": 99,
+    "decay_epochs": (),
+}
 
 
 def distillation(weight, bias, teacher, x, temperature):
@@ -51,7 +58,7 @@ def test_without_forget_passes_and_distillation_it_is_fine_tuning_bit_for_bit(bl
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
     settings = {"epochs": 3, "lr": 0.05, "weight_decay": 1e-3, "batch_size": 16}
     retain, forget = blobs(60, 0), blobs(9, 1)
-    ours = SCRUB(**settings, optimizer="sgd", alpha=0, forget_epochs=0)(model, retain, forget, seed=3)
+    ours = SCRUB(**settings, optimizer="sgd", alpha=0, forget_epochs=0, decay_epochs=())(model, retain, forget, seed=3)
     theirs = FineTune(**settings, schedule="constant")(model, retain, forget, seed=3)
     assert all(map(torch.equal, ours.state_dict().values(), theirs.state_dict().values()))
 
@@ -80,8 +87,38 @@ def test_forget_set_is_disobeyed_and_retain_set_is_not(blobs):
     assert gone > kept + 0.1
 
 
+def test_the_learning_rate_falls_in_the_authors_steps():
+    rates = [SCRUB(lr=1.0).rate(i) for i in range(10)]
+    assert rates == pytest.approx([1] * 5 + [0.1] * 3 + [0.01, 0.001])
+    assert [SCRUB(lr=1.0, decay_epochs=()).rate(i) for i in (0, 9)] == [1, 1]
+
+
+def test_forget_batches_are_normalised_as_asked(blobs):
+    """By their own statistics, which the running ones remember, or by the running ones, which do not move."""
+    model = nn.Sequential(nn.BatchNorm1d(4, momentum=1.0), nn.Linear(4, 3))
+    forget, retain = blobs(9, 1), TensorDataset(torch.zeros(8, 4), torch.arange(8) % 3)
+    norms = []
+    hook = model[0].register_forward_pre_hook(lambda module, x: norms.append((module.training, len(x[0]))))
+    for statistics, training in (("authors", True), ("running", False)):
+        norms.clear()
+        SCRUB(epochs=1, lr=0, batch_statistics=statistics)(model, retain, forget, seed=3)
+        assert (training, 9) in norms
+    hook.remove()
+    one = SCRUB(epochs=1, forget_epochs=1, batch_statistics="authors")(model, retain, blobs(1, 1), seed=3)
+    assert all(bool(t.isfinite().all()) for t in one.state_dict().values())
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"alpha": -1}, {"gamma": -1}, {"temperature": 0}, {"forget_epochs": -1}, {"forget_batch_size": 0}]
+    "wrong",
+    [
+        {"decay_rate": 2},
+        {"batch_statistics": "none"},
+        {"alpha": -1},
+        {"gamma": -1},
+        {"temperature": 0},
+        {"forget_epochs": -1},
+        {"forget_batch_size": 0},
+    ],
 )
 def test_hyper_parameters_are_checked(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

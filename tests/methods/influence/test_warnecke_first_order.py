@@ -28,7 +28,7 @@ def test_deletion_is_the_closed_form_and_retain_is_never_read(
 ) -> None:
     forget = blobs(n, seed, dtype=torch.float64)
     model = nn.Linear(4, 3).double()
-    unlearned = WarneckeFirstOrder(rate=0.1)(model, unreadable, forget, seed=seed)
+    unlearned = WarneckeFirstOrder(rate=0.1, steps=1)(model, unreadable, forget, seed=seed)
     weight, bias = gradients(model, *forget.tensors)
     torch.testing.assert_close(unlearned.weight, model.weight + 0.1 * weight, rtol=0, atol=1e-12)
     torch.testing.assert_close(unlearned.bias, model.bias + 0.1 * bias, rtol=0, atol=1e-12)
@@ -41,13 +41,24 @@ def test_correction_is_the_closed_form_and_does_not_touch_the_data(
     forget = blobs(9, seed, dtype=torch.float64)
     before = forget.tensors[0].clone()
     model = nn.Linear(4, 3).double()
-    method = WarneckeFirstOrder(rate=0.1, correction=without_second_feature)
+    method = WarneckeFirstOrder(rate=0.1, steps=1, correction=without_second_feature)
     unlearned = method(model, unreadable, forget, seed=seed)
     assert torch.equal(forget.tensors[0], before)
     x, y = forget.tensors
     lost, gained = gradients(model, x, y), gradients(model, *without_second_feature(x.clone(), y))
     torch.testing.assert_close(unlearned.weight, model.weight - 0.1 * (gained[0] - lost[0]), rtol=0, atol=1e-12)
     torch.testing.assert_close(unlearned.bias, model.bias - 0.1 * (gained[1] - lost[1]), rtol=0, atol=1e-12)
+
+
+def test_ten_steps_are_ten_times_one_step(blobs: Blobs, unreadable: Dataset[tuple[Tensor, int]]) -> None:
+    forget, model = blobs(9, 0, dtype=torch.float64), nn.Linear(4, 3).double()
+    at_once, one = WarneckeFirstOrder(rate=0.1)(model, unreadable, forget, seed=3), model
+    for _ in range(10):
+        one = WarneckeFirstOrder(rate=0.1, steps=1)(one, unreadable, forget, seed=3)
+    torch.testing.assert_close(at_once.weight, one.weight, rtol=0, atol=1e-12)
+    assert WarneckeFirstOrder().steps == 10
+    with pytest.raises(ValueError, match="steps"):
+        WarneckeFirstOrder(steps=0)
 
 
 def test_a_correction_that_changes_nothing_changes_nothing(

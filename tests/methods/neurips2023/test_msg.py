@@ -35,7 +35,7 @@ def test_the_weights_with_the_smallest_gradient_difference_are_drawn_anew(
 @seeds
 def test_the_share_is_of_each_convolution_and_nothing_else_changes(seed: int) -> None:
     model, retain, forget = mislabelled(seed)
-    unlearned = MaskedSmallGradients(epochs=0)(model, retain, forget, seed=seed)
+    unlearned = MaskedSmallGradients(epochs=0, batch_statistics="running")(model, retain, forget, seed=seed)
     assert changed(unlearned, model) == {"0.weight", "3.weight"}
     for i in (0, 3):
         assert (unlearned[i].weight != model[i].weight).sum() == round(0.3 * model[i].weight.numel())
@@ -102,8 +102,11 @@ def test_the_schedule_is_followed(blobs: Blobs) -> None:
 
 def test_forget_data_are_not_written_into_buffers(blobs: Blobs) -> None:
     model = nn.Sequential(nn.BatchNorm1d(4, momentum=1.0), nn.Linear(4, 3))
-    unlearned = MaskedSmallGradients(epochs=0)(model, blobs(30, 0), blobs(1, 1), seed=3)
+    settings = {"epochs": 0, "batch_statistics": "running"}
+    unlearned = MaskedSmallGradients(**settings)(model, blobs(30, 0), blobs(9, 1), seed=3)
     assert changed(unlearned, model) == {"1.weight"}
+    theirs = MaskedSmallGradients(epochs=0)(model, blobs(30, 0), blobs(9, 1), seed=3)
+    assert "0.running_mean" in changed(theirs, model)
 
 
 def test_memorised_labels_are_forgotten_and_the_rest_is_kept() -> None:
