@@ -8,7 +8,6 @@ cost: one evaluation of each reference, shared with every other attack. Under ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -107,8 +106,8 @@ def likelihood_ratios(
 def _each_query(outputs: Outputs) -> FloatArray:
     """Return confidence on each example and its augmentations, (queries, examples)."""
     augmented = np.moveaxis(outputs.asked[AUGMENTATIONS], 1, 0)
-    rounds = (outputs.logits, *augmented)
-    return np.array([logit_scaled_confidence(replace(outputs, logits=logits)) for logits in rounds])
+    moved = (Outputs(logits=logits, labels=outputs.labels) for logits in augmented)
+    return np.array([logit_scaled_confidence(one) for one in (outputs, *moved)])
 
 
 def _queries(target: FloatArray, references: FloatArray) -> tuple[FloatArray, FloatArray]:

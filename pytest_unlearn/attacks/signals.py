@@ -1,139 +1,55 @@
-"""Compute per-example statistics of logits; higher means more member-like."""
+"""Signals that attacks compare: of logits, and of answers to queries."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from functools import wraps
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, Outputs
+from pytest_unlearn.models.signals import (
+    answered,
+    correctness,
+    hinge_margin,
+    log_probability,
+    logit_scaled_confidence,
+    negative_entropy,
+    negative_modified_entropy,
+    probabilities,
+)
 
-BLOCK = 1 << 20  # logits that are reduced at once: 8 MB
+__all__ = [
+    "answered",
+    "augmentation_stability",
+    "boundary_distance",
+    "correctness",
+    "hinge_margin",
+    "log_probability",
+    "logit_scaled_confidence",
+    "negative_entropy",
+    "negative_gradient_norm",
+    "negative_modified_entropy",
+    "probabilities",
+    "remembered",
+]
 
 
 def remembered(signal: Callable[[Outputs], FloatArray]) -> Callable[[Outputs], FloatArray]:
-    """Compute the signal once for the same outputs: a dozen attacks ask for it."""
+    """Compute a signal of what queries were answered once for the same outputs."""
     computed: WeakKeyDictionary[Outputs, FloatArray] = WeakKeyDictionary()
 
     @wraps(signal)
     def remembering(outputs: Outputs) -> FloatArray:
         values = computed.get(outputs)
         if values is None:
-            values = np.concatenate([signal(block) for block in _blocks(outputs)], axis=-1)
+            values = signal(outputs)
             values.flags.writeable = False
             computed[outputs] = values
         return values
 
     return remembering
-
-
-def _blocks(outputs: Outputs) -> Iterator[Outputs]:
-    """Yield the outputs by rows: what a signal makes of a thousand columns on its way is as large as they are."""
-    count, columns = outputs.logits.shape
-    rows = max(1, BLOCK // columns)
-    if count <= rows:
-        yield outputs
-        return
-    for start in range(0, count, rows):
-        part = slice(start, start + rows)
-        asked = {name: values[part] for name, values in outputs.asked.items()}
-        yield replace(outputs, logits=outputs.logits[part], labels=outputs.labels[part], asked=asked)
-
-
-@remembered
-def logit_scaled_confidence(outputs: Outputs) -> FloatArray:
-    """Compute z_y - logsumexp of the other logits: confidence in the true label.
-
-    Equal to log p_y - log(1 - p_y) without its saturation. Source: Carlini et al. 2022, "Membership inference attacks
-    from first principles", eq. 6.
-    """
-    own, rest = _own_and_rest(outputs)
-    return np.asarray(own - np.logaddexp.reduce(rest, axis=1))
-
-
-@remembered
-def hinge_margin(outputs: Outputs) -> FloatArray:
-    """Compute z_y - max of the other logits.
-
-    Unlike confidence it keeps the order of examples under any temperature. For two classes it equals
-    logit-scaled confidence. Source: Carlini et al. 2022, section VI.
-    """
-    own, rest = _own_and_rest(outputs)
-    return np.asarray(own - rest.max(axis=1))
-
-
-def negative_entropy(outputs: Outputs) -> FloatArray:
-    """Compute sum of p log p: certainty, whatever the label.
-
-    Misses confidently wrong members.
-
-    Source: Salem et al. 2019, "ML-Leaks"; Song and Mittal 2021.
-    """
-    return np.asarray(_of_probabilities(outputs)[0])
-
-
-def negative_modified_entropy(outputs: Outputs) -> FloatArray:
-    """Compute (1 - p_y) log p_y + sum over i != y of p_i log(1 - p_i).
-
-    Certain and right: 0 exactly when p_y = 1. Source: Song and Mittal 2021, "Systematic evaluation of privacy risks of
-    machine learning models", eq. 8 (negated).
-    """
-    return np.asarray(_of_probabilities(outputs)[1])
-
-
-def log_probability(outputs: Outputs) -> FloatArray:
-    """Compute log p_y, the loss with its sign turned (Yeom et al. 2018)."""
-    return np.asarray(_of_probabilities(outputs)[2])
-
-
-def probabilities(outputs: Outputs) -> FloatArray:
-    """Compute the posteriors, shape (examples, classes)."""
-    return np.asarray(np.exp(_log_probabilities(outputs)))
-
-
-@remembered
-def correctness(outputs: Outputs) -> FloatArray:
-    """Return 1 where the largest logit is the true label's, else 0 (Yeom et al. 2018)."""
-    return np.asarray(outputs.logits.argmax(axis=1) == outputs.labels, dtype=np.float64)
-
-
-def _own_and_rest(outputs: Outputs) -> tuple[FloatArray, FloatArray]:
-    """Split logits into the true label's and the others, with -inf in its place."""
-    rest, rows = outputs.logits.copy(), np.arange(len(outputs.labels))
-    own = rest[rows, outputs.labels]
-    rest[rows, outputs.labels] = -np.inf
-    return own, rest
-
-
-@remembered
-def _of_probabilities(outputs: Outputs) -> FloatArray:
-    """Compute what signals need of probabilities: entropies, and log p_y, (3, examples)."""
-    log_p = _log_probabilities(outputs)
-    log_rest, p, rows = _log_complements(log_p), np.exp(log_p), np.arange(len(log_p))
-    own = log_p[rows, outputs.labels]
-    terms = p * log_rest
-    terms[rows, outputs.labels] = np.exp(log_rest[rows, outputs.labels]) * own
-    return np.stack([(p * log_p).sum(axis=1), terms.sum(axis=1), own])
-
-
-def _log_probabilities(outputs: Outputs) -> FloatArray:
-    logits = outputs.logits - outputs.logits.max(axis=1, keepdims=True)  # keeps log of the sum exact at huge logits
-    return np.asarray(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
-
-
-def _log_complements(log_p: FloatArray) -> FloatArray:
-    """Compute log(1 - p), the largest p's from the sum of the others."""
-    largest = log_p.argmax(axis=1)
-    rows = np.arange(len(log_p))
-    others = log_p.copy()
-    others[rows, largest] = -np.inf
-    p = np.exp(others)
-    result = np.log1p(-p)
-    result[rows, largest] = np.logaddexp.reduce(others, axis=1)
-    return np.asarray(result)
 
 
 def negative_gradient_norm(outputs: Outputs) -> FloatArray:

@@ -71,7 +71,7 @@ def _built_in(of: str = "examples") -> dict[str, Policy]:
     policies = {}
     for policy, about in NAMES.items():
         for name, spec in TABLE.items():
-            if policy in spec.steps and spec.of == of:
+            if policy in spec.steps and (spec.of == of or spec.needs == "canaries"):  # planted in either
                 step = spec.steps[policy]
                 steps[name] = Step(
                     claim=name,
@@ -91,12 +91,13 @@ TEXT_POLICIES: Mapping[str, Policy] = TableView(lambda: _built_in("text"))
 
 def lines() -> Iterator[str]:
     """Yield the policies as text."""
-    for policy in POLICIES.values():
-        yield f"{policy.name}: {policy.says}"
-        for step in policy.steps:
-            keywords = "".join(f", {name}={value!r}" for name, value in step.keywords.items())
-            needs = f", {NEEDS[step.needs]}" if step.needs else ""
-            yield f"    assert_{step.claim}{keywords}: {step.says} [{demand(step)}{needs}]"
+    for about, policies in (("", POLICIES), (" of documents (TextSplit)", TEXT_POLICIES)):
+        for policy in policies.values():
+            yield f"{policy.name}{about}: {policy.says}"
+            for step in policy.steps:
+                keywords = "".join(f", {name}={value!r}" for name, value in step.keywords.items())
+                needs = f", {NEEDS[step.needs]}" if step.needs else ""
+                yield f"    assert_{step.claim}{keywords}: {step.says} [{demand(step)}{needs}]"
 
 
 def demand(step: Step) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.claims.canaries.planting import Canaries
+from pytest_unlearn.claims.canaries.text.planting import TextCanaries
 from pytest_unlearn.claims.common import attack_audit  # noqa: F401 - what most claims need is loaded before they run
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.policies import NEEDS, POLICIES, TEXT_POLICIES, Policy, Step
@@ -74,7 +75,7 @@ def audit_release(
         policy: "quick", "standard", "thorough" (`pytest --unlearn-policies` lists them), or a `Policy` of your own. Of
             documents, a task of a `TextSplit`, these ask claims about documents.
         unlearner: the method, for claims about it.
-        canaries: what `plant_canaries` gave before training, if canaries were planted.
+        canaries: what `plant_canaries`, or `plant_text_canaries`, gave before training, if canaries were planted.
         files: paths of the files that hold this model and are released with it; their SHA-256 are part of the evidence,
             of the report, and the subjects of its attestation.
         **settings: passed to every claim that has such a keyword: max_mia_auc, max_drop, max_gap, max_fraction,
@@ -95,8 +96,9 @@ def audit_release(
         raise ValueError("assert_release judges a model by its task: build an UnlearningTask and pass it.")
     if unlearner is not None:
         check_unlearner(unlearner)
-    if canaries is not None and not isinstance(canaries, Canaries):
-        raise TypeError(f"canaries must come from plant_canaries(train, kind=...), not {type(canaries).__name__}.")
+    if canaries is not None and not isinstance(canaries, TextCanaries if of_text else Canaries):
+        planted = "plant_text_canaries(documents, ...)" if of_text else "plant_canaries(train, kind=...)"
+        raise TypeError(f"canaries must come from {planted}, not be {type(canaries).__name__}.")
     released = hash_files(files, Path.cwd()).rows()
     chosen = _policy(policy, of_text)
     _check(chosen, settings, unlearner, of_text)
@@ -152,7 +154,12 @@ def _check(policy: Policy, settings: Mapping[str, Any], unlearner: Any, of_text:
             f"policy {policy.name!r} names no claim, and a release that nothing was asked of is not proven."
         )
     claims = [step.claim for step in policy.steps]
-    there = [name for name, spec in TABLE.items() if (spec.of == "text" if of_text else spec.in_policies)]
+    kind = "text" if of_text else "examples"
+    there = [
+        name
+        for name, spec in TABLE.items()
+        if spec.needs == "canaries" or (spec.of == kind and (of_text or spec.in_policies))
+    ]
     foreign = [claim for claim in claims if claim not in there]
     if foreign:
         raise ValueError(f"policy {policy.name!r} names no claim {foreign[0]!r}; claims are {', '.join(there)}.")

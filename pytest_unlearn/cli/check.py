@@ -13,6 +13,7 @@ from pytest_unlearn.claims.policies import POLICIES
 from pytest_unlearn.cli import binding, repository, stored_report, stored_scores
 from pytest_unlearn.cli.console import BLOCKED, FINE, plural, say
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.claim_kinds import required_by_default
 from pytest_unlearn.core.claim_limit import Limit
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.plugin import requirements
@@ -118,8 +119,9 @@ def run(options: argparse.Namespace) -> int:
     if wanted is None:
         wanted, origin = stored_report.required(document), "the report's gate"
     if wanted is None:
-        wanted, origin = gate.DEFAULT_REQUIRED, "default"
+        wanted, origin = required_by_default(requirements.claimed(ledger)), "default"
     if options.policy is not None:
+        options.policy = requirements.policy_of(options.policy.name, ledger)
         named = wanted if options.require is not None else ()
         wanted = [*requirements.policy_claims(options.policy, ledger), *named]
         origin = f"policy {options.policy.name}" + (f", {origin}" if named else "")

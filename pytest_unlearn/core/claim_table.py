@@ -16,6 +16,9 @@ from typing import Any, Literal, NamedTuple
 from pytest_unlearn.core import claim_limit
 from pytest_unlearn.core.claim_limit import Limit
 
+Kind = Literal["examples", "text"]
+"""What the task of a claim is made of: labelled examples, or documents of a language model."""
+
 Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
 Planned = Literal["", "limit", "share", "runs", "search"]
 
@@ -93,7 +96,7 @@ class ClaimSpec:
     stand_ins: tuple[str, ...] = ()
     planned: Planned = ""
     in_policies: bool = True
-    of: Literal["examples", "text"] = "examples"
+    of: Kind = "examples"
     attack_class: str = ""
     access: str = ""
     behind_answers: bool = False
@@ -396,10 +399,12 @@ TABLE: dict[str, ClaimSpec] = {
             promise="the deleted documents no longer show in what the model finds probable",
             looks_at="how probable the model finds the deleted documents",
             limit=claim_limit.AUC,
+            planned="limit",
             deviations=True,
             in_policies=False,
             of="text",
             fundamental=True,
+            required=True,
             steps={
                 "quick": PolicyStep("the documents are not recognisable in the probabilities of tokens", required=True)
             },
@@ -436,6 +441,7 @@ TABLE: dict[str, ClaimSpec] = {
             promise="the deleted documents do not come back when the model is rounded or trained a little",
             looks_at="changed copies of the language model",
             limit=claim_limit.AUC,
+            planned="limit",
             in_policies=False,
             of="text",
             needs="weights",
@@ -473,6 +479,7 @@ TABLE: dict[str, ClaimSpec] = {
             in_policies=False,
             of="text",
             fundamental=True,
+            required=True,
             steps={
                 "quick": PolicyStep(
                     "the language is near the retrained models'", {"baseline": "retrained"}, required=True

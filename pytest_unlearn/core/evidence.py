@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NoReturn
 
@@ -111,12 +111,13 @@ class Claim:
         return float(max(above, below))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: signals are remembered by a weak reference to it
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: attacks hold weak references to it
 class Outputs:
     """A model's answers on a view: logits, and each label as a column of them.
 
     Of shape (examples, classes). `asked` has by name the answers to attacks' queries, arrays with one row an example;
-    `kind` says what the model answered that the logits were made of.
+    `kind` says what the model answered that the logits were made of. `signals` are what was computed from logits and
+    labels, one number an example on the last axis.
     Compared by identity, so that what was computed from them can be remembered; never change the arrays.
     """
 
@@ -124,6 +125,48 @@ class Outputs:
     labels: IntArray
     asked: Mapping[str, FloatArray] = field(default_factory=dict)
     kind: str = "logits"
+    signals: dict[str, FloatArray] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def columns(self) -> int:
+        """How many classes the model tells apart."""
+        return int(self.logits.shape[1])
+
+    @property
+    def content(self) -> Any:
+        """What identifies the logits, to be digested: their bytes, without a copy."""
+        return np.ascontiguousarray(self.logits).data
+
+    @property
+    def known(self) -> IntArray:
+        """Positions of examples whose logits are at hand."""
+        return np.arange(len(self.labels))
+
+    def rows(self, positions: IntArray) -> FloatArray:
+        """Return the logits of examples whose logits are at hand."""
+        return self.logits[positions]
+
+    def take(self, rows: Any) -> Outputs:
+        """Keep some examples: positions in any order, a mask or a slice of them."""
+        asked = {name: values[rows] for name, values in self.asked.items()}
+        kept = Outputs(logits=self.logits[rows], labels=self.labels[rows], asked=asked, kind=self.kind)
+        kept.signals.update({name: values[..., rows] for name, values in self.signals.items()})
+        return kept
+
+    def asking(self, asked: Mapping[str, FloatArray]) -> Outputs:
+        """Return the same outputs beside the answers to queries."""
+        beside = Outputs(logits=self.logits, labels=self.labels, asked=asked, kind=self.kind)
+        object.__setattr__(beside, "signals", self.signals)  # of the same logits: computed once for all
+        return beside
+
+    def blocks(self, size: int) -> Iterator[Outputs]:
+        """Yield the outputs by rows, so many logits at a time or a row of them."""
+        rows = max(1, size // self.columns)
+        if len(self.labels) <= rows:
+            yield self
+            return
+        for start in range(0, len(self.labels), rows):
+            yield self.take(slice(start, start + rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,16 +23,17 @@ class StoredArrays(Mapping[str, Mapping[str, str]]):
     """Hold one-dimensional arrays by their digest; a matrix is a list of its rows.
 
     A mapping from digests to each array's type and its bytes, compressed, in base64. An array is compressed when its
-    text is asked for: most audits are never stored.
+    text is asked for: most audits are never stored. It is not copied before: whoever changes it meanwhile leaves a text
+    that is not what its digest says.
     """
 
     def __init__(self, texts: Mapping[str, Mapping[str, str]] | None = None) -> None:
-        self._texts, self._kept, self._bytes = dict(texts or {}), dict[str, tuple[str, bytes]](), 0
+        self._texts, self._kept, self._bytes = dict(texts or {}), dict[str, tuple[str, NDArray[Any]]](), 0
 
     def __getitem__(self, key: str) -> Mapping[str, str]:
         if key not in self._texts:
-            kind, raw = self._kept[key]
-            self._texts[key] = {"type": kind, "data": base64.b64encode(zlib.compress(raw, 1)).decode()}
+            kind, kept = self._kept[key]
+            self._texts[key] = {"type": kind, "data": base64.b64encode(zlib.compress(kept.data, 1)).decode()}
         return self._texts[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -51,11 +52,11 @@ class StoredArrays(Mapping[str, Mapping[str, str]]):
         if given.ndim != 1 or given.dtype.kind not in KINDS:
             raise ValueError(f"an array of {given.dtype}, shape {given.shape}, cannot be stored")
         kind = KINDS[given.dtype.kind]
-        raw = np.ascontiguousarray(given, dtype=kind).tobytes()
-        key = _digest(kind, raw)
+        kept = np.ascontiguousarray(given, dtype=kind)  # no copy of what may be hundreds of megabytes
+        key = _digest(kind, kept.data)
         if key not in self._kept:
-            self._kept[key] = kind, raw
-            self._bytes += len(raw)
+            self._kept[key] = kind, kept
+            self._bytes += kept.nbytes
         if self._bytes > MOST:
             raise ValueError(f"more than {MOST / 1e6:.0f} MB of scores are not stored")
         return key
@@ -88,5 +89,7 @@ class StoredArrays(Mapping[str, Mapping[str, str]]):
         return None if keys is None else np.array([self.array(key) for key in keys])
 
 
-def _digest(kind: str, raw: bytes) -> str:
-    return hashlib.sha256(kind.encode() + b"\0" + raw).hexdigest()
+def _digest(kind: str, raw: Any) -> str:
+    digest = hashlib.sha256(kind.encode() + b"\0")
+    digest.update(raw)
+    return digest.hexdigest()

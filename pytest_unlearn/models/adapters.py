@@ -23,6 +23,7 @@ from pytest_unlearn.models.identity import Identity, identify_estimator, identif
 from pytest_unlearn.models.output import PROBABILITY_FLOOR, OutputKind
 from pytest_unlearn.models.saved_alignment import examples_of, outputs_in_order
 from pytest_unlearn.models.saved_files import FileColumns, SavedRows, check_columns, read_saved
+from pytest_unlearn.models.signals import answered
 from pytest_unlearn.models.text.saved import SavedLogprobs
 
 OTHER_ORDER = 0.3  # of the answers, more, that are right in another order of the classes
@@ -284,8 +285,8 @@ def check_numbering(model: Any, outputs: Outputs, names: Names | None) -> None:
     from scipy.optimize import linear_sum_assignment
 
     present = np.unique(outputs.labels)
-    answered = outputs.logits.argmax(axis=1)
-    counts = np.array([[((outputs.labels == a) & (answered == b)).mean() for b in present] for a in present])
+    said = answered(outputs)
+    counts = np.array([[((outputs.labels == a) & (said == b)).mean() for b in present] for a in present])
     right, best = float(np.trace(counts)), float(counts[linear_sum_assignment(counts, maximize=True)].sum())
     if best - right > OTHER_ORDER:
         raise ValueError(

@@ -19,12 +19,13 @@ from pytest_unlearn.core.token_scores import TokenScores
 from pytest_unlearn.data.text.encoding import Encoder
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models import adapters
-from pytest_unlearn.models.answer_memory import AnswerMemory
+from pytest_unlearn.models.answer_memory import AnswerMemory, Questions
 from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.models.layers import features
 from pytest_unlearn.models.output import Output, check_alike, fixed
 from pytest_unlearn.models.predict import check_company, evaluate
 from pytest_unlearn.models.query import Answer, Query, Rows
+from pytest_unlearn.models.reducing import Question
 from pytest_unlearn.models.text.saved import SavedLogprobs
 from pytest_unlearn.models.text.scores import token_scores
 
@@ -64,6 +65,7 @@ class ModelHandle:
         self._in_company: set[Any] = set()
         self.memory: AnswerMemory | None = None  # between processes
         self.scratch: dict[Any, Any] = {}
+        self.questions = Questions()
 
     @cached_property
     def identity(self) -> Identity:
@@ -80,7 +82,8 @@ class ModelHandle:
         key = self._key(view, output)
         if key not in self._outputs:
             kept = self._kept_under(view, "outputs", output)
-            found = self.memory.load_outputs(kept) if self.memory is not None else None
+            question = Question(model=self.model, view=view, classes=self.classes, output=output, **self._how)
+            found = self.memory.load_outputs(kept, question) if self.memory is not None else None
             if found is None:
                 found = evaluate(self.model, view, classes=self.classes, output=output, **self._how)
                 if self.memory is not None:
@@ -191,7 +194,7 @@ class ModelHandle:
         if self.memory is None:
             return ""
         how = (self.classes, self.device, self._how["exactly"])
-        return self.memory.key(self.identity, view, *question, *how)
+        return self.memory.key(self.identity, view, *question, *how, known=self.questions)
 
     def _key(self, view: View, output: Output) -> tuple[Any, ...]:
         _ = self.identity  # before anything is asked
@@ -213,6 +216,7 @@ class ModelHandles:
         self.classes, self.device, self.batch_size = classes, device, batch_size
         self.kept: dict[int, ModelHandle] = {}
         self.scratch: dict[Any, Any] = {}  # what all models are asked about; emptied when an audit ends
+        self.questions = Questions()  # the same
         self._release: AuditHandles | None = None
         self._made: dict[int, tuple[Any, float, str]] = {}
         self._methods: dict[str, str] = {}
@@ -232,7 +236,7 @@ class ModelHandles:
     def make(self, model: Any, name: str = "the audited model") -> ModelHandle:
         """Make a handle."""
         handle = ModelHandle(model, classes=self.classes, device=self.device, batch_size=self.batch_size, name=name)
-        handle.scratch = self.scratch
+        handle.scratch, handle.questions = self.scratch, self.questions
         return handle
 
     def for_audit(self) -> AuditHandles:
@@ -285,6 +289,7 @@ class AuditHandles:
 
     def __init__(self, models: ModelHandles, *, shared: bool = False) -> None:
         self._models, self._shared = models, shared
+        models.questions.clear()  # an earlier audit may not have come to its end
         self._audited: dict[int, ModelHandle] = {}
         self._asked: dict[int, ModelHandle] = {}
 
@@ -321,5 +326,6 @@ class AuditHandles:
     def check_unchanged(self) -> None:
         """Compare every model that was asked with what it was at first."""
         self._models.scratch.clear()
+        self._models.questions.clear()
         for handle in (*self._models.kept.values(), *self._audited.values()):
             handle.check_unchanged()

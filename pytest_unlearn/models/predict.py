@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.data.tables import concatenate, take
 from pytest_unlearn.data.view import View
-from pytest_unlearn.models.adapters import SavedOutputs, check_numbering, estimator_logits, is_estimator, model_digest
+from pytest_unlearn.models.adapters import SavedOutputs, check_numbering, is_estimator, model_digest
 from pytest_unlearn.models.channel import Channel, open_channel
 from pytest_unlearn.models.output import (
     PROBABLE,
@@ -25,6 +27,8 @@ from pytest_unlearn.models.output import (
     read_as,
     within_one,
 )
+from pytest_unlearn.models.reduced import too_many
+from pytest_unlearn.models.reducing import Question, as_columns, check_finite, reduced_outputs
 
 __all__ = [
     "Output",
@@ -81,19 +85,46 @@ def evaluate(
         rows = as_rows(model.rows(view), len(view))
         parts = [as_rows(part, len(part)) for part in model.parts.values()]
         everything = np.concatenate([part for part in parts if part.shape[1] == rows.shape[1]])
-        return _checked(*_logits(rows, _kind(output) or kind_of(everything)), view)
-    size = max(batch_size, 4096) if is_estimator(model) else batch_size
+        kind = _kind(output) or kind_of(everything)
+        logits = as_logits(rows, kind)
+        return _checked(logits, np.arange(logits.shape[1]), kind, view)
+    question = Question(
+        model=model, view=view, classes=classes, output=output, device=device, exactly=exactly, batch_size=batch_size
+    )
     with open_channel(model, output, device, exactly) as channel:
-        rows = channel.each(view.batches(size))
-        if is_estimator(model):
-            outputs = _checked(*estimator_logits(model, rows, classes, view.names), "scores", view)
-            check_numbering(model, outputs, view.names)
-            return outputs
-        if check:
-            check_again(channel, view, rows)
-        beside = [] if _kind(output) else _beside(channel, view, rows)
-        kind = _kind(output) or kind_of(np.concatenate([rows, *beside]) if beside else rows)
-    return _checked(*_logits(rows, kind), view)
+        answers = (channel(batch) for batch in question.batches())
+        first = next(answers)
+        many = too_many(len(view), first.shape[1])
+        outputs = (_reduced if many else _whole)(question, channel, first, answers, check and not is_estimator(model))
+    if is_estimator(model):
+        check_numbering(model, outputs, view.names)
+    return outputs
+
+
+def _whole(
+    question: Question, channel: Channel, first: FloatArray, others: Iterable[FloatArray], check: bool
+) -> Outputs:
+    """Keep all logits."""
+    view, rows = question.view, np.concatenate([first, *others])
+    if check:
+        check_again(channel, view, rows)
+    beside = [] if question.kind else _beside(channel, view, rows)
+    kind = question.kind or kind_of(np.concatenate([rows, *beside]) if beside else rows)
+    return _checked(*question.read(rows, kind), kind, view)
+
+
+def _reduced(
+    question: Question, channel: Channel, first: FloatArray, others: Iterable[FloatArray], check: bool
+) -> Outputs:
+    """Keep what signals need, and some logits."""
+    beside = [] if question.kind else _beside(channel, question.view, first)
+    outputs = reduced_outputs(question, chain([first], others), np.concatenate([first[:LOOKED_AT], *beside]))
+    if check:
+        kind, some = outputs.kind, outputs.known[_spread(len(outputs.known), PROBES)][::-1].copy()
+        before = _comparable(outputs.rows(some), kind)
+        read = partial(_read, question, kind)
+        _check_some(channel, question.view, some, before, read)
+    return outputs
 
 
 def check_company(
@@ -124,9 +155,10 @@ def check_company(
     """
     if isinstance(model, SavedOutputs):
         return
-    rng, kind = np.random.default_rng(0), found[0].kind
-    sample = _mixed(views, SAMPLE_OF_ESTIMATOR if is_estimator(model) else SAMPLE, rng)
-    large = _mixed(views, LARGE_COMPANY, rng)
+    rng = np.random.default_rng(0)
+    question, kind = Question(model=model, view=views[0], classes=classes), found[0].kind
+    sample = _mixed(found, SAMPLE_OF_ESTIMATOR if is_estimator(model) else SAMPLE, rng)
+    large = _mixed(found, LARGE_COMPANY, rng)
     ways: tuple[tuple[IntArray, Any], ...] = (
         (sample, np.arange(1, len(sample))),
         (sample, np.cumsum(COMPANIES)),
@@ -135,14 +167,8 @@ def check_company(
     with open_channel(model, output, device, exactly) as channel:
         for pairs, cuts in ways:
             rows = channel.each(_inputs(views, batch) for batch in np.split(pairs, cuts) if len(batch))
-            again = (
-                estimator_logits(model, rows, classes, views[0].names)[0]
-                if is_estimator(model)
-                else _logits(rows, kind)[0]
-            )
-            before = np.stack([found[which].logits[where] for which, where in pairs])
-            # Probabilities are compared as such: logarithms magnify what single precision cannot hold.
-            channel.check_same(*(np.exp(one) if kind in PROBABLE else one for one in (again, before)))
+            before = np.concatenate([found[which].rows(np.array([where])) for which, where in pairs])
+            channel.check_same(_read(question, kind, rows), _comparable(before, kind))
 
 
 def settle(model: Any, view: View, output: Output, device: str | None = None) -> Output:
@@ -161,9 +187,29 @@ def check_again(channel: Channel, view: View, rows: FloatArray) -> None:
         ValueError: an answer changed.
     """
     some = _spread(len(view), PROBES)[::-1].copy()
-    channel.check_same(channel(view.inputs(some)), rows[some])
-    some = some[:ALONE]
-    channel.check_same(channel.each(view.inputs(some[k : k + 1]) for k in range(len(some))), rows[some])
+    _check_some(channel, view, some, rows[some])
+
+
+def _check_some(
+    channel: Channel,
+    view: View,
+    some: IntArray,
+    before: FloatArray,
+    read: Callable[[FloatArray], FloatArray] = np.asarray,
+) -> None:
+    """Ask about some examples again; `read` says what is compared of the answers."""
+    channel.check_same(read(channel(view.inputs(some))), before)
+    alone = channel.each(view.inputs(some[k : k + 1]) for k in range(min(ALONE, len(some))))
+    channel.check_same(read(alone), before[:ALONE])
+
+
+def _read(question: Question, kind: str, rows: FloatArray) -> FloatArray:
+    return _comparable(question.read(rows, kind)[0], kind)
+
+
+def _comparable(logits: FloatArray, kind: str) -> FloatArray:
+    """Return probabilities as such: logarithms magnify what single precision cannot hold."""
+    return np.asarray(np.exp(logits)) if kind in PROBABLE else logits
 
 
 def _beside(channel: Channel, view: View, rows: FloatArray) -> list[FloatArray]:
@@ -178,22 +224,17 @@ def _kind(output: Output) -> OutputKind | None:
     return output.kind if isinstance(output, Reading) else None
 
 
-def _logits(rows: FloatArray, kind: str) -> tuple[FloatArray, IntArray, str]:
-    logits = as_logits(rows, kind)
-    return logits, np.arange(logits.shape[1]), kind
-
-
 def _spread(total: int, count: int) -> IntArray:
     """Return positions spread evenly over so many examples."""
     return np.unique(np.linspace(0, total - 1, min(count, total)).astype(np.int64))
 
 
-def _mixed(views: Sequence[View], count: int, rng: np.random.Generator) -> IntArray:
+def _mixed(found: Sequence[Outputs], count: int, rng: np.random.Generator) -> IntArray:
     """Draw examples of all views in random order: pairs of view and position."""
     pairs = [
         (which, where)
-        for which, view in enumerate(views)
-        for where in rng.permutation(len(view))[: count // len(views)].tolist()
+        for which, known in enumerate(outputs.known for outputs in found)
+        for where in known[rng.permutation(len(known))[: count // len(found)]].tolist()
     ]
     return rng.permutation(np.array(pairs))
 
@@ -207,16 +248,5 @@ def _inputs(views: Sequence[View], pairs: IntArray) -> Any:
 
 def _checked(logits: FloatArray, columns: IntArray, kind: str, view: View) -> Outputs:
     """Make outputs of logits whose columns stand for these labels, in order."""
-    broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
-    if len(broken):
-        raise ValueError(
-            f"the model gives non-finite logits (NaN or infinity) for {len(broken)} of {len(view)} {view.name} "
-            f"examples, the first at position {broken[0]}: such a model cannot be judged. Look for a diverged training."
-        )
-    outside = np.setdiff1d(view.labels, columns)
-    if len(outside):
-        raise ValueError(
-            f"label {outside[0]} of the {view.name} view has no column: the model gives {logits.shape[1]} logits. "
-            "Labels must be column numbers (a classifier's: among its task's classes)."
-        )
-    return Outputs(logits=logits, labels=np.searchsorted(columns, view.labels).astype(np.int64), kind=kind)
+    check_finite(logits, view)
+    return Outputs(logits=logits, labels=as_columns(view, columns), kind=kind)

@@ -44,7 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--unlearn-policies", action="store_true", help="list the policies of assert_release, and exit")
     parser.addini(
         "unlearn_require",
-        f"claims that must be proven before --unlearn-gate releases (default: {', '.join(gate.DEFAULT_REQUIRED)})",
+        f"claims that must be proven before --unlearn-gate releases (default: {', '.join(gate.DEFAULT_REQUIRED)}; of "
+        f"documents {', '.join(gate.TEXT_REQUIRED)})",
         type="linelist",
         default=None,
     )

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from pytest_unlearn.claims.policies import POLICIES, Policy, Step
+from pytest_unlearn.claims.policies import POLICIES, TEXT_POLICIES, Policy, Step
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.claim_kinds import kind_of, required_by_default
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.report import baseline, candidate, gate, on_method
 from pytest_unlearn.report.baseline import Demands
@@ -32,20 +33,19 @@ class Requirements:
     inconclusive: str = settings.INCONCLUSIVE
     limits: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def named(self) -> tuple[str, ...]:
-        """The claims that are required by name, or by default."""
-        return gate.DEFAULT_REQUIRED if self.required is None else self.required
+    def named(self, ledger: Mapping[str, Any]) -> tuple[str, ...]:
+        """List the claims that are required by name, or else by default."""
+        return required_by_default(claimed(ledger)) if self.required is None else self.required
 
     def claims(self, ledger: Mapping[str, Any]) -> tuple[str, ...]:
         """List the claims that must be proven, the policy's first."""
-        by_policy = policy_claims(POLICIES[self.policy], ledger) if self.policy else ()
-        return tuple(dict.fromkeys([*by_policy, *self.named]))
+        by_policy = policy_claims(policy_of(self.policy, ledger), ledger) if self.policy else ()
+        return tuple(dict.fromkeys([*by_policy, *self.named(ledger)]))
 
     def asked(self, ledger: Mapping[str, Any]) -> Demands:
         """Say what a run asked, as a baseline holds it."""
         return Demands(
-            required=self.named,
+            required=self.named(ledger),
             policy=self.policy,
             max_age=self.max_age,
             release_files=self.release_files,
@@ -56,7 +56,8 @@ class Requirements:
     def decide(self, ledger: Mapping[str, Any]) -> gate.GateDecision:
         """Decide on a release by everything that the repository asks."""
         decision = gate.decide(ledger, self.claims(ledger))
-        reasons = (*decision.reasons, *(satisfies(POLICIES[self.policy], ledger) if self.policy else ()))
+        policy = policy_of(self.policy, ledger) if self.policy else None
+        reasons = (*decision.reasons, *(satisfies(policy, ledger) if policy else ()))
         looser = baseline.looser_than_ini(ledger["entries"], self.limits)
         if self.policy and any(on_method.INI in reason for reason in decision.reasons):
             name = f"policy {self.policy!r} asks it whatever unlearn_require says"
@@ -101,12 +102,22 @@ def compared(config: pytest.Config, requirements: Requirements, ledger: Mapping[
     }
 
 
+def claimed(ledger: Mapping[str, Any]) -> set[str]:
+    """Return the names of the claims that a report has evidence for."""
+    return {entry["evidence"]["claim"]["name"] for entry in ledger["entries"]}
+
+
+def policy_of(name: str, ledger: Mapping[str, Any]) -> Policy:
+    """Return the policy of a name, for examples or for documents."""
+    return (TEXT_POLICIES if kind_of(claimed(ledger)) == "text" else POLICIES)[name]
+
+
 def policy_claims(policy: Policy, ledger: Mapping[str, Any]) -> tuple[str, ...]:
     """List the claims that a policy requires of the request that a report is about.
 
     What it asks of whole classes alone is required where the report has such a claim; planted canaries likewise.
     """
-    there = {entry["evidence"]["claim"]["name"] for entry in ledger["entries"]}
+    there = claimed(ledger)
     return tuple(step.claim for step in policy.steps if step.required and (_asked(step) or step.claim in there))
 
 

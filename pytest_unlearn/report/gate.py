@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.core.claim_kinds import required_of
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.table_view import TableView
 from pytest_unlearn.core.variables import CACHE_KEY
@@ -17,7 +18,8 @@ from pytest_unlearn.report import baseline, candidate, on_method
 from pytest_unlearn.report.excuse import excused as excused
 from pytest_unlearn.report.ledger import reconcile
 
-DEFAULT_REQUIRED = tuple(name for name, spec in TABLE.items() if spec.required)
+DEFAULT_REQUIRED = required_of("examples")
+TEXT_REQUIRED = required_of("text")
 LIMITS: Mapping[str, str] = TableView(lambda: {name: spec.limit.setting for name, spec in TABLE.items()})
 ROUNDING = 1e-9  # a claim's lower end is stored rounded
 MOST_NAMED = 4  # requests that a reason names

@@ -306,7 +306,7 @@ def _method_seed(request: ForgetRequest) -> int:
 
 def _with_controls(answers: Answers, kept: Any) -> Answers:
     """Keep some of the controls only."""
-    controls = Outputs(logits=answers.controls.logits[kept], labels=answers.controls.labels[kept])
+    controls = answers.controls.take(kept)
     return Answers(forget=answers.forget, controls=controls)
 
 

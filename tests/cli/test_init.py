@@ -14,6 +14,7 @@ from tests.cli.conftest import Run
 
 ROOT = Path(__file__).parents[2]
 SUITE = ["conftest.py", "test_release.py", "unlearning_recipe.py"]
+OWN = {"text": ["docstrings.py"]}
 ORIGINAL = """
 
 @pytest.fixture(scope="session")
@@ -53,11 +54,11 @@ def pytest_(*arguments: str, status: int = 0) -> str:
     return call("pytest", "-p", "pytest_unlearn.plugin", *arguments, status=status)
 
 
-@pytest.mark.parametrize("kind", ["torch", "sklearn"])
+@pytest.mark.parametrize("kind", ["torch", "sklearn", "text"])
 def test_it_writes_a_suite_and_its_settings(run: Run, here: Path, kind: str) -> None:
     done = run("init", f"--{kind}", "tests/release")
     assert done.status == 0
-    assert sorted(files(here / "tests" / "release")) == SUITE
+    assert sorted(files(here / "tests" / "release")) == sorted([*SUITE, *OWN.get(kind, ())])
     assert (here / "pyproject.toml").read_text().startswith('[tool.pytest.ini_options]\npythonpath = ["tests/release"]')
     assert "python -m pytest tests/release --unlearn-gate" in done.out
 
@@ -78,6 +79,20 @@ def test_for_files_it_writes_what_names_them_and_what_makes_them(run: Run, here:
     done = run("init", "--files", "audit")
     assert sorted(files(here)) == ["audit/audit.toml", "audit/make_outputs.py"]
     assert "python -m pytest_unlearn files audit/audit.toml" in done.out
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_the_documents_are_judged_at_once_and_the_original_blocks(here: Path) -> None:
+    pytest.importorskip("transformers")
+    call("pytest_unlearn", "init", "--text", "tests/release")
+    assert "100 of 300 training documents" in call("pytest_unlearn", "plan", "--no-probe", "tests/release")
+    said = pytest_("tests/release", "--unlearn-gate")
+    assert "release gate: release" in said
+    conftest = here / "tests" / "release" / "conftest.py"
+    conftest.write_text(conftest.read_text() + ORIGINAL)
+    said = pytest_("tests/release", "--unlearn-gate", status=1)
+    assert "text_forgotten is FAIL" in said
 
 
 @pytest.mark.slow

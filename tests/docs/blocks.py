@@ -5,7 +5,8 @@
 * A block `console` holds commands (`$ python ...`) and what they print: each line has to be printed, in this order;
   numbers may be others, and `...` stands for anything.
 * A comment `<!-- setup` holds code that readers need not see. `<!-- exits 1 -->` says how the next commands end, and
-  `<!-- slow -->` that a page takes its time. Any other block is an illustration.
+  `<!-- slow -->` that a page takes its time, `<!-- needs lightning onnx -->` what has to be installed for it.
+  Any other block is an illustration.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ STEP = re.compile(
 )
 FILE = re.compile(r"# ([\w./-]+\.(?:py|toml|ini|yml|yaml))\b")
 SLOW = "<!-- slow -->"
+NEEDS = re.compile(r"^<!-- needs ([\w. ]+) -->$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.blocks import PAGES, ROOT, SLOW, Block, Reader, blocks, not_printed
+from tests.docs.blocks import NEEDS, PAGES, ROOT, SLOW, Block, Reader, blocks, not_printed
 
 RUN = ("python", "console", "setup", "toml", "ini", "yaml")
 ILLUSTRATIONS = ("", "text", "groovy", "{toctree}", "{include}", "{eval-rst}", "{image}", "json", "mermaid")
@@ -31,8 +31,11 @@ def readable() -> list[object]:
 @pytest.mark.parametrize("page", readable())
 def test_everything_that_a_page_shows_works(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    reader = Reader(page, tmp_path)
-    for block in blocks(page.read_text(encoding="utf-8")):
+    reader, text = Reader(page, tmp_path), page.read_text(encoding="utf-8")
+    for needed in NEEDS.findall(text):
+        for module in needed.split():
+            pytest.importorskip(module)
+    for block in blocks(text):
         reader.take(block)
 
 

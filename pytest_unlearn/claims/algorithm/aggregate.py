@@ -146,7 +146,7 @@ def doubts_over_runs(
 
 
 def _outside(answers: Answers, run: Run) -> Answers:
-    kept = Outputs(logits=answers.controls.logits[run.outside], labels=answers.controls.labels[run.outside])
+    kept = answers.controls.take(run.outside)
     return Answers(forget=answers.forget, controls=kept)
 
 

@@ -183,7 +183,7 @@ def _ask(task: UnlearningTask, model: Any, view: View, output: Output) -> Output
 
 
 def _split(outputs: Outputs, drawn: NDArray[np.bool_]) -> Answers:
-    forget, controls = (Outputs(logits=outputs.logits[mask], labels=outputs.labels[mask]) for mask in (drawn, ~drawn))
+    forget, controls = outputs.take(drawn), outputs.take(~drawn)
     return Answers(forget=forget, controls=controls)
 
 

@@ -38,7 +38,7 @@ def needed_examples(estimate: Estimate, lowest: float | None, highest: float | N
 
 def small_slice(part: str, said: Certifiable) -> str:
     """Advise on a named part of the forget set that is too small for its limit."""
-    few = f"{part} has {said.request.n_forget} forget examples"
+    few = f"{part} has {said.request.n_forget} {said.request.examples}"
     if said.needed is None:
         return f"{few}, and these controls are too few for any slice: name none, or hold out more controls"
     return (
@@ -103,7 +103,7 @@ def _near_limit(said: Certifiable, *, reducible: bool) -> str:
 
 
 def _reduced(said: Certifiable) -> Iterator[str]:
-    least = said.reduction
+    least = None if said.request.documents else said.reduction  # which no claim about documents asks
     asked = 1 - said.most if said.limit is None else 0.0
     if least is None or 0 < asked <= least:
         return
@@ -121,8 +121,11 @@ def _wider(said: Certifiable) -> Iterator[str]:
     limit = said.likely_limit
     if said.limit is None or said.power >= POWER or not said.limit < limit < 1 or said.share_power < WORTH_TRYING:
         return
+    line = "assert_forgotten(unlearned_model, forget_loader"
+    if said.request.documents:
+        line = "assert_text_forgotten(unlearned_model, unlearning_task.forget"
     yield (
-        f"assert_forgotten(unlearned_model, forget_loader, max_mia_auc={limit:g}): the smallest limit that "
+        f"{line}, max_mia_auc={limit:g}): the smallest limit that "
         f"{_size(said)} can certify ({POWER:.0%} of the time); {NO_COST}"
     )
 
@@ -177,8 +180,8 @@ def _batch(said: Certifiable, others: bool) -> Iterator[str]:
     begin, share = "or " if others else "", said.needed_for_share
     if said.needed is None:
         yield (
-            f"{said.request.n_controls:,} controls are too few for this limit, whatever the number of forget examples: "
-            "hold out more (reserve_controls, or a larger test set)"
+            f"{said.request.n_controls:,} controls are too few for this limit, whatever the number of "
+            f"{said.request.examples}: hold out more (reserve_controls, or a larger test set)"
         )
     elif share is not None and said.request.units < max(said.needed, share) <= BATCH * said.request.units:
         yield f"{begin}batch requests until there are {together(said)}"
@@ -195,7 +198,7 @@ def together(said: Certifiable) -> str:
 
 
 def _many(said: Certifiable, units: int) -> str:
-    examples = f"{said.examples(units):,} forget examples"
+    examples = f"{said.examples(units):,} {said.request.examples}"
     return f"{units:,} units of deletion ({examples})" if said.request.units < said.request.n_forget else examples
 
 

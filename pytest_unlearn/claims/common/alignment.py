@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.signals import correctness
+from pytest_unlearn.attacks.signals import answered, correctness
 from pytest_unlearn.claims.common.advice import OUT_OF_ORDER
 from pytest_unlearn.claims.common.verdict import Objection, invalid
 from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
@@ -85,7 +85,7 @@ def _without(
 
     def known(outputs: Outputs) -> Outputs:
         rows = ~np.isin(outputs.labels, classes)
-        return Outputs(logits=outputs.logits[rows], labels=outputs.labels[rows], kind=outputs.kind)
+        return outputs.take(rows)
 
     fewer = {name: (known(ours), [known(one) for one in theirs]) for name, (ours, theirs) in sides.items()}
     return {name: side for name, side in fewer.items() if len(side[0].labels)}
@@ -159,9 +159,9 @@ class _Table:
     def of(outputs: Outputs, comparable: Sequence[Outputs], below: float) -> _Table:
         from scipy.optimize import linear_sum_assignment
 
-        n, columns = outputs.logits.shape
+        n, columns = len(outputs.labels), outputs.columns
         counts = np.zeros((columns, columns))
-        np.add.at(counts, (outputs.labels, outputs.logits.argmax(axis=1)), 1)
+        np.add.at(counts, (outputs.labels, answered(outputs)), 1)
         labels, answers = counts.sum(axis=1) / n, counts.sum(axis=0) / n
         chance = float(labels @ answers)
         usual = float(np.mean([correctness(one).mean() for one in comparable]))

@@ -39,13 +39,15 @@ class Request:
     """What decides how wide intervals will be, before there are any scores.
 
     `units` and `control_units` are the independent units (persons, distinct examples) of forget set and controls,
-    `strata` the classes within which these are compared.
+    `strata` the classes within which these are compared. `documents` says that examples are documents of a language
+    model, which other claims are made of.
     """
 
     n_forget: int
     n_controls: int
     strata: int
     null: NullPrecision
+    documents: bool = False
 
     @property
     def units(self) -> int:
@@ -55,7 +57,12 @@ class Request:
     @property
     def unit(self) -> str:
         """What these units are called."""
-        return "forget examples" if self.units == self.n_forget else "units of deletion"
+        return self.examples if self.units == self.n_forget else "units of deletion"
+
+    @property
+    def examples(self) -> str:
+        """What is deleted is called."""
+        return "forget documents" if self.documents else "forget examples"
 
     @property
     def control_units(self) -> int:

@@ -54,7 +54,8 @@ class Found:
     the others.
     `judge_by` judges one model's findings, by the limit on AUCs by default; `seen` are those on the original that it
     went by.
-    `counted` says whether more examples settle what reaches beyond the limits, `simulable` whether there is a recipe by
+    `counted` says whether more examples settle what reaches beyond the limits, `documents` whether they are documents
+    of a language model, `simulable` whether there is a recipe by
     which requests like this one can be simulated, `training` how many seconds it takes once, where that is known,
     `runs_limit` what such runs would be held to where this claim has no limit on AUCs, and `shadowed` what online
     attacks would take where they could be run.
@@ -74,6 +75,7 @@ class Found:
     references: int
     fewest_references: int
     counted: bool = False
+    documents: bool = False
     simulable: bool = False
     training: float | None = None
     runs_limit: float = float(MAX_MIA_AUC)
@@ -183,7 +185,7 @@ def _certifiable(found: Found) -> Certifiable:
     """Say what can be said with the request, at the original's AUC by the attack that shows it least."""
     terms, (many, controls) = found.terms, found.sizes
     return certify(
-        request(many, controls, **found.pairing.labels),
+        replace(request(many, controls, **found.pairing.labels), documents=found.documents),
         limit=terms.limit if found.counted else None,
         confidence=terms.confidence,
         original=least_shown(found.known),

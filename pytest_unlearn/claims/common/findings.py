@@ -15,7 +15,8 @@ from pytest_unlearn.attacks.registry import LABEL_ONLY, OF_A_PART, Attack, Pairi
 from pytest_unlearn.attacks.subgroups import Mask, aucs_of_classes, slice_measure, worst_class_of, worst_of
 from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
-from pytest_unlearn.core.evidence import Answers, Claim, Outputs, Scores
+from pytest_unlearn.core.evidence import Answers, Claim, Scores
+from pytest_unlearn.models.reduced import labels_of
 from pytest_unlearn.statistics import ExtremeMeasure, Measure
 
 SPREAD_FLOOR = 1e-9
@@ -53,7 +54,7 @@ def evaluate_attacks(
     the worst of them can FAIL. Without `standard` only the deciding set is run, and label-only; without `by_class` no
     class is judged by itself. With `shadows` online attacks decide, and the residuals they take the place of watch.
     """
-    columns = target.forget.logits.shape[1]
+    columns = target.forget.columns
     find = partial(_find, target=target, references=references, pairing=pairing, confidence=confidence)
     known = deciding_set(references=bool(references), classes=columns)
     chosen = deciding_set(references=bool(references), classes=columns, shadows=shadows)
@@ -171,8 +172,8 @@ def can_run(attack: Attack, target: Answers, references: Sequence[Answers]) -> b
 
 def labels_only(answers: Answers) -> Answers:
     """Reduce a model's answers to its labels."""
-    beside = None if answers.beside is None else _one_hot(answers.beside)
-    return Answers(forget=_one_hot(answers.forget), controls=_one_hot(answers.controls), beside=beside)
+    beside = None if answers.beside is None else labels_of(answers.beside)
+    return Answers(forget=labels_of(answers.forget), controls=labels_of(answers.controls), beside=beside)
 
 
 def coarse_as(findings: Sequence[AttackFinding], answers: Answers) -> Answers:
@@ -235,9 +236,3 @@ def _find(
     scores = attack.score(target, references, pairing)
     measure, problem = attack.measure(scores, pairing), score_problem(attack, scores)
     return attack_finding(attack, scores, measure, confidence, deciding=deciding, problem=problem)
-
-
-def _one_hot(outputs: Outputs) -> Outputs:
-    logits = np.zeros_like(outputs.logits)
-    logits[np.arange(len(logits)), outputs.logits.argmax(axis=1)] = 1.0
-    return Outputs(logits=logits, labels=outputs.labels)

@@ -13,7 +13,7 @@ from pytest_unlearn.attacks.online import Shadows
 from pytest_unlearn.attacks.registry import Attack, Pairing
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common.matched import Matched, match
-from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
+from pytest_unlearn.core.evidence import Answers, IntArray
 from pytest_unlearn.data.matching import Match, Matching, read_match
 from pytest_unlearn.data.persons import unsaid_persons
 from pytest_unlearn.data.row_digests import first_in
@@ -103,11 +103,11 @@ class AuditInputs:
         """Return a model's outputs and queries on both sets, each computed once."""
         if self.matched is not None and self.whole is not None:
             asked = self.whole.answers(model)
-            ours, theirs = _of(asked.forget, self.matched.kept), _of(asked.controls, self.matched.controls)
+            ours, theirs = asked.forget.take(self.matched.kept), asked.controls.take(self.matched.controls)
             return replace(asked, forget=ours, controls=theirs)
         handle, views = self.models.of(model), (self.forget, self.controls)
         forget, controls = (
-            replace(outputs, asked={query.name: handle.ask(query, view, self.output) for query in self.queries})
+            outputs.asking({query.name: handle.ask(query, view, self.output) for query in self.queries})
             for view, outputs in zip(views, self.models.answers(model, views, self.output), strict=True)
         )
         retain = None if self.retain is None else handle.outputs(self.retain, self.output)
@@ -115,8 +115,8 @@ class AuditInputs:
         if self.compared is None:
             return answers
         others = np.setdiff1d(np.arange(len(self.controls)), self.compared)
-        beside = _of(controls, others) if len(others) else None
-        return replace(answers, controls=_of(controls, self.compared), beside=beside)
+        beside = controls.take(others) if len(others) else None
+        return replace(answers, controls=controls.take(self.compared), beside=beside)
 
     def accuracy(self, model: Any, part: Literal["retain", "test"]) -> float | None:
         """Return the share of right answers on retain or test.
@@ -133,12 +133,6 @@ class AuditInputs:
             return float(correctness(self.models.of(model).outputs(view, self.output)).mean())
         except ValueError:
             return None
-
-
-def _of(outputs: Outputs, chosen: IntArray) -> Outputs:
-    """Keep a model's answers to some examples only."""
-    asked = {name: values[chosen] for name, values in outputs.asked.items()}
-    return replace(outputs, logits=outputs.logits[chosen], labels=outputs.labels[chosen], asked=asked)
 
 
 def resolve_inputs(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.attacks.registry import Attack
+from pytest_unlearn.attacks.registry import LEAST_EXAMPLES, Attack
 from pytest_unlearn.claims.common.attack_audit import (
     AttackAudit,
     attack_evidence,
@@ -23,9 +23,9 @@ from pytest_unlearn.claims.features.probe_attacks import class_probe, label_prob
 from pytest_unlearn.claims.features.probe_queries import (
     CLASS_SHOTS,
     ClassProbe,
-    Components,
     LabelProbe,
     LabelsByFeatures,
+    MembershipProbe,
 )
 from pytest_unlearn.core.evidence import Evidence
 from pytest_unlearn.core.figures import Table
@@ -147,10 +147,10 @@ def _probes(inputs: AuditInputs, task: UnlearningTask, names: tuple[str, ...]) -
             "no probe can be judged: the forget set is a whole class, and there are too few test examples of other "
             f"classes to tell it from. Give the split a test set with more than {CLASS_SHOTS} examples of each class."
         )
-    tripwires += [
-        membership_probe(Query(name=f"components {name}", ask=Components(name, inputs.forget, inputs.controls)), name)
-        for name in names
-    ]
+    if min(inputs.sizes) >= LEAST_EXAMPLES:
+        for name in names:
+            ask = MembershipProbe(name, inputs.forget, inputs.controls, inputs.pairing)
+            tripwires.append(membership_probe(Query(name=f"membership {name}", ask=ask), name))
     return deciding, tripwires
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_unlearn.attacks.attack import Attack, Pairing, auc_of_scores, share_of_scores
-from pytest_unlearn.attacks.learned import cross_fitted
+from pytest_unlearn.attacks.attack import Attack, Pairing, auc_of_scores, scores_of, share_of_scores
+from pytest_unlearn.attacks.registry import LEAST_EXAMPLES
 from pytest_unlearn.attacks.thresholds import reference_residual, residual_deviation
 from pytest_unlearn.core.evidence import Answers, FloatArray, Outputs, Scores
 from pytest_unlearn.models.query import Query
@@ -96,7 +95,7 @@ def membership_probe(query: Query, layer: str) -> Attack:
         measure=auc_of_scores,
         access=("weights", "references"),
         least_references=2,
-        least_examples=20,
+        least_examples=LEAST_EXAMPLES,
         queries=(query,),
         cost="five logistic regressions a model",
         source=SOURCE,
@@ -148,15 +147,8 @@ def _paired(among: Kept, pairing: Pairing) -> Pairing:
 
 
 def _part(among: Kept, answers: Answers) -> Answers:
-    sides = [
-        Outputs(
-            logits=side.logits[kept],
-            labels=side.labels[kept],
-            asked={name: rows[kept] for name, rows in side.asked.items()},
-        )
-        for side, kept in zip((answers.forget, answers.controls), among, strict=True)
-    ]
-    return Answers(forget=sides[0], controls=sides[1])
+    forget, controls = among
+    return Answers(forget=answers.forget.take(forget), controls=answers.controls.take(controls))
 
 
 def _both_sides(
@@ -175,28 +167,5 @@ def _both_sides(
     )
 
 
-def _membership(name: str, target: Answers, references: Sequence[Answers], pairing: Pairing) -> Scores:
-    found = [_probed(name, one, pairing) for one in (target, *references)]
-    return Scores(
-        forget=found[0][0],
-        controls=found[0][1],
-        reference_forget=np.array([pair[0] for pair in found[1:]]),
-        reference_controls=np.array([pair[1] for pair in found[1:]]),
-    )
-
-
-_LEARNED: WeakKeyDictionary[Outputs, dict[str, tuple[FloatArray, FloatArray]]] = WeakKeyDictionary()
-
-
-def _probed(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
-    """Return one model's probe scores, learned once for all rotations."""
-    learned = _LEARNED.setdefault(model.forget, {})
-    if name not in learned:
-        learned[name] = _learned(name, model, pairing)
-    return learned[name]
-
-
-def _learned(name: str, model: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray]:
-    """Fit a logistic regression out of fold on principal components."""
-    components = np.concatenate([model.forget.asked[name], model.controls.asked[name]])
-    return cross_fitted(components, len(model.forget.labels), pairing)
+def _membership(name: str, target: Answers, references: Sequence[Answers], _: Pairing) -> Scores:
+    return scores_of([(one.forget.asked[name], one.controls.asked[name]) for one in (target, *references)])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import ReferenceType, ref
 
 import numpy as np
+from scipy.linalg import eigh
 
-from pytest_unlearn.attacks.learned import normal_columns
+from pytest_unlearn.attacks.attack import Pairing
+from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
 from pytest_unlearn.core.evidence import FloatArray, IntArray
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.handle import ModelHandle
@@ -23,30 +26,46 @@ RIDGE = 1.0  # the penalty, in mean squared lengths of the shots
 
 
 @dataclass(frozen=True)
-class Components:
-    """Principal components of one layer's features, shape (examples, components).
+class MembershipProbe:
+    """Out-of-fold scores of being in the forget set, by a layer, (examples,).
 
-    Each as normal scores among forget set and controls together, and asked about either.
+    By a logistic regression on the leading principal components of the layer's features, each as normal scores among
+    forget set and controls together; ranks within a fold. Asked about either set. Folds follow from `pairing`, and so
+    do equal probes: what original and references score is kept for the next candidate.
     """
 
     layer: str
     forget: View = field(repr=False)
     controls: View = field(repr=False)
-    _made: list[tuple[ReferenceType[ModelHandle], FloatArray]] = field(default_factory=list, compare=False, repr=False)
+    pairing: Pairing = field(repr=False, compare=False)
+    folds: str = field(init=False, repr=False)
+    _made: list[tuple[ReferenceType[ModelHandle], tuple[FloatArray, FloatArray]]] = field(
+        default_factory=list, compare=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        """Note which folds there are."""
+        folds = self.pairing.folds(len(self.forget), len(self.controls))
+        object.__setattr__(self, "folds", hashlib.sha256(folds.tobytes()).hexdigest())
 
     def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
-        """Run the model on both sets, and return one of them."""
-        both, cut = self._of(answer), len(self.forget)
-        return both[:cut] if view.key == self.forget.key else both[cut:]
+        """Run the model on both sets, and score one of them."""
+        return self._of(answer)[0 if view.key == self.forget.key else 1]
 
-    def _of(self, answer: Answer) -> FloatArray:
+    def _of(self, answer: Answer) -> tuple[FloatArray, FloatArray]:
         for asked, made in self._made:
             if asked() is answer.handle:
                 return made
-        features = np.concatenate([answer.features(side, (self.layer,))[0] for side in (self.forget, self.controls)])
-        made = normal_columns(principal(features - features.mean(axis=0)))
-        self._made[:] = [(ref(answer.handle), made)]  # of one model at a time
-        return made
+        sides = [answer.features(side, (self.layer,))[0] for side in (self.forget, self.controls)]
+        found = cross_fitted(components(*sides), len(self.forget), self.pairing)
+        self._made[:] = [(ref(answer.handle), found)]  # of one model at a time
+        return found
+
+
+def components(*sides: FloatArray) -> FloatArray:
+    """Return leading principal components of all rows, each as normal scores."""
+    rows = np.concatenate(sides)
+    return normal_columns(principal(rows - rows.mean(axis=0)))
 
 
 @dataclass(frozen=True)
@@ -167,7 +186,9 @@ def principal(centred: FloatArray) -> FloatArray:
 
     Directions in which nothing varies are left out: what rounding makes of them would rank like a feature.
     """
-    variances, directions = np.linalg.eigh(centred.T @ centred)
-    varying = variances > max(variances[-1], 0.0) * len(variances) * np.finfo(np.float64).eps
-    kept = directions[:, varying][:, ::-1][:, :MOST_COMPONENTS]
+    count = centred.shape[1]
+    leading = [max(0, count - MOST_COMPONENTS), count - 1]  # the others would cost three times as much again
+    variances, directions = eigh(centred.T @ centred, subset_by_index=leading)
+    varying = variances > max(variances[-1], 0.0) * count * np.finfo(np.float64).eps
+    kept = directions[:, varying][:, ::-1]
     return np.asarray(centred @ (kept if kept.shape[1] else directions[:, -1:]))

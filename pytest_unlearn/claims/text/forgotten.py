@@ -13,7 +13,7 @@ from pytest_unlearn.attacks.attack import Attack, Pairing
 from pytest_unlearn.attacks.text.registry import text_attacks
 from pytest_unlearn.attacks.text.signals import mean_log_probability
 from pytest_unlearn.claims.common.attack_audit import FORGET_SET
-from pytest_unlearn.claims.common.conclusion import Conclusion, Found, OnDemand, conclude
+from pytest_unlearn.claims.common.conclusion import Conclusion, Found, OnDemand, conclude, least_shown
 from pytest_unlearn.claims.common.controls import same_answers, surely_beyond, without
 from pytest_unlearn.claims.common.evidence import AucTerms, auc_terms, build_evidence
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
@@ -29,6 +29,7 @@ from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT
 from pytest_unlearn.core.token_scores import TextAnswers
 from pytest_unlearn.models.text.adapters import bare
 from pytest_unlearn.statistics import placements
+from pytest_unlearn.task import UnlearningTask
 
 MOST_EXPOSED = 5
 MOST_RETAINED = 200  # retained documents that references are asked about
@@ -198,7 +199,7 @@ def audit_documents(
         references=len(references),
         fewest_references=2,
         counted=True,
-        simulable=False,
+        documents=True,
         training=None if inputs.task is None else inputs.task.training_seconds,
         itself=original is not None and same_answers(target, original, mean_log_probability),
         blind=None if references else blind_text_control(inputs, terms.limit, confidence),
@@ -212,6 +213,28 @@ def audit_documents(
         ),
     )
     return TextAudit(target=target, original=original, references=references, found=found, concluded=conclude(found))
+
+
+def original_shown(task: UnlearningTask, original: Any, references: Sequence[Any]) -> float | None:
+    """Compute with which AUC an audit would recognise the request in the original.
+
+    By the attack that shows it least, which is what a perfect method is compared with; None without references.
+    """
+    if not references:
+        return None
+    terms = auc_terms(MAX_MIA_AUC, CONFIDENCE, False, MAX_SHARE_LEFT)
+    inputs = resolve_text_inputs(
+        references[0],
+        task.forget,
+        tokenizer=None,
+        max_length=None,
+        controls=None,
+        groups=None,
+        baseline=original,
+        references=references[1:],
+        require_controls=False,
+    )
+    return least_shown(audit_documents(bare(references[0]), inputs, terms).found.known)
 
 
 def _distinct_models(inputs: TextInputs) -> list[Any]:

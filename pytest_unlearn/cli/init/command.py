@@ -14,13 +14,19 @@ from pytest_unlearn.cli.init import settings
 KINDS = {
     "torch": "a torch network",
     "sklearn": "a scikit-learn classifier",
+    "text": "a language model",
     "files": "nothing but files of what models answered",
 }
 TESTS = ("conftest.py", "unlearning_recipe.py", "test_release.py")
-SUITES = {"torch": TESTS, "sklearn": TESTS, "files": ("audit.toml", "make_outputs.py")}
+SUITES = {
+    "torch": TESTS,
+    "sklearn": TESTS,
+    "text": (*TESTS, "docstrings.py"),
+    "files": ("audit.toml", "make_outputs.py"),
+}
 NEXT = """
 Try it:
-  python -m pytest {folder} --unlearn-gate    # passes: the model was retrained without the 300 digits
+  python -m pytest {folder} --unlearn-gate    # passes: the model was retrained without {without}
 Then make it yours: the recipe in {recipe}, data and method in {conftest}.
 See it block: let `unlearned_model(original_model)` in {conftest} return `original_model`, which knows the request."""
 
@@ -38,7 +44,8 @@ def add(commands: Any) -> None:
         "init",
         help="write a suite that runs at once, to be replaced by your own data and model",
         description="Write conftest.py, unlearning_recipe.py and test_release.py into a folder, and settings into "
-        "pyproject.toml: an audit of a release on scikit-learn's digits that runs at once and is easy to replace. "
+        "pyproject.toml: an audit of a release on scikit-learn's digits, or of a small language model on docstrings, "
+        "that runs at once and is easy to replace. "
         "Nothing is ever overwritten; where pytest is configured already, the settings are printed instead. With "
         "--files: audit.toml and a script that makes the files it names.",
         epilog="Exit status: 0 written; 2 something is in the way, and nothing was written.",
@@ -76,11 +83,13 @@ def run(options: argparse.Namespace) -> int:
     inside = folder.absolute().relative_to(root.absolute()).as_posix()
     if place.taken:
         say(f"{place.file} configures pytest already; add this to it (as a pyproject.toml would have it):")
-        print(settings.text(inside))
+        print(settings.text(inside, kind))
     else:
-        settings.add(place, settings.text(inside))
+        settings.add(place, settings.text(inside, kind))
         say(f"wrote settings to {place.file}")
-    print(NEXT.format(folder=folder, recipe=folder / "unlearning_recipe.py", conftest=folder / "conftest.py"))
+    without = "the 100 docstrings" if kind == "text" else "the 300 digits"
+    named = {"recipe": folder / "unlearning_recipe.py", "conftest": folder / "conftest.py"}
+    print(NEXT.format(folder=folder, without=without, **named))
     return FINE
 
 

@@ -20,6 +20,12 @@ VALUES: dict[str, str] = {
     "unlearn_max_drop": "0.02  # of accuracy",
 }
 
+VALUES_OF_TEXT: dict[str, str] = {
+    "unlearn_require": '["text_forgotten", "text_utility"]  # what has to be proven before --unlearn-gate releases',
+    "unlearn_max_mia_auc": "0.65  # a perfect method passes it 98 times of 100 with these 100; yours: see `plan`",
+    "unlearn_max_drop": "0.1  # of the probability of a token; two trainings of so small a model differ by half",
+}
+
 
 @dataclass(frozen=True)
 class Place:
@@ -48,10 +54,11 @@ def find(root: Path) -> Place:
     return Place(pyproject)
 
 
-def text(folder: str) -> str:
+def text(folder: str, kind: str = "") -> str:
     """Write the settings of a suite in a folder, as they stand in a pyproject.toml."""
+    values = VALUES_OF_TEXT if kind == "text" else VALUES
     lines = [f'pythonpath = ["{folder}"]  # where the suite finds unlearning_recipe.py; add those of your own modules']
-    return "\n".join([SECTION, *lines, *(f"{name} = {value}" for name, value in VALUES.items())]) + "\n"
+    return "\n".join([SECTION, *lines, *(f"{name} = {value}" for name, value in values.items())]) + "\n"
 
 
 def add(place: Place, settings: str) -> None:

@@ -128,17 +128,21 @@ def comparison(planned: Design) -> Iterator[str]:
     """Yield who is compared with whom."""
     size = planned.request
     classes = f"{planned.classes:,} class{'' if planned.classes == 1 else 'es'}"
-    yield f"forget set: {size.n_forget:,} of {planned.n_train:,} training examples, {classes}"
+    one = "document" if size.documents else "example"
+    among = "" if size.documents else f", {classes}"
+    yield f"forget set: {size.n_forget:,} of {planned.n_train:,} training {one}s{among}"
     if planned.grouped:
         yield f"units of deletion: {plural(size.units, 'group')}"
     elif size.units < size.n_forget:
-        yield f"units of deletion: {plural(size.units, 'distinct example')}; exact copies count once"
+        yield f"units of deletion: {plural(size.units, f'distinct {one}')}; exact copies count once"
     else:
-        yield f"units of deletion: {plural(size.units, 'example')}"
-    controls = f"{size.n_controls:,} never-trained examples"
+        yield f"units of deletion: {plural(size.units, one)}"
+    controls = f"{size.n_controls:,} never-trained {one}s"
     if size.control_units < size.n_controls:
         controls += f" of {plural(size.control_units, 'group')}"
-    if planned.scarcest is None:
+    if size.documents:
+        yield f"controls: {controls}"
+    elif planned.scarcest is None:
         yield f"controls: {controls}, compared across classes"
     else:
         label, fewest = planned.scarcest

@@ -37,6 +37,11 @@ def asked_original(inputs: Inputs) -> tuple[float | None, str]:
 def recognised(task: UnlearningTask, original: Any, references: Sequence[Any]) -> float | None:
     """Compute with which AUC an audit would recognise the request in the original."""
     from pytest_unlearn.claims.common.conclusion import least_shown
+    from pytest_unlearn.claims.text.forgotten import original_shown
+    from pytest_unlearn.data.text.split import TextSplit
+
+    if isinstance(task.split, TextSplit):
+        return original_shown(task, original, references)
     from pytest_unlearn.claims.common.controls import distinct
     from pytest_unlearn.claims.common.findings import evaluate_attacks
     from pytest_unlearn.claims.common.inputs import resolve_inputs

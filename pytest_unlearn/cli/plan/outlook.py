@@ -58,7 +58,7 @@ def of(
     limit, confidence = values.get("max_mia_auc"), values["confidence"]
     size = planned.request
     said = certify(size, limit=limit, confidence=confidence, original=original, most=most, runs_limit=runs_limit)
-    steps = _steps(said, simulable, training, shadowed)
+    steps = _steps(said, simulable and not size.documents, training, shadowed)
     if reduction is not None:
         chance = said.share_power
         hopeless = planned.request.share_power(0.99, most, said.confidence) < 0.5
@@ -66,7 +66,7 @@ def of(
             (*_share_claim(asked, said, hopeless), *(steps if chance < POWER else ())), hopeless, chance >= POWER
         )
     likely = said.power >= POWER and (original is None or said.share_power >= POWER)
-    parts = () if said.hopeless else tuple(_parts(planned, said))
+    parts = () if said.hopeless or size.documents else tuple(_parts(planned, said))  # measured on classifiers
     lines = (*_limit(asked, said), *_shares(said), *parts, *(() if likely else steps))
     return Outlook(lines, said.hopeless, likely)
 

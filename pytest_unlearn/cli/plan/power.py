@@ -10,6 +10,7 @@ from pytest_unlearn.claims.common import certify
 from pytest_unlearn.claims.common.certify import POWER, Request, Shadowed
 from pytest_unlearn.claims.common.inputs import AuditInputs, resolve_inputs
 from pytest_unlearn.claims.common.shadows import could_be_shadowed
+from pytest_unlearn.data.text.split import TextSplit
 from pytest_unlearn.statistics import binormal_auc_variance
 from pytest_unlearn.statistics.quantiles import quantile
 from pytest_unlearn.task import UnlearningTask
@@ -76,6 +77,8 @@ def design(task: UnlearningTask) -> Design:
     """Describe who is compared with whom in a task's audit."""
     inputs = compared(task)
     pairing = inputs.pairing
+    documents = isinstance(task.split, TextSplit)
+    size = certify.request(len(inputs.forget), len(inputs.controls), **pairing.labels)
     scarcest = None
     if inputs.by_class:
         labels = inputs.controls.labels.tolist()
@@ -83,8 +86,8 @@ def design(task: UnlearningTask) -> Design:
     return Design(
         n_train=len(task.split.train),
         classes=len(set(inputs.forget.labels.tolist())),
-        request=certify.request(len(inputs.forget), len(inputs.controls), **pairing.labels),
+        request=replace(size, documents=documents),
         grouped=task.split.groups is not None,
         scarcest=(scarcest[1], scarcest[0]) if scarcest else None,
-        shadowed=could_be_shadowed(inputs),
+        shadowed=None if documents else could_be_shadowed(inputs),
     )

@@ -151,7 +151,11 @@ def _below(place: _Place, name: str) -> _Place | None:
     loaded = vars(sys.modules[name]) if sys.modules.get(name) is not None else {}
     if loaded.get("__file__"):
         return _Place(_file(loaded["__file__"]), tuple(loaded.get("__path__") or ()))
-    return _place(PathFinder.find_spec(name, list(place.search)) if place.search else None)
+    try:
+        return _place(PathFinder.find_spec(name, list(place.search)) if place.search else None)
+    except KeyError:  # a folder without __init__.py, below a package that is not imported
+        folders = (Path(folder) / name.rpartition(".")[2] for folder in place.search)
+        return _Place(None, tuple(str(folder) for folder in folders if folder.is_dir()))
 
 
 def _place(spec: importlib.machinery.ModuleSpec | None) -> _Place | None:

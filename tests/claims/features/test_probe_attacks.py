@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from pytest_unlearn.attacks.learned import cross_fitted
 from pytest_unlearn.attacks.registry import Pairing
 from pytest_unlearn.claims.common.findings import judge_attacks, run_attacks
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
@@ -88,8 +89,14 @@ def test_features_that_do_not_vary_are_invalid_and_never_a_pass():
             assert np.isfinite(findings[0].estimate.value)
 
 
+def probed(forget, controls):
+    """What the query of a membership probe scores, of such components."""
+    found = cross_fitted(np.concatenate([forget, controls]), len(forget), Pairing())
+    return Answers(forget=outputs(found[0]), controls=outputs(found[1]))
+
+
 def test_a_membership_probe_of_features_that_do_not_vary_stays_finite():
-    flat = Answers(forget=outputs(np.ones((40, 5))), controls=outputs(np.ones((60, 5))))
+    flat = probed(np.ones((40, 5)), np.ones((60, 5)))
     estimate = measured(MEMBERSHIP, flat, [flat, flat, flat]).at(0.95)
     assert (estimate.value, np.isfinite([estimate.low, estimate.high]).all()) == (pytest.approx(0.5), True)
 
@@ -97,7 +104,7 @@ def test_a_membership_probe_of_features_that_do_not_vary_stays_finite():
 def features(rng, shift, n=(100, 100), size=10):
     forget, controls = (rng.normal(size=(k, size)) for k in n)
     forget[:, 0] += shift
-    return Answers(forget=outputs(forget), controls=outputs(controls))
+    return probed(forget, controls)
 
 
 def test_a_membership_probe_finds_what_the_model_s_features_tell_and_references_do_not():

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from pytest_unlearn import Split, UnlearningTask
-from pytest_unlearn.attacks.learned import normal_columns
+from pytest_unlearn.attacks.attack import Pairing
+from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
 from pytest_unlearn.claims.features import probe_queries as probes
-from pytest_unlearn.claims.features.probe_queries import ClassProbe, Components, LabelProbe
+from pytest_unlearn.claims.features.probe_queries import ClassProbe, LabelProbe, MembershipProbe, components, principal
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.query import Query
@@ -194,15 +195,43 @@ def test_equal_probes_of_one_task_are_asked_once():
 
 def test_components_are_the_leading_directions_of_both_sets_as_normal_scores():
     task = task_of(1.0, gone=[3])
-    probe = Components("into 1", task.forget, task.controls)
-    found = [asked(probe, Reading(), side) for side in (task.forget, task.controls)]
-    rows = np.concatenate([side.arrays()[0] for side in (task.forget, task.controls)]).astype(np.float64)
+    sides = [side.arrays()[0].astype(np.float64) for side in (task.forget, task.controls)]
+    rows = np.concatenate(sides)
     centred = rows - rows.mean(axis=0)
     expected = normal_columns(centred @ np.linalg.svd(centred, full_matrices=False)[2].T)
-    together = np.concatenate(found)
-    assert [len(one) for one in found] == [len(task.forget), len(task.controls)]
-    assert together.shape == expected.shape
-    for one, other in zip(together.T, expected.T, strict=True):  # a direction has no sign
+    found = components(*sides)
+    assert found.shape == expected.shape
+    for one, other in zip(found.T, expected.T, strict=True):  # a direction has no sign
         assert abs(np.corrcoef(one, other)[0, 1]) > 1 - 1e-6
-    assert probe == Components("into 1", task.forget, task.controls)
-    assert probe != Components("into 1", task.forget, task.test)
+
+
+def test_of_many_directions_the_leading_sixty_four_are_kept():
+    rows = np.random.default_rng(0).normal(size=(300, 90)) * np.linspace(1, 5, 90)
+    found = principal(rows - rows.mean(axis=0))
+    expected = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)[:64]
+    np.testing.assert_allclose(np.linalg.norm(found, axis=0), expected)
+
+
+def test_the_membership_probe_scores_both_sets_out_of_fold():
+    task = task_of(1.0, gone=[3])
+    pairing = Pairing()
+    probe = MembershipProbe("into 1", task.forget, task.controls, pairing)
+    found = [asked(probe, Reading(), side) for side in (task.forget, task.controls)]
+    rows = [side.arrays()[0].astype(np.float64) for side in (task.forget, task.controls)]
+    expected = cross_fitted(components(*rows), len(task.forget), pairing)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_membership_probes_are_the_same_where_layer_sets_and_folds_are():
+    task = task_of(1.0, gone=[3])
+    n, m = len(task.forget), len(task.controls)
+
+    def probe(controls=task.controls, **pairing):
+        return MembershipProbe("into 1", task.forget, controls, Pairing(**pairing))
+
+    assert probe() == probe()
+    assert hash(probe()) == hash(probe())
+    assert probe() != probe(task.test)
+    persons = {"forget_groups": np.arange(n) // 5, "control_groups": n + np.arange(m) // 5}
+    assert probe() != probe(**persons)

@@ -93,6 +93,18 @@ def test_whether_a_module_is_imported_yet_and_where_the_project_lies_do_not_matt
     assert run(tmp_path / "two", "-c", ASK) == before
 
 
+def test_a_folder_without_init_below_a_package_that_is_not_imported_yet_is_followed(tmp_path):
+    late = {
+        "space/__init__.py": "",
+        "lazily.py": "def late():\n    from space.open import leaf\n    return leaf.LEAF\n",
+    }
+    write(tmp_path, {**PROJECT, **late, "space/open/leaf.py": "LEAF = 1\n"})
+    before = run(tmp_path, "-c", ASK)
+    assert run(tmp_path, "-c", "import space.open.leaf\n" + ASK) == before
+    write(tmp_path, {"space/open/leaf.py": "LEAF = 2\n"})
+    assert run(tmp_path, "-c", ASK) != before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["importlib", "prepend"])
 def test_a_conftest_is_followed_under_either_import_mode(tmp_path, mode):
