@@ -7,8 +7,10 @@ code. Where one of these cannot be told, nothing is remembered.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -29,6 +31,28 @@ SCHEMA = "pytest-unlearn answers 3"
 LIBRARIES = ("pytest-unlearn", "numpy", "torch", "scikit-learn", "transformers")
 
 
+class Questions:
+    """Digest questions with their code, each once an audit: all models are asked the same."""
+
+    def __init__(self) -> None:
+        self._found: dict[Any, tuple[str, Any]] = {}
+
+    def digest(self, question: Sequence[Any]) -> str:
+        """Digest a question, by its parts; empty if it cannot be told from others."""
+        name = tuple((type(part), _named(part)) for part in question)
+        if name not in self._found:
+            try:
+                asked = Walk().digest([_plain(part) for part in question], "the question")
+            except (UnknownRecipe, RecursionError):
+                asked = ""
+            self._found[name] = asked, question  # kept, so that no other part is given its id
+        return self._found[name][0]
+
+    def clear(self) -> None:
+        """Forget all: code may be another when the next audit begins."""
+        self._found.clear()
+
+
 @dataclass(frozen=True)
 class AnswerMemory:
     """Keep answers in a folder of the cache.
@@ -41,13 +65,19 @@ class AnswerMemory:
     arrays: ArrayMemory
     fresh: bool = False
 
-    def key(self, identity: Identity, view: View, *question: Any) -> str:
-        """Return what an answer is kept under; empty if it cannot be told from others."""
+    def key(self, identity: Identity, view: View, *question: Any, known: Questions | None = None) -> str:
+        """Return what an answer is kept under; empty if it cannot be told from others.
+
+        Args:
+            identity: what the model is.
+            view: the examples.
+            *question: what is asked about them, and how.
+            known: questions of the same audit whose code was read already.
+        """
         if identity.obstacle or not identity.digest or view.task is None:
             return ""
-        try:
-            asked = Walk().digest([_plain(part) for part in question], "the question")
-        except (UnknownRecipe, RecursionError):
+        asked = (Questions() if known is None else known).digest(question)
+        if not asked:
             return ""
         facts = (SCHEMA, _versions(), identity.digest, view.digest, view.task.split.digest, asked)
         return hashlib.sha256(repr(facts).encode()).hexdigest()
@@ -120,6 +150,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _named(part: Any) -> Any:
+    try:
+        hash(part)
+    except TypeError:
+        return id(part)
+    return part
+
+
+@functools.cache
 def _versions() -> tuple[str, ...]:
     found = []
     for name in LIBRARIES:

@@ -19,7 +19,7 @@ from pytest_unlearn.core.token_scores import TokenScores
 from pytest_unlearn.data.text.encoding import Encoder
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models import adapters
-from pytest_unlearn.models.answer_memory import AnswerMemory
+from pytest_unlearn.models.answer_memory import AnswerMemory, Questions
 from pytest_unlearn.models.identity import Identity
 from pytest_unlearn.models.layers import features
 from pytest_unlearn.models.output import Output, check_alike, fixed
@@ -65,6 +65,7 @@ class ModelHandle:
         self._in_company: set[Any] = set()
         self.memory: AnswerMemory | None = None  # between processes
         self.scratch: dict[Any, Any] = {}
+        self.questions = Questions()
 
     @cached_property
     def identity(self) -> Identity:
@@ -193,7 +194,7 @@ class ModelHandle:
         if self.memory is None:
             return ""
         how = (self.classes, self.device, self._how["exactly"])
-        return self.memory.key(self.identity, view, *question, *how)
+        return self.memory.key(self.identity, view, *question, *how, known=self.questions)
 
     def _key(self, view: View, output: Output) -> tuple[Any, ...]:
         _ = self.identity  # before anything is asked
@@ -215,6 +216,7 @@ class ModelHandles:
         self.classes, self.device, self.batch_size = classes, device, batch_size
         self.kept: dict[int, ModelHandle] = {}
         self.scratch: dict[Any, Any] = {}  # what all models are asked about; emptied when an audit ends
+        self.questions = Questions()  # the same
         self._release: AuditHandles | None = None
         self._made: dict[int, tuple[Any, float, str]] = {}
         self._methods: dict[str, str] = {}
@@ -234,7 +236,7 @@ class ModelHandles:
     def make(self, model: Any, name: str = "the audited model") -> ModelHandle:
         """Make a handle."""
         handle = ModelHandle(model, classes=self.classes, device=self.device, batch_size=self.batch_size, name=name)
-        handle.scratch = self.scratch
+        handle.scratch, handle.questions = self.scratch, self.questions
         return handle
 
     def for_audit(self) -> AuditHandles:
@@ -287,6 +289,7 @@ class AuditHandles:
 
     def __init__(self, models: ModelHandles, *, shared: bool = False) -> None:
         self._models, self._shared = models, shared
+        models.questions.clear()  # an earlier audit may not have come to its end
         self._audited: dict[int, ModelHandle] = {}
         self._asked: dict[int, ModelHandle] = {}
 
@@ -323,5 +326,6 @@ class AuditHandles:
     def check_unchanged(self) -> None:
         """Compare every model that was asked with what it was at first."""
         self._models.scratch.clear()
+        self._models.questions.clear()
         for handle in (*self._models.kept.values(), *self._audited.values()):
             handle.check_unchanged()

@@ -12,6 +12,7 @@ from torch import nn
 from pytest_unlearn import Split, TorchRecipe, UnlearningTask
 from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.core.variables import CACHE_KEY, RUN_KEY
+from pytest_unlearn.models import answer_memory
 from pytest_unlearn.models import handle as handles
 from pytest_unlearn.models.query import Query
 
@@ -135,3 +136,44 @@ def test_a_task_that_trains_nothing_writes_nothing(tmp_path, monkeypatch):
     task = UnlearningTask(split, original=network(), references=[network()])
     task.models.of(task.original).outputs(task.forget)
     assert list(tmp_path.iterdir()) == []
+
+
+STRENGTH = {"scale": 1.0}
+
+
+def by_strength(model, view, answer):
+    return answer(STRENGTH["scale"] * view.inputs(np.arange(len(view))), view.labels).logits
+
+
+def test_the_code_of_a_question_is_read_once_an_audit_for_all_models_and_sets(tmp_path, monkeypatch):
+    read, digest = [], answer_memory.Walk.digest
+
+    def counted(walk, value, where):
+        read.append(where)
+        return digest(walk, value, where)
+
+    monkeypatch.setattr(answer_memory.Walk, "digest", counted)
+    task, query = task_of(tmp_path), Query(name="scaled", ask=Scaled(1.0))
+
+    def ask(*views):
+        for model in (task.original, *task.retrained):
+            for view in views:
+                task.models.of(model).ask(query, view)
+        return read.count("the question")
+
+    assert ask(task.forget, task.controls) == 1
+    task.models.for_audit()
+    assert ask(task.test) == 2
+
+
+def test_what_a_question_s_code_reads_is_looked_at_anew_in_the_next_audit(tmp_path, evaluations, monkeypatch):
+    query = Query(name="strength", ask=by_strength)
+    task = task_of(tmp_path)
+    first = task.models.of(task.original).ask(query, task.forget)
+    monkeypatch.setitem(STRENGTH, "scale", 2.0)
+    task.models.for_audit()
+    task.models.of(task.retrained[0]).ask(query, task.forget)
+    later = task_of(tmp_path)
+    assert (later.models.of(later.original).ask(query, later.forget) != first).any()
+    later.models.of(later.retrained[0]).ask(query, later.forget)
+    assert evaluations.count("strength") == 3  # the last was kept with what its code read
