@@ -1,8 +1,8 @@
-"""Retrain, unlearn, score, audit: `python -m examples.cifar10 [FOLDER WITH cifar-10-batches-py]`."""
+"""Retrain, unlearn, score, audit: `python -m examples.cifar10 [--folder WITH/cifar-10-batches-py] [--draws N]`."""
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 from typing import Any
@@ -28,18 +28,18 @@ METHODS = {
     ),  # the same, drawn back to the original weights
 }
 HEAD = """
-| request | model | audit | AUC | starting kit's MIA | forget | test | test without the class | s |
-|---|---|---|---|---|---|---|---|---|""".strip()
+| request | draw | model | audit | AUC | starting kit's MIA | forget | test | test without the class | s |
+|---|---|---|---|---|---|---|---|---|---|""".strip()
 
 
-def row(request: str, name: str, model: Any, task: UnlearningTask, seconds: float) -> str:
+def row(request: str, draw: int, name: str, model: Any, task: UnlearningTask, seconds: float) -> str:
     """Score a model as the starting kit does, and audit it."""
     forget, controls, test = (evaluate(model, v, classes=10) for v in (task.forget, task.controls, task.test))
     evidence = audit_forgotten(model, task.forget, max_mia_auc=LIMIT)
     found = evidence.estimate
     others = test.labels != asked_class(task)
     cells = (
-        f"{request} | {name} | {evidence.verdict.value}{f' ({evidence.label})' if evidence.label else ''}",
+        f"{request} | {draw} | {name} | {evidence.verdict.value}{f' ({evidence.label})' if evidence.label else ''}",
         f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]",
         f"{starting_kit_mia(losses(forget), losses(controls)).value:.3f}",
         f"{right(forget).mean():.3f} | {right(test).mean():.3f} | {right(test)[others].mean():.3f} | {seconds:.0f}",
@@ -64,22 +64,28 @@ def right(outputs: Any) -> Any:
     return outputs.logits.argmax(1) == outputs.labels
 
 
-def main(folder: Path) -> None:
-    """Print a line for each request and model."""
+def main(folder: Path, draws: int) -> None:
+    """Print a line for each draw of images, request and model."""
     torch.set_num_threads(1)
     start = time.time()
-    of = world(cifar10(folder), draw=0)
+    images = cifar10(folder)
     print(HEAD, flush=True)
-    for request, asked in REQUESTS.items():
-        # All requests share a cache: the original is one, and is trained once.
-        task = UnlearningTask(asked(of, 0), RECIPE, references=2, cache_dir=".unlearn/cifar10/cache", n_jobs=2)
-        print(row(request, "original", task.original, task, 0.0), flush=True)
-        for name, method in METHODS.items():
-            began = time.time()
-            model = method(task.original, task.retain, task.forget, seed=500)
-            print(row(request, name, model, task, time.time() - began), flush=True)
+    for draw in range(draws):
+        of = world(images, draw)
+        for request, asked in REQUESTS.items():
+            # All requests share a cache: the original is one, and is trained once.
+            task = UnlearningTask(asked(of, draw), RECIPE, references=2, cache_dir=".unlearn/cifar10/cache", n_jobs=2)
+            print(row(request, draw, "original", task.original, task, 0.0), flush=True)
+            for name, method in METHODS.items():
+                began = time.time()
+                model = method(task.original, task.retain, task.forget, seed=500 + draw)
+                print(row(request, draw, name, model, task, time.time() - began), flush=True)
     print(f"\n{time.time() - start:.0f} s")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where cifar-10-batches-py lies")
+    parser.add_argument("--draws", type=int, default=1, help="how many draws of images are trained on")
+    asked_for = parser.parse_args()
+    main(asked_for.folder, asked_for.draws)

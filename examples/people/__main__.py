@@ -103,7 +103,7 @@ def main(draws: int) -> None:
             print(row(request, draw, "original", task.original, task, lookup, 0.0), flush=True)
             for name, method in methods(task.recipe, request).items():
                 began = time.time()
-                model = method(task.original, task.retain, task.forget, seed=500)
+                model = method(task.original, task.retain, task.forget, seed=500 + draw)
                 print(row(request, draw, name, model, task, lookup, time.time() - began), flush=True)
     print(f"\n{time.time() - start:.0f} s")
 
