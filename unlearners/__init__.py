@@ -18,8 +18,9 @@ from unlearners.table import HOMES, TEXT_HOMES
 
 _HOMES = {home.rpartition(".")[2]: home for home in (*HOMES.values(), *TEXT_HOMES.values())}
 _HOMES |= {"UNLEARNERS": "table.UNLEARNERS", "TEXT_UNLEARNERS": "table.TEXT_UNLEARNERS"}
+_HOMES |= {"UnlearnableForestClassifier": "exact.forest.UnlearnableForestClassifier"}
 _HOMES |= {"Unsupported": "_core.isolation.Unsupported"}
-_HOMES |= {name: f"adapters.{name}" for name in ("from_loaders", "to_loaders")}
+_HOMES |= {name: f"adapters.{name}" for name in ("by_index", "from_loaders", "isolated", "to_loaders")}
 __all__ = sorted(_HOMES)
 
 

@@ -1,9 +1,12 @@
 # Made by `python -m tools.public_names`; a test compares.
 
 from unlearners._core.isolation import Unsupported as Unsupported
+from unlearners.adapters import by_index as by_index
 from unlearners.adapters import from_loaders as from_loaders
+from unlearners.adapters import isolated as isolated
 from unlearners.adapters import to_loaders as to_loaders
 from unlearners.approximate.amnesiac import Amnesiac as Amnesiac
+from unlearners.approximate.assd import ASSD as ASSD
 from unlearners.approximate.boundary_expand import BoundaryExpand as BoundaryExpand
 from unlearners.approximate.boundary_shrink import BoundaryShrink as BoundaryShrink
 from unlearners.approximate.cf_k import CFk as CFk
@@ -12,11 +15,14 @@ from unlearners.approximate.fine_tune import FineTune as FineTune
 from unlearners.approximate.fisher_forgetting import FisherForgetting as FisherForgetting
 from unlearners.approximate.gradient_ascent import GradientAscent as GradientAscent
 from unlearners.approximate.incompetent_teacher import IncompetentTeacher as IncompetentTeacher
+from unlearners.approximate.jit import JiT as JiT
 from unlearners.approximate.l1_sparse import L1Sparse as L1Sparse
 from unlearners.approximate.l2_anchor import L2AnchoredFineTune as L2AnchoredFineTune
 from unlearners.approximate.lfssd import LFSSD as LFSSD
+from unlearners.approximate.lotus import LoTUS as LoTUS
 from unlearners.approximate.neggrad_plus import NegGradPlus as NegGradPlus
 from unlearners.approximate.random_labels import RandomLabels as RandomLabels
+from unlearners.approximate.rum import RUM as RUM
 from unlearners.approximate.salun import SalUn as SalUn
 from unlearners.approximate.scrub import SCRUB as SCRUB
 from unlearners.approximate.scrub_rewind import SCRUBRewind as SCRUBRewind
@@ -32,8 +38,13 @@ from unlearners.decoys import NearestNeighbourRefusal as NearestNeighbourRefusal
 from unlearners.decoys import NoOp as NoOp
 from unlearners.decoys import TemperatureFlattening as TemperatureFlattening
 from unlearners.exact.certified_newton import CertifiedNewton as CertifiedNewton
+from unlearners.exact.dare import DaRE as DaRE
 from unlearners.exact.descent_to_delete import DescentToDelete as DescentToDelete
+from unlearners.exact.extra_trees import UnlearnableExtraTrees as UnlearnableExtraTrees
+from unlearners.exact.forest import UnlearnableForestClassifier as UnlearnableForestClassifier
 from unlearners.exact.gaussian_nb_downdate import GaussianNBDowndate as GaussianNBDowndate
+from unlearners.exact.langevin import LangevinUnlearning as LangevinUnlearning
+from unlearners.exact.noisy_fine_tune import NoisyFineTune as NoisyFineTune
 from unlearners.exact.retrain import Retrain as Retrain
 from unlearners.exact.ridge_downdate import RidgeDowndate as RidgeDowndate
 from unlearners.exact.sisa import SISA as SISA

@@ -49,6 +49,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "amnesiac": {"build": build},
     "scrub-rewind": {"validation": examples(30, seed=1)},
     "warnecke-second-order": {"iterations": 3},
+    "unlearnable-extra-trees": {"trees": 5},
     "controls-leaking-retrain": {"recipe": NETWORK, "controls": examples(12, seed=1)},
 }
 """Method -> what it is made with besides `epochs=1`, where its defaults do not do."""
@@ -61,6 +62,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "gaussian-nb-downdate": {"recipe": BAYES},
     "certified-newton": {"dataset": UNIT_ROWS},
     "descent-to-delete": {"dataset": UNIT_ROWS},
+    "langevin": {"dataset": UNIT_ROWS},
 }
 """Method -> which models it is tried on, where those are not the suite's networks."""
 
@@ -73,10 +75,12 @@ WRAPS = {
     "names-and-shapes-kept": "it hides the model behind a filter",
     "frozen-layers-untouched": "it hides the model behind a filter",
 }
+SHARES = {"result-shares-nothing-with-the-input": "nodes that lose no row are shared; they are read-only"}
 EXPECTED: dict[str, dict[str, str]] = {
     "retrain": RETRAINS,
     "sisa": {"frozen-layers-untouched": "a shard is trained from scratch, and the recipe decides what is frozen"},
     "controls-leaking-retrain": RETRAINS,
+    **dict.fromkeys(("dare", "unlearnable-extra-trees"), SHARES),
     **dict.fromkeys(("exact-input-mask", "nearest-neighbour-refusal", "logit-noise", "temperature-flattening"), WRAPS),
 }
 """Method -> check -> why it fails."""

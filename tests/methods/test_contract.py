@@ -304,11 +304,20 @@ def test_every_method_of_the_table_can_be_imported_by_its_own_name() -> None:
     names = [
         type(method).__name__ if not isinstance(method, type) else method.__name__ for method in UNLEARNERS.values()
     ]
-    assert len(set(names)) == len(UNLEARNERS) == 46
+    assert len(set(names)) == len(UNLEARNERS) == 54
     assert all(getattr(unlearners, name) is UNLEARNERS[key] for key, name in zip(UNLEARNERS, names, strict=True))
     text = {method.__name__ for method in TEXT_UNLEARNERS.values()}
     assert len(text) == len(TEXT_UNLEARNERS) == 10
-    helpers = {"UNLEARNERS", "TEXT_UNLEARNERS", "Unsupported", "from_loaders", "to_loaders"}
+    helpers = {
+        "UNLEARNERS",
+        "TEXT_UNLEARNERS",
+        "UnlearnableForestClassifier",
+        "Unsupported",
+        "by_index",
+        "from_loaders",
+        "isolated",
+        "to_loaders",
+    }
     assert {*names} | text | helpers == {*unlearners.__all__}
 
 
