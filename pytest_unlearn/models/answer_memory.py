@@ -27,12 +27,12 @@ from pytest_unlearn.models.reduced import KeptSignals, ReducedOutputs
 from pytest_unlearn.models.reducing import Question
 from pytest_unlearn.training.fingerprint.walker import UnknownRecipe, Walk
 
-SCHEMA = "pytest-unlearn answers 3"
+SCHEMA = "pytest-unlearn answers 4"
 LIBRARIES = ("pytest-unlearn", "numpy", "torch", "scikit-learn", "transformers")
 
 
 class Questions:
-    """Digest questions with their code, each once an audit: all models are asked the same."""
+    """Digest questions with their code, each once an audit."""
 
     def __init__(self) -> None:
         self._found: dict[Any, tuple[str, Any]] = {}

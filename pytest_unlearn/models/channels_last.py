@@ -7,9 +7,13 @@ on how tensors lie in memory), it is asked as it is.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_unlearn.training.seeding import keep_freed_memory
+
+MANY, FEW = 256, 128  # examples at a time: of fewer, what passes a small convolutional network stays in the cache
 TRIED = 8  # examples that are asked both ways before any answer is taken
 CLOSE = 1e-4  # relative to the largest answer; the two ways differ by 1e-7
 
@@ -26,11 +30,32 @@ def asked_channels_last(model: Any) -> Any:
     import torch
 
     plain = not isinstance(model, (torch.jit.ScriptModule, torch.fx.GraphModule)) and not hasattr(model, "_orig_mod")
-    kernels = {name: weight for name, weight in model.named_parameters() if weight.ndim == 4} if plain else {}
-    here = all(weight.device.type == "cpu" for weight in kernels.values())
-    if not kernels or not here or not any(isinstance(module, torch.nn.Conv2d) for module in model.modules()):
+    if not plain or not convolves_here(model):
         return model
+    keep_freed_memory()
+    kernels = {name: weight for name, weight in model.named_parameters() if weight.ndim == 4}
     return _ChannelsLast(model, {name: _reordered(weight.detach()) for name, weight in kernels.items()})
+
+
+def convolves_here(model: Any) -> bool:
+    """Tell whether a module has two-dimensional convolutions, on the processor."""
+    import torch
+
+    kernels = [weight for weight in model.parameters() if weight.ndim == 4]
+    here = all(weight.device.type == "cpu" for weight in kernels)
+    return bool(kernels) and here and any(isinstance(module, torch.nn.Conv2d) for module in model.modules())
+
+
+def examples_at_once(model: Any, device: str | None = None) -> int:
+    """Return how many examples a model is best asked about at a time.
+
+    Args:
+        model: of any kind.
+        device: where a module runs; its own device by default.
+    """
+    torch = sys.modules.get("torch")
+    module = torch is not None and isinstance(model, torch.nn.Module)
+    return FEW if module and device in (None, "cpu") and convolves_here(model) else MANY
 
 
 class _ChannelsLast:

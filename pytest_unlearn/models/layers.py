@@ -11,6 +11,7 @@ from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.data.dataset import is_tensor
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import is_module, ready
+from pytest_unlearn.models.channels_last import examples_at_once
 from pytest_unlearn.models.output import Output, Reading, pick
 from pytest_unlearn.models.predict import settle
 
@@ -253,7 +254,11 @@ def _passed(model: Any, view: View, watched: dict[str, Any], rows: int | None = 
     ]
     try:
         with ready(model, None, rearranged=True) as ask:
-            batches = view.batches(256) if rows is None else iter([view.inputs(np.arange(min(rows, len(view))))])
+            batches = (
+                view.batches(examples_at_once(model))
+                if rows is None
+                else iter([view.inputs(np.arange(min(rows, len(view))))])
+            )
             for batch in batches:
                 seen.clear()
                 ask(batch)

@@ -58,7 +58,7 @@ def evaluate(
     classes: IntArray,
     output: Output = None,
     device: str | None = None,
-    batch_size: int = 256,
+    batch_size: int | None = None,
     exactly: int | None = None,
     check: bool = True,
 ) -> Outputs:
@@ -72,7 +72,7 @@ def evaluate(
         classes: every label of the task; an estimator that never saw one gives it probability 1e-12.
         output: which entry of a dict or tuple output holds the logits, or a callable that picks it; or a `Reading`.
         device: where a module runs; its own device by default.
-        batch_size: examples at a time.
+        batch_size: examples at a time; by default what suits the model.
         exactly: examples at a time of a model that takes no other number; the last batch is filled up with copies.
         check: whether some are asked again in other company; not needed of a copy of a model that was.
 

@@ -13,6 +13,7 @@ from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import estimator_logits, is_estimator
 from pytest_unlearn.models.channel import open_channel
+from pytest_unlearn.models.channels_last import examples_at_once
 from pytest_unlearn.models.output import PROBABLE, Output, Reading, as_logits, kind_of
 from pytest_unlearn.models.reduced import KeptSignals, ReducedOutputs, Reducer
 
@@ -31,7 +32,7 @@ class Question:
         output: which entry of an answer holds the logits.
         device: where a module runs.
         exactly: examples at a time of a model that takes no other number.
-        batch_size: examples at a time.
+        batch_size: examples at a time; by default what suits the model.
     """
 
     model: Any
@@ -40,7 +41,7 @@ class Question:
     output: Output = None
     device: str | None = None
     exactly: int | None = None
-    batch_size: int = 256
+    batch_size: int | None = None
 
     @property
     def kind(self) -> str | None:
@@ -51,7 +52,8 @@ class Question:
 
     def batches(self) -> Iterator[Any]:
         """Yield the inputs, some at a time."""
-        return self.view.batches(max(self.batch_size, OF_ESTIMATOR) if is_estimator(self.model) else self.batch_size)
+        size = self.batch_size or examples_at_once(self.model, self.device)
+        return self.view.batches(max(size, OF_ESTIMATOR) if is_estimator(self.model) else size)
 
     def answers(self) -> Iterator[FloatArray]:
         """Ask about all of the view; yield what is answered, in order."""

@@ -28,7 +28,7 @@ def isolated(seed: int) -> Iterator[None]:
 
     from pytest_unlearn.training.global_state import RANDOM_STATES, restored
 
-    _keep_freed_memory()
+    keep_freed_memory()
     with _ALONE:
         threads, state = torch.get_num_threads(), restored([*RANDOM_STATES, "default dtype"])
         with threadpool_limits(limits=1), torch.inference_mode(False), torch.enable_grad(), state:
@@ -45,8 +45,8 @@ def isolated(seed: int) -> Iterator[None]:
 
 
 @functools.cache
-def _keep_freed_memory() -> None:
-    """Have the allocator keep what a step frees for the next one.
+def keep_freed_memory() -> None:
+    """Have the allocator keep what a step or a batch frees for the next one.
 
     glibc gives blocks of megabytes back to the system, which clears them anew in each step: a third of a small
     convolutional network's time. Having freed one block of 31 MB, it keeps any that are smaller.

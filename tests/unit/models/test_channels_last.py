@@ -9,7 +9,7 @@ from torch import nn
 
 from pytest_unlearn.models import adapters
 from pytest_unlearn.models.adapters import ready
-from pytest_unlearn.models.channels_last import asked_channels_last
+from pytest_unlearn.models.channels_last import asked_channels_last, examples_at_once
 
 IMAGES = np.random.default_rng(0).random((40, 3, 12, 12), dtype=np.float32)
 
@@ -126,3 +126,19 @@ def test_a_network_that_ends_in_an_error_ends_in_the_same_one():
 )
 def test_other_networks_are_asked_as_they_are(model):
     assert asked_channels_last(model) is model
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "size"),
+    [
+        (plain_network(), None, 128),
+        (plain_network(), "cpu", 128),
+        (plain_network(), "cuda", 256),
+        (nn.Linear(4, 2), None, 256),
+        (nn.Conv1d(1, 2, 3), None, 256),
+        (len, None, 256),
+    ],
+    ids=["network", "on the processor", "elsewhere", "no convolution", "of one dimension", "function"],
+)
+def test_convolutional_networks_on_a_processor_are_asked_about_fewer_examples_at_once(model, device, size):
+    assert examples_at_once(model, device) == size
