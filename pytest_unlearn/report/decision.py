@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_unlearn.core.claim_kinds import kind_of
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.report import candidate, plain, wording
 from pytest_unlearn.report.ledger import reconcile
@@ -162,17 +163,18 @@ def _request(entries: Sequence[Mapping[str, Any]], name: str) -> str:
         judged = candidate.judges_model(entry) and not entry.get("drawn")
         if judged and isinstance(request, Mapping) and request.get("digest"):
             found.setdefault(str(request["digest"]), request)
-    told = [_size(request) + f" (digest {digest[:SHOWN]})" for digest, request in found.items()]
+    noun = "documents" if kind_of(one["evidence"]["claim"]["name"] for one in entries) == "text" else "examples"
+    told = [_size(request, noun) + f" (digest {digest[:SHOWN]})" for digest, request in found.items()]
     several = f"{len(told)} requests, of which a release answers one: " if len(told) > 1 else ""
     which = f"{name}: " if name else "no id (UNLEARN_REQUEST): "
     return which + (several + "; ".join(told) if told else "the claims name no request")
 
 
-def _size(request: Mapping[str, Any]) -> str:
+def _size(request: Mapping[str, Any], noun: str) -> str:
     count, of, units = request.get("n"), request.get("of"), request.get("units")
     whole = f" of {of:,} training" if isinstance(of, int) else ""
     persons = f", of {units:,} {'person or group' if units == 1 else 'persons or groups'}" if units else ""
-    return f"{count:,}{whole} examples{persons}" if isinstance(count, int) else "of unknown size"
+    return f"{count:,}{whole} {noun}{persons}" if isinstance(count, int) else "of unknown size"
 
 
 def _unseen(ledger: Mapping[str, Any]) -> Iterator[str]:
@@ -187,7 +189,14 @@ def _unseen(ledger: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"partial run: {reason}" for reason in ledger["partial"])
     yield from reconcile(ledger)
     asked = {entry["evidence"]["claim"]["name"] for entry in entries}
-    apart = [spec for spec in TABLE.values() if spec.of_this_model and spec.in_policies and spec.name not in asked]
+    kind = kind_of(asked)
+    apart = [
+        spec
+        for spec in TABLE.values()
+        if spec.of_this_model
+        and spec.name not in asked
+        and (spec.needs == "canaries" or (spec.of == kind and (kind == "text" or spec.in_policies)))
+    ]
     if apart:
         yield f"not asked: {'; '.join(spec.looks_at or spec.states for spec in apart)}"
     yield f"never covered: {NEVER}"

@@ -86,7 +86,7 @@ def test_for_files_it_writes_what_names_them_and_what_makes_them(run: Run, here:
 def test_the_documents_are_judged_at_once_and_the_original_blocks(here: Path) -> None:
     pytest.importorskip("transformers")
     call("pytest_unlearn", "init", "--text", "tests/release")
-    assert "100 of 300 training documents" in call("pytest_unlearn", "plan", "--no-probe", "tests/release")
+    assert "150 of 350 training documents" in call("pytest_unlearn", "plan", "--no-probe", "tests/release")
     said = pytest_("tests/release", "--unlearn-gate")
     assert "release gate: release" in said
     conftest = here / "tests" / "release" / "conftest.py"

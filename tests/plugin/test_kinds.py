@@ -6,6 +6,7 @@ import pytest
 
 from pytest_unlearn.core.claim_kinds import kind_of, required_by_default
 from pytest_unlearn.plugin.requirements import Requirements
+from pytest_unlearn.report.decision import card
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
 
@@ -55,3 +56,13 @@ def test_what_a_release_of_documents_lacks_blocks_it(
     lacking = [one for one in reasons if "no evidence for" in one or "there is no evidence" in one]
     assert len(lacking) == len(missing)
     assert all(name in reason for name, reason in zip(missing, lacking, strict=True))
+
+
+def test_the_card_of_a_release_of_documents_speaks_of_documents() -> None:
+    about = {"created": "2026-11-30T00:00:00+00:00", "tool": {"name": "pytest-unlearn", "version": "0"}}
+    told = {name: "; ".join(card(book(name), about).unseen) for name in ("text_forgotten", "forgotten")}
+    assert "whether the model recites deleted documents" in told["text_forgotten"]
+    assert "features of the inner layers" not in told["text_forgotten"]
+    assert "features of the inner layers" in told["forgotten"]
+    assert "recites" not in told["forgotten"]
+    assert all("planted canaries" in one for one in told.values())

@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         settings.add(place, settings.text(inside, kind))
         say(f"wrote settings to {place.file}")
-    without = "the 100 docstrings" if kind == "text" else "the 300 digits"
+    without = "the 150 docstrings" if kind == "text" else "the 300 digits"
     named = {"recipe": folder / "unlearning_recipe.py", "conftest": folder / "conftest.py"}
     print(NEXT.format(folder=folder, without=without, **named))
     return FINE

@@ -22,7 +22,7 @@ VALUES: dict[str, str] = {
 
 VALUES_OF_TEXT: dict[str, str] = {
     "unlearn_require": '["text_forgotten", "text_utility"]  # what has to be proven before --unlearn-gate releases',
-    "unlearn_max_mia_auc": "0.65  # a perfect method passes it 98 times of 100 with these 100; yours: see `plan`",
+    "unlearn_max_mia_auc": "0.65  # a perfect method passes it 99 times of 100 with these 150; yours: see `plan`",
     "unlearn_max_drop": "0.1  # of the probability of a token; two trainings of so small a model differ by half",
 }
 
