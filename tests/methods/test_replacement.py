@@ -12,7 +12,7 @@ import pytest
 from unlearners import UNLEARNERS
 
 HERE = Path(__file__).parent
-SHARED = {"test_contract.py", "test_conformance.py", "test_replacement.py", "test_adapters.py"}
+SHARED = {"test_contract.py", "test_conformance.py", "test_replacement.py", "test_adapters.py", "test_tune.py"}
 OWN = [path for path in sorted(HERE.rglob("test_*.py")) if path.name not in SHARED]
 
 

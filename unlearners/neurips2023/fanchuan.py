@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import log_softmax
+from torch.nn.functional import log_softmax, normalize
 
 from unlearners._core.curvature import trainable
 from unlearners._core.distillation import divergence
@@ -33,6 +34,11 @@ class Fanchuan(NetworkMethod, ForgetTraining):
         start and end; both without weight decay.
     forget_batch_size: of the forget set; retain batches of a contrastive pass are of `batch_size`.
     temperature: of the similarities, positive.
+    contrast: "all-pairs" as above; "other-labels", whose pairs are of retained examples with another label than the
+        forget example's, in the way of supervised contrastive learning (Khosla et al. 2020): a forget example comes to
+        resemble retained ones of other classes, at the cost of those of its own.
+    normalised: take the cosine of logits instead of their product, as contrastive learning does; the temperature is
+        then better near 0.1.
 
     Defaults: the team's for the challenge's ResNet-18; their retain lr is 1e-3 for every 64 examples of a batch.
     """
@@ -46,6 +52,8 @@ class Fanchuan(NetworkMethod, ForgetTraining):
     forget_lr_min: float = 1e-6
     forget_batch_size: int = 64
     temperature: float = 1.15
+    contrast: Literal["all-pairs", "other-labels"] = "all-pairs"
+    normalised: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,6 +61,8 @@ class Fanchuan(NetworkMethod, ForgetTraining):
             raise ValueError(f"uniform_lr, forget_lr and forget_lr_min must be finite and at least 0: {self}")
         if self.forget_batch_size < 1 or not 0 < self.temperature < math.inf:
             raise ValueError(f"forget_batch_size must be at least 1, temperature positive: {self}")
+        if self.contrast not in ("all-pairs", "other-labels"):
+            raise ValueError(f'contrast is "all-pairs" or "other-labels": {self}')
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
         kept, gone = stack(retain, model), stack(forget, model)
@@ -70,12 +80,17 @@ class Fanchuan(NetworkMethod, ForgetTraining):
 
         def push_away(done: int) -> None:
             parts = list(batches(gone, self.forget_batch_size, order))
-            for i, (x, _) in enumerate(parts):
+            for i, (x, y) in enumerate(parts):
+                beside, labels = next(kept_batches)
                 with torch.no_grad():
-                    others = forward(next(kept_batches)[0])
+                    others = forward(beside)
+                logits = forward(x)
+                pairs = y[:, None] != labels if self.contrast == "other-labels" else None
+                if self.normalised:
+                    logits, others = normalize(logits), normalize(others)
                 optimizer.param_groups[0]["lr"] = self.contrast_rate((done + i / len(parts)) / self.epochs)
                 optimizer.zero_grad()
-                contrast(forward(x), others, self.temperature).backward()  # type: ignore[no-untyped-call]
+                contrast(logits, others, self.temperature, pairs).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
 
         def epoch() -> Iterator[Tensor]:
@@ -93,6 +108,10 @@ class Fanchuan(NetworkMethod, ForgetTraining):
         return self.forget_lr_min + (self.forget_lr - self.forget_lr_min) * cosine
 
 
-def contrast(logits: Tensor, others: Tensor, temperature: float) -> Tensor:
-    """Average -log softmax(logits others^T / temperature) over all pairs."""
-    return -log_softmax(logits @ others.T / temperature, 1).mean()
+def contrast(logits: Tensor, others: Tensor, temperature: float, pairs: Tensor | None = None) -> Tensor:
+    """Average -log softmax(logits others^T / temperature) over pairs, by default all.
+
+    pairs: which, boolean of shape (examples, others); a batch without one gives zero.
+    """
+    apart = -log_softmax(logits @ others.T / temperature, 1)
+    return apart.mean() if pairs is None else (apart * pairs).sum() / pairs.sum().clamp_min(1)

@@ -46,6 +46,28 @@ def test_the_contrastive_loss_is_the_log_softmax_of_similarities(seed: int) -> N
     assert ours == pytest.approx(total / 35, rel=1e-13)
 
 
+def test_the_supervised_variant_counts_pairs_of_other_labels_and_may_use_cosines(blobs: Blobs) -> None:
+    """One step of each variant, by autograd over the loss written out pair by pair."""
+    for normalised in (False, True):
+        retain, forget, model = blobs(12, 0, dtype=torch.float64), blobs(5, 1, dtype=torch.float64), linear(0)
+        method = Fanchuan(
+            epochs=1, lr=0, momentum=0, uniform_lr=0, forget_lr=0.3, contrast="other-labels", normalised=normalised,
+            temperature=0.5,
+        )  # fmt: skip
+        weight, bias = (p.requires_grad_() for p in parts(model))
+        z, r = (data.tensors[0] @ weight.T + bias for data in (forget, retain))
+        r = r.detach()
+        if normalised:
+            z, r = z / z.norm(dim=1, keepdim=True), r / r.norm(dim=1, keepdim=True)
+        terms = []
+        for one, label in zip(z, forget.tensors[1], strict=True):
+            similar = r @ one / 0.5
+            terms += [similar.logsumexp(0) - similar[j] for j in range(12) if retain.tensors[1][j] != label]
+        slope, _ = torch.autograd.grad(torch.stack(terms).mean(), (weight, bias))
+        unlearned = method(model, retain, forget, seed=3)
+        torch.testing.assert_close(unlearned.weight, model.weight - 0.3 * slope, rtol=0, atol=1e-12)
+
+
 def contrastive_slope(weight: Tensor, bias: Tensor, gone: Tensor, kept: Tensor, t: float) -> tuple[Tensor, Tensor]:
     """Of the contrastive loss in weight and bias, retain logits being constants."""
     z, r = gone @ weight.T + bias, kept @ weight.T + bias
@@ -141,7 +163,7 @@ def _images() -> tuple[TensorDataset, TensorDataset]:
 @pytest.mark.parametrize(
     ("field", "value"),
     [("uniform_lr", -1.0), ("forget_lr", math.nan), ("forget_lr_min", math.inf), ("forget_batch_size", 0),
-     ("temperature", 0.0)],
+     ("temperature", 0.0), ("contrast", "none")],
 )  # fmt: skip
 def test_hyper_parameters_are_checked(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=field):

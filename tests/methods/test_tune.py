@@ -1,0 +1,119 @@
+"""Tuning tries as many settings for every method, and says where the choice cannot be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from unlearners import UNLEARNERS, NoOp, RandomLabels
+from unlearners.tune import Draw, Trial, _holds, digits, main, space_of, tune
+
+
+def threshold(cut):
+    """A model of one feature: class 1 above the cut."""
+    model = nn.Linear(1, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[0.0], [1.0]]))
+        model.bias.copy_(torch.tensor([0.0, -cut]))
+    return model
+
+
+def data(*rows):
+    x, y = zip(*rows, strict=True)
+    return TensorDataset(torch.tensor(x)[:, None], torch.tensor(y))
+
+
+def draw(target):
+    """The original cuts at 0, retrained models at `target`: then one forget example in five is wrong a step of .2."""
+    forget = data(*((i / 5 + 0.1, 1) for i in range(5)))
+    return Draw(threshold(0.0), [threshold(target)], data((-1.0, 0), (2.0, 1)), forget, data((-1.0, 0)), 1e9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """Answers above a cut, which is its setting."""
+
+    lr: float = 0.01
+
+    def __call__(self, model, retain, forget, *, seed):
+        return threshold(self.lr)
+
+
+GRID = {"lr": lambda rng: round(float(rng.uniform(0, 1)), 1) + 0.01}
+
+
+def test_the_settings_nearest_to_the_retrained_models_are_chosen():
+    tuned = tune(Cut, [draw(0.61), draw(0.61)], space=GRID, trials=60)
+    assert len(tuned.trials) == 60
+    assert tuned.trials[0].settings == {}
+    assert tuned.best.settings["lr"] == pytest.approx(0.6, abs=0.11)
+    assert tuned.best.objective == pytest.approx(0, abs=1e-6)
+    assert tuned.stable
+    assert tuned.effect
+    worst = max(tuned.trials, key=lambda one: one.objective)
+    assert worst.objective > 0.1
+
+
+def test_time_counts_and_what_is_not_finite_never_wins():
+    class Broken(Cut):
+        def __call__(self, model, retain, forget, *, seed):
+            return threshold(float("nan"))
+
+    assert np.isinf(tune(Broken, [draw(0.5)] * 2, space=GRID).best.objective)
+    slow = replace(draw(0.01), seconds=1e-12)
+    assert tune(Cut, [slow, slow], space=GRID).best.objective == pytest.approx(0.1, abs=1e-6)
+
+
+def test_a_choice_that_the_third_draw_does_not_bear_out_is_unstable():
+    trials = [Trial({}, (0.1, 0.1, 0.5), (0, 0, 0)), Trial({}, (0.2, 0.2, 0.1), (0, 0, 0))]
+    assert [_holds(trials, i) for i in range(3)] == [False, False, False]
+    assert all(_holds([Trial({}, (0.1, 0.1, 0.11), (0, 0, 0)), *trials[1:]], i) for i in range(3))
+
+
+def test_without_an_effect_it_says_so():
+    tuned = tune(NoOp, [draw(0.5)] * 2)
+    assert not tuned.effect
+    assert len(tuned.trials) == 1
+
+
+@pytest.mark.parametrize(("trials", "draws"), [(11, 2), (12, 1)])
+def test_a_chance_is_the_same_for_all(trials, draws):
+    with pytest.raises(ValueError, match="at least 12 trials and 2 draws"):
+        tune(Cut, [draw(0.5)] * draws, trials=trials)
+
+
+def test_ranges_are_around_the_defaults_in_logarithms():
+    ranges, rng = space_of(UNLEARNERS["gradient-ascent"]), np.random.default_rng(0)
+    assert set(ranges) == {"epochs", "lr"}
+    drawn = np.array([ranges["lr"](rng) for _ in range(2000)])
+    assert 1e-6 <= drawn.min() < 1e-5 < 1e-3 < drawn.max() <= 1e-2
+    assert abs(np.log(drawn).mean() - np.log(1e-4)) < 0.3
+    assert {ranges["epochs"](rng) for _ in range(99)} == {2, 5, 10}
+    assert {"alpha", "lr"} <= set(space_of(UNLEARNERS["neggrad-plus"]))
+    assert {"uniform_lr", "forget_lr"} <= set(space_of(UNLEARNERS["fanchuan"]))
+
+
+@pytest.mark.slow
+def test_the_draws_share_no_image_and_random_labels_have_an_effect():
+    draws = digits()
+    images = [{x.numpy().tobytes() for part in (d.retain, d.forget, d.test) for x, _ in part} for d in draws]
+    assert [len(part) for part in images] == [580] * 3
+    assert not images[0] & images[1]
+    assert not images[1] & images[2]
+    assert not images[0] & images[2]
+    tuned = tune(RandomLabels, draws)
+    assert len(tuned.trials) == 12
+    assert tuned.effect
+    assert min(np.mean(trial.forget) for trial in tuned.trials) < 0.9
+
+
+@pytest.mark.parametrize(("name", "said"), [("retrain", "needs recipe"), ("nonsense", "invalid choice")])
+def test_what_cannot_be_tuned_by_name_is_told(name, said, capsys):
+    with pytest.raises(SystemExit):
+        main([name])
+    assert said in capsys.readouterr().err
