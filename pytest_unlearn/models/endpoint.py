@@ -74,11 +74,14 @@ def endpoint(
         The model, which any audit, `UnlearningTask` and `save_outputs` take.
 
     Raises:
+        ImportError: urllib3 is not installed.
         ValueError: no URL of http, or a number out of its range; when asked, an answer that cannot be read.
         ConnectionError: when asked: no answer, or another status than 200; the sentence says which.
     """
-    import urllib3
-
+    try:
+        import urllib3
+    except ImportError as error:
+        raise ImportError("endpoint() takes urllib3: `pip install 'pytest-unlearn[http]'`") from error
     place = urlsplit(url)
     if place.scheme not in ("http", "https") or not place.netloc:
         raise ValueError(f"{url!r} is no URL of an endpoint, such as 'https://models.example/v1/models/m:predict'")

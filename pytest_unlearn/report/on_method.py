@@ -52,7 +52,8 @@ def objections(entries: Sequence[Entry], required: Sequence[str]) -> Iterator[st
         elif not maker or made_by != {maker}:
             yield (
                 f"{spoken} judged a method, and nothing shows that it made the model of {where}: define the fixture "
-                "`unlearner`, a method that its code and values identify, and leave `unlearned_model` to the plugin, "
+                "`unlearner`, a method that its code and values identify and that returns a model of its own, and not "
+                "the one that it was given, and leave `unlearned_model` to the plugin, "
                 "or load the very model that unlearning_task.unlearn(unlearner) makes, and call that too"
             )
         elif asked != {request}:

@@ -125,8 +125,7 @@ class TransformersRecipe:
             ValueError: the dataset is empty or ragged, or nothing was trained.
             FloatingPointError: the training diverged.
         """
-        from transformers import PrinterCallback, Trainer, TrainingArguments  # type: ignore[attr-defined,unused-ignore]
-
+        library = _transformers()
         inputs, labels = as_tensors(*stack(dataset))
         with isolated(seed), unheard("transformers", "accelerate"), tempfile.TemporaryDirectory() as folder:
             classifier = self.untrained()
@@ -134,7 +133,7 @@ class TransformersRecipe:
                 classifier.to(self.device)
             before = [parameter.detach().clone() for parameter in classifier.parameters()]
             home = before[0].device if before else torch.device("cpu")
-            arguments = TrainingArguments(
+            arguments = library.TrainingArguments(
                 output_dir=folder,
                 num_train_epochs=self.epochs,
                 per_device_train_batch_size=self.batch_size,
@@ -150,8 +149,8 @@ class TransformersRecipe:
             )
             model: Any = classifier.model
             settings, attributes = copy.deepcopy(vars(model.config)), set(vars(model))
-            trainer = Trainer(model=model, args=arguments, train_dataset=_Rows(classifier, inputs, labels))
-            trainer.remove_callback(PrinterCallback)  # which prints where there is no progress bar
+            trainer = library.Trainer(model=model, args=arguments, train_dataset=_Rows(classifier, inputs, labels))
+            trainer.remove_callback(library.PrinterCallback)  # which prints where there is no progress bar
             with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
                 trainer.train()
             # What trainer and loss have noted there, a model that is read back from the cache lacks.
@@ -162,6 +161,18 @@ class TransformersRecipe:
             classifier.to(home)
             trained(classifier, before, "the learning_rate")
         return classifier
+
+
+def _transformers() -> Any:
+    """Import what trains; ImportError says how to install it."""
+    try:
+        import accelerate  # noqa: F401
+        import transformers
+    except ImportError as error:
+        raise ImportError(
+            "Trainer takes transformers and accelerate: `pip install 'pytest-unlearn[transformers]'`"
+        ) from error
+    return transformers
 
 
 class _Rows:
@@ -201,11 +212,10 @@ def audit_every(steps: int, audit: Callable[[TransformersClassifier], Evidence])
         ImportError: transformers is not installed.
         ValueError: no whole number of steps.
     """
-    from transformers import TrainerCallback
-
     whole_number(steps, "steps", 1)
+    base: Any = _transformers().TrainerCallback
 
-    class AuditCallback(TrainerCallback):  # type: ignore[misc,unused-ignore]
+    class AuditCallback(base):  # type: ignore[misc]
         def __init__(self) -> None:
             self.audits: list[AuditedStep] = []
 

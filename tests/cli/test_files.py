@@ -321,8 +321,8 @@ WRONG_FILES: dict[str, tuple[Change, str]] = {
     ),
 }  # fmt: skip
 HOSTILE: dict[str, tuple[Change, str]] = {
-    "one file for model and reference": (copied("retrained_1", "released"), "are the same file, given as the"),
-    "one file for model and original": (copied("original", "released"), "are the same file, given as the original"),
+    "one file for model and reference": (copied("retrained_1", "released"), "hold the very same, given as the"),
+    "one file for model and original": (copied("original", "released"), "hold the very same, given as the original"),
     "one file for two references": (copied("retrained_1", "retrained_2"), "given as the retrained 0 and as the"),
     "the original, stored anew": (stored_anew("original", "released"), "nothing was unlearned, or one model was saved"),
     "a reference, stored anew": (stored_anew("retrained_2", "released"), "a model cannot be judged by itself"),
@@ -601,7 +601,7 @@ def test_one_step_is_no_choice_and_a_claim_in_passing_is_named_as_in_the_toml() 
     runs = "or assert_algorithm(unlearner, unlearning_task, runs=7): judges the method"
     assert command.in_toml([runs, "or batch requests"]) == ["batch requests"]
     assert command.in_toml(["unlearn longer, or assert_leakage_reduced with min_reduction=0.5"]) == [
-        "unlearn longer, or leakage_reduced in require, and min_reduction=0.5 in [limits]"
+        'unlearn longer, or require = ["utility", "leakage_reduced"] and, in [limits], min_reduction = 0.5'
     ]
 
 

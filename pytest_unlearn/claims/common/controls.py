@@ -170,7 +170,7 @@ def power_check(
         untestable = ""
     widest = {f.name: max(limit, around * errors[f.name]) if f.name in errors else limit for f in required}
     if not untestable and any(limit < wide for wide in widest.values()):
-        untestable = f"so few {of} cannot certify this limit, whatever the model"
+        untestable = f"so few {of} do not surely certify this limit, even of a model with nothing left"
     within = all(_within(f, chance, widest[f.name]) for f in required)
     if not within or surely_beyond(audited, chance, sides=("high", "low") if two_sided else ("high",)):
         untestable = ""

@@ -166,8 +166,10 @@ def judge(
             sentence = wording.unsettled.format(finding=worst, limits=limits)
         needed = what_next.needed_examples(worst.estimate, limits.lowest, limits.highest) if counted else None
         return replace(settled(Verdict.INCONCLUSIVE, worst, sentence), needed=needed)
-    deciding = (finding for finding in findings if finding.deciding)
-    return settled(Verdict.PASS, max(deciding, key=lambda finding: excess(finding, claim)))
+    deciding = [finding for finding in findings if finding.deciding]
+    # What is shown bears PASS out: not the low end of a one-sided finding, which PASS does not rest on.
+    within = [finding for finding in deciding if (finding.limits or claim).excess(finding.estimate) <= 0]
+    return settled(Verdict.PASS, max(within or deciding, key=lambda finding: excess(finding, claim)))
 
 
 def excess(finding: Finding, claim: Claim) -> float:

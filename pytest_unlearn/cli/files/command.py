@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         facts=audit.facts,
         notes=[ONE_REFERENCE] if alone else [],
     )
-    _say(done, judged)
+    _say(done, judged, audit.file.name)
     assert done.decision is not None
     return FINE if done.decision.release and not done.written.problem else BLOCKED
 
@@ -93,16 +93,23 @@ def in_toml(advice: Sequence[str]) -> list[str]:
     for step in advice:
         call, plain = CALL.search(step), step.removeprefix("or ")
         if call is None:
-            steps.append((NAMED.sub(r"\1 in require, and \2 in [limits]", plain), plain != step))
+            steps.append((NAMED.sub(lambda found: _asking(found[1], found[2]), plain), plain != step))
         elif config.LIMITS.get(call[2]) == call[1]:
-            asked = {call[1], *(name for name in config.DEFAULT if TABLE[name].view != TABLE[call[1]].view)}
-            names = ", ".join(f'"{name}"' for name in config.CLAIMS if name in asked)
             why = step[call.end() :].partition(FOR_THE_GATE)[0]
-            steps.append((f"require = [{names}] and, in [limits], {call[2]} = {call[3]}{why}", True))
+            steps.append((f"{_asking(call[1], f'{call[2]}={call[3]}')}{why}", True))
     choices = [step for step, choice in steps if choice]
     if len(choices) < 2:
         return [step for step, _ in steps]
     return [f"{'either' if step is choices[0] else 'or'} {step}" if choice else step for step, choice in steps]
+
+
+def _asking(claim: str, limit: str) -> str:
+    """Write the lines that ask for a claim in place of the default one."""
+    from pytest_unlearn.cli.files import config
+
+    asked = {claim, *(name for name in config.DEFAULT if TABLE[name].view != TABLE[claim].view)}
+    names = ", ".join(f'"{name}"' for name in config.CLAIMS if name in asked)
+    return f"require = [{names}] and, in [limits], {limit.replace('=', ' = ')}"
 
 
 def _released(audit: config.FilesAudit) -> ReleaseFiles:
@@ -118,6 +125,7 @@ def _judge(audit: config.FilesAudit, inputs: FilesInputs) -> Iterator[outside.Ju
         with recording(Recorder(name, {"ini": dict(audit.rules)})), defining(audit.file.name):
             started = time.perf_counter()
             found = _audited(claim, audit, inputs)
+            found = replace(found, advice=tuple(in_toml(found.advice)))  # wherever it is shown
             yield name, replace(found, provenance={**found.provenance, **read}), time.perf_counter() - started
 
 
@@ -141,14 +149,15 @@ def _audited(claim: str, audit: config.FilesAudit, inputs: FilesInputs) -> Evide
     )
 
 
-def _say(done: outside.Published, judged: list[outside.Judged]) -> None:
+def _say(done: outside.Published, judged: list[outside.Judged], file: str) -> None:
     for name, one, _ in judged:
         if not one.proven:
             told = one.to_json()
-            print(f"{name}\n{explain({**told, 'advice': in_toml(told['advice'])})}\n")
+            sources = {key: file if source == "ini" else source for key, source in told["claim"]["sources"].items()}
+            print(f"{name}\n{explain({**told, 'claim': {**told['claim'], 'sources': sources}})}\n")
     width = shutil.get_terminal_size((120, 24)).columns
     for line, _ in terminal.lines(done.ledger, width, done.about):
-        say(line)
+        say(line.replace("(unlearn_release_files)", f"(release_files in {file})"))
     assert done.decision is not None
     say(f"release gate: {'release' if done.decision.release else 'blocked'}")
     for line in (*done.decision.reasons, *done.notes):

@@ -105,7 +105,7 @@ def _check_same_file(read: Mapping[str, Mapping[str, SavedRows]]) -> None:
             model, where, other = seen.setdefault(one.sha256, (name, part, one))
             if model != name:
                 raise ValueError(
-                    f"{other.name} and {one.name} are the same file, given as the {model} and as the {name} model: "
+                    f"{other.name} and {one.name} hold the very same, given as the {model} and as the {name} model: "
                     "each model needs its own outputs."
                 )
             if where != part and {where, part} != {"controls", "test"}:

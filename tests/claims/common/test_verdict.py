@@ -138,3 +138,10 @@ def test_what_controls_object_to():
     said = [one.reasons[0] for one in missing_controls(Controls(), True, no_negative="too few")]
     assert said == [NO_POSITIVE, f"too few, {NO_NEGATIVE}"]
     assert missing_controls(Controls(), False, no_negative="too few") == []
+
+
+def test_what_a_pass_shows_lies_within_the_limits():
+    near, aside = finding(0.3, 0.5, name="near"), finding(-0.95, 0.4, name="aside", one_sided=True)
+    assert judged(near, aside).verdict is Verdict.PASS  # one-sided: by its value on the low side
+    assert judged(near, aside).finding is near
+    assert judged(aside).finding is aside

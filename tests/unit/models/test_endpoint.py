@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -141,6 +142,12 @@ def test_answers_that_are_no_rows_are_refused(server: Server, decoded: Any, matc
 
     with pytest.raises(ValueError, match=match):
         endpoint(server.url, decode=decoded or (lambda _: from_predictions(b'{"result": []}')))(X[:5])
+
+
+def test_without_urllib3_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "urllib3", None)
+    with pytest.raises(ImportError, match=r"pytest-unlearn\[http\]"):
+        endpoint("http://a.example/x")
 
 
 def test_what_is_no_endpoint_is_refused():

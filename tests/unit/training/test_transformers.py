@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,13 @@ def test_audits_on_the_way_happen_when_they_should_and_change_nothing(tmp_path: 
     assert [audited.step for audited in watch.audits] == [2, 4, 5]
     assert len({audited.evidence.provenance["model"]["digest"] for audited in watch.audits}) == 3
     assert identify(watched).state == identify(trained_by_hand(task, tmp_path, [])).state
+
+
+@pytest.mark.parametrize("missing", ["transformers", "accelerate"])
+def test_without_its_packages_it_is_said_what_to_install(missing: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r"pytest-unlearn\[transformers\]"):
+        audit_every(1, lambda model: None)
 
 
 def test_other_models_and_arguments_of_the_recipe_are_refused():
