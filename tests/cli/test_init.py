@@ -207,7 +207,7 @@ def test_what_it_writes_is_as_formatters_would_have_it(run: Run, here: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["torch", "sklearn"])
+@pytest.mark.parametrize("kind", [pytest.param("torch", marks=pytest.mark.long), "sklearn"])
 def test_the_honest_model_is_released_at_once_and_the_original_is_not(here: Path, kind: str) -> None:
     call("pytest_unlearn", "init", f"--{kind}", "tests/release")
     released = pytest_("--unlearn-gate")

@@ -79,6 +79,7 @@ def test_any_layout(suite: Suite, folders: list[Folder], seed: int | None, dynam
     run(suite, folders, seed=seed, dynamic=dynamic)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=FIXTURE)
 @given(**LAYOUTS)

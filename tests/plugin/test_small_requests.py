@@ -71,6 +71,7 @@ def advised(result: pytest.RunResult) -> tuple[str, str]:
     return found[1], f"[{found[2]}]"
 
 
+@pytest.mark.long
 def test_what_a_blocked_gate_names_releases_an_honest_model_and_blocks_those_that_remember(suite: Suite) -> None:
     asked = audited(suite, ASKED, '["forgotten", "utility"]')
     assert asked.ret == pytest.ExitCode.TESTS_FAILED

@@ -251,7 +251,7 @@ def test_every_request_of_a_method_that_never_applies_leaves_nothing_proven(worl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("right_under_the_seed_of_releases", [True, False])
+@pytest.mark.parametrize("right_under_the_seed_of_releases", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_method_that_is_right_under_some_seeds_only_does_not_survive(world, right_under_the_seed_of_releases):
     def lucky(model, retain, forget, *, seed):
         right = (seed == world.task.seed) == right_under_the_seed_of_releases
@@ -281,7 +281,7 @@ def test_labels_alone_have_no_more_power_than_the_originals_labels(world, limit)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [LIMIT, 0.7])
+@pytest.mark.parametrize("limit", [LIMIT, pytest.param(0.7, marks=pytest.mark.long)])
 def test_a_method_that_collapses_under_the_seed_of_releases_does_not_pass(world, limit):
     def collapses(model, retain, forget, *, seed):
         if seed == world.task.seed:

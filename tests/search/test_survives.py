@@ -166,6 +166,7 @@ def test_what_cannot_be_searched_is_said_before_anything_is_trained(world):
         audit_survives(Forgets(RECIPE), world.task, seed=-1)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_line_that_replays_says_at_which_limit(world):
     keeps = Forgets(RECIPE, partial(large, least=0))
@@ -185,6 +186,7 @@ def test_a_limit_that_was_given_is_printed_even_if_it_is_the_usual_one():
     assert replay(request, given=given) == line
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_found_request_is_made_smaller_within_the_families_that_were_named(world):
     keeps = Forgets(RECIPE, partial(large, least=0))
@@ -192,6 +194,7 @@ def test_a_found_request_is_made_smaller_within_the_families_that_were_named(wor
     assert replayed(found).family == "outliers"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_workers_search_alike(world, tmp_path):
     found = []

@@ -255,6 +255,7 @@ def test_an_augmentation_that_loses_examples_is_refused(made):
         TorchRecipe(mlp, augment=lambda batch, generator: made)(Blobs(), seed=0)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_compiled_training_comes_to_the_same_model_each_time():
     recipe = TorchRecipe(mlp, epochs=10, learning_rate=0.02, compile=True)

@@ -108,7 +108,7 @@ def test_references(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("of_pytest", [0, 2])
+@pytest.mark.parametrize("of_pytest", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_threads_that_train_at_once_are_never_more_than_cores_under_load(tmp_path, of_pytest):
     trace = tmp_path / "trace"
     trace.mkdir()
