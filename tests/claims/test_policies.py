@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import pytest_unlearn
-from pytest_unlearn.claims.policies import NEEDS, POLICIES, Step, lines
+from pytest_unlearn.claims.policies import NEEDS, POLICIES, TEXT_POLICIES, Step, lines
 from pytest_unlearn.claims.release import AUDITS
 
 STEPS = [
@@ -49,8 +49,10 @@ def test_the_table_cannot_be_changed_by_accident():
 
 def test_each_line_says_what_is_asserted_with_what_and_when():
     text = list(lines())
-    assert len(text) == sum(1 + len(policy.steps) for policy in POLICIES.values())
+    assert len(text) == sum(1 + len(one.steps) for one in (*POLICIES.values(), *TEXT_POLICIES.values()))
     assert text[0].startswith("quick: ")
+    assert any(line.startswith("quick of documents (TextSplit): ") for line in text)
+    assert sum(line.startswith("    assert_canaries_forgotten: ") for line in text) == 4  # of either kind
     assert "    assert_utility, baseline='retrained': accuracy is near the retrained models' [required]" in text
     assert any(
         line.startswith("    assert_algorithm:") and line.endswith("[required, needs unlearner=]") for line in text

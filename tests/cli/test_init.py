@@ -183,7 +183,7 @@ def test_a_pyproject_that_cannot_be_read_is_an_error_and_nothing_is_written(run:
 def test_without_a_kind_and_anybody_to_ask_it_says_what_to_add(run: Run, here: Path) -> None:
     done = run("init")
     assert done.status == 2
-    assert "say which kind of model it is about: --torch, --sklearn, --files" in done.err
+    assert "say which kind of model it is about: --torch, --sklearn, --text, --files" in done.err
     assert not files(here)
 
 

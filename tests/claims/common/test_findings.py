@@ -196,6 +196,6 @@ def test_a_limit_that_so_few_examples_cannot_certify_makes_a_claim_not_testable_
     original, errors = [finding(0.8)], {"attack": 0.02}
     close, far = ([finding(value)] for value in (0.52, 0.55))
     few = {"limit": 0.05, "errors": errors}
-    assert "cannot certify this limit" in power_check(original, close, nothing_left, 0.5, **few).not_testable
+    assert "do not surely certify this limit" in power_check(original, close, nothing_left, 0.5, **few).not_testable
     assert power_check(original, far, nothing_left, 0.5, **few).not_testable == ""
     assert power_check(original, close, nothing_left, 0.5, limit=0.1, errors=errors).not_testable == ""
