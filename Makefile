@@ -46,17 +46,16 @@ test-portable: $(STAMP)  ## everything that is not slow, as two other processors
 	ATEN_CPU_CAPABILITY=default $(MAKE) test
 	ATEN_CPU_CAPABILITY=avx2 $(MAKE) test
 
-test-trained: $(STAMP)  ## the tests that train, as two other processors would run them, one of which rounds in its own way
-	ATEN_CPU_CAPABILITY=default $(SUITE) $(TRAINED)
+test-trained: $(STAMP)  ## the tests that train, as another processor would run them, which rounds in its own way
 	ATEN_CPU_CAPABILITY=avx2 $(SUITE) -p tests.another_processor $(TRAINED)
 
 test-pythons: $(STAMP)   ## every other Python that is promised and is here, without torch
 	$(RUN) tools.pythons
 
-coverage: $(STAMP) $(TORCHVISION)       ## the tests of `make test`, and which lines and branches of the auditor they run
+coverage: $(STAMP) $(TORCHVISION)       ## the tests of `make test`, as a third processor would run them, and what they run of the auditor
 	$(VENV)/bin/coverage erase
-	$(SUITE) examples
-	$(VENV)/bin/coverage run -m $(PYTEST)
+	ATEN_CPU_CAPABILITY=default $(SUITE) examples
+	ATEN_CPU_CAPABILITY=default $(VENV)/bin/coverage run -m $(PYTEST)
 	$(VENV)/bin/coverage combine --quiet
 	$(VENV)/bin/coverage report
 
