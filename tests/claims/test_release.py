@@ -138,6 +138,7 @@ def test_sharing_changes_no_evidence():
         assert evidence.to_json() == AUDITS[claim](model, task.forget, max_mia_auc=0.6).to_json()
 
 
+@pytest.mark.slow
 def test_standard_asks_what_outputs_hide_and_the_evidence_is_plain():
     task = random_task()
     found = audit_release(task.original, task, steps=5, seeds=1)
@@ -149,6 +150,7 @@ def test_standard_asks_what_outputs_hide_and_the_evidence_is_plain():
             assert "no-op: every weight of the audited model is the original's" in evidence.reasons
 
 
+@pytest.mark.slow
 def test_a_removed_class_is_asked_about_where_one_was_removed():
     steps = {one.claim for one in POLICIES["standard"].steps}
     assert "class_forgotten" in steps
@@ -209,6 +211,7 @@ def test_networks_whose_layers_are_no_modules_are_inconclusive_and_single_layers
         assert_release(nn.Linear(6, 3), single, policy("features_forgotten"))
 
 
+@pytest.mark.slow
 def test_of_estimators_nothing_is_asked_about_weights():
     task = UnlearningTask(class_split(), EstimatorRecipe(GaussianNB()), references=3, cache_dir=folder())
     found = audit_release(task.retrained[0], task, "standard")
@@ -268,6 +271,7 @@ def test_thorough_judges_the_method_too():
     assert not {one.verdict for one in found.values()} & {Verdict.INVALID}
 
 
+@pytest.mark.slow
 def test_a_required_claim_that_is_not_testable_here_withholds_the_release():
     world = World(split())
     blind = world.task(boost=0.0)
@@ -280,6 +284,7 @@ def test_a_required_claim_that_is_not_testable_here_withholds_the_release():
         assert_release(world.model(), blind, asked)
 
 
+@pytest.mark.slow
 def test_a_claim_that_a_policy_does_not_require_may_be_not_testable_here_but_not_fail():
     world = World(split())
     optional = Policy(name="mine", says="mine", steps=(Step(claim="forgotten", says="forgotten", required=False),))

@@ -49,6 +49,7 @@ def digests(monkeypatch):
     return count
 
 
+@pytest.mark.slow
 def test_an_audit_digests_each_model_at_most_twice(task, model, digests):
     audit_forgotten(model, task.forget)
     assert digests[id(model)] == 2  # when it is first asked, and when the audit ends

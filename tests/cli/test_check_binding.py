@@ -63,6 +63,7 @@ def bound(run: Run, report: Path, *more: Any) -> Done:
     return run("check", report, *binding, "--policy", "quick", *more)
 
 
+@pytest.mark.slow
 def test_a_report_as_it_was_written_is_released(run: Run, write: Callable[..., Path]) -> None:
     done = bound(run, write())
     assert (done.status, done.err) == (0, "")

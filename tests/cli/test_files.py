@@ -634,6 +634,7 @@ def test_a_model_to_compare_with_in_another_order_is_named(models: list[str], pr
     assert (claims["utility"]["verdict"] == "INVALID") == ("original" in models)
 
 
+@pytest.mark.slow
 def test_examples_that_stand_out_have_the_names_of_their_file(project: Path, run: Run) -> None:
     assert "#" not in (shown := stands_out(run("files", project / "audit.toml").out))
     assert "id " in shown

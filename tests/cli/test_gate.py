@@ -54,6 +54,7 @@ def gate(folder: Path, *arguments: str) -> tuple[int, str]:
     return process.returncode, out.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_it_releases_on_a_report_of_its_own(tmp_path: Path) -> None:
     status, said = gate(project(tmp_path))
     assert (status, said) == (0, "gate: released: every required claim was proven in this run")
@@ -114,6 +115,7 @@ def test_arguments_go_to_pytest(
     assert (status, words in said) == (expected, True), said
 
 
+@pytest.mark.slow
 def test_a_failing_test_beside_the_audits_blocks(tmp_path: Path) -> None:
     status, said = gate(project(tmp_path, SUITE + "def test_other(): assert False"))
     assert (status, "test_other" in said) == (1, True)
@@ -143,6 +145,7 @@ def test_killed_at_a_random_moment_no_earlier_report_is_taken_for_the_runs(tmp_p
         assert report.read_text() != OLD
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["conftest.py", "pytest_configure", "pytest_sessionstart", "pytest_collection"])
 def test_a_run_killed_in_start_up_leaves_no_earlier_report_in_place(tmp_path: Path, moment: str) -> None:
     kill = "os.kill(os.getpid(), signal.SIGKILL)"

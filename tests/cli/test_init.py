@@ -63,6 +63,7 @@ def test_it_writes_a_suite_and_its_settings(run: Run, here: Path, kind: str) -> 
     assert "python -m pytest tests/release --unlearn-gate" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["torch", "sklearn"])
 def test_the_chance_that_its_settings_name_is_the_one_that_plan_computes(run: Run, here: Path, kind: str) -> None:
     pytest.importorskip("torch", reason="the suites that are written unlearn with methods that need it")

@@ -23,6 +23,7 @@ def test_most_entries_are_shortened(tmp_path: Path) -> None:
     assert sum(entry.get("brief", False) for entry in claims) == MANY - 20
 
 
+@pytest.mark.slow
 def test_a_policy_looks_at_every_one_of_them(run: Run, tmp_path: Path) -> None:
     good = large(tmp_path / "good.json")
     assert run("check", good).status == 0
@@ -46,6 +47,7 @@ def test_a_shortened_entry_that_contradicts_itself_is_refused(run: Run, tmp_path
     assert run("check", path).status == 2
 
 
+@pytest.mark.slow
 def test_they_are_compared_by_the_digest_of_data_and_recipe(run: Run, tmp_path: Path) -> None:
     old = large(tmp_path / "old.json", recipe="r")
     assert run("compare", old, large(tmp_path / "same.json", recipe="r"), "--fail-on-regression").status == 0

@@ -108,6 +108,7 @@ def test_what_is_no_history_is_refused(run: Run, tmp_path: Path, content: str | 
     assert run("trend", path).status == 2
 
 
+@pytest.mark.slow
 def test_a_history_of_years_stays_small(run: Run, tmp_path: Path) -> None:
     many = [line(ledger("PASS", provenance=provenance(seed=k)), 1 + k % 28) for k in range(1500)]
     (tmp_path / "h.jsonl").write_text("\n".join(many))

@@ -261,6 +261,7 @@ IN_ONE_PLACE: dict[str, tuple[Callable[[Any, Any], None], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_report_agrees_with_its_scores(written: Path, run: Run) -> None:
     done = run("verify", written / "report.json", "--strict")
     assert done.status == 0, done.out
@@ -268,6 +269,7 @@ def test_a_report_agrees_with_its_scores(written: Path, run: Run) -> None:
     assert "4 claims computed again with the same result, 0 not recomputed, 0 differences" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEALED_AGAIN)
 def test_an_edit_that_was_sealed_again_is_found(name: str, written: Path, tmp_path: Path, run: Run) -> None:
     edit, field = SEALED_AGAIN[name]
@@ -493,6 +495,7 @@ def test_scores_are_stored_unless_the_setting_says_otherwise(written: Path, tmp_
     assert loaded(written)[1]["arrays"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["coarse", "two references", "no references", "weak original"])
 def test_every_way_to_a_verdict_is_computed_again(case: str, tmp_path: Path, run: Run) -> None:
     world = World(split(n_forget=60, n_controls=300), seed=2, difficulty=0.5, skill=1.5)

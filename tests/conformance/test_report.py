@@ -27,6 +27,7 @@ def test_it_prints_in_one_line_with_every_count_and_reason() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_failure_is_raised_warned_of_or_left_to_the_caller() -> None:
     with pytest.raises(ConformanceError, match=rf"35 checks ran: 34 passed, 1 failed \({NAME}: Then returned a model"):
         check_unlearner(SHARES)

@@ -27,6 +27,7 @@ def attached(suite: Suite, result: dict[str, Any]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
 def test_claims_are_attached_and_a_blocked_gate_is_a_failed_result(suite: Suite, arguments: tuple[str, ...]) -> None:
     suite.write(test_it=SUITE)

@@ -76,6 +76,7 @@ def blocked(suite: Suite, *arguments: str) -> list[str]:
     return [text.removeprefix(prefix) for text in found]
 
 
+@pytest.mark.slow
 def test_the_baseline_is_reviewable(released: Suite) -> None:
     text = (released.path / FILE).read_text()
     assert json.loads(text) == {
@@ -101,6 +102,7 @@ def test_the_baseline_is_reviewable(released: Suite) -> None:
     assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("-n2",)])
 def test_the_same_gate_is_neither_weaker_nor_stronger(released: Suite, arguments: tuple[str, ...]) -> None:
     assert released.run("--unlearn-gate", "--unlearn-report", *arguments).ret == 0
@@ -108,6 +110,7 @@ def test_the_same_gate_is_neither_weaker_nor_stronger(released: Suite, arguments
     assert released.report()["gate"]["notes"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
@@ -189,6 +192,7 @@ def test_the_command_line_can_weaken_nothing_silently(released: Suite) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_failing_audit_weakens_no_gate(released: Suite) -> None:
     rewritten(released, "def test_b(): ", "def test_b():\n    assert 0; ")
     assert blocked(released) == []
@@ -207,6 +211,7 @@ def test_stronger_is_fine_and_said(released: Suite) -> None:
     result.stdout.fnmatch_lines(["stronger than the baseline, which can be renewed*"])
 
 
+@pytest.mark.slow
 def test_a_changed_baseline_is_the_new_one(released: Suite, run: Run) -> None:
     rewritten(released, "limit=0.6", "limit=0.65")
     assert blocked(released)
@@ -217,6 +222,7 @@ def test_a_changed_baseline_is_the_new_one(released: Suite, run: Run) -> None:
     assert released.run("--unlearn-gate").ret == 0
 
 
+@pytest.mark.slow
 def test_check_names_what_the_run_was_weaker_in(released: Suite, run: Run) -> None:
     rewritten(released, "limit=0.6", "limit=0.65")
     assert released.run("--unlearn-report").ret == 0  # without the gate, nothing blocks a run
@@ -225,6 +231,7 @@ def test_check_names_what_the_run_was_weaker_in(released: Suite, run: Run) -> No
     assert "  - weaker than the baseline: test_it.py::test_a judges forgotten at max_mia_auc=0.65" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -246,6 +253,7 @@ def test_one_that_cannot_be_read_blocks(released: Suite, text: str, why: str) ->
     )
 
 
+@pytest.mark.slow
 def test_one_that_is_no_file_blocks(released: Suite) -> None:
     (released.path / FILE).unlink()
     assert released.run("--unlearn-gate").ret == 0  # a missing one changes nothing
@@ -256,6 +264,7 @@ def test_one_that_is_no_file_blocks(released: Suite) -> None:
     assert released.run("--unlearn-gate").ret == pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [

@@ -75,6 +75,7 @@ def unlearn_recipe():
 """
 
 
+@pytest.mark.slow
 def test_without_a_terminal_lines_say_what_is_trained_and_how_long_it_takes(suite: Suite) -> None:
     pytest.importorskip("torch")
     suite.pytester.makeconftest(TRAINING)

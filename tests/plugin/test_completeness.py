@@ -56,21 +56,26 @@ class TestWithTheCache:
         suite.write(test_it="def test_a(): audit()\ndef test_b(): audit()\ndef test_c(): audit()")
         return suite
 
+    @pytest.mark.slow
     def test_last_failed(self, cached: Suite) -> None:
         blocked(cached, "--lf")
 
+    @pytest.mark.slow
     def test_last_failed_with_nothing_failed(self, cached: Suite) -> None:
         assert cached.run().ret == 0
         blocked(cached, "--lf")
         blocked(cached, "--lf", "--lfnf=none", reason="--last-failed was given")
 
+    @pytest.mark.slow
     def test_stepwise(self, cached: Suite) -> None:
         blocked(cached, "--stepwise", reason="1 test was deselected")
 
+    @pytest.mark.slow
     def test_stepwise_with_nothing_to_skip_is_complete(self, cached: Suite) -> None:
         cached.run("--stepwise")
         assert cached.run("--stepwise", "--unlearn-gate").ret == 0
 
+    @pytest.mark.slow
     def test_failed_first_only_changes_the_order(self, cached: Suite) -> None:
         assert cached.run("--ff", "--unlearn-gate").ret == 0
 
@@ -228,6 +233,7 @@ def pytest_collectstart(collector):
     result.stdout.fnmatch_lines(["partial run: no test was collected from audit.txt, which speaks of audits"])
 
 
+@pytest.mark.slow
 def test_a_gate_that_will_block_a_partial_run_says_so_before_the_first_test(suite: Suite) -> None:
     suite.write(test_it="def test_a(): print('TEST RUNS'); audit()")
     suite.pytester.makepyfile(test_b=f"import pytest_unlearn\n{EMPTY['misnamed']}\n")

@@ -73,6 +73,7 @@ def test_a_disk_that_is_full_keeps_what_an_earlier_run_wrote_and_says_that_it_is
     assert left in (["previous"], ["report.md"])  # set aside, or not if the disk has no room for a folder either
 
 
+@pytest.mark.slow
 def test_a_directory_that_is_read_only(suite: Suite, private_mounts: None) -> None:
     suite.write(test_it=SUITE)
     status, output, left = run_on(suite, "-o ro")
@@ -91,6 +92,7 @@ def test_a_file_in_the_way_of_the_directory(suite: Suite, arguments: tuple[str, 
     assert (suite.path / "out").read_text() == "in the way"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["Path.write_text", "os.replace", "tempfile.mkdtemp"])
 def test_a_fault_at_any_step_leaves_nothing_half_done(suite: Suite, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -107,6 +109,7 @@ def test_a_fault_at_any_step_leaves_nothing_half_done(suite: Suite, monkeypatch:
     assert set(left) <= {".gitignore", "history.jsonl"}
 
 
+@pytest.mark.slow
 def test_the_last_report_is_set_aside_whole_when_the_next_cannot_be_written(
     suite: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,6 +87,7 @@ class TestFixtures:
         options = ("--unlearn-seed=3", "--unlearn-jobs=2", "--unlearn-device=cpu", "--unlearn-fresh")
         suite.run(*options).assert_outcomes(passed=1)
 
+    @pytest.mark.slow
     def test_unlearn_runs_any_request_once(self, suite: Suite) -> None:
         suite.pytester.makeconftest(INPUTS + SPLIT + RECIPE + UNLEARNER)
         suite.write(
@@ -128,6 +129,7 @@ class TestFixtures:
             assert f"{name} [session scope]" in output
         assert "no docstring available" not in output
 
+    @pytest.mark.slow
     def test_an_assertion_finds_everything_through_the_loader(self, suite: Suite) -> None:
         suite.pytester.makeconftest(INPUTS + SPLIT + RECIPE + UNLEARNER)
         suite.write(

@@ -144,6 +144,7 @@ KILLED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", list(KILLED))
 def test_a_run_that_is_killed_is_remembered_and_said_of_the_next(suite: Suite, how: str) -> None:
     suite.ini("unlearn_release_files = model.bin", "unlearn_require = forgotten")
@@ -166,6 +167,7 @@ def test_a_run_that_is_killed_is_remembered_and_said_of_the_next(suite: Suite, h
     assert [history.has_ended(one) for one in records(suite)] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_a_fail_that_was_seen_before_a_run_was_killed_stands(suite: Suite) -> None:
     suite.ini("unlearn_require = forgotten")
     suite.write(test_it=FAILS + KILLED["after a PASS"])
@@ -176,6 +178,7 @@ def test_a_fail_that_was_seen_before_a_run_was_killed_stands(suite: Suite) -> No
     assert f"(run {records(suite)[0]['run']}, seed 0, test_it.py::test_a)" in reason
 
 
+@pytest.mark.slow
 def test_a_run_whose_workers_and_controller_are_killed_is_remembered(suite: Suite) -> None:
     suite.write(test_it=PASSES + "def test_b(): os.kill(os.getppid(), 9)\nimport pytest_unlearn\n")
     suite.run("-n1")
@@ -184,6 +187,7 @@ def test_a_run_whose_workers_and_controller_are_killed_is_remembered(suite: Suit
     assert one["tests"]
 
 
+@pytest.mark.slow
 def test_runs_without_an_end_of_unknown_models_are_a_note_where_the_tests_are_the_same(suite: Suite) -> None:
     die = "\n    if os.path.exists('die'): os._exit(1)\n   "
     suite.write(test_it=PASSES.replace("def test_a():", "@pytest.mark.unlearn\ndef test_a():" + die))
@@ -196,6 +200,7 @@ def test_runs_without_an_end_of_unknown_models_are_a_note_where_the_tests_are_th
     assert not past["warnings"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", ["-x", "KeyboardInterrupt"])
 def test_a_run_that_is_stopped_has_an_end_and_its_fail_stands(suite: Suite, stop: str) -> None:
     suite.ini("unlearn_require = forgotten")

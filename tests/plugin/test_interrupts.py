@@ -79,6 +79,7 @@ def test_a_collection_error_leaves_a_partial_report_too(suite: Suite, arguments:
     assert suite.report()["gate"]["release"] is False
 
 
+@pytest.mark.slow
 def test_a_path_that_does_not_exist_leaves_a_partial_report_too(suite: Suite) -> None:
     suite.write(test_it="def test_a(): audit()")
     assert suite.run(*ASKED).ret == 0

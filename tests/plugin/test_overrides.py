@@ -157,6 +157,7 @@ class TestOverrides:
         hint = "`original_model` in conftest.py has the scope 'function', but a property test needs it for the whole"
         result.stdout.fnmatch_lines([f"{hint} session: *"])
 
+    @pytest.mark.slow
     def test_evidence_names_where_its_request_is_defined_and_two_are_not_released(self, suite: Suite) -> None:
         suite.pytester.makeconftest(INPUTS + OWN_MODELS + AUDITED)
         suite.ini("unlearn_gate = true", "unlearn_report = true", "unlearn_require = utility")

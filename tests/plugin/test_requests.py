@@ -73,6 +73,7 @@ LAYOUTS = {"folders": FOLDERS, "seed": st.none() | st.integers(0, 9), "dynamic":
 FIXTURE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None, suppress_health_check=FIXTURE)
 @given(**LAYOUTS)
 def test_any_layout(suite: Suite, folders: list[Folder], seed: int | None, dynamic: bool) -> None:

@@ -94,6 +94,7 @@ def test_a_test_of_any_name_keeps_its_numbers(suite: Suite, monkeypatch: pytest.
     assert result.outlines[at] == "PASS          forgotten  0.500 [0.470, 0.530] vs membership AUC at most 0.55"
 
 
+@pytest.mark.slow
 def test_colour_is_used_only_where_it_is_wanted(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     suite.write(test_release=MIXED)
     assert "\x1b[31mFAIL  " in suite.run("--color=yes").stdout.str()

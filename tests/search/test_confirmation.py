@@ -218,6 +218,7 @@ def test_all_of_train_or_a_class_with_one_control_is_not_asked_for(tmp_path):
     assert "class 2 has too few controls" in rare.result.obstacle
 
 
+@pytest.mark.slow
 def test_what_the_recipe_cannot_do_is_no_fault_of_the_method(tmp_path):
     recipe = EstimatorRecipe(LogisticRegression())
     task = UnlearningTask(split_of([0, 1] * 40, [0, 1] * 40), recipe, references=0, cache_dir=tmp_path)
@@ -315,6 +316,7 @@ def test_what_is_drowned_in_noise_for_one_kind_of_request_only_does_not_pass(wor
     assert found.verdict is not Verdict.PASS
 
 
+@pytest.mark.slow
 def test_part_of_a_group_is_asked_for_without_a_warning(world):
     split = world.task.split
     grouped = Split(split.train, forget=[0], test=split.test, groups=np.arange(600))

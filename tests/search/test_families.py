@@ -57,6 +57,7 @@ def test_what_the_original_makes_of_them(world):
     assert centre[of(stats, "entangled", size=30)].max() < np.quantile(centre, 0.1)
 
 
+@pytest.mark.slow
 def test_what_depends_on_having_been_trained_on_is_memorised(stats, world):
     assert world.wrong[of(stats, "memorised", size=60)].mean() > 0.6
     assert stats.memorisation[world.wrong].mean() > stats.memorisation[~world.wrong].mean() + 0.2

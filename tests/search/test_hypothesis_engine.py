@@ -77,6 +77,7 @@ def test_every_family_has_its_turns_and_every_class_is_asked_for(seed, groups):
     assert len(set(found.results)) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_first_round_asks_for_the_largest_size_and_later_ones_for_any_that_may_be_seen(seed):
     requests = [result.request for result in search(seed=seed)[0].results if result.request.family not in UNSIZED]
@@ -92,6 +93,7 @@ def test_the_same_seed_searches_alike_and_another_otherwise():
     assert searched[0] == searched[1] != searched[2]
 
 
+@pytest.mark.slow
 def test_a_seed_is_one_search_whatever_numbers_stand_in_the_modules_that_are_loaded(monkeypatch):
     providers = pytest.importorskip("hypothesis.internal.conjecture.providers")
     if not hasattr(providers, "_get_local_constants"):
@@ -119,6 +121,7 @@ def test_the_budget_is_kept(budget):
     assert len(search(budget=budget)[0].results) == 7  # each evaluation is one training here
 
 
+@pytest.mark.slow
 def test_a_budget_of_seconds_is_kept():
     started = time.monotonic()
     found, _ = search(lambda _: time.sleep(0.1), budget=timedelta(seconds=0.5), families=["random"])

@@ -221,6 +221,7 @@ def test_a_model_that_answers_alike_to_everything_is_not_usable(world):
         check("corrupting-requests", gives_up, world.task, budget=1)
 
 
+@pytest.mark.slow
 def test_a_law_is_tried_once_however_little_time_there_is_and_what_the_method_raised_is_the_cause(world):
     with pytest.raises(LawBroken, match="IndexError") as broken:
         check("corrupting-requests", helpless_with_little, world.task, budget=timedelta(microseconds=1))

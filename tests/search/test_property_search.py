@@ -96,6 +96,7 @@ def test_a_failing_request_is_made_smaller(world):
     assert str(found.error).startswith("too large")
 
 
+@pytest.mark.slow
 def test_a_method_that_crashes_on_a_request_fails_on_it(world):
     def crashing(model, retain, forget, *, seed):
         raise RuntimeError("out of range")
@@ -133,6 +134,7 @@ def test_what_no_look_could_tell_passes_nothing_even_if_it_only_warns(world, mon
     assert found.evidence.verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.slow
 def test_a_request_assumed_away_counts_as_tried(world):
     tried = []
 
@@ -156,11 +158,13 @@ def test_an_assumption_that_only_the_confirmation_breaks_is_no_acquittal(world):
     assert found.evidence.verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.slow
 def test_an_audit_that_nobody_asserted_is_judged_by_the_test(world):
     found = audit(world, lambda left: record(audit_forgotten(left.model, left.task.forget, 0.6)), budget=1)
     assert found.evidence.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE)
 
 
+@pytest.mark.slow
 def test_a_request_that_the_test_assumes_away_is_drawn_again(world):
     seen = []
 
@@ -218,6 +222,7 @@ def test_outside_ci_what_failed_is_tried_first_the_next_time(world, monkeypatch,
 
 
 class TestDecorator:
+    @pytest.mark.slow
     def test_it_hands_over_the_fixtures_of_the_test_and_what_was_unlearned(self, world):
         @stress(budget=1, families=["random"], sizes=(120, 120))
         def test_it(unlearned, limit):
@@ -237,6 +242,7 @@ class TestDecorator:
             test_it(unlearner=HONEST, unlearning_task=world.task)
         assert notes.entries == []
 
+    @pytest.mark.slow
     def test_an_audit_of_utility_is_no_evidence_of_forgetting(self, world):
         @stress(budget=2, families=["random"], sizes=(100, 120))
         def test_it(unlearned):

@@ -120,6 +120,7 @@ def test_the_search_and_the_confirmation_share_no_control(world):
     assert len(screening) + len(fresh) == len(runner.stats.held_out)
 
 
+@pytest.mark.slow
 def test_the_confirmation_has_controls_seeds_and_references_of_its_own(world):
     runner, request = RequestRunner(world.task, Forgets(RECIPE), LIMIT, 0.95), ForgetRequest("random", size=30)
     searched, confirmed = (unlearn_request(runner, request, stage).task for stage in (SEARCH, CONFIRMATION))
@@ -146,6 +147,7 @@ def test_a_sequence_asks_for_nothing_twice_and_leaves_the_original_alone(world):
     assert asked[1][0] is not world.task.original
 
 
+@pytest.mark.slow
 def test_a_search_ends_when_its_time_is_spent(world):
     evidence = survives(Forgets(RECIPE), world, requests=timedelta(seconds=0.5))
     assert evidence.estimate.n_forget < 60

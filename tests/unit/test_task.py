@@ -93,6 +93,7 @@ def test_a_recipe_that_names_no_device_trains_where_its_models_are_audited():
         assert UnlearningTask(SPLIT, recipe, device=device).recipe.device == where
 
 
+@pytest.mark.slow
 def test_a_recipe_that_ignores_its_seed_gets_bootstraps_and_the_evidence_says_so(tmp_path):
     task = UnlearningTask(SPLIT, EstimatorRecipe(LogisticRegression()), references=3, cache_dir=tmp_path)
     assert task.bootstrapped

@@ -142,6 +142,7 @@ def test_saved_outputs_that_hold_none_are_refused(parts, says):
     refused(lambda: SavedOutputs(**parts), says)
 
 
+@pytest.mark.slow
 def test_a_method_that_gives_no_model_is_told():
     task = UnlearningTask(SPLIT, original=EstimatorRecipe(LogisticRegression(max_iter=50))(TRAIN_ITEMS, seed=0))
     refused(lambda: task.unlearn(lambda model, retain, forget, *, seed: None), "returned None|is None")

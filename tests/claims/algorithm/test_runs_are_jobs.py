@@ -79,6 +79,7 @@ def test_runs_at_once_come_to_what_runs_in_turn_do(tmp_path: Path, method: Any) 
     assert len(kept[0]) == 3 + 2 * RUNS
 
 
+@pytest.mark.slow
 def test_a_repeated_audit_makes_no_run_again_and_finds_the_same(tmp_path: Path) -> None:
     first, second = Reports(), Reports()
     before = audited(trees.make_task(tmp_path), Retrain(trees.RECIPE), first)
@@ -87,6 +88,7 @@ def test_a_repeated_audit_makes_no_run_again_and_finds_the_same(tmp_path: Path) 
     assert second.totals == []
 
 
+@pytest.mark.slow
 def test_more_runs_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     audited(trees.make_task(tmp_path), Retrain(trees.RECIPE))
     task, reports = trees.make_task(tmp_path), Reports()
@@ -95,6 +97,7 @@ def test_more_runs_are_added_to_those_that_are_there(tmp_path: Path) -> None:
     assert reports.totals == [2]
 
 
+@pytest.mark.slow
 def test_an_interrupted_audit_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         audited(trees.make_task(tmp_path), Retrain(trees.RECIPE), Reports(stop_after=4))
@@ -104,6 +107,7 @@ def test_an_interrupted_audit_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert settled(found) == settled(audited(trees.make_task(tmp_path / "other"), Retrain(trees.RECIPE)))
 
 
+@pytest.mark.slow
 def test_another_method_needs_no_originals_anew(tmp_path: Path) -> None:
     audited(trees.make_task(tmp_path), Retrain(trees.RECIPE))
     kept = len(list(tmp_path.glob("*.json")))
@@ -120,6 +124,7 @@ def test_progress_counts_runs_and_says_how_long_they_take(tmp_path: Path) -> Non
     assert f"run {RUNS} of {RUNS} took " in reports.lines[-1]
 
 
+@pytest.mark.slow
 def test_under_a_gate_without_a_key_each_line_says_that_the_method_runs_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -188,6 +188,7 @@ def test_a_module_with_permuted_columns_is_no_class_forgotten():
     assert any("outputs misaligned?" in reason for reason in evidence.reasons)
 
 
+@pytest.mark.slow
 def test_a_poor_draw_of_an_honest_model_is_not_taken_for_disorder():
     """Few examples, of which models like it are right on half: one that is right on a third still knows something."""
     for n_forget, n_controls, references, seed in ((100, 4000, 4, 4), (100, 4000, 4, 58), (30, 200, 2, 78)):

@@ -36,6 +36,7 @@ def halves(world, boost, other):
     return changed(world.model(), forget=lambda _: np.where(odd, one, rest))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("audit", [audit_forgotten, audit_leakage_reduced])
 @pytest.mark.parametrize("other", [-0.5, -1.0])
 def test_a_half_that_is_remembered_is_not_made_good_by_one_that_is_over_forgotten(audit, other):
@@ -47,6 +48,7 @@ def test_a_half_that_is_remembered_is_not_made_good_by_one_that_is_over_forgotte
         assert audit(world.model(), task.forget, *arguments).verdict is Verdict.PASS
 
 
+@pytest.mark.slow
 def test_the_original_behind_noise_of_its_own_for_each_input_does_not_pass():
     for seed in range(4):
         world = World(DATA, seed=seed, skill=5.0)
@@ -86,6 +88,7 @@ def test_the_original_behind_noise_on_half_of_the_classes_does_not_pass():
         assert audit_forgotten(SavedOutputs(**mixed), task.forget, 0.65).verdict is not Verdict.PASS
 
 
+@pytest.mark.slow
 def test_an_original_is_seen_through_as_much_noise_as_the_model_has():
     """Noise divides what a model shows, and leaves of its memory what it was."""
     for seed in range(4):

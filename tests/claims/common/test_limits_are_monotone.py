@@ -40,6 +40,7 @@ worlds = st.tuples(
 )
 
 
+@pytest.mark.slow
 @given(worlds)
 @settings(max_examples=8, deadline=None)
 def test_of_a_request_on_simulated_models(drawn):
@@ -50,6 +51,7 @@ def test_of_a_request_on_simulated_models(drawn):
     steady(lambda least: audit_leakage_reduced(model, task.forget, least), (0.95, 0.5, 0.1))
 
 
+@pytest.mark.slow
 def test_the_limit_that_made_power_vanish_passes_throughout():
     """The original lies at .62: above its lower bound power used to be missing."""
     rng = np.random.default_rng(0)
@@ -61,6 +63,7 @@ def test_the_limit_that_made_power_vanish_passes_throughout():
     assert 0.55 < found[0].controls.original.estimate.low < 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("audit", "limits"),
     [(audit_features_forgotten, AUCS), (audit_no_residual, AUCS), (audit_not_relearnable, (1.05, 1.3, 2.0, 5.0, 10.0))],

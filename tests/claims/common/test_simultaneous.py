@@ -47,6 +47,7 @@ def test_a_verdict_is_fail_exactly_where_one_of_them_is_beyond_its_limit(sides: 
     assert 5 < sum(verdicts) < 55
 
 
+@pytest.mark.slow
 def test_no_honest_pass_is_contradicted_by_its_own_figures() -> None:
     passed = 0
     for seed in range(6):

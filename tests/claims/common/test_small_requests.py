@@ -82,6 +82,7 @@ def shares(seeds: int, n_forget: int, boost: float, controls: int = 1000) -> dic
     return {name: count / seeds for name, count in passed.items()}
 
 
+@pytest.mark.slow
 def test_forty_examples_get_an_honest_model_a_pass_and_no_model_that_remembers() -> None:
     found = shares(seeds=1, n_forget=40, boost=3.5, controls=400)
     assert found["honest"] >= 0.5
@@ -130,6 +131,7 @@ def test_the_original_is_told_that_it_is_the_original_and_never_another_claim() 
     assert Verdict.PASS not in verdicts
 
 
+@pytest.mark.slow
 def test_another_claim_is_offered_to_honest_models_and_to_none_that_surely_keeps_too_much() -> None:
     kept = offered = 0
     for seed in range(4):
@@ -157,6 +159,7 @@ def test_a_model_that_keeps_much_does_not_lie_near_the_limit_of_a_request_that_i
     assert step.startswith("this model keeps much of what the original showed: about ")
 
 
+@pytest.mark.slow
 def test_who_retrained_and_missed_by_chance_is_told_how_often_that_is_and_what_decides() -> None:
     met = 0
     for seed in range(12):

@@ -52,6 +52,7 @@ def test_all_attacks_run_on_a_network_with_references(evidence):
     assert left_out(evidence) == {}
 
 
+@pytest.mark.slow
 def test_the_original_itself_is_not_attacked_by_comparing_it_with_itself(evidence):
     assert evidence.attacks["update leakage"].method == "paired DeLong"
     assert "update leakage" not in evidence.deciding

@@ -73,6 +73,7 @@ def test_of_many_classes_the_most_remarkable_are_kept():
     assert "20 classes nearest to 0.5 are left out" in table.caption
 
 
+@pytest.mark.slow
 def test_without_an_original_or_references_their_curves_are_left_out():
     task = UnlearningTask(WORLD.split, references=0)
     evidence = audit_forgotten(WORLD.model(seed=6), task.forget)

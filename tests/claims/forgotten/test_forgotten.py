@@ -214,6 +214,7 @@ def test_most_pairs_tying_lets_label_only_decide(world, task):
     assert "label only" not in audit_forgotten(skilled.model(), skilled.task().forget).deciding
 
 
+@pytest.mark.slow
 def test_power_against_logits_is_no_power_against_labels():
     """The original is recognised by its logits but not by its labels, and the audited model reveals labels only."""
     skilled = World(DATA, difficulty=0.3, skill=3.0)

@@ -93,6 +93,7 @@ def test_what_a_network_is_says_the_caller(task):
         audit_utility(task.original, task.test, output_kind="odds")
 
 
+@pytest.mark.slow
 def test_claims_that_train_or_look_into_a_network_read_it_alike(task):
     for audit in (audit_not_relearnable, audit_features_forgotten, audit_no_residual):
         for settings in ({}, {"output_kind": "probabilities"}):
@@ -134,6 +135,7 @@ def test_a_network_that_treats_single_questions_otherwise_is_refused(tmp_path):
             audit(model, view)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
 def test_a_large_request_is_judged_by_what_its_size_explains(tmp_path, share):
     """The original saw up to ten times the references' data, and none of the controls."""
@@ -158,6 +160,7 @@ def test_a_large_request_is_judged_by_what_its_size_explains(tmp_path, share):
     assert any("seems to have been trained on them" in reason for reason in cheat.reasons)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.5, 0.9])
 def test_a_large_request_can_be_passed_and_failed(tmp_path, share):
     x, y = digits(noise=200)

@@ -87,6 +87,7 @@ def honest(task):
     return audit_indistinguishable(retrain, task, LIMIT, runs=RUNS)
 
 
+@pytest.mark.slow
 def test_retraining_passes(honest):
     assert honest.verdict is Verdict.PASS
     assert honest.estimate.low >= LIMIT

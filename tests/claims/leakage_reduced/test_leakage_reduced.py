@@ -24,6 +24,7 @@ def shares(boosts, seeds, least=0.5, data=SMALL, original=2.5):
     return {boost: count / seeds for boost, count in passed.items()}
 
 
+@pytest.mark.slow
 def test_forty_examples_show_that_half_is_gone_where_the_original_shows_them_plainly():
     found = shares((0.0, 2.2), seeds=10)
     assert found[0.0] >= 0.6
@@ -81,6 +82,7 @@ def test_an_original_that_shows_nothing_makes_it_not_testable_here():
     assert "not recognised with certainty" in evidence.not_testable
 
 
+@pytest.mark.slow
 def test_references_that_remember_make_it_invalid():
     world = World(split(n_forget=300, n_controls=3000), **SKILLED)
     task = world.task(boost=2.5)

@@ -37,6 +37,7 @@ def test_the_area_is_the_geometric_mean_over_seeds_of_the_mean_loss():
     assert math.isfinite(log_loss_area(np.zeros((5, 2, 3, 2))))
 
 
+@pytest.mark.slow
 def test_the_original_relearns_fast_and_its_evidence_is_plain_and_the_same_again():
     task = random_task()
     model = unlearned(decoys.NoOp(), task)
@@ -78,6 +79,7 @@ def test_the_anamnesis_index_is_one_for_what_learns_as_fast_as_retrained_models(
     assert rows["original"][3] == 0
 
 
+@pytest.mark.slow
 def test_a_masked_class_relearns_conspicuously_slowly():
     task = class_task()
     evidence = audit_not_relearnable(unlearned(decoys.LastLayerMask(), task), task.forget, seeds=1)

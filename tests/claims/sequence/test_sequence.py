@@ -54,6 +54,7 @@ def task(cache):
     return UnlearningTask(SPLIT, FOREST, references=2, cache_dir=cache)
 
 
+@pytest.mark.slow
 def test_retraining_passes_and_its_evidence_bears_it_out(task):
     evidence = assert_sequence(Retrain(FOREST), task, REQUESTS[:1], **LIMITS)
     assert evidence.deciding == ("forgetting after request 1",)
@@ -72,6 +73,7 @@ def test_retraining_after_every_request_passes_and_stays_as_near_as_retrained_mo
     assert evidence.provenance["settings"]["requests"] == [list(range(250)), list(range(250, 400))]
 
 
+@pytest.mark.slow
 def test_a_method_that_answers_the_first_request_alone_fails_at_the_second(task):
     def once(model, retain, forget, *, seed):
         return FOREST(retain, seed=seed) if model is task.original else model

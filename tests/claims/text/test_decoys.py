@@ -95,6 +95,7 @@ def verdicts(model: Any) -> dict[str, Verdict]:
     }
 
 
+@pytest.mark.slow
 def test_a_retrained_model_passes_all_of_them() -> None:
     assert set(verdicts(retrained(7)).values()) == {Verdict.PASS}
 

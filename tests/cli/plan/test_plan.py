@@ -158,6 +158,7 @@ def test_it_says_what_can_be_certified_and_what_it_costs(suite: Suite) -> None:
     assert max(suite.calls) <= 260 < 500
 
 
+@pytest.mark.slow
 def test_without_a_probe_the_recipe_never_runs(suite: Suite) -> None:
     suite.write(SPLIT, RECIPE)
     done = suite.plan("--no-probe")
@@ -395,6 +396,7 @@ def test_what_cannot_be_planned_is_said_in_one_sentence(
     assert not done.out
 
 
+@pytest.mark.slow
 def test_the_plugin_has_to_be_loaded(suite: Suite, run: Run) -> None:
     suite.write(SPLIT, RECIPE)
     done = run("plan")
@@ -497,6 +499,7 @@ def test_groups_and_matching_count(suite: Suite, split: str, says: str) -> None:
     assert says in suite.plan("--no-probe").out
 
 
+@pytest.mark.slow
 def test_exact_copies_count_once_and_warnings_are_passed_on(suite: Suite) -> None:
     copies = """
     def copied():

@@ -36,6 +36,7 @@ def test_a_request_too_small_is_told_what_documents_can_be_asked_and_nothing_els
         assert foreign not in text
 
 
+@pytest.mark.slow
 def test_an_original_that_is_there_is_asked_as_the_audit_asks_it() -> None:
     world = World()
     seen = recognised(world.task(), world.original, world.references)

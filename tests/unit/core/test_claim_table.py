@@ -136,6 +136,7 @@ def test_verdicts_have_one_order() -> None:
 OTHER_MEANINGS = {"search/families.py", "search/laws.py", "search/request.py"}
 
 
+@pytest.mark.slow
 def test_a_claim_is_named_by_its_own_audit_and_by_the_table_alone() -> None:
     for path in PACKAGE.rglob("*.py"):
         place = path.relative_to(PACKAGE).as_posix()

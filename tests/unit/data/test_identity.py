@@ -145,6 +145,7 @@ class Folder(Lazy):
         return np.load(path), label
 
 
+@pytest.mark.slow
 def test_files_are_known_by_path_size_and_time_and_each_folder_is_listed_once(tmp_path, monkeypatch):
     parts = [Folder(tmp_path / name, where) for name, where in (("train", TRAIN), ("test", TEST))]
     split_of(*parts, tmp_path / "cache", "files")

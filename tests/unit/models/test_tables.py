@@ -140,6 +140,7 @@ def letters(count, seed):
     return [" ".join(rng.choice(WORDS[:250] if kind == "ham" else WORDS[150:], 12)) for kind in kinds], kinds
 
 
+@pytest.mark.slow
 def test_texts_go_through_a_text_pipeline():
     split = Split(letters(600, 0), np.arange(150), letters(600, 1))
     recipe = EstimatorRecipe(make_pipeline(TfidfVectorizer(), LogisticRegression(C=1000.0)))

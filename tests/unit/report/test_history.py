@@ -195,6 +195,7 @@ JUNK = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=30) | JUNK.map(json.dumps), max_size=5))
 def test_whatever_lies_in_the_file_the_rest_is_read(lines: list[str]) -> None:
     text = "\n".join([FAILED, *lines, FAILED])

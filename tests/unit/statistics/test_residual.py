@@ -20,6 +20,7 @@ def world(rng, m=2000, n=3000, leak=1.0):
     return *model, hard_f + 0.5 * rng.normal(size=m), hard_c + 0.5 * rng.normal(size=n)
 
 
+@pytest.mark.slow
 @given(scores)
 def test_a_controls_normal_score_is_that_of_its_midrank(controls):
     expected = special.ndtri(stats.rankdata(controls) / (controls.size + 1))
@@ -139,6 +140,7 @@ def test_references_of_other_examples_are_refused():
         residual([1.0], [1.0, 2.0], [np.nan], [1.0, 2.0])
 
 
+@pytest.mark.slow
 @given(forget=scores, controls=scores, data=st.data())
 def test_the_tie_share_equals_the_pairwise_count(forget, controls, data):
     tied = forget[:, None] == controls[None, :]

@@ -56,6 +56,7 @@ def test_training_learns_the_language() -> None:
     assert found.estimate.high < -0.1  # tokens are more probable than before
 
 
+@pytest.mark.slow
 def test_models_are_cached_and_the_key_knows_the_documents(tmp_path: Path) -> None:
     def task(request: range) -> UnlearningTask:
         split = TextSplit(documents(), forget=request, test=documents(1))

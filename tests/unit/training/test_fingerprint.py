@@ -85,6 +85,7 @@ def test_editing_comments_docstrings_layout_or_unreached_files_does_not(tmp_path
     assert run(tmp_path, "-c", ASK) == before
 
 
+@pytest.mark.slow
 def test_whether_a_module_is_imported_yet_and_where_the_project_lies_do_not_matter(tmp_path):
     write(tmp_path / "one", PROJECT)
     write(tmp_path / "two", PROJECT)
@@ -93,6 +94,7 @@ def test_whether_a_module_is_imported_yet_and_where_the_project_lies_do_not_matt
     assert run(tmp_path / "two", "-c", ASK) == before
 
 
+@pytest.mark.slow
 def test_a_folder_without_init_below_a_package_that_is_not_imported_yet_is_followed(tmp_path):
     late = {
         "space/__init__.py": "",
@@ -283,6 +285,7 @@ def test_values_that_refer_to_themselves_end():
     assert fingerprint(closing_over(ring)) != fingerprint(closing_over(other))
 
 
+@pytest.mark.slow
 def test_digests_are_the_same_in_every_process(tmp_path):
     value = "[{'a', 'b', 'c'}, 1.5, {'x': (1, None)}]"
     script = f"from pytest_unlearn.training import fingerprint\nprint(fingerprint({value}))"

@@ -218,6 +218,7 @@ def test_what_is_exchanged_right_after_it_was_written_is_not_taken(
     assert (found, set(origins)) == (verdicts, {"made in this run"})
 
 
+@pytest.mark.slow
 def test_a_key_takes_over_a_cache_that_had_none_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUN_KEY, "")
     monkeypatch.delenv(CACHE_KEY, raising=False)
@@ -280,6 +281,7 @@ def test_what_lies_in_place_of_a_lock_is_neither_waited_for_nor_written(
     assert f"{key}.lock is a " in caplog.text
 
 
+@pytest.mark.slow
 def test_a_lock_that_is_held_too_long_is_named_and_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

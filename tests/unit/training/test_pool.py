@@ -77,6 +77,7 @@ def cold():
     pool._POOL.end()
 
 
+@pytest.mark.slow
 def test_trainings_of_moments_start_no_process(cold):
     done = train_all(jobs_for(noting, 8), store=None, n_jobs=2)
     assert set(makers(done)) == {os.getpid()}

@@ -405,6 +405,7 @@ def test_two_thousand_examples_train_in_seconds():
     assert time.process_time() - started < 15
 
 
+@pytest.mark.slow
 def test_without_a_terminal_a_line_comes_every_so_often_and_says_what_is_trained(store):
     def slow(dataset, *, seed):
         time.sleep(0.3)

@@ -97,6 +97,7 @@ def test_badge_card_annex_and_attestation_say_the_same(run: Run) -> None:
         assert (f"{entry['evidence']['claim']['name']} {word}" in table) or not shown_in_annex or "more" in table
 
 
+@pytest.mark.slow
 @MANY
 @given(runs())
 def test_the_card_is_what_the_hub_reads(run: Run) -> None:

@@ -96,6 +96,7 @@ def test_newcombe_bounds_cover_down_to_tiny_accuracies(m, n, forget, controls):
     assert np.all(held <= 0.98)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "n", "k", "forget", "controls", "reference"),
     [

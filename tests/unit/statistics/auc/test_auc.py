@@ -200,6 +200,7 @@ def test_groups_of_one_change_nothing_but_clones_widen_the_interval():
     assert auc_measure(np.repeat(forget, 5), controls).forget_variance < 0.25 * plain.forget_variance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stratified", [False, True])
 def test_the_grouped_variance_is_the_empirical_one(stratified):
     rng = np.random.default_rng(3)

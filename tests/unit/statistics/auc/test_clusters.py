@@ -209,6 +209,7 @@ def test_people_whose_two_sides_cancel_still_leave_a_width(people):
         assert estimate.high < 0.7 or people < 20
 
 
+@pytest.mark.slow
 def test_no_grouping_makes_a_variance_negative():
     rng = np.random.default_rng(0)
     for _ in range(300):

@@ -27,6 +27,7 @@ def estimates(reps, *args, **kwargs):
     return true, [one.at(0.95) for one in found]
 
 
+@pytest.mark.slow
 def test_equal_laws_pass_with_sixteen_models_and_a_large_shift_fails():
     true, found = estimates(2, 16, 60)
     assert true == pytest.approx(1, abs=0.15)

@@ -15,6 +15,7 @@ def models(count, examples, seed, common=0.5):
     return rng.normal(size=(count, examples)) + common * rng.normal(size=(count, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("common", [0.0, 0.5, 3.0])
 def test_of_equal_laws_one_is_named_no_more_often_than_stated(common):
     named = 0
