@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, check_X_y
 
 from unlearners.exact.arrays import Array
 from unlearners.exact.tree import Growth, Table, Tree, shares
@@ -47,9 +47,10 @@ class UnlearnableForestClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         self.min_samples_split = min_samples_split
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any) -> UnlearnableForestClassifier:
         """Grow the trees on rows X (n, features) with labels y (n,)."""
-        x, y = validate_data(self, X, y, dtype=np.float64)
+        x, y = check_X_y(X, y, dtype=np.float64)
+        self.n_features_in_ = x.shape[1]
         self._labels, codes = np.unique(np.asarray(y), return_inverse=True)
         self._table = Table(np.array(x), np.eye(len(self._labels))[codes])
         self._alive = np.ones(len(x), dtype=bool)
@@ -58,7 +59,7 @@ class UnlearnableForestClassifier(ClassifierMixin, BaseEstimator):  # type: igno
         self.classes_ = self._labels
         return self
 
-    def without(self, rows: Any) -> Self:
+    def without(self, rows: Any) -> UnlearnableForestClassifier:
         """Return the forest without the training rows of these numbers.
 
         rows: positions in what `fit` was given, each still there; they do not shift after a deletion.
@@ -84,7 +85,9 @@ class UnlearnableForestClassifier(ClassifierMixin, BaseEstimator):  # type: igno
     def predict_proba(self, X: Any) -> Array:
         """Average the trees' class shares, (rows, classes)."""
         check_is_fitted(self)
-        x = validate_data(self, X, dtype=np.float64, reset=False)
+        x = check_array(X, dtype=np.float64)
+        if x.shape[1] != self.n_features_in_:
+            raise ValueError(f"the forest was fitted on {self.n_features_in_} features, and X has {x.shape[1]}.")
         mean: Array = np.mean([shares(root, x) for root in self._roots], axis=0)
         return mean[:, np.isin(self._labels, self.classes_)]
 

@@ -166,3 +166,10 @@ def test_what_cannot_be_deleted_is_refused():
 def test_hyper_parameters_are_checked(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         DaRE(**wrong)
+
+
+def test_a_forest_says_how_many_features_it_knows() -> None:
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    forest = UnlearnableForestClassifier(2).fit(x, np.arange(40) % 2)
+    with pytest.raises(ValueError, match="fitted on 3 features, and X has 2"):
+        forest.predict_proba(x[:, :2])
