@@ -84,6 +84,7 @@ def test_it_installs_where_nothing_of_it_was(built: Path, tmp_path: Path, kind: 
     assert "--unlearn-gate" in call(python, "-m", "pytest", "--help", cwd=tmp_path)
 
 
+@pytest.mark.long
 def test_a_first_gate_runs_there(built: Path, tmp_path: Path) -> None:
     python = installed(tmp_path, wheel(built))
     call(python, "-m", "pytest_unlearn", "init", "--sklearn", "suite", cwd=tmp_path)

@@ -251,8 +251,9 @@ def test_every_request_of_a_method_that_never_applies_leaves_nothing_proven(worl
     assert "3 of them could not be asked: left out (Unsupported)" in found.reasons
 
 
+@pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.parametrize("right_under_the_seed_of_releases", [True, pytest.param(False, marks=pytest.mark.long)])
+@pytest.mark.parametrize("right_under_the_seed_of_releases", [True, False])
 def test_a_method_that_is_right_under_some_seeds_only_does_not_survive(world, right_under_the_seed_of_releases):
     def lucky(model, retain, forget, *, seed):
         right = (seed == world.task.seed) == right_under_the_seed_of_releases

@@ -53,6 +53,7 @@ def test_a_method_for_small_requests_fails_at_exactly_the_first_large_one(world)
     assert str(found.error).startswith("too large")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_is_not_forgotten_is_found_confirmed_and_shown(world):
     found = audit(world, forgotten, Forgets(RECIPE, partial(large, least=40)), sizes=(10, 120), budget=10)

@@ -44,7 +44,7 @@ TESTS = (
     "tests/plugin",
     "tests/cli",
 )
-BETWEEN = ("tests/unit",)
+BETWEEN = ("tests/unit/core", "tests/unit/data", "tests/unit/report")
 
 
 def promised() -> list[str]:
