@@ -182,3 +182,23 @@ def test_what_references_answered_is_kept_reduced_between_processes(few, tmp_pat
     assert isinstance(kept, ReducedOutputs)
     np.testing.assert_array_equal(kept.logits, asked.logits)
     assert kept.content == asked.content
+
+
+def test_answers_are_identified_by_all_logits_and_not_by_the_rows_that_are_kept(few):
+    plain = ask(MODELS["module"], check=False)
+    aside = np.setdiff1d(np.arange(len(VIEW)), plain.known)[0]
+    changed = X[500:][aside, 0]
+
+    def otherwise(x):
+        with torch.no_grad():
+            rows = linear()(torch.as_tensor(x)).numpy()
+        return rows + 1e-3 * np.eye(3)[0] * (x[:, :1] == changed)
+
+    def alike(x):
+        with torch.no_grad():
+            return linear()(torch.as_tensor(x)).numpy()
+
+    same, other = (ask(model, check=False) for model in (alike, otherwise))
+    np.testing.assert_array_equal(other.rows(plain.known), same.rows(plain.known))
+    assert other.content != same.content
+    assert ask(alike, check=False).content == same.content
