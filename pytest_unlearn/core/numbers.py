@@ -61,12 +61,12 @@ def counts(estimate: Mapping[str, Any]) -> bool:
 
 
 def portion(share: float) -> str:
-    """Write a part of a whole: of an estimate above 1, which examples that are few allow, "all"."""
+    """Write a part of a whole: 60%, or "all" of an estimate above 1."""
     return "all" if share >= 1 else f"{share:.0%}"
 
 
 def portion_at_most(share: float | None) -> str:
-    """Write an upper bound of a part: "up to 60%", "all", or "any part" where nothing bounds it."""
+    """Write an upper bound of a part: "up to 60%", "all" or "any part"."""
     if share is None or not math.isfinite(share):
         return "any part"
     return "all" if share >= 1 else f"up to {share:.0%}"

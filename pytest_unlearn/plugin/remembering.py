@@ -84,7 +84,7 @@ class Memory:
                 self.give_up(error)
 
     def add_failures(self, ledger: Mapping[str, Any], about: Mapping[str, Any], failed: Sequence[str]) -> None:
-        """Append what the run could not do after it was decided, which its report and its services are told of."""
+        """Append what the run could not do after it was decided."""
         if self.file is not None and failed:
             from pytest_unlearn.report import history_file
 
