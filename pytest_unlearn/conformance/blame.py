@@ -14,7 +14,7 @@ DEPTH = 5  # attributes of attributes that are looked into
 
 
 def unpicklable(value: Any) -> str:
-    """Name what cannot be pickled and what to do, in one sentence that starts with the part at fault.
+    """Name the part that cannot be pickled, and what to do about it.
 
     value: anything that `pickle.dumps` refuses.
     """
