@@ -58,6 +58,7 @@ class ProjectedGradient(NetworkMethod, Training):
         moments = second_moments(model.eval(), kept[0], type(self).__name__)
         for module, mode in modes:
             module.training = mode
+        weights = [weight for layer in moments if isinstance(weight := layer.weight, nn.Parameter)]
         hooks = [
             layer.weight.register_hook(partial(project, taken=span(moment, self.kept).to(layer.weight)))  # type: ignore[no-untyped-call]
             for layer, moment in moments.items()
@@ -71,7 +72,7 @@ class ProjectedGradient(NetworkMethod, Training):
                 yield away + self.entropy * (p * logs).sum(1).mean()
 
         try:
-            self.minimise(model, epoch, only=[layer.weight for layer in moments])
+            self.minimise(model, epoch, only=weights)
         finally:
             for hook in hooks:
                 hook.remove()
