@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 ROUNDING = 9  # digits that survive a report and a logarithm
@@ -45,8 +44,7 @@ def hundredths(value: float) -> float:
     return 100 * value
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(NamedTuple):
     """The setting that limits a claim.
 
     Attributes:
