@@ -1,4 +1,4 @@
-"""The order of verdicts and of policies: all that pytest needs of the claim table in a run without audits."""
+"""The order of verdicts and of policies, for runs without audits as well."""
 
 from __future__ import annotations
 

@@ -29,12 +29,16 @@ TRIES = pytest.StashKey[int]()
 MARKER_ERROR = pytest.StashKey[str]()
 
 
-def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Generate options and their ini twins from the table of settings; bring the other parts."""
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Bring the other parts of the plugin."""
     # For each name in `pytest_plugins`, pytest would read the metadata of every package that is installed.
     for name in PARTS:
         if not pluginmanager.has_plugin(name):
             pluginmanager.register(import_module(name), name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Generate options and their ini twins from the table of settings."""
     group = parser.getgroup("unlearn", "machine-unlearning audit")
     for spec in settings.TABLE.values():
         if spec.flag and spec.kind is bool and not spec.default:
