@@ -44,6 +44,11 @@ def hundredths(value: float) -> float:
     return 100 * value
 
 
+def parts_of_hundred(value: float) -> float:
+    """Turn a share into parts of a hundred: more than all, or less than none, is as much as there can be."""
+    return 100 * min(1.0, max(0.0, value))
+
+
 class Limit(NamedTuple):
     """The setting that limits a claim.
 
@@ -104,7 +109,7 @@ RELEARNING = Limit(
 )
 RATIO = Limit("min_ratio", Range(0, 1), side="lowest", scale=OUT_OF_100)
 FRACTION = Limit("max_fraction", Range(0, 1, ("high",)), scale=OUT_OF_100)
-REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
+REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=Scale(parts_of_hundred))
 EFFECT = Limit("max_effect", Range(0, 1))
 EXTRACTION = Limit("max_probability", Range(0, 1, ("low",)), scale=OUT_OF_100)
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated

@@ -37,14 +37,25 @@ class Memory:
     def append(self, ledger: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         """Append the run, if there is a history."""
         if self.file is not None:
-            from pytest_unlearn.report import history
-            from pytest_unlearn.report.decision import decision_of
-
-            line = history.record(ledger, about, self.past["run"], decision_of(about["gate"]), tests=self.tests)
             try:
-                self.file.append(line)
+                self.file.append(self._line(ledger, about))
             except OSError as error:
                 self.give_up(error)
+
+    def add_failures(self, ledger: Mapping[str, Any], about: Mapping[str, Any], failed: Sequence[str]) -> None:
+        """Append what the run could not do after it was decided."""
+        if self.file is not None and failed:
+            from pytest_unlearn.report import history_file
+
+            with contextlib.suppress(OSError, ValueError), history_file.opened(self.path) as file:
+                file.append(self._line(ledger, about, failed))
+
+    def _line(self, ledger: Mapping[str, Any], about: Mapping[str, Any], failed: Sequence[str] = ()) -> dict[str, Any]:
+        from pytest_unlearn.report import history
+        from pytest_unlearn.report.decision import decision_of
+
+        decided = decision_of(about["gate"])
+        return history.record(ledger, about, self.past["run"], decided, tests=self.tests, failed=failed)
 
     def give_up(self, error: Exception) -> None:
         """Note that the history cannot be used."""

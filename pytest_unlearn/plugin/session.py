@@ -142,6 +142,7 @@ class Controller(Collecting):
     frozen: Mapping[str, Any] = MappingProxyType({})  # the ledger as it was closed, and the facts of the run
     about: Mapping[str, Any] = MappingProxyType({})
     problems: tuple[str, ...] = ()  # why something that was asked for could not be written: each fails the run
+    failed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     past: Mapping[str, Any] = MappingProxyType({})
     annotations: tuple[str, ...] = ()
@@ -299,6 +300,7 @@ class Controller(Collecting):
         asked = settings.services(self._value("log") or "")
         if asked and not self.config.getoption("setuponly", False):
             self._log(session, asked)
+        memory.add_failures(ledger, about, self.failed)
 
     def _log(self, session: pytest.Session, names: Iterable[str]) -> None:
         from pytest_unlearn.report import write
@@ -319,6 +321,7 @@ class Controller(Collecting):
 
     def _fail(self, session: pytest.Session, name: str, problem: str) -> None:
         self.problems += (problem,)
+        self.failed += (name,)
         self._announce(session, name, problem)
 
     @property
