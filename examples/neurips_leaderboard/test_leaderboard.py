@@ -11,7 +11,7 @@ from examples.neurips_leaderboard.judging import Bench, Row
 from examples.neurips_leaderboard.methods import METHODS
 from examples.neurips_leaderboard.table import render
 from examples.neurips_leaderboard.tune import CHOSEN
-from examples.neurips_leaderboard.world import audited, development
+from examples.neurips_leaderboard.world import audited, development, tuned_on
 from unlearners import UNLEARNERS
 
 
@@ -38,11 +38,25 @@ def test_no_image_of_an_audited_draw_was_used_for_tuning():
 def test_settings_come_from_the_choices_that_were_tried():
     chosen = json.loads(CHOSEN.read_text())
     for method in METHODS:
-        if len(method.choices) > 1:
+        if method.tuned and "effect" in chosen.get(method.name, {}):
+            entry = chosen[method.name]
+            assert len(entry["tried"]) in ((12,) if entry["effect"] else (24,))
+            assert any(entry["settings"].items() <= trial.items() for trial in entry["tried"])
+        elif len(method.choices) > 1:
             tried = chosen[method.name]["tried"]
             best = min(tried, key=lambda row: row["cost"])
             assert chosen[method.name]["settings"].items() <= best.items()
             assert len(tried) == len(method.choices)
+
+
+def test_the_draws_to_tune_on_share_no_image_with_the_audited_ones_or_each_other():
+    worlds = [tuned_on(draw) for draw in (0, 1, 2)]
+    parts = [images(world.split.train) | images(world.split.test) for world in worlds]
+    assert [len(world.split.train) for world in worlds] == [1300] * 3
+    for i in range(3):
+        assert len(parts[i] & parts[i - 1]) <= 5  # a few images occur twice in the data set itself
+        assert len(parts[i] & images(worlds[0].unseen)) <= 5
+        assert len(parts[i] & images(audited(i).split.train)) <= 5
 
 
 def test_the_table_shows_what_a_row_holds():

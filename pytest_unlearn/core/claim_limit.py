@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 ROUNDING = 9  # digits that survive a report and a logarithm
@@ -50,8 +49,7 @@ def parts_of_hundred(value: float) -> float:
     return 100 * min(1.0, max(0.0, value))
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(NamedTuple):
     """The setting that limits a claim.
 
     Attributes:
