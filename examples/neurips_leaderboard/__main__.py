@@ -16,6 +16,7 @@ from examples.neurips_leaderboard.tune import CHOSEN
 from examples.neurips_leaderboard.world import audited
 
 TABLE = Path("docs/leaderboard.md")
+PUBLISHED = Path(__file__).parent / "published.md"
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
         for draw in range(given.draws)
         if (row := kept().get(f"{draw} {method.name}")) and stands(row, settings_of(method, chosen))
     ]
-    TABLE.write_text(render(rows, chosen, [method.name for method in METHODS]))
+    TABLE.write_text(render(rows, chosen, [method.name for method in METHODS], PUBLISHED.read_text()))
 
 
 def settings_of(method: Method, chosen: dict[str, Settings]) -> Settings:
