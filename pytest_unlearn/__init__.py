@@ -28,6 +28,7 @@ _HOMES = {
     "models.onnx": ("onnx_model",),
     "models.predict": ("SavedOutputs",),
     "models.saved_writer": ("save_outputs",),
+    "models.text.recording": ("record_logprobs",),
     "models.text.saved": ("SavedLogprobs",),
     "report.outside": ("write_report",),
     "search.budget": ("Budget",),

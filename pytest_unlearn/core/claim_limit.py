@@ -45,7 +45,7 @@ def hundredths(value: float) -> float:
 
 
 def parts_of_hundred(value: float) -> float:
-    """Turn a share into parts of a hundred: more than all, or less than none, is as much as there can be."""
+    """Turn a share into parts of a hundred, from none to all."""
     return 100 * min(1.0, max(0.0, value))
 
 
