@@ -49,10 +49,10 @@ class Folder(Protocol):
         """Make the folder, if it has to be made; OSError where that cannot be."""
 
     def read(self, name: str) -> bytes:
-        """Read a file: FileNotFoundError where there is none, ValueError for something else in its place."""
+        """Read a file; FileNotFoundError, or ValueError for something else in its place."""
 
     def write(self, name: str, data: bytes, *, durable: bool = False) -> None:
-        """Write a file so that others find it whole or not at all; OSError where that cannot be.
+        """Write a file so that others find it whole or not at all; OSError.
 
         Args:
             name: of the file.
@@ -64,19 +64,19 @@ class Folder(Protocol):
         """Remove a file, if it is there; OSError where that cannot be."""
 
     def names(self) -> list[str]:
-        """List what lies in the folder, in order; nothing where there is no folder."""
+        """List what lies in the folder, in order; nothing where there is none."""
 
     def holds(self, name: str) -> bool:
         """Tell whether anything of this name is there."""
 
     def kind(self, name: str) -> str:
-        """Name what lies in the place of a file; empty for a file, or nothing there."""
+        """Name what lies in the place of a file; empty for a file, or nothing."""
 
     def size(self, name: str) -> int:
         """Count the bytes of a file; OSError where there is none."""
 
     def changed(self, name: str) -> float:
-        """Say when a file was last written, or noted as used, in seconds since 1970; OSError where there is none."""
+        """Say when a file was written or noted as used, in seconds since 1970."""
 
     def note_use(self, name: str) -> None:
         """Note that a file was used; OSError where nothing can be noted."""
@@ -118,7 +118,7 @@ class LocalFolder:
         return LocalFolder(self.path / name)
 
     def prepare(self) -> None:
-        """Make the directory, and have git ignore it where this package made its parent."""
+        """Make the directory, and have git ignore what this package makes."""
         self.path.mkdir(parents=True, exist_ok=True)
         for parent in (self.path.parent, self.path.parent.parent):
             if parent.name == OWN_FOLDER and not os.path.lexists(parent / ".gitignore"):
@@ -152,7 +152,7 @@ class LocalFolder:
         return sorted(path.name for path in self.path.glob("*"))
 
     def holds(self, name: str) -> bool:
-        """Tell whether anything of this name is there, links that lead nowhere included."""
+        """Tell whether anything of this name is there, broken links included."""
         return os.path.lexists(self.path / name)
 
     def kind(self, name: str) -> str:

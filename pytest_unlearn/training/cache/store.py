@@ -1,4 +1,4 @@
-"""Keep trained models in a folder or at a URL under content-addressed keys, never unpickled.
+"""Keep trained models under content-addressed keys, never unpickled.
 
 Anyone may have written in the folder. What is no file there is not opened; what the keys at hand do not vouch for is
 not taken where they have to.
