@@ -72,8 +72,13 @@ class Trial:
     @property
     def p(self) -> float:
         """The p-value of the sign test (McNemar's, exact) that as many answers became wrong as right."""
-        fewer, n = min(self.changed), sum(self.changed)
-        return float(min(1.0, 2 * sum(math.comb(n, i) for i in range(fewer + 1)) / 2**n))
+        return sign_test(*self.changed)
+
+
+def sign_test(one: int, other: int) -> float:
+    """Return the two-sided p-value that both are as likely, exactly."""
+    n = one + other
+    return float(min(1.0, 2 * sum(math.comb(n, i) for i in range(min(one, other) + 1)) / 2**n))
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ DISOBEDIENCE = {
     "forget_epochs": one_of(2, 3),
     "alpha": around(0.5, 5),
 }
-ASCENT = {"alpha": weight(0.05, 0.4), "lr": around(0.01, 3)}
+ASCENT = {"alpha": weight(0.25, 0.5), "lr": around(0.025, 2)}
 
 METHODS = (
     Method("retrain", EXACT, arguments=lambda _: {"recipe": RECIPE}),
@@ -128,7 +128,7 @@ METHODS = (
     Method("ssd", APPROXIMATE, tuned=True, space={"alpha": around(1.0, 4), "dampening": around(0.3, 10)}),
     Method("lfssd", APPROXIMATE, tuned=True, space={"alpha": around(1.0, 1.5), "dampening": around(0.3, 10)}),
     Method("assd", APPROXIMATE, tuned=True, space={"dampening": around(0.1, 30)}),
-    Method("jit", APPROXIMATE, tuned=True),
+    Method("jit", APPROXIMATE, tuned=True, space={"lr": around(6e-5, 2), "std": around(0.1, 2)}),
     Method(
         "lotus",
         APPROXIMATE,
