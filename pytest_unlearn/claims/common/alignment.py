@@ -34,7 +34,7 @@ def misaligned(model: Any, target: Answers, comparable: Sequence[Answers]) -> li
 def misaligned_beside_original(
     model: Any, target: Answers, original: Answers, removed: Callable[[], IntArray] | None = None
 ) -> list[Objection]:
-    """Return why answers may be in another order, where only the original can be compared with.
+    """Return why answers may be in another order, going by the original alone.
 
     It trained on the forget set, where an honest model may guess: on a hard request, or on classes of which nothing is
     retained. So that is a doubt, and certain are only controls of other classes. `removed` returns those classes, and

@@ -126,7 +126,7 @@ class Matched:
         return [doubt(self._no_balance(found[0]), advice.NO_BALANCE)] if found else []
 
     def easier(self, pairing: Pairing, limit: float, confidence: float) -> bool:
-        """Tell whether a request looks easier than its controls to a model that never saw it.
+        """Tell whether models that never saw a request find it easier than controls.
 
         Then an honest one may look as if it remembered. One that finds it harder does not.
         """
