@@ -12,8 +12,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from pytest_unlearn.core.claim_table import TABLE
-
 _HOMES = {
     "claims.canaries.planting": ("Canaries", "plant_canaries"),
     "claims.canaries.text.planting": ("TextCanaries", "plant_text_canaries"),
@@ -30,6 +28,7 @@ _HOMES = {
     "models.onnx": ("onnx_model",),
     "models.predict": ("SavedOutputs",),
     "models.saved_writer": ("save_outputs",),
+    "models.text.recording": ("record_logprobs",),
     "models.text.saved": ("SavedLogprobs",),
     "report.outside": ("write_report",),
     "search.budget": ("Budget",),
@@ -50,6 +49,8 @@ _HOMES = {
 
 def _homes() -> dict[str, str]:
     """Return the module of each public name."""
+    from pytest_unlearn.core.claim_table import TABLE
+
     return {
         **{name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names},
         **{f"audit_{name}": spec.module for name, spec in TABLE.items()},

@@ -45,6 +45,7 @@ from pytest_unlearn.models.lm_eval_samples import read_lm_eval_samples as read_l
 from pytest_unlearn.models.onnx import onnx_model as onnx_model
 from pytest_unlearn.models.predict import SavedOutputs as SavedOutputs
 from pytest_unlearn.models.saved_writer import save_outputs as save_outputs
+from pytest_unlearn.models.text.recording import record_logprobs as record_logprobs
 from pytest_unlearn.models.text.saved import SavedLogprobs as SavedLogprobs
 from pytest_unlearn.report.outside import write_report as write_report
 from pytest_unlearn.search.budget import Budget as Budget

@@ -14,6 +14,7 @@ from unlearners.approximate.eu_k import EUk as EUk
 from unlearners.approximate.fine_tune import FineTune as FineTune
 from unlearners.approximate.fisher_forgetting import FisherForgetting as FisherForgetting
 from unlearners.approximate.gradient_ascent import GradientAscent as GradientAscent
+from unlearners.approximate.in_sequence import InSequence as InSequence
 from unlearners.approximate.incompetent_teacher import IncompetentTeacher as IncompetentTeacher
 from unlearners.approximate.jit import JiT as JiT
 from unlearners.approximate.l1_sparse import L1Sparse as L1Sparse
@@ -21,6 +22,8 @@ from unlearners.approximate.l2_anchor import L2AnchoredFineTune as L2AnchoredFin
 from unlearners.approximate.lfssd import LFSSD as LFSSD
 from unlearners.approximate.lotus import LoTUS as LoTUS
 from unlearners.approximate.neggrad_plus import NegGradPlus as NegGradPlus
+from unlearners.approximate.projected_ascent import ProjectedAscent as ProjectedAscent
+from unlearners.approximate.projected_gradient import ProjectedGradient as ProjectedGradient
 from unlearners.approximate.random_labels import RandomLabels as RandomLabels
 from unlearners.approximate.rum import RUM as RUM
 from unlearners.approximate.salun import SalUn as SalUn
@@ -28,6 +31,7 @@ from unlearners.approximate.scrub import SCRUB as SCRUB
 from unlearners.approximate.scrub_rewind import SCRUBRewind as SCRUBRewind
 from unlearners.approximate.ssd import SSD as SSD
 from unlearners.class_removal.linear_filtration import LinearFiltration as LinearFiltration
+from unlearners.class_removal.subspace_removal import SubspaceRemoval as SubspaceRemoval
 from unlearners.class_removal.unsir import UNSIR as UNSIR
 from unlearners.decoys import ControlsLeakingRetrain as ControlsLeakingRetrain
 from unlearners.decoys import ExactInputMask as ExactInputMask

@@ -1,8 +1,9 @@
 """Choose a method's settings on draws that nothing else is judged on.
 
-`python -m unlearners.tune METHOD` tries the same number of settings for every method, the defaults first, on three
-draws that share no example: `sklearn.datasets.load_digits` and a small network with BatchNorm, or what `--world
-module:function` returns, a list of `Draw`. Audit on other data: a model that was tuned on them looks better there.
+`python -m unlearners.tune METHOD` tries the same number of settings for every method, the defaults first, and as many
+more where none has an effect, on three draws that share no example: `sklearn.datasets.load_digits` and a
+small network with BatchNorm, or what `--world module:function` returns, a list of `Draw`. Audit on other data: a model
+that was tuned on them looks better there.
 """
 
 from __future__ import annotations
@@ -53,29 +54,48 @@ class Draw:
 
 @dataclass(frozen=True)
 class Trial:
-    """Hold settings, and by draw the objective and the share of right answers on forget."""
+    """Hold settings, and by draw the objective and the share of right answers on forget.
+
+    changed: answers on the forget sets, of all draws, that became wrong, and that became right.
+    """
 
     settings: Settings
     objectives: tuple[float, ...]
     forget: tuple[float, ...]
+    changed: tuple[int, int] = (0, 0)
 
     @property
     def objective(self) -> float:
         """The mean over draws; 0 for a retrained model at no cost."""
         return mean(self.objectives)
 
+    @property
+    def p(self) -> float:
+        """The p-value of the sign test (McNemar's, exact) that as many answers became wrong as right."""
+        return sign_test(*self.changed)
+
+
+def sign_test(one: int, other: int) -> float:
+    """Return the two-sided p-value that both are as likely, exactly."""
+    n = one + other
+    return float(min(1.0, 2 * sum(math.comb(n, i) for i in range(min(one, other) + 1)) / 2**n))
+
 
 @dataclass(frozen=True)
 class Tuned:
-    """Hold the best settings of all tried.
+    """Hold the best settings of those that have an effect.
 
-    stable: whether settings chosen on all draws but one are, on that one, within 0.02 of the best there.
-    effect: whether any setting moves the accuracy on the forget set by more than 0.01, in the mean.
+    best: of least objective among the settings that change the accuracy on the forget set with certainty (p below 0.05
+        over the number of trials); among all where none does.
+    stable: whether settings chosen so on all draws but one are, on that one, within 0.02 of the best there.
+    effect: whether any setting changes that accuracy with certainty.
+    nothing: the objective of the originals as they are: a best that is above it is worse than doing nothing.
     """
 
     best: Trial
     stable: bool
     effect: bool
+    nothing: float
     trials: tuple[Trial, ...]
 
 
@@ -85,6 +105,7 @@ def tune(
     *,
     space: Mapping[str, Range] | None = None,
     trials: int = 12,
+    more: int = 0,
     seed: int = 0,
 ) -> Tuned:
     """Try settings on every draw, and choose those of the least mean objective.
@@ -96,17 +117,29 @@ def tune(
     space: field -> a function that draws a value from a numpy generator; by default `space_of(make)`.
     trials: how many settings, the defaults first; at least 12, so that all methods have had a fair chance.
 
+    more: how many further ones where none of them has an effect.
+    What is chosen has an effect with certainty, where any of the settings has, even if doing nothing were better.
+
     Errors: ValueError for fewer trials or draws; Unsupported where the method does not work on these models.
     """
     if trials < 12 or len(draws) < 2:
         raise ValueError(f"tune needs at least 12 trials and 2 draws, not {trials} and {len(draws)}.")
     rng, ranges = np.random.default_rng(seed), space_of(make) if space is None else space
-    settings = [{}, *({name: draw(rng) for name, draw in ranges.items()} for _ in range(trials - 1))]
-    tried = tuple(_trial(make, one, draws, seed) for one in (settings if ranges else settings[:1]))
-    best = min(tried, key=lambda trial: trial.objective)
-    start = [_accuracy(draw.original, draw.forget) for draw in draws]
-    moved = [mean(abs(f - s) for f, s in zip(trial.forget, start, strict=True)) for trial in tried]
-    return Tuned(best, all(_holds(tried, i) for i in range(len(draws))), max(moved) > 0.01, tried)
+    settings = [{}, *({name: draw(rng) for name, draw in ranges.items()} for _ in range(trials + more - 1))]
+    nothing = mean(_distance(draw.original, draw) for draw in draws)
+    tried: tuple[Trial, ...] = ()
+    for one in settings if ranges else settings[:1]:
+        if len(tried) == trials and with_effect(tried):
+            break
+        tried += (_trial(make, one, draws, seed),)
+    eligible = with_effect(tried) or tried
+    best = min(eligible, key=lambda trial: trial.objective)
+    return Tuned(best, all(_holds(eligible, i) for i in range(len(draws))), eligible is not tried, nothing, tried)
+
+
+def with_effect(tried: tuple[Trial, ...]) -> tuple[Trial, ...]:
+    """Return the trials that change the accuracy on the forget set with certainty, and whose answers are finite."""
+    return tuple(t for t in tried if t.p < 0.05 / len(tried) and math.isfinite(t.objective))
 
 
 def space_of(make: Callable[..., Any]) -> dict[str, Range]:
@@ -117,11 +150,11 @@ def space_of(make: Callable[..., Any]) -> dict[str, Range]:
         if default is MISSING or not isinstance(default, (int, float)) or isinstance(default, bool):
             continue
         if name == "epochs" and default:
-            found[name] = _one_of(max(1, default // 2), default, 2 * default)
-        elif name == "alpha" and 0.01 <= default < 1:  # a weight: what matters is how far it is from 1
-            found[name] = lambda rng: 1 - _log_uniform(rng, 0.003, 0.7)
+            found[name] = one_of(max(1, default // 2), default, 2 * default)
+        elif name == "alpha" and 0.01 <= default < 1:
+            found[name] = weight()
         elif default > 0 and (name in SENSITIVE or name == "alpha" or name.endswith("_lr")):
-            found[name] = _around(float(default), SENSITIVE.get(name, 10))
+            found[name] = around(float(default), SENSITIVE.get(name, 10))
     return found
 
 
@@ -148,12 +181,25 @@ def digits(draws: int = 3) -> list[Draw]:
     return found
 
 
+def told(tuned: Tuned) -> list[str]:
+    """Say what there is against the choice."""
+    if not tuned.effect:
+        return [f"no setting of {len(tuned.trials)} tried has an effect on the forget set"]
+    found = [f"chosen: {tuned.best.settings or 'defaults'}, {tuned.best.objective:.3f}"]
+    if tuned.best.objective > tuned.nothing:
+        found.append(f"worse than doing nothing ({tuned.nothing:.3f})")
+    if not tuned.stable:
+        found.append("unstable: what is best on all draws but one is not good on that one")
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tune a method by name, print every trial, and end with 0 where one has an effect."""
     parser = argparse.ArgumentParser(prog="python -m unlearners.tune", description="Choose a method's settings.")
     parser.add_argument("method", choices=[*UNLEARNERS], metavar="METHOD", help="a name in unlearners.UNLEARNERS")
     parser.add_argument("--world", metavar="MODULE:FUNCTION", help="returns a list of unlearners.tune.Draw")
     parser.add_argument("--trials", type=int, default=12, help="how many settings, at least 12")
+    parser.add_argument("--more", type=int, default=12, help="how many more, where none of these has an effect")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     make = UNLEARNERS[given.method]
@@ -163,47 +209,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module, _, name = (given.world or "unlearners.tune:digits").partition(":")
     torch.set_num_threads(1)
     try:
-        tuned = tune(make, getattr(import_module(module), name)(), trials=given.trials, seed=given.seed)
+        tuned = tune(
+            make, getattr(import_module(module), name)(), trials=given.trials, more=given.more, seed=given.seed
+        )
     except (Unsupported, ValueError) as error:
         parser.error(str(error))
     for trial in sorted(tuned.trials, key=lambda one: one.objective):
         shown = "  ".join(f"{name}={value:.3g}" for name, value in trial.settings.items()) or "defaults"
         print(f"{trial.objective:.3f}  forget {mean(trial.forget):.3f}  {shown}")
-    if not tuned.effect:
-        print(f"no setting of {len(tuned.trials)} tried has an effect on the forget set")
-    elif not tuned.stable:
-        print("unstable: what is best on two draws is not good on the third")
+    for sentence in told(tuned):
+        print(sentence)
     return 0 if tuned.effect else 1
 
 
 def _trial(make: Callable[..., Any], settings: Settings, draws: Sequence[Draw], seed: int) -> Trial:
     found = [_judged(make(**settings), draw, seed + i) for i, draw in enumerate(draws)]
-    objectives, forget = zip(*found, strict=True)
-    return Trial(settings, objectives, forget)
+    objectives, forget, wrong, right = zip(*found, strict=True)
+    return Trial(settings, objectives, forget, (sum(wrong), sum(right)))
 
 
-def _judged(unlearner: Any, draw: Draw, seed: int) -> tuple[float, float]:
+def _judged(unlearner: Any, draw: Draw, seed: int) -> tuple[float, float, int, int]:
+    """Return the objective, the accuracy on forget, and how many answers there became wrong and right."""
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # what diverges is judged by what it returns
         model = unlearner(draw.original, draw.retain, draw.forget, seed=seed)
     share = min(1.0, (time.process_time() - start) / max(draw.seconds, 1e-9))
-    gaps = [
+    objective = _distance(model, draw) + TIME_WEIGHT * share
+    now, before = _right(model, draw.forget), _right(draw.original, draw.forget)
+    if now is None or before is None:
+        return objective, 0.0, 0, 0
+    return objective, float(now.double().mean()), int((before & ~now).sum()), int((now & ~before).sum())
+
+
+def _distance(model: Any, draw: Draw) -> float:
+    """Return the mean distance to the retrained models' accuracy; infinite for answers that are not finite."""
+    return mean(
         abs(_accuracy(model, part) - mean(_accuracy(reference, part) for reference in draw.retrained))
         for part in (draw.forget, draw.retain, draw.test)
-    ]
-    forget = _accuracy(model, draw.forget)
-    return mean(gaps) + TIME_WEIGHT * share, forget if math.isfinite(forget) else 0.0
+    )
 
 
 def _accuracy(model: Any, data: Examples) -> float:
+    right = _right(model, data)
+    return math.inf if right is None else float(right.double().mean())
+
+
+def _right(model: Any, data: Examples) -> torch.Tensor | None:
+    """Tell of each example whether it is classified as labelled; None where answers are not finite."""
     if not isinstance(model, nn.Module):
         raise Unsupported(f"tune asks networks, and the method returned a {type(model).__name__}.")
     x, y = stack(data, model)
     logits = class_logits(answers(frozen_copy(model), x))
-    if not bool(logits.isfinite().all()):
-        return math.inf
-    return float((logits.argmax(1) == y).double().mean())
+    return logits.argmax(1) == y if bool(logits.isfinite().all()) else None
 
 
 def _holds(tried: Sequence[Trial], left_out: int) -> bool:
@@ -227,14 +285,22 @@ def _trained(data: TensorDataset, seed: int) -> nn.Module:
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(math.log(low), math.log(high))))
+    """Draw a number of three digits."""
+    return float(f"{math.exp(rng.uniform(math.log(low), math.log(high))):.3g}")
 
 
-def _around(default: float, factor: float) -> Range:
+def around(default: float, factor: float) -> Range:
+    """Draw up to a factor less or more than a default, evenly in the logarithm."""
     return lambda rng: _log_uniform(rng, default / factor, default * factor)
 
 
-def _one_of(*values: Any) -> Range:
+def weight(low: float = 0.003, high: float = 0.7) -> Range:
+    """Draw a weight whose distance from 1 counts, evenly in the logarithm."""
+    return lambda rng: round(1 - _log_uniform(rng, low, high), 5)
+
+
+def one_of(*values: Any) -> Range:
+    """Draw one of the values."""
     return lambda rng: values[rng.integers(len(values))]
 
 

@@ -1,42 +1,57 @@
-"""Run every method on draws 0, 1 and 2 and write the table: `python -m examples.neurips_leaderboard`."""
+"""Run every method and write the table: `python -m examples.neurips_leaderboard [--draws N] [METHOD ...]`."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from examples.neurips_leaderboard.judging import Bench
-from examples.neurips_leaderboard.methods import METHODS
+from examples.neurips_leaderboard.methods import METHODS, Method, Settings
+from examples.neurips_leaderboard.rows import code_of, keep, kept, stands
 from examples.neurips_leaderboard.table import render
 from examples.neurips_leaderboard.tune import CHOSEN
 from examples.neurips_leaderboard.world import audited
 
-DRAWS = (0, 1, 2)
-DONE = Path(".unlearn/leaderboard/rows")
 TABLE = Path("docs/leaderboard.md")
+PUBLISHED = Path(__file__).parent / "published.md"
 
 
 def main() -> None:
-    """Resumable: a row that is there is not run again."""
+    """Resumable: a row of the same settings and code is not run again."""
+    parser = argparse.ArgumentParser(prog="python -m examples.neurips_leaderboard")
+    parser.add_argument("methods", nargs="*", metavar="METHOD", help="by default all")
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--table", action="store_true", help="write the table of what is there, run nothing")
+    given = parser.parse_args()
     torch.set_num_threads(1)
     chosen = json.loads(CHOSEN.read_text())
-    rows: list[dict[str, Any]] = []
-    for draw in DRAWS:
+    wanted = [method for method in METHODS if not given.methods or method.name in given.methods]
+    for draw in range(0 if given.table else given.draws):
         bench = None
-        for method in METHODS:
-            settings = chosen[method.name]["settings"] if method.name in chosen else method.choices[0]
-            done = DONE / f"{draw}-{method.name}.json"
-            if not done.exists() or json.loads(done.read_text())["settings"] != settings:
-                bench = bench or Bench(audited(draw), Path(f".unlearn/leaderboard/{draw}"))
-                row = {"draw": draw, "family": method.family, **bench.judge(method, settings, seed=draw).plain()}
-                done.parent.mkdir(parents=True, exist_ok=True)
-                done.write_text(json.dumps(row))
-                print(draw, method.name, row["verdict"] or row["unsupported"], flush=True)
-            rows.append(json.loads(done.read_text()))
-    TABLE.write_text(render(rows))
+        for method in wanted:
+            settings = settings_of(method, chosen)
+            if stands(kept().get(f"{draw} {method.name}"), settings):
+                continue
+            bench = bench or Bench(audited(draw), Path(f".unlearn/leaderboard/{draw}"))
+            row = bench.judge(method, settings, seed=draw).plain()
+            keep({"draw": draw, "family": method.family, "code": code_of(method.name), **row})
+            print(draw, method.name, row["verdict"] or row["unsupported"], flush=True)
+    rows = [
+        row
+        for method in METHODS
+        for draw in range(given.draws)
+        if (row := kept().get(f"{draw} {method.name}")) and stands(row, settings_of(method, chosen))
+    ]
+    TABLE.write_text(render(rows, chosen, [method.name for method in METHODS], PUBLISHED.read_text()))
+
+
+def settings_of(method: Method, chosen: dict[str, Settings]) -> Settings:
+    """What was chosen, or the first choice where nothing was."""
+    found: Settings = chosen[method.name]["settings"] if method.name in chosen else method.choices[0]
+    return found
 
 
 if __name__ == "__main__":

@@ -38,6 +38,12 @@ class Row:
     high: float = np.nan
     furthest: float = np.nan
     time_fraction: float = np.nan
+    gap: float = np.nan
+    reduction: float = np.nan
+    reduction_low: float = np.nan
+    reduction_high: float = np.nan
+    became_wrong: int = 0
+    became_right: int = 0
 
     @property
     def cost(self) -> float:
@@ -88,13 +94,18 @@ class Bench:
         seconds = time.process_time() - start
         evidence = audit_forgotten(model, task.forget, max_mia_auc=MAX_MIA_AUC)
         estimates = {name: attack.value for name, attack in evidence.attacks.items()}
+        parts = (task.forget, task.retain, task.test)
+        forget, retain, test = (accuracy(model, part) for part in parts)
+        retrained = [float(np.mean([accuracy(reference, part) for reference in task.retrained])) for part in parts]
+        before, now = right(original, task.forget), right(model, task.forget)
+        gone = evidence.leakage_reduction
         return Row(
             method.name,
             settings,
-            forget=accuracy(model, task.forget),
-            retain=accuracy(model, task.retain),
-            test=accuracy(model, task.test),
-            retrained_test=float(np.mean([accuracy(reference, task.test) for reference in task.retrained])),
+            forget=forget,
+            retain=retain,
+            test=test,
+            retrained_test=retrained[2],
             verdict=evidence.verdict.value,
             label=evidence.label,
             attack=evidence.estimate.method,
@@ -103,13 +114,24 @@ class Bench:
             high=evidence.estimate.high,
             furthest=max(abs(estimates[name] - 0.5) for name in DECIDING if name in estimates),
             time_fraction=seconds / retraining,
+            gap=float(np.mean(np.abs(np.subtract((forget, retain, test), retrained)))),
+            reduction=np.nan if gone is None else gone.value,
+            reduction_low=np.nan if gone is None else gone.low,
+            reduction_high=np.nan if gone is None else gone.high,
+            became_wrong=int((before & ~now).sum()),
+            became_right=int((now & ~before).sum()),
         )
 
 
 def accuracy(model: Any, view: Any) -> float:
     """The share of a view that is classified as labelled."""
+    return float(right(model, view).mean())
+
+
+def right(model: Any, view: Any) -> Any:
+    """Of each example, whether it is classified as labelled."""
     outputs = evaluate(model, view, classes=view.task.split.classes)
-    return float((outputs.logits.argmax(1) == outputs.labels).mean())
+    return outputs.logits.argmax(1) == outputs.labels
 
 
 def _flat(split: Split) -> Split:

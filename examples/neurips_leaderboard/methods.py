@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -12,7 +12,8 @@ from sklearn.naive_bayes import GaussianNB
 
 from examples.neurips_leaderboard.world import RECIPE, World, build
 from pytest_unlearn import EstimatorRecipe
-from unlearners import UNLEARNERS
+from unlearners import UNLEARNERS, FineTune, NegGradPlus
+from unlearners.tune import Range, around, one_of, weight
 
 Settings = dict[str, Any]
 
@@ -33,6 +34,9 @@ class Method:
         arguments: what its constructor needs from the world, which is not a setting.
         recipe: how its original and its references are trained, where it needs a model of its own kind.
         flat: whether that model takes rows of features, with length at most 1, instead of images.
+        tuned: whether settings are chosen by `unlearners.tune` on three draws, instead of among `choices` on one.
+        space: what it draws settings from; by default the method's fields.
+        spelt: from the settings to the constructor's arguments, where they are not the same.
     """
 
     name: str
@@ -41,10 +45,13 @@ class Method:
     arguments: Callable[[World], Settings] = field(default=lambda _: {})
     recipe: Callable[[Any], Any] | None = None
     flat: bool = False
+    tuned: bool = False
+    space: Mapping[str, Range] | None = None
+    spelt: Callable[[Settings], Settings] = field(default=dict)
 
     def make(self, world: World, settings: Settings) -> Any:
         """The unlearner."""
-        return UNLEARNERS[self.name](**self.arguments(world), **settings)
+        return UNLEARNERS[self.name](**self.arguments(world), **self.spelt(settings))
 
     def trained_by(self, unlearner: Any) -> Any:
         """The recipe of the model that this method is given."""
@@ -55,8 +62,27 @@ def _train(unlearner: Any) -> Any:
     return unlearner.train
 
 
+def _three_times(settings: Settings) -> Settings:
+    """RUM's NegGrad+ on each third, with one weight and learning rate; defaults where there are none."""
+    if not settings:
+        return {}
+    return {"methods": (NegGradPlus(epochs=5, momentum=0.9, anchor=0.0, **settings),) * 3}
+
+
+def _in_sequence(settings: Settings) -> Settings:
+    """Fine-tuning after each of four requests: what costs a request more than one at once."""
+    return {"method": FineTune(epochs=10, lr=0.1), **settings}
+
+
 EXACT, INFLUENCE, APPROXIMATE = "exact and certified", "influence", "approximate"
 CLASSES, CHALLENGE, DECOY = "class removal", "NeurIPS 2023", "decoys"
+DISOBEDIENCE = {
+    "lr": around(5e-4, 5),
+    "weight_decay": one_of(0.0, 5e-4, 0.1),
+    "forget_epochs": one_of(2, 3),
+    "alpha": around(0.5, 5),
+}
+ASCENT = {"alpha": weight(0.25, 0.5), "lr": around(0.025, 2)}
 
 METHODS = (
     Method("retrain", EXACT, arguments=lambda _: {"recipe": RECIPE}),
@@ -71,40 +97,61 @@ METHODS = (
     Method("unlearnable-extra-trees", EXACT, arguments=lambda _: {"trees": 10}, recipe=_train, flat=True),
     Method("influence-function", INFLUENCE, grid(damping=[0.01, 0.1, 1.0])),
     Method("puma", INFLUENCE, grid(damping=[0.01, 0.1, 1.0])),
-    Method("wood-fisher", INFLUENCE),
-    Method("warnecke-first-order", INFLUENCE, grid(rate=[2e-5, 1e-4, 5e-4])),
+    Method("wood-fisher", INFLUENCE, tuned=True, space={"step": around(100.0, 300)}),
+    Method("warnecke-first-order", INFLUENCE, tuned=True),
     Method("warnecke-second-order", INFLUENCE, grid(damping=[1e-3, 1e-2], scale=[200.0], iterations=[100])),
     Method("amnesiac", APPROXIMATE, arguments=lambda _: {"build": build, "epochs": 10}, recipe=_train),
     Method("fine-tune", APPROXIMATE, grid(epochs=[5, 10], lr=[0.05, 0.1, 0.2])),
     Method("l2-anchored-fine-tune", APPROXIMATE, grid(epochs=[10], lr=[0.1, 0.2], anchor=[1e-3, 1e-2, 0.1])),
     Method("l1-sparse", APPROXIMATE, grid(epochs=[10], lr=[0.05, 0.1], gamma=[1e-4, 5e-4, 2e-3])),
-    Method("cf-k", APPROXIMATE, grid(k=[1, 2, 3], lr=[0.1, 0.2])),
+    Method("cf-k", APPROXIMATE, tuned=True, space={"k": one_of(1, 2, 3), "lr": around(0.1, 4)}),
     Method("eu-k", APPROXIMATE, grid(k=[1, 2, 3, 4], lr=[0.1])),
-    Method("gradient-ascent", APPROXIMATE, grid(epochs=[5], lr=[3e-4, 1e-3, 1.5e-3, 3e-3])),
-    Method("neggrad-plus", APPROXIMATE, grid(alpha=[0.9, 0.95, 0.99], lr=[3e-3, 0.01])),
-    Method("random-labels", APPROXIMATE, grid(epochs=[3, 5], lr=[1e-4, 3e-4, 1e-3])),
-    Method("salun", APPROXIMATE, grid(epochs=[2, 5, 10], lr=[0.013, 0.03])),
+    Method("gradient-ascent", APPROXIMATE, tuned=True),
+    Method("neggrad-plus", APPROXIMATE, tuned=True, space=ASCENT),
+    Method("random-labels", APPROXIMATE, tuned=True),
+    Method(
+        "salun",
+        APPROXIMATE,
+        tuned=True,
+        space={"lr": around(0.013, 5), "epochs": one_of(2, 5, 10), "share": one_of(0.3, 0.5, 0.9)},
+    ),
     Method("fisher-forgetting", APPROXIMATE, grid(alpha=[1e-7, 1e-6, 1e-5, 1e-4])),
-    Method("scrub", APPROXIMATE, grid(weight_decay=[5e-4], lr=[1e-4, 2e-4, 5e-4], forget_epochs=[2, 3])),
+    Method("scrub", APPROXIMATE, tuned=True, space=DISOBEDIENCE),
     Method(
         "scrub-rewind",
         APPROXIMATE,
-        grid(weight_decay=[5e-4], lr=[1e-4, 2e-4, 5e-4], forget_epochs=[2, 3]),
         arguments=lambda world: {"validation": world.unseen},
+        tuned=True,
+        space=DISOBEDIENCE,
     ),
     Method("incompetent-teacher", APPROXIMATE, grid(epochs=[1, 3], lr=[1e-4, 3e-4], retain_share=[0.3, 1.0])),
-    Method("ssd", APPROXIMATE, grid(alpha=[1.02, 1.1, 1.2, 2.0, 10.0])),
-    Method("lfssd", APPROXIMATE, grid(alpha=[1.005, 1.02, 1.05, 1.2, 10.0])),
-    Method("assd", APPROXIMATE),
-    Method("jit", APPROXIMATE),
-    Method("lotus", APPROXIMATE, arguments=lambda world: {"validation": world.unseen}),
-    Method("rum", APPROXIMATE),
+    Method("ssd", APPROXIMATE, tuned=True, space={"alpha": around(1.0, 4), "dampening": around(0.3, 10)}),
+    Method("lfssd", APPROXIMATE, tuned=True, space={"alpha": around(1.0, 1.5), "dampening": around(0.3, 10)}),
+    Method("assd", APPROXIMATE, tuned=True, space={"dampening": around(0.1, 30)}),
+    Method("jit", APPROXIMATE, tuned=True, space={"lr": around(6e-5, 2), "std": around(0.1, 2)}),
+    Method(
+        "lotus",
+        APPROXIMATE,
+        arguments=lambda world: {"validation": world.unseen},
+        tuned=True,
+        space={"alpha": around(4.0, 8), "lr": around(1e-3, 10)},
+    ),
+    Method("rum", APPROXIMATE, tuned=True, space=ASCENT, spelt=_three_times),
+    Method(
+        "projected-gradient",
+        APPROXIMATE,
+        tuned=True,
+        space={"kept": weight(0.01, 0.5), "lr": around(0.05, 10), "epochs": one_of(5, 20)},
+    ),
+    Method("projected-ascent", APPROXIMATE, tuned=True),
+    Method("in-sequence", APPROXIMATE, spelt=_in_sequence),
     Method("boundary-shrink", APPROXIMATE, grid(epochs=[5], lr=[1e-5, 3e-5, 1e-4])),
     Method("boundary-expand", APPROXIMATE, grid(epochs=[5], lr=[1e-5, 3e-5, 1e-4])),
     Method("unsir", CLASSES),
     Method("linear-filtration", CLASSES),
-    Method("fanchuan", CHALLENGE, grid(uniform_lr=[1e-3, 5e-3], forget_lr=[3e-4, 1e-3], lr=[4e-3, 2e-2])),
-    Method("msg", CHALLENGE, grid(epochs=[5], share=[0.3, 0.6, 0.9], lr=[1e-2, 0.03])),
+    Method("subspace-removal", CLASSES),
+    Method("fanchuan", CHALLENGE, tuned=True),
+    Method("msg", CHALLENGE, tuned=True),
     Method("seif", CHALLENGE, grid(epochs=[4, 8], std=[0.3, 0.6], lr=[1e-2])),
     Method("prmq", CHALLENGE, grid(epochs=[6], share=[0.9, 0.95, 0.99], lr=[1e-2])),
     Method("conv-transpose", CHALLENGE, grid(epochs=[3, 6], lr=[1e-2, 0.05])),

@@ -9,9 +9,10 @@ import pytest
 
 from examples.neurips_leaderboard.judging import Bench, Row
 from examples.neurips_leaderboard.methods import METHODS
-from examples.neurips_leaderboard.table import render
+from examples.neurips_leaderboard.rows import code_of, keep, kept, stands
+from examples.neurips_leaderboard.table import has_effect, ranked, render
 from examples.neurips_leaderboard.tune import CHOSEN
-from examples.neurips_leaderboard.world import audited, development
+from examples.neurips_leaderboard.world import audited, development, tuned_on
 from unlearners import UNLEARNERS
 
 
@@ -38,24 +39,78 @@ def test_no_image_of_an_audited_draw_was_used_for_tuning():
 def test_settings_come_from_the_choices_that_were_tried():
     chosen = json.loads(CHOSEN.read_text())
     for method in METHODS:
-        if len(method.choices) > 1:
+        if method.tuned and "effect" in chosen.get(method.name, {}):
+            entry = chosen[method.name]
+            assert len(entry["tried"]) in ((12,) if entry["effect"] else (24,))
+            assert any(entry["settings"].items() <= trial.items() for trial in entry["tried"])
+        elif len(method.choices) > 1:
             tried = chosen[method.name]["tried"]
             best = min(tried, key=lambda row: row["cost"])
             assert chosen[method.name]["settings"].items() <= best.items()
             assert len(tried) == len(method.choices)
 
 
+def test_the_draws_to_tune_on_share_no_image_with_the_audited_ones_or_each_other():
+    worlds = [tuned_on(draw) for draw in (0, 1, 2)]
+    parts = [images(world.split.train) | images(world.split.test) for world in worlds]
+    assert [len(world.split.train) for world in worlds] == [1300] * 3
+    for i in range(3):
+        assert len(parts[i] & parts[i - 1]) <= 5  # a few images occur twice in the data set itself
+        assert len(parts[i] & images(worlds[0].unseen)) <= 5
+        assert len(parts[i] & images(audited(i).split.train)) <= 5
+
+
+NUMBERS = {"forget": 1.0, "retain": 0.99, "test": 0.8, "retrained_test": 0.81, "gap": 0.05, "time_fraction": 0.5}
+AUDITED = {"verdict": "FAIL", "label": "over-forgotten", "attack": "margin residual", "furthest": 0.2}
+INTERVALS = {"auc": 0.3, "low": 0.2, "high": 0.4, "reduction": 0.0, "reduction_low": -0.1, "reduction_high": 0.1}
+
+
+def row(method, draw, **changed):
+    values = NUMBERS | AUDITED | INTERVALS | changed
+    return {"draw": draw, "family": "decoys", "code": "", **Row(method, {}, **values).plain()}
+
+
 def test_the_table_shows_what_a_row_holds():
-    row = Row(
-        "no-op", {}, "", 1.0, 0.99, 0.8, 0.81, "FAIL", "over-forgotten", "margin residual", 0.3, 0.2, 0.4, 0.2, 0.5
-    )
     refused = Row("unsir", {}, unsupported="UNSIR removes whole classes.")
-    page = render([
-        {"draw": 0, "family": "decoys", **row.plain()},
-        {"draw": 0, "family": "class removal", **refused.plain()},
-    ])  # fmt: skip
-    assert "| no-op | 1.000 | 0.990 | 0.800 | 0.810 | FAIL (over) | 0.300 [0.200, 0.400] | 0.50 |" in page
+    rows = [row("no-op", 0), row("no-op", 1, forget=0.9), {"draw": 0, "family": "class removal", **refused.plain()}]
+    page = render(rows, {}, ["no-op", "unsir", "sisa"])
+    assert "| 1 | no-op | 0.950 (0.90 to 1.00) | 0.990 (0.99 to 0.99) | 0.800 (0.80 to 0.80) | 0.050 |" in page
+    assert "| 0% [-10%, 10%]<br>0% [-10%, 10%] | FAIL (over), FAIL (over) | 0.300 [0.200, 0.400]<br>" in page
+    assert "| no | 0.50 |" in page
     assert "| unsir | not applicable: UNSIR removes whole classes. |" in page
+    assert "Not run with the present code and settings: sisa." in page
+
+
+def test_a_rank_counts_those_that_are_better_with_certainty():
+    close = [row("a", i, furthest=0.10 + 0.01 * i) for i in range(3)] + [row("b", i, furthest=0.11) for i in range(3)]
+    worse = [row("c", i, furthest=0.30 + 0.01 * i) for i in range(3)]
+    assert ranked(close + worse) == {"a": 1, "b": 1, "c": 3}
+    assert ranked([row("a", 0, furthest=0.1), row("b", 0, furthest=0.4)]) == {"a": 1, "b": 1}  # one draw tells nothing
+
+
+def test_an_effect_is_certain_or_it_is_none():
+    assert not has_effect([row("a", 0, became_wrong=5)])
+    assert has_effect([row("a", 0, became_wrong=3), row("a", 1, became_wrong=3)])
+    assert not has_effect([row("a", 0, became_wrong=9, became_right=8)])
+    assert has_effect([row("a", draw, reduction_low=0.02) for draw in (0, 1)])
+    assert not has_effect([row("a", 0, reduction_low=0.02), row("a", 1, reduction_low=-0.02)])
+    noted = {"effect": False, "stable": True, "objective": 0.1, "nothing": 0.2, "tried": [{}] * 24}
+    assert "| no; none of 24 |" in render([row("a", 0)], {"a": noted}, [])
+    harmful = {"effect": True, "stable": False, "objective": 0.3, "nothing": 0.2, "tried": [{}] * 12}
+    assert "| worse than nothing, unstable |" in render([row("a", 0)], {"a": harmful}, [])
+
+
+def test_a_row_stands_for_its_settings_and_the_method_s_code_alone(tmp_path):
+    path = tmp_path / "rows.json"
+    keep({"draw": 0, "code": code_of("scrub"), **Row("scrub", {"lr": 1}).plain()}, path)
+    keep({"draw": 1, "code": "another", **Row("scrub", {"lr": 1}).plain()}, path)
+    rows = kept(path)
+    assert stands(rows["0 scrub"], {"lr": 1})
+    assert not stands(rows["0 scrub"], {"lr": 2})
+    assert not stands(rows["1 scrub"], {"lr": 1})
+    assert not stands(rows.get("2 scrub"), {"lr": 1})
+    assert len({code_of(name) for name in ("scrub", "neggrad-plus", "salun", "no-op")}) == 4
+    assert len(path.read_text().splitlines()) == 4
 
 
 @pytest.mark.slow

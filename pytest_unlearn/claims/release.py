@@ -18,7 +18,6 @@ from pytest_unlearn.claims.canaries.text.planting import TextCanaries
 from pytest_unlearn.claims.common import attack_audit  # noqa: F401 - what most claims need is loaded before they run
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.policies import NEEDS, POLICIES, TEXT_POLICIES, Policy, Step
-from pytest_unlearn.claims.text.inputs import encoder_of
 from pytest_unlearn.core.claim_table import TABLE
 from pytest_unlearn.core.evidence import Claim, Estimate, Evidence, Verdict
 from pytest_unlearn.core.release_files import hash_files
@@ -29,7 +28,7 @@ from pytest_unlearn.models.acceptance import check_model
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.layers import SingleLayerError, find_layers, shows_weights
 from pytest_unlearn.models.predict import Output, read_as
-from pytest_unlearn.models.text.adapters import bare, check_language_model
+from pytest_unlearn.models.text.adapters import bare, check_language_model, encoder_of
 from pytest_unlearn.task import UnlearningTask
 from pytest_unlearn.training.signatures import check_unlearner
 

@@ -53,6 +53,7 @@ class Harness:
 
     def __init__(self, case: Case) -> None:
         self.case = case
+        self._crashes_at_home = False
         self.original = lru_cache(KEPT)(self._original)
         self.observe = lru_cache(KEPT)(self.run)
         self.view = lru_cache(KEPT)(self._view)
@@ -97,6 +98,7 @@ class Harness:
             try:
                 self.observe(scenario)
             except ConformanceError:  # it crashes, which is not a refusal
+                self._crashes_at_home = True
                 return scenario, refusals
             except Exception as error:
                 if not is_unsupported(error):
@@ -173,7 +175,7 @@ class Harness:
             raise ConformanceError(
                 f"{self.case.label} could not be tried: its recipe crashed with {type(error).__name__}: {error} The "
                 f"recipe is given {len(scenario.rows)} examples (x, y), the first x an {x.dtype} tensor of shape "
-                f"{tuple(x.shape)}; for others, pass Case(unlearner, recipe, dataset)."
+                f"{tuple(x.shape)}; for others, pass {self._as_case()}."
             ) from error
 
     def trained(self, scenario: Scenario) -> Any:
@@ -217,12 +219,27 @@ class Harness:
                 raise
             raise ConformanceError(
                 f"{self.case.label} crashed with {type(error).__name__} ({error}) on {scenario}. Where it cannot work "
-                "by its nature, let it raise Unsupported and say why."
+                f"by its nature, let it raise Unsupported and say why.{self._hint(scenario)}"
             ) from error
         self.require(result is not None, "returned None: return the unlearned model.")
         changed = [differing(old, contents(part)) for old, part in zip(before, sets, strict=True)]
         written = tuple(name for name, paths in zip(("retain", "forget"), changed, strict=True) if paths)
         return Observation(given, model, result, disturbed, written)
+
+    def _hint(self, scenario: Scenario) -> str:
+        """Say how a method made for one network or number of classes is checked, where it crashes on plain problems."""
+        plain = self._crashes_at_home or scenario in self._plain_problems()
+        if self.case.training is not None or not plain:
+            return ""
+        return (
+            f" Is it made for one network, or number of classes? Then have it checked on these: "
+            f"pass {self._as_case()}, where recipe(dataset, *, seed) trains such a network on such examples (x, y)."
+        )
+
+    def _as_case(self) -> str:
+        """Write down the case that takes other models and examples, with the names of this one."""
+        recipe = getattr(self.case.recipe, "__name__", "recipe")
+        return f"Case({self.case.label}, {recipe}, dataset=examples)"
 
     def require_usable(self, scenario: Scenario) -> None:
         """Require that the method runs and its result keeps the outputs' shape."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 ROUNDING = 9  # digits that survive a report and a logarithm
@@ -45,8 +44,12 @@ def hundredths(value: float) -> float:
     return 100 * value
 
 
-@dataclass(frozen=True)
-class Limit:
+def parts_of_hundred(value: float) -> float:
+    """Turn a share into parts of a hundred, from none to all."""
+    return 100 * min(1.0, max(0.0, value))
+
+
+class Limit(NamedTuple):
     """The setting that limits a claim.
 
     Attributes:
@@ -106,7 +109,7 @@ RELEARNING = Limit(
 )
 RATIO = Limit("min_ratio", Range(0, 1), side="lowest", scale=OUT_OF_100)
 FRACTION = Limit("max_fraction", Range(0, 1, ("high",)), scale=OUT_OF_100)
-REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=OUT_OF_100)
+REDUCTION = Limit("min_reduction", Range(0, 1), side="lowest", scale=Scale(parts_of_hundred))
 EFFECT = Limit("max_effect", Range(0, 1))
 EXTRACTION = Limit("max_probability", Range(0, 1, ("low",)), scale=OUT_OF_100)
 FAILURES = Limit("max_failures", Range(0, 0, ("low", "high")))  # no setting: not one is tolerated

@@ -2,7 +2,7 @@
 
 A claim is one folder with its audit and one row here. The public names, the assertions, the words of reports, the gate,
 `check`, release policies and the discovery of audits read the row, and none of them names a claim itself. They read it
-when asked, so that a row added before is found everywhere. Standard library only: pytest always loads it.
+when asked, so that a row added before is found everywhere. Standard library only; a run without audits does without it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,14 @@ from typing import Any, Literal, NamedTuple
 
 from pytest_unlearn.core import claim_limit
 from pytest_unlearn.core.claim_limit import Limit
+from pytest_unlearn.core.order import POLICY_NAMES as POLICY_NAMES
+from pytest_unlearn.core.order import SEVERITY as SEVERITY
 
 Kind = Literal["examples", "text"]
 """What the task of a claim is made of: labelled examples, or documents of a language model."""
 
 Needs = Literal["", "weights", "whole classes", "unlearner", "canaries"]
 Planned = Literal["", "limit", "share", "runs", "search"]
-
-SEVERITY = {"PASS": 0, "INCONCLUSIVE": 1, "FAIL": 2, "INVALID": 3}
-"""The one order of verdicts: the higher, the sooner somebody has to look."""
-
-POLICY_NAMES = ("quick", "standard", "thorough")
-"""The built-in release policies; each asks all that the one before asks."""
 
 
 class PolicyStep(NamedTuple):
@@ -169,8 +165,10 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the model is about as accurate as its baseline",
             fails="the model lost more accuracy than allowed",
             inconclusive="this audit cannot tell whether the model lost more accuracy than allowed",
-            plain="the model loses {} right answers in 100 against its baseline",
-            below_zero="the model gives {} more right answers in 100 than its baseline",
+            plain="the model loses {} right answers in 100 against its baseline, the model before unless a test names "
+            "another",
+            below_zero="the model gives {} more right answers in 100 than its baseline, the model before unless a test "
+            "names another",
             promise="the model is still good on other data",
             looks_at="accuracy on other data",
             limit=claim_limit.DROP,

@@ -60,6 +60,18 @@ def counts(estimate: Mapping[str, Any]) -> bool:
     return estimate.get("method") == "count" and estimate["value"] is not None
 
 
+def portion(share: float) -> str:
+    """Write a part of a whole: 60%, or "all" of an estimate above 1."""
+    return "all" if share >= 1 else f"{share:.0%}"
+
+
+def portion_at_most(share: float | None) -> str:
+    """Write an upper bound of a part: "up to 60%", "all" or "any part"."""
+    if share is None or not math.isfinite(share):
+        return "any part"
+    return "all" if share >= 1 else f"up to {share:.0%}"
+
+
 def _rounded(value: float, digits: int, towards: Towards) -> float:
     scaled = value * 10.0**digits
     if towards == "down":

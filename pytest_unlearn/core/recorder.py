@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_unlearn.core.claim_table import SEVERITY
+from pytest_unlearn.core.order import SEVERITY
 
 if TYPE_CHECKING:
     from pytest_unlearn.core.evidence import Evidence

@@ -9,18 +9,17 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
-from pytest_unlearn.core import claim_limit, claim_table, recorder
+from pytest_unlearn.core import claim_limit, recorder
 from pytest_unlearn.core.claim_limit import Limit
+from pytest_unlearn.core.order import POLICY_NAMES
 
 Source = Literal["call keyword", "marker", "command line", "ini", "default"]
 Layers = Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """Hold a value and where it came from."""
 
     value: Any
@@ -46,8 +45,7 @@ class DefaultText(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """Describe one row of the table.
 
     `valid` and `rule` are the check and its wording. `flag` is whether there is a command-line option, `ini` whether
@@ -220,7 +218,7 @@ TABLE = {
              "data), for `python -m pytest_unlearn verify`", flag=True, marker=True),
         Spec("gate", bool, False, "fail the run unless every claim in unlearn_require was proven", flag=True),
         Spec("policy", str, None, "release policy that the gate and `check` ask: quick, standard or thorough",
-             lambda v: v in claim_table.POLICY_NAMES, f"one of {', '.join(claim_table.POLICY_NAMES)}"),
+             lambda v: v in POLICY_NAMES, f"one of {', '.join(POLICY_NAMES)}"),
         Spec("max_age", str, None, "largest age of a report that `check` accepts, such as 7d, 12h or 30m",
              lambda v: age_seconds(v) > 0, "an age such as 7d, 12h or 30m"),
         Spec("project", str, None, f"name of what is released; {FROM_CI}", **NAMED),

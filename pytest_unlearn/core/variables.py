@@ -1,7 +1,7 @@
 """Name the environment variables that processes of the product hand to each other."""
 
 CACHE_KEY = "UNLEARN_CACHE_KEY"
-"""Seals what the cache holds beyond a run; given by who runs the audit."""
+"""A secret that seals trained models in the cache, so that whoever can write the cache can exchange none of them."""
 
 RUN_KEY = "UNLEARN_RUN_KEY"
 """Seals what a run made; made afresh when pytest starts, for its workers."""

@@ -44,7 +44,8 @@ def title_of(evidence: Mapping[str, Any]) -> str:
 
 def rows_of(evidence: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """List what is told of an evidence: names, each with its lines."""
-    rows = [("claim", [_claim(evidence["claim"], bounds_of(evidence))]), ("observed", [_observed(evidence)])]
+    bounds = "; ".join(filter(None, (bounds_of(evidence), other_bounds_of(evidence, "controls"))))
+    rows = [("claim", [_claim(evidence["claim"], bounds)]), ("observed", [_observed(evidence)])]
     if evidence.get("share_left"):
         rows.append(("gone", [gone(evidence)]))
     rows += _controls(evidence["controls"])
@@ -141,6 +142,13 @@ def bounds_of(evidence: Mapping[str, Any]) -> str:
     """Name the bounds that decided."""
     level = f"one-sided {decisive(evidence)['confidence']:.0%} bounds"
     return f"{level}, corrected for all attacks together" if evidence.get("holm") else level
+
+
+def other_bounds_of(evidence: Mapping[str, Any], what: str) -> str:
+    """Name the bounds of single attacks and controls where others decided."""
+    if not evidence.get("holm"):
+        return ""
+    return f"{what}: one-sided {evidence['estimate']['confidence']:.0%} bounds, each by itself"
 
 
 def limits_of(claim: Mapping[str, Any]) -> Limits:

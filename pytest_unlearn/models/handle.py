@@ -164,7 +164,10 @@ class ModelHandle:
             ends = np.cumsum([len(view) for view in views])
             if isinstance(self.model, SavedLogprobs):
                 lengths = np.split(encoded.lengths, ends[:-1])
-                self._token_scores[key] = [self.model.of(v.name, n) for v, n in zip(views, lengths, strict=True)]
+                self._token_scores[key] = [
+                    self.model.of(view.name, own, encoder.encoded((view,)).digest if self.model.asked else "")
+                    for view, own in zip(views, lengths, strict=True)
+                ]
                 return self._token_scores[key]
             kept = self._kept_under(views[0], "token scores", encoded.digest)
             found = self.memory.load_tokens(kept, encoded.lengths) if self.memory is not None else None

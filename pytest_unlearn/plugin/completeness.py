@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_unlearn.core.claim_table import assertion_names
-
 WORDS = (b"pytest_unlearn", b"unlearned_model", b"mark.unlearn")
 PROMPT = b">>>"
 FLAGS = {
@@ -62,6 +60,8 @@ def _asserting_tests(path: Path) -> set[str]:
 
 
 def _asserts(function: ast.AST) -> bool:
+    from pytest_unlearn.core.claim_table import assertion_names
+
     found = (getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(function))
     return not assertion_names().isdisjoint(map(str, found))
 

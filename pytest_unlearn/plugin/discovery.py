@@ -16,10 +16,9 @@ from typing import Any
 
 import pytest
 
-from pytest_unlearn.core.claim_table import assertion_names
-
 FIXTURES = frozenset({"unlearned_model", "unlearn"})
 HOME = "pytest_unlearn.testing.assertions"
+ASSERT = "assert_"  # what the name of every assertion begins with
 SEARCHES = "searches_requests"  # what @stress calls the tests that it makes
 LIBRARIES = ("site-packages", "dist-packages", os.path.dirname(os.__file__), str(Path(__file__).parents[1]))
 SETUPS = ("setUp", "setUpClass", "asyncSetUp", "tearDown", "tearDownClass", "setup_method", "setup_class")
@@ -30,7 +29,6 @@ class AuditTestDetector:
     """Look at tests one by one, and at nothing twice that reaches no audit."""
 
     def __init__(self) -> None:
-        self._assertions = assertion_names()
         self._cleared: set[int] = set()
 
     def __contains__(self, item: pytest.Item) -> bool:
@@ -42,6 +40,12 @@ class AuditTestDetector:
         functions = (definition.func for definitions in fixtures for definition in definitions)
         around = (getattr(getattr(item, "cls", None), name, None) for name in SETUPS)
         return self._any_reaches_an_audit([getattr(item, "obj", None), *parameters, *functions, *around])
+
+    @functools.cached_property
+    def _assertions(self) -> frozenset[str]:
+        from pytest_unlearn.core.claim_table import assertion_names
+
+        return assertion_names()
 
     def _any_reaches_an_audit(self, starts: Iterable[Any]) -> bool:
         """Follow functions by the names in their code until one is an assertion."""
@@ -55,7 +59,7 @@ class AuditTestDetector:
             code = getattr(thing, "__code__", None)
             names = set() if code is None or _of_a_library(code.co_filename) else set(_names(code))
             audits = getattr(thing, "__module__", None) == HOME or getattr(thing, SEARCHES, False)
-            if audits or names & self._assertions:
+            if audits or (any(name.startswith(ASSERT) for name in names) and names & self._assertions):
                 return True
             todo += _within_reach(thing, names)
         # A bound method is a new object each time, so that its id means nothing later.

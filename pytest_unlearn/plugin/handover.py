@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pytest_unlearn.core.variables import GATE_NONCE, GATE_RECEIPT, RUN_KEY
 
 
-@dataclass(frozen=True)
-class Handover:
+class Handover(NamedTuple):
     """Hold what `gate` handed to this run; both are empty if it did not start it."""
 
     nonce: str = ""

@@ -8,25 +8,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 import pytest
 
-from pytest_unlearn.claims import policies
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.recorder import Recorder, recording
 from pytest_unlearn.core.text import shown
 from pytest_unlearn.plugin import allure_results, crash_line, overrides
 from pytest_unlearn.plugin.overrides import SOURCES
 from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker, set_report_aside
-from pytest_unlearn.report import gate
 
-pytest_plugins = (overrides.BUILTIN, "pytest_unlearn.plugin.conformance_summary", "pytest_unlearn.plugin.cluster")
+PARTS = (overrides.BUILTIN, "pytest_unlearn.plugin.conformance_summary", "pytest_unlearn.plugin.cluster")
 
+REQUIRED = "forgotten; of documents text_forgotten, text_utility"  # as the claim table has it
 SESSION = "unlearn-session"
 RECORDER = pytest.StashKey[Recorder]()
 TRIES = pytest.StashKey[int]()
 MARKER_ERROR = pytest.StashKey[str]()
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Bring the other parts of the plugin."""
+    # For each name in `pytest_plugins`, pytest would read the metadata of every package that is installed.
+    for name in PARTS:
+        if not pluginmanager.has_plugin(name):
+            pluginmanager.register(import_module(name), name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,8 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--unlearn-policies", action="store_true", help="list the policies of assert_release, and exit")
     parser.addini(
         "unlearn_require",
-        f"claims that must be proven before --unlearn-gate releases (default: {', '.join(gate.DEFAULT_REQUIRED)}; of "
-        f"documents {', '.join(gate.TEXT_REQUIRED)})",
+        f"claims that must be proven before --unlearn-gate releases (default: {REQUIRED})",
         type="linelist",
         default=None,
     )
@@ -82,6 +89,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Print the policies instead of running tests, with --unlearn-policies."""
     if not config.getoption("--unlearn-policies", False):
         return None
+    from pytest_unlearn.claims import policies
+
     for line in policies.lines():
         print(line)
     return 0

@@ -1,59 +1,18 @@
-"""Note in the history that a run begins, ask it, and append the run."""
+"""Ask the history about a run that ends, and append it."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core import settings
+from pytest_unlearn.plugin.opening import Opening
 
 if TYPE_CHECKING:
     from pytest_unlearn.report import history_file
-
-RUN_BYTES = 6
-UNFINISHED = "NOT FINISHED"  # the decision of a run that has not ended
-
-
-class Opening:
-    """A run that is under way, and its lines in the history before its end.
-
-    Attributes:
-        run: a short random name of the run.
-        tests: all that were collected.
-        begun: whether a line was written.
-    """
-
-    def __init__(self) -> None:
-        self.run = os.urandom(RUN_BYTES).hex()
-        self.tests: tuple[str, ...] = ()
-        self.begun = False
-        self._seen: set[str] = set()
-
-    def is_news(self, verdicts: Sequence[str]) -> bool:
-        """Tell, once each, whether a run begins or a verdict is new."""
-        news = {*verdicts, ""} - self._seen
-        self._seen |= news
-        return bool(news)
-
-    def note(
-        self, layers: Mapping[str, Mapping[str, Any]], ledger: Mapping[str, Any], about: Mapping[str, Any], root: Path
-    ) -> None:
-        """Write how far the run is; a history that cannot be used is told of when it ends."""
-        from pytest_unlearn.report import history, history_file, write
-
-        path = root / str(settings.resolve("history", None, layers).value)
-        line = history.record(ledger, about, self.run, UNFINISHED, ended=False, tests=self.tests)
-        try:
-            write.ignore_own_folder(path.parent, root)
-            with history_file.opened(path) as file:
-                file.append(line)
-        except (OSError, ValueError):
-            return
-        self.begun = True
 
 
 @dataclass
@@ -78,14 +37,25 @@ class Memory:
     def append(self, ledger: Mapping[str, Any], about: Mapping[str, Any]) -> None:
         """Append the run, if there is a history."""
         if self.file is not None:
-            from pytest_unlearn.report import history
-            from pytest_unlearn.report.decision import decision_of
-
-            line = history.record(ledger, about, self.past["run"], decision_of(about["gate"]), tests=self.tests)
             try:
-                self.file.append(line)
+                self.file.append(self._line(ledger, about))
             except OSError as error:
                 self.give_up(error)
+
+    def add_failures(self, ledger: Mapping[str, Any], about: Mapping[str, Any], failed: Sequence[str]) -> None:
+        """Append what the run could not do after it was decided."""
+        if self.file is not None and failed:
+            from pytest_unlearn.report import history_file
+
+            with contextlib.suppress(OSError, ValueError), history_file.opened(self.path) as file:
+                file.append(self._line(ledger, about, failed))
+
+    def _line(self, ledger: Mapping[str, Any], about: Mapping[str, Any], failed: Sequence[str] = ()) -> dict[str, Any]:
+        from pytest_unlearn.report import history
+        from pytest_unlearn.report.decision import decision_of
+
+        decided = decision_of(about["gate"])
+        return history.record(ledger, about, self.past["run"], decided, tests=self.tests, failed=failed)
 
     def give_up(self, error: Exception) -> None:
         """Note that the history cannot be used."""
@@ -100,7 +70,7 @@ class Memory:
 def recalled(
     layers: Mapping[str, Mapping[str, Any]],
     ledger: Mapping[str, Any],
-    files: list[dict[str, str]],
+    files: Sequence[Mapping[str, str]],
     root: Path,
     opening: Opening,
 ) -> Iterator[Memory]:

@@ -16,9 +16,8 @@ import pytest
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.identity import declared, identity
-from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
 from pytest_unlearn.core.text import LONGEST_NAME, shown
-from pytest_unlearn.plugin import allure_results, remembering, requirements
+from pytest_unlearn.plugin import allure_results
 from pytest_unlearn.plugin.completeness import (
     cli_restrictions,
     display_path,
@@ -28,10 +27,12 @@ from pytest_unlearn.plugin.completeness import (
 )
 from pytest_unlearn.plugin.discovery import AuditTestDetector
 from pytest_unlearn.plugin.handover import start_run, take
-from pytest_unlearn.report import gate
+from pytest_unlearn.plugin.opening import Opening
 from pytest_unlearn.report.ledger import OUTCOMES, Ledger
 
 if TYPE_CHECKING:
+    from pytest_unlearn.core.release_files import ReleaseFiles
+    from pytest_unlearn.report.gate import GateDecision
     from pytest_unlearn.report.outlets.github import Place
 
 CARRIED = "_unlearn_evidence"  # private attribute of a TestReport: a list of evidence as JSON
@@ -134,19 +135,21 @@ class Worker(Collecting):
 class Controller(Collecting):
     """Keep the ledger, and close it when the last test has run."""
 
-    decision: gate.GateDecision | None = None
+    decision: GateDecision | None = None
     written: tuple[Path, ...] = ()
-    files = ReleaseFiles()
+    file_rows: Sequence[Mapping[str, str]] = ()
+    file_problems: tuple[str, ...] = ()
     frozen: Mapping[str, Any] = MappingProxyType({})  # the ledger as it was closed, and the facts of the run
     about: Mapping[str, Any] = MappingProxyType({})
     problems: tuple[str, ...] = ()  # why something that was asked for could not be written: each fails the run
+    failed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     past: Mapping[str, Any] = MappingProxyType({})
     annotations: tuple[str, ...] = ()
     logged: tuple[str, ...] = ()
     started = closed = False
     notebooks: tuple[str, ...] = ()
-    demands = requirements.Requirements()
+    policy: str | None = None
     required: tuple[str, ...] = ()
     baseline: Mapping[str, list[str]] = MappingProxyType({})
 
@@ -164,7 +167,7 @@ class Controller(Collecting):
                 raise pytest.UsageError(without)
         self.places: dict[str, tuple[str, int | None, str]] = {}
         self.handover = take()
-        self.opening = remembering.Opening()
+        self.opening = Opening()
         config.add_cleanup(start_run())
         set_report_aside(config, config.option, config.stash[LAYERS])
 
@@ -195,6 +198,8 @@ class Controller(Collecting):
         verdicts = [evidence["verdict"] for evidence in getattr(report, CARRIED, ())]
         shows = any(getattr(self.config.option, name, None) for name in SHOWING)
         if self.started and not shows and self.opening.is_news(verdicts):
+            from pytest_unlearn.core.release_files import find_files
+
             rows = (
                 [] if verdicts else find_files(self.config.getini("unlearn_release_files"), self.config.rootpath).rows()
             )
@@ -256,18 +261,22 @@ class Controller(Collecting):
         self.closed = True
         for reason in cli_restrictions(self.config):
             self.ledger.narrow(reason)
-        ledger = self.ledger.freeze()
-        self.files = _release_files(self.config, ledger)
-        ledger["release_file_problems"] = list(self.files.problems)
-        self.frozen = ledger
-        self.demands = requirements.read(self.config, self.config.stash[LAYERS])
-        self.required = self.demands.claims(ledger)
-        ledger["baseline"] = self.baseline = requirements.compared(self.config, self.demands, ledger)
-        rows, root = self.files.rows(), self.config.rootpath
+        self.frozen = ledger = self.ledger.freeze()
+        if self._concerns_nobody(ledger):
+            return
+        from pytest_unlearn.plugin import remembering, requirements
+
+        files = _release_files(self.config, ledger)
+        self.file_rows, self.file_problems = files.rows(), files.problems
+        ledger["release_file_problems"] = list(files.problems)
+        demands = requirements.read(self.config, self.config.stash[LAYERS])
+        self.policy, self.required = demands.policy, demands.claims(ledger)
+        ledger["baseline"] = self.baseline = requirements.compared(self.config, demands, ledger)
+        rows, root = self.file_rows, self.config.rootpath
         with remembering.recalled(self.config.stash[LAYERS], ledger, rows, root, self.opening) as memory:
             ledger["history"] = self.past = memory.past
             if self._value("gate"):
-                self.decision = self.demands.decide(ledger)
+                self.decision = demands.decide(ledger)
             about = self.about = self._about(appended=memory.file is not None)
             memory.append(ledger, about)
         if self.decision is not None:
@@ -291,6 +300,7 @@ class Controller(Collecting):
         asked = settings.services(self._value("log") or "")
         if asked and not self.config.getoption("setuponly", False):
             self._log(session, asked)
+        memory.add_failures(ledger, about, self.failed)
 
     def _log(self, session: pytest.Session, names: Iterable[str]) -> None:
         from pytest_unlearn.report import write
@@ -311,6 +321,7 @@ class Controller(Collecting):
 
     def _fail(self, session: pytest.Session, name: str, problem: str) -> None:
         self.problems += (problem,)
+        self.failed += (name,)
         self._announce(session, name, problem)
 
     @property
@@ -333,20 +344,25 @@ class Controller(Collecting):
         facts: dict[str, Any] = (
             self._facts() if told else {"gate": None}
         )  # where nobody will read of them, they take too long
-        facts |= {"release_files": self.files.rows(), "release_file_problems": list(self.files.problems)}
+        facts |= {"release_files": self.file_rows, "release_file_problems": list(self.file_problems)}
         if self.handover.nonce:
             facts["run"] = {"nonce": self.handover.nonce}
         if self.decision is not None:
             release, reasons = self.decision.release, list(self.decision.reasons)
             required, notes = list(self.required), list(self.decision.notes)
             facts["gate"] = {"release": release, "reasons": reasons, "required": required, "notes": notes}
-            if self.demands.policy:
-                facts["gate"]["policy"] = self.demands.policy
+            if self.policy:
+                facts["gate"]["policy"] = self.policy
         if self.baseline:
             facts["baseline"] = self.baseline
         if self.past:
             facts["history"] = self.past
         return facts
+
+    def _concerns_nobody(self, ledger: Mapping[str, Any]) -> bool:
+        """Whether nothing was audited, and nothing that tells of audits was asked for."""
+        told = ledger["entries"] or self.opening.begun or self._value("log")
+        return not told and not self._audited(ledger)
 
     def _audited(self, ledger: Mapping[str, Any]) -> bool:
         """Whether any audit was to run, or anything was asked for."""
@@ -390,6 +406,8 @@ class Controller(Collecting):
             yield f"release gate: {word}", "green" if release else "red"
             yield from ((note, "yellow") for note in self.decision.notes)
         else:
+            from pytest_unlearn.report import gate
+
             unsealed = gate.unsealed(self.ledger.entries)
             yield from ((unsealed, ""),) if unsealed else ()
             held = [sentence for part in ("reasons", "warnings") for sentence in self.past.get(part, ())]
@@ -403,7 +421,7 @@ class Controller(Collecting):
         if self._value("report") and not self._reports:
             yield f"report: none, because {CALLS_NO_TEST}; an earlier one stays", "yellow"
         if self.decision is None:
-            yield from ((problem, "red") for problem in self.files.problems)
+            yield from ((problem, "red") for problem in self.file_problems)
         yield from ((problem, "red") for problem in self.problems)
         yield from ((remark, "yellow") for remark in self.remarks)
 
@@ -411,6 +429,8 @@ class Controller(Collecting):
 def _release_files(config: pytest.Config, ledger: Mapping[str, Any]) -> ReleaseFiles:
     """Hash what is released, as ini names it now and assertions named it when they ran."""
     asserted = (entry["evidence"].get("provenance", {}).get("files") for entry in ledger["entries"])
+    from pytest_unlearn.core.release_files import ReleaseFiles, find_files, merge
+
     found = find_files(config.getini("unlearn_release_files"), config.rootpath)
     return merge(found, *(ReleaseFiles({row["name"]: row["sha256"] for row in rows}) for rows in asserted if rows))
 

@@ -12,6 +12,7 @@ from typing import Any
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.claim_kinds import required_of
 from pytest_unlearn.core.claim_table import TABLE
+from pytest_unlearn.core.numbers import portion_at_most
 from pytest_unlearn.core.table_view import TableView
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.report import baseline, candidate, on_method
@@ -217,7 +218,7 @@ def unproven(evidence: Mapping[str, Any]) -> Iterator[str]:
     elif most is not None and "share_left" in evidence and (evidence.get("controls") or {}).get("original"):
         yield "it does not say how much of what the original showed is left"
     if left and most is not None and (left["high"] is None or left["high"] > most + ROUNDING):
-        yield f"up to {left['high'] or 1:.0%} of what the original showed may be left, and {most:.0%} is allowed"
+        yield f"{portion_at_most(left['high'])} of what the original showed may be left, and {most:.0%} is allowed"
     attacks = evidence.get("attacks", {})
     for name in evidence.get("deciding", ()):
         if attacks and name not in attacks:

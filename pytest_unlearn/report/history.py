@@ -58,6 +58,7 @@ def record(
     *,
     ended: bool = True,
     tests: Sequence[str] = (),
+    failed: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make the line of a run.
 
@@ -68,6 +69,7 @@ def record(
         decision: what it came to, in words.
         ended: whether it is over; a run that is killed leaves a line that says it is not.
         tests: names of all tests that were to run, of which a digest is kept.
+        failed: what else the run was to do and could not (`log`, `report`), so that it failed whatever was decided.
     """
     entries = ledger["entries"]
     rows = [_row(entry) for entry in entries]
@@ -80,6 +82,7 @@ def record(
         "commit": str(mapping(about.get("identity")).get("commit") or "")[:64],
         "decision": decision,
         "ended": ended,
+        **({"failed": list(failed)} if failed else {}),
         "tests": _digest(sorted(tests)) if tests else "",
         "partial": bool(ledger["partial"]),
         "suite": suite(entries),
@@ -112,24 +115,36 @@ def suite(entries: Sequence[Entry]) -> str:
 def parse(text: str) -> tuple[list[Record], int]:
     """Read a history; return its records, and how many lines are none.
 
-    A later line of a run takes the place of those that it wrote before its end.
+    A later line of a run takes the place of those that it wrote before its end, and of its last one where it only adds
+    what the run could not do after that.
 
     Args:
         text: of the file. A run that is killed leaves half a line, and anyone may have written to it.
     """
     records: list[Record] = []
-    begun: dict[str, Record] = {}
+    latest: dict[str, Record] = {}
     broken = 0
     for line in text.split("\n"):
         if line.strip():
             found = _record(line)
             broken += found is None
             if found is not None:
-                earlier = begun.pop(found["run"], None)
-                records = [one for one in records if one is not earlier]
+                earlier = latest.get(found["run"])
+                if earlier is not None and (not has_ended(earlier) or _only_adds_failures(found, earlier)):
+                    records = [one for one in records if one is not earlier]
                 records.append(found)
-                begun |= {} if has_ended(found) else {found["run"]: found}
+                latest[found["run"]] = found
     return records, broken
+
+
+def _only_adds_failures(new: Record, old: Record) -> bool:
+    return {**new, "failed": None} == {**old, "failed": None} and bool(failures(new))
+
+
+def failures(one: Record) -> tuple[str, ...]:
+    """Return what a run was to do besides its tests and could not, so that it failed."""
+    named = one.get("failed")
+    return tuple(map(str, named)) if isinstance(named, list) else ()
 
 
 def has_ended(one: Record) -> bool:
@@ -163,13 +178,18 @@ def past(
     same = [(one, row) for one in known for row in _about_model(one, models, answers, released)]
     reasons, warnings = _failed_before(same, now, accepted)
     warnings += _unsettled_before(same, now)
-    killed = [one for one in known if not has_ended(one)]
-    theirs = [one for one in killed if _is_candidate(one, models, answers, released)]
-    warnings += _without_end(theirs, "of this very model")
-    nameless = [one for one in killed if not (one["models"] or one["answers"] or one["files"])]
-    asked_alike = [one for one in nameless if tests and one.get("tests") == _digest(sorted(tests))]
+    theirs = [one for one in known if _is_candidate(one, models, answers, released)]
+    warnings += _without_end(_killed(theirs), "of this very model")
+    asked = [one for one in known if tests and one.get("tests") == _digest(sorted(tests))]
+    asked_alike = [one for one in _killed(asked) if not (one["models"] or one["answers"] or one["files"])]
     notes = [*_without_end(asked_alike, "of the same tests"), *_chosen_among(known, now, models)]
     return Past(run, tuple(reasons), tuple(warnings), tuple(notes))
+
+
+def _killed(alike: Sequence[Record]) -> list[Record]:
+    """Return the runs without an end since the last whole one, which answered what those before it left open."""
+    whole = [position for position, one in enumerate(alike) if has_ended(one) and one.get("partial") is False]
+    return [one for one in alike[whole[-1] + 1 if whole else 0 :] if not has_ended(one)]
 
 
 def _without_end(killed: Sequence[Record], what: str) -> Iterator[str]:

@@ -69,6 +69,7 @@ def _details(entry: Mapping[str, Any]) -> str:
     facts = [
         f"decided by {evidence['decided_by']} ({estimate['method']}, {wording.bounds_of(evidence)})",
         wording.sizes(estimate),
+        *filter(None, [wording.other_bounds_of(evidence, "attacks and controls")]),
         *(f"{name}, {role}: {interval}" for name, role, interval in attacks(evidence)),
         *(f"control: {control['says']}" for control in wording.controls_of(evidence)),
         *(f"{name} from {source}" for name, source in sorted(evidence["claim"].get("sources", {}).items())),

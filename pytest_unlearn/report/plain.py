@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_unlearn.core.claim_limit import Scale, hundredths
+from pytest_unlearn.core.claim_limit import Scale, hundredths, parts_of_hundred
 from pytest_unlearn.core.claim_table import TABLE, ClaimSpec
 from pytest_unlearn.core.numbers import Limits, Towards, beyond, bound, counts
 from pytest_unlearn.report.gate import unproven
@@ -105,7 +105,7 @@ def _range(verdict: str, low: float, high: float, limits: Limits, scale: Scale, 
 
 def _whole(value: float, towards: Towards, limits: Limits, scale: Scale) -> str:
     """Write a number of a hundred without decimals, a small one with one, unless the limits take more."""
-    if scale.shown is not hundredths:
+    if scale.shown not in (hundredths, parts_of_hundred):
         return bound(value, towards, limits)
     written = bound(value, towards, limits, least=int(abs(value) < SMALL))
     return written.removesuffix(".0")

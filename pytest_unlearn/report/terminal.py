@@ -12,7 +12,7 @@ from typing import Any
 from pytest_unlearn.core.numbers import counts, interval
 from pytest_unlearn.report.decision import DO_NOT, RELEASE, Card, ClaimLine, card
 from pytest_unlearn.report.ledger import WORDS, reconcile
-from pytest_unlearn.report.wording import NOT_TESTABLE, observed, word
+from pytest_unlearn.report.wording import NOT_TESTABLE, bounds_of, observed, other_bounds_of, word
 
 COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "INVALID": "red", NOT_TESTABLE: "yellow"}
 DECIDED = {RELEASE: "green", DO_NOT: "red"}
@@ -104,10 +104,18 @@ def section(entries: Iterable[Mapping[str, Any]]) -> str:
     for entry in entries:
         evidence = entry["evidence"]
         rows = [f"{evidence['claim']['name']}: {word(evidence)}  {observed(entry)}"]
+        bounds = bounds_apart(evidence)
+        rows += [f"  {bounds}"] if bounds else []
         rows += [f"  {name:<26} {seen}  {role}" for name, role, seen in attacks(evidence)]
         rows += [f"  {reason}" for reason in evidence.get("reasons", ())]
         paragraphs.append("\n".join(rows))
     return "\n\n".join(paragraphs)
+
+
+def bounds_apart(evidence: Mapping[str, Any]) -> str:
+    """Say that the attacks' bounds below are others than those above."""
+    other = other_bounds_of(evidence, "below, each attack")
+    return f"above: {bounds_of(evidence)}; {other}" if other else ""
 
 
 def attacks(evidence: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from pytest_unlearn.core.numbers import bound
-from pytest_unlearn.report.history import Record, has_ended
+from pytest_unlearn.report.history import Record, failures, has_ended
 
 SHOWN = 12  # of a digest's digits
 MOST_RUNS = 60  # in a picture and its table; the latest
@@ -39,7 +39,7 @@ def lines(records: Sequence[Record], broken: int = 0) -> Iterator[str]:
     for record in records:
         yield (
             f"{record['time'][:16].replace('T', ' ')}  {record['run']:<12}  {_model(record):<12}  "
-            f"{record['decision']:<14}  {_verdicts(record)}"
+            f"{_decision(record):<14}  {_verdicts(record)}"
         )
     for key, points in series(records).items():
         yield ""
@@ -143,7 +143,7 @@ def _table(points: Sequence[Point], title: str) -> str:
 
 def _table_of_runs(records: Sequence[Record]) -> str:
     rows = [
-        [record["time"][:16].replace("T", " "), record["run"], _model(record), record["decision"], _verdicts(record)]
+        [record["time"][:16].replace("T", " "), record["run"], _model(record), _decision(record), _verdicts(record)]
         for record in records[-MOST_RUNS:]
     ]
     return _html_table("Every run", ["run at", "run", "model", "decision", "claims"], rows)
@@ -185,6 +185,12 @@ def _seed(row: Mapping[str, Any]) -> str:
 def _model(record: Record) -> str:
     names = [*record["models"], *record["answers"]]
     return (names[0][:SHOWN] if len(names) == 1 else f"{len(names)} models") if names else "no model"
+
+
+def _decision(record: Record) -> str:
+    """Say what a run came to; one that could not do all that it was to do failed, whatever was decided."""
+    failed = failures(record)
+    return f"{record['decision']}, but the run failed: {', '.join(failed)}" if failed else str(record["decision"])
 
 
 def _verdicts(record: Record) -> str:

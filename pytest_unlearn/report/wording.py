@@ -19,6 +19,7 @@ from pytest_unlearn.core.wording import (
     headline_of,
     limits_of,
     next_steps,
+    other_bounds_of,
     seen,
     sizes,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "limits_of",
     "next_steps",
     "number",
+    "other_bounds_of",
     "seen",
     "sizes",
 ]

@@ -39,6 +39,18 @@ def test_every_run_and_every_claim_is_told(run: Run, past: Path) -> None:
     assert "  2026-11-03  5eed5eed5eed  PASS          0.500 [0.470, 0.530], at most 0.55, seed 7" in done.out
 
 
+def test_a_run_that_failed_beside_its_gate_is_no_plain_release(run: Run, tmp_path: Path) -> None:
+    found = json.loads(line(BETTER, 1, "RELEASE"))
+    (tmp_path / "history.jsonl").write_text(
+        f"{json.dumps(found)}\n{json.dumps({**found, 'failed': ['log', 'report']})}\n"
+    )
+    done = run("trend", tmp_path / "history.jsonl")
+    assert done.out.startswith("1 run\n")
+    run("trend", tmp_path / "history.jsonl", "--html", tmp_path / "trend.html")
+    for text in (done.out, (tmp_path / "trend.html").read_text()):
+        assert "RELEASE, but the run failed: log, report" in text
+
+
 class Page(HTMLParser):
     """Tags that are open, and every address and name on the page."""
 

@@ -136,7 +136,9 @@ def test_a_recipe_is_tried_on_the_data_that_it_was_written_for() -> None:
         return Refit(bayes)(model, retain, forget, seed=seed)
 
     assert "cannot be pickled" in check_unlearner(Case(refit, nine_features, dataset), on_fail=None).failed[0].reason
-    with pytest.raises(AssertionError, match=r"its recipe crashed .* pass Case\(unlearner, recipe, dataset\)"):
+    with pytest.raises(
+        AssertionError, match=r"its recipe crashed .* pass Case\(refit, nine_features, dataset=examples\)"
+    ):
         check_unlearner(refit, recipe=nine_features)
 
 

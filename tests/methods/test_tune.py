@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from unlearners import UNLEARNERS, NoOp, RandomLabels
-from unlearners.tune import Draw, Trial, _holds, digits, main, space_of, tune
+from unlearners.tune import Draw, Trial, _holds, digits, main, space_of, told, tune, with_effect
 
 
 def threshold(cut):
@@ -30,7 +30,7 @@ def data(*rows):
 
 def draw(target):
     """The original cuts at 0, retrained models at `target`: then one forget example in five is wrong a step of .2."""
-    forget = data(*((i / 5 + 0.1, 1) for i in range(5)))
+    forget = data(*((i / 5 + 0.1, 1) for i in range(5) for _ in range(20)))
     return Draw(threshold(0.0), [threshold(target)], data((-1.0, 0), (2.0, 1)), forget, data((-1.0, 0)), 1e9)
 
 
@@ -65,8 +65,8 @@ def test_time_counts_and_what_is_not_finite_never_wins():
             return threshold(float("nan"))
 
     assert np.isinf(tune(Broken, [draw(0.5)] * 2, space=GRID).best.objective)
-    slow = replace(draw(0.01), seconds=1e-12)
-    assert tune(Cut, [slow, slow], space=GRID).best.objective == pytest.approx(0.1, abs=1e-6)
+    slow = replace(draw(0.61), seconds=1e-12)
+    assert tune(Cut, [slow, slow], space=GRID, trials=60).best.objective == pytest.approx(0.1, abs=1e-6)
 
 
 def test_a_choice_that_the_third_draw_does_not_bear_out_is_unstable():
@@ -79,6 +79,35 @@ def test_without_an_effect_it_says_so():
     tuned = tune(NoOp, [draw(0.5)] * 2)
     assert not tuned.effect
     assert len(tuned.trials) == 1
+    assert told(tuned) == ["no setting of 1 tried has an effect on the forget set"]
+
+
+def test_more_are_tried_where_none_has_an_effect():
+    small = {"lr": lambda rng: 0.001 * float(rng.uniform(0, 1))}
+    tuned = tune(Cut, [draw(0.61)] * 2, space=small, more=12)
+    assert len(tuned.trials) == 24
+    assert told(tuned) == ["no setting of 24 tried has an effect on the forget set"]
+    assert len(tune(Cut, [draw(0.61)] * 2, space=GRID, more=12).trials) == 12
+
+
+def test_a_setting_without_an_effect_is_not_chosen_and_one_that_does_harm_is_said_to():
+    """The retrained models are the original: doing nothing is best, and the default does it."""
+    tuned = tune(Cut, [draw(0.01)] * 2, space=GRID)
+    assert tuned.trials[0].objective == pytest.approx(0, abs=1e-6)
+    assert tuned.best is not tuned.trials[0]
+    assert tuned.best.p < 0.05 / 12
+    assert "worse than doing nothing (0.000)" in told(tuned)
+
+
+@pytest.mark.parametrize(("changed", "p"), [((0, 0), 1), ((5, 5), 1), ((10, 0), 2**-9), ((9, 1), 11 * 2**-9)])
+def test_the_sign_test_is_exact(changed, p):
+    trial = Trial({}, (0.1,), (0.9,), changed)
+    assert trial.p == pytest.approx(p)
+    assert bool(with_effect((trial,))) == (p < 0.05)
+
+
+def test_answers_that_are_not_finite_are_no_effect():
+    assert not with_effect((Trial({}, (float("inf"),), (0.0,), (100, 0)),))
 
 
 @pytest.mark.parametrize(("trials", "draws"), [(11, 2), (12, 1)])

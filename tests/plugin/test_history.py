@@ -165,6 +165,8 @@ def test_a_run_that_is_killed_is_remembered_and_said_of_the_next(suite: Suite, h
     assert told in (suite.path / ".unlearn/report/report.md").read_text()
     assert attested(suite)["result"] == "WARNED"
     assert [history.has_ended(one) for one in records(suite)] == [False, False, True]
+    suite.run("--unlearn-gate", "--unlearn-report")
+    assert suite.report()["history"]["warnings"] == []
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_unlearn.report import history
 from pytest_unlearn.report.tracking import to_mlflow
 from tests.plugin.conftest import Suite
 
@@ -114,6 +115,8 @@ def test_a_model_that_there_is_none_of_fails_the_run_and_changes_no_verdict(suit
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["release gate: release", "the run could not be logged to mlflow: *7*"])
     assert suite.report()["gate"]["release"] is True
+    (remembered,), _ = history.parse((suite.path / ".unlearn/history.jsonl").read_text())
+    assert (remembered["decision"], history.failures(remembered)) == ("RELEASE", ("log",))
     assert not store.search_runs(["0"])  # nothing was begun
 
 

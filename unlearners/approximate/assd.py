@@ -21,7 +21,8 @@ class ASSD(Dampening):
 
     dampening: the lambda of the paper, at least 0; 0 sets selected weights to zero.
 
-    Defaults: dampening 1 is the authors'.
+    Defaults: dampening 1 is the authors'. The ratio cannot exceed 1 / s, so that a large random request
+    dampens few weights by little, and may change nothing.
     """
 
     def selection(self, of_forget: list[Tensor], of_all: list[Tensor], share: float) -> float:

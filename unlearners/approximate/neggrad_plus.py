@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,7 +12,7 @@ from unlearners._core.distillation import answers, frozen_copy
 from unlearners._core.forgetting import ForgetTraining
 from unlearners._core.isolation import Examples
 from unlearners._core.method import NetworkMethod
-from unlearners._core.training import Data, batches, forever, stack
+from unlearners._core.training import Data, batches, stack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +21,10 @@ class NegGradPlus(NetworkMethod, ForgetTraining):
 
     Source: Kurmanji et al. 2023, SCRUB. To L_retain belongs (anchor / 2) * |theta - theta_original|^2. An epoch is one
     pass over the retain set; both losses are means over a batch, so that a forget example weighs (1 - alpha) / alpha *
-    n_retain / n_forget of a retained one. The ascended loss has no bound. Where it diverges, or a model comes out that
-    gives answers which are not finite, the last epoch's weights that give finite answers on both sets are returned. No
-    guarantee.
+    n_retain / n_forget of a retained one. Each epoch shuffles the forget set once and goes through the same batches
+    again and again, from the first, as the authors' loop does: the first ones come more often. The ascended loss has no
+    bound. Where it diverges, or a model comes out that gives answers which are not finite, the last epoch's weights
+    that give finite answers on both sets are returned. No guarantee.
 
     alpha: the weight of the retain set; 1 is fine-tuning.
     anchor: weight of the pull to the original, at least 0.
@@ -51,7 +53,6 @@ class NegGradPlus(NetworkMethod, ForgetTraining):
 
     def change(self, model: nn.Module, retain: Examples, forget: Examples, order: Generator) -> None:
         kept, gone = stack(retain, model), stack(forget, model)
-        forget_batches = forever(gone, self.forget_batch_size, order)
         forward = self.on_forget(model)
         weights = [p for p in model.parameters() if p.requires_grad]
         original = [p.detach().clone() for p in weights]
@@ -63,6 +64,7 @@ class NegGradPlus(NetworkMethod, ForgetTraining):
 
         def epoch() -> Iterator[Tensor]:
             after.append(_state(model))
+            forget_batches = cycle(batches(gone, self.forget_batch_size, order))
             for x, y in batches(kept, self.batch_size, order):
                 loss = self.loss(forward(x), y)
                 if self.anchor:

@@ -15,6 +15,7 @@ from pytest_unlearn.claims.common.certify import (
     Shadowed,
 )
 from pytest_unlearn.core.evidence import Estimate
+from pytest_unlearn.core.numbers import portion
 from pytest_unlearn.core.progress import duration
 from pytest_unlearn.statistics import normal_quantile
 
@@ -85,7 +86,7 @@ def keeps(share: Estimate) -> str:
     like = "looks like the original" if share.high >= 1 else "keeps much of what the original showed"
     surely = f", and surely {math.floor(100 * share.low)}%" if share.low >= 0.01 else ""
     return (
-        f"this model {like}: about {share.value:.0%} of that is left{surely}. Unlearn longer or differently, or "
+        f"this model {like}: about {portion(share.value)} of that is left{surely}. Unlearn longer or differently, or "
         "retrain; retrained models seldom look so: of one that is, more forget examples decide"
     )
 

@@ -14,6 +14,7 @@ from pytest_unlearn.attacks.signals import correctness, hinge_margin
 from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.verdict import Decision, F, Finding, Objection, doubt, invalid
 from pytest_unlearn.core.evidence import Answers, ControlResult, Estimate, FloatArray, Side, Verdict
+from pytest_unlearn.core.numbers import portion, portion_at_most
 from pytest_unlearn.statistics import holm, normal_quantile, p_value, paired_difference
 
 TRAINED_SHARE = 0.5  # a model that undoes more than half of the references' errors on the controls has seen them
@@ -89,10 +90,9 @@ class PowerCheck:
         if self.not_testable and self.control.holds:
             # What a model with nothing left would not show either, no other model shows: examples are what is lacking.
             return [Objection((f"not testable here: {self.not_testable}",), (*few,) or (advice.TOO_WEAK,))]
-        left = f"up to {share.high:.0%}" if math.isfinite(share.high) else "any part"
         reason = (
-            f"not enough is gone: {left} of what the original shows may be left (by {name}, where the estimate is "
-            f"{share.value:.0%}), and PASS allows {most:.0%}"
+            f"not enough is gone: {portion_at_most(share.high)} of what the original shows may be left (by {name}, "
+            f"where the estimate is {portion(share.value)}), and PASS allows {most:.0%}"
         )
         more = () if share.value >= most else (*few,) or (advice.MORE_FOR_SHARE,)
         return [Objection((reason,), (*more, *steps))]

@@ -25,6 +25,7 @@ from pytest_unlearn.claims.common.verdict import (
 from pytest_unlearn.claims.indistinguishable.figures import quality_figures
 from pytest_unlearn.claims.indistinguishable.model_samples import MOST_RUNS, ModelSamples, Originals, sample_models
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
+from pytest_unlearn.core.numbers import portion, portion_at_most
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_SHARE_LEFT, MIN_RATIO, REQUIRE_CONTROLS
 from pytest_unlearn.models.predict import Output, OutputKind, read_as
 from pytest_unlearn.statistics import (
@@ -127,7 +128,8 @@ def audit_indistinguishable(
     left = _share_left(finding.estimate, controls)
     weak = _too_weak(controls, most) if judged.verdict is Verdict.PASS else ""
     if left is not None and left.high > most:
-        reason = f"not testable here: {weak}" if weak else TOO_MUCH.format(left=left, most=most)
+        told = TOO_MUCH.format(left=portion_at_most(left.high), estimate=portion(left.value), most=most)
+        reason = f"not testable here: {weak}" if weak else told
         doubts.append(doubt(reason, MORE_RUNS, *(() if weak else (REPAIR,))))
     proven = judged.verdict is Verdict.PASS and not (before or doubts)
     decision = decide(
@@ -247,8 +249,8 @@ def _scope(ratio: QualityRatio, originals: Originals) -> str:
 
 
 TOO_MUCH = (
-    "not enough is gone: up to {left.high:.0%} of the originals' distance from retrained models may be left (the "
-    "estimate is {left.value:.0%}), and PASS allows {most:.0%}"
+    "not enough is gone: {left} of the originals' distance from retrained models may be left (the estimate is "
+    "{estimate}), and PASS allows {most:.0%}"
 )
 TOO_WEAK = "originals are told apart from retrained models, but too weakly for so few models to show that it is gone"
 MORE_RUNS = "judge more examples, which narrows the interval, or more models (runs=32, 64), which F tells apart better"

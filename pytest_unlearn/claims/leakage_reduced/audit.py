@@ -28,7 +28,8 @@ from pytest_unlearn.statistics import Measure
 NO_LIMIT = 1.0  # on AUCs: the original says what is much
 LEFT = FailureKind("too much is left", advice.LEAK["recognisable"])
 WORDING = Wording(
-    beyond="{label}: by {finding.name} at most {finding.estimate.high:.0%} of what the original shows is gone",
+    beyond="{label}: by {finding.name} it is certain that less than {limits.lowest:.0%} of what the original shows is "
+    "gone",
     unsettled="by {finding.name} it is not certain that {limits.lowest:.0%} of what the original shows is gone",
 )
 

@@ -27,12 +27,12 @@ from pytest_unlearn.claims.text.inputs import TextInputs, resolve_text_inputs, t
 from pytest_unlearn.core.evidence import Evidence, Exposure, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.core.token_scores import TextAnswers
+from pytest_unlearn.data.text.split import MOST_RETAINED
 from pytest_unlearn.models.text.adapters import bare
 from pytest_unlearn.statistics import placements
 from pytest_unlearn.task import UnlearningTask
 
 MOST_EXPOSED = 5
-MOST_RETAINED = 200  # retained documents that references are asked about
 
 
 def audit_text_forgotten(

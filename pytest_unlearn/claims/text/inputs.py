@@ -16,16 +16,10 @@ from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.token_scores import TextAnswers, TokenScores
 from pytest_unlearn.data.row_digests import first_in
 from pytest_unlearn.data.text.encoding import Encoder
-from pytest_unlearn.data.text.split import document_view
+from pytest_unlearn.data.text.split import document_view, some_of
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
-from pytest_unlearn.models.text.adapters import (
-    bare,
-    check_language_model,
-    checked_language_models,
-    longest_input,
-    tokenizer_of,
-)
+from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models, encoder_of
 from pytest_unlearn.models.text.saved import SavedLogprobs
 from pytest_unlearn.task import UnlearningTask
 
@@ -62,15 +56,15 @@ class TextInputs:
         """
         models = (model, *self.references)
         saved = (one for one in models if isinstance(one, SavedLogprobs))
-        if self.task is None or any("retain" not in one.parts for one in saved):
+        if self.task is None or any(not {"retain", "retained"} & set(one.parts) for one in saved):
             return None
         whole = self.task.retain
-        chosen = np.unique(np.linspace(0, len(whole) - 1, min(most, len(whole))).astype(np.int64))
-        some = View("part of retain", whole.examples, whole.indices[chosen], self.task)
+        some = some_of(whole, most)
 
         def scores(one: Any) -> TokenScores:
             handle = self.models.of(one)
-            if isinstance(one, SavedLogprobs):
+            if isinstance(one, SavedLogprobs) and some.name not in one.parts:
+                chosen = np.searchsorted(whole.indices, some.indices)
                 return handle.token_scores((whole,), self.encoder)[0].take(chosen)
             return handle.token_scores((some,), self.encoder)[0]
 
@@ -165,18 +159,6 @@ def text_provenance(
         references=len(inputs.references),
         **settings,
     )
-
-
-def encoder_of(model: Any, task: UnlearningTask | None, tokenizer: Any, max_length: int | None) -> Encoder:
-    """Return how documents are encoded: as the caller, recipe or model says."""
-    recipe = None if task is None else task.recipe
-    while recipe is not None and not hasattr(recipe, "tokenizer") and hasattr(recipe, "function"):
-        recipe = recipe.function
-    if tokenizer is None:
-        tokenizer = getattr(recipe, "tokenizer", None) or tokenizer_of(model)
-    if max_length is None:
-        max_length = getattr(recipe, "max_length", None) or longest_input(model)
-    return Encoder(tokenizer, max_length)
 
 
 def _pairing(view: View, task: UnlearningTask | None, groups: Any, *, own: bool) -> Pairing:

@@ -31,16 +31,15 @@ from pytest_unlearn.claims.common.verdict import (
     missing_controls,
 )
 from pytest_unlearn.claims.text.comparable import LOST, LOST_SHARE
-from pytest_unlearn.claims.text.inputs import NOTHING, encoder_of
+from pytest_unlearn.claims.text.inputs import NOTHING
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_GAP, MAX_SHARE_LEFT, REQUIRE_CONTROLS
 from pytest_unlearn.data.text.knowledge import KnowledgeItem, checked_items, documents_asked
-from pytest_unlearn.data.text.split import document_view
 from pytest_unlearn.models.handle import ModelHandles
 from pytest_unlearn.models.lm_eval_samples import LmEvalSamples, same_items
-from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models
-from pytest_unlearn.models.text.saved import SavedLogprobs
+from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models, encoder_of
+from pytest_unlearn.models.text.recording import question_view
 from pytest_unlearn.statistics import share_of_estimates
 from pytest_unlearn.statistics.accuracy.clustered import clustered_difference
 from pytest_unlearn.task import UnlearningTask
@@ -109,8 +108,8 @@ def audit_knowledge_forgotten(
     gap on both sides, for every kind of question by itself.
 
     Args:
-        model: of any kind `audit_text_forgotten` takes but saved log-probabilities, or what it answered under lm-eval
-            (`LmEvalSamples`).
+        model: of any kind `audit_text_forgotten` takes, or what it answered under lm-eval (`LmEvalSamples`).
+            `SavedLogprobs` must have been recorded with these items (`record_logprobs(model, items=items)`).
         items: `MultipleChoice`, `Cloze` and `OpenQuestion` items about the request; of lm-eval's answers, any of the
             models' `LmEvalSamples`.
         max_gap: the largest tolerated difference of the mean score, a probability, from retrained models', between 0
@@ -321,15 +320,13 @@ def _check(model: Any, original: Any, references: Any) -> None:
     for name, one in (("the audited model", model), ("original", original)):
         if one is not None:
             check_language_model(one, name)
-            if isinstance(bare(one), SavedLogprobs):
-                raise ValueError("questions are no documents of the request: pass the model itself, not SavedLogprobs.")
     if references is not None:
         checked_language_models(references, "references")
 
 
 def _ask(items: Sequence[KnowledgeItem], token_scores: Any) -> Known:
     documents = [documents_asked(one) for one in items]
-    found = token_scores(document_view([one for some in documents for one in some], "questions"))
+    found = token_scores(question_view(items))
     sums, tokens = np.add.reduceat(found.logprob, found.offsets[:-1]), found.lengths.astype(np.float64)
     ends = np.cumsum([len(some) for some in documents])[:-1]
     parts = list(zip(items, np.split(sums, ends), np.split(tokens, ends), strict=True))

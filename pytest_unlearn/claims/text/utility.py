@@ -17,13 +17,13 @@ from pytest_unlearn.attacks.text.signals import mean_log_probability
 from pytest_unlearn.claims.common.evidence import build_evidence, resolve_all
 from pytest_unlearn.claims.common.provenance import provenance
 from pytest_unlearn.claims.common.verdict import FailureKind, Finding, Wording, decide, judge
-from pytest_unlearn.claims.text.inputs import NOTHING, encoder_of
+from pytest_unlearn.claims.text.inputs import NOTHING
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, IntArray
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_DROP
 from pytest_unlearn.data.text.split import document_view
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.handle import ModelHandles
-from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models
+from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models, encoder_of
 from pytest_unlearn.statistics import Measure
 from pytest_unlearn.statistics.accuracy.clustered import clustered_difference
 

@@ -16,6 +16,8 @@ from pytest_unlearn.data.text.documents import Documents
 from pytest_unlearn.data.text.overlap import NEAR_DUPLICATE, RUN, overlap
 from pytest_unlearn.data.view import View
 
+MOST_RETAINED = 200  # retained documents that models are asked about beside the request
+
 
 class TextSplit(Split):
     """Hold what a language model was trained on, what must go, and what it never saw.
@@ -113,6 +115,12 @@ def document_view(given: Any, name: str) -> View:
         raise TypeError(f"{name} is a {type(given).__name__}: pass a view of the task, such as task.forget.")
     documents = _documents(given, name)
     return View(name, documents, np.arange(len(documents), dtype=np.int64))
+
+
+def some_of(view: View, most: int) -> View:
+    """Show at most so many documents of a view, evenly spaced."""
+    chosen = np.unique(np.linspace(0, len(view) - 1, min(most, len(view))).astype(np.int64))
+    return View("retained", view.examples, view.indices[chosen], view.task)
 
 
 def _documents(source: Any, name: str) -> Documents:

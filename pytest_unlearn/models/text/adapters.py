@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.core.text import printable, shortened
+from pytest_unlearn.data.text.encoding import Encoder
 from pytest_unlearn.models.adapters import is_module
 from pytest_unlearn.models.text.saved import SavedLogprobs
 
@@ -35,12 +36,26 @@ def tokenizer_of(model: Any) -> Any:
 
 def longest_input(model: Any) -> int | None:
     """Return how many tokens a model says it takes at once; None if it does not say."""
+    if isinstance(bare(model), SavedLogprobs):
+        return bare(model).max_length  # type: ignore[no-any-return]
     config = getattr(bare(model), "config", None)
     for name in ("max_position_embeddings", "n_positions"):
         found = getattr(config, name, None)
         if isinstance(found, int) and 2 <= found < NO_LENGTH:
             return found
     return None
+
+
+def encoder_of(model: Any, task: Any, tokenizer: Any, max_length: int | None) -> Encoder:
+    """Return how documents are encoded: as the caller, recipe or model says."""
+    recipe = None if task is None else task.recipe
+    while recipe is not None and not hasattr(recipe, "tokenizer") and hasattr(recipe, "function"):
+        recipe = recipe.function
+    if tokenizer is None:
+        tokenizer = getattr(recipe, "tokenizer", None) or tokenizer_of(model)
+    if max_length is None:
+        max_length = getattr(recipe, "max_length", None) or longest_input(model)
+    return Encoder(tokenizer, max_length)
 
 
 def check_language_model(model: Any, name: str = "the audited model") -> None:

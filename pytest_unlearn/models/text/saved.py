@@ -15,22 +15,38 @@ from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.files import read_file
 from pytest_unlearn.core.token_scores import TokenScores
 
-PARTS = ("forget", "controls", "test", "retain")
+PARTS = ("forget", "controls", "test", "retain", "retained", "documents", "questions", "canaries", "probes")
 _FIELDS = tuple(one.name for one in fields(TokenScores))
+_RECORDED_BY = {
+    "documents": "documents=...",
+    "questions": "items=...",
+    "canaries": "canaries=...",
+    "probes": "canaries=...",
+}
+_ASKED, _MAX_LENGTH = "asked", "max_length"
 
 
 class SavedLogprobs:
     """Hold the scored tokens of a model that cannot run here.
 
+    `record_logprobs` makes one where the model runs; what it recorded gives the model's own verdict, bit for bit.
+
     Args:
-        **parts: `TokenScores` by view name, in the view's order: `forget=`, `controls=`, `test=`, `retain=`.
+        asked: by part, the digest of the token ids that were asked about; an audit of others is refused. Without one
+            only numbers of tokens are compared.
+        max_length: tokens that the model was asked about at once; None: any.
+        **parts: `TokenScores` by view name, in the view's order: `forget=`, `controls=`, `test=`, `retain=`, or
+            `retained=` (some of retain); `documents=` (a bare list for `audit_text_utility`), `questions=` (of
+            `audit_knowledge_forgotten`), `canaries=` and `probes=`.
 
     Raises:
         TypeError: something else than TokenScores.
         ValueError: no part, or one of another name.
     """
 
-    def __init__(self, **parts: TokenScores) -> None:
+    def __init__(
+        self, *, asked: Mapping[str, str] | None = None, max_length: int | None = None, **parts: TokenScores
+    ) -> None:
         unknown = sorted(set(parts) - set(PARTS))
         if unknown or not parts:
             what = f"not {', '.join(unknown)}=" if unknown else "and got none"
@@ -39,6 +55,8 @@ class SavedLogprobs:
             if not isinstance(part, TokenScores):
                 raise TypeError(f"{name}= is a {type(part).__name__}, and TokenScores are needed.")
         self.parts: Mapping[str, TokenScores] = dict(parts)
+        self.asked: Mapping[str, str] = dict(asked or {})
+        self.max_length = max_length
 
     @property
     def digest(self) -> str:
@@ -54,6 +72,8 @@ class SavedLogprobs:
         """Write everything to one .npz file."""
         buffer = io.BytesIO()
         arrays = {f"{name}.{field}": getattr(part, field) for name, part in self.parts.items() for field in _FIELDS}
+        arrays |= {f"{_ASKED}.{name}": np.array(digest) for name, digest in self.asked.items()}
+        arrays |= {} if self.max_length is None else {_MAX_LENGTH: np.array(self.max_length)}
         np.savez_compressed(buffer, **arrays)
         Path(path).write_bytes(buffer.getvalue())
 
@@ -66,8 +86,10 @@ class SavedLogprobs:
         """
         try:
             arrays: dict[str, Any] = dict(np.load(io.BytesIO(read_file(Path(path))), allow_pickle=False))
-            names = sorted({name.partition(".")[0] for name in arrays})
-            return cls(**{name: TokenScores(**{f: arrays[f"{name}.{f}"] for f in _FIELDS}) for name in names})
+            asked = {key.partition(".")[2]: str(value) for key, value in arrays.items() if key.startswith(f"{_ASKED}.")}
+            names = sorted({key.partition(".")[0] for key in arrays} - {_ASKED, _MAX_LENGTH})
+            parts = {name: TokenScores(**{f: arrays[f"{name}.{f}"] for f in _FIELDS}) for name in names}
+            return cls(asked=asked, max_length=int(arrays[_MAX_LENGTH]) if _MAX_LENGTH in arrays else None, **parts)
         except FileNotFoundError:
             raise
         except Exception as error:
@@ -75,23 +97,32 @@ class SavedLogprobs:
                 f"{path} holds no log-probabilities as SavedLogprobs.save writes them ({error})."
             ) from error
 
-    def of(self, name: str, lengths: IntArray) -> TokenScores:
+    def of(self, name: str, lengths: IntArray, digest: str = "") -> TokenScores:
         """Return the scores of a view.
 
         Args:
             name: of the view.
             lengths: scored tokens of its documents, in order, by the tokenizer that is used now.
+            digest: of their token ids, compared with that of what was asked where both are known.
 
         Raises:
             ValueError: nothing was saved for it, or for other documents.
         """
         if name not in self.parts:
-            raise ValueError(f"SavedLogprobs has nothing for the {name} view; it holds {', '.join(self.parts)}.")
+            raise ValueError(
+                f"SavedLogprobs has nothing for the {name} view; it holds {', '.join(self.parts)}. Record it where the "
+                f"model runs: record_logprobs(model, {_RECORDED_BY.get(name, 'task')})."
+            )
         part = self.parts[name]
         if not np.array_equal(part.lengths, lengths):
             raise ValueError(
                 f"SavedLogprobs holds {len(part)} documents with {len(part.logprob)} tokens for the {name} view, which "
                 f"has {len(lengths)} with {int(lengths.sum())}, or they are cut otherwise: save one row a document, in "
                 "order, with the tokenizer and max_length of the audit."
+            )
+        if digest and self.asked.get(name, digest) != digest:
+            raise ValueError(
+                f"SavedLogprobs was recorded on other tokens than the {name} view's: record it anew, on the same "
+                "documents in the same order, with the tokenizer and max_length of the audit."
             )
         return part

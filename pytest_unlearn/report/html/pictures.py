@@ -81,7 +81,9 @@ def main(evidence: Mapping[str, Any], name: str) -> Picture:
         role = "original" if control["name"] == "original" else "retrained"
         rows.append((control["name"], role if control["name"].startswith(role) else "other", control["estimate"]))
     shown = "; ".join(f"{label} {interval(estimate)}" for label, _, estimate in rows)
-    says = f"{wording.bounds_of(evidence).capitalize()}. {shown}. Allowed: {wording.allowed(claim)}."
+    others = wording.other_bounds_of(evidence, "the others") if len(rows) > 1 else ""
+    bounds = f"This model: {wording.bounds_of(evidence)}; {others}" if others else wording.bounds_of(evidence)
+    says = f"{bounds[:1].upper()}{bounds[1:]}. {shown}. Allowed: {wording.allowed(claim)}."
     return _intervals("This model beside the others", says, rows, _limits(claim), claim["quantity"], name)
 
 
@@ -110,7 +112,8 @@ def share_left(evidence: Mapping[str, Any], name: str) -> Picture | None:
         return None
     most = ((evidence.get("provenance") or {}).get("settings") or {}).get("max_share_left")
     limits = [most] if isinstance(most, (int, float)) else []
-    says = f"Of what the original showed of the forget set, {wording.gone(evidence)}."
+    above = " Above 1, this model would show more of it than the original." if (share["high"] or 0) > 1 else ""
+    says = f"Of what the original showed of the forget set, {wording.gone(evidence)}.{above}"
     return _intervals("How much is left of what the original showed", says, [("share left", "unlearned", share)],
                       limits, "share left", name)  # fmt: skip
 

@@ -162,6 +162,15 @@ def test_where_examples_are_lacking_the_advice_is_more_of_them_and_not_to_unlear
     assert named[0].advice == ("judge the method",)
 
 
+def test_a_share_whose_bound_is_above_all_is_told_as_all():
+    def share(audited, original):
+        return replace(original.estimate, value=1.02, low=0.0, high=1.11)
+
+    (said,) = power_check([finding(0.9)], [finding(0.9)], share, 0.5).objections()
+    assert "not enough is gone: all of what the original shows may be left" in said.reasons[0]
+    assert "the estimate is all), and PASS allows 50%" in said.reasons[0]
+
+
 def test_attacks_that_would_acquit_an_honest_model_decide_and_others_allow_what_they_can_tell():
     def check(original, share):
         audited = [finding(0.5, name=one.name) for one in original]

@@ -13,7 +13,7 @@ import torch
 
 from pytest_unlearn import AuditFailure, Evidence, SavedLogprobs, Verdict, assert_text_forgotten, audit_text_forgotten
 from pytest_unlearn.claims.recompute import differences, recompute
-from pytest_unlearn.claims.text.inputs import encoder_of
+from pytest_unlearn.models.text.adapters import encoder_of
 from tests.worlds.documents import STRENGTH, World
 from tests.worlds.language import Memory
 

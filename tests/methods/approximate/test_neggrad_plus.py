@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
@@ -101,3 +102,36 @@ def test_running_statistics_do_not_move_in_eval_mode(blobs: Blobs) -> None:
 def test_alpha_is_a_weight(alpha: float) -> None:
     with pytest.raises(ValueError, match="alpha"):
         NegGradPlus(alpha=alpha)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_the_authors_loop(seed: int, blobs: Blobs) -> None:
+    """Train mode, `zip(retain, cycle(forget))` anew in each epoch, a step on alpha * L_retain - (1 - alpha) * L_forget.
+
+    `itertools.cycle` keeps the batches of its first pass: the forget set is shuffled once an epoch.
+    """
+    retain, forget = blobs(60, seed, dtype=torch.float64), blobs(21, seed + 50, dtype=torch.float64)
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)).double()
+    unlearned = NegGradPlus(epochs=3, lr=0.1, alpha=0.75, anchor=0, batch_size=8, forget_batch_size=5)(
+        model, retain, forget, seed=seed
+    )
+    order, theirs = torch.Generator().manual_seed(seed), deepcopy(model).train()
+    optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1)
+    for _ in range(3):
+        kept = torch.randperm(60, generator=order).split(8)
+        gone: list[Tensor] = []
+        for i, rows in enumerate(kept):
+            if not gone:  # drawn when the first batch is asked for, and kept
+                gone = [*torch.randperm(21, generator=order).split(5)]
+                gone[-2:] = [torch.cat(gone[-2:])]  # BatchNorm cannot train on the last one alone
+            away = gone[i % len(gone)]
+            losses = [
+                nn.functional.cross_entropy(theirs(x[part]), y[part])
+                for (x, y), part in ((retain.tensors, rows), (forget.tensors, away))
+            ]
+            optimizer.zero_grad()
+            (0.75 * losses[0] - 0.25 * losses[1]).backward()
+            optimizer.step()
+    for ours, expected in zip(unlearned.state_dict().values(), theirs.state_dict().values(), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-10)

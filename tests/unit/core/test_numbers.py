@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_unlearn.core.numbers import beyond, bound, interval, number
+from pytest_unlearn.core.numbers import beyond, bound, interval, number, portion, portion_at_most
 
 FINITE = st.floats(-5, 5, allow_nan=False).map(lambda x: round(x, 7))
 
@@ -36,3 +38,14 @@ def test_and_takes_the_digits_that_tell_on_which_side_of_the_limit_it_is() -> No
 def test_what_is_printed_is_beyond_a_limit_exactly_where_the_number_is(value, towards, one, other):  # type: ignore[no-untyped-def]
     limits = (min(one, other), max(one, other))
     assert beyond(float(bound(value, towards, limits).replace(",", "")), limits) == beyond(value, limits)
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.604, "up to 60%"), (1.11, "all"), (1.0, "all"), (math.inf, "any part"), (None, "any part")]
+)
+def test_no_more_than_all_is_said_to_be_left(share: float | None, said: str) -> None:
+    assert portion_at_most(share) == said
+
+
+def test_nor_that_an_estimate_is_more_than_all() -> None:
+    assert [portion(share) for share in (0.0, 0.604, 1.11)] == ["0%", "60%", "all"]

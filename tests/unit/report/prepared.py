@@ -38,7 +38,10 @@ def claim(verdict: str = "PASS", value: Any = 0.5, name: str = "forgotten", **re
     """One evidence about the model and the request."""
     limits: dict[str, Any] = {"highest": 0.55, "lowest": 0.45} if name != "utility" else {"highest": 0.05}
     fields = {"provenance": about_model(), **limits, **rest}
-    return evidence(verdict, value, name, **fields).to_json()
+    found: dict[str, Any] = evidence(verdict, value, name, **fields).to_json()
+    if name == "utility":
+        found["claim"] |= {"quantity": "drop in accuracy", "text": "drop in accuracy at most 0.05"}
+    return found
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,12 @@ def run(*claims: tuple[dict[str, Any], str], required: tuple[str, ...] | None = 
 
 PASSED, USEFUL = (claim(), "passed"), (claim("PASS", 0.01, "utility"), "passed")
 OPEN = claim("INCONCLUSIVE", 0.53, reasons=(NO_POSITIVE,))
-BROKEN = claim("INVALID", reasons=("the negative control fails: retrained 2 is recognised",))
+BROKEN = claim(
+    "INVALID",
+    reasons=(
+        "the negative control fails: retrained 2 is told apart from the controls although it never saw the forget set",
+    ),
+)
 UNTESTABLE = claim(
     "INCONCLUSIVE", 0.5, "features_forgotten", not_testable="the original's features do not show the forget set",
     required=False,
@@ -107,7 +115,8 @@ RUNS: dict[str, Prepared] = {
     ),
     "INVALID": Prepared(
         *run((BROKEN, "failed"), USEFUL), "DO NOT RELEASE", FILE, WHOSE,
-        "This audit says nothing about it: the negative control fails: retrained 2 is recognised", NEVER,
+        "This audit says nothing about it: the negative control fails: retrained 2 is told apart from the controls "
+        "although it never saw the forget set", NEVER,
     ),
     "no gate": Prepared(
         *run(PASSED, USEFUL, required=None), "NOT DECIDED", FILE, WHOSE, "no release gate ran", NEVER

@@ -91,6 +91,12 @@ def test_the_report_follows_its_schema_and_keeps_the_identity(prepared: Prepared
     assert document["identity"]["request"] == "GDPR-2026-17"
 
 
+def test_a_card_says_that_nobody_compared_the_files_with_the_model() -> None:
+    for prepared, said in ((RUNS["a proven release"], 1), (NAMELESS, 0)):
+        for text in outputs(prepared).values():
+            assert plain(text).count("whether the named files hold the audited model") == said
+
+
 def test_an_address_that_is_none_becomes_no_link() -> None:
     prepared = RUNS["a proven release"]
     for address, linked in (("https://ci.example.org/1", True), ("javascript:alert(1)", False)):

@@ -53,6 +53,7 @@ def past(now: dict[str, Any], *earlier: str, **rest: Any) -> history.Past:
 
 FAILED = line(ledger("FAIL"))
 BETTER = ledger("PASS", provenance=provenance(seed=7))
+BETTER_LINE = line(BETTER, "c0de" * 3)
 
 
 def test_a_pass_after_a_fail_of_the_same_model_blocks_and_names_the_run() -> None:
@@ -274,3 +275,40 @@ def test_runs_that_end_together_lose_no_line(tmp_path: Path) -> None:
     assert [process.wait(120) for process in processes] == [0] * 4
     records, broken = history.parse(path.read_text())
     assert (len({one["run"] for one in records}), broken) == (160, 0)
+
+
+KILLED = json.dumps(history.record({**ledger("PASS"), "entries": []}, {**ABOUT, "release_files": [
+    {"name": "m", "sha256": "f11e" * 16}]}, "dead" * 3, "NOT FINISHED", ended=False, tests=["t"]))  # fmt: skip
+FILES = [{"name": "m", "sha256": "f11e" * 16}]
+
+
+def test_a_run_without_an_end_is_told_of_until_a_whole_run_of_the_model_has_ended() -> None:
+    whole = line(ledger("PASS"), "c0de" * 3, release_files=FILES)
+    partial = json.dumps({**json.loads(whole), "partial": True})
+    (told,) = past(BETTER, KILLED, files=FILES).warnings
+    assert "run deaddeaddead) has no end" in told
+    assert past(BETTER, whole, KILLED, files=FILES).warnings == (told,)
+    assert past(BETTER, KILLED, partial, files=FILES).warnings == (told,)
+    assert not past(BETTER, KILLED, whole, files=FILES).warnings
+    of_another = json.dumps({**json.loads(whole), "models": [OTHER], "files": []})
+    assert past(BETTER, KILLED, of_another, files=FILES).warnings == (told,)
+
+
+def test_and_one_of_an_unknown_model_until_the_same_tests_have_all_run() -> None:
+    nameless = json.dumps({**json.loads(KILLED), "files": []})
+    found = history.record(ledger("PASS"), ABOUT, "c0de" * 3, "RELEASE", tests=["t"])
+    assert past(BETTER, nameless, tests=["t"]).notes
+    assert not past(BETTER, nameless, json.dumps(found), tests=["t"]).notes
+    others = history.record(ledger("PASS"), ABOUT, "c0de" * 3, "RELEASE", tests=["t", "u"])
+    assert past(BETTER, nameless, json.dumps(others), tests=["t"]).notes
+
+
+def test_what_a_run_could_not_do_after_its_end_is_added_and_takes_nothing_away() -> None:
+    failed = json.loads(FAILED)
+    records, broken = history.parse("\n".join([FAILED, BETTER_LINE, json.dumps({**failed, "failed": ["log"]})]))
+    assert not broken
+    assert [(one["run"], history.failures(one)) for one in records] == [("c0de" * 3, ()), (RUN, ("log",))]
+    instead = {**failed, "failed": ["log"], "claims": [], "decision": "RELEASE"}
+    records, _ = history.parse("\n".join([FAILED, json.dumps(instead)]))
+    assert len(records) == 2
+    assert "was FAIL of this very model" in past(BETTER, FAILED, json.dumps(instead)).reasons[0]

@@ -28,3 +28,17 @@ def utility(verdict, low, high):
 )
 def test_a_gain_is_not_called_a_negative_loss(verdict, low, high, said):
     assert measured(utility(verdict, low, high)).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "low", "high", "said"),
+    [
+        ("INCONCLUSIVE", -0.11, 0.6, "of what the original showed of the data, between 0 and 60 parts in 100 are gone"),
+        ("FAIL", -0.5, -0.1, "of what the original showed of the data, at most 0 parts in 100 are gone"),
+        ("PASS", 0.62, 1.2, "of what the original showed of the data, at least 62 parts in 100 are gone"),
+    ],
+)
+def test_neither_less_than_nothing_nor_more_than_all_is_gone(verdict, low, high, said):
+    evidence = utility(verdict, low, high)
+    evidence["claim"] = {"name": "leakage_reduced", "quantity": "reduction", "lowest": 0.5, "highest": None}
+    assert measured(evidence).startswith(said)

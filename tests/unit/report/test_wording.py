@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from pytest_unlearn.report import wording
+from pytest_unlearn.core.wording import explain
+from pytest_unlearn.report import markdown, terminal, wording
+from pytest_unlearn.report.html import pictures
 from pytest_unlearn.report.ledger import Ledger
 from tests.evidences import evidence
+from tests.unit.report.outlets.ledgers import ABOUT
 
 
 def entry(verdict: str = "PASS", outcome: str = "passed", count: int = 1, **rest: Any) -> dict[str, Any]:
@@ -83,3 +86,24 @@ def test_the_threat_model_promises_nothing_it_cannot_keep() -> None:
     assert "no leakage was found through the tested channels" in wording.THREAT_MODEL
     assert "can defeat any test of the model alone" in wording.THREAT_MODEL
     assert "removed" not in wording.THREAT_MODEL
+
+
+def test_bounds_of_two_kinds_are_told_apart_wherever_both_are_shown() -> None:
+    found = entry("FAIL", "failed", value=0.7)
+    estimate = found["evidence"]["estimate"]
+    alike = [explain(found["evidence"]), terminal.section([found]), pictures.main(found["evidence"], "a").says]
+    assert not any("by itself" in text for text in alike)
+    found["evidence"]["holm"] = {**estimate, "low": 0.61, "high": 0.79}
+    assert "corrected for all attacks together; controls: one-sided 95% bounds, each by itself)" in explain(
+        found["evidence"]
+    )
+    shown = terminal.section([found])
+    assert "corrected for all attacks together; below, each attack: one-sided 95% bounds, each by itself" in shown
+    assert shown.index("by itself") < shown.index("tripwire")
+    assert "the others: one-sided 95% bounds, each by itself. this model 0.700 [0.610, 0.790]" in (
+        pictures.main(found["evidence"], "a").says
+    )
+    book = Ledger()
+    book.add("t", "failed", [found["evidence"]])
+    told = markdown.render(book.freeze(), ABOUT)
+    assert "attacks and controls: one-sided 95% bounds, each by itself" in told

@@ -31,15 +31,14 @@ from pytest_unlearn.claims.common.verdict import (
     judge,
     missing_controls,
 )
-from pytest_unlearn.claims.text.inputs import NOTHING, encoder_of
+from pytest_unlearn.claims.text.inputs import NOTHING
 from pytest_unlearn.core.evidence import Claim, ControlResult, Controls, Estimate, Evidence, FloatArray, Verdict
 from pytest_unlearn.core.figures import Table
 from pytest_unlearn.data.text.documents import Documents
 from pytest_unlearn.data.text.encoding import Encoder
-from pytest_unlearn.data.text.split import document_view
 from pytest_unlearn.models.handle import AuditHandles, ModelHandles
-from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models
-from pytest_unlearn.models.text.saved import SavedLogprobs
+from pytest_unlearn.models.text.adapters import bare, check_language_model, checked_language_models, encoder_of
+from pytest_unlearn.models.text.recording import canary_views
 from pytest_unlearn.statistics import holm, share_of_estimates
 from pytest_unlearn.statistics.accuracy.clustered import clustered_difference
 from pytest_unlearn.statistics.verbatim.canary_ranks import CanaryRanks, ranks_among_rivals
@@ -94,11 +93,7 @@ class CanaryQuestions:
     def of(self, model: Any) -> RankedCanaries:
         """Ask one model."""
         planted, size = self.canaries.planted, self.canaries.space
-        views = (
-            document_view([one for row in self.canaries.candidates for one in row], "canaries"),
-            document_view(list(self.canaries.probes), "probes"),
-        )
-        scores, probes = self.handles.of(bare(model)).token_scores(views, self.encoder)
+        scores, probes = self.handles.of(bare(model)).token_scores(canary_views(self.canaries), self.encoder)
         table = np.round(np.add.reduceat(scores.logprob, scores.offsets[:-1]), 6).reshape(-1, size)
         lines = np.arange(len(planted))
         own = table[lines, planted]
@@ -141,11 +136,9 @@ def judge_text_canaries(
     claim = _claim(name, max_effect, sources)
     for said, one in {"the audited model": model, "original": original}.items():
         if one is not None or said == "the audited model":
-            _check(one, said)
+            check_language_model(one, said)
     if references is not None:
         references = checked_language_models(references, "references")
-        for one in references:
-            _check(one, "a reference")
     if task is not None:
         _check_task(canaries, task)
     models = task.models if task is not None else ModelHandles(NOTHING)
@@ -218,12 +211,6 @@ def _claim(name: str, max_effect: float | None, sources: Mapping[str, str]) -> C
         highest=float(highest),
         sources={"max_effect": source, **sources},
     )
-
-
-def _check(model: Any, name: str) -> None:
-    check_language_model(model, name)
-    if isinstance(bare(model), SavedLogprobs):
-        raise ValueError("canaries ask a model about texts of their own: pass the model itself, not SavedLogprobs.")
 
 
 def _check_task(canaries: TextCanaries, task: UnlearningTask) -> None:

@@ -138,7 +138,9 @@ def test_the_sentence_of_a_claim_and_the_decision_are_the_same_everywhere(run: R
     for line in told.claims:
         says = letters(line.says)
         proven = wording.is_proven(ledger["entries"][line.position])
-        assert all(says in text for name, text in outputs.items() if not (proven and name == "junit")), line
+        brief = line.verdict == "PASS" and len(told.claims) > terminal.ALL_TOLD
+        left_out = {name for name, silent in (("junit", proven), ("terminal", brief)) if silent}
+        assert all(says in text for name, text in outputs.items() if name not in left_out), line
     for reason in told.reasons:
         assert all(letters(reason) in text for name, text in outputs.items() if name != "terminal"), reason
 
