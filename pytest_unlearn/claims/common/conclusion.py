@@ -18,7 +18,7 @@ from pytest_unlearn.claims.common.controls import CHANCE, PowerCheck, family_con
 from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks
 from pytest_unlearn.claims.common.verdict import NO_NEGATIVE, Decision, Objection, decide, doubt, missing_controls
-from pytest_unlearn.core.evidence import ControlResult, Controls, Estimate, Verdict
+from pytest_unlearn.core.evidence import ControlResult, Controls, Estimate, Side, Verdict
 from pytest_unlearn.core.settings import MAX_MIA_AUC
 from pytest_unlearn.statistics import can_certify, normal_quantile, null_precision
 
@@ -120,7 +120,8 @@ def conclude(found: Found) -> Conclusion:
     """Judge the findings, hold them to the controls, and decide."""
     terms, findings, count = found.terms, found.findings, found.references
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
-    judge_by = found.judge_by or partial(judge_attacks, limit=limit, spared=() if found.calibrated else ("low",))
+    spared: tuple[Side, ...] = () if found.calibrated else ("low",)
+    judge_by = found.judge_by or partial(judge_attacks, limit=limit, spared=spared)
     labels, (many, controls_count) = found.pairing.labels, found.sizes
     certifiable = not found.counted or can_certify(limit, confidence, many, controls_count, **labels)
     judged = judge_by(findings, confidence=confidence, certifiable=certifiable, counted=found.counted)
@@ -141,8 +142,8 @@ def conclude(found: Found) -> Conclusion:
     )
     said = _certifiable(found)
     open_ended = judged.verdict is Verdict.INCONCLUSIVE
-    spared = open_ended and bool(judged.advice)  # surely below the limit, which no number of examples settles
-    unsettled = open_ended and not spared
+    below = open_ended and bool(judged.advice)  # surely, and on a spared side: no number of examples settles that
+    unsettled = open_ended and not below
     if found.counted:
         judged = replace(judged, needed=said.needed_examples if unsettled and said.power < POWER else None)
     kept = _kept(found, power)
@@ -176,7 +177,7 @@ def conclude(found: Found) -> Conclusion:
     comparable = count >= found.fewest_references or not require_controls
     # An original that comes back is no riddle, nor is a model that surely lies below the limit.
     told_apart = found.misaligned or (found.blind is not None and not found.blind.holds)
-    explained = found.itself or found.unlike or found.before or spared or told_apart
+    explained = found.itself or found.unlike or found.before or below or told_apart
     if power is not None and comparable and not explained and power.not_testable:
         # Only what the original does not show in full excuses: a coarse channel is the audited model's own doing.
         not_testable = check(found.plain()).not_testable
