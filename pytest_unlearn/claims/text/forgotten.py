@@ -221,6 +221,7 @@ def audit_documents(
         else [],
         references=len(references),
         fewest_references=2,
+        calibrated=bool(others),
         counted=True,
         documents=True,
         training=None if inputs.task is None else inputs.task.training_seconds,
