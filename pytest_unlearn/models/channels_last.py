@@ -1,4 +1,4 @@
-"""Ask convolutional networks in channels-last.
+"""Ask and train convolutional networks in channels-last.
 
 Processors pool and convolve two to three times as fast in it. The network itself is left as it is: its kernels are
 copied, and stand in for it during a question. Where the copies cannot, or answer otherwise (a forward pass that relies
@@ -8,7 +8,8 @@ on how tensors lie in memory), it is asked as it is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pytest_unlearn.training.seeding import keep_freed_memory
@@ -35,6 +36,33 @@ def asked_channels_last(model: Any) -> Any:
     keep_freed_memory()
     kernels = {name: weight for name, weight in model.named_parameters() if weight.ndim == 4}
     return _ChannelsLast(model, {name: _reordered(weight.detach()) for name, weight in kernels.items()})
+
+
+@contextmanager
+def trained_channels_last(model: Any, batch: Any) -> Iterator[Callable[[Any], Any]]:
+    """Lay a network's kernels channels-last while it is trained.
+
+    Args:
+        model: an `nn.Module` of the caller's own, whose kernels are moved in memory, and back again at the end.
+        batch: examples that it is asked about both ways, without gradients, before anything is moved.
+
+    Yields:
+        What is done to each batch before the network sees it: nothing where it has no two-dimensional convolution on
+        the processor, or answers otherwise in channels-last.
+    """
+    import torch
+
+    asked = asked_channels_last(model)
+    with torch.no_grad():
+        works = isinstance(asked, _ChannelsLast) and batch.ndim == 4 and asked.agrees(batch[:TRIED])
+    kernels = [weight for weight in model.parameters() if weight.ndim == 4] if works else []
+    for weight in kernels:
+        weight.data = _reordered(weight.data)
+    try:
+        yield _reordered if works else (lambda one: one)
+    finally:
+        for weight in kernels:
+            weight.data = weight.data.contiguous(memory_format=torch.contiguous_format)
 
 
 def convolves_here(model: Any) -> bool:
@@ -65,7 +93,7 @@ class _ChannelsLast:
 
     def __call__(self, batch: Any) -> Any:
         if self._works is None:
-            self._works = self._agrees(batch[:TRIED])
+            self._works = self.agrees(batch[:TRIED])
         if self._works:
             try:
                 return self._ask(batch)
@@ -73,7 +101,7 @@ class _ChannelsLast:
                 self._works = False
         return self._model(batch)
 
-    def _agrees(self, batch: Any) -> bool:
+    def agrees(self, batch: Any) -> bool:
         """Tell whether both ways give one answer for a few examples."""
         try:
             return _close(self._ask(batch), self._model(batch))

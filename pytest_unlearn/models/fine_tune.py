@@ -11,6 +11,7 @@ import numpy as np
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.adapters import is_module
+from pytest_unlearn.models.channels_last import trained_channels_last
 from pytest_unlearn.models.output import Output, Reading, pick, tensor_logits
 from pytest_unlearn.models.predict import PROBES, settle
 from pytest_unlearn.training.seeding import isolated
@@ -58,13 +59,17 @@ def fine_tune(
     output = settle(model, view, output)
     kind = output.kind if isinstance(output, Reading) else "logits"
     model.eval()
+
+    def batch(where: IntArray) -> Any:
+        x = torch.as_tensor(view.inputs(where), device=weights[0].device)
+        return x.to(weights[0].dtype) if x.is_floating_point() else x
+
     step = 0
-    with isolated(seed):
+    with isolated(seed), trained_channels_last(model, batch(np.arange(min(PROBES, len(view))))) as laid:
         for _ in range(epochs):
             for where in _batches(rng.permutation(len(view))):
-                x = torch.as_tensor(view.inputs(where), device=weights[0].device)
                 y = torch.as_tensor(view.labels[where], device=weights[0].device)
-                answer = model(x.to(weights[0].dtype) if x.is_floating_point() else x)
+                answer = model(laid(batch(where)))
                 loss = cross_entropy(tensor_logits(pick(answer, output), kind), y)
                 if not loss.requires_grad:
                     raise ValueError(

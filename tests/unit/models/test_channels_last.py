@@ -9,7 +9,7 @@ from torch import nn
 
 from pytest_unlearn.models import adapters
 from pytest_unlearn.models.adapters import ready
-from pytest_unlearn.models.channels_last import asked_channels_last, examples_at_once
+from pytest_unlearn.models.channels_last import asked_channels_last, examples_at_once, trained_channels_last
 
 IMAGES = np.random.default_rng(0).random((40, 3, 12, 12), dtype=np.float32)
 
@@ -142,3 +142,29 @@ def test_other_networks_are_asked_as_they_are(model):
 )
 def test_convolutional_networks_on_a_processor_are_asked_about_fewer_examples_at_once(model, device, size):
     assert examples_at_once(model, device) == size
+
+
+def steps(model, laid):
+    """Ten steps down the loss of some images, with the order in memory of the kernels at the end."""
+    images = torch.as_tensor(IMAGES)
+    for _ in range(10):
+        loss = nn.functional.cross_entropy(model(laid(images)), torch.arange(len(images)) % 5)
+        for weight, gradient in zip(
+            model.parameters(), torch.autograd.grad(loss, list(model.parameters())), strict=True
+        ):
+            weight.data -= 0.05 * gradient
+    return model[0].weight.is_contiguous()
+
+
+@pytest.mark.parametrize(
+    ("last", "moved"),
+    [(None, True), (ByView(), False), (ByMemory(), False)],
+    ids=["flatten", "view", "order in memory"],
+)
+def test_training_in_channels_last_learns_what_plain_training_learns(last, moved):
+    plain, trained = plain_network(last).eval(), plain_network(last).eval()
+    steps(plain, lambda batch: batch)
+    with trained_channels_last(trained, torch.as_tensor(IMAGES)) as laid:
+        assert steps(trained, laid) is not moved
+    assert all(weight.is_contiguous() for weight in trained.parameters())
+    torch.testing.assert_close(trained.state_dict(), plain.state_dict(), rtol=0, atol=1e-4)
