@@ -16,6 +16,7 @@ import numpy as np
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.arguments import whole_number
 from pytest_unlearn.core.array_memory import ANSWERS, ArrayMemory
+from pytest_unlearn.core.cache_place import cache_folder
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.data.split import Split, reserve_controls
@@ -73,7 +74,8 @@ class UnlearningTask:
         original: the model that was trained on all of train; trained by the recipe if not given.
         references: how many reference models to train on retain, or a list of models so trained.
         seed: of the original; reference k has seed + 1000 + k.
-        cache_dir: where trained models are kept; `.unlearn/cache` by default. Nothing is created before it is needed.
+        cache_dir: where trained models are kept, the path of a folder or a URL as fsspec takes it (`s3://`, `gs://`);
+            the setting `cache` by default. Nothing is created before it is needed.
         device: where a TorchRecipe that names none trains, and where torch models are audited: their own by default.
         n_jobs: how many references to train at once.
         fresh: train again, whatever the cache holds.
@@ -119,7 +121,7 @@ class UnlearningTask:
         if not isinstance(fresh, bool):
             raise TypeError(f"fresh is True or False, not {fresh!r}.")
         if cache_dir is not None and not isinstance(cache_dir, (str, Path)):
-            raise TypeError(f"cache_dir is the path of a folder, not {cache_dir!r}.")
+            raise TypeError(f"cache_dir is the path of a folder or a URL, not {cache_dir!r}.")
         device = checked_device(device)
         self.split, self.seed, self.device, self.n_jobs = split, seed, device, n_jobs
         self.recipe = on_device(recipe, device)
@@ -128,11 +130,12 @@ class UnlearningTask:
         self.progress: Progress = report_progress
         self._took: list[float] = []  # seconds of the recipe's trainings so far, whenever they were made
         self._just_took: list[float] = []  # of those that were made now
-        self.store = Store(Path(cache_dir) if cache_dir is not None else Path(".unlearn") / "cache")
+        folder = cache_folder(cache_dir)
+        self.store = Store(folder.place)
         self._given_original = bare(original)
         # A task that trains nothing writes nothing, unless it is told where.
         keeps = recipe is not None or cache_dir is not None
-        memory = AnswerMemory(ArrayMemory(self.store.directory / ANSWERS), fresh) if keeps else None
+        memory = AnswerMemory(ArrayMemory(folder.below(ANSWERS).place), fresh) if keeps else None
         self.models = ModelHandles(split.classes, device, batch_size, memory)
         self.forget = View("forget", split.train, split.forget_indices, self)
         self.retain = View("retain", split.train, split.retain_indices, self)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_unlearn.cli.console import BLOCKED, FINE, Unusable, one_line, plural, say
-from pytest_unlearn.core.files import kind_in_place_of
+from pytest_unlearn.core.folders import LocalFolder, folder_of
 
 if TYPE_CHECKING:
     from pytest_unlearn.training import Store
@@ -46,7 +46,7 @@ def add(commands: Any) -> None:
     ):
         action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
         action.add_argument(
-            "--cache-dir", type=Path, metavar="DIR", help="the folder (default: .unlearn/cache in the root directory)"
+            "--cache-dir", metavar="DIR", help="the folder, or its URL (default: .unlearn/cache in the root directory)"
         )
         action.add_argument(
             "--rootdir", type=Path, default=Path(), metavar="DIR", help="pytest's root directory (default: here)"
@@ -65,7 +65,7 @@ def show(options: argparse.Namespace) -> int:
     store = _store(options)
     entries = store.entries()
     if not entries:
-        say(f"no models are cached in {store.directory}")
+        say(f"no models are cached in {store.folder}")
         return FINE
     say(f"{'key':<12}  {'kind':<11}  {'size':>9}  {'seed':>6}  {'seconds':>8}  {'stored':<10}  last used")
     for entry in entries:
@@ -84,7 +84,7 @@ def verify(options: argparse.Namespace) -> int:
         say(fault.text)
     whole = {entry.key for entry in store.entries()} - {fault.key for fault in found if not fault.names}
     if not whole and not found:
-        say(f"no models are cached in {store.directory}")
+        say(f"no models are cached in {store.folder}")
     else:
         say(f"{plural(len(whole), 'model')} whole, {plural(len(found), 'fault')}")
     return BLOCKED if found else FINE
@@ -100,7 +100,7 @@ def prune(options: argparse.Namespace) -> int:
             text = f"unused {entry.key[:12]}: last used {_date(entry.used)}"
             unwanted[entry.key] = CacheFault(entry.key, text)
     if not unwanted:
-        say(f"nothing to remove in {store.directory}")
+        say(f"nothing to remove in {store.folder}")
     for fault in unwanted.values():
         say(f"would remove: {fault.text}" if options.dry_run else fault.text)
     if options.dry_run:
@@ -127,7 +127,7 @@ def purge(options: argparse.Namespace) -> int:
     if not store.files() and not store.entries():
         if found := forget_all(store.directory):
             say(f"{plural(found, 'array')} that were remembered removed")
-        say(f"no models are cached in {store.directory}")
+        say(f"no models are cached in {store.folder}")
         return FINE
     keys = {key for _, key in store.files()} | {entry.key for entry in store.entries()}
     size_before, everything = footprint(store), [CacheFault(key, "") for key in keys]
@@ -143,14 +143,14 @@ def purge(options: argparse.Namespace) -> int:
 def faults(store: Store) -> list[CacheFault]:
     """List what is damaged or left over, and no other process is writing."""
     names: dict[str, list[str]] = {entry.key: [] for entry in store.entries()}
-    for path, key in store.files():
-        if path.suffix != ".lock" or kind_in_place_of(path):
-            names.setdefault(key, []).append(path.name)
+    for name, key in store.files():
+        if not name.endswith(".lock") or store.folder.kind(name):
+            names.setdefault(key, []).append(name)
     return [fault for key in sorted(names) if (fault := _fault(store, key, names[key])) and not _busy(store, key)]
 
 
 def _fault(store: Store, key: str, names: list[str]) -> CacheFault | None:
-    kinds = {name: kind for name in names if (kind := kind_in_place_of(store.directory / name))}
+    kinds = {name: kind for name in names if (kind := store.folder.kind(name))}
     if kinds:
         said = ", ".join(f"{name} is {kind}" for name, kind in kinds.items())
         return CacheFault(key, f"{said}, where a file belongs", tuple(kinds))
@@ -160,14 +160,14 @@ def _fault(store: Store, key: str, names: list[str]) -> CacheFault | None:
         entry = store.examine(key)
     except Exception as error:  # whatever a parser raises on bytes that anyone may have written
         return CacheFault(key, f"damaged {key[:12]}: {one_line(error)}")
-    rest = [name for name in names if name not in (f"{key}.json", f"{key}.{entry.kind}")]
+    rest = [name for name in names if name not in (f"{key}.json", store.payload_of(entry))]
     text = f"leftover {', '.join(rest)}: it is no part of the model {key[:12]}"
     return CacheFault(key, text, tuple(rest)) if rest else None
 
 
 def _busy(store: Store, key: str) -> bool:
     """Tell whether another process holds the lock; none is made for the question."""
-    if not (store.directory / f"{key}.lock").exists():
+    if store.folder.alone and not store.folder.holds(f"{key}.lock"):
         return False
     with store.lock(key, wait=False) as ours:
         return not ours
@@ -176,27 +176,27 @@ def _busy(store: Store, key: str) -> bool:
 def _idle_locks(store: Store) -> list[str]:
     """List keys that have only a lock, as models that cannot be stored leave."""
     files = store.files()
-    with_more = {key for path, key in files if path.suffix != ".lock"}
-    return [key for path, key in files if key not in with_more and not _busy(store, key)]
+    with_more = {key for name, key in files if not name.endswith(".lock")}
+    return [key for _, key in files if key not in with_more and not _busy(store, key)]
 
 
 def _remaining(store: Store, removed: Iterable[CacheFault]) -> int:
     """Say what is still there of what was to be removed."""
-    files = [(path.name, key) for path, key in store.files() if path.suffix != ".lock"]
+    files = [(name, key) for name, key in store.files() if not name.endswith(".lock")]
     files += [(f"{entry.key}.json", entry.key) for entry in store.entries()]
     names = {fault.key: fault.names for fault in removed}
     left = sorted({name for name, key in files if key in names and (not names[key] or name in names[key])})
     for name in left:
-        say(f"{name} could not be removed: check the permissions of {store.directory}")
+        say(f"{name} could not be removed: check the permissions of {store.folder}")
     return BLOCKED if left else FINE
 
 
 def footprint(store: Store) -> int:
     """Count the bytes that the files of models take, whole or not."""
-    paths = {path for path, _ in store.files()}
+    names = {name for name, _ in store.files()}
     for entry in store.entries():
-        paths |= {store.directory / f"{entry.key}.{kind}" for kind in ("json", entry.kind)}
-    return sum(path.lstat().st_size for path in paths)
+        names |= {f"{entry.key}.json", store.payload_of(entry)}
+    return sum(map(store.folder.size, names))
 
 
 def size(count: int) -> str:
@@ -209,10 +209,18 @@ def size(count: int) -> str:
 def _store(options: argparse.Namespace) -> Store:
     from pytest_unlearn.training import Store
 
-    directory = options.cache_dir or options.rootdir / ".unlearn" / "cache"
-    if directory.exists() and not directory.is_dir():
-        raise Unusable(f"{directory} is not a folder: give the one that models are kept in as --cache-dir")
-    return Store(directory)
+    try:
+        folder = folder_of(options.cache_dir or options.rootdir / ".unlearn" / "cache")
+    except ValueError as error:
+        raise Unusable(one_line(error)) from error
+    if isinstance(folder, LocalFolder) and folder.path.exists() and not folder.path.is_dir():
+        raise Unusable(f"{folder} is not a folder: give the one that models are kept in as --cache-dir")
+    store = Store(folder.place)
+    try:
+        store.files()
+    except OSError as error:
+        raise Unusable(one_line(error)) from error
+    return store
 
 
 def _noted(info: Mapping[str, Any], name: str) -> str:

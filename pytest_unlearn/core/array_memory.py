@@ -10,17 +10,13 @@ import hashlib
 import io
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pytest_unlearn.core.files import read_file
+from pytest_unlearn.core.folders import Place, folder_of
 from pytest_unlearn.core.seal import keys_of_environment, seal, unseal
 
 DATA, ANSWERS = "data", "answers"  # the folders below the cache's
@@ -32,10 +28,10 @@ class ArrayMemory:
     """Keep arrays, and notes about them, in a folder that is made when needed.
 
     Attributes:
-        directory: the folder.
+        directory: the path of the folder, or a URL as fsspec takes it.
     """
 
-    directory: Path
+    directory: Place
 
     def load(self, key: str, *, own: bool = False) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return notes and arrays; None if nothing can be taken.
@@ -44,12 +40,12 @@ class ArrayMemory:
             key: what they were saved under, 64 hexadecimal digits.
             own: whether to take only what this run or a key has sealed.
         """
-        keys = keys_of_environment()
+        keys, folder = keys_of_environment(), folder_of(self.directory)
         try:
-            note, sealed = unseal(json.loads(read_file(self.directory / f"{key}.json")), keys)
+            note, sealed = unseal(json.loads(folder.read(f"{key}.json")), keys)
             if not sealed and (own or keys.key is not None):
                 return None
-            data = read_file(self.directory / f"{key}.npz")
+            data = folder.read(folder.payload(key, note["sha256"], "npz"))
             if note["key"] != key or note["sha256"] != hashlib.sha256(data).hexdigest():
                 raise ValueError("it is not as it was written")
             return note["note"], dict(np.load(io.BytesIO(data), allow_pickle=False))
@@ -64,28 +60,23 @@ class ArrayMemory:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
         data = buffer.getvalue()
-        about = {"key": key, "note": dict(note), "sha256": hashlib.sha256(data).hexdigest()}
+        digest = hashlib.sha256(data).hexdigest()
+        about = {"key": key, "note": dict(note), "sha256": digest}
         sealed = json.dumps(seal(json.loads(json.dumps(about)), keys_of_environment())).encode()
+        folder = folder_of(self.directory)
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            ignore = self.directory.parent.parent / ".gitignore"
-            if ignore.parent.name == ".unlearn" and not os.path.lexists(ignore):
-                ignore.write_text("*\n")
-            for name, content in ((f"{key}.npz", data), (f"{key}.json", sealed)):
-                descriptor, temporary = tempfile.mkstemp(suffix=".tmp", dir=self.directory)
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(content)
-                os.replace(temporary, self.directory / name)
+            folder.prepare()
+            folder.write(folder.payload(key, digest, "npz"), data)
+            folder.write(f"{key}.json", sealed)
         except OSError as error:
-            _logger.warning("nothing is remembered in %s (%s)", self.directory, error)
+            _logger.warning("nothing is remembered in %s (%s)", folder, error)
 
 
-def forget_all(cache: Path) -> int:
-    """Remove what is remembered below a cache's folder; return how many files."""
-    paths = [path for folder in (DATA, ANSWERS) for path in (cache / folder).glob("*")]
-    ours = [path for path in paths if path.suffix in (".json", ".npz", ".tmp")]
-    for path in ours:
-        if path.is_symlink() or not path.is_dir():
-            with suppress(FileNotFoundError):
-                path.unlink()
-    return sum(path.suffix == ".npz" for path in ours)
+def forget_all(cache: Place) -> int:
+    """Remove what is remembered below the folder of a cache; return how many arrays."""
+    found = [(folder, name) for folder in map(folder_of(cache).below, (DATA, ANSWERS)) for name in folder.names()]
+    ours = [(folder, name) for folder, name in found if name.endswith((".json", ".npz", ".tmp"))]
+    for folder, name in ours:
+        if folder.kind(name) != "a folder":
+            folder.remove(name)
+    return sum(name.endswith(".npz") for _, name in ours)

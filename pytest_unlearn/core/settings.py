@@ -207,6 +207,9 @@ TABLE = {
              lambda v: v >= 0, "a whole number from 0"),
         Spec("shadow_models", int, 16, "how many models `attacks=\"online\"` trains with halves of the request",
              lambda v: v >= 4 and v % 2 == 0, "an even number from 4"),
+        Spec("cache", str, ".unlearn/cache", "where trained models are kept: a folder, relative to the root "
+             "directory, or a URL as fsspec takes it, such as s3://bucket/cache",
+             lambda v: bool(v.strip()), "a path or a URL", flag=True),
         Spec("fresh", bool, False, "ignore the cache and train again", flag=True, ini=False),
         Spec("report", bool, False, "write index.html, report.json, report.md, scores.json, attestation.json",
              flag=True),

@@ -10,11 +10,12 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.core.array_memory import DATA, ArrayMemory
+from pytest_unlearn.core.cache_place import cache_folder
 from pytest_unlearn.core.evidence import IntArray
+from pytest_unlearn.core.folders import Place
 from pytest_unlearn.data.class_names import Names
 from pytest_unlearn.data.row_digests import DigestArray
 
@@ -62,18 +63,19 @@ class DataMemory:
         self.arrays.save(self.key, {"names": found.names, "shape": found.shape}, arrays)
 
 
-def memories(identity: Any, sources: Mapping[str, Any], cache_dir: str | Path | None) -> dict[str, DataMemory]:
+def memories(identity: Any, sources: Mapping[str, Any], cache_dir: Place | None) -> dict[str, DataMemory]:
     """Return where each part is remembered that an identity stands for.
 
     Args:
         identity: a text that stands for all parts; one id an example of train; "files", for datasets with a list
             `samples` of (path, class); or a mapping of "train", "test" and "controls" to one of these.
         sources: each part as it was given.
-        cache_dir: the folder of the cache; `.unlearn/cache` by default.
+        cache_dir: the folder of the cache, or its URL; the setting `cache` by default.
 
     Raises:
         TypeError: it is none of these.
-        ValueError: not one id an example, a part that is not there, or "files" of what has none.
+        ValueError: not one id an example, a part that is not there, "files" of what has none, or a URL that nothing
+            here can open.
     """
     if identity is None:
         return {}
@@ -91,7 +93,7 @@ def memories(identity: Any, sources: Mapping[str, Any], cache_dir: str | Path | 
             'identity="files" is for datasets that list their files as `samples`, pairs of path and class, as '
             "ImageFolder does: pass a key, or one id an example."
         )
-    directory = (Path(".unlearn") / "cache" if cache_dir is None else Path(cache_dir)) / DATA
+    directory = cache_folder(cache_dir).below(DATA).place
     return {name: DataMemory(ArrayMemory(directory), _key(name, what, sources[name])) for name, what in wanted.items()}
 
 

@@ -52,7 +52,8 @@ class Split:
             and their version; one id an example of train; "files", for datasets that list theirs as `samples`, pairs
             of path and class (path, size and time of change then stand for an item); or a mapping of "train", "test"
             and "controls" to these. Whatever is read later is compared with what was read first.
-        cache_dir: where digests and labels are remembered under it; `.unlearn/cache` by default.
+        cache_dir: where digests and labels are remembered under it, a folder or a URL as fsspec takes it; the setting
+            `cache` by default.
 
     Raises:
         ValueError: indices out of range or repeated, nothing to forget or to retain, a test or control example that

@@ -135,6 +135,7 @@ def make_task_of(
     config: pytest.Config, split: Split, recipe: Any, original: Any, references: Any = None
 ) -> UnlearningTask:
     """Make a task with the settings of this run."""
+    from pytest_unlearn.core.cache_place import cache_folder
     from pytest_unlearn.task import UnlearningTask
 
     value = training_settings(config)
@@ -144,7 +145,7 @@ def make_task_of(
         original=original,
         references=value["references"] if references is None else references,
         seed=value["seed"],
-        cache_dir=config.rootpath / ".unlearn" / "cache",
+        cache_dir=cache_folder(value["cache"], config.rootpath).place,
         device=value["device"],
         n_jobs=value["jobs"],
         fresh=value["fresh"],
@@ -157,6 +158,6 @@ def make_task_of(
 def training_settings(config: pytest.Config) -> dict[str, Any]:
     """Collect the session's settings of trainings."""
     # Not the running test's layers: a session fixture must not take over the marker of the test that came first.
-    names = ("seed", "jobs", "device", "references", "fresh", "shadow_models")
+    names = ("cache", "seed", "jobs", "device", "references", "fresh", "shadow_models")
     known = layers(config)
     return {name: settings.resolve(name, None, known).value for name in names}

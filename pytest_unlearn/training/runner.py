@@ -309,8 +309,7 @@ def _train_in_workers(
     jobs: Sequence[Job], waiting: Sequence[int], store: Store | None, fresh: bool, others: Workers
 ) -> Generator[tuple[int, Trained]]:
     """Train models in processes at once, and yield each with its position."""
-    # A worker that is used again may have been started in another folder, and another machine's folders are not ours.
-    shared = None if store is None or others.elsewhere else replace(store, directory=store.directory.absolute())
+    shared = None if store is None else store.for_workers(others.elsewhere)
     wanted = [jobs[index] for index in waiting]
     here, there = partial(_work_here, store=store, fresh=fresh), partial(_work, store=shared, fresh=fresh)
     for position, made, was_sent in others.run(wanted, here, there):
@@ -322,6 +321,7 @@ def _received(sent: Trained, job: Job, store: Store | None) -> Trained:
     """Have what a worker made: it sends the news alone of what it could store."""
     done = sent
     if sent.kept and store is not None:
+        store.seal_again(sent.key)
         found = None if sent.source == "store" else _own(job, store)
         # What was trained in this run somebody may have removed or exchanged since.
         again = job if sent.source == "store" else replace(job, own=True)

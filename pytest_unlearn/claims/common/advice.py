@@ -228,10 +228,18 @@ NO_ORIGINAL = "pass the original model (original= or a recipe): without it nothi
 NO_REFERENCES = (
     "give at least two references (a recipe, or retrained models): without them nothing shows that honest models pass"
 )
+HOW_HARD = (
+    "give references (a recipe, or retrained models), which say how hard the request is to a model that never saw it; "
+    "or match by what it was chosen by (match=)"
+)
 CONTROLS_DIFFER = "choose controls from the same population as the forget set, best by reserve_controls before training"
 NO_OVERLAP = (
     "hold out controls that are like the forget set, or compare with retrained models, which need no matching: give a "
     'recipe or references, and match="class"'
+)
+NO_BALANCE = (
+    "match by what the request was chosen by (match= a column or a callable), hold out controls that are like it, or "
+    'compare with retrained models, which need no matching: give a recipe or references, and match="class"'
 )
 KNOWN_WITHOUT_MODELS = (
     "match by what is known of examples without any model, or give references and leave match= out: retrained models "

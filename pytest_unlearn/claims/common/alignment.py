@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.signals import answered, correctness
-from pytest_unlearn.claims.common.advice import OUT_OF_ORDER
-from pytest_unlearn.claims.common.verdict import Objection, invalid
+from pytest_unlearn.claims.common.advice import HOW_HARD, OUT_OF_ORDER
+from pytest_unlearn.claims.common.verdict import Objection, doubt, invalid
 from pytest_unlearn.core.evidence import Answers, IntArray, Outputs
 from pytest_unlearn.models.adapters import SavedOutputs, is_estimator, is_module
 
@@ -29,6 +29,25 @@ def misaligned(model: Any, target: Answers, comparable: Sequence[Answers]) -> li
         "the controls": (target.controls, [answers.controls for answers in comparable]),
     }
     return misaligned_views(model, sides)
+
+
+def misaligned_beside_original(
+    model: Any, target: Answers, original: Answers, removed: Callable[[], IntArray] | None = None
+) -> list[Objection]:
+    """Return why answers may be in another order, going by the original alone.
+
+    It trained on the forget set, where an honest model may guess: on a hard request, or on classes of which nothing is
+    retained. So that is a doubt, and certain are only controls of other classes. `removed` returns those classes, and
+    is called only where it matters.
+    """
+    controls = {"the controls": (target.controls, [original.controls])}
+    found = misaligned_views(model, controls)
+    if found and removed is not None:
+        found = misaligned_views(model, _without(controls, removed()))
+    if found:
+        return found
+    guessed = misaligned_views(model, {"the forget set": (target.forget, [original.forget])}, columns=False)
+    return [doubt(f"{one.reasons[0]}, unless this request is hard", OUT_OF_ORDER, HOW_HARD) for one in guessed]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from pytest_unlearn.attacks.registry import Attack
 from pytest_unlearn.attacks.signals import correctness
 from pytest_unlearn.claims.common import advice
-from pytest_unlearn.claims.common.alignment import Answered, misaligned, misaligned_others
+from pytest_unlearn.claims.common.alignment import Answered, misaligned, misaligned_beside_original, misaligned_others
 from pytest_unlearn.claims.common.blind_baseline import blind_control
 from pytest_unlearn.claims.common.conclusion import Conclusion, Found, Judge, OnDemand, conclude
 from pytest_unlearn.claims.common.controls import (
@@ -42,7 +42,7 @@ from pytest_unlearn.claims.common.provenance import (
 from pytest_unlearn.claims.common.shadows import could_be_shadowed
 from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
-from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, Verdict
+from pytest_unlearn.core.evidence import Answers, Evidence, Exposure, IntArray, Verdict
 from pytest_unlearn.core.figures import Cell, Figure
 from pytest_unlearn.core.settings import resolve
 from pytest_unlearn.data.unseen import NoInputsError
@@ -123,10 +123,16 @@ def audit_with_attacks(
     unlike = _unlike_references(every, model_itself, comparable, terms.confidence, below=below)
     # Over-forgetting makes no model better on the controls, so that this outranks a FAIL.
     trained = [one for one in unlike if below and one.verdict is Verdict.INVALID]
+    disordered = misaligned(model, model_itself, comparable)
+    if base is not None and not comparable:
+        disordered = misaligned_beside_original(model, model_itself, base, _removed(every))
     matched = inputs.matched
     unmatched = [] if matched is None else [*matched.objections(), *matched.follows(target, findings)]
+    unbalanced: list[Objection] = []
+    easier = False
     if matched is not None and not references:
-        unmatched += matched.unbalanced(inputs.pairing, terms.limit, terms.confidence)
+        unbalanced = matched.unbalanced(inputs.pairing, terms.limit, terms.confidence)
+        easier = matched.easier(inputs.pairing, terms.limit, terms.confidence)
     found = Found(
         terms=terms,
         pairing=inputs.pairing,
@@ -138,6 +144,8 @@ def audit_with_attacks(
         rotations=[run(one, without(references, k)) for k, one in enumerate(references)] if enough else [],
         references=len(references),
         fewest_references=fewest_references,
+        calibrated=bool(others),
+        matched=matched is not None,
         counted=counted,
         simulable=inputs.task is not None and inputs.task.recipe is not None,
         training=None if inputs.task is None else inputs.task.training_seconds,
@@ -148,12 +156,17 @@ def audit_with_attacks(
         differ=OnDemand(partial(_differ, every, comparable, terms)),
         misaligned=[
             *(one for one in unmatched if one.verdict is Verdict.INVALID),
-            *misaligned(model, model_itself, comparable or ([base] if base is not None else [])),
+            *(one for one in disordered if one.verdict is Verdict.INVALID),
             *_others_misaligned(model, every, model_itself, others_asked),
             *trained,
+            *(unbalanced if easier else ()),
         ],
         unlike=[one for one in unlike if one not in trained],
-        before=[*(one for one in unmatched if one.verdict is not Verdict.INVALID), *doubts()],
+        before=[
+            *(one for one in (*unmatched, *disordered) if one.verdict is not Verdict.INVALID),
+            *(() if easier else unbalanced),
+            *doubts(),
+        ],
         notes=(
             *_notes(inputs, references, terms.require_controls),
             *identity_notes(model, inputs.original, inputs.references, inputs.models),
@@ -264,8 +277,13 @@ def _others_misaligned(
         None if original is None else Answered.of("the original", inputs.original, original),
         [Answered.of(f"retrained {k}", one, answers) for k, (one, answers) in enumerate(named)],
         unseen=("controls",),
-        removed=None if inputs.task is None else partial(removed_classes, inputs.task),
+        removed=_removed(inputs),
     )
+
+
+def _removed(inputs: AuditInputs) -> Callable[[], IntArray] | None:
+    """Return how to find the classes of which nothing is retained; None where that is not known."""
+    return None if inputs.task is None else partial(removed_classes, inputs.task)
 
 
 def _differ(inputs: AuditInputs, references: Sequence[Answers], terms: AucTerms) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pytest_unlearn.claims.common.controls import CHANCE, PowerCheck, family_con
 from pytest_unlearn.claims.common.evidence import AucTerms
 from pytest_unlearn.claims.common.findings import AttackFinding, judge_attacks
 from pytest_unlearn.claims.common.verdict import NO_NEGATIVE, Decision, Objection, decide, doubt, missing_controls
-from pytest_unlearn.core.evidence import ControlResult, Controls, Estimate, Verdict
+from pytest_unlearn.core.evidence import ControlResult, Controls, Estimate, Side, Verdict
 from pytest_unlearn.core.settings import MAX_MIA_AUC
 from pytest_unlearn.statistics import can_certify, normal_quantile, null_precision
 
@@ -54,14 +54,16 @@ class Found:
     the others.
     `judge_by` judges one model's findings, by the limit on AUCs by default; `seen` are those on the original that it
     went by.
+    `calibrated` says whether others' answers tell how hard an example is: without, an honest model may lie below chance
+    on a request that is harder than its controls. `matched` says that controls were matched by more than class.
     `counted` says whether more examples settle what reaches beyond the limits, `documents` whether they are documents
-    of a language model, `simulable` whether there is a recipe by
-    which requests like this one can be simulated, `training` how many seconds it takes once, where that is known,
-    `runs_limit` what such runs would be held to where this claim has no limit on AUCs, and `shadowed` what online
-    attacks would take where they could be run.
+    of a language model, `simulable` whether there is a recipe by which requests like this one can be simulated,
+    `training` how many seconds it takes once, where that is known, `runs_limit` what such runs would be held to where
+    this claim has no limit on AUCs, and `shadowed` what online attacks would take where they could be run.
     `itself` says whether the audited model answers as the original does. `differ` says how forget set and controls
     differ without the model. What only the models can tell is here as objections: `misaligned` (and controls that were
-    surely trained on), which outrank a FAIL, `unlike` (references) and those that come `before` others.
+    surely trained on, or are harder than the request), which outrank a FAIL, `unlike` (references) and those that come
+    `before` others.
     """
 
     terms: AucTerms
@@ -74,6 +76,8 @@ class Found:
     rotations: Sequence[Sequence[AttackFinding]]
     references: int
     fewest_references: int
+    calibrated: bool = True
+    matched: bool = False
     counted: bool = False
     documents: bool = False
     simulable: bool = False
@@ -116,7 +120,8 @@ def conclude(found: Found) -> Conclusion:
     """Judge the findings, hold them to the controls, and decide."""
     terms, findings, count = found.terms, found.findings, found.references
     limit, confidence, require_controls = terms.limit, terms.confidence, terms.require_controls
-    judge_by = found.judge_by or partial(judge_attacks, limit=limit)
+    spared: tuple[Side, ...] = () if found.calibrated else ("low",)
+    judge_by = found.judge_by or partial(judge_attacks, limit=limit, spared=spared)
     labels, (many, controls_count) = found.pairing.labels, found.sizes
     certifiable = not found.counted or can_certify(limit, confidence, many, controls_count, **labels)
     judged = judge_by(findings, confidence=confidence, certifiable=certifiable, counted=found.counted)
@@ -136,7 +141,9 @@ def conclude(found: Found) -> Conclusion:
         blind=found.blind,
     )
     said = _certifiable(found)
-    unsettled = judged.verdict is Verdict.INCONCLUSIVE
+    open_ended = judged.verdict is Verdict.INCONCLUSIVE
+    below = open_ended and bool(judged.advice)  # surely, and on a spared side: no number of examples settles that
+    unsettled = open_ended and not below
     if found.counted:
         judged = replace(judged, needed=said.needed_examples if unsettled and said.power < POWER else None)
     kept = _kept(found, power)
@@ -168,7 +175,9 @@ def conclude(found: Found) -> Conclusion:
         decision = replace(decision, advice=_of_original(decision.verdict, decision.advice))
     not_testable = ""
     comparable = count >= found.fewest_references or not require_controls
-    explained = found.itself or found.unlike or found.before  # an original that comes back is no riddle
+    # An original that comes back is no riddle, nor is a model that surely lies below the limit.
+    told_apart = found.misaligned or (found.blind is not None and not found.blind.holds)
+    explained = found.itself or found.unlike or found.before or below or told_apart
     if power is not None and comparable and not explained and power.not_testable:
         # Only what the original does not show in full excuses: a coarse channel is the audited model's own doing.
         not_testable = check(found.plain()).not_testable
@@ -281,6 +290,8 @@ def _vetoes(found: Found, controls: Controls) -> list[Objection]:
         reasons = (f"the negative control fails: {worst.summary}", *found.differ())
         return [Objection(reasons, (advice.CONTROLS_DIFFER,), Verdict.INVALID)]
     if found.blind is not None and not found.blind.holds:
+        if found.matched:  # what a request was chosen by is not what it was matched by: others may overlap
+            return [doubt(f"no balance: {found.blind.summary}, among matched ones too", advice.NO_BALANCE)]
         steps = (advice.CONTROLS_DIFFER, advice.NO_REFERENCES)
         return [Objection((found.blind.summary,), steps, Verdict.INVALID)]
     return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from pytest_unlearn.attacks.registry import LABEL_ONLY, OF_A_PART, Attack, Pairi
 from pytest_unlearn.attacks.subgroups import Mask, aucs_of_classes, slice_measure, worst_class_of, worst_of
 from pytest_unlearn.attacks.thresholds import MOSTLY_TIED
 from pytest_unlearn.claims.common.verdict import CONSPICUOUS, OVER_FORGOTTEN, RECOGNISABLE, Decision, Finding, judge
-from pytest_unlearn.core.evidence import Answers, Claim, Scores
+from pytest_unlearn.core.evidence import Answers, Claim, Scores, Side
 from pytest_unlearn.models.reduced import labels_of
 from pytest_unlearn.statistics import ExtremeMeasure, Measure
 
@@ -187,11 +187,18 @@ def is_coarse(findings: Sequence[AttackFinding]) -> bool:
 
 
 def judge_attacks(
-    findings: Sequence[AttackFinding], limit: float, confidence: float, certifiable: bool = True, counted: bool = False
+    findings: Sequence[AttackFinding],
+    limit: float,
+    confidence: float,
+    certifiable: bool = True,
+    counted: bool = False,
+    spared: Collection[Side] = (),
 ) -> Decision[AttackFinding]:
     """Judge one model by attacks whose AUC should lie between 1 - limit and limit."""
     claim = Claim(name="", quantity="AUC", lowest=round(1 - limit, 12), highest=limit)
-    return judge(findings, claim, confidence, foremost=_prominence, certifiable=certifiable, counted=counted)
+    return judge(
+        findings, claim, confidence, foremost=_prominence, certifiable=certifiable, counted=counted, spared=spared
+    )
 
 
 def _prominence(finding: AttackFinding) -> tuple[bool, bool, float]:

@@ -19,7 +19,7 @@ from pytest_unlearn.claims.common import advice
 from pytest_unlearn.claims.common.findings import AttackFinding
 from pytest_unlearn.claims.common.propensity import features, log_odds, stand_ins
 from pytest_unlearn.claims.common.verdict import Objection, doubt, invalid
-from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray
+from pytest_unlearn.core.evidence import Answers, Estimate, FloatArray, IntArray
 from pytest_unlearn.data.matching import PROPENSITY, Matching
 from pytest_unlearn.data.view import View
 from pytest_unlearn.statistics import (
@@ -117,25 +117,33 @@ class Matched:
         )
 
     def unbalanced(self, pairing: Pairing, limit: float, confidence: float) -> list[Objection]:
-        """Object where models that never saw the forget set are told apart.
+        """Doubt the comparison where models that never saw the forget set are told apart.
 
         Matching explains too little then. A negative control by simple models of retain, for where there are no
         references. Source: Lipsitch et al. 2010.
         """
+        found = self._told_apart(pairing, limit, confidence)
+        return [doubt(self._no_balance(found[0]), advice.NO_BALANCE)] if found else []
+
+    def easier(self, pairing: Pairing, limit: float, confidence: float) -> bool:
+        """Tell whether models that never saw a request find it easier than controls.
+
+        Then an honest one may look as if it remembered. One that finds it harder does not.
+        """
+        return any(one.low > limit for one in self._told_apart(pairing, limit, confidence))
+
+    def _told_apart(self, pairing: Pairing, limit: float, confidence: float) -> list[Estimate]:
         if self.stand_ins is None or self.fails:
             return []
-        level = 1 - (1 - confidence) / (2 * len(self.stand_ins))
-        for scores in self.stand_ins:
-            found = auc_measure(scores[: len(self.kept)], scores[len(self.kept) :], **pairing.labels).at(level)
-            if found.low > limit or found.high < 1 - limit:
-                return [
-                    invalid(
-                        f"no balance: matched by {self.name}, a simple model of the retained data, which never saw the "
-                        f"forget set, is told apart too (AUC {found.value:.3f} [{found.low:.3f}, {found.high:.3f}])",
-                        advice.NO_OVERLAP,
-                    )
-                ]
-        return []
+        level, cut = 1 - (1 - confidence) / (2 * len(self.stand_ins)), len(self.kept)
+        found = [auc_measure(one[:cut], one[cut:], **pairing.labels).at(level) for one in self.stand_ins]
+        return [one for one in found if one.low > limit or one.high < 1 - limit]
+
+    def _no_balance(self, found: Estimate) -> str:
+        return (
+            f"no balance: matched by {self.name}, a simple model of the retained data, which never saw the forget set, "
+            f"is told apart too (AUC {found.value:.3f} [{found.low:.3f}, {found.high:.3f}])"
+        )
 
     def follows(self, target: Answers, findings: Sequence[AttackFinding]) -> list[Objection]:
         """Doubt covariates that order the audited model's scores.

@@ -66,7 +66,8 @@ def audit_forgotten(
         forget: the forget view of an `UnlearningTask` or its loader; or a bare DataLoader or dataset together with
             `nonmembers=` and `baseline=`.
         max_mia_auc: the largest membership-inference AUC that is tolerated, between 0.5 and 1; 1 - max_mia_auc is the
-            smallest, since conspicuously bad behaviour on the forget set is a leak too. Perfect unlearning gives 0.5.
+            smallest, since conspicuously bad behaviour on the forget set is a leak too; without references, which say
+            how hard the request is, that withholds PASS and is no FAIL. Perfect unlearning gives 0.5.
         nonmembers: examples no model was trained on, in place of the task's controls.
         baseline: the original model, in place of the task's.
         references: models retrained without the forget set, in place of the task's.

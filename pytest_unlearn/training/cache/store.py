@@ -1,4 +1,4 @@
-"""Keep trained models in a folder under content-addressed keys, never unpickled.
+"""Keep trained models under content-addressed keys, never unpickled.
 
 Anyone may have written in the folder. What is no file there is not opened; what the keys at hand do not vouch for is
 not taken where they have to.
@@ -11,9 +11,7 @@ import hashlib
 import json
 import logging
 import math
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_unlearn.core.array_memory import forget_all
-from pytest_unlearn.core.files import acquire, read_file
+from pytest_unlearn.core.folders import Folder, Place, folder_of
 from pytest_unlearn.core.seal import Keys, Sealed, keys_of_environment, seal, unseal
 from pytest_unlearn.core.variables import CACHE_KEY
 from pytest_unlearn.training.cache.serialize import Build, NotStorable, Payload, decode, encode
@@ -30,8 +28,12 @@ SCHEMA = "pytest-unlearn model 1"
 LONGEST_WAIT = 60 * 60.0  # seconds that another process may hold a model's lock
 _KINDS = ("safetensors", "skops", "native")
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_FILE_NAME = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|safetensors|skops|native|.*\.tmp)")
+_FILE_NAME = re.compile(r"\.?([0-9a-f]{64})\.(?:json|lock|(?:[0-9a-f]{16}\.)?(?:safetensors|skops|native)|.*\.tmp)")
 _logger = logging.getLogger("pytest_unlearn")
+
+
+class Missing(LookupError):  # noqa: N818 - named for what it is about
+    """Raised for a model that is not there."""
 
 
 class NotSealed(ValueError):  # noqa: N818 - named for what it is about
@@ -68,17 +70,43 @@ class Fetched:
 class Store:
     """Keep trained models in a folder, made when the first of them is written.
 
-    Each model is a payload, `<key>.safetensors`, `.skops` or `.native`, and a sidecar, `<key>.json`, that is written
-    last and seals it. Where the environment gives UNLEARN_CACHE_KEY, only what is sealed with it, or was put there in
-    this run, is taken.
+    Each model is a payload, `<key>.safetensors`, `.skops` or `.native` (at a URL with its digest in the name), and a
+    sidecar, `<key>.json`, that is written last and seals it. Where the environment gives UNLEARN_CACHE_KEY, only what
+    is sealed with it, or was put there in this run, is taken.
 
     Attributes:
-        directory: the folder.
+        directory: the path of the folder, or a URL as fsspec takes it.
         keys: what sidecars are sealed with, from the environment.
     """
 
-    directory: Path
+    directory: Place
     keys: Keys = field(default_factory=keys_of_environment, repr=False)
+
+    @property
+    def folder(self) -> Folder:
+        """The folder; ValueError for a URL that nothing here can open."""
+        return folder_of(self.directory)
+
+    def for_workers(self, elsewhere: bool) -> Store | None:
+        """Return this store for other processes; None if they cannot reach it.
+
+        Args:
+            elsewhere: whether they are a cluster's: they have none of this machine's folders, and are not told the key
+                that outlives the run.
+        """
+        folder = self.folder
+        if not folder.shared or (elsewhere and folder.alone):
+            return None
+        # A worker that is used again may have been started in another folder.
+        place = self.directory.absolute() if isinstance(self.directory, Path) else self.directory
+        return Store(place, Keys(self.keys.run) if elsewhere else self.keys)
+
+    def seal_again(self, key: str) -> None:
+        """Seal with all keys at hand what a worker has sealed with the run's alone."""
+        with suppress(Exception):  # whatever is wrong with it is found when it is read
+            sidecar, sealed = self._sidecar(key)
+            if sealed == "run" and self.keys.key is not None:
+                self.folder.write(f"{key}.json", json.dumps(seal(sidecar, self.keys), indent=1).encode(), durable=True)
 
     def fetch(self, key: str, build: Build | None = None) -> Fetched:
         """Read a stored model; hold `lock(key)` if others may write.
@@ -100,18 +128,21 @@ class Store:
     def peek(self, key: str, build: Build | None = None) -> Fetched:
         """Read as `fetch` does, removing nothing: safe while another process writes."""
         try:
-            names = [f"{_checked(key)}.{kind}" for kind in ("json", *_KINDS)]
-            if not any(os.path.lexists(self.directory / name) for name in names):
-                return Fetched()
-            sidecar, data, sealed = self._bytes(key)
+            sidecar, data, sealed = self._bytes(_checked(key))
             self._check_trust(sealed)
             model = decode(Payload(sidecar["kind"], data, sidecar["structure"]), build)
             with suppress(OSError):  # a store that cannot be written is still read; it only forgets when it was used
-                os.utime(self.directory / f"{key}.json")
+                self.folder.note_use(f"{key}.json")
             return Fetched(model, sidecar["info"], sealed=sealed)
+        except Missing:
+            return Fetched()
         except NotSealed as error:
             return Fetched(damage=str(error), unsealed=True)
         except Exception as error:
+            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and not self.folder.alone:
+                # What cannot be reached is not damaged, and nothing of it may be removed.
+                _say_once("models are not read: %s cannot be read (%s)", str(self.folder), str(error))
+                return Fetched()
             # Whatever a parser raises on bytes that anyone may have written, the model has to be trained again.
             return Fetched(damage=" ".join(str(error).split())[:300] or type(error).__name__)
 
@@ -137,17 +168,19 @@ class Store:
             sidecar |= {"kind": payload.kind, "structure": payload.structure, "size": len(payload.data)}
             sidecar |= {"sha256": hashlib.sha256(payload.data).hexdigest()}
             sealed = json.dumps(seal(sidecar, self.keys), indent=1).encode()
-            self._prepare()
-            # Without its sidecar the old payload is nobody's, so no reader can take the new one for it.
-            self._remove(key)
-            self._write(f"{key}.{payload.kind}", payload.data)
-            self._write(f"{key}.json", sealed)
+            folder, name = self.folder, self._payload(key, sidecar)
+            folder.prepare()
+            if folder.alone:
+                # Without its sidecar the old payload is nobody's, so no reader can take the new one for it.
+                self._remove(key)
+            folder.write(name, payload.data, durable=True)
+            folder.write(f"{key}.json", sealed, durable=True)
         except NotStorable as error:
             _say_once("models cannot be stored, so they are trained again in each run: %s", str(error))
             _logger.debug("model %s cannot be stored", key)
             return False
         except OSError as error:
-            _say_once("models are not stored: %s cannot be written (%s)", str(self.directory), str(error))
+            _say_once("models are not stored: %s cannot be written (%s)", str(self.folder), str(error))
             return False
         return True
 
@@ -160,19 +193,21 @@ class Store:
             wait: whether to wait for another process that holds it.
 
         Yields:
-            Whether it is ours. Where the folder cannot be written, nothing can be locked, and nothing needs to be.
+            Whether it is ours. Where the folder cannot be written, nothing can be locked, and nothing needs to be. At a
+            URL processes of this machine alone are kept out: those of others may train the same model, and either is
+            whole.
             Who has waited for an hour goes on without: a model is then trained twice, and is the same.
         """
         try:
-            self._prepare()
-            path = self.directory / f"{_checked(key)}.lock"
-            lock = acquire(path, 1 if wait else 0)
+            folder, name = self.folder, f"{_checked(key)}.lock"
+            folder.prepare()
+            lock = folder.lock(name, 1 if wait else 0)
             if lock is None and wait:
-                _logger.warning("waiting for another process, which trains model %s and holds %s", key, path)
-                lock = acquire(path, LONGEST_WAIT)
+                _logger.warning("waiting for another process, which trains model %s in %s", key, folder)
+                lock = folder.lock(name, LONGEST_WAIT)
             ours = wait or lock is not None
             if lock is None and wait:
-                _logger.warning("%s has been held for %.0f minutes: not waiting any longer", path, LONGEST_WAIT / 60)
+                _logger.warning("%s has been held for %.0f minutes: not waiting any longer", name, LONGEST_WAIT / 60)
         except (OSError, NotImplementedError) as error:
             _say_once("models are not locked: %s", str(error))
             lock, ours = None, True
@@ -185,9 +220,12 @@ class Store:
     def entries(self) -> list[StoredModel]:
         """List the stored models, by key; damaged sidecars are left out."""
         found = []
-        for path in sorted(self.directory.glob("*.json")):
+        for name in self.folder.names():
+            if not name.endswith(".json") or name.startswith("."):
+                continue
             try:
-                found.append(self._entry(path.stem, self._sidecar(path.stem)[0]))
+                key = name.removesuffix(".json")
+                found.append(self._entry(key, self._sidecar(key)[0]))
             except Exception:
                 continue
         return found
@@ -212,21 +250,25 @@ class Store:
 
         Other files in the folder stay, and folders that bear a model's name.
         """
-        entries = self.entries()
+        entries, folder = self.entries(), self.folder
         for entry in entries:
             self._remove(entry.key)
-        for path, _ in self.files():
-            if path.is_symlink() or not path.is_dir():
-                path.unlink(missing_ok=True)
+        for name, _ in self.files():
+            if folder.kind(name) != "a folder":
+                folder.remove(name)
         for entry in entries:
-            (self.directory / f"{entry.key}.lock").unlink(missing_ok=True)
+            folder.remove(f"{entry.key}.lock")
         forget_all(self.directory)
         return len(entries)
 
-    def files(self) -> list[tuple[Path, str]]:
-        """List what is in the folder under names like the store's, with their keys."""
-        found = [(path, _FILE_NAME.fullmatch(path.name)) for path in sorted(self.directory.glob("*"))]
-        return [(path, match[1]) for path, match in found if match]
+    def files(self) -> list[tuple[str, str]]:
+        """List the names in the folder that are like the store's, with their keys."""
+        found = [(name, _FILE_NAME.fullmatch(name)) for name in self.folder.names()]
+        return [(name, match[1]) for name, match in found if match]
+
+    def payload_of(self, entry: StoredModel) -> str:
+        """Name the file that holds a model's weights."""
+        return self._payload(entry.key, self._sidecar(entry.key)[0])
 
     def discard(self, key: str, names: Iterable[str] = ()) -> bool:
         """Remove a model, or only the named files of it, unless another process has it."""
@@ -235,27 +277,33 @@ class Store:
                 self._remove(key)
             for name in (names or (f"{key}.lock",)) if ours else ():
                 with suppress(OSError):
-                    (self.directory / name).unlink(missing_ok=True)
+                    self.folder.remove(name)
         return ours
 
     def _entry(self, key: str, sidecar: Mapping[str, Any]) -> StoredModel:
         # A use touches the sidecar, which was written right after the payload.
-        payload = (self.directory / f"{key}.{sidecar['kind']}").stat()
-        used = max(payload.st_mtime, (self.directory / f"{key}.json").stat().st_mtime)
-        return StoredModel(key, sidecar["kind"], payload.st_size, sidecar["info"], payload.st_mtime, used)
+        folder, payload = self.folder, self._payload(key, sidecar)
+        stored = folder.changed(payload)
+        used = max(stored, folder.changed(f"{key}.json"))
+        return StoredModel(key, sidecar["kind"], folder.size(payload), sidecar["info"], stored, used)
+
+    def _payload(self, key: str, sidecar: Mapping[str, Any]) -> str:
+        return self.folder.payload(key, sidecar["sha256"], sidecar["kind"])
 
     def _bytes(self, key: str) -> tuple[dict[str, Any], bytes, Sealed]:
         sidecar, sealed = self._sidecar(key)
-        data = read_file(self.directory / f"{key}.{sidecar['kind']}")
+        data = self.folder.read(self._payload(key, sidecar))
         if hashlib.sha256(data).hexdigest() != sidecar["sha256"]:
             raise ValueError(f"its {len(data)} bytes are not the {sidecar['size']} that were written")
         return sidecar, data, sealed
 
     def _sidecar(self, key: str) -> tuple[dict[str, Any], Sealed]:
         try:
-            sidecar, sealed = unseal(json.loads(read_file(self.directory / f"{key}.json")), self.keys)
+            sidecar, sealed = unseal(json.loads(self.folder.read(f"{key}.json")), self.keys)
         except FileNotFoundError:
-            raise ValueError("its sidecar is missing") from None
+            if self.folder.alone and any(self.folder.holds(f"{key}.{kind}") for kind in _KINDS):
+                raise ValueError("its sidecar is missing") from None
+            raise Missing(key) from None
         if sidecar["schema"] != SCHEMA or sidecar["key"] != key or sidecar["kind"] not in _KINDS:
             raise ValueError("its sidecar belongs to something else")
         info = sidecar["info"]
@@ -269,32 +317,13 @@ class Store:
         if self.keys.key is not None and not sealed:
             raise NotSealed(f"it is not sealed with {CACHE_KEY}")
 
-    def _prepare(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        ignore = self.directory.parent / ".gitignore"
-        if self.directory.parent.name == ".unlearn" and not os.path.lexists(ignore):
-            ignore.write_text("*\n")
-
-    def _write(self, name: str, data: bytes) -> None:
-        """Write a file so that it is there whole or not at all, even after a power cut."""
-        prefix = f".{name.partition('.')[0]}."
-        descriptor, temporary = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=self.directory)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.directory / name)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-
     def _remove(self, key: str) -> None:
         """Remove an entry, sidecar first, with leftovers of writers that were killed."""
-        leftovers = [path.name for path in self.directory.glob(f".{key}.*.tmp")]
-        for name in (f"{key}.json", *(f"{key}.{kind}" for kind in _KINDS), *leftovers):
+        folder = self.folder
+        others = [name for name, of in self.files() if of == key and not name.endswith(".lock")]
+        for name in dict.fromkeys([f"{key}.json", *(f"{key}.{kind}" for kind in _KINDS if folder.alone), *others]):
             try:
-                (self.directory / name).unlink(missing_ok=True)
+                folder.remove(name)
             except OSError as error:
                 _logger.debug("%s was not removed: %s", name, error)
 

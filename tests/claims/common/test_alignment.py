@@ -58,13 +58,60 @@ def saved(model, forget=None, test=None):
 def test_outputs_out_of_order_are_said_to_be_so(remembers, change, where, what):
     model = WORLD.original(3.0) if remembers else WORLD.model()
     assert audit_forgotten(model, TASK.forget, LIMIT).verdict is (Verdict.FAIL if remembers else Verdict.PASS)
-    for settings in ({}, {"references": [], "require_controls": False}):
-        evidence = audit_forgotten(saved(model, **change), TASK.forget, LIMIT, **settings)
-        assert evidence.verdict is Verdict.INVALID
-        assert evidence.label == ""
-        assert evidence.reasons[0].startswith(f"outputs misaligned? on {where} the model is right on ")
-        assert f"with its {what} in another order" in evidence.reasons[0]
-        assert "saved rows in the order of the view" in evidence.advice[0]
+    evidence = audit_forgotten(saved(model, **change), TASK.forget, LIMIT)
+    assert evidence.verdict is Verdict.INVALID
+    assert evidence.label == ""
+    assert evidence.reasons[0].startswith(f"outputs misaligned? on {where} the model is right on ")
+    assert f"with its {what} in another order" in evidence.reasons[0]
+    assert "saved rows in the order of the view" in evidence.advice[0]
+
+
+ALONE = {"references": [], "require_controls": False}
+
+
+@pytest.mark.parametrize("remembers", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [{"test": shuffled}, {"forget": shuffled, "test": shuffled}, {"forget": permuted, "test": permuted}],
+    ids=["controls", "both", "columns"],
+)
+def test_without_references_the_original_says_which_controls_are_out_of_order(remembers, change):
+    model = WORLD.original(3.0) if remembers else WORLD.model()
+    evidence = audit_forgotten(saved(model, **change), TASK.forget, LIMIT, **ALONE)
+    assert evidence.verdict is Verdict.INVALID
+    assert evidence.reasons[0].startswith("outputs misaligned? on the controls the model is right on ")
+
+
+def test_without_references_a_forget_set_out_of_order_may_be_a_hard_one_and_does_not_pass():
+    evidence = audit_forgotten(saved(WORLD.model(), forget=shuffled), TASK.forget, LIMIT, **ALONE)
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    assert evidence.reasons[0].startswith("outputs misaligned? on the forget set the model is right on ")
+    assert evidence.reasons[0].endswith("unless this request is hard")
+    assert "saved rows in the order of the view" in evidence.advice[0]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_honest_model_that_guesses_on_a_hard_request_is_neither_invalid_nor_accused(seed):
+    """Nobody who did not train on it gets more of the request right than by chance."""
+    world = World(DATA, seed=seed, difficulty=0.7, skill=0.0)
+    original, honest = (world.model(boost, control_boost=4.0, seed=k) for k, boost in enumerate([9.0, 0.0]))
+    task = UnlearningTask(DATA, original=original, references=0)
+    evidence = audit_forgotten(honest, task.forget, LIMIT, require_controls=False)
+    assert (evidence.verdict, evidence.not_testable) == (Verdict.INCONCLUSIVE, "")
+    assert any("harder than its controls" in reason for reason in evidence.reasons)
+    assert any("say how hard the request is" in step for step in evidence.advice)
+    assert audit_forgotten(original, task.forget, LIMIT, require_controls=False).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_honest_model_is_not_accused_of_a_class_that_is_harder_than_its_controls(seed):
+    """A cluster of one class asks, whose unseen members are easier; all else is alike."""
+    world = World(DATA, seed=seed, difficulty=0.7, skill=4.0)
+    world.centres["forget"][world.labels["forget"] == 0, 0] -= 3.0
+    task = UnlearningTask(DATA, original=world.original(3.0), references=0)
+    evidence = audit_forgotten(world.model(), task.forget, LIMIT, require_controls=False)
+    assert (evidence.verdict, evidence.not_testable) == (Verdict.INCONCLUSIVE, "")
+    assert evidence.reasons[0].startswith("most over-forgotten class is beyond the limit on the low side")
 
 
 @pytest.mark.parametrize("part", ["forget", "test"])
@@ -292,6 +339,15 @@ def test_retrained_models_name_nobody_who_left_and_that_is_no_disorder(persons_t
             audit_matches_retrained(model, persons_task.test, 0.3),
         )
         assert [reason for claim in claims for reason in claim.reasons if "misaligned" in reason] == []
+
+
+def test_without_references_too_an_honest_model_names_nobody_who_left(persons_task):
+    """The original names them; that is no order of columns which an honest model should have."""
+    split, original = persons_task.split, persons_task.original
+    task, honest = UnlearningTask(split, original=original, references=0), recogniser(np.arange(LEAVE, PERSONS), seed=9)
+    evidence = audit_forgotten(honest, task.forget, 0.65, require_controls=False)
+    assert evidence.verdict is Verdict.INCONCLUSIVE
+    assert [reason for reason in evidence.reasons if "misaligned" in reason] == []
 
 
 def test_retrained_models_whose_columns_are_permuted_are_still_found_where_classes_were_removed(persons_task):

@@ -92,6 +92,22 @@ def nothing_left(audited, original):
     return replace(original.estimate, value=0.0, low=0.0, high=0.3)
 
 
+@pytest.mark.parametrize("role", [True, False])
+def test_a_spared_side_withholds_pass_where_it_would_fail_and_nothing_else_changes(role):
+    def spared(*findings):
+        return judge_attacks(findings, 0.55, 0.95, spared=("low",))
+
+    low, fine, high = finding(0.3, deciding=role, name="low"), finding(0.5), finding(0.7, name="high")
+    assert judge_attacks([low, fine], 0.55, 0.95).verdict is Verdict.FAIL
+    withheld = spared(low, fine)
+    assert (withheld.verdict, withheld.label) == (Verdict.INCONCLUSIVE, "")
+    assert withheld.reasons[0].startswith("low is beyond the limit on the low side")
+    assert "references" in withheld.advice[0]
+    both = spared(low, fine, high)
+    assert (both.verdict, both.label, both.finding.name) == (Verdict.FAIL, "recognisable", "high")
+    assert spared(fine).verdict is Verdict.PASS
+
+
 def test_power_is_a_deciding_lower_bound_above_chance_whatever_the_limit():
     def power(*findings):
         return power_check(findings, findings, nothing_left, 0.5).control.holds

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from pytest_unlearn import SavedOutputs, audit_forgotten, audit_leakage_reduced
+from pytest_unlearn import SavedOutputs, Verdict, audit_forgotten, audit_leakage_reduced
+from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.claims.common.inputs import resolve_inputs
+from pytest_unlearn.claims.common.matched import Matched
 from tests.claims.recomputed import recomputed
 from tests.worlds.shifted import CONTROLS, FORGET, Forest, leaky, people, task_of
 
@@ -105,13 +107,30 @@ def test_covariates_read_off_the_audited_model_never_pass(references, cut):
 
 
 @pytest.mark.slow
-def test_models_that_never_saw_the_forget_set_and_are_told_apart_show_that_matching_explains_too_little():
+@pytest.mark.parametrize("far", [1e-4, 6.0], ids=["harder", "easier"])
+def test_models_that_never_saw_the_forget_set_and_are_told_apart_show_that_matching_explains_too_little(far):
+    """On the border between the labels every model is unsure, and far from it everyone is sure: nobody is accused."""
     split = people(8, apart=0.0, match=lambda x, _: np.asarray(x)[:, 0])
     x = np.asarray(split.train.source[0])
-    x[:FORGET, 1] = np.sign(x[:FORGET, 1]) * 1e-4  # on the border between the labels, where every model is unsure
+    x[:FORGET, 1] = np.sign(x[:FORGET, 1]) * far
     found = verdict(Forest(7), split, references=0)
-    assert found.verdict == "INVALID"
-    assert any(reason.startswith(("no balance", "a classifier that never saw a model")) for reason in found.reasons)
+    assert (found.verdict, found.not_testable) == ("INCONCLUSIVE", "")
+    assert any(reason.startswith("no balance") for reason in found.reasons)
+    assert any("match by what the request was chosen by" in step for step in found.advice)
+
+
+@pytest.mark.parametrize(("shift", "easier"), [(-2.0, False), (2.0, True), (0.0, False)])
+def test_stand_ins_say_whether_a_request_is_harder_or_easier_than_its_controls(shift, easier):
+    at = np.arange(200)
+    rng, strata = np.random.default_rng(0), np.zeros(200, dtype=int)
+    scores = rng.normal(size=(2, 400)) + shift * (np.arange(400) < 200)
+    matched = Matched(
+        name="age", size=200, kept=at, controls=at, forget_strata=strata, control_strata=strata, stand_ins=scores
+    )
+    pairing = matched.pairing(Pairing())
+    assert matched.easier(pairing, LIMIT, 0.95) == easier
+    said = matched.unbalanced(pairing, LIMIT, 0.95)
+    assert [one.verdict for one in said] == [Verdict.INCONCLUSIVE] * (shift != 0)
 
 
 def test_rows_of_saved_outputs_stay_with_their_examples():
