@@ -22,7 +22,7 @@ from pytest_unlearn.claims.common.stored_findings import record_of
 from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
 from pytest_unlearn.claims.text.blind import blind_text_control
 from pytest_unlearn.claims.text.comparable import comparable_objections
-from pytest_unlearn.claims.text.figures import text_figures
+from pytest_unlearn.claims.text.figures import caught_at_low_fpr, text_figures
 from pytest_unlearn.claims.text.inputs import TextInputs, resolve_text_inputs, text_provenance
 from pytest_unlearn.core.evidence import Evidence, Exposure, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
@@ -129,7 +129,12 @@ def audit_text_forgotten(
             max_share_left=terms.max_share_left,
             **({"twins": True} if inputs.twins else {}),
         ),
-        figures=text_figures(audit.shown, audit.target, audit.original, audit.references),
+        figures=(
+            *text_figures(audit.shown, audit.target, audit.original, audit.references),
+            *caught_at_low_fpr(
+                _by_model(audit.found), terms.confidence, grouped=inputs.pairing.forget_groups is not None
+            ),
+        ),
         most_exposed=_most_exposed(inputs, failed or audit.found.findings[0]),
         share_left=audit.concluded.share_left,
         not_testable=audit.concluded.not_testable,
@@ -259,6 +264,13 @@ def original_shown(task: UnlearningTask, original: Any, references: Sequence[Any
         require_controls=False,
     )
     return least_shown(audit_documents(bare(references[0]), inputs, terms).found.known)
+
+
+def _by_model(found: Found) -> dict[str, Sequence[AttackFinding]]:
+    """Name the findings on the model, the original and each reference beside the others."""
+    retrained = {f"retrained {k}": one for k, one in enumerate(found.rotations)}
+    original = {} if found.known is None else {"original": found.known}
+    return {"unlearned": found.findings, **original, **retrained}
 
 
 def _distinct_models(inputs: TextInputs) -> list[Any]:
