@@ -18,8 +18,8 @@ COLUMNS = (
 HEAD = """# Leaderboard of the reference methods
 
 Made by `make leaderboard` (`examples/neurips_leaderboard`): Fashion-MNIST, 1,300 training images of which 300 must be
-forgotten, a small convolutional network; draws 0, 1 and 2, each with its own training images, original, four retrained
-references and unlearning seed. Controls are the 10,000 test images. **Settings were chosen on other draws**, whose
+forgotten, a small convolutional network; up to three draws (as many as there are verdicts in a row), each with its own
+training images, original, four retrained references and unlearning seed. `make leaderboard` runs what is missing. Controls are the 10,000 test images. **Settings were chosen on other draws**, whose
 images come from the other half of the training images, never on the audited controls: the settings and all that was
 tried are in `examples/neurips_leaderboard/chosen.json`. What is not there has its default settings.
 
