@@ -25,8 +25,8 @@ the training images, never on the audited controls: the settings and all that wa
 `examples/neurips_leaderboard/chosen.json`. What is not there has its default settings.
 
 * *rank*: 1 and the number of methods that are better with certainty, by the distance of the deciding attacks from 0.5
-  plus the accuracy on test lost to retraining, paired over draws (one-sided t, 95%; with so few draws few differences are
-  certain). Methods of equal rank are not told apart.
+  plus the accuracy on test lost to retraining, paired over draws (one-sided t, 95%; with so few draws few
+  differences are certain). Methods of equal rank are not told apart.
 * *forget, retain, test*: accuracy, the mean over draws and their range; *gap*: its distance to the retrained models',
   the mean over forget, retain and test, and over draws.
 * *leakage gone*: how much is gone of what the original showed, for each draw, with one-sided 95% bounds.
