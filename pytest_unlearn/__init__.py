@@ -23,6 +23,7 @@ _HOMES = {
     "core.evidence": ("Claim", "Estimate", "Evidence", "Verdict"),
     "data.text.knowledge": ("Cloze", "MultipleChoice", "OpenQuestion"),
     "data.text.split": ("TextSplit",),
+    "data.text.twins": ("counterfactual_twins",),
     "models.endpoint": ("endpoint",),
     "models.lm_eval_samples": ("LmEvalSamples", "read_lm_eval_samples"),
     "models.onnx": ("onnx_model",),

@@ -39,6 +39,7 @@ from pytest_unlearn.data.text.knowledge import Cloze as Cloze
 from pytest_unlearn.data.text.knowledge import MultipleChoice as MultipleChoice
 from pytest_unlearn.data.text.knowledge import OpenQuestion as OpenQuestion
 from pytest_unlearn.data.text.split import TextSplit as TextSplit
+from pytest_unlearn.data.text.twins import counterfactual_twins as counterfactual_twins
 from pytest_unlearn.models.endpoint import endpoint as endpoint
 from pytest_unlearn.models.lm_eval_samples import LmEvalSamples as LmEvalSamples
 from pytest_unlearn.models.lm_eval_samples import read_lm_eval_samples as read_lm_eval_samples

@@ -37,7 +37,7 @@ GROUPS = {
     "Recipes": ("TorchRecipe", "EstimatorRecipe", "Recipe"),
     "Frameworks": ("LightningRecipe", "TransformersRecipe", "TransformersClassifier", "audit_every", "onnx_model",
                    "endpoint", "save_outputs"),
-    "Language models": ("TextSplit", "CausalRecipe", "SavedLogprobs", "record_logprobs"),
+    "Language models": ("TextSplit", "CausalRecipe", "SavedLogprobs", "record_logprobs", "counterfactual_twins"),
     "Evidence": ("Evidence", "Verdict", "Estimate", "Claim", "AuditFailure", "ReleaseFailure"),
     "Release policies": ("assert_release", "audit_release", "POLICIES", "Policy", "Step"),
     "Searching requests": ("stress", "forget_sets", "ForgetRequest", "audit_request", "Budget", "adaptive_adversary"),

@@ -16,6 +16,7 @@ from pytest_unlearn.attacks import thresholds
 from pytest_unlearn.attacks.attack import Access, Attack, Pairing, auc_of_scores
 from pytest_unlearn.attacks.text.references import TextSignal, reference_gain, window_share
 from pytest_unlearn.attacks.text.signals import mean_log_probability, min_k, min_k_plus_plus, zlib_ratio
+from pytest_unlearn.attacks.text.twins import twin_difference, twin_windows
 from pytest_unlearn.core.evidence import Scores
 from pytest_unlearn.core.token_scores import TextAnswers
 
@@ -69,3 +70,20 @@ def text_attacks(references: bool) -> tuple[tuple[Attack, ...], tuple[Attack, ..
         return (LOSS, MIN_K_PLUS_PLUS), (MIN_K, ZLIB)
     deciding = (LOSS_RESIDUAL, MIN_K_RESIDUAL, MIN_K_PLUS_PLUS_RESIDUAL, WINDOWS, LOSS_DEVIATION)
     return deciding, (GAIN, LOSS, MIN_K, MIN_K_PLUS_PLUS, ZLIB)
+
+
+def _beside_twin(name: str, signal: TextSignal) -> tuple[Attack, Attack]:
+    """Compare with the twin alone, which accuses nobody of knowing the world, and beyond what references prefer."""
+    score, source = partial(twin_difference, signal), "ours, after Wilcoxon 1945"
+    alone = _by_auc(name=f"{name} beside its twin", score=score, sides=("low",), calibrated=True, source=source)
+    return alone, _against_references(name=f"{name} beside its twin, relative", score=score, source=source)
+
+
+TWIN_LOSS, TWIN_LOSS_RELATIVE = _beside_twin("loss", mean_log_probability)
+TWIN_MIN_K, TWIN_MIN_K_RELATIVE = _beside_twin("min-k", min_k)
+TWIN_WINDOWS = _against_references(name="windows beside its twin", score=twin_windows, source="Chen et al. 2026")
+
+
+def twin_attacks(references: bool) -> tuple[tuple[Attack, ...], tuple[Attack, ...]]:
+    """Return the attacks that decide beside counterfactual twins; none watches."""
+    return (TWIN_LOSS_RELATIVE, TWIN_MIN_K_RELATIVE, TWIN_WINDOWS) if references else (TWIN_LOSS, TWIN_MIN_K), ()

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pytest_unlearn.attacks.text.low_fpr import tpr_at_low_fpr
 from pytest_unlearn.attacks.text.signals import mean_log_probability
+from pytest_unlearn.claims.common.evidence import rounded
 from pytest_unlearn.claims.common.findings import AttackFinding
-from pytest_unlearn.core.figures import Figure, Histograms, Table
+from pytest_unlearn.core.figures import Cell, Figure, Histograms, Table
 from pytest_unlearn.core.token_scores import TextAnswers, TokenScores
 
 BINS = 24
@@ -21,6 +23,35 @@ def text_figures(
     models = {"unlearned": target} | ({} if original is None else {"original": original})
     models |= {f"retrained {k}": one for k, one in enumerate(references)}
     return _losses(models), _histogram(shown)
+
+
+def caught_at_low_fpr(
+    models: Mapping[str, Sequence[AttackFinding]], confidence: float, *, grouped: bool
+) -> tuple[Table, ...]:
+    """Tabulate the share of the request caught while 1% of controls are.
+
+    None where there are too few controls to speak of 1%, or where documents of one person are no independent evidence.
+    A few documents that are known perfectly show here, which an AUC averages away.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for name, findings in models.items():
+        for finding in findings:
+            if finding.deciding and finding.attack.signed and not finding.problem and not grouped:
+                caught = tpr_at_low_fpr(finding.scores.forget, finding.scores.controls)
+                if caught is not None:
+                    rows.append((f"{name}, {finding.name}", *rounded(caught.at(confidence))))
+    if not rows:
+        return ()
+    return (
+        Table(
+            title="Caught while 1% of controls are accused",
+            caption="The share of the request that scores above all but 1% of the controls, with exact bounds given "
+            "that threshold. About 1% of a model that never saw the request; what matters is the difference to "
+            "retrained models. It decides nothing.",
+            columns=("model and attack", "share caught", "low", "high"),
+            rows=tuple(rows),
+        ),
+    )
 
 
 def _losses(models: Mapping[str, TextAnswers]) -> Table:

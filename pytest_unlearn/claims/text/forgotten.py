@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.attack import Attack, Pairing
-from pytest_unlearn.attacks.text.registry import text_attacks
+from pytest_unlearn.attacks.text.registry import text_attacks, twin_attacks
 from pytest_unlearn.attacks.text.signals import mean_log_probability
 from pytest_unlearn.claims.common.attack_audit import FORGET_SET
 from pytest_unlearn.claims.common.conclusion import Conclusion, Found, OnDemand, conclude, least_shown
@@ -19,10 +19,10 @@ from pytest_unlearn.claims.common.evidence import AucTerms, auc_terms, build_evi
 from pytest_unlearn.claims.common.findings import AttackFinding, run_attacks
 from pytest_unlearn.claims.common.provenance import ONLY_ITSELF, identity_notes, reference_notes
 from pytest_unlearn.claims.common.stored_findings import record_of
-from pytest_unlearn.claims.common.verdict import Objection, controls_waived
+from pytest_unlearn.claims.common.verdict import Objection, controls_waived, doubt
 from pytest_unlearn.claims.text.blind import blind_text_control
 from pytest_unlearn.claims.text.comparable import comparable_objections
-from pytest_unlearn.claims.text.figures import text_figures
+from pytest_unlearn.claims.text.figures import caught_at_low_fpr, text_figures
 from pytest_unlearn.claims.text.inputs import TextInputs, resolve_text_inputs, text_provenance
 from pytest_unlearn.core.evidence import Evidence, Exposure, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
@@ -33,6 +33,19 @@ from pytest_unlearn.statistics import placements
 from pytest_unlearn.task import UnlearningTask
 
 MOST_EXPOSED = 5
+SHOWN_BY_TWINS = "twins stand in for controls: they show names and numbers, and nothing of the words that both share"
+SHARED_WORDS = (
+    "twins share all words of a document but its names and numbers, so that a model which remembers those words would "
+    "not be seen"
+)
+HOLD_OUT = (
+    "hold documents out at random before the next training, and pass them as controls=; or accept what twins show with "
+    "require_controls=False, which the evidence records"
+)
+KNOWS_THE_WORLD = (
+    "without retrained models nobody is accused of preferring true names to swapped ones: who never saw the documents "
+    "may know them from elsewhere"
+)
 
 
 def audit_text_forgotten(
@@ -45,6 +58,7 @@ def audit_text_forgotten(
     baseline: Any = None,
     references: Sequence[Any] | None = None,
     groups: Any = None,
+    twins: Any = None,
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     max_share_left: float = MAX_SHARE_LEFT,
@@ -65,6 +79,11 @@ def audit_text_forgotten(
         baseline: the original model, in place of the task's.
         references: models retrained without the request, in place of the task's.
         groups: of bare documents, one id each: the unit of deletion, such as an author.
+        twins: in place of controls, where none were held out before training: one counterfactual twin a document, in
+            order (`counterfactual_twins`). They show whether the model prefers true names and numbers to swapped ones,
+            and nothing of the words that both share, so that PASS needs `require_controls=False`. Without references
+            they accuse nobody: a model that never saw the documents may know the world. With references a preference
+            beyond retrained models' is FAIL, and references that differ among themselves make it INVALID.
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         max_share_left: the largest share of the original's excess over chance that PASS may leave, above 0 and below 1,
@@ -91,8 +110,9 @@ def audit_text_forgotten(
         baseline=baseline,
         references=references,
         require_controls=terms.require_controls,
+        twins=twins,
     )
-    audit = audit_documents(bare(model), inputs, terms)
+    audit = audit_documents(bare(model), inputs, terms, attacks=twin_attacks if inputs.twins else text_attacks)
     judged = audit.concluded.judged
     failed = judged.finding if judged.verdict is Verdict.FAIL else None
     return build_evidence(
@@ -107,13 +127,19 @@ def audit_text_forgotten(
             own=(baseline is None, references is None),
             require_controls=terms.require_controls,
             max_share_left=terms.max_share_left,
+            **({"twins": True} if inputs.twins else {}),
         ),
-        figures=text_figures(audit.shown, audit.target, audit.original, audit.references),
+        figures=(
+            *text_figures(audit.shown, audit.target, audit.original, audit.references),
+            *caught_at_low_fpr(
+                _by_model(audit.found), terms.confidence, grouped=inputs.pairing.forget_groups is not None
+            ),
+        ),
         most_exposed=_most_exposed(inputs, failed or audit.found.findings[0]),
         share_left=audit.concluded.share_left,
         not_testable=audit.concluded.not_testable,
         scores=record_of(audit.found, "text_forgotten", "membership AUC over documents")
-        if resolve("store_scores").value
+        if resolve("store_scores").value and not inputs.twins
         else None,
     )
 
@@ -183,6 +209,8 @@ def audit_documents(
         below = surely_beyond(findings, sides=("low",))
         retained = inputs.retained(model, MOST_RETAINED)
         trained, unlike = comparable_objections(target, others, original, retained, confidence, below=below)
+    if inputs.twins and terms.require_controls:
+        unlike = [*unlike, doubt(SHARED_WORDS, HOLD_OUT)]
     found = Found(
         terms=terms,
         pairing=pairing,
@@ -238,6 +266,13 @@ def original_shown(task: UnlearningTask, original: Any, references: Sequence[Any
     return least_shown(audit_documents(bare(references[0]), inputs, terms).found.known)
 
 
+def _by_model(found: Found) -> dict[str, Sequence[AttackFinding]]:
+    """Name the findings on the model, the original and each reference beside the others."""
+    retrained = {f"retrained {k}": one for k, one in enumerate(found.rotations)}
+    original = {} if found.known is None else {"original": found.known}
+    return {"unlearned": found.findings, **original, **retrained}
+
+
 def _distinct_models(inputs: TextInputs) -> list[Any]:
     """Return the references that answer otherwise than those before them."""
     kept: list[Any] = []
@@ -258,12 +293,15 @@ def _differ(inputs: TextInputs, references: Sequence[TextAnswers], terms: AucTer
 
 
 def _notes(inputs: TextInputs, references: Sequence[TextAnswers]) -> tuple[str, ...]:
-    return reference_notes(
+    notes = reference_notes(
         len(references),
         len(inputs.references),
         bootstrapped=inputs.task is not None and inputs.task.bootstrapped,
         compared="documents",
     )
+    if not inputs.twins:
+        return notes
+    return (*notes, SHOWN_BY_TWINS, *(() if references else (KNOWS_THE_WORLD,)))
 
 
 def _most_exposed(inputs: TextInputs, finding: AttackFinding) -> tuple[Exposure, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,10 @@ NOTHING = np.zeros(1, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextInputs:
-    """Hold two sets of documents, the original, the references and the encoder."""
+    """Hold two sets of documents, the original, the references and the encoder.
+
+    `twins` says that the controls are counterfactual twins of the request, one each.
+    """
 
     forget: View
     controls: View
@@ -38,6 +41,7 @@ class TextInputs:
     references: tuple[Any, ...]
     encoder: Encoder
     models: AuditHandles
+    twins: bool = False
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -82,6 +86,7 @@ def resolve_text_inputs(
     baseline: Any,
     references: Sequence[Any] | None,
     require_controls: bool,
+    twins: Any = None,
 ) -> TextInputs:
     """Resolve controls, models and tokenizer from a view's task or arguments.
 
@@ -101,6 +106,9 @@ def resolve_text_inputs(
     task = view.task
     if task is not None and view.name != "forget":
         raise ValueError(f"this judges the task's forget view, not its {view.name} view: pass task.forget.")
+    if twins is not None and controls is not None:
+        raise ValueError("twins= stand where controls= do: pass one of them.")
+    controls = controls if twins is None else twins
     if task is None:
         _require(controls, baseline, require_controls)
     elif groups is not None:
@@ -112,31 +120,29 @@ def resolve_text_inputs(
     encoder = encoder_of(model, task, tokenizer, max_length)
     handles = task.models if task is not None else ModelHandles(NOTHING)
     models = handles.for_audit()
+    pairing = _pairing(view, task, groups, own=own)
+    if twins is not None:
+        if len(others) != len(view):
+            raise ValueError(f"twins holds {len(others)} documents for {len(view)} of the request: one each, in order.")
+        units = np.arange(len(view)) if pairing.forget_groups is None else pairing.forget_groups
+        pairing = Pairing(forget_groups=units, control_groups=units)  # a document and its twin are one unit
     inputs = TextInputs(
         forget=view,
         controls=others,
-        pairing=_pairing(view, task, groups, own=own),
+        pairing=pairing,
         task=task,
         original=bare(baseline),
         references=tuple(references or ()),
         encoder=encoder,
         models=models,
+        twins=twins is not None,
     )
     inputs.answers(bare(model))
     if task is None:
         return inputs
     original = task.original if baseline is None and task.has_original else inputs.original
     trained = tuple(task.retrained) if references is None else inputs.references
-    return TextInputs(
-        forget=view,
-        controls=others,
-        pairing=inputs.pairing,
-        task=task,
-        original=original,
-        references=trained,
-        encoder=encoder,
-        models=models,
-    )
+    return replace(inputs, original=original, references=trained)
 
 
 def text_provenance(

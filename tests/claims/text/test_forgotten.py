@@ -168,3 +168,23 @@ def test_no_document_stands_in_the_evidence() -> None:
     found = audited(world().original)
     assert [one.index for one in found.most_exposed]
     assert all(one.pixels is None and not one.named for one in found.most_exposed)
+
+
+def _caught(found: Evidence) -> dict[str, tuple[float, float, float]]:
+    tables = [one for one in found.figures if one.title == "Caught while 1% of controls are accused"]
+    return {str(row[0]): row[1:] for table in tables for row in table.rows}
+
+
+def test_what_is_caught_at_one_false_alarm_in_a_hundred_is_shown_beside_original_and_references() -> None:
+    rows = _caught(audited(world().original))
+    assert rows["unlearned, loss residual"][1] > 0.05
+    assert rows["original, loss residual"] == rows["unlearned, loss residual"]
+    assert all(rows[f"retrained {k}, loss residual"][1] < 0.05 for k in range(4))
+    assert not any("deviation" in name for name in rows)
+
+
+def test_it_is_left_out_where_controls_are_too_few_or_documents_are_of_persons() -> None:
+    found = audited(world().retrained(7), controls=world().held_out[:290])
+    assert not _caught(found)
+    grouped = world().task(groups=np.repeat(np.arange(60), 5).tolist())
+    assert not _caught(audit_text_forgotten(world().retrained(7), grouped.forget, 0.6))
