@@ -179,6 +179,24 @@ def test_a_cluster_s_processes_train_the_same_models_and_this_one_keeps_them(clu
     assert pids == set(cluster.run(os.getpid).values())
 
 
+@pytest.mark.slow
+@pytest.mark.long
+def test_ray_s_processes_train_the_same_models():
+    ray = pytest.importorskip("ray", reason="needs ray, 240 MB that no CI job installs: pip install ray")
+    from ray.util.joblib import register_ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
+    try:
+        register_ray()
+        with joblib.parallel_config(backend="ray", n_jobs=2):
+            together = train_all(jobs_for(RECIPE), store=None)
+            pids = {int(one.model.weight) for one in train_all(jobs_for(where), store=None)}
+    finally:
+        ray.shutdown()
+    assert weights(together) == weights(train_all(jobs_for(RECIPE), store=None))
+    assert os.getpid() not in pids
+
+
 def slowly(dataset, *, seed):
     time.sleep(2)
     return RECIPE(dataset, seed=seed)
