@@ -187,7 +187,7 @@ def told(tuned: Tuned) -> list[str]:
         return [f"no setting of {len(tuned.trials)} tried has an effect on the forget set"]
     found = [f"chosen: {tuned.best.settings or 'defaults'}, {tuned.best.objective:.3f}"]
     if tuned.best.objective > tuned.nothing:
-        found.append(f"worse than doing nothing ({tuned.nothing:.3f})")
+        found.append(f"worse than doing nothing ({tuned.nothing:.3f}, which costs no time)")
     if not tuned.stable:
         found.append("unstable: what is best on all draws but one is not good on that one")
     return found

@@ -63,7 +63,7 @@ def _train(unlearner: Any) -> Any:
 
 
 def _three_times(settings: Settings) -> Settings:
-    """RUM's NegGrad+ on each third, with one weight and learning rate; defaults where there are none."""
+    """RUM's NegGrad+ on each third, with one weight and learning rate: by default those chosen for it alone."""
     if not settings:
         return {}
     return {"methods": (NegGradPlus(epochs=5, momentum=0.9, anchor=0.0, **settings),) * 3}
@@ -136,7 +136,7 @@ METHODS = (
         tuned=True,
         space={"alpha": around(4.0, 8), "lr": around(1e-3, 10)},
     ),
-    Method("rum", APPROXIMATE, tuned=True, space=ASCENT, spelt=_three_times),
+    Method("rum", APPROXIMATE, ({"alpha": 0.585, "lr": 0.0159},), tuned=True, space=ASCENT, spelt=_three_times),
     Method(
         "projected-gradient",
         APPROXIMATE,

@@ -165,10 +165,8 @@ TABLE: dict[str, ClaimSpec] = {
             passes="the model is about as accurate as its baseline",
             fails="the model lost more accuracy than allowed",
             inconclusive="this audit cannot tell whether the model lost more accuracy than allowed",
-            plain="the model loses {} right answers in 100 against its baseline, the model before unless a test names "
-            "another",
-            below_zero="the model gives {} more right answers in 100 than its baseline, the model before unless a test "
-            "names another",
+            plain="the model loses {} right answers in 100 against its baseline (by default the original)",
+            below_zero="the model gives {} more right answers in 100 than its baseline (by default the original)",
             promise="the model is still good on other data",
             looks_at="accuracy on other data",
             limit=claim_limit.DROP,

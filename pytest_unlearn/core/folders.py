@@ -1,4 +1,4 @@
-"""Folders that a cache lies in: a directory of this machine, or a URL of an object store.
+"""Folders that a cache lies in: a directory, or a URL of an object store.
 
 Whoever can write there may have put anything in the place of a file: nothing but files is read.
 """

@@ -23,7 +23,7 @@ NEVER = (
     "filters in front of the model, caches, logs, backups, earlier checkpoints, the reference models and other copies "
     "of the data or the model"
 )
-HELD = "whether the named files hold the audited model, which a suite asks in memory"
+UNCOMPARED = " (not compared with the files)"  # an audit sees a model in memory
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def card(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> Card:
         notes=tuple(gate.get("notes", ())) if gate else (),
         facts=tuple(_facts(entries, about)),
         claims=tuple(_line(position, entries[position]) for position in wording.most_severe_first(entries)),
-        unseen=tuple(_unseen(ledger, about)),
+        unseen=tuple(_unseen(ledger)),
     )
 
 
@@ -153,7 +153,8 @@ def _model(entries: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> st
     if len(found) > 1:
         several = "; ".join(found.values())
         return f"{released}; audited are {len(found)} models, of which a release can be one: {several}"
-    return f"{released}; audited is {next(iter(found.values()), 'no single model')}"
+    uncompared = UNCOMPARED if rows and found else ""
+    return f"{released}; audited is {next(iter(found.values()), 'no single model')}{uncompared}"
 
 
 def _request(entries: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -178,7 +179,7 @@ def _size(request: Mapping[str, Any], noun: str) -> str:
     return f"{count:,}{whole} {noun}{persons}" if isinstance(count, int) else "of unknown size"
 
 
-def _unseen(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:
+def _unseen(ledger: Mapping[str, Any]) -> Iterator[str]:
     """Yield what was not testable, not asked, not run, or is never covered."""
     entries = ledger["entries"]
     for entry in entries:
@@ -200,6 +201,4 @@ def _unseen(ledger: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str
     ]
     if apart:
         yield f"not asked: {'; '.join(spec.looks_at or spec.states for spec in apart)}"
-    if about.get("release_files"):
-        yield f"not compared: {HELD}"
     yield f"never covered: {NEVER}"

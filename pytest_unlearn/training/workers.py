@@ -45,10 +45,14 @@ class Workers:
             yield from share_out(jobs, here, there, self.count - 1, _picklers()[0], _sent_whole)
             return
         from joblib import Parallel, delayed, wrap_non_picklable_objects
+        from joblib.parallel import get_active_backend
 
+        # Ray's backend hands over everything at the end.
+        as_done = getattr(get_active_backend()[0], "supports_return_generator", False)
         with _sent_whole(elsewhere=True):
             # Arrays are sent as they are: a memory map would be read-only in the worker, unlike in this process.
-            pool = Parallel(n_jobs=self.count, return_as="generator_unordered", max_nbytes=None, batch_size=1)
+            how = "generator_unordered" if as_done else "list"
+            pool = Parallel(n_jobs=self.count, return_as=how, max_nbytes=None, batch_size=1)
             # A cluster pickles by name what it can, and only then asks the pickler that sends code.
             send = wrap_non_picklable_objects
             yield from pool(delayed(send(partial(there, *each)))() for each in enumerate(jobs))

@@ -157,6 +157,8 @@ def test_two_claims_take_two_screens_and_thirty_ten(browser: Browser, two: Path,
     assert screens(browser, two) <= 2
     both = written(tmp_path / "both.html", [(rich("FAIL", 0.7), "failed"), (rich("INVALID", 0.5, "utility"), "failed")])
     assert screens(browser, both) <= 2
+    unsettled = [(rich("INCONCLUSIVE", 0.53), "failed"), (rich("INCONCLUSIVE", 0.04, "utility"), "failed")]
+    assert screens(browser, written(tmp_path / "unsettled.html", unsettled)) <= 2
     assert screens(browser, thirty) <= 10
     assert screens(browser, written(tmp_path / "bad.html", many(30, ("FAIL", "INVALID", "INCONCLUSIVE")))) <= 10
 

@@ -96,7 +96,7 @@ def test_a_setting_without_an_effect_is_not_chosen_and_one_that_does_harm_is_sai
     assert tuned.trials[0].objective == pytest.approx(0, abs=1e-6)
     assert tuned.best is not tuned.trials[0]
     assert tuned.best.p < 0.05 / 12
-    assert "worse than doing nothing (0.000)" in told(tuned)
+    assert "worse than doing nothing (0.000, which costs no time)" in told(tuned)
 
 
 @pytest.mark.parametrize(("changed", "p"), [((0, 0), 1), ((5, 5), 1), ((10, 0), 2**-9), ((9, 1), 11 * 2**-9)])

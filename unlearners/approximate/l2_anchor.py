@@ -17,6 +17,8 @@ class L2AnchoredFineTune(FineTune):
     Source: L2-SP, Li, Grandvalet and Davoine 2018. Fine-tuning that keeps what the original knew, of the forget set
     too: on a quadratic loss with Hessian H the result is (H + anchor I)^-1 (H theta_retrained + anchor theta_original).
     No guarantee, and with a large anchor the original comes back: a method to show that utility alone proves nothing.
+    Where few retained examples are left and fine-tuning learns their labels' noise by heart, an anchor gives back the
+    test accuracy that it costs, and some of the forgotten class with it.
 
     The penalty is applied by its proximal step after each gradient step (Parikh and Boyd 2014, section 4.2), which has
     the same minimiser and stays stable for any anchor, infinity included.

@@ -202,11 +202,15 @@ def _figures(audit: AttackAudit, shown: AttackFinding) -> tuple[Figure, ...]:
 
 
 def _accuracies_beside(audit: AttackAudit) -> dict[str, dict[str, list[float]]]:
-    """Ask how often each model is right on retained data and on the test set, as utility is."""
+    """Ask how often each model is right on retained data and on the test set, as utility is.
+
+    Retained data that an identity stands for, and that this process has not read, are not read for a picture.
+    """
     inputs = audit.inputs
+    unread = inputs.task is not None and inputs.task.retain.examples.remembered
     originals = [] if inputs.original is None else [inputs.original]
     models = {UNLEARNED: [audit.model], ORIGINAL: originals, RETRAINED: inputs.references}
-    parts: tuple[Literal["retain", "test"], ...] = ("retain", "test")
+    parts: tuple[Literal["retain", "test"], ...] = ("test",) if unread else ("retain", "test")
     return {
         part: {
             name: [right for one in of if (right := inputs.accuracy(one, part)) is not None]

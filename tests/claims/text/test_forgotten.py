@@ -64,6 +64,14 @@ def test_a_model_that_avoids_the_request_gives_it_away() -> None:
     assert (found.verdict, found.label) == (Verdict.FAIL, "over-forgotten")
 
 
+@pytest.mark.slow
+def test_without_references_the_request_may_be_hard_as_well() -> None:
+    model = Memory([*world().retain], STRENGTH, draw=7).avoiding(world().request)
+    found = audited(model, references=[], require_controls=False)
+    assert (found.verdict, found.not_testable) == (Verdict.INCONCLUSIVE, "")
+    assert any("harder than its controls" in reason for reason in found.reasons)
+
+
 def test_a_collapsed_model_does_not_pass() -> None:
     found = audited(lambda ids, mask: torch.zeros(*ids.shape, 32) + 0.1 * torch.sin(ids.double())[..., None])
     assert found.verdict is not Verdict.PASS

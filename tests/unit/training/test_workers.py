@@ -179,6 +179,24 @@ def test_a_cluster_s_processes_train_the_same_models_and_this_one_keeps_them(clu
     assert pids == set(cluster.run(os.getpid).values())
 
 
+@pytest.mark.slow
+@pytest.mark.long
+def test_ray_s_processes_train_the_same_models():
+    ray = pytest.importorskip("ray", reason="needs ray, 240 MB that no CI job installs: pip install ray")
+    from ray.util.joblib import register_ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=100_000_000)
+    try:
+        register_ray()
+        with joblib.parallel_config(backend="ray", n_jobs=2):
+            together = train_all(jobs_for(RECIPE), store=None)
+            pids = {int(one.model.weight) for one in train_all(jobs_for(where), store=None)}
+    finally:
+        ray.shutdown()
+    assert weights(together) == weights(train_all(jobs_for(RECIPE), store=None))
+    assert os.getpid() not in pids
+
+
 def slowly(dataset, *, seed):
     time.sleep(2)
     return RECIPE(dataset, seed=seed)
@@ -251,6 +269,73 @@ def test_a_session_trains_on_the_cluster_that_an_option_names(cluster, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     trained_by = {int(path.name.partition("-")[0]) for path in trace.iterdir()}
     assert trained_by == set(cluster.run(os.getpid).values())
+
+
+IN_A_TEST_MODULE = """
+import os, pathlib, time
+import pytest
+from sklearn.datasets import load_digits
+from torch import nn
+from pytest_unlearn import Split, TorchRecipe, UnlearningTask
+
+class Net(nn.Linear):
+    pass
+
+def train(dataset, *, seed):
+    pathlib.Path("@TRACE@", f"{os.getpid()}-{seed}").touch()
+    time.sleep(@SECONDS@)
+    return TorchRecipe(lambda: Net(64, 10), epochs=2)(dataset, seed=seed)
+
+def test_references(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    split = Split((X[:400].astype("float32"), y[:400]), forget=range(50), test=(X[400:], y[400:]))
+    models = UnlearningTask(split, train, references=@MANY@, cache_dir=tmp_path).retrained
+    assert all(type(model) is Net for model in models)
+"""
+
+
+def session_on(cluster, folder, seconds, many):
+    """Start a session of pytest whose recipe is defined in a test module, and say where its trainings leave a trace."""
+    trace = folder / "trace"
+    trace.mkdir()
+    text = IN_A_TEST_MODULE.replace("@TRACE@", str(trace)).replace("@SECONDS@", str(seconds))
+    (folder / "test_it.py").write_text(text.replace("@MANY@", str(many)))
+    running = subprocess.Popen(
+        [
+            sys.executable, "-m", "pytest", "-q", "--rootdir=.", "-p", "no:benchmark",
+            "--unlearn-backend=dask", f"--unlearn-scheduler={cluster.scheduler.address}",
+        ],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    return running, trace
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_recipe_of_a_test_module_is_trained_on_the_cluster(cluster, tmp_path):
+    running, trace = session_on(cluster, tmp_path, seconds=0, many=4)
+    told, _ = running.communicate(timeout=200)
+    assert running.returncode == 0, told
+    assert len(list(trace.iterdir())) == 4
+    assert {int(path.name.partition("-")[0]) for path in trace.iterdir()} <= set(cluster.run(os.getpid).values())
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_of_a_session_that_is_interrupted_the_cluster_starts_no_other_training(cluster, tmp_path):
+    running, trace = session_on(cluster, tmp_path, seconds=3, many=12)
+    waiting = time.monotonic() + 120
+    while not any(trace.iterdir()) and time.monotonic() < waiting and running.poll() is None:
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    told, _ = running.communicate(timeout=60)
+    assert running.returncode == pytest.ExitCode.INTERRUPTED, told
+    begun = len(list(trace.iterdir()))
+    time.sleep(5)
+    assert begun <= len(list(trace.iterdir())) <= begun + 1  # one may have been on its way to a process
+    assert len(list(trace.iterdir())) < 12
+    assert not any(cluster.processing().values())
 
 
 @pytest.mark.slow
