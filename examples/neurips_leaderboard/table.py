@@ -26,7 +26,8 @@ the training images, never on the audited controls: the settings and all that wa
 
 * *rank*: 1 and the number of methods that are better with certainty, by the distance of the deciding attacks from 0.5
   plus the accuracy on test lost to retraining, paired over draws (one-sided t, 95%; with so few draws few
-  differences are certain). Methods of equal rank are not told apart.
+  differences are certain). Methods of equal rank are not told
+  apart, and those of one draw have none.
 * *forget, retain, test*: accuracy, the mean over draws and their range; *gap*: its distance to the retrained models',
   the mean over forget, retain and test, and over draws.
 * *leakage gone*: how much is gone of what the original showed, for each draw, with one-sided 95% bounds.
@@ -105,7 +106,15 @@ def _line(name: str, rows: list[dict[str, Any]], ranks: dict[str, int], chosen: 
     notes = ["worse than nothing"] * (chosen.get("objective", 0) > chosen.get("nothing", 1))
     notes += ["unstable"] * (chosen.get("effect") is True and not chosen["stable"])
     cells = [
-        *(str(ranks[name]), name, *accuracies, f"{mean(row['gap'] for row in rows):.3f}", gone, verdicts, intervals),
+        *(
+            str(ranks[name]) if len(rows) > 1 else "",
+            name,
+            *accuracies,
+            f"{mean(row['gap'] for row in rows):.3f}",
+            gone,
+            verdicts,
+            intervals,
+        ),
         *(effect, f"{mean(row['time_fraction'] for row in rows):.2f}", ", ".join(notes)),
     ]
     return f"| {' | '.join(cells)} |\n"

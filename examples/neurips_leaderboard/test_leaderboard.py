@@ -95,6 +95,7 @@ def test_an_effect_is_certain_or_it_is_none():
     assert has_effect([row("a", draw, reduction_low=0.02) for draw in (0, 1)])
     assert not has_effect([row("a", 0, reduction_low=0.02), row("a", 1, reduction_low=-0.02)])
     noted = {"effect": False, "stable": True, "objective": 0.1, "nothing": 0.2, "tried": [{}] * 24}
+    assert "| | no-op |" in render([row("no-op", 0)], {}, []).replace("|  |", "| |")  # one draw has no rank
     assert "| no; none of 24 |" in render([row("a", 0)], {"a": noted}, [])
     harmful = {"effect": True, "stable": False, "objective": 0.3, "nothing": 0.2, "tried": [{}] * 12}
     assert "| worse than nothing, unstable |" in render([row("a", 0)], {"a": harmful}, [])
