@@ -6,6 +6,7 @@ import ast
 import hashlib
 import inspect
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,15 @@ def kept(path: Path = ROWS) -> dict[str, dict[str, Any]]:
 def keep(row: dict[str, Any], path: Path = ROWS) -> None:
     """Add a row, or put it in the place of an older one; a line each, all of them or none."""
     rows = kept(path) | {f"{row['draw']} {row['method']}": row}
-    lines = (f"{json.dumps(name)}: {json.dumps(rows[name])}" for name in sorted(rows))
+    lines = (f"{json.dumps(name)}: {json.dumps(_finite(rows[name]), allow_nan=False)}" for name in sorted(rows))
     new = path.with_suffix(".new")
     new.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     os.replace(new, path)
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """Write null for what is not a number: strict readers of JSON refuse NaN."""
+    return {name: None if isinstance(one, float) and not math.isfinite(one) else one for name, one in row.items()}
 
 
 def stands(row: dict[str, Any] | None, settings: dict[str, Any]) -> bool:

@@ -90,7 +90,7 @@ def _better(one: dict[int, float], other: dict[int, float]) -> bool:
 def has_effect(rows: list[dict[str, Any]]) -> bool:
     """Whether anything on the forget sets differs from the original's with certainty."""
     wrong, right = (sum(row[key] for row in rows) for key in ("became_wrong", "became_right"))
-    return sign_test(wrong, right) < 0.05 or all(row["reduction_low"] > 0 for row in rows)
+    return sign_test(wrong, right) < 0.05 or all((row["reduction_low"] or 0.0) > 0 for row in rows)
 
 
 def _line(name: str, rows: list[dict[str, Any]], ranks: dict[str, int], chosen: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from examples.neurips_leaderboard.judging import Bench, Row
 from examples.neurips_leaderboard.methods import METHODS
-from examples.neurips_leaderboard.rows import code_of, keep, kept, stands
+from examples.neurips_leaderboard.rows import ROWS, code_of, keep, kept, stands
 from examples.neurips_leaderboard.table import has_effect, ranked, render
 from examples.neurips_leaderboard.tune import CHOSEN
 from examples.neurips_leaderboard.world import audited, development, tuned_on
@@ -125,3 +125,15 @@ def test_the_original_fails_and_a_retrained_model_does_not(tmp_path):
     assert rows["retrain"].verdict in ("PASS", "INCONCLUSIVE")
     assert rows["retrain"].time_fraction == pytest.approx(1, rel=0.5)
     assert "whole classes" in rows["linear-filtration"].unsupported
+
+
+def test_what_is_kept_is_json_that_strict_readers_take(tmp_path):
+    def refuse(constant):
+        raise ValueError(constant)
+
+    for path in (CHOSEN, ROWS):
+        json.loads(path.read_text(), parse_constant=refuse)
+    keep(row("scrub", 0, reduction_low=float("nan")), tmp_path / "rows.json")
+    found = json.loads((tmp_path / "rows.json").read_text(), parse_constant=refuse)
+    assert found["0 scrub"]["reduction_low"] is None
+    assert not has_effect([*found.values()])

@@ -7,6 +7,7 @@ effect. The others have their few choices on one draw.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from statistics import mean
@@ -39,11 +40,16 @@ def on_three_draws(method: Method, draws: list[Draw]) -> dict[str, Any]:
     for sentence in told(found):
         print(method.name, sentence, flush=True)
     tried = [
-        {**trial.settings, "objective": round(trial.objective, 4), "forget": round(mean(trial.forget), 4)}
+        {**trial.settings, "objective": _finite(trial.objective), "forget": round(mean(trial.forget), 4)}
         for trial in found.trials
     ]
     notes = {"effect": found.effect, "stable": found.stable, "nothing": round(found.nothing, 4)}
     return {"settings": found.best.settings, "objective": round(found.best.objective, 4), **notes, "tried": tried}
+
+
+def _finite(objective: float) -> float | None:
+    """Round; null where answers were not finite, as strict readers of JSON refuse Infinity."""
+    return round(objective, 4) if math.isfinite(objective) else None
 
 
 def on_one_draw(method: Method, bench: Bench) -> dict[str, Any]:

@@ -42,7 +42,18 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, dict):
         yield from ((f"[{key!r}]", part) for key, part in value.items())
     elif not isinstance(value, (FunctionType, nn.Module)):
-        yield from getattr(value, "__dict__", {}).items()
+        yield from _state(value).items()
+
+
+def _state(value: Any) -> dict[str, Any]:
+    """Return the attributes that pickle takes: a class may leave some out."""
+    try:
+        state = value.__reduce_ex__(4)[2]
+    except Exception:
+        state = None
+    parts = state if isinstance(state, tuple) else (state,)
+    found = {str(name): one for part in parts if isinstance(part, dict) for name, one in part.items()}
+    return found or getattr(value, "__dict__", {})
 
 
 def _pickles(value: Any) -> bool:

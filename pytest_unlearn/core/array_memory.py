@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from pytest_unlearn.core.folders import Place, folder_of
 from pytest_unlearn.core.seal import keys_of_environment, seal, unseal
 
 DATA, ANSWERS = "data", "answers"  # the folders below the cache's
+_FILE_NAME = re.compile(r"\.?[0-9a-f]{64}\.(?:json|(?:[0-9a-f]{16}\.)?npz|.*tmp)")
 _logger = logging.getLogger("pytest_unlearn")
 
 
@@ -75,7 +77,7 @@ class ArrayMemory:
 def forget_all(cache: Place) -> int:
     """Remove what is remembered below the folder of a cache; return how many arrays."""
     found = [(folder, name) for folder in map(folder_of(cache).below, (DATA, ANSWERS)) for name in folder.names()]
-    ours = [(folder, name) for folder, name in found if name.endswith((".json", ".npz", ".tmp"))]
+    ours = [(folder, name) for folder, name in found if _FILE_NAME.fullmatch(name)]
     for folder, name in ours:
         if folder.kind(name) != "a folder":
             folder.remove(name)

@@ -192,6 +192,8 @@ def folder_of(place: Place) -> Folder:
         ValueError: a URL that no installed package can open, or one that was made a path.
     """
     if not is_url(place):
+        if "::" in str(place) and "://" in str(place):
+            raise ValueError("a chain of file systems is no place for a cache: pass the URL of the store itself.")
         if _LOST_SLASH.match(str(place)) and isinstance(place, Path):
             raise ValueError(f"{str(place)!r} was a URL before it was made a path: pass it as text.")
         return LocalFolder(Path(place))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_unlearn.core.files import acquire
+from pytest_unlearn.core.text import without_password
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -163,7 +164,7 @@ def remote_folder(url: str) -> RemoteFolder:
 
 def shown(url: str) -> str:
     """Leave out of a URL what may be a secret: user, password and query."""
-    parts = urlsplit(url)
+    parts = urlsplit(without_password(url))
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 

@@ -6,11 +6,13 @@ A newline forges a line of a terminal, a right-to-left mark the order of one, an
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 LONGEST = 5_000  # characters of a text
 LONGEST_NAME = 300
+_USER = re.compile(r"""://(?:[^\s"']*:[^\s"']*|[^\s/"']*)@""")
 NAMES = ("nodeid", "failed_tests")
 DATA = ("pixels", "scores")  # shown as a picture, and not at all
 
@@ -53,3 +55,8 @@ def shown(value: Any, most: int = LONGEST) -> Any:
     if isinstance(value, (list, tuple)):
         return [shown(part, most) for part in value]
     return value
+
+
+def without_password(text: str) -> str:
+    """Leave user and password out of each URL in a text; secret keys of object stores may have slashes in them."""
+    return _USER.sub("://", text)

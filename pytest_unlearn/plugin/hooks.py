@@ -15,7 +15,7 @@ import pytest
 
 from pytest_unlearn.core import settings
 from pytest_unlearn.core.recorder import Recorder, recording
-from pytest_unlearn.core.text import shown
+from pytest_unlearn.core.text import shown, without_password
 from pytest_unlearn.plugin import allure_results, crash_line, overrides
 from pytest_unlearn.plugin.overrides import SOURCES
 from pytest_unlearn.plugin.session import CARRIED, LAYERS, LEDGER, RERUN, Controller, Worker, set_report_aside
@@ -119,7 +119,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     if config.get_verbosity() < 1:
         return None
     chosen = ((name, settings.resolve(name, None, config.stash[LAYERS])) for name in settings.TABLE)
-    texts = [f"{name}={one.value} ({one.source})" for name, one in chosen if one.source != "default"]
+    texts = [
+        f"{name}={without_password(str(one.value))} ({one.source})" for name, one in chosen if one.source != "default"
+    ]
     return "unlearn: " + (", ".join(texts) or "every setting at its default")
 
 

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pytest_unlearn.core.text import without_password
+
 LIBRARIES = ("pytest", "numpy", "scipy", "scikit-learn", "torch", "hypothesis")
 
 
@@ -43,5 +45,5 @@ def facts(arguments: Sequence[str], root: Path) -> dict[str, Any]:
 
 def relative(argument: str, root: Path) -> str:
     """Take the root directory and the folders of other paths out of an argument."""
-    inside = argument.replace(f"{root}/", "").replace(str(root), ".")
+    inside = without_password(argument).replace(f"{root}/", "").replace(str(root), ".")
     return re.sub(r"(?<![\w.])/(?:[^/\s=:]+/)+", ".../", inside)

@@ -131,3 +131,17 @@ def test_a_crash_on_one_batch_alone_is_no_reason_for_another_network() -> None:
     said = reason(in_train_mode, "one-forget-example")
     assert "crashed with ValueError" in said
     assert "Case(" not in said
+
+
+class Sparing:
+    """Leaves its lock out when it is pickled."""
+
+    def __init__(self) -> None:
+        self.lock, self.score = threading.Lock(), lambda x: x
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"score": self.score}
+
+
+def test_what_a_class_leaves_out_of_its_pickle_is_not_blamed() -> None:
+    assert "attribute score is a lambda" in unpicklable(Sparing())

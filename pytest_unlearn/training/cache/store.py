@@ -77,10 +77,12 @@ class Store:
     Attributes:
         directory: the path of the folder, or a URL as fsspec takes it.
         keys: what sidecars are sealed with, from the environment.
+        run_only: whether only what was put there in this run is taken, and nothing else removed.
     """
 
     directory: Place
     keys: Keys = field(default_factory=keys_of_environment, repr=False)
+    run_only: bool = False
 
     @property
     def folder(self) -> Folder:
@@ -98,8 +100,11 @@ class Store:
         if not folder.shared or (elsewhere and folder.alone):
             return None
         # A worker that is used again may have been started in another folder.
-        place = self.directory.absolute() if isinstance(self.directory, Path) else self.directory
-        return Store(place, Keys(self.keys.run) if elsewhere else self.keys)
+        place = folder.place.absolute() if isinstance(folder.place, Path) else folder.place
+        if not elsewhere:
+            return Store(place, self.keys)
+        # Without the key they cannot tell who wrote a model: what they make of a stranger's would be sealed again.
+        return Store(place, Keys(self.keys.run), run_only=self.keys.key is not None)
 
     def seal_again(self, key: str) -> None:
         """Seal with all keys at hand what a worker has sealed with the run's alone."""
@@ -122,7 +127,8 @@ class Store:
         if found.damage is not None:
             what = "is not taken" if found.unsealed else "was damaged"
             _logger.warning("cached model %s %s (%s): training it again", key, what, found.damage)
-            self._remove(key)
+            if not (self.run_only and found.unsealed):
+                self._remove(key)
         return found
 
     def peek(self, key: str, build: Build | None = None) -> Fetched:
@@ -314,7 +320,7 @@ class Store:
 
     def _check_trust(self, sealed: Sealed) -> None:
         """Raise NotSealed for what a key should vouch for and does not."""
-        if self.keys.key is not None and not sealed:
+        if (self.keys.key is not None or self.run_only) and not sealed:
             raise NotSealed(f"it is not sealed with {CACHE_KEY}")
 
     def _remove(self, key: str) -> None:

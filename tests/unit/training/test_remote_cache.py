@@ -22,6 +22,7 @@ from pytest_unlearn.core.folders import LocalFolder, folder_of
 from pytest_unlearn.core.remote_folder import NOTED_AFTER, shown
 from pytest_unlearn.core.seal import Keys
 from pytest_unlearn.core.variables import CACHE_KEY
+from pytest_unlearn.report.environment import relative
 from pytest_unlearn.training import Store
 
 fsspec = pytest.importorskip("fsspec", reason="needs fsspec, as in pip install pytest-unlearn[remote]")
@@ -338,3 +339,38 @@ def test_a_session_keeps_its_models_where_the_option_says(s3, tmp_path):
     assert len(entries) == 6  # logistic regression heeds no seed: after two equal ones, four bootstraps
     sidecar = json.loads(Store(f"{s3}/session").folder.read(f"{entries[0].key}.json"))
     assert set(sidecar["macs"]) == {"key", "run"}
+
+
+def test_a_secret_in_a_url_is_neither_shown_nor_reported_nor_made_a_folder(tmp_path):
+    for url in ("s3://me:se/cr+et@bucket/cache", "s3://me:se@cret@bucket/cache", "s3://cret@bucket/cache"):
+        assert shown(url) == "s3://bucket/cache"
+        argument = relative(f"--unlearn-cache={url}", tmp_path)
+        assert "cret" not in argument
+    assert shown("s3://bucket/cache") == "s3://bucket/cache"
+    assert relative("tests/test_a.py::test[me@home]", tmp_path) == "tests/test_a.py::test[me@home]"
+    with pytest.raises(ValueError, match="chain of file systems"):
+        folder_of("simplecache::s3://me:secret@bucket/cache")
+
+
+def test_what_somebody_keeps_beside_a_cache_stays_when_it_is_purged(tmp_path):
+    ArrayMemory(tmp_path / "data").save(KEY, {}, {"x": np.ones(2)})
+    for name in ("mine.json", "mine.npz", "mine.tmp"):
+        (tmp_path / "data" / name).write_text("1")
+    Store(tmp_path).purge()
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["mine.json", "mine.npz", "mine.tmp"]
+
+
+def test_a_worker_without_the_key_takes_nothing_that_this_run_did_not_store_and_removes_nothing(s3_like):
+    Store(s3_like, Keys(run=b"x" * 32)).put(KEY, nn.Linear(2, 2), {"seconds": 0})
+    theirs = Store(s3_like, Keys(run=b"r" * 32, key=b"k" * 32)).for_workers(elsewhere=True)
+    assert theirs.fetch(KEY).unsealed
+    assert Store(s3_like, Keys(run=b"y" * 32)).fetch(KEY).model is not None  # it is there, for who asks for no key
+    theirs.put(KEY, nn.Linear(2, 2), {"seconds": 0})
+    assert theirs.fetch(KEY).sealed == "run"
+
+
+def test_the_header_of_a_verbose_run_shows_no_password_of_a_cache(pytester):
+    pytester.makepyfile("def test_nothing(): pass")
+    result = pytester.runpytest_inprocess("-v", "--unlearn-cache=s3://me:se/cret@bucket/cache")
+    assert "cache=s3://bucket/cache (command line)" in result.stdout.str()
+    assert "cret" not in "".join(line for line in result.outlines if line.startswith("unlearn:"))
