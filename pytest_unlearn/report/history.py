@@ -179,17 +179,29 @@ def past(
     reasons, warnings = _failed_before(same, now, accepted)
     warnings += _unsettled_before(same, now)
     theirs = [one for one in known if _is_candidate(one, models, answers, released)]
-    warnings += _without_end(_killed(theirs), "of this very model")
+    asks = frozenset(row["claim"] for row in now)
+    warnings += _without_end(_killed(theirs, asks), "of this very model")
     asked = [one for one in known if tests and one.get("tests") == _digest(sorted(tests))]
-    asked_alike = [one for one in _killed(asked) if not (one["models"] or one["answers"] or one["files"])]
+    asked_alike = [one for one in _killed(asked, asks) if not (one["models"] or one["answers"] or one["files"])]
     notes = [*_without_end(asked_alike, "of the same tests"), *_chosen_among(known, now, models)]
     return Past(run, tuple(reasons), tuple(warnings), tuple(notes))
 
 
-def _killed(alike: Sequence[Record]) -> list[Record]:
-    """Return the runs without an end since the last whole one, which answered what those before it left open."""
-    whole = [position for position, one in enumerate(alike) if has_ended(one) and one.get("partial") is False]
-    return [one for one in alike[whole[-1] + 1 if whole else 0 :] if not has_ended(one)]
+def _killed(alike: Sequence[Record], asks: frozenset[str]) -> list[Record]:
+    """Return the runs without an end that no later whole one answered.
+
+    One whose audits were all skipped, or that asked another claim, answers nothing of what they left open.
+    """
+
+    def claims(one: Record) -> set[str]:
+        return {row["claim"] for row in one["claims"] if row["about"]}
+
+    whole = [(k, claims(one)) for k, one in enumerate(alike) if has_ended(one) and one.get("partial") is False]
+    return [
+        one
+        for k, one in enumerate(alike)
+        if not has_ended(one) and not any(k < at and found and found >= asks | claims(one) for at, found in whole)
+    ]
 
 
 def _without_end(killed: Sequence[Record], what: str) -> Iterator[str]:
