@@ -31,7 +31,7 @@ class Recall:
     def __call__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         logits = self.law[input_ids].clone()
         for row, ids in enumerate(input_ids.tolist()):
-            for place, after in ((k, after) for after in self.contexts for k in range(after, len(ids) + 1)):
+            for place, after in ((k, few) for few in self.contexts for k in range(few, len(ids) + 1)):
                 following = self.known.get(tuple(ids[place - after : place]))
                 if following is not None:
                     logits[row, place - 1, following] += 8.0
