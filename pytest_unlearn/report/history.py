@@ -27,6 +27,7 @@ VERSION = 1
 SHOWN = 16  # of a digest's digits, where it only has to tell suites and questions apart
 LONGEST_INTEGER = 18
 ACCEPT = "unlearn_accept_failed"
+BEGAN = "files at its beginning"  # of a run without an end; known from its first line alone
 
 Entry = Mapping[str, Any]
 Record = Mapping[str, Any]
@@ -132,9 +133,15 @@ def parse(text: str) -> tuple[list[Record], int]:
                 earlier = latest.get(found["run"])
                 if earlier is not None and (not has_ended(earlier) or _only_adds_failures(found, earlier)):
                     records = [one for one in records if one is not earlier]
+                    found = found if has_ended(found) else {**found, BEGAN: _files_at_its_beginning(earlier)}
                 records.append(found)
                 latest[found["run"]] = found
     return records, broken
+
+
+def _files_at_its_beginning(one: Record) -> Any:
+    """Return what was released when a run began: tests may write files anew, so that no verdict is tied to these."""
+    return one.get(BEGAN, one["files"])
 
 
 def _only_adds_failures(new: Record, old: Record) -> bool:
@@ -178,18 +185,30 @@ def past(
     same = [(one, row) for one in known for row in _about_model(one, models, answers, released)]
     reasons, warnings = _failed_before(same, now, accepted)
     warnings += _unsettled_before(same, now)
-    theirs = [one for one in known if _is_candidate(one, models, answers, released)]
-    warnings += _without_end(_killed(theirs), "of this very model")
+    theirs = [one for one in known if _is_candidate(one, models, answers, released) or _began_with(one, released)]
+    asks = frozenset(row["claim"] for row in now)
+    warnings += _without_end(_killed(theirs, asks), "of this very model")
     asked = [one for one in known if tests and one.get("tests") == _digest(sorted(tests))]
-    asked_alike = [one for one in _killed(asked) if not (one["models"] or one["answers"] or one["files"])]
+    asked_alike = [one for one in _killed(asked, asks) if not (one["models"] or one["answers"] or one["files"])]
     notes = [*_without_end(asked_alike, "of the same tests"), *_chosen_among(known, now, models)]
     return Past(run, tuple(reasons), tuple(warnings), tuple(notes))
 
 
-def _killed(alike: Sequence[Record]) -> list[Record]:
-    """Return the runs without an end since the last whole one, which answered what those before it left open."""
-    whole = [position for position, one in enumerate(alike) if has_ended(one) and one.get("partial") is False]
-    return [one for one in alike[whole[-1] + 1 if whole else 0 :] if not has_ended(one)]
+def _killed(alike: Sequence[Record], asks: frozenset[str]) -> list[Record]:
+    """Return the runs without an end that no later whole one answered.
+
+    One whose audits were all skipped, or that asked another claim, answers nothing of what they left open.
+    """
+
+    def claims(one: Record) -> set[str]:
+        return {row["claim"] for row in one["claims"] if row["about"]}
+
+    whole = [(k, claims(one)) for k, one in enumerate(alike) if has_ended(one) and one.get("partial") is False]
+    return [
+        one
+        for k, one in enumerate(alike)
+        if not has_ended(one) and not any(k < at and found and found >= asks | claims(one) for at, found in whole)
+    ]
 
 
 def _without_end(killed: Sequence[Record], what: str) -> Iterator[str]:
@@ -207,6 +226,11 @@ def _is_candidate(one: Record, models: frozenset[str], answers: frozenset[str], 
     """Tell whether a run was of the same model, by its digest, its answers or all released files."""
     same_files = bool(files) and files == {row["sha256"] for row in one["files"]}
     return bool(same_files or models & set(one["models"]) or answers & set(one["answers"]))
+
+
+def _began_with(one: Record, files: set[str]) -> bool:
+    """Tell whether a run without an end began with these released files."""
+    return bool(files) and files == {row["sha256"] for row in one.get(BEGAN, ())}
 
 
 def _failed_before(
@@ -382,7 +406,7 @@ def _record(line: str) -> Record | None:
     sound = sound and all(
         _has(row, {"name": str, "sha256": str}) and is_digest(row["sha256"]) for row in found["files"]
     )
-    return dict(shown(found)) if sound else None
+    return {name: part for name, part in shown(found).items() if name != BEGAN} if sound else None
 
 
 def _has(value: Any, fields: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from sklearn.datasets import load_digits
 from torch import nn
 
-from pytest_unlearn import Split, TorchRecipe, UnlearningTask, audit_forgotten, audit_release
+from pytest_unlearn import Split, TorchRecipe, UnlearningTask, audit_features_forgotten, audit_forgotten, audit_release
 from pytest_unlearn.models import handle, identity
 
 
@@ -72,3 +72,17 @@ def test_so_does_a_release_and_it_computes_features_of_a_model_on_a_view_once(ta
     assert len(digests) == 6
     assert set(asked.values()) == {1}
     assert {key[1][0] for key in asked} >= {"forget", "controls"}
+
+
+@pytest.mark.slow
+def test_features_of_all_layers_take_no_more_passes_than_those_of_one(task, model):
+    passed = []
+    hook = model[0].register_forward_hook(lambda _, given, __: passed.append(len(given[0])))
+    rows = []
+    for layers in (["2"], ["0", "1", "2"]):
+        passed.clear()
+        evidence = audit_features_forgotten(model, task.forget, layers=layers)
+        assert evidence.estimate is not None
+        rows.append(sum(passed))
+    hook.remove()
+    assert rows[0] == rows[1] > len(task.forget) + len(task.controls)

@@ -62,7 +62,7 @@ class AuditInputs:
         if len(set(names)) < len(names):
             raise ValueError(f"two attacks ask different queries of one name ({sorted(names)}): rename one.")
         wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
-        retain = _evenly_spaced(self.task.retain) if self.task and wanted else None
+        retain = evenly_spaced(self.task.retain) if self.task and wanted else None
         whole = None if self.whole is None else replace(self.whole, queries=queries, retain=retain)
         return replace(self, queries=queries, retain=retain, whole=whole)
 
@@ -121,14 +121,13 @@ class AuditInputs:
     def accuracy(self, model: Any, part: Literal["retain", "test"]) -> float | None:
         """Return the share of right answers on retain or test.
 
-        Of at most 2,000 evenly spaced examples. None where there is no such part, or the model gives no usable answers
-        to it: what is shown beside a verdict ends no audit.
+        Of at most 2,000 evenly spaced examples, or of all where they are the controls. None where there is no such
+        part, or the model gives no usable answers to it: what is shown beside a verdict ends no audit.
         """
         if self.task is None or not len(view := getattr(self.task, part)):
             return None
-        view = _evenly_spaced(view)
-        if (view.examples, view.indices.tolist()) == (self.controls.examples, self.controls.indices.tolist()):
-            view = self.controls  # whose answers are known
+        known = view.examples is self.controls.examples and np.array_equal(view.indices, self.controls.indices)
+        view = self.controls if known else evenly_spaced(view)  # the controls' answers are known
         try:
             return float(correctness(self.models.of(model).outputs(view, self.output)).mean())
         except ValueError:
@@ -241,7 +240,8 @@ def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
     return ModelHandles(classes, task.device if task is not None else None).for_audit()
 
 
-def _evenly_spaced(view: View) -> View:
+def evenly_spaced(view: View) -> View:
+    """Return at most 2,000 examples of a view, evenly spaced: the view itself where it has no more."""
     step = -(-len(view) // MOST_RETAINED)
     return view if step == 1 else View(f"part of {view.name}", view.examples, view.indices[::step], view.task)
 

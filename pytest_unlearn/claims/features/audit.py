@@ -17,7 +17,13 @@ from pytest_unlearn.claims.common.attack_audit import (
     run_chosen,
 )
 from pytest_unlearn.claims.common.evidence import auc_terms
-from pytest_unlearn.claims.common.inputs import AuditInputs, check_task, removed_classes, resolve_task_inputs
+from pytest_unlearn.claims.common.inputs import (
+    AuditInputs,
+    check_task,
+    evenly_spaced,
+    removed_classes,
+    resolve_task_inputs,
+)
 from pytest_unlearn.claims.common.verdict import Objection, doubt
 from pytest_unlearn.claims.features.probe_attacks import class_probe, label_probe, membership_probe
 from pytest_unlearn.claims.features.probe_queries import (
@@ -105,10 +111,9 @@ def audit_features_forgotten(
 
 def _answers_elsewhere(model: Any, inputs: AuditInputs, layer: str, output: Output) -> list[Objection]:
     """Doubt that the probed features are those behind the model's answers."""
-    query = Query(name="labels by features", ask=LabelsByFeatures(layer))
+    query, some = Query(name="labels by features", ask=LabelsByFeatures(layer)), evenly_spaced(inputs.controls)
     ours, *others = (
-        share_following(inputs.models.of(one).ask(query, inputs.controls, output))
-        for one in (model, *inputs.references)
+        share_following(inputs.models.of(one).ask(query, some, output)) for one in (model, *inputs.references)
     )
     usual = min(others)
     if ours >= FOLLOWING * usual:
@@ -149,7 +154,7 @@ def _probes(inputs: AuditInputs, task: UnlearningTask, names: tuple[str, ...]) -
         )
     if min(inputs.sizes) >= LEAST_EXAMPLES:
         for name in names:
-            ask = MembershipProbe(name, inputs.forget, inputs.controls, inputs.pairing)
+            ask = MembershipProbe(name, inputs.forget, inputs.controls, inputs.pairing, names)
             tripwires.append(membership_probe(Query(name=f"membership {name}", ask=ask), name))
     return deciding, tripwires
 

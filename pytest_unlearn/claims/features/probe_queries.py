@@ -31,13 +31,15 @@ class MembershipProbe:
 
     By a logistic regression on the leading principal components of the layer's features, each as normal scores among
     forget set and controls together; ranks within a fold. Asked about either set. Folds follow from `pairing`, and so
-    do equal probes: what original and references score is kept for the next candidate.
+    do equal probes: what original and references score is kept for the next candidate. Layers `beside` this one are
+    read in the same pass, for their own probes.
     """
 
     layer: str
     forget: View = field(repr=False)
     controls: View = field(repr=False)
     pairing: Pairing = field(repr=False, compare=False)
+    beside: tuple[str, ...] = field(default=(), repr=False, compare=False)
     folds: str = field(init=False, repr=False)
     _made: list[tuple[ReferenceType[ModelHandle], tuple[FloatArray, FloatArray]]] = field(
         default_factory=list, compare=False, repr=False
@@ -56,7 +58,8 @@ class MembershipProbe:
         for asked, made in self._made:
             if asked() is answer.handle:
                 return made
-        sides = [answer.features(side, (self.layer,))[0] for side in (self.forget, self.controls)]
+        layers = tuple(dict.fromkeys((self.layer, *self.beside)))
+        sides = [answer.features(side, layers)[0] for side in (self.forget, self.controls)]
         found = cross_fitted(components(*sides), len(self.forget), self.pairing)
         self._made[:] = [(ref(answer.handle), found)]  # of one model at a time
         return found

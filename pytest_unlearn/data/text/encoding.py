@@ -74,6 +74,8 @@ class Encoder:
             if documents are token ids.
         max_length: tokens that a model takes at once; a longer document is cut into chunks that overlap by a token,
             so that each token but the first is scored once. None: it takes any.
+        cuts: whether a longer document may be cut. What a model sees at once decides what it shows of its memory, so
+            that only who audits, or the model itself, may say how much that is, and no record of it.
 
     Raises:
         ValueError: a max_length below 2.
@@ -81,6 +83,7 @@ class Encoder:
 
     tokenizer: Any = None
     max_length: int | None = None
+    cuts: bool = True
     _done: dict[Any, tuple[Encoded, list[Any]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,8 +102,8 @@ class Encoder:
         """Encode documents.
 
         Raises:
-            ValueError: text without a tokenizer, a document without a token to score, a chat for which the tokenizer
-                has no template.
+            ValueError: text without a tokenizer, a document without a token to score or longer than may be cut, a chat
+                for which the tokenizer has no template.
         """
         sequences: list[TokenSequence] = []
         sizes: list[tuple[int, int]] = []
@@ -110,6 +113,12 @@ class Encoder:
             if not scored.any():
                 raise ValueError(
                     f"document {number} has no token to score: the first of a text is predicted by nothing."
+                )
+            if self.max_length is not None and len(ids) > self.max_length and not self.cuts:
+                raise ValueError(
+                    f"document {number} has {len(ids)} tokens, and SavedLogprobs was recorded on {self.max_length} at "
+                    "once: a model shows less of its memory in shorter pieces. Record it with a larger max_length, or "
+                    f"say that the model takes no more: pass max_length={self.max_length} to the audit."
                 )
             sequences += _chunks(number, ids, scored, self.max_length)
             said = _scored_text(document)

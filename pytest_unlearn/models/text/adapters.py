@@ -54,7 +54,9 @@ def encoder_of(model: Any, task: Any, tokenizer: Any, max_length: int | None) ->
     if tokenizer is None:
         tokenizer = getattr(recipe, "tokenizer", None) or tokenizer_of(model)
     if max_length is None:
-        max_length = getattr(recipe, "max_length", None) or longest_input(model)
+        max_length = getattr(recipe, "max_length", None)
+    if max_length is None:
+        return Encoder(tokenizer, longest_input(model), cuts=not isinstance(bare(model), SavedLogprobs))
     return Encoder(tokenizer, max_length)
 
 

@@ -34,7 +34,8 @@ class SavedLogprobs:
     Args:
         asked: by part, the digest of the token ids that were asked about; an audit of others is refused. Without one
             only numbers of tokens are compared.
-        max_length: tokens that the model was asked about at once; None: any.
+        max_length: tokens that the model was asked about at once; None: any. An audit of longer documents has to name
+            it too.
         **parts: `TokenScores` by view name, in the view's order: `forget=`, `controls=`, `test=`, `retain=`, or
             `retained=` (some of retain); `documents=` (a bare list for `audit_text_utility`), `questions=` (of
             `audit_knowledge_forgotten`), `canaries=` and `probes=`.

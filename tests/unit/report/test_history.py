@@ -294,6 +294,31 @@ def test_a_run_without_an_end_is_told_of_until_a_whole_run_of_the_model_has_ende
     assert past(BETTER, KILLED, of_another, files=FILES).warnings == (told,)
 
 
+def test_a_whole_run_that_asked_less_or_skipped_everything_answers_nothing_of_one_without_an_end() -> None:
+    (told,) = past(BETTER, KILLED, files=FILES).warnings
+    skipped = line(ledger(), "c0de" * 3, release_files=FILES)
+    other_claim = line(ledger("PASS", name="utility"), "c0de" * 3, release_files=FILES)
+    assert past(BETTER, KILLED, skipped, files=FILES).warnings == (told,)
+    assert past(BETTER, KILLED, other_claim, files=FILES).warnings == (told,)
+    nameless = json.dumps({**json.loads(KILLED), "files": []})
+    empty = json.dumps(history.record(ledger(), ABOUT, "c0de" * 3, "NOT DECIDED", tests=["t"]))
+    assert past(BETTER, nameless, empty, tests=["t"]).notes
+
+
+def test_a_verdict_on_another_model_does_not_hide_whose_files_a_run_without_an_end_was_to_judge() -> None:
+    of_another = history.record(
+        ledger("FAIL", provenance=provenance(OTHER)), ABOUT, "dead" * 3, "NOT FINISHED", ended=False, tests=["t"]
+    )
+    twice = [json.dumps(of_another)] * 2
+    found = past(BETTER, KILLED, *twice, files=FILES)
+    assert found.warnings == past(BETTER, KILLED, files=FILES).warnings
+    assert len(found.warnings) == 1
+    assert not found.reasons  # tests may have written the files anew: that FAIL is of the other model
+    assert not past(BETTER, KILLED, *twice, files=[{"name": "m", "sha256": "0ff5" * 16}]).warnings
+    forged = json.dumps({**of_another, history.BEGAN: 7})
+    assert not past(BETTER, forged, files=FILES).warnings
+
+
 def test_and_one_of_an_unknown_model_until_the_same_tests_have_all_run() -> None:
     nameless = json.dumps({**json.loads(KILLED), "files": []})
     found = history.record(ledger("PASS"), ABOUT, "c0de" * 3, "RELEASE", tests=["t"])
