@@ -25,9 +25,9 @@ the training images, never on the audited controls: the settings and all that wa
 `examples/neurips_leaderboard/chosen.json`. What is not there has its default settings.
 
 * *rank*: 1 and the number of methods that are better with certainty, by the distance of the deciding attacks from 0.5
-  plus the accuracy on test lost to retraining, paired over draws (one-sided t, 95%; with so few draws few
-  differences are certain). Methods of equal rank are not told
-  apart, and those of one draw have none.
+  plus the accuracy on test lost to retraining, paired over draws (one-sided t, 95%). Methods of equal rank are not
+  told apart. Of fewer than three draws nothing of the kind is certain, and a method that ruins every second model
+  would share the first place with retraining: no rank is given.
 * *forget, retain, test*: accuracy, the mean over draws and their range; *gap*: its distance to the retrained models',
   the mean over forget, retain and test, and over draws.
 * *leakage gone*: how much is gone of what the original showed, for each draw, with one-sided 95% bounds.
@@ -45,6 +45,9 @@ SISA, Amnesiac and methods for linear models and trees are judged against retrai
 their accuracy within the row only.
 
 """
+
+
+RANKED = 3  # draws that a rank takes
 
 
 def render(rows: list[dict[str, Any]], chosen: dict[str, Any], names: Iterable[str], published: str = "") -> str:
@@ -107,7 +110,7 @@ def _line(name: str, rows: list[dict[str, Any]], ranks: dict[str, int], chosen: 
     notes += ["unstable"] * (chosen.get("effect") is True and not chosen["stable"])
     cells = [
         *(
-            str(ranks[name]) if len(rows) > 1 else "",
+            str(ranks[name]) if len(rows) >= RANKED else "",
             name,
             *accuracies,
             f"{mean(row['gap'] for row in rows):.3f}",

@@ -74,7 +74,7 @@ def test_the_table_shows_what_a_row_holds():
     refused = Row("unsir", {}, unsupported="UNSIR removes whole classes.")
     rows = [row("no-op", 0), row("no-op", 1, forget=0.9), {"draw": 0, "family": "class removal", **refused.plain()}]
     page = render(rows, {}, ["no-op", "unsir", "sisa"])
-    assert "| 1 | no-op | 0.950 (0.90 to 1.00) | 0.990 (0.99 to 0.99) | 0.800 (0.80 to 0.80) | 0.050 |" in page
+    assert "|  | no-op | 0.950 (0.90 to 1.00) | 0.990 (0.99 to 0.99) | 0.800 (0.80 to 0.80) | 0.050 |" in page
     assert "| 0% [-10%, 10%]<br>0% [-10%, 10%] | FAIL (over), FAIL (over) | 0.300 [0.200, 0.400]<br>" in page
     assert "| no | 0.50 |" in page
     assert "| unsir | not applicable: UNSIR removes whole classes. |" in page
@@ -95,7 +95,8 @@ def test_an_effect_is_certain_or_it_is_none():
     assert has_effect([row("a", draw, reduction_low=0.02) for draw in (0, 1)])
     assert not has_effect([row("a", 0, reduction_low=0.02), row("a", 1, reduction_low=-0.02)])
     noted = {"effect": False, "stable": True, "objective": 0.1, "nothing": 0.2, "tried": [{}] * 24}
-    assert "| | no-op |" in render([row("no-op", 0)], {}, []).replace("|  |", "| |")  # one draw has no rank
+    for draws, rank in ((1, ""), (2, ""), (3, "1")):
+        assert f"| {rank} | no-op |" in render([row("no-op", draw) for draw in range(draws)], {}, [])
     assert "| no; none of 24 |" in render([row("a", 0)], {"a": noted}, [])
     harmful = {"effect": True, "stable": False, "objective": 0.3, "nothing": 0.2, "tried": [{}] * 12}
     assert "| worse than nothing, unstable |" in render([row("a", 0)], {"a": harmful}, [])
