@@ -9,9 +9,14 @@ from types import TracebackType
 from typing import Any
 
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 QUIET = ("headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
          "disable-component-update", "disable-sync", "hide-scrollbars", "force-color-profile=srgb")  # fmt: skip
+
+# On a busy machine a page is handed over before it is whole, and before a telephone's width is that of its layout.
+WHOLE = """return document.readyState === "complete" && location.href === arguments[0]
+    && document.documentElement.clientWidth === arguments[1]"""
 
 
 class Browser:
@@ -47,6 +52,8 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._tell("Emulation.setEmulatedMedia", media=media, features=[scheme])
         self.driver.get(page.as_uri())
+        if js:
+            WebDriverWait(self.driver, 60, 0.05).until(lambda it: it.execute_script(WHOLE, page.as_uri(), width))
 
     def ask(self, script: str) -> Any:
         """The value of a JavaScript expression in the page."""

@@ -213,7 +213,8 @@ class Store:
                 lock = folder.lock(name, LONGEST_WAIT)
             ours = wait or lock is not None
             if lock is None and wait:
-                _logger.warning("%s has been held for %.0f minutes: not waiting any longer", name, LONGEST_WAIT / 60)
+                where, minutes = f"{folder}/{name}", LONGEST_WAIT / 60
+                _logger.warning("%s has been held for %.0f minutes: not waiting any longer", where, minutes)
         except (OSError, NotImplementedError) as error:
             _say_once("models are not locked: %s", str(error))
             lock, ours = None, True
