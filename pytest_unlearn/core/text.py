@@ -58,5 +58,8 @@ def shown(value: Any, most: int = LONGEST) -> Any:
 
 
 def without_password(text: str) -> str:
-    """Leave user and password out of each URL in a text; secret keys of object stores may have slashes in them."""
+    """Leave user and password out of each URL in a text.
+
+    Secret keys of object stores may have slashes in them.
+    """
     return _USER.sub("://", text)

@@ -66,7 +66,7 @@ def refused(call, says):
         ({"device": "gpu"}, "there is no device 'gpu': name one such as 'cpu' or 'cuda:0'"),
         ({"device": 0}, "device is the name of a device"),
         ({"fresh": "no"}, "fresh is True or False, not 'no'"),
-        ({"cache_dir": 7}, "cache_dir is the path of a folder, not 7"),
+        ({"cache_dir": 7}, "cache_dir is the path of a folder or a URL, not 7"),
     ],
     ids=spelled,
 )

@@ -241,7 +241,10 @@ def _apart(task: UnlearningTask | None, classes: IntArray) -> AuditHandles:
 
 
 def evenly_spaced(view: View) -> View:
-    """Return at most 2,000 examples of a view, evenly spaced: the view itself where it has no more."""
+    """Return at most 2,000 examples of a view, evenly spaced.
+
+    The view itself where it has no more.
+    """
     step = -(-len(view) // MOST_RETAINED)
     return view if step == 1 else View(f"part of {view.name}", view.examples, view.indices[::step], view.task)
 
