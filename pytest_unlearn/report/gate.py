@@ -126,7 +126,7 @@ def _refuted(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> I
 
 
 def _left_open(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> Iterator[str]:
-    """Yield the claims that nobody requires and that were neither shown nor refuted, of which a release says nothing."""
+    """Yield the claims that nobody requires and that were neither shown nor refuted."""
     for entry in entries:
         claim, verdict = entry["evidence"]["claim"]["name"], entry["evidence"]["verdict"]
         if claim not in required and verdict == "INCONCLUSIVE" and not excused(entry["evidence"]):
