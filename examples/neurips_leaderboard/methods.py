@@ -71,7 +71,7 @@ def _three_times(settings: Settings) -> Settings:
 
 def _in_sequence(settings: Settings) -> Settings:
     """Fine-tuning after each of four requests: what costs a request more than one at once."""
-    return {"method": FineTune(epochs=10, lr=0.1), **settings}
+    return {"method": FineTune(**settings)}
 
 
 EXACT, INFLUENCE, APPROXIMATE = "exact and certified", "influence", "approximate"
@@ -83,6 +83,8 @@ DISOBEDIENCE = {
     "alpha": around(0.5, 5),
 }
 ASCENT = {"alpha": weight(0.25, 0.5), "lr": around(0.025, 2)}
+REPEATED_ASCENT = {"alpha": weight(0.1, 0.5), "lr": around(0.02, 3)}  # of a third of the forget set at a time
+REPAIR = {"epochs": one_of(5, 10, 20), "lr": around(0.1, 10)}
 
 METHODS = (
     Method("retrain", EXACT, arguments=lambda _: {"recipe": RECIPE}),
@@ -101,10 +103,10 @@ METHODS = (
     Method("warnecke-first-order", INFLUENCE, tuned=True),
     Method("warnecke-second-order", INFLUENCE, grid(damping=[1e-3, 1e-2], scale=[200.0], iterations=[100])),
     Method("amnesiac", APPROXIMATE, arguments=lambda _: {"build": build, "epochs": 10}, recipe=_train),
-    Method("fine-tune", APPROXIMATE, grid(epochs=[5, 10], lr=[0.05, 0.1, 0.2])),
-    Method("l2-anchored-fine-tune", APPROXIMATE, grid(epochs=[10], lr=[0.1, 0.2], anchor=[1e-3, 1e-2, 0.1])),
+    Method("fine-tune", APPROXIMATE, tuned=True, space=REPAIR),
+    Method("l2-anchored-fine-tune", APPROXIMATE, tuned=True, space={**REPAIR, "anchor": around(1e-2, 30)}),
     Method("l1-sparse", APPROXIMATE, grid(epochs=[10], lr=[0.05, 0.1], gamma=[1e-4, 5e-4, 2e-3])),
-    Method("cf-k", APPROXIMATE, tuned=True, space={"k": one_of(1, 2, 3), "lr": around(0.1, 4)}),
+    Method("cf-k", APPROXIMATE, tuned=True, space={"k": one_of(1, 2, 3), **REPAIR}),
     Method("eu-k", APPROXIMATE, grid(k=[1, 2, 3, 4], lr=[0.1])),
     Method("gradient-ascent", APPROXIMATE, tuned=True),
     Method("neggrad-plus", APPROXIMATE, tuned=True, space=ASCENT),
@@ -136,7 +138,7 @@ METHODS = (
         tuned=True,
         space={"alpha": around(4.0, 8), "lr": around(1e-3, 10)},
     ),
-    Method("rum", APPROXIMATE, ({"alpha": 0.585, "lr": 0.0159},), tuned=True, space=ASCENT, spelt=_three_times),
+    Method("rum", APPROXIMATE, tuned=True, space=REPEATED_ASCENT, spelt=_three_times),
     Method(
         "projected-gradient",
         APPROXIMATE,
@@ -144,13 +146,18 @@ METHODS = (
         space={"kept": weight(0.01, 0.5), "lr": around(0.05, 10), "epochs": one_of(5, 20)},
     ),
     Method("projected-ascent", APPROXIMATE, tuned=True),
-    Method("in-sequence", APPROXIMATE, spelt=_in_sequence),
-    Method("boundary-shrink", APPROXIMATE, grid(epochs=[5], lr=[1e-5, 3e-5, 1e-4])),
+    Method("in-sequence", APPROXIMATE, tuned=True, space=REPAIR, spelt=_in_sequence),
+    Method("boundary-shrink", APPROXIMATE, tuned=True),
     Method("boundary-expand", APPROXIMATE, grid(epochs=[5], lr=[1e-5, 3e-5, 1e-4])),
     Method("unsir", CLASSES),
     Method("linear-filtration", CLASSES),
     Method("subspace-removal", CLASSES),
-    Method("fanchuan", CHALLENGE, tuned=True),
+    Method(
+        "fanchuan",
+        CHALLENGE,
+        tuned=True,
+        space={"uniform_lr": around(2e-3, 5), "forget_lr": around(3e-4, 10), "lr": around(0.01, 5)},
+    ),
     Method("msg", CHALLENGE, tuned=True),
     Method("seif", CHALLENGE, grid(epochs=[4, 8], std=[0.3, 0.6], lr=[1e-2])),
     Method("prmq", CHALLENGE, grid(epochs=[6], share=[0.9, 0.95, 0.99], lr=[1e-2])),
