@@ -1,9 +1,9 @@
 """Choose a method's settings on draws that nothing else is judged on.
 
-`python -m unlearners.tune METHOD` tries the same number of settings for every method, the defaults first, and as many
-more where none has an effect on each, on three draws that share no example: `sklearn.datasets.load_digits` and a
-small network with BatchNorm, or what `--world module:function` returns, a list of `Draw`. Audit on other data: a model
-that was tuned on them looks better there.
+`python -m unlearners.tune METHOD` tries the same number of settings for every method, the defaults first, on three
+draws that share no example, and as many more where none has an effect on each that is worth it. The draws are of
+`sklearn.datasets.load_digits` and a small network with BatchNorm, or what `--world module:function` returns, a list of
+`Draw`. Audit on other data: a model that was tuned on them looks better there.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def tune(
     space: field -> a function that draws a value from a numpy generator; by default `space_of(make)`.
     trials: how many settings, the defaults first; at least 12, so that all methods have had a fair chance.
 
-    more: how many further ones where none of them has an effect on every draw.
+    more: how many further ones where none of them has an effect on every draw and is no worse than doing nothing.
     What is chosen has an effect with certainty, where any of the settings has, even if doing nothing were better. One
     draw alone may owe its effect to chance: a setting at the edge of a cliff does nothing to the next model.
 
@@ -137,7 +137,7 @@ def tune(
     nothing = mean(_distance(draw.original, draw) for draw in draws)
     tried: tuple[Trial, ...] = ()
     for one in settings if ranges else settings[:1]:
-        if len(tried) == trials and with_effect(tried, on_each=True):
+        if len(tried) == trials and any(t.objective <= nothing for t in with_effect(tried, on_each=True)):
             break
         tried += (_trial(make, one, draws, seed),)
     everywhere, anywhere = with_effect(tried, on_each=True), with_effect(tried)

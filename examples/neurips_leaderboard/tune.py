@@ -1,7 +1,7 @@
 """Choose each method's settings on development draws: `python -m examples.neurips_leaderboard.tune [METHOD ...]`.
 
 A method that says `tuned` gets 12 settings on three draws (`unlearners.tune`), and 12 more where none has an
-effect on each. The others have their few choices on one draw.
+effect on each and is no worse than doing nothing. The others have their few choices on one draw.
 """
 
 from __future__ import annotations

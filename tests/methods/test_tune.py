@@ -88,6 +88,7 @@ def test_more_are_tried_where_none_has_an_effect():
     assert len(tuned.trials) == 24
     assert told(tuned) == ["no setting of 24 tried has an effect on the forget set"]
     assert len(tune(Cut, [draw(0.61)] * 2, space=GRID, more=12).trials) == 12
+    assert len(tune(Cut, [draw(0.01)] * 2, space=GRID, more=12).trials) == 24  # all that has an effect is worse
 
 
 def test_a_setting_without_an_effect_is_not_chosen_and_one_that_does_harm_is_said_to():
