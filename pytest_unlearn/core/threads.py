@@ -1,4 +1,4 @@
-"""One thread for linear algebra: small problems wait for the others where cores are busy."""
+"""One thread for linear algebra: of small problems several only wait."""
 
 from __future__ import annotations
 
