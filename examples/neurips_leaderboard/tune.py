@@ -1,7 +1,7 @@
 """Choose each method's settings on development draws: `python -m examples.neurips_leaderboard.tune [METHOD ...]`.
 
 A method that says `tuned` gets 12 settings on three draws (`unlearners.tune`), and 12 more where none has an
-effect on each and is no worse than doing nothing. The others have their few choices on one draw.
+effect on most of them and is no worse than doing nothing. The others have their few choices on one draw.
 """
 
 from __future__ import annotations
@@ -40,12 +40,17 @@ def on_three_draws(method: Method, draws: list[Draw]) -> dict[str, Any]:
     for sentence in told(found):
         print(method.name, sentence, flush=True)
     tried = [
-        {**trial.settings, "objective": _finite(trial.objective), "forget": round(mean(trial.forget), 4)}
+        {
+            **trial.settings,
+            "objective": _finite(trial.objective),
+            "forget": round(mean(trial.forget), 4),
+            "changed": trial.changed,
+        }
         for trial in found.trials
     ]
     notes = {
         "effect": found.effect,
-        "on_each": found.on_each,
+        "on_most": found.on_most,
         "stable": found.stable,
         "nothing": round(found.nothing, 4),
     }
