@@ -1,9 +1,9 @@
 """Choose a method's settings on draws that nothing else is judged on.
 
 `python -m unlearners.tune METHOD` tries the same number of settings for every method, the defaults first, on three
-draws that share no example, and as many more where none has an effect on most of them that is worth it. The draws are of
-`sklearn.datasets.load_digits` and a small network with BatchNorm, or what `--world module:function` returns, a list of
-`Draw`. Audit on other data: a model that was tuned on them looks better there.
+draws that share no example, and as many more where none has an effect on most of them that is worth it. The draws are
+of `sklearn.datasets.load_digits` and a small network with BatchNorm, or what `--world module:function` returns, a list
+of `Draw`. Audit on other data: a model that was tuned on them looks better there.
 """
 
 from __future__ import annotations

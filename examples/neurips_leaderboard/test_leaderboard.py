@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from examples.neurips_leaderboard import tune
 from examples.neurips_leaderboard.judging import Bench, Row
 from examples.neurips_leaderboard.methods import METHODS
 from examples.neurips_leaderboard.rows import ROWS, code_of, keep, kept, stands
@@ -48,6 +49,13 @@ def test_settings_come_from_the_choices_that_were_tried():
             best = min(tried, key=lambda row: row["cost"])
             assert chosen[method.name]["settings"].items() <= best.items()
             assert len(tried) == len(method.choices)
+
+
+def test_what_was_tried_is_kept_a_line_a_trial(tmp_path):
+    chosen = {name: {"settings": {"lr": 1.0}, "effect": True, "tried": [{"lr": i} for i in range(2)]} for name in "ab"}
+    tune.keep(chosen, tmp_path / "chosen.json")
+    assert json.loads((tmp_path / "chosen.json").read_text()) == chosen
+    assert len((tmp_path / "chosen.json").read_text().splitlines()) == 8
 
 
 def test_the_draws_to_tune_on_share_no_image_with_the_audited_ones_or_each_other():

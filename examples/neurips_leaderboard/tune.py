@@ -31,6 +31,16 @@ def already_chosen() -> dict[str, Any]:
     return found
 
 
+def keep(chosen: dict[str, Any], path: Path = CHOSEN) -> None:
+    """Write a line for each method's choice, and one for each trial."""
+    parts = []
+    for name, found in chosen.items():
+        trials = ",\n".join(f"  {json.dumps(trial, allow_nan=False)}" for trial in found["tried"])
+        rest = json.dumps({key: value for key, value in found.items() if key != "tried"}, allow_nan=False)
+        parts.append(f'{json.dumps(name)}: {rest[:-1]}, "tried": [\n{trials}]}}')
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+
+
 def on_three_draws(method: Method, draws: list[Draw]) -> dict[str, Any]:
     """Choose by `unlearners.tune`; the entry says what is wrong with the choice."""
     unseen = tuned_on(0)
@@ -85,7 +95,7 @@ def main(names: list[str]) -> None:
             found = on_one_draw(method, bench)
         else:
             continue
-        CHOSEN.write_text(json.dumps(already_chosen() | {method.name: found}, indent=1) + "\n")
+        keep(already_chosen() | {method.name: found})
 
 
 if __name__ == "__main__":
