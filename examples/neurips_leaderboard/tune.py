@@ -1,7 +1,7 @@
 """Choose each method's settings on development draws: `python -m examples.neurips_leaderboard.tune [METHOD ...]`.
 
 A method that says `tuned` gets 12 settings on three draws (`unlearners.tune`), and 12 more where none has an
-effect on most of them and is no worse than doing nothing. The others have their few choices on one draw.
+effect on most of them and is no worse than doing nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import Any
 
 import torch
 
-from examples.neurips_leaderboard.judging import Bench
 from examples.neurips_leaderboard.methods import METHODS, Method
-from examples.neurips_leaderboard.world import development, development_draws, tuned_on
+from examples.neurips_leaderboard.world import development_draws, tuned_on
 from unlearners import UNLEARNERS
 from unlearners.tune import Draw, space_of, told, tune
 
@@ -72,30 +71,14 @@ def _finite(objective: float) -> float | None:
     return round(objective, 4) if math.isfinite(objective) else None
 
 
-def on_one_draw(method: Method, bench: Bench) -> dict[str, Any]:
-    """Try every choice, and keep the one of lowest cost."""
-    rows = [bench.judge(method, settings) for settings in method.choices]
-    best = min(rows, key=lambda row: row.cost)
-    print(method.name, best.settings, f"cost {best.cost:.3f}", best.verdict, flush=True)
-    tried = [{**row.settings, "cost": round(row.cost, 4), "verdict": row.verdict} for row in rows]
-    return {"settings": best.settings, "tried": tried}
-
-
 def main(names: list[str]) -> None:
     """Choose for the methods named, by default for those without a choice."""
     torch.set_num_threads(1)
     wanted = names or [method.name for method in METHODS if method.name not in already_chosen()]
-    todo = [method for method in METHODS if method.name in wanted]
-    draws = development_draws() if any(method.tuned for method in todo) else []
-    bench = Bench(development(), Path(".unlearn/leaderboard/development"))
-    for method in todo:
-        if method.tuned:
-            found = on_three_draws(method, draws)
-        elif len(method.choices) > 1:
-            found = on_one_draw(method, bench)
-        else:
-            continue
-        keep(already_chosen() | {method.name: found})
+    draws = development_draws()
+    for method in METHODS:
+        if method.tuned and method.name in wanted:
+            keep(already_chosen() | {method.name: on_three_draws(method, draws)})
 
 
 if __name__ == "__main__":
