@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.text.signals import recall_ratio
@@ -26,7 +27,8 @@ def recall_residual(target: TextAnswers, references: Sequence[TextAnswers], pair
     The prefix favours one side of a split in retrained models too, and by as much in each of them. All models were
     asked after the same text.
     """
-    return reference_residual(_ratio, _both(target), [_both(one) for one in references], pairing)  # type: ignore[arg-type]
+    both: list[Any] = [_both(one) for one in (target, *references)]
+    return reference_residual(_ratio, both[0], both[1:], pairing)
 
 
 def _ratio(scores: WithAndWithout) -> FloatArray:

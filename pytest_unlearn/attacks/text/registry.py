@@ -80,7 +80,7 @@ def text_attacks(references: bool) -> tuple[tuple[Attack, ...], tuple[Attack, ..
 
 
 def attacks_after_prefix(references: bool) -> tuple[tuple[Attack, ...], tuple[Attack, ...]]:
-    """Return the same where models were asked after another text too, which one more watches."""
+    """Return the same, and one that watches what another text before changes."""
     deciding, watching = text_attacks(references)
     return deciding, (*watching, RECALL) if references else watching
 

@@ -42,7 +42,7 @@ def mean_of_lowest(values: FloatArray, offsets: IntArray, share: float) -> Float
 
 
 def window_sums(values: FloatArray, offsets: IntArray, width: int) -> tuple[FloatArray, IntArray]:
-    """Add up every `width` tokens in a row: (T,) to (windows,), with the documents' offsets.
+    """Add up every `width` tokens in a row: (T,) to (windows,), and offsets.
 
     A document of fewer tokens is one window.
     """

@@ -65,9 +65,9 @@ def min_k_plus_plus(scores: TokenScores, share: float = LOWEST_SHARE) -> FloatAr
 
 
 def drawn_runs(scores: TokenScores, samples: int, run: int) -> FloatArray:
-    """Compute the expected share of runs of tokens that some of k samples give back: (n,).
+    """Compute the share of runs that some of k samples give back: (n,).
 
-    Between 0 and 1. A sample continues the true text before a run, at temperature 1, and gives the run with the product
+    The expected share, between 0 and 1. A sample continues the true text before a run, at temperature 1, and gives the run with the product
     p of its tokens' probabilities: at least one of `samples` does with 1 - (1 - p)^k, which takes no sampling. Averaged
     over all places of a document. What greedy decoding does not show, samples do. Sources: leak@k (arXiv 2511.04934);
     (n, p)-discoverable extraction, Hayes et al. 2025 (arXiv 2410.19482), here of runs. Raises ValueError for numbers

@@ -1,4 +1,4 @@
-"""Ask models about documents after another text, which none of them was trained on."""
+"""Ask models about documents after a text that none of them was trained on."""
 
 from __future__ import annotations
 

@@ -125,7 +125,10 @@ class ProbabilityDrop:
 
 
 def utility_finding(ours: FloatArray, theirs: FloatArray, groups: IntArray, confidence: float) -> Finding:
-    """Measure the drop; a FAIL has to be beyond one more model of several, which varies by its training as they do."""
+    """Measure the drop; a FAIL has to be beyond one more model of several.
+
+    Such a model varies by its training as they do.
+    """
     measure, tested = (
         ProbabilityDrop(gain=clustered_difference(ours, theirs, groups, further=further, bounded=False))
         for further in (False, len(theirs) > 1)

@@ -156,7 +156,7 @@ def open_language_model(model: Any, device: str | None = None) -> Iterator[Ask]:
 
 
 def logits_of(answer: Any, ids: torch.Tensor) -> torch.Tensor:
-    """Return the logits in a model's answer about token ids, shape (batch, tokens, vocabulary).
+    """Return the logits in an answer, shape (batch, tokens, vocabulary).
 
     Raises:
         ValueError: there are none of this shape.

@@ -97,7 +97,7 @@ class MergedAdapters:
 
 @dataclass(frozen=True)
 class Sampled:
-    """No change: what samples give back is looked for, not how probable all of a document is.
+    """No change: what samples give back is looked for.
 
     samples: how many continuations are drawn at each place. run: tokens that have to come back.
     """
