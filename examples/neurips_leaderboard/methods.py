@@ -71,7 +71,7 @@ def _three_times(settings: Settings) -> Settings:
 
 def _in_sequence(settings: Settings) -> Settings:
     """Fine-tuning after each of four requests: what costs a request more than one at once."""
-    return {"method": FineTune(epochs=10, lr=0.1), **settings}
+    return {"method": FineTune(**settings)}
 
 
 EXACT, INFLUENCE, APPROXIMATE = "exact and certified", "influence", "approximate"
@@ -83,6 +83,9 @@ DISOBEDIENCE = {
     "alpha": around(0.5, 5),
 }
 ASCENT = {"alpha": weight(0.25, 0.5), "lr": around(0.025, 2)}
+REPEATED_ASCENT = {"alpha": weight(0.1, 0.5), "lr": around(0.02, 3)}  # of a third of the forget set at a time
+ROUNDS = {"epochs": one_of(3, 6)}
+REPAIR = {"epochs": one_of(5, 10, 20), "lr": around(0.1, 10)}
 
 METHODS = (
     Method("retrain", EXACT, arguments=lambda _: {"recipe": RECIPE}),
@@ -95,17 +98,23 @@ METHODS = (
     Method("noisy-fine-tune", EXACT),
     Method("dare", EXACT, recipe=_train, flat=True),
     Method("unlearnable-extra-trees", EXACT, arguments=lambda _: {"trees": 10}, recipe=_train, flat=True),
-    Method("influence-function", INFLUENCE, grid(damping=[0.01, 0.1, 1.0])),
-    Method("puma", INFLUENCE, grid(damping=[0.01, 0.1, 1.0])),
+    Method("influence-function", INFLUENCE, tuned=True, space={"damping": around(0.1, 100)}),
+    Method("puma", INFLUENCE, tuned=True, space={"damping": around(0.1, 100), "rate": around(1.0, 10)}),
     Method("wood-fisher", INFLUENCE, tuned=True, space={"step": around(100.0, 300)}),
     Method("warnecke-first-order", INFLUENCE, tuned=True),
-    Method("warnecke-second-order", INFLUENCE, grid(damping=[1e-3, 1e-2], scale=[200.0], iterations=[100])),
+    Method(
+        "warnecke-second-order",
+        INFLUENCE,
+        spelt=lambda settings: {"iterations": 100, **settings},
+        tuned=True,
+        space={"damping": around(1e-3, 100)},
+    ),
     Method("amnesiac", APPROXIMATE, arguments=lambda _: {"build": build, "epochs": 10}, recipe=_train),
-    Method("fine-tune", APPROXIMATE, grid(epochs=[5, 10], lr=[0.05, 0.1, 0.2])),
-    Method("l2-anchored-fine-tune", APPROXIMATE, grid(epochs=[10], lr=[0.1, 0.2], anchor=[1e-3, 1e-2, 0.1])),
-    Method("l1-sparse", APPROXIMATE, grid(epochs=[10], lr=[0.05, 0.1], gamma=[1e-4, 5e-4, 2e-3])),
-    Method("cf-k", APPROXIMATE, tuned=True, space={"k": one_of(1, 2, 3), "lr": around(0.1, 4)}),
-    Method("eu-k", APPROXIMATE, grid(k=[1, 2, 3, 4], lr=[0.1])),
+    Method("fine-tune", APPROXIMATE, tuned=True, space=REPAIR),
+    Method("l2-anchored-fine-tune", APPROXIMATE, tuned=True, space={**REPAIR, "anchor": around(1e-2, 30)}),
+    Method("l1-sparse", APPROXIMATE, tuned=True, space={"lr": around(0.05, 5), "gamma": around(5e-4, 10)}),
+    Method("cf-k", APPROXIMATE, tuned=True, space={"k": one_of(1, 2, 3), **REPAIR}),
+    Method("eu-k", APPROXIMATE, tuned=True, space={"k": one_of(1, 2, 3, 4), "lr": around(0.1, 4)}),
     Method("gradient-ascent", APPROXIMATE, tuned=True),
     Method("neggrad-plus", APPROXIMATE, tuned=True, space=ASCENT),
     Method("random-labels", APPROXIMATE, tuned=True),
@@ -115,7 +124,7 @@ METHODS = (
         tuned=True,
         space={"lr": around(0.013, 5), "epochs": one_of(2, 5, 10), "share": one_of(0.3, 0.5, 0.9)},
     ),
-    Method("fisher-forgetting", APPROXIMATE, grid(alpha=[1e-7, 1e-6, 1e-5, 1e-4])),
+    Method("fisher-forgetting", APPROXIMATE, tuned=True, space={"alpha": around(1e-6, 100)}),
     Method("scrub", APPROXIMATE, tuned=True, space=DISOBEDIENCE),
     Method(
         "scrub-rewind",
@@ -124,7 +133,12 @@ METHODS = (
         tuned=True,
         space=DISOBEDIENCE,
     ),
-    Method("incompetent-teacher", APPROXIMATE, grid(epochs=[1, 3], lr=[1e-4, 3e-4], retain_share=[0.3, 1.0])),
+    Method(
+        "incompetent-teacher",
+        APPROXIMATE,
+        tuned=True,
+        space={"epochs": one_of(1, 3), "lr": around(3e-4, 10), "retain_share": one_of(0.3, 1.0)},
+    ),
     Method("ssd", APPROXIMATE, tuned=True, space={"alpha": around(1.0, 4), "dampening": around(0.3, 10)}),
     Method("lfssd", APPROXIMATE, tuned=True, space={"alpha": around(1.0, 1.5), "dampening": around(0.3, 10)}),
     Method("assd", APPROXIMATE, tuned=True, space={"dampening": around(0.1, 30)}),
@@ -136,7 +150,7 @@ METHODS = (
         tuned=True,
         space={"alpha": around(4.0, 8), "lr": around(1e-3, 10)},
     ),
-    Method("rum", APPROXIMATE, ({"alpha": 0.585, "lr": 0.0159},), tuned=True, space=ASCENT, spelt=_three_times),
+    Method("rum", APPROXIMATE, tuned=True, space=REPEATED_ASCENT, spelt=_three_times),
     Method(
         "projected-gradient",
         APPROXIMATE,
@@ -144,19 +158,24 @@ METHODS = (
         space={"kept": weight(0.01, 0.5), "lr": around(0.05, 10), "epochs": one_of(5, 20)},
     ),
     Method("projected-ascent", APPROXIMATE, tuned=True),
-    Method("in-sequence", APPROXIMATE, spelt=_in_sequence),
-    Method("boundary-shrink", APPROXIMATE, grid(epochs=[5], lr=[1e-5, 3e-5, 1e-4])),
-    Method("boundary-expand", APPROXIMATE, grid(epochs=[5], lr=[1e-5, 3e-5, 1e-4])),
+    Method("in-sequence", APPROXIMATE, tuned=True, space=REPAIR, spelt=_in_sequence),
+    Method("boundary-shrink", APPROXIMATE, tuned=True),
+    Method("boundary-expand", APPROXIMATE, tuned=True),
     Method("unsir", CLASSES),
     Method("linear-filtration", CLASSES),
     Method("subspace-removal", CLASSES),
-    Method("fanchuan", CHALLENGE, tuned=True),
+    Method(
+        "fanchuan",
+        CHALLENGE,
+        tuned=True,
+        space={"uniform_lr": around(2e-3, 5), "forget_lr": around(3e-4, 10), "lr": around(0.01, 5)},
+    ),
     Method("msg", CHALLENGE, tuned=True),
-    Method("seif", CHALLENGE, grid(epochs=[4, 8], std=[0.3, 0.6], lr=[1e-2])),
-    Method("prmq", CHALLENGE, grid(epochs=[6], share=[0.9, 0.95, 0.99], lr=[1e-2])),
-    Method("conv-transpose", CHALLENGE, grid(epochs=[3, 6], lr=[1e-2, 0.05])),
-    Method("kde", CHALLENGE, grid(epochs=[6], lr=[1e-3, 1e-2], warm_up_lr=[9e-4, 1e-2])),
-    Method("repeated-noise", CHALLENGE, grid(lr=[2e-3, 1e-2], std=[0.04, 0.1])),
+    Method("seif", CHALLENGE, tuned=True, space={"std": around(0.4, 3), "lr": around(5e-3, 10), **ROUNDS}),
+    Method("prmq", CHALLENGE, tuned=True, space={"share": weight(0.01, 0.3), "lr": around(5e-3, 10), **ROUNDS}),
+    Method("conv-transpose", CHALLENGE, tuned=True, space={"lr": around(0.02, 5), **ROUNDS}),
+    Method("kde", CHALLENGE, tuned=True, space={"lr": around(5e-3, 10), "warm_up_lr": around(3e-3, 10), **ROUNDS}),
+    Method("repeated-noise", CHALLENGE, tuned=True, space={"lr": around(5e-3, 5), "std": around(0.06, 3)}),
     Method("no-op", DECOY),
     Method("exact-input-mask", DECOY),
     Method("nearest-neighbour-refusal", DECOY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from statistics import mean, stdev
 from typing import Any
@@ -38,8 +39,9 @@ the training images, never on the audited controls: the settings and all that wa
   an effect on the draws that settings are chosen on.
 * *time*: CPU time as a fraction of retraining the same kind of model, mean over draws, on a machine with other work.
 * *worse than nothing*: where settings are chosen, the objective of the best setting with an effect (distance to the
-  retrained models' accuracy, plus a tenth of the share of time) is above that of the original as it is. *unstable*:
-  what is best on two of those draws is not good on the third.
+  retrained models' accuracy, plus a tenth of the share of time) is above that of the original as it is. *effect
+  not on each*: the effect is certain on those draws together, not on each of the three. *unstable*: what is best on two
+  of them is not good on the third.
 
 SISA, Amnesiac and methods for linear models and trees are judged against retrained models of their own kind: compare
 their accuracy within the row only.
@@ -67,7 +69,16 @@ def render(rows: list[dict[str, Any]], chosen: dict[str, Any], names: Iterable[s
     left = [name for name in names if name not in run]
     if left:
         parts.append(f"## Not run\n\nNot run with the present code and settings: {', '.join(left)}.\n\n")
-    return "".join(parts) + published
+    return "".join(parts) + re.sub(r"\{ours (.+?)\}", lambda found: beside(rows, found[1]), published)
+
+
+def beside(rows: list[dict[str, Any]], name: str) -> str:
+    """What stands here beside another project's figures: accuracy on test lost to retraining, AUC, time."""
+    mine = [row for row in rows if row["method"] == name and not row["unsupported"]]
+    if not mine:
+        return "not run | | "
+    lost = mean(row["test"] - row["retrained_test"] for row in mine)
+    return f"{lost:+.3f} | {mean(row['auc'] for row in mine):.3f} | {mean(row['time_fraction'] for row in mine):.2f}"
 
 
 def ranked(rows: list[dict[str, Any]]) -> dict[str, int]:
@@ -107,6 +118,7 @@ def _line(name: str, rows: list[dict[str, Any]], ranks: dict[str, int], chosen: 
     if chosen.get("effect") is False:
         effect += f"; none of {len(chosen['tried'])}"
     notes = ["worse than nothing"] * (chosen.get("objective", 0) > chosen.get("nothing", 1))
+    notes += ["effect not on each"] * (chosen.get("effect") is True and not chosen.get("on_each", True))
     notes += ["unstable"] * (chosen.get("effect") is True and not chosen["stable"])
     cells = [
         *(

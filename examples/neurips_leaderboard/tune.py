@@ -1,7 +1,7 @@
 """Choose each method's settings on development draws: `python -m examples.neurips_leaderboard.tune [METHOD ...]`.
 
 A method that says `tuned` gets 12 settings on three draws (`unlearners.tune`), and 12 more where none has an
-effect. The others have their few choices on one draw.
+effect on each and is no worse than doing nothing. The others have their few choices on one draw.
 """
 
 from __future__ import annotations
@@ -43,7 +43,12 @@ def on_three_draws(method: Method, draws: list[Draw]) -> dict[str, Any]:
         {**trial.settings, "objective": _finite(trial.objective), "forget": round(mean(trial.forget), 4)}
         for trial in found.trials
     ]
-    notes = {"effect": found.effect, "stable": found.stable, "nothing": round(found.nothing, 4)}
+    notes = {
+        "effect": found.effect,
+        "on_each": found.on_each,
+        "stable": found.stable,
+        "nothing": round(found.nothing, 4),
+    }
     return {"settings": found.best.settings, "objective": round(found.best.objective, 4), **notes, "tried": tried}
 
 

@@ -30,8 +30,8 @@ MOST_NAMED = 4  # requests that a reason names
 class GateDecision:
     """Release or block; a block has a reason for each objection.
 
-    `notes` are what blocks nothing and is never silent: what was not testable, what rests on a cache that no key
-    vouches for, where the baseline can be renewed.
+    `notes` are what blocks nothing and is never silent: what was not testable, what nobody requires and was not shown,
+    what rests on a cache that no key vouches for, where the baseline can be renewed.
     """
 
     release: bool
@@ -86,6 +86,7 @@ def decide(ledger: Mapping[str, Any], required: Sequence[str]) -> GateDecision:
         for entry in ledger["entries"]
         if excused(entry["evidence"])
     ]
+    notes += _left_open(ledger["entries"], required)
     notes += on_method.remarks(ledger["entries"], required)
     notes += [*candidate.remarks(ledger["entries"]), *filter(None, [unsealed(ledger["entries"])])]
     notes += [*past.get("warnings", ()), *past.get("notes", ())]
@@ -122,6 +123,17 @@ def _refuted(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> I
         if accused and any(_same_model(found, one) for one in about):
             begin = _not_proven(claim, verdict)
             yield f"{begin}{claim}, which is not required, is {verdict} of the same model in {entry['nodeid']}"
+
+
+def _left_open(entries: Sequence[Mapping[str, Any]], required: Sequence[str]) -> Iterator[str]:
+    """Yield the claims that nobody requires and that were neither shown nor refuted."""
+    for entry in entries:
+        claim, verdict = entry["evidence"]["claim"]["name"], entry["evidence"]["verdict"]
+        if claim not in required and verdict == "INCONCLUSIVE" and not excused(entry["evidence"]):
+            yield (
+                f"{_not_proven(claim)}{claim}, which is not required, is INCONCLUSIVE in {entry['nodeid']}: only FAIL "
+                "and INVALID would block; name it in unlearn_require if a release should need it"
+            )
 
 
 def _other_requests(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -88,6 +88,7 @@ def test_more_are_tried_where_none_has_an_effect():
     assert len(tuned.trials) == 24
     assert told(tuned) == ["no setting of 24 tried has an effect on the forget set"]
     assert len(tune(Cut, [draw(0.61)] * 2, space=GRID, more=12).trials) == 12
+    assert len(tune(Cut, [draw(0.01)] * 2, space=GRID, more=12).trials) == 24  # all that has an effect is worse
 
 
 def test_a_setting_without_an_effect_is_not_chosen_and_one_that_does_harm_is_said_to():
@@ -101,13 +102,40 @@ def test_a_setting_without_an_effect_is_not_chosen_and_one_that_does_harm_is_sai
 
 @pytest.mark.parametrize(("changed", "p"), [((0, 0), 1), ((5, 5), 1), ((10, 0), 2**-9), ((9, 1), 11 * 2**-9)])
 def test_the_sign_test_is_exact(changed, p):
-    trial = Trial({}, (0.1,), (0.9,), changed)
+    trial = Trial({}, (0.1,), (0.9,), (changed,))
     assert trial.p == pytest.approx(p)
     assert bool(with_effect((trial,))) == (p < 0.05)
 
 
+def test_an_effect_on_every_draw_is_preferred_to_a_better_one_on_a_single_draw():
+    """At the edge of a cliff one model falls and the others stand: the next one may do either."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Cliff(Cut):
+        def __call__(self, model, retain, forget, *, seed):
+            return threshold(self.lr if seed == 0 or self.lr > 0.5 else 0.0)
+
+    tuned = tune(Cliff, [draw(0.01)] * 3, space=GRID, more=12)
+    edge = [t for t in tuned.trials if t.p < 0.05 / 24 and t.p_of_each == 1]
+    assert min(t.objective for t in edge) < tuned.best.objective
+    assert tuned.best.settings["lr"] > 0.5
+    assert tuned.on_each
+    low = {"lr": lambda rng: round(float(rng.uniform(0.3, 0.5)), 2)}
+    only = tune(Cliff, [draw(0.01)] * 3, space=low, more=12)
+    assert only.effect
+    assert not only.on_each
+    assert len(only.trials) == 24
+    assert "its effect is certain on all draws together, and not on each" in told(only)
+
+
+def test_where_no_draw_alone_is_certain_all_together_may_be():
+    few = Trial({}, (0.1,) * 3, (0.97,) * 3, ((6, 0), (6, 0), (0, 0)))
+    assert with_effect((few,)) == (few,)
+    assert with_effect((few,), on_each=True) == ()
+
+
 def test_answers_that_are_not_finite_are_no_effect():
-    assert not with_effect((Trial({}, (float("inf"),), (0.0,), (100, 0)),))
+    assert not with_effect((Trial({}, (float("inf"),), (0.0,), ((100, 0),)),))
 
 
 @pytest.mark.parametrize(("trials", "draws"), [(11, 2), (12, 1)])

@@ -18,8 +18,9 @@ class BoundaryShrink(NetworkMethod, Training):
     """Fine-tune the forget set towards its nearest wrong class.
 
     Source: Chen et al. 2023, "Boundary unlearning". The wrong class is the likeliest one other than the label at x +
-    bound * sign(gradient of the loss in x), under the original. The retain set is never read; BatchNorm uses its
-    running statistics. Meant for whole classes; no guarantee.
+    bound * sign(gradient of the loss in x), under the original; where the step does not cross the boundary, the public
+    implementation keeps the label, and the example with it. The retain set is never read; BatchNorm uses its running
+    statistics. Meant for whole classes; no guarantee.
 
     bound: length of the step in each input dimension, at least 0.
 

@@ -39,7 +39,7 @@ def test_without_a_ball_a_step_is_up_the_forget_loss_and_the_repair_down_the_ret
         blobs(9, seed + 50, dtype=torch.float64).tensors,
     )
     forget = TensorDataset(x, model(x).argmax(1))
-    method = ProjectedAscent(epochs=1, lr=0.4, momentum=0, radius=math.inf, until=0, repair_lr=0.2)
+    method = ProjectedAscent(epochs=1, lr=0.4, momentum=0, radius=math.inf, until=0, repair_lr=0.2, clip=math.inf)
     weight, bias = parts(model)
     dw, db = gradients(weight, bias, *forget.tensors)
     weight, bias = weight + 0.4 * dw, bias + 0.4 * db
@@ -47,6 +47,33 @@ def test_without_a_ball_a_step_is_up_the_forget_loss_and_the_repair_down_the_ret
     unlearned = method(model, retain, forget, seed=seed)
     torch.testing.assert_close(unlearned.weight, weight - 0.2 * dw, rtol=0, atol=1e-12)
     torch.testing.assert_close(unlearned.bias, bias - 0.2 * db, rtol=0, atol=1e-12)
+
+
+@seeds
+def test_a_step_too_far_ends_where_its_line_leaves_the_ball(seed, blobs):
+    model, (x, _) = linear(seed), blobs(9, seed, dtype=torch.float64).tensors
+    forget = TensorDataset(x, model(x).argmax(1))
+    settings = {"epochs": 1, "lr": 5.0, "momentum": 0, "until": 0, "repair_epochs": 0, "clip": math.inf}
+    unlearned = ProjectedAscent(radius=0.02, **settings)(model, blobs(9, 1), forget, seed=seed)
+    step = torch.cat([5.0 * g.flatten() for g in gradients(*parts(model), *forget.tensors)])
+    assert step.norm() > 0.02 * size(model)
+    torch.testing.assert_close(moved(unlearned, model), step * (0.02 * size(model) / step.norm()), rtol=0, atol=1e-12)
+
+
+@seeds
+def test_a_long_gradient_of_the_ascent_is_cut_and_that_of_the_repair_is_not(seed, blobs):
+    retain, model, (x, _) = blobs(30, seed, dtype=torch.float64), linear(seed), blobs(9, seed + 50).tensors
+    forget = TensorDataset(x.double(), model(x.double()).argmax(1))
+    up = torch.cat([g.flatten() for g in gradients(*parts(model), *forget.tensors)])
+    clip = 0.1 * up.norm().item()
+    settings = {"epochs": 1, "lr": 0.4, "momentum": 0, "radius": math.inf, "until": 0, "clip": clip}
+    ascended, repaired = (
+        ProjectedAscent(repair_epochs=n, repair_lr=0.2, **settings)(model, retain, forget, seed=seed) for n in (0, 1)
+    )
+    torch.testing.assert_close(moved(ascended, model), 0.4 * 0.1 * up, rtol=0, atol=1e-6)
+    down = torch.cat([g.flatten() for g in gradients(*parts(ascended), *retain.tensors)])
+    assert down.norm() > clip
+    torch.testing.assert_close(moved(repaired, ascended), -0.2 * down, rtol=0, atol=1e-12)
 
 
 def test_ascent_ends_where_the_forget_set_is_classified_as_badly_as_asked(blobs):
@@ -62,7 +89,7 @@ def test_ascent_ends_where_the_forget_set_is_classified_as_badly_as_asked(blobs)
     assert 0.2 < accuracy <= 0.5
 
 
-@pytest.mark.parametrize("wrong", [{"radius": -1}, {"until": 2}, {"repair_epochs": -1}, {"repair_lr": -1}])
+@pytest.mark.parametrize("wrong", [{"radius": -1}, {"until": 2}, {"repair_epochs": -1}, {"repair_lr": -1}, {"clip": 0}])
 def test_hyper_parameters_are_checked(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ProjectedAscent(**wrong)

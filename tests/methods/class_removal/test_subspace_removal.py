@@ -37,6 +37,37 @@ def test_the_weight_is_multiplied_by_the_papers_projection(seed, blobs):
     assert torch.equal(unlearned.bias, model.bias)
 
 
+def test_by_hand_what_both_sides_use_is_spared_and_what_the_class_alone_uses_is_damped():
+    """The class uses two axes alike, shares 1/2: 3/2 / (2/2 + 1) = 3/4 of each, of which retain spares its axis."""
+    axes, model = torch.eye(3, dtype=torch.float64), nn.Linear(3, 3).double()
+    x = torch.cat([axes[:1].repeat(10, 1), axes[:2].repeat(10, 1)])
+    data = TensorDataset(x, torch.tensor([0] * 10 + [1] * 20))
+    retain, forget = split(data, 1)
+    unlearned = SubspaceRemoval(retain_alpha=7, forget_alpha=3)(model, retain, forget, seed=3)
+    kept = torch.tensor([1, 0.25, 1], dtype=torch.float64)
+    torch.testing.assert_close(unlearned.weight, model.weight * kept, rtol=0, atol=1e-10)
+    torch.testing.assert_close(unlearned(rows(retain)), model(rows(retain)), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 3, 100])
+@pytest.mark.parametrize("seed", range(3))
+def test_retained_images_that_share_no_direction_with_the_class_are_answered_as_before(seed, alpha):
+    """A convolution and a linear layer, whose inputs of retained images are known to lie in other coordinates."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Conv2d(2, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 4, 2)).double().eval()
+    with torch.no_grad():  # channel 0 reaches the first two maps alone, channel 1 the others
+        model[0].weight[:2, 1] = model[0].weight[2:, 0] = 0
+        model[0].bias.zero_()
+    x = torch.randn(60, 2, 3, 3, dtype=torch.float64)
+    x[:30, 1] = x[30:, 0] = 0
+    retain, forget = split(TensorDataset(x, torch.arange(60) // 30), 1)
+    unlearned = SubspaceRemoval(retain_alpha=alpha, forget_alpha=alpha)(model, retain, forget, seed=seed)
+    torch.testing.assert_close(unlearned(x[:30]), model(x[:30]), rtol=0, atol=1e-10)
+    moved = (unlearned[0].weight - model[0].weight)[:, 0]
+    assert moved.abs().max() < 1e-10
+    assert (unlearned(x[30:]) - model(x[30:])).norm() > 0.05 * model(x[30:]).norm()
+
+
 def test_a_direction_of_the_forgotten_class_alone_is_no_longer_heard():
     torch.manual_seed(0)
     axes = torch.eye(4)
