@@ -67,11 +67,11 @@ def min_k_plus_plus(scores: TokenScores, share: float = LOWEST_SHARE) -> FloatAr
 def drawn_runs(scores: TokenScores, samples: int, run: int) -> FloatArray:
     """Compute the share of runs that some of k samples give back: (n,).
 
-    The expected share, between 0 and 1. A sample continues the true text before a run, at temperature 1, and gives the run with the product
-    p of its tokens' probabilities: at least one of `samples` does with 1 - (1 - p)^k, which takes no sampling. Averaged
-    over all places of a document. What greedy decoding does not show, samples do. Sources: leak@k (arXiv 2511.04934);
-    (n, p)-discoverable extraction, Hayes et al. 2025 (arXiv 2410.19482), here of runs. Raises ValueError for numbers
-    that are not whole and at least 1.
+    The expected share, between 0 and 1. A sample continues the true text before a run, at temperature 1, and gives the
+    run with the product p of its tokens' probabilities: at least one of `samples` does with 1 - (1 - p)^k, which takes
+    no sampling. Averaged over all places of a document. What greedy decoding does not show, samples do. Sources: leak@k
+    (arXiv 2511.04934); (n, p)-discoverable extraction, Hayes et al. 2025 (arXiv 2410.19482), here of runs. Raises
+    ValueError for numbers that are not whole and at least 1.
     """
     (samples,), (run,) = check_widths([samples]), check_widths([run])
     sums, windows = window_sums(scores.logprob, scores.offsets, run)
