@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.text.signals import recall_ratio
-from pytest_unlearn.attacks.thresholds import reference_residual
+from pytest_unlearn.attacks.thresholds import relative_residual
 from pytest_unlearn.core.evidence import FloatArray, Scores
 from pytest_unlearn.core.token_scores import TextAnswers, TokenScores
 
@@ -22,13 +22,14 @@ class WithAndWithout:
 
 
 def recall_residual(target: TextAnswers, references: Sequence[TextAnswers], pairing: Pairing) -> Scores:
-    """Score by the residual of LL(x | P) / LL(x): AUC 0.5 if forgotten.
+    """Score by the residual of LL(x | P) / LL(x), beside each reference's.
 
-    The prefix favours one side of a split in retrained models too, and by as much in each of them. All models were
-    asked after the same text.
+    AUC difference 0 if forgotten. The prefix favours one side of a split in retrained models too, and by as much in
+    each of them, of which a line fitted on the controls leaves a little (measured on 14 retrained models of two draws:
+    mean AUC .495 by the residual alone, .498 beside the references'). All models were asked after the same text.
     """
     both: list[Any] = [_both(one) for one in (target, *references)]
-    return reference_residual(_ratio, both[0], both[1:], pairing)
+    return relative_residual(_ratio, both[0], both[1:], pairing)
 
 
 def _ratio(scores: WithAndWithout) -> FloatArray:
