@@ -1,9 +1,10 @@
-"""Retrain, unlearn, score, audit: `python -m examples.cifar10 [--folder WITH/cifar-10-batches-py] [--draws N]`."""
+"""Retrain, unlearn, score, audit: `python -m examples.cifar10 [--requests random class mislabelled] [--draws N]`."""
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,10 @@ from unlearners import UNLEARNERS, Retrain
 LIMIT = 0.65
 METHODS = {
     "retrained": Retrain(RECIPE),
-    "fine-tuned": UNLEARNERS["fine-tune"](
-        lr=0.01
-    ),  # the starting kit's 5 epochs; its rate of 0.1 destroys this network
-    "anchored": UNLEARNERS["l2-anchored-fine-tune"](
-        lr=0.01, anchor=0.1
-    ),  # the same, drawn back to the original weights
+    # The starting kit's 5 epochs; its rate of 0.1 destroys this network.
+    "fine-tuned": UNLEARNERS["fine-tune"](lr=0.01),
+    # The same, drawn back to the original weights.
+    "anchored": UNLEARNERS["l2-anchored-fine-tune"](lr=0.01, anchor=0.1),
 }
 HEAD = """
 | request | draw | model | audit | AUC | starting kit's MIA | forget | test | test without the class | s |
@@ -64,28 +63,49 @@ def right(outputs: Any) -> Any:
     return outputs.logits.argmax(1) == outputs.labels
 
 
-def main(folder: Path, draws: int) -> None:
+def audited(
+    task: UnlearningTask, methods: Sequence[str], seed: int
+) -> Iterator[tuple[str, Any, UnlearningTask, float]]:
+    """Yield each model with the task that judges it, and the seconds that it took.
+
+    Each of the two references is judged too, by the other one and the retrained model.
+    """
+    yield "original", task.original, task, 0.0
+    made: dict[str, Any] = {}
+    for name in ("retrained", *methods):
+        began = time.time()
+        made[name] = METHODS[name](task.original, task.retain, task.forget, seed=seed)
+        yield name, made[name], task, time.time() - began
+    for k, reference in enumerate(task.retrained):
+        others = [made["retrained"], task.retrained[1 - k]]
+        turned = UnlearningTask(task.split, original=task.original, references=others)
+        yield f"reference {k + 1}", reference, turned, 0.0
+
+
+def main(folder: Path, requests: Sequence[str], draws: Iterable[int], methods: Sequence[str]) -> None:
     """Print a line for each draw of images, request and model."""
     torch.set_num_threads(1)
     start = time.time()
     images = cifar10(folder)
     print(HEAD, flush=True)
-    for draw in range(draws):
+    for draw in draws:
         of = world(images, draw)
-        for request, asked in REQUESTS.items():
+        for request in requests:
             # All requests share a cache: the original is one, and is trained once.
-            task = UnlearningTask(asked(of, draw), RECIPE, references=2, cache_dir=".unlearn/cifar10/cache", n_jobs=2)
-            print(row(request, draw, "original", task.original, task, 0.0), flush=True)
-            for name, method in METHODS.items():
-                began = time.time()
-                model = method(task.original, task.retain, task.forget, seed=500 + draw)
-                print(row(request, draw, name, model, task, time.time() - began), flush=True)
+            split = REQUESTS[request](of, draw)
+            task = UnlearningTask(split, RECIPE, references=2, cache_dir=".unlearn/cifar10/cache", n_jobs=2)
+            for name, model, judge, seconds in audited(task, methods, 500 + draw):
+                print(row(request, draw, name, model, judge, seconds), flush=True)
     print(f"\n{time.time() - start:.0f} s")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where cifar-10-batches-py lies")
+    parser.add_argument("--requests", nargs="+", choices=REQUESTS, default=["random"], help="what is asked to go")
+    others = [name for name in METHODS if name != "retrained"]
+    parser.add_argument("--methods", nargs="*", choices=others, default=others, help="what is tried beside retraining")
+    parser.add_argument("--first", type=int, default=0, help="the first draw of images")
     parser.add_argument("--draws", type=int, default=1, help="how many draws of images are trained on")
-    asked_for = parser.parse_args()
-    main(asked_for.folder, asked_for.draws)
+    asked = parser.parse_args()
+    main(asked.folder, asked.requests, range(asked.first, asked.first + asked.draws), asked.methods)

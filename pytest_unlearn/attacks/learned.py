@@ -22,6 +22,7 @@ from pytest_unlearn.attacks.signals import (
     negative_modified_entropy,
 )
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Scores
+from pytest_unlearn.core.threads import on_one_thread
 from pytest_unlearn.statistics import normal_scores, out_of_fold, rank_within_folds
 
 SIGNALS: tuple[Signal, ...] = (
@@ -114,6 +115,7 @@ def _accused(answers: Answers, pairing: Pairing) -> tuple[FloatArray, FloatArray
     return scores[:count], scores[count:]
 
 
+@on_one_thread
 def _fit(features: FloatArray, member: IntArray, strength: float = STRENGTH) -> Any:
     from sklearn.linear_model import LogisticRegression
 

@@ -15,6 +15,7 @@ import numpy as np
 from pytest_unlearn.attacks.attack import Pairing, scores_of
 from pytest_unlearn.attacks.signals import logit_scaled_confidence, negative_entropy, probabilities
 from pytest_unlearn.core.evidence import Answers, FloatArray, IntArray, Outputs, Scores
+from pytest_unlearn.core.threads import on_one_thread
 
 TOP = 3
 FLOOR = 1e-12
@@ -44,6 +45,7 @@ def _scores(answers: Answers, classifiers: dict[int, Any]) -> tuple[FloatArray, 
     return forget, controls
 
 
+@on_one_thread
 def _teach(shadows: Sequence[Answers]) -> dict[int, Any]:
     """Fit a classifier for each class, and under -1 one for classes with few."""
     from sklearn.linear_model import LogisticRegression

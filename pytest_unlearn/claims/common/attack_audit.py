@@ -325,6 +325,8 @@ def _notes(inputs: AuditInputs, references: Sequence[Answers], require_controls:
     ]
     if inputs.matched is not None and not inputs.matched.fails:
         notes.append(inputs.matched.note())
+    if inputs.among is not None:
+        notes.append(f"compared with {len(inputs.among):,} of {len(inputs.everything.controls):,} controls")
     if inputs.shadows is not None:
         notes.append(
             f"online: {len(inputs.shadows.answers)} shadow models, each trained on retain and on a half of the forget "

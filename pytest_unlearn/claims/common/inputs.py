@@ -27,6 +27,7 @@ from pytest_unlearn.models.query import Query
 from pytest_unlearn.task import UnlearningTask, View
 
 Inherit = Literal["inherit"]
+MOST_CONTROLS = 2000  # that further queries are asked about, unless the request is larger than half of them
 MOST_RETAINED = 2000  # retained or test examples that are looked at beside the two sets, evenly spaced
 
 
@@ -37,6 +38,7 @@ class AuditInputs:
     Where covariates are `matched`, `forget` and `controls` hold what is compared, and `whole` all there is.
     Where shadow models judge, `compared` are the positions of the controls that they share with the forget set, which
     `pairing` is then of, and `whole` are the same inputs with all controls.
+    Where asking is dear, `among` are the positions in `whole` of the controls that are asked and compared.
     """
 
     forget: View
@@ -54,6 +56,7 @@ class AuditInputs:
     whole: AuditInputs | None = None
     compared: IntArray | None = None
     shadows: Shadows | None = None
+    among: IntArray | None = None
 
     def for_attacks(self, attacks: Sequence[Attack]) -> AuditInputs:
         """Return the same inputs with these attacks' queries added, each once."""
@@ -63,8 +66,30 @@ class AuditInputs:
             raise ValueError(f"two attacks ask different queries of one name ({sorted(names)}): rename one.")
         wanted = self.task is not None and any("retain set" in attack.access for attack in attacks)
         retain = evenly_spaced(self.task.retain) if self.task and wanted else None
-        whole = None if self.whole is None else replace(self.whole, queries=queries, retain=retain)
-        return replace(self, queries=queries, retain=retain, whole=whole)
+        if self.whole is None or self.among is not None:  # then all controls are asked for plain outputs only
+            return replace(self, queries=queries, retain=retain)
+        return replace(self, queries=queries, retain=retain, whole=replace(self.whole, queries=queries, retain=retain))
+
+    def with_fewer_controls(self) -> AuditInputs:
+        """Return inputs that ask their queries of no more controls than sharpen bounds.
+
+        2,000, or in each class twice as many as are forgotten, evenly spaced: any number more would take less than a
+        fifth off the standard error. Controls that are matched, or of persons, stay as they are.
+        """
+        if self.whole is not None or self.matched is not None or self.pairing.control_groups is not None:
+            return self
+        chosen = _evenly_chosen(self.pairing, *self.sizes)
+        if len(chosen) == len(self.controls):
+            return self
+        return replace(
+            self,
+            controls=View(
+                self.controls.name, self.controls.examples, self.controls.indices[chosen], self.controls.task
+            ),
+            pairing=self.pairing.among_controls(chosen),
+            whole=self,
+            among=chosen,
+        )
 
     @property
     def everything(self) -> AuditInputs:
@@ -106,9 +131,14 @@ class AuditInputs:
             ours, theirs = asked.forget.take(self.matched.kept), asked.controls.take(self.matched.controls)
             return replace(asked, forget=ours, controls=theirs)
         handle, views = self.models.of(model), (self.forget, self.controls)
+        if self.among is None:
+            plain = self.models.answers(model, views, self.output)
+        else:
+            everything = self.everything.answers(model)
+            plain = [everything.forget, everything.controls.take(self.among)]
         forget, controls = (
             outputs.asking({query.name: handle.ask(query, view, self.output) for query in self.queries})
-            for view, outputs in zip(views, self.models.answers(model, views, self.output), strict=True)
+            for view, outputs in zip(views, plain, strict=True)
         )
         retain = None if self.retain is None else handle.outputs(self.retain, self.output)
         answers = Answers(forget=forget, controls=controls, retain=retain)
@@ -247,6 +277,18 @@ def evenly_spaced(view: View) -> View:
     """
     step = -(-len(view) // MOST_RETAINED)
     return view if step == 1 else View(f"part of {view.name}", view.examples, view.indices[::step], view.task)
+
+
+def _evenly_chosen(pairing: Pairing, n_forget: int, n_controls: int) -> IntArray:
+    """Choose the positions of the controls to ask, evenly spaced within each stratum."""
+    ours = np.zeros(n_forget, dtype=np.int64) if pairing.forget_strata is None else pairing.forget_strata
+    theirs = np.zeros(n_controls, dtype=np.int64) if pairing.control_strata is None else pairing.control_strata
+    chosen = []
+    for stratum in np.unique(theirs):
+        at = np.flatnonzero(theirs == stratum)
+        enough = max(2 * int((ours == stratum).sum()), MOST_CONTROLS * len(at) // n_controls, 1)
+        chosen.append(at[np.linspace(0, len(at) - 1, min(enough, len(at))).round().astype(np.int64)])
+    return np.sort(np.concatenate(chosen))
 
 
 def _require(nonmembers: Any, baseline: Any, require_controls: bool) -> None:

@@ -13,6 +13,7 @@ from scipy.linalg import eigh
 from pytest_unlearn.attacks.attack import Pairing
 from pytest_unlearn.attacks.learned import cross_fitted, normal_columns
 from pytest_unlearn.core.evidence import FloatArray, IntArray
+from pytest_unlearn.core.threads import on_one_thread
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models.handle import ModelHandle
 from pytest_unlearn.models.layers import labels_exchanged
@@ -65,6 +66,7 @@ class MembershipProbe:
         return found
 
 
+@on_one_thread
 def components(*sides: FloatArray) -> FloatArray:
     """Return leading principal components of all rows, each as normal scores."""
     rows = np.concatenate(sides)
@@ -93,6 +95,7 @@ class LabelProbe:
     layers: tuple[str, ...]
     shots: View = field(repr=False)
 
+    @on_one_thread
     def __call__(self, _: Any, view: View, answer: Answer) -> FloatArray:
         """Teach on the shots, and ask about the view."""
         classes, drawn = _draws(self.shots.labels)
