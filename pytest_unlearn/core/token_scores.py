@@ -92,8 +92,10 @@ class TextAnswers:
         forget: of the documents that had to go.
         controls: of documents that no model was trained on.
         channel: a model that may reveal less; attacks then see no more in these scores than it tells apart.
+        after: of the same documents after another text, where the model was asked so too.
     """
 
     forget: TokenScores
     controls: TokenScores
     channel: TextAnswers | None = None
+    after: TextAnswers | None = None

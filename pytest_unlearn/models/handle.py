@@ -16,7 +16,7 @@ import numpy as np
 
 from pytest_unlearn.core.evidence import FloatArray, IntArray, Outputs
 from pytest_unlearn.core.token_scores import TokenScores
-from pytest_unlearn.data.text.encoding import Encoder
+from pytest_unlearn.data.text.encoding import Encoded, Encoder
 from pytest_unlearn.data.view import View
 from pytest_unlearn.models import adapters
 from pytest_unlearn.models.answer_memory import AnswerMemory, Questions
@@ -26,6 +26,7 @@ from pytest_unlearn.models.output import Output, check_alike, fixed
 from pytest_unlearn.models.predict import check_company, evaluate
 from pytest_unlearn.models.query import Answer, Query, Rows
 from pytest_unlearn.models.reducing import Question
+from pytest_unlearn.models.text.changes import changed
 from pytest_unlearn.models.text.saved import SavedLogprobs
 from pytest_unlearn.models.text.scores import token_scores
 
@@ -62,6 +63,7 @@ class ModelHandle:
         self._answers: dict[Any, FloatArray] = {}
         self._features: dict[Any, FloatArray] = {}
         self._token_scores: dict[Any, list[TokenScores]] = {}
+        self._of_copies: dict[Any, TokenScores] = {}
         self._in_company: set[Any] = set()
         self.memory: AnswerMemory | None = None  # between processes
         self.scratch: dict[Any, Any] = {}
@@ -165,7 +167,7 @@ class ModelHandle:
             if isinstance(self.model, SavedLogprobs):
                 lengths = np.split(encoded.lengths, ends[:-1])
                 self._token_scores[key] = [
-                    self.model.of(view.name, own, encoder.encoded((view,)).digest if self.model.asked else "")
+                    self.model.of(view.name, own, encoder.encoded((view,)).digest)
                     for view, own in zip(views, lengths, strict=True)
                 ]
                 return self._token_scores[key]
@@ -178,6 +180,27 @@ class ModelHandle:
             parts = np.split(np.arange(len(found)), ends[:-1])
             self._token_scores[key] = [found.take(part) for part in parts]
         return self._token_scores[key]
+
+    def token_scores_of_copy(self, change: Any, encoded: Encoded) -> TokenScores:
+        """Return what a changed copy of a language model thinks of documents.
+
+        Asked once for each change: a task's references are changed alike for every model that it judges.
+
+        Args:
+            change: `change(copy)`; equal changes are one, and what has no hash is done anew.
+            encoded: the documents.
+
+        Raises:
+            ValueError: as in `token_scores`.
+        """
+        _ = self.identity  # before anything is asked
+        kept = _has_hash(change)
+        found = self._of_copies.get((change, encoded)) if kept else None
+        if found is None:
+            found = token_scores(changed(self.model, change), encoded)
+            if kept:
+                self._of_copies[change, encoded] = found
+        return found
 
     def evaluate(self, name: str, inputs: Any, labels: IntArray, output: Output, of: Any = None) -> Outputs:
         """Evaluate this model, or another, on inputs that belong to no dataset."""
@@ -203,6 +226,14 @@ class ModelHandle:
         _ = self.identity  # before anything is asked
         self._views.setdefault(view.key, view)
         return (view.key, output)
+
+
+def _has_hash(change: Any) -> bool:
+    try:
+        hash(change)
+    except TypeError:
+        return False
+    return True
 
 
 class ModelHandles:

@@ -26,6 +26,10 @@ from tools.judged.null_calibration import calibration_rule, null_calibration
 from tools.judged.reduction import CELLS as REDUCTION_CELLS
 from tools.judged.reduction import reduction, reduction_rule
 from tools.judged.stress import retraining_rule, search_retraining, search_weaknesses, weaknesses_rule
+from tools.judged.text import CELLS as TEXT_CELLS
+from tools.judged.text import text, text_rule
+from tools.judged.text_parts import CELLS as PART_CELLS
+from tools.judged.text_parts import text_parts, text_parts_rule
 from unlearners import ExactInputMask, FineTune, TemperatureFlattening
 
 Row = dict[str, Any]
@@ -275,4 +279,6 @@ TABLES = (
     Table("null_calibration", null_calibration.__doc__ or "", NULL_CELLS, null_calibration, calibration_rule),
     Table("search_retraining", search_retraining.__doc__ or "", range(10), search_retraining, retraining_rule),
     Table("search_weaknesses", search_weaknesses.__doc__ or "", range(10), search_weaknesses, weaknesses_rule),
+    Table("text", text.__doc__ or "", range(len(TEXT_CELLS)), text, text_rule),
+    Table("text_parts", text_parts.__doc__ or "", range(len(PART_CELLS)), text_parts, text_parts_rule),
 )

@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_unlearn.attacks import thresholds
 from pytest_unlearn.attacks.attack import Access, Attack, Pairing, auc_of_scores
+from pytest_unlearn.attacks.text.prefix import recall_residual
 from pytest_unlearn.attacks.text.references import TextSignal, reference_gain, window_share
 from pytest_unlearn.attacks.text.signals import mean_log_probability, min_k, min_k_plus_plus, zlib_ratio
 from pytest_unlearn.attacks.text.twins import twin_difference, twin_windows
@@ -59,6 +60,12 @@ LOSS_DEVIATION = _against_references(
 )
 WINDOWS = _against_references(name="windows", score=partial(beside, window_share), source="Chen et al. 2026")
 GAIN = _against_references(name="loss difference", score=partial(beside, reference_gain), source="Carlini et al. 2021")
+RECALL = _against_references(
+    name="ReCaLL residual",
+    score=recall_residual,
+    cost="a second evaluation of every model, after another text",
+    source="ours, after Xie et al. 2024",
+)
 
 
 def text_attacks(references: bool) -> tuple[tuple[Attack, ...], tuple[Attack, ...]]:
@@ -70,6 +77,12 @@ def text_attacks(references: bool) -> tuple[tuple[Attack, ...], tuple[Attack, ..
         return (LOSS, MIN_K_PLUS_PLUS), (MIN_K, ZLIB)
     deciding = (LOSS_RESIDUAL, MIN_K_RESIDUAL, MIN_K_PLUS_PLUS_RESIDUAL, WINDOWS, LOSS_DEVIATION)
     return deciding, (GAIN, LOSS, MIN_K, MIN_K_PLUS_PLUS, ZLIB)
+
+
+def attacks_after_prefix(references: bool) -> tuple[tuple[Attack, ...], tuple[Attack, ...]]:
+    """Return the same, and one that watches what another text before changes."""
+    deciding, watching = text_attacks(references)
+    return deciding, (*watching, RECALL) if references else watching
 
 
 def _beside_twin(name: str, signal: TextSignal) -> tuple[Attack, Attack]:

@@ -41,10 +41,10 @@ def mean_of_lowest(values: FloatArray, offsets: IntArray, share: float) -> Float
     return document_means(ranked[chosen], np.concatenate([[0], np.cumsum(counted)]))
 
 
-def share_of_windows_above(values: FloatArray, offsets: IntArray, width: int) -> FloatArray:
-    """Return the share of `width` tokens in a row whose sum is above 0: (T,) to (n,).
+def window_sums(values: FloatArray, offsets: IntArray, width: int) -> tuple[FloatArray, IntArray]:
+    """Add up every `width` tokens in a row: (T,) to (windows,), and offsets.
 
-    A sum of 0 counts half. A document of fewer tokens is one window.
+    A document of fewer tokens is one window.
     """
     lengths = np.diff(offsets)
     widths = np.minimum(width, lengths)
@@ -56,8 +56,16 @@ def share_of_windows_above(values: FloatArray, offsets: IntArray, width: int) ->
     for step in range(width):
         inside = step < own
         sums[inside] += values[starts[inside] + step]
-    votes = (sums > 0.0) + 0.5 * (sums == 0.0)
-    return document_means(votes, np.concatenate([[0], np.cumsum(windows)]))
+    return sums, np.concatenate([[0], np.cumsum(windows)])
+
+
+def share_of_windows_above(values: FloatArray, offsets: IntArray, width: int) -> FloatArray:
+    """Return the share of `width` tokens in a row whose sum is above 0: (T,) to (n,).
+
+    A sum of 0 counts half. A document of fewer tokens is one window.
+    """
+    sums, windows = window_sums(values, offsets, width)
+    return document_means((sums > 0.0) + 0.5 * (sums == 0.0), windows)
 
 
 def same_tokens(one: TokenScores, other: TokenScores, what: str) -> None:

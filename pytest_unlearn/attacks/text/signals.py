@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_unlearn.attacks.text.segments import document_means, document_sums, mean_of_lowest, same_tokens
+from pytest_unlearn.attacks.text.segments import (
+    check_widths,
+    document_means,
+    document_sums,
+    mean_of_lowest,
+    same_tokens,
+    window_sums,
+)
 from pytest_unlearn.core.evidence import FloatArray
 from pytest_unlearn.core.token_scores import TokenScores
 
@@ -55,6 +62,23 @@ def min_k_plus_plus(scores: TokenScores, share: float = LOWEST_SHARE) -> FloatAr
     """
     normalised = (scores.logprob - scores.mean) / np.maximum(scores.sd, LEAST_SPREAD)
     return mean_of_lowest(normalised, scores.offsets, share)
+
+
+def drawn_runs(scores: TokenScores, samples: int, run: int) -> FloatArray:
+    """Compute the share of runs that some of k samples give back: (n,).
+
+    The expected share, between 0 and 1. A sample continues the true text before a run, at temperature 1, and gives the
+    run with the product p of its tokens' probabilities: at least one of `samples` does with 1 - (1 - p)^k, which takes
+    no sampling. Averaged over all places of a document. What greedy decoding does not show, samples do. Sources: leak@k
+    (arXiv 2511.04934); (n, p)-discoverable extraction, Hayes et al. 2025 (arXiv 2410.19482), here of runs. Raises
+    ValueError for numbers that are not whole and at least 1.
+    """
+    (samples,), (run,) = check_widths([samples]), check_widths([run])
+    sums, windows = window_sums(scores.logprob, scores.offsets, run)
+    sure = sums >= 0.0
+    with np.errstate(divide="ignore"):
+        missed = samples * np.log1p(-np.exp(np.minimum(sums, 0.0)))
+    return document_means(np.where(sure, 1.0, -np.expm1(missed)), windows)
 
 
 def recall_ratio(scores: TokenScores, after_prefix: TokenScores) -> FloatArray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_unlearn.attacks.attack import Attack, Pairing
-from pytest_unlearn.attacks.text.registry import text_attacks, twin_attacks
+from pytest_unlearn.attacks.text.registry import attacks_after_prefix, text_attacks, twin_attacks
 from pytest_unlearn.attacks.text.signals import mean_log_probability
 from pytest_unlearn.claims.common.attack_audit import FORGET_SET
 from pytest_unlearn.claims.common.conclusion import Conclusion, Found, OnDemand, conclude, least_shown
@@ -24,6 +24,7 @@ from pytest_unlearn.claims.text.blind import blind_text_control
 from pytest_unlearn.claims.text.comparable import comparable_objections
 from pytest_unlearn.claims.text.figures import caught_at_low_fpr, text_figures
 from pytest_unlearn.claims.text.inputs import TextInputs, resolve_text_inputs, text_provenance
+from pytest_unlearn.claims.text.prefix import AfterPrefix, prefix_of
 from pytest_unlearn.core.evidence import Evidence, Exposure, Verdict
 from pytest_unlearn.core.settings import CONFIDENCE, MAX_MIA_AUC, MAX_SHARE_LEFT, REQUIRE_CONTROLS, resolve
 from pytest_unlearn.core.token_scores import TextAnswers
@@ -59,6 +60,7 @@ def audit_text_forgotten(
     references: Sequence[Any] | None = None,
     groups: Any = None,
     twins: Any = None,
+    recall_prefix: Any = None,
     require_controls: bool = REQUIRE_CONTROLS,
     confidence: float = CONFIDENCE,
     max_share_left: float = MAX_SHARE_LEFT,
@@ -84,6 +86,9 @@ def audit_text_forgotten(
             and nothing of the words that both share, so that PASS needs `require_controls=False`. Without references
             they accuse nobody: a model that never saw the documents may know the world. With references a preference
             beyond retrained models' is FAIL, and references that differ among themselves make it INVALID.
+        recall_prefix: a document that no model was trained on and that is none of these: models are asked again after
+            it, and the ratio of what they think of each document with it and without (ReCaLL) watches too, beside
+            references. A second evaluation of every model, which `SavedLogprobs` cannot have.
         require_controls: whether a missing control makes the verdict INCONCLUSIVE at best.
         confidence: of every one-sided bound.
         max_share_left: the largest share of the original's excess over chance that PASS may leave, above 0 and below 1,
@@ -112,7 +117,10 @@ def audit_text_forgotten(
         require_controls=terms.require_controls,
         twins=twins,
     )
-    audit = audit_documents(bare(model), inputs, terms, attacks=twin_attacks if inputs.twins else text_attacks)
+    attacks, ask = twin_attacks if inputs.twins else text_attacks, None
+    if recall_prefix is not None:
+        attacks, ask = attacks_after_prefix, AfterPrefix(inputs, prefix_of(recall_prefix, model, inputs))
+    audit = audit_documents(bare(model), inputs, terms, ask=ask, attacks=attacks)
     judged = audit.concluded.judged
     failed = judged.finding if judged.verdict is Verdict.FAIL else None
     return build_evidence(
@@ -128,6 +136,7 @@ def audit_text_forgotten(
             require_controls=terms.require_controls,
             max_share_left=terms.max_share_left,
             **({"twins": True} if inputs.twins else {}),
+            **({"recall_prefix": list(ask.before.prefix)} if ask is not None else {}),
         ),
         figures=(
             *text_figures(audit.shown, audit.target, audit.original, audit.references),

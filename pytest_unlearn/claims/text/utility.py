@@ -58,7 +58,8 @@ def audit_text_utility(
         max_length: as in `audit_text_forgotten`.
 
     Returns:
-        Evidence; its estimate is the drop. PASS needs the upper bound within max_drop.
+        Evidence; its estimate is the drop. PASS needs the upper bound within max_drop; FAIL, against several retrained
+        models, a drop that one more of them would not show by the chance of its training.
 
     Raises:
         TypeError: no language model, or no documents.
@@ -80,16 +81,16 @@ def audit_text_utility(
     theirs = np.array([scores(one) for one in find()])
     groups = _groups(view)
     claim = Claim(name="text_utility", quantity="drop in the probability of a token", highest=limit, sources=sources)
-    measure = ProbabilityDrop(gain=clustered_difference(ours, theirs, groups, bounded=False))
-    finding = Finding(name=NAME, measure=measure, estimate=measure.at(confidence), failures={"high": WORSE})
+    finding = utility_finding(ours, theirs, groups, confidence)
     judged = judge([finding], claim, confidence, wording=Wording(beyond="", unsettled=""))
+    held = _baselines(theirs, groups, name, confidence)
     reason = f"the model loses {-ours.mean():.3f} nats a token, the {name} {-theirs.mean():.3f}"
-    decision = decide(judged, notes=(reason,), advice=("give more documents, which narrow the interval",))
+    decision = decide(judged, notes=(reason, *_varies(held, limit)), advice=_settles(held, limit))
     return build_evidence(
         claim,
         decision,
         [finding],
-        controls=_baselines(theirs, groups, name, confidence),
+        controls=held,
         provenance=provenance(
             bare(model),
             (view,),
@@ -121,6 +122,41 @@ class ProbabilityDrop:
         """Bound the drop."""
         gain = self.gain.at(confidence)
         return replace(gain, value=_drop(gain.value), low=_drop(gain.high), high=_drop(gain.low))
+
+
+def utility_finding(ours: FloatArray, theirs: FloatArray, groups: IntArray, confidence: float) -> Finding:
+    """Measure the drop; a FAIL has to be beyond one more model of several.
+
+    Such a model varies by its training as they do.
+    """
+    measure, tested = (
+        ProbabilityDrop(gain=clustered_difference(ours, theirs, groups, further=further, bounded=False))
+        for further in (False, len(theirs) > 1)
+    )
+    return Finding(name=NAME, measure=measure, estimate=measure.at(confidence), failures={"high": WORSE}, tested=tested)
+
+
+def _most(held: Controls) -> float:
+    """Return how far retrained models may drop below each other; minus infinity for a lone baseline."""
+    bounds = [one.estimate.high for one in held.retrained]
+    return max(bounds) if len(bounds) > 1 else -math.inf
+
+
+def _varies(held: Controls, limit: float) -> tuple[str, ...]:
+    most = _most(held)
+    return (f"retrained models drop by up to {most:.3f} below each other, at this confidence",) if most > limit else ()
+
+
+def _settles(held: Controls, limit: float) -> tuple[str, ...]:
+    """Say what narrows the interval: more documents, or more trainings where these vary more than is allowed."""
+    most = _most(held)
+    if most <= limit:
+        return ("give more documents, which narrow the interval",)
+    step = (
+        f"retraining itself does not keep to this limit: choose a max_drop above {most:.2f}, within which retrained "
+        "models are of each other, or train them so that they differ less"
+    )
+    return (step,)
 
 
 def _drop(gain: float) -> float:

@@ -39,7 +39,10 @@ class TokenSequence:
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Hold n documents as token ids, in chunks, and the sizes of their scored texts."""
+    """Hold n documents as token ids, in chunks, and the sizes of their scored texts.
+
+    Two are equal if they hold the same tokens in the same order.
+    """
 
     sequences: tuple[TokenSequence, ...]
     text_bytes: IntArray
@@ -48,6 +51,12 @@ class Encoded:
     def __len__(self) -> int:
         """Return the number of documents."""
         return len(self.text_bytes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Encoded) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     @cached_property
     def lengths(self) -> IntArray:

@@ -132,7 +132,7 @@ def open_language_model(model: Any, device: str | None = None) -> Iterator[Ask]:
             ids, mask = ids.to(place), mask.to(place)
         try:
             answer = model(input_ids=ids, attention_mask=mask) if module else model(ids, mask)
-            return _logits(answer, ids)
+            return logits_of(answer, ids)
         except Exception as error:
             first_line = shortened(printable(str(error).strip().split("\n")[0]), LONGEST)
             raise ValueError(
@@ -155,7 +155,12 @@ def open_language_model(model: Any, device: str | None = None) -> Iterator[Ask]:
             model.to(home)
 
 
-def _logits(answer: Any, ids: torch.Tensor) -> torch.Tensor:
+def logits_of(answer: Any, ids: torch.Tensor) -> torch.Tensor:
+    """Return the logits in an answer, shape (batch, tokens, vocabulary).
+
+    Raises:
+        ValueError: there are none of this shape.
+    """
     import torch
 
     if isinstance(answer, dict):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_unlearn.data.text.encoding import TokenSequence
+from pytest_unlearn.data.text.encoding import Encoded
+from pytest_unlearn.models.adapters import is_module
+from pytest_unlearn.models.text.adapters import logits_of
 from pytest_unlearn.training.causal import Descent, descend
 from pytest_unlearn.training.seeding import isolated
 
@@ -32,14 +34,14 @@ class RoundedMatrices:
                 weight.copy_((weight / scale).round() * scale)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class TrainedFurther:
     """Some more steps on documents.
 
-    sequences: what is trained on. Sources: Hu et al. 2024 (arXiv 2406.13356), Deeb and Roger 2024 (arXiv 2410.08827).
+    documents: what is trained on. Sources: Hu et al. 2024 (arXiv 2406.13356), Deeb and Roger 2024 (arXiv 2410.08827).
     """
 
-    sequences: Sequence[TokenSequence]
+    documents: Encoded
     descent: Descent
     seed: int = 0
 
@@ -47,10 +49,10 @@ class TrainedFurther:
         """Train in place."""
         device = str(next(model.parameters()).device)
         with isolated(self.seed):
-            descend(replace(self.descent, device=device), model, self.sequences)
+            descend(replace(self.descent, device=device), model, self.documents.sequences)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class AfterText:
     """Some other text before everything, which the answers leave out.
 
@@ -59,9 +61,15 @@ class AfterText:
 
     prefix: Sequence[int]
 
+    def __post_init__(self) -> None:
+        """Hold the ids as a tuple, so that equal changes are one."""
+        object.__setattr__(self, "prefix", tuple(self.prefix))
+
     def __call__(self, model: Any) -> Any:
         """Return a module that is told the prefix first."""
         import torch
+
+        module = is_module(model)
 
         class Told(torch.nn.Module):
             def __init__(self, inner: Any, before: torch.Tensor) -> None:
@@ -70,12 +78,53 @@ class AfterText:
 
             def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
                 first = self.before.to(input_ids.device).expand(len(input_ids), -1)
+                whole = torch.cat([first, input_ids], dim=1)
                 mask = torch.cat([torch.ones_like(first), attention_mask], dim=1)
-                answer = self.inner(input_ids=torch.cat([first, input_ids], dim=1), attention_mask=mask)
-                logits: torch.Tensor = answer if isinstance(answer, torch.Tensor) else answer["logits"]
-                return logits[:, first.shape[1] :]
+                answer = self.inner(input_ids=whole, attention_mask=mask) if module else self.inner(whole, mask)
+                return logits_of(answer, whole)[:, first.shape[1] :]
 
         return Told(model, torch.tensor(list(self.prefix), dtype=torch.int64))
+
+
+@dataclass(frozen=True)
+class MergedAdapters:
+    """Adapters merged into the weights they adapt; a model without any stays as it is."""
+
+    def __call__(self, model: Any) -> Any:
+        """Return the merged model, None if there is nothing to merge."""
+        return model.merge_and_unload() if has_adapters(model) else None
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """No change: what samples give back is looked for.
+
+    samples: how many continuations are drawn at each place. run: tokens that have to come back.
+    """
+
+    samples: int = 100
+    run: int = 8
+
+    def __call__(self, model: Any) -> None:
+        """Leave the model as it is."""
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """No change of the model, but of every document that it is asked about.
+
+    function: from a document, as it was given, to its paraphrase.
+    """
+
+    function: Callable[[Any], Any]
+
+    def __call__(self, model: Any) -> None:
+        """Leave the model as it is."""
+
+
+def has_adapters(model: Any) -> bool:
+    """Tell whether a model has adapters of peft, which can be merged."""
+    return callable(getattr(model, "merge_and_unload", None))
 
 
 def changed(model: Any, change: Any) -> Any:

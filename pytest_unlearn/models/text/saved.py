@@ -14,6 +14,8 @@ import numpy as np
 from pytest_unlearn.core.evidence import IntArray
 from pytest_unlearn.core.files import read_file
 from pytest_unlearn.core.token_scores import TokenScores
+from pytest_unlearn.data.text.documents import read_document
+from pytest_unlearn.data.text.encoding import Encoder
 
 PARTS = ("forget", "controls", "test", "retain", "retained", "documents", "questions", "canaries", "probes")
 _FIELDS = tuple(one.name for one in fields(TokenScores))
@@ -32,8 +34,9 @@ class SavedLogprobs:
     `record_logprobs` makes one where the model runs; what it recorded gives the model's own verdict, bit for bit.
 
     Args:
-        asked: by part, the digest of the token ids that were asked about; an audit of others is refused. Without one
-            only numbers of tokens are compared.
+        asked: by part, which tokens the scores are of: the documents as token ids, in order (lists of ids, or mappings
+            with `input_ids` and `labels`), of which a digest is kept, or that digest. An audit of other tokens, and of
+            a part of which nothing is said, is refused: documents in another order may be as long.
         max_length: tokens that the model was asked about at once; None: any. An audit of longer documents has to name
             it too.
         **parts: `TokenScores` by view name, in the view's order: `forget=`, `controls=`, `test=`, `retain=`, or
@@ -46,7 +49,7 @@ class SavedLogprobs:
     """
 
     def __init__(
-        self, *, asked: Mapping[str, str] | None = None, max_length: int | None = None, **parts: TokenScores
+        self, *, asked: Mapping[str, Any] | None = None, max_length: int | None = None, **parts: TokenScores
     ) -> None:
         unknown = sorted(set(parts) - set(PARTS))
         if unknown or not parts:
@@ -56,7 +59,10 @@ class SavedLogprobs:
             if not isinstance(part, TokenScores):
                 raise TypeError(f"{name}= is a {type(part).__name__}, and TokenScores are needed.")
         self.parts: Mapping[str, TokenScores] = dict(parts)
-        self.asked: Mapping[str, str] = dict(asked or {})
+        self.asked: Mapping[str, str] = {
+            name: one if isinstance(one, str) else _digest_of(one, name, max_length)
+            for name, one in (asked or {}).items()
+        }
         self.max_length = max_length
 
     @property
@@ -98,16 +104,16 @@ class SavedLogprobs:
                 f"{path} holds no log-probabilities as SavedLogprobs.save writes them ({error})."
             ) from error
 
-    def of(self, name: str, lengths: IntArray, digest: str = "") -> TokenScores:
+    def of(self, name: str, lengths: IntArray, digest: str) -> TokenScores:
         """Return the scores of a view.
 
         Args:
             name: of the view.
             lengths: scored tokens of its documents, in order, by the tokenizer that is used now.
-            digest: of their token ids, compared with that of what was asked where both are known.
+            digest: of their token ids.
 
         Raises:
-            ValueError: nothing was saved for it, or for other documents.
+            ValueError: nothing was saved for it, or for other documents, or nobody says for which.
         """
         if name not in self.parts:
             raise ValueError(
@@ -121,9 +127,21 @@ class SavedLogprobs:
                 f"has {len(lengths)} with {int(lengths.sum())}, or they are cut otherwise: save one row a document, in "
                 "order, with the tokenizer and max_length of the audit."
             )
-        if digest and self.asked.get(name, digest) != digest:
+        if name not in self.asked:
+            raise ValueError(
+                f"SavedLogprobs does not say which tokens its {name} scores are of, and documents in another order, or "
+                "others, may be as long: record it where the model runs (record_logprobs), or pass the token ids that "
+                f"were asked about, asked={{{name!r}: [[...], ...]}}."
+            )
+        if self.asked[name] != digest:
             raise ValueError(
                 f"SavedLogprobs was recorded on other tokens than the {name} view's: record it anew, on the same "
                 "documents in the same order, with the tokenizer and max_length of the audit."
             )
         return part
+
+
+def _digest_of(documents: Any, name: str, max_length: int | None) -> str:
+    """Digest documents of token ids, cut as an audit cuts them."""
+    read = [read_document(one, f"asked[{name!r}][{k}]") for k, one in enumerate(documents)]
+    return Encoder(None, max_length).encode(read).digest

@@ -132,18 +132,33 @@ def test_saved_scores_give_the_verdict_of_the_model_bit_for_bit(tmp_path: Path) 
     model = world().retrained(7)
     encoder = encoder_of(model, task(), None, None)
     forget, controls = task().models.of(model).token_scores((task().forget, task().controls), encoder)
-    SavedLogprobs(forget=forget, controls=controls).save(tmp_path / "scores.npz")
+    asked = {"forget": world().request, "controls": world().held_out}
+    SavedLogprobs(asked=asked, forget=forget, controls=controls).save(tmp_path / "scores.npz")
     saved, live = audited(SavedLogprobs.load(tmp_path / "scores.npz")), honest()
     assert saved.attacks == live.attacks
     assert (saved.verdict, saved.estimate, saved.controls) == (live.verdict, live.estimate, live.controls)
 
 
+def test_saved_scores_that_say_of_nothing_which_tokens_they_are_of_are_refused() -> None:
+    views, encoder = (task().forget, task().controls), encoder_of(None, task(), None, None)
+    forget, controls = task().models.of(world().original).token_scores(views, encoder)
+    hiding = forget.take(np.roll(np.arange(len(forget)), 1))  # the original's, of documents in another order
+    with pytest.raises(ValueError, match="does not say which tokens its forget scores are of"):
+        audited(SavedLogprobs(forget=hiding, controls=controls))
+    asked = {"forget": world().request}
+    with pytest.raises(ValueError, match="does not say which tokens its controls scores are of"):
+        audited(SavedLogprobs(asked=asked, forget=hiding, controls=controls))
+    asked = {"forget": np.roll(world().request, 1, axis=0).tolist(), "controls": world().held_out}
+    with pytest.raises(ValueError, match="recorded on other tokens than the forget view's"):
+        audited(SavedLogprobs(asked=asked, forget=hiding, controls=controls))
+
+
 def test_saved_scores_of_other_documents_are_refused(tmp_path: Path) -> None:
     forget = task().models.of(world().original).token_scores((task().forget,), encoder_of(None, task(), None, None))[0]
     with pytest.raises(ValueError, match="nothing for the controls view"):
-        audited(SavedLogprobs(forget=forget))
+        audited(SavedLogprobs(asked={"forget": world().request}, forget=forget))
     with pytest.raises(ValueError, match="150 documents with 3450 tokens for the controls view"):
-        audited(SavedLogprobs(forget=forget, controls=forget))
+        audited(SavedLogprobs(asked={"forget": world().request}, forget=forget, controls=forget))
     (tmp_path / "other.npz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"other\.npz holds no log-probabilities"):
         SavedLogprobs.load(tmp_path / "other.npz")

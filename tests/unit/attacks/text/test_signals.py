@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pytest_unlearn.attacks.text.signals import mean_log_probability, min_k, min_k_plus_plus, recall_ratio, zlib_ratio
+from pytest_unlearn.attacks.text.signals import (
+    drawn_runs,
+    mean_log_probability,
+    min_k,
+    min_k_plus_plus,
+    recall_ratio,
+    zlib_ratio,
+)
 from tests.unit.attacks.text.documents import each, random_scores, scored
 
 ALONE = [mean_log_probability, zlib_ratio, min_k, min_k_plus_plus]
@@ -105,3 +112,30 @@ class TestReCaLL:
     def test_other_documents_are_refused(self):
         with pytest.raises(ValueError, match="1 documents with 3 tokens and the model 1 with 2"):
             recall_ratio(scored([-1, -2]), scored([-1, -2, -3]))
+
+
+def test_runs_that_samples_give_back_by_hand():
+    half = np.log(0.5)
+    scores = scored([half, half, half], [half], [0.0, 0.0], [half, 0.0])
+    assert drawn_runs(scores, 1, 2) == pytest.approx([0.25, 0.5, 1, 0.5])
+    assert drawn_runs(scores, 3, 2) == pytest.approx([1 - 0.75**3, 1 - 0.5**3, 1, 1 - 0.5**3])
+    assert drawn_runs(scores, 3, 1)[3] == pytest.approx((1 - 0.5**3 + 1) / 2)
+
+
+def test_they_are_what_drawing_samples_gives():
+    rng, scores = np.random.default_rng(0), scored(np.log([0.9, 0.3, 0.6, 0.8]))
+    drawn = rng.random((200_000, 5, 3, 2)) < np.array([[0.9, 0.3], [0.3, 0.6], [0.6, 0.8]])
+    share = drawn.all(axis=3).any(axis=1).mean()
+    assert drawn_runs(scores, 5, 2)[0] == pytest.approx(share, abs=3e-3)
+
+
+def test_a_run_that_nobody_draws_keeps_its_size_in_logarithms():
+    scores = scored([-100.0, -100.0], [-100.0, -99.0])
+    found = drawn_runs(scores, 1000, 2)
+    assert found == pytest.approx([1000 * np.exp(-200), 1000 * np.exp(-199)], rel=1e-12)
+
+
+@pytest.mark.parametrize(("samples", "run"), [(0, 8), (100, 0), (1.5, 8)])
+def test_numbers_of_samples_and_tokens_are_whole(samples, run):
+    with pytest.raises(ValueError, match="whole numbers"):
+        drawn_runs(random_scores(0), samples, run)

@@ -11,7 +11,7 @@ from torch import nn
 from pytest_unlearn.data.text.documents import Documents
 from pytest_unlearn.data.text.encoding import Encoder
 from pytest_unlearn.models.identity import identify_module
-from pytest_unlearn.models.text.changes import RoundedMatrices, TrainedFurther, changed
+from pytest_unlearn.models.text.changes import AfterText, MergedAdapters, RoundedMatrices, TrainedFurther, changed
 from pytest_unlearn.training.causal import Descent
 
 
@@ -26,8 +26,8 @@ class Small(nn.Module):
 
 
 def further() -> TrainedFurther:
-    sequences = Encoder().encode(Documents([[1, 2, 3, 4]] * 8, "documents").documents).sequences
-    return TrainedFurther(sequences, Descent(epochs=2, learning_rate=0.1))
+    documents = Encoder().encode(Documents([[1, 2, 3, 4]] * 8, "documents").documents)
+    return TrainedFurther(documents, Descent(epochs=2, learning_rate=0.1))
 
 
 @pytest.mark.parametrize("change", [RoundedMatrices(4), further()], ids=["rounded", "trained"])
@@ -48,3 +48,33 @@ def test_rounding_leaves_so_many_steps_a_row_and_vectors_as_they_are() -> None:
     torch.testing.assert_close(
         fine.head.weight, model.head.weight, atol=float(model.head.weight.detach().abs().max()) / 200, rtol=0
     )
+
+
+def test_equal_changes_are_one_and_others_are_not() -> None:
+    assert {further(), further(), RoundedMatrices(4), RoundedMatrices(4), AfterText([1, 2]), AfterText((1, 2))} == {
+        further(),
+        RoundedMatrices(4),
+        AfterText([1, 2]),
+    }
+    assert AfterText([1, 2]) != AfterText([2, 1])
+
+
+def test_merging_leaves_a_model_without_adapters_as_it_is() -> None:
+    model = Small()
+    assert identify_module(changed(model, MergedAdapters())).state == identify_module(model).state
+
+
+def test_a_merged_adapter_answers_as_it_did_before() -> None:
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(0)
+    adapter = peft.LoraConfig(r=2, target_modules=["head"], init_lora_weights=False)
+    model = peft.get_peft_model(Small(), adapter).eval()
+    ids = torch.tensor([[1, 2, 3]])
+    merged = changed(model, MergedAdapters())
+    assert isinstance(merged, Small)
+    torch.testing.assert_close(
+        merged(ids, torch.ones_like(ids)), model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    )
+    with model.disable_adapter():
+        off = model(input_ids=ids, attention_mask=torch.ones_like(ids))
+    assert not torch.allclose(off, merged(ids, torch.ones_like(ids)))
