@@ -7,7 +7,7 @@ AXE := $(VENV)/axe
 TORCHVISION := $(VENV)/torchvision
 # The tests start hundreds of processes: without bytecode each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
-PROCESSES := tests/search tests/browser tests/docs tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/plugin tests/cli tests/conformance  # the longest files first
+PROCESSES := tests/search tests/browser tests/docs tests/methods/test_conformance.py tests/unit tests/claims tests/simulation/test_cluster_coverage.py tests/simulation/test_null_calibration.py tests/plugin tests/cli tests/conformance  # the longest files first
 TRAINED := tests/methods tests/claims tests/conformance tests/unit/models tests/unit/attacks tests/unit/test_task.py \
 	--ignore tests/claims/test_wrong_calls.py --ignore tests/unit/models/test_saved_files.py  # what trains nothing
 PYTEST := pytest -n 2 --dist loadfile -q -p no:benchmark

@@ -1,9 +1,9 @@
 """Choose a method's settings on draws that nothing else is judged on.
 
 `python -m unlearners.tune METHOD` tries the same number of settings for every method, the defaults first, on three
-draws that share no example, and as many more where none has an effect on each that is worth it. The draws are of
-`sklearn.datasets.load_digits` and a small network with BatchNorm, or what `--world module:function` returns, a list of
-`Draw`. Audit on other data: a model that was tuned on them looks better there.
+draws that share no example, and as many more where none has an effect on most of them that is worth it. The draws are
+of `sklearn.datasets.load_digits` and a small network with BatchNorm, or what `--world module:function` returns, a list
+of `Draw`. Audit on other data: a model that was tuned on them looks better there.
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ class Trial:
         return sign_test(*map(sum, zip(*self.changed, strict=True))) if self.changed else 1.0
 
     @property
-    def p_of_each(self) -> float:
-        """The largest of the draws' p-values: below a level, each draw shows the effect by itself."""
-        return max((sign_test(*one) for one in self.changed), default=1.0)
+    def p_of_most(self) -> float:
+        """The upper median of the draws' p-values: below a level, more than half of them show it by themselves."""
+        return sorted(sign_test(*one) for one in self.changed)[len(self.changed) // 2] if self.changed else 1.0
 
 
 def sign_test(one: int, other: int) -> float:
@@ -91,10 +91,10 @@ class Tuned:
     """Hold the best settings of those that have an effect.
 
     best: of least objective among the settings that change the accuracy on the forget set with certainty (p below 0.05
-        over the number of trials) on every draw; else among those that do on all draws together; else among all.
+        over the number of trials) on most draws; else among those that do on all draws together; else among all.
     stable: whether settings chosen so on all draws but one are, on that one, within 0.02 of the best there.
     effect: whether any setting changes that accuracy with certainty, on all draws together.
-    on_each: whether the best does on every draw.
+    on_most: whether the best does on more than half of the draws, each by itself.
     nothing: the objective of the originals as they are: a best that is above it is worse than doing nothing.
     """
 
@@ -103,7 +103,7 @@ class Tuned:
     effect: bool
     nothing: float
     trials: tuple[Trial, ...]
-    on_each: bool = True
+    on_most: bool = True
 
 
 def tune(
@@ -124,7 +124,7 @@ def tune(
     space: field -> a function that draws a value from a numpy generator; by default `space_of(make)`.
     trials: how many settings, the defaults first; at least 12, so that all methods have had a fair chance.
 
-    more: how many further ones where none of them has an effect on every draw and is no worse than doing nothing.
+    more: how many further ones where none of them has an effect on most draws and is no worse than doing nothing.
     What is chosen has an effect with certainty, where any of the settings has, even if doing nothing were better. One
     draw alone may owe its effect to chance: a setting at the edge of a cliff does nothing to the next model.
 
@@ -137,19 +137,19 @@ def tune(
     nothing = mean(_distance(draw.original, draw) for draw in draws)
     tried: tuple[Trial, ...] = ()
     for one in settings if ranges else settings[:1]:
-        if len(tried) == trials and any(t.objective <= nothing for t in with_effect(tried, on_each=True)):
+        if len(tried) == trials and any(t.objective <= nothing for t in with_effect(tried, on_most=True)):
             break
         tried += (_trial(make, one, draws, seed),)
-    everywhere, anywhere = with_effect(tried, on_each=True), with_effect(tried)
+    everywhere, anywhere = with_effect(tried, on_most=True), with_effect(tried)
     eligible = everywhere or anywhere or tried
     best, stable = min(eligible, key=lambda trial: trial.objective), all(_holds(eligible, i) for i in range(len(draws)))
     return Tuned(best, stable, bool(anywhere), nothing, tried, bool(everywhere))
 
 
-def with_effect(tried: tuple[Trial, ...], *, on_each: bool = False) -> tuple[Trial, ...]:
+def with_effect(tried: tuple[Trial, ...], *, on_most: bool = False) -> tuple[Trial, ...]:
     """Return the trials that change the accuracy on the forget set with certainty, and whose answers are finite."""
     level = 0.05 / len(tried)
-    return tuple(t for t in tried if (t.p_of_each if on_each else t.p) < level and math.isfinite(t.objective))
+    return tuple(t for t in tried if (t.p_of_most if on_most else t.p) < level and math.isfinite(t.objective))
 
 
 def space_of(make: Callable[..., Any]) -> dict[str, Range]:
@@ -198,8 +198,8 @@ def told(tuned: Tuned) -> list[str]:
     found = [f"chosen: {tuned.best.settings or 'defaults'}, {tuned.best.objective:.3f}"]
     if tuned.best.objective > tuned.nothing:
         found.append(f"worse than doing nothing ({tuned.nothing:.3f}, which costs no time)")
-    if not tuned.on_each:
-        found.append("its effect is certain on all draws together, and not on each")
+    if not tuned.on_most:
+        found.append("its effect is certain on all draws together, and not on most by themselves")
     if not tuned.stable:
         found.append("unstable: what is best on all draws but one is not good on that one")
     return found

@@ -1,7 +1,8 @@
-"""Forget all shirts, and ask three times whether it worked: `python -m examples.class_forgetting`."""
+"""Forget all shirts, and ask three times whether it worked: `python -m examples.class_forgetting [DRAWS]`."""
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,6 @@ from unlearners import UNLEARNERS
 
 SHIRT = 6
 TRAIN = 6000
-DRAWS = range(3)
 LIMIT = 0.55
 
 HEAD = """
@@ -120,12 +120,12 @@ def models(task: UnlearningTask) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(draws: int) -> None:
     """Print a table for each draw."""
     torch.set_num_threads(1)
     start = time.time()
-    for draw in DRAWS:
-        task = UnlearningTask(world(draw), RECIPE, cache_dir=f".unlearn/class_forgetting/{draw}")
+    for draw in range(draws):
+        task = UnlearningTask(world(draw), RECIPE, cache_dir=f".unlearn/class_forgetting/{draw}", n_jobs=2)
         print(f"\ndraw {draw}: {len(task.forget)} trained shirts, {len(task.controls)} never seen\n")
         print(HEAD, flush=True)
         for name, model in models(task).items():
@@ -137,4 +137,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1)

@@ -49,8 +49,8 @@ def main() -> None:
 
 
 def settings_of(method: Method, chosen: dict[str, Settings]) -> Settings:
-    """What was chosen, or the first choice where nothing was."""
-    found: Settings = chosen[method.name]["settings"] if method.name in chosen else method.choices[0]
+    """What was chosen, or the defaults where nothing was."""
+    found: Settings = chosen.get(method.name, {}).get("settings", {})
     return found
 
 

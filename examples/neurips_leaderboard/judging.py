@@ -45,11 +45,6 @@ class Row:
     became_wrong: int = 0
     became_right: int = 0
 
-    @property
-    def cost(self) -> float:
-        """What tuning minimises: how far the deciding attacks are from 0.5, plus the accuracy lost to retraining."""
-        return self.furthest + max(0.0, self.retrained_test - self.test)
-
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)

@@ -1,10 +1,9 @@
-"""What the leaderboard compares: every method, with the settings to choose among on the development draw."""
+"""What the leaderboard compares: every method, with the ranges that its settings are drawn from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import product
 from typing import Any
 
 from sklearn.linear_model import RidgeClassifier
@@ -18,30 +17,23 @@ from unlearners.tune import Range, around, one_of, weight
 Settings = dict[str, Any]
 
 
-def grid(**choices: list[Any]) -> tuple[Settings, ...]:
-    """Every combination."""
-    return tuple(dict(zip(choices, values, strict=True)) for values in product(*choices.values()))
-
-
 @dataclass(frozen=True)
 class Method:
-    """One row: a name in UNLEARNERS, how to make it, and what to choose among.
+    """One row: a name in UNLEARNERS, how to make it, and what its settings are chosen from.
 
     Attributes:
         name: in UNLEARNERS.
         family: the heading it stands under.
-        choices: settings tried on the development draw; the first where there is no choice.
         arguments: what its constructor needs from the world, which is not a setting.
         recipe: how its original and its references are trained, where it needs a model of its own kind.
         flat: whether that model takes rows of features, with length at most 1, instead of images.
-        tuned: whether settings are chosen by `unlearners.tune` on three draws, instead of among `choices` on one.
+        tuned: whether settings are chosen by `unlearners.tune` on three draws; else it has its defaults.
         space: what it draws settings from; by default the method's fields.
         spelt: from the settings to the constructor's arguments, where they are not the same.
     """
 
     name: str
     family: str
-    choices: tuple[Settings, ...] = ({},)
     arguments: Callable[[World], Settings] = field(default=lambda _: {})
     recipe: Callable[[Any], Any] | None = None
     flat: bool = False

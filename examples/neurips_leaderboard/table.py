@@ -40,8 +40,8 @@ the training images, never on the audited controls: the settings and all that wa
 * *time*: CPU time as a fraction of retraining the same kind of model, mean over draws, on a machine with other work.
 * *worse than nothing*: where settings are chosen, the objective of the best setting with an effect (distance to the
   retrained models' accuracy, plus a tenth of the share of time) is above that of the original as it is. *effect
-  not on each*: the effect is certain on those draws together, not on each of the three. *unstable*: what is best on two
-  of them is not good on the third.
+  not on most draws*: it is certain on those draws together, and on at most one of the three by itself. *unstable*: what
+  is best on two of them is not good on the third.
 
 SISA, Amnesiac and methods for linear models and trees are judged against retrained models of their own kind: compare
 their accuracy within the row only.
@@ -118,7 +118,7 @@ def _line(name: str, rows: list[dict[str, Any]], ranks: dict[str, int], chosen: 
     if chosen.get("effect") is False:
         effect += f"; none of {len(chosen['tried'])}"
     notes = ["worse than nothing"] * (chosen.get("objective", 0) > chosen.get("nothing", 1))
-    notes += ["effect not on each"] * (chosen.get("effect") is True and not chosen.get("on_each", True))
+    notes += ["effect not on most draws"] * (chosen.get("effect") is True and not chosen.get("on_most", True))
     notes += ["unstable"] * (chosen.get("effect") is True and not chosen["stable"])
     cells = [
         *(

@@ -1,7 +1,7 @@
 """Choose each method's settings on development draws: `python -m examples.neurips_leaderboard.tune [METHOD ...]`.
 
 A method that says `tuned` gets 12 settings on three draws (`unlearners.tune`), and 12 more where none has an
-effect on each and is no worse than doing nothing. The others have their few choices on one draw.
+effect on most of them and is no worse than doing nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from typing import Any
 
 import torch
 
-from examples.neurips_leaderboard.judging import Bench
 from examples.neurips_leaderboard.methods import METHODS, Method
-from examples.neurips_leaderboard.world import development, development_draws, tuned_on
+from examples.neurips_leaderboard.world import development_draws, tuned_on
 from unlearners import UNLEARNERS
 from unlearners.tune import Draw, space_of, told, tune
 
@@ -31,6 +30,16 @@ def already_chosen() -> dict[str, Any]:
     return found
 
 
+def keep(chosen: dict[str, Any], path: Path = CHOSEN) -> None:
+    """Write a line for each method's choice, and one for each trial."""
+    parts = []
+    for name, found in chosen.items():
+        trials = ",\n".join(f"  {json.dumps(trial, allow_nan=False)}" for trial in found["tried"])
+        rest = json.dumps({key: value for key, value in found.items() if key != "tried"}, allow_nan=False)
+        parts.append(f'{json.dumps(name)}: {rest[:-1]}, "tried": [\n{trials}]}}')
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+
+
 def on_three_draws(method: Method, draws: list[Draw]) -> dict[str, Any]:
     """Choose by `unlearners.tune`; the entry says what is wrong with the choice."""
     unseen = tuned_on(0)
@@ -40,12 +49,17 @@ def on_three_draws(method: Method, draws: list[Draw]) -> dict[str, Any]:
     for sentence in told(found):
         print(method.name, sentence, flush=True)
     tried = [
-        {**trial.settings, "objective": _finite(trial.objective), "forget": round(mean(trial.forget), 4)}
+        {
+            **trial.settings,
+            "objective": _finite(trial.objective),
+            "forget": round(mean(trial.forget), 4),
+            "changed": trial.changed,
+        }
         for trial in found.trials
     ]
     notes = {
         "effect": found.effect,
-        "on_each": found.on_each,
+        "on_most": found.on_most,
         "stable": found.stable,
         "nothing": round(found.nothing, 4),
     }
@@ -57,30 +71,14 @@ def _finite(objective: float) -> float | None:
     return round(objective, 4) if math.isfinite(objective) else None
 
 
-def on_one_draw(method: Method, bench: Bench) -> dict[str, Any]:
-    """Try every choice, and keep the one of lowest cost."""
-    rows = [bench.judge(method, settings) for settings in method.choices]
-    best = min(rows, key=lambda row: row.cost)
-    print(method.name, best.settings, f"cost {best.cost:.3f}", best.verdict, flush=True)
-    tried = [{**row.settings, "cost": round(row.cost, 4), "verdict": row.verdict} for row in rows]
-    return {"settings": best.settings, "tried": tried}
-
-
 def main(names: list[str]) -> None:
     """Choose for the methods named, by default for those without a choice."""
     torch.set_num_threads(1)
     wanted = names or [method.name for method in METHODS if method.name not in already_chosen()]
-    todo = [method for method in METHODS if method.name in wanted]
-    draws = development_draws() if any(method.tuned for method in todo) else []
-    bench = Bench(development(), Path(".unlearn/leaderboard/development"))
-    for method in todo:
-        if method.tuned:
-            found = on_three_draws(method, draws)
-        elif len(method.choices) > 1:
-            found = on_one_draw(method, bench)
-        else:
-            continue
-        CHOSEN.write_text(json.dumps(already_chosen() | {method.name: found}, indent=1) + "\n")
+    draws = development_draws()
+    for method in METHODS:
+        if method.tuned and method.name in wanted:
+            keep(already_chosen() | {method.name: on_three_draws(method, draws)})
 
 
 if __name__ == "__main__":

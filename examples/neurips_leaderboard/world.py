@@ -20,7 +20,11 @@ from pytest_unlearn import Split, TorchRecipe, UnlearningTask
 from unlearners.tune import Draw
 
 TRAIN, FORGET, UNSEEN = 1300, 300, 1000
-ONCE = (2600, 600, 5000)  # images, of them to forget, and controls of the draw that `choices` were tried on
+ONCE = (
+    2600,
+    600,
+    5000,
+)  # images, of them to forget, and controls of the draw on which methods stand beside their authors' code
 HALF = 30_000
 TUNED_ON = 3300
 EPOCHS = 30
@@ -42,7 +46,7 @@ def audited(draw: int, *, size: int = TRAIN, forget: int = FORGET) -> World:
 
 
 def development() -> World:
-    """The draw on which settings are chosen: all of it from the second half."""
+    """The draw on which methods stand beside their authors' code: all of it from the second half."""
     x, y, _, _ = fashion_mnist()
     rows = HALF + np.random.default_rng(1000).permutation(HALF)
     size, forget, controls = ONCE

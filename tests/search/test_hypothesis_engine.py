@@ -66,7 +66,7 @@ def families_of(found):
     return Counter(result.request.family for result in found.results)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 10))])
 @pytest.mark.parametrize("groups", [None, pytest.param(np.arange(TRAIN) // 6, marks=pytest.mark.slow)])
 def test_every_family_has_its_turns_and_every_class_is_asked_for(seed, groups):
     found, _ = search(seed=seed, groups=groups)

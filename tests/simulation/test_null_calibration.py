@@ -31,7 +31,13 @@ def test_single_trees_that_never_saw_the_forget_set_are_neither_failed_nor_inval
     assert sum(verdicts[verdict] for verdict in ACCUSED) <= 2, verdicts
 
 
-@pytest.mark.parametrize("name", ["trees, 100 classes", "nearest neighbour", "labels only service, two classes"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("trees, 100 classes", "nearest neighbour")),
+        "labels only service, two classes",
+    ],
+)
 def test_coarse_models_that_never_saw_the_forget_set_are_neither_failed_nor_invalid(name):
     verdicts = Counter(str(BY_NAME[name].audit(draw)[0].verdict) for draw in range(1000, 1008))
     assert sum(verdicts[verdict] for verdict in ACCUSED) <= 2, verdicts
