@@ -65,11 +65,7 @@ GONE = [1, 4, 7]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "settings",
-    [{"random_depth": 1, "thresholds": 3}, pytest.param({}, marks=pytest.mark.long)],
-    ids=["dare", "extra-trees"],
-)
+@pytest.mark.parametrize("settings", [{"random_depth": 1, "thresholds": 3}, {}], ids=["dare", "extra-trees"])
 def test_a_tree_after_a_deletion_has_the_law_of_a_retrained_one(settings):
     """10,000 trees of each, with random numbers of their own: chi-square over which rows a tree parts by which feature.
 
