@@ -27,6 +27,7 @@ HOPELESS_RUNS = 0.05  # a chance over runs that would be luck
 LEAST_REDUCTION = 0.5  # a model that remembers half must not pass by what is advised
 WORTH_TRYING = 0.5  # a chance below this is no advice
 ATTACKS = 2  # signed ones that decide, either of which may miss by chance
+ATTACKS_ON_DOCUMENTS = 4  # the same, where references judge a language model
 ENOUGH_RUNS = 5  # from so many on, runs are compared with each other, which doubles their variance
 MOST_RUNS = 200  # more than anybody makes for one request
 MOST = 1_000_000  # units that no request will have
@@ -65,6 +66,11 @@ class Request:
         return "forget documents" if self.documents else "forget examples"
 
     @property
+    def attacks(self) -> int:
+        """How many signed attacks decide, each of which may miss by chance."""
+        return ATTACKS_ON_DOCUMENTS if self.documents else ATTACKS
+
+    @property
     def control_units(self) -> int:
         """How many independent units the controls have."""
         return self.null.control_units
@@ -98,7 +104,7 @@ class Request:
         error, degrees = self.precision(self.units)
         if degrees <= 0.0:
             return 1.0
-        reach = quantile(confidence, degrees) + _both_sides(POWER)
+        reach = quantile(confidence, degrees) + _both_sides(POWER, self.attacks)
         return min(1.0, max(self.smallest_limit(confidence), 0.5 + reach * error))
 
     def power(self, limit: float, confidence: float, units: float | None = None) -> float:
@@ -107,7 +113,7 @@ class Request:
         error, degrees = self.precision(units)
         if self.smallest_limit(confidence, units) > limit:
             return 0.0
-        return _within((limit - 0.5) / error - quantile(confidence, degrees))
+        return _within((limit - 0.5) / error - quantile(confidence, degrees), self.attacks)
 
     def needed(self, limit: float, confidence: float) -> int | None:
         """Find how many units a perfect method likely (80%) passes with.
@@ -123,7 +129,7 @@ class Request:
         taken to be independent, which errs on the low side.
         """
         error, degrees = self.precision(self.units if units is None else units)
-        return _share_power(original, most, confidence, error, error, degrees)
+        return _share_power(original, most, confidence, (error, error), degrees, self.attacks)
 
     def certified_share(self, original: float, confidence: float) -> float | None:
         """Find the share that a perfect method is likely (80%) shown to leave at most.
@@ -133,7 +139,7 @@ class Request:
         error, degrees = self.precision(self.units)
         if degrees <= 0.0:
             return None
-        reach = quantile(confidence, max(1.0, degrees)) + _both_sides(POWER)
+        reach = quantile(confidence, max(1.0, degrees)) + _both_sides(POWER, self.attacks)
         square = (original - 0.5) ** 2 - reach**2 * _spread(original) * error**2
         share = reach * error / math.sqrt(square) if square > 0 else math.inf
         return share if share < 1 else None
@@ -164,8 +170,8 @@ class Request:
         inflation = 2.0 if runs >= ENOUGH_RUNS else 1.0
         one = self.run_error / math.sqrt(runs)
         error, q = one * math.sqrt(inflation), quantile(confidence, runs - 1.0)
-        chance = _within((limit - 0.5) / error - q)
-        return min(chance, _share_power(original, most, confidence, error, one, runs - 1.0))
+        chance = _within((limit - 0.5) / error - q, self.attacks)
+        return min(chance, _share_power(original, most, confidence, (error, one), runs - 1.0, self.attacks))
 
     def runs_needed(self, limit: float, confidence: float, original: float = WEAK, most: float = 0.5) -> int | None:
         """Find how many runs let an exact method pass nine times in ten, if any do."""
@@ -384,13 +390,15 @@ def certify(
 
 
 def _share_power(
-    original: float, most: float, confidence: float, error: float, error_of_original: float, degrees: float
+    original: float, most: float, confidence: float, errors: tuple[float, float], degrees: float, attacks: int
 ) -> float:
+    """Return the chance; `errors` are the standard errors of the model's AUC and of the original's."""
+    error, error_of_original = errors
     effect = original - 0.5
     if degrees <= 0.0 or effect <= 0.0 or original >= 1.0:
         return 1.0 if degrees > 0.0 and original >= 1.0 else 0.0
     spread = math.sqrt(error**2 + most**2 * _spread(original) * error_of_original**2)
-    return _within(most * effect / spread - quantile(confidence, max(1.0, degrees)))
+    return _within(most * effect / spread - quantile(confidence, max(1.0, degrees)), attacks)
 
 
 def _spread(auc: float) -> float:
@@ -398,16 +406,16 @@ def _spread(auc: float) -> float:
     return 12.0 * binormal_auc_variance(auc, 1, math.inf) if 0.0 < auc < 1.0 else 0.0
 
 
-def _within(room: float) -> float:
+def _within(room: float, attacks: int) -> float:
     """Return how often all deciding attacks lie within `room` standard errors on both sides."""
     from scipy import special
 
-    return float(max(0.0, 2.0 * float(special.ndtr(room)) - 1.0) ** ATTACKS)
+    return float(max(0.0, 2.0 * float(special.ndtr(room)) - 1.0) ** attacks)
 
 
-def _both_sides(power: float) -> float:
+def _both_sides(power: float, attacks: int) -> float:
     """Return within how many standard errors all deciding attacks lie so often."""
-    return normal_quantile(0.5 + power ** (1.0 / ATTACKS) / 2)
+    return normal_quantile(0.5 + power ** (1.0 / attacks) / 2)
 
 
 def _smallest(enough: Callable[[int], bool], least: int, most: int) -> int | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import special
 from scipy.stats import norm
 
+from pytest_unlearn.attacks.registry import deciding_set
+from pytest_unlearn.attacks.text.registry import text_attacks
 from pytest_unlearn.claims.common.certify import ASSUMED, ATTACKS, POWER, RUNS_POWER, WEAK, Request, certify, request
 from pytest_unlearn.statistics import auc_measure, can_certify, null_precision, over_models, share_left
 from tools import small_requests
@@ -67,6 +70,16 @@ def test_the_chance_of_a_perfect_method_is_what_simulation_gives() -> None:
         bounds = auc_measure(rng.normal(size=300), rng.normal(size=300)).at(0.95)
         passed += bounds.high <= 0.58 and bounds.low >= 0.42
     assert both(passed / 400) == pytest.approx(request(300, 300).power(0.58, 0.95), abs=0.12)
+
+
+def test_of_documents_as_many_attacks_must_miss_as_decide_and_the_limit_is_wider() -> None:
+    examples = request(120, 240)
+    documents = replace(examples, documents=True)
+    assert examples.attacks == sum(attack.signed for attack in deciding_set(references=True, classes=10))
+    assert documents.attacks == sum(attack.signed for attack in text_attacks(references=True)[0])
+    assert documents.power(0.62, 0.95) == pytest.approx(examples.power(0.62, 0.95) ** 2)
+    assert 0.005 < documents.likely_limit(0.95) - examples.likely_limit(0.95) < 0.015
+    assert documents.power(documents.likely_limit(0.95), 0.95) == pytest.approx(POWER, abs=0.001)
 
 
 @pytest.mark.parametrize("limit", [0.56, 0.6])

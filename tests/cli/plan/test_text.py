@@ -27,7 +27,7 @@ def test_documents_are_what_is_counted() -> None:
 
 
 def test_a_request_too_small_is_told_what_documents_can_be_asked_and_nothing_else() -> None:
-    found = outlook.of(asked(0.6), design(World(forget=40, retain=260).task()), simulable=True)
+    found = outlook.of(asked(0.6), design(World(forget=50, retain=250).task()), simulable=True)
     text = "\n".join(found.lines)
     assert not found.likely
     assert "assert_text_forgotten(unlearned_model, unlearning_task.forget, max_mia_auc=0.66): the smallest" in text
