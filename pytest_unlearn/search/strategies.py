@@ -163,9 +163,11 @@ def turns_of(split: Split, families: Sequence[str]) -> Turns:
 def resized(request: ForgetRequest, size: int, families: Sequence[str]) -> Iterator[ForgetRequest]:
     """List requests of so many examples, the most like a given one first.
 
-    In place of a sequence each is tried by itself, and after a single example.
+    In place of a sequence each is tried by itself, and beside a single example, which comes before or after it as the
+    smaller part of the sequence does: some methods give back what an earlier request took, others fail by the second.
     """
     own = max(request.parts or (request,), key=lambda part: part.size)
+    comes_first = own is (request.parts or (request,))[0]
     named = [name for name in (own.family, *STANDS_OUT, *FAMILIES) if name in families and name not in UNSIZED]
     alike = [(own.family, own.seed)] if own.family in named else []
     in_steps = request.family == SEQUENCE and size > 1
@@ -175,7 +177,11 @@ def resized(request: ForgetRequest, size: int, families: Sequence[str]) -> Itera
         one = ForgetRequest(name, size, seed, label, own.space if "space" in looked_at else "input")
         yield one
         if in_steps:
-            yield ForgetRequest(SEQUENCE, parts=(ForgetRequest("single", seed=seed), replace(one, size=size - 1)))
+            steps = (replace(one, size=size - 1), ForgetRequest("single", seed=seed))
+            as_given = steps if comes_first else steps[::-1]
+            yield ForgetRequest(SEQUENCE, parts=as_given)
+            if name == own.family:
+                yield ForgetRequest(SEQUENCE, parts=as_given[::-1])
 
 
 def largest_request(split: Split) -> int:
